@@ -1,0 +1,189 @@
+"""Reasons and errors: why something was done, was not done, or could not be done.
+
+A `Reason` is the one word that stands in journal, log, metric label, notification and docs. Declining to act is a
+`Decision` with a reason, never an error. Errors are for what went wrong outside, and say whether waiting helps
+(`TransientError`) or a person must change something (`StalledError`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Every decision has one, inaction included. Add a word here before you use it anywhere."""
+
+    # Nothing to do, or not yet.
+    NO_POLICY = "NoPolicy"
+    NO_RECENT_SYNC = "NoRecentSync"
+    QUIET = "Quiet"
+    PENDING = "Pending"
+    WARMING_UP = "WarmingUp"
+    STALE_TICK = "StaleTick"
+    LOG_ONLY = "LogOnly"
+    TRIGGER_FIRED = "TriggerFired"
+    ALREADY_UNDONE = "AlreadyUndone"
+    # Measuring did not work: never a reason to act.
+    NO_DATA = "NoData"
+    NO_TRAFFIC = "NoTraffic"
+    TELEMETRY_LOST = "TelemetryLost"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    QUERY_INVALID = "QueryInvalid"
+    QUERY_BUDGET = "QueryBudget"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"
+    ENGINE_UNCLEAR = "EngineUnclear"
+    REPOSITORY_UNAVAILABLE = "RepositoryUnavailable"
+    # Not this sync, not this commit.
+    NOT_OURS = "NotOurs"
+    NO_BASELINE = "NoBaseline"
+    BEFORE_WINDOW = "OutsideWindow"
+    NO_LAST_GOOD = "NoLastGood"
+    NO_SUSPECT = "NoSuspect"
+    SEVERAL_SUSPECTS = "SeveralSuspects"
+    SHARED_INPUTS_CHANGED = "SharedInputsChanged"
+    RESTORES_EARLIER_TREE = "RestoresEarlierTree"
+    NOT_FIRST_PARENT = "NotOnFirstParent"
+    OUR_OWN_COMMIT = "OurOwnCommit"
+    SUPERSEDED = "Superseded"
+    # Limits that a person set, or that the controller sets itself.
+    SUGGEST_ONLY = "SuggestOnly"
+    SUSPENDED = "Suspended"
+    PAUSED = "Paused"
+    PAUSE_UNREADABLE = "PauseUnreadable"
+    OBSERVE_ONLY = "ObserveOnly"
+    NO_POLICY_IN_FORCE = "NoPolicyInForce"
+    POLICY_INVALID = "PolicyInvalid"
+    FEATURE_NOT_BUILT = "FeatureNotBuilt"
+    REPOSITORY_MISMATCH = "RepositoryMismatch"
+    COOLDOWN = "Cooldown"
+    BUDGET_SPENT = "BudgetSpent"
+    ALREADY_ROLLED_BACK = "AlreadyRolledBack"
+    ROLLBACK_OPEN = "RollbackOpen"
+    MASS_EVENT = "MassEvent"
+    INCIDENT = "Incident"
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+    REQUESTED = "Requested"
+    ABORTED = "Aborted"
+    # Guards.
+    IRREVERSIBLE = "Irreversible"
+    MIGRATION_RAN = "MigrationRan"
+    DATA_AT_RISK = "DataAtRisk"
+    QUARANTINE = "Quarantine"
+    CAME_BACK = "CameBack"
+    UNKNOWN_GROUND = "UnknownGround"
+    WRITTEN_BY_ANOTHER = "WrittenByAnother"
+    NOT_ON_THIS_BRANCH = "NotOnThisBranch"
+    NO_COMMIT = "NoCommit"
+    PENDING_CHANGES = "PendingChanges"
+    WINDOW_CLOSED = "WindowClosed"
+    CAPACITY = "Capacity"
+    PROTECTED_PATH = "ProtectedPath"
+    BLAST_RADIUS = "BlastRadius"
+    SCHEDULE = "Schedule"
+    TRAILER = "Trailer"
+    FLOOR = "Floor"
+    REVERT_CONFLICT = "RevertConflict"
+    GATE_FAILED = "GateFailed"
+    GUARD_FAILED = "GuardFailed"
+    # Writing.
+    PUSH_REJECTED = "PushRejected"
+    PUSH_UNKNOWN = "PushUnknown"
+    BRANCH_PROTECTED = "BranchProtected"
+    BRANCH_REWRITTEN = "BranchRewritten"
+    REMOTE_REF_LOCKED = "RemoteRefLocked"
+    CREDENTIALS_REJECTED = "CredentialsRejected"
+    JOURNAL_LOST = "JournalLost"
+    JOURNAL_REWOUND = "JournalRewound"
+    JOURNAL_UNWRITABLE = "JournalUnwritable"
+    JOURNAL_NEWER = "JournalNewer"
+    DISK_FULL = "DiskFull"
+    # Afterwards.
+    OPERATION_RUNNING = "OperationRunning"
+    SYNC_TIMEOUT = "SyncTimeout"
+    SYNC_FAILED = "SyncFailed"
+    VERIFICATION_TIMEOUT = "VerificationTimeout"
+    STILL_BAD = "StillBad"
+    VERIFIED = "Verified"
+    INTERNAL_ERROR = "InternalError"
+
+
+class RollbackError(Exception):
+    """Something outside did not work. `subject` names what, `message` says it in one sentence, without secrets."""
+
+    reason: Reason = Reason.INTERNAL_ERROR
+
+    def __init__(self, subject: str, message: str, reason: Reason | None = None) -> None:
+        super().__init__(f"{subject}: {message}")
+        self.subject = subject
+        self.message = message
+        if reason is not None:
+            self.reason = reason
+
+
+class TransientError(RollbackError):
+    """Trying again later may work."""
+
+
+class StalledError(RollbackError):
+    """A person must change something before trying again is worth it."""
+
+
+class EngineUnavailable(TransientError):
+    """The engine did not answer, or answered something that is not its wire format."""
+
+    reason = Reason.ENGINE_UNAVAILABLE
+
+
+class MetricsUnavailable(TransientError):
+    """The metric source did not answer in time, or answered with an error."""
+
+    reason = Reason.METRICS_UNAVAILABLE
+
+
+class QueryInvalid(StalledError):
+    """The metric source calls the query wrong; asking again gives the same answer."""
+
+    reason = Reason.QUERY_INVALID
+
+
+class RepositoryUnavailable(TransientError):
+    """The git remote did not answer in time, or the clone is unusable for now."""
+
+    reason = Reason.REPOSITORY_UNAVAILABLE
+
+
+class ObjectMissing(StalledError):
+    """A commit, tree or blob that was asked for does not exist in this repository."""
+
+    reason = Reason.REPOSITORY_UNAVAILABLE
+
+
+class CredentialsRejected(StalledError):
+    """The other side knows us and says no (401, 403, wrong key)."""
+
+    reason = Reason.CREDENTIALS_REJECTED
+
+
+class BranchRewritten(StalledError):
+    """The remote branch no longer contains the head that was read before."""
+
+    reason = Reason.BRANCH_REWRITTEN
+
+
+class PolicyInvalid(StalledError):
+    """A policy cannot be used; `message` holds each fault as `file:line:col: what is wrong`."""
+
+    reason = Reason.POLICY_INVALID
+
+
+class SettingsInvalid(StalledError):
+    """The controller's own settings cannot be used."""
+
+    reason = Reason.POLICY_INVALID
+
+
+class JournalBroken(StalledError):
+    """The journal is lost, rewound or of a newer schema: hold and page, never act."""
+
+    reason = Reason.JOURNAL_LOST

@@ -1,0 +1,84 @@
+"""What would be changed in git, and whether that may happen without a person.
+
+A `Plan` is made of the merged tree alone; guards then judge it. `explained` says for each thing that stands in the way
+which file, which key, whose commit, and what a person can do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.policy import GuardResult
+
+
+class PlanOutcome(StrEnum):
+    """Speaks of the tree alone: could the inverse be built?"""
+
+    CLEAN = "clean"
+    EMPTY = "empty"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    path: str | None
+    key: str | None
+    commit: str | None
+    why: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """The inverse of some commits, built on `base` in the object database. `tree` is set for CLEAN and EMPTY."""
+
+    outcome: PlanOutcome
+    base: str
+    reverts: tuple[str, ...]
+    tree: str | None = None
+    rung: int | None = None
+    changes: tuple[FileChange, ...] = ()  # base -> tree
+    superseded: tuple[str, ...] = ()
+    explained: tuple[Explanation, ...] = ()
+    gate_reason: Reason | None = None  # set: the tree is fine, but a person must look (CI file, symlink, ...)
+    message: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(change.path for change in self.changes)
+
+
+@dataclass(frozen=True)
+class GuardAnswer:
+    """One guard's word: `reason` and `remedy` are for people, and stand in journal, commit and page."""
+
+    guard: str
+    result: GuardResult
+    reason: Reason | None = None
+    message: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A finished proposal for one application: one commit that undoes `reversal.reverts`."""
+
+    rollback_id: str
+    applications: tuple[str, ...]
+    bad_revision: str
+    restores: str  # last good revision
+    policy_label: str
+    triggers: tuple[str, ...]
+    reversal: Reversal
+    message: str  # the whole commit message
+    guards: tuple[GuardAnswer, ...] = ()
+    evidence: tuple[str, ...] = field(default=())
+
+    @property
+    def answer(self) -> GuardResult:
+        """The strictest answer of all guards; `allow` if none was asked."""
+        return max((guard.result for guard in self.guards), key=lambda result: result.rank, default=GuardResult.ALLOW)

@@ -1,0 +1,220 @@
+"""A rollback policy as values: who is watched, what fires, what is allowed. Reading the file is the adapter's.
+
+All durations are `timedelta`; a limit that a policy does not name has the default that `product.md` shows, here once.
+Keys whose feature is not built yet are listed in `Policy.unbuilt`: such a policy loads, and asks instead of acting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a firing trigger may cause at most. Ordered: see `rank`."""
+
+    LOG_ONLY = "log_only"
+    PAGE_AND_SUGGEST = "page_and_suggest"
+    AUTO_ROLLBACK = "auto_rollback"
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+
+class Comparison(StrEnum):
+    """How a measured value is held against `threshold`; equal never fires."""
+
+    GREATER_THAN = "greater_than"
+    LESS_THAN = "less_than"
+
+
+class GuardResult(StrEnum):
+    """A guard's answer, weakest first."""
+
+    ALLOW = "allow"
+    NOT_EVALUATED = "not evaluated"
+    ASK = "ask"
+    DENY = "deny"
+
+    @property
+    def rank(self) -> int:
+        return {"allow": 0, "not evaluated": 0, "ask": 1, "deny": 2}[self.value]
+
+
+@dataclass(frozen=True)
+class Workload:
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ApplicationRef:
+    """How a policy names an application; "" matches any instance, kind has the engine's default."""
+
+    namespace: str
+    name: str
+    kind: str = "Application"
+    instance: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One watched application. `name` is $SERVICE in queries."""
+
+    name: str
+    engine: str
+    application: ApplicationRef
+    workload: Workload | None = None
+    paths: tuple[str, ...] = ()  # globs; () means the application's own directories
+    depends_on: tuple[str, ...] = ()
+    data_rollback: str = ""  # "safe", "ask", or "" where the policy does not say
+    data_because: str = ""
+
+
+@dataclass(frozen=True)
+class Timing:
+    interval: timedelta = timedelta(seconds=15)
+    window: timedelta = timedelta(minutes=30)
+    initial_delay: timedelta = timedelta(seconds=60)
+    cooldown: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """Where queries go. `url` "" means the controller's own default source."""
+
+    provider: str = "prometheus"
+    url: str = ""
+    timeout: timedelta = timedelta(seconds=10)
+    secret: str = ""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    lookback: timedelta = timedelta(minutes=30)
+    must_exceed_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """`type` is query (one value), ratio (`bad`/`total`) or health (the engine's word)."""
+
+    name: str
+    type: str
+    severity: Severity = Severity.PAGE_AND_SUGGEST
+    query: str = ""
+    bad: str = ""
+    total: str = ""
+    comparison: Comparison = Comparison.GREATER_THAN
+    threshold: float = 0.0
+    hold_for: timedelta = timedelta(0)  # the policy's `for`
+    immediate: bool = False  # must be set for `for: 0`
+    keep_firing_for: timedelta = timedelta(0)
+    reduce: str = "one"  # one, any, all, max, min, sum
+    no_data_for: timedelta = timedelta(minutes=5)
+    minimum_per_second: float = 0.0  # of `total`; below it a ratio is no data
+    baseline: Baseline = Baseline()
+    states: tuple[str, ...] = ("Degraded",)  # type health
+    built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
+
+    @property
+    def ignores_initial_delay(self) -> bool:
+        return self.type in ("health", "crashLoop", "regression")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    mode: str = "push"  # push, pull-request, suggest
+    refresh: bool = True
+    sync_timeout: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class ScheduleWindow:
+    cron: str
+    duration: timedelta
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class GuardRule:
+    """A guard of the policy. Only the fields of its `type` are filled."""
+
+    name: str
+    type: str  # paths, blastRadius, budget, schedule, trailer, conflict, floor, image, revisionHistoryLimit, capacity
+    result: GuardResult = GuardResult.ASK
+    paths: tuple[str, ...] = ()
+    max_targets: int | None = None
+    max_files: int | None = None
+    max_rollbacks: int | None = None
+    per: timedelta = timedelta(hours=24)
+    during: tuple[ScheduleWindow, ...] = ()
+    trailer: str = ""
+    commit: str = ""  # floor
+    images: tuple[tuple[str, str], ...] = ()  # floor: (image, constraint)
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the verification; `timeout` is one attempt's patience."""
+
+    name: str
+    type: str  # engine, prometheus, http, kubernetes
+    timeout: timedelta = timedelta(minutes=5)
+    url: str = ""
+    expect_status: int = 200
+    query: str = ""
+    query_from: str = ""  # name of a trigger whose query is used
+    at_most: float | None = None
+    at_least: float | None = None
+    tolerance: float = 0.0  # relative, widens the limit on its bad side only
+    built: bool = True
+
+
+@dataclass(frozen=True)
+class Verification:
+    start_after: timedelta = timedelta(seconds=30)
+    hold_for: timedelta = timedelta(minutes=2)
+    timeout: timedelta = timedelta(minutes=15)  # ends the whole
+    checks: tuple[Check, ...] = ()
+    on_failure: str = "next-suspect"
+
+
+@dataclass(frozen=True)
+class Notification:
+    events: tuple[str, ...]
+    to: str
+    url: str = ""
+    secret: str = ""
+    format: str = "json"
+    built: bool = True
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy as read at `revision`. `label` is what the trailer `Rollback-Policy` says."""
+
+    name: str
+    path: str
+    revision: str
+    targets: tuple[Target, ...]
+    triggers: tuple[Trigger, ...]
+    suspend: bool = False
+    branch: str = ""
+    timing: Timing = Timing()
+    metrics: MetricSettings = MetricSettings()
+    delivery: Delivery = Delivery()
+    guards: tuple[GuardRule, ...] = ()
+    verification: Verification = Verification()
+    notifications: tuple[Notification, ...] = ()
+    unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def label(self) -> str:
+        short = self.path.removeprefix(".gitops-rollback/")
+        return f"{short}@{self.revision[:12]}"

@@ -1,0 +1,200 @@
+"""What an engine reports: applications, their state, and which revision was deployed to them when.
+
+The engine adapters fill these types; everything behind them is engine-neutral. `status.sync.revision` is only what the
+live state was last *compared to*; what was deployed stands in `DeploymentRecord`s.
+Source: argo-cd `pkg/apis/application/v1alpha1/types.go` (v3.5.1), see `Health` and `SyncStatus`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, order=True)
+class ApplicationId:
+    """One application of one engine instance. `str()` is the full name, as it stands in journal and trailers."""
+
+    instance: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.instance}/{self.kind}/{self.namespace}/{self.name}"
+
+    @property
+    def short(self) -> str:
+        """`namespace/name`, for people."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Health(StrEnum):
+    """The engine's own word for an application's health. An unknown word of the engine reads as `UNKNOWN`."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
+    MISSING = "Missing"
+    UNKNOWN = "Unknown"
+
+
+class SyncStatus(StrEnum):
+    """Whether live state equals the desired one at the compared revision."""
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+class OperationPhase(StrEnum):
+    """Phase of the engine's last or running operation."""
+
+    RUNNING = "Running"
+    TERMINATING = "Terminating"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERROR = "Error"
+
+    @property
+    def ended(self) -> bool:
+        return self in (OperationPhase.SUCCEEDED, OperationPhase.FAILED, OperationPhase.ERROR)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of an application. Two deployments of equal revisions differ if their sources differ."""
+
+    repo_url: str
+    path: str = ""  # directory inside the repository; "" is its root
+    target_revision: str = ""  # as written in the spec: a branch, tag, SHA or range; "" is HEAD
+    chart: str = ""  # a Helm chart name; then the revision is a chart version, not a commit
+    ref: str = ""  # "values" makes `$values/...` of other sources point here
+    value_files: tuple[str, ...] = ()
+    parameters: str = ""  # all tool settings (helm, kustomize, ...) as canonical JSON; "" if none
+
+
+@dataclass(frozen=True)
+class DeploymentRecord:
+    """Revision(s) deployed to one application. `started_at` is t0: metrics are compared from then on.
+
+    `deployed_at` is None while the operation runs and for one that failed but may have changed the cluster.
+    `replaced_at` is the t0 of the next record; None for the newest one.
+    """
+
+    revisions: tuple[str, ...]  # one per source, aligned with `sources`
+    sources: tuple[Source, ...]
+    started_at: datetime
+    deployed_at: datetime | None = None
+    replaced_at: datetime | None = None
+    history_id: int | None = None  # the engine's own number, where the record stands in its history
+    initiated_by: str = "automated"
+
+
+@dataclass(frozen=True)
+class ResourceResult:
+    """What an operation did to one object."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+    status: str  # Synced, SyncFailed, Pruned, PruneSkipped; "" if not reached
+    message: str = ""
+    hook_phase: str = ""
+    hook_type: str = ""  # PreSync, Sync, PostSync, SyncFail; "" for an ordinary object
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The engine's last operation; `in_progress` while the engine still works on it (retries included)."""
+
+    phase: OperationPhase
+    revisions: tuple[str, ...]  # what it applied or attempts; () while not resolved yet
+    sources: tuple[Source, ...]
+    started_at: datetime
+    finished_at: datetime | None = None
+    in_progress: bool = False
+    message: str = ""
+    retry_count: int = 0
+    initiated_by: str = "automated"
+    dry_run: bool = False
+    partial: bool = False  # only selected resources, self-heal included: never stands in history
+    info: Mapping[str, str] = field(default_factory=dict)
+    results: tuple[ResourceResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResourceStatus:
+    """One managed object as the engine sees it now."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+    sync: str = ""  # Synced, OutOfSync, Unknown, ""
+    health: str = ""  # a Health word, or "" where the engine does not say
+
+    @property
+    def key(self) -> str:
+        """Stable name of the object, as it stands in evidence and proofs."""
+        return f"{self.group}/{self.kind}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class ApplicationState:
+    """All that the engine says about one application at one moment (`observed_at`, our clock)."""
+
+    id: ApplicationId
+    uid: str
+    project: str
+    destination: str  # cluster name or API URL
+    namespace: str  # where its workloads live
+    sources: tuple[Source, ...]
+    sync: SyncStatus
+    sync_revisions: tuple[str, ...]  # compared to, not deployed; may hold an unresolved ref
+    health: Health
+    observed_at: datetime
+    health_changed_at: datetime | None = None
+    reconciled_at: datetime | None = None
+    operation: Operation | None = None
+    operation_requested: bool = False  # an operation is set but has not reported yet
+    history: tuple[DeploymentRecord, ...] = ()  # oldest first; `replaced_at` filled from the next one
+    auto_sync: bool = False
+    prune: bool = False
+    self_heal: bool = False
+    conditions: tuple[tuple[str, str], ...] = ()  # (type, message)
+    images: tuple[str, ...] = ()
+    resources: tuple[ResourceStatus, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hydrated: bool = False  # a source hydrator writes the synced branch: it is another writer
+    applicationset: str = ""  # name of the ApplicationSet that generates it
+    deleting: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """An operation is requested, running, retrying or being terminated."""
+        return self.operation_requested or (self.operation is not None and self.operation.in_progress)
+
+
+@dataclass(frozen=True)
+class SyncWindows:
+    """Whether the engine would let us sync now. `can_sync` is for a manual sync, as ours is."""
+
+    can_sync: bool
+    auto_sync_blocked: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SyncEvent:
+    """`record` was deployed to `application`; `previous` is what it replaced (None: the first one known)."""
+
+    application: ApplicationId
+    record: DeploymentRecord
+    previous: DeploymentRecord | None = None

@@ -1,0 +1,285 @@
+"""What the core needs from the world, as protocols. Adapters carry them out, `app` calls them, fakes stand in for them.
+
+Every method may block; each takes its own deadline from its adapter's settings, and raises only `RollbackError`s.
+Times are aware UTC `datetime`s, durations `timedelta`s. Nothing here names a library, an engine or a forge.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.measurement import Answer
+from gitops_rollback.core.plan import Reversal
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
+
+
+class Clock(Protocol):
+    """Policy time. Deadlines of HTTP, git and processes are real time and never come from here."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC."""
+        ...
+
+    def real_seconds(self, duration: timedelta) -> float:
+        """How many real seconds `duration` of policy time takes (they differ in a demo only)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ManagedObject:
+    """Manifests as parsed JSON; {} for an absent side."""
+
+    desired: Mapping[str, object]
+    live: Mapping[str, object]
+
+
+class Engine(Protocol):
+    """One GitOps engine instance (one Argo CD)."""
+
+    instance: str
+
+    def applications(self) -> tuple[ApplicationState, ...]:
+        """All applications that the engine shows us: a cheap summary, `history` and operation results may be missing.
+
+        Raises: EngineUnavailable; CredentialsRejected.
+        """
+        ...
+
+    def application(self, application: ApplicationId, project: str) -> ApplicationState | None:
+        """One application in full and fresh; None if it is gone (never for lost rights).
+
+        Raises: EngineUnavailable; CredentialsRejected.
+        """
+        ...
+
+    def refresh(self, application: ApplicationId, project: str) -> None:
+        """Ask the engine to compare with git's newest commit now. Returns once it did; says nothing about success."""
+        ...
+
+    def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
+        """Start a sync to the tracked branch's head. False if the engine is busy with another operation.
+
+        `info` marks the operation as ours. Raises: EngineUnavailable; CredentialsRejected; StalledError WindowClosed.
+        """
+        ...
+
+    def terminate(self, application: ApplicationId, project: str) -> None:
+        """Ask the engine to end the running operation; no operation is no error. Look again until it is gone."""
+        ...
+
+    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
+        """Whether a sync is allowed now."""
+        ...
+
+    def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
+        """Desired and live manifest of each managed object (hooks are left out)."""
+        ...
+
+    def watch(self, wake: Callable[[ApplicationId], None], stop: threading.Event) -> None:
+        """Call `wake` for each application that changed until `stop`; a hint only, events may be lost or repeated."""
+        ...
+
+    def probe(self) -> tuple[str, ...]:
+        """What is wrong with access to the engine, a sentence each; () if nothing."""
+        ...
+
+
+class MetricSource(Protocol):
+    """One metric backend. Never raises for what the backend answers: see `Answer.outcome`."""
+
+    name: str
+
+    def query(self, expression: str, at: datetime, timeout: timedelta) -> Answer:
+        """The instant value(s) at `at`, as an instant vector or scalar."""
+        ...
+
+    def query_range(
+        self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
+    ) -> Answer:
+        """Samples from `start` to `end`, both inclusive."""
+        ...
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What a fetch found. `branch` is the followed branch's head; the others are None where the ref does not exist."""
+
+    branch: str
+    journal: str | None = None
+    control: str | None = None
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """One file of a tree; `mode` as git prints it (100644, 100755, 120000, 160000)."""
+
+    path: str
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True)
+class RefUpdate:
+    """Move `ref` (full name) to its descendant `new`; `old` is the head that was read, None to create the ref."""
+
+    ref: str
+    new: str
+    old: str | None
+
+
+class PushOutcome(StrEnum):
+    """What is known after a push *and* the look at the remote that follows each push without success."""
+
+    LANDED = "landed"  # the remote has our commit, whatever the client said
+    REJECTED = "rejected"  # someone was faster: fetch and decide anew
+    PROTECTED = "protected"  # a hook or branch rule says no: retrying is pointless
+    LOCKED = "locked"  # a server-side ref lock: retry, then a person
+    REWOUND = "rewound"  # it landed on another old head than the one that was read: page
+    UNKNOWN = "unknown"  # the remote cannot be read now; our commit may have landed
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """`refs` has one outcome for each ref; `outcome` is that of the first update (the branch)."""
+
+    outcome: PushOutcome
+    refs: Mapping[str, PushOutcome]
+    message: str = ""  # the server's words, cut and without secrets
+
+
+class ConfigRepo(Protocol):
+    """One config repository: a bare clone without a work tree, and its remote. The only way to git."""
+
+    name: str
+    url: str
+    branch: str
+
+    def fetch(self) -> Heads:
+        """Read the remote: branch, journal and control branch, objects included.
+
+        Raises: RepositoryUnavailable; CredentialsRejected; BranchRewritten (the new head is no descendant of the old).
+        """
+        ...
+
+    def commit(self, sha: str) -> Commit:
+        """One commit with its first-parent difference. Raises: ObjectMissing."""
+        ...
+
+    def commits(self, since: str | None, until: str, limit: int = 1000) -> tuple[Commit, ...]:
+        """First-parent commits of (since, until], newest first. Raises: ObjectMissing."""
+        ...
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """True too if they are the same. False if either is unknown here after deepening."""
+        ...
+
+    def on_first_parent(self, sha: str, tip: str) -> bool:
+        """True if `sha` lies on the first-parent line of `tip`."""
+        ...
+
+    def tree(self, treeish: str) -> str:
+        """The tree's own id of a commit or tree. Raises: ObjectMissing."""
+        ...
+
+    def entry_id(self, treeish: str, path: str) -> str | None:
+        """Object id of the file or directory `path` ("" is the root) in `treeish`; None if absent."""
+        ...
+
+    def files(self, treeish: str, under: str = "") -> tuple[TreeEntry, ...]:
+        """All files below `under`, recursively, by path."""
+        ...
+
+    def read(self, blob: str, limit: int = 1 << 20) -> bytes:
+        """A blob's bytes. Raises: ObjectMissing; StalledError if it is larger than `limit`."""
+        ...
+
+    def reverse(self, at: str, reverts: Sequence[str], mainline: int = 1) -> Reversal:
+        """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves."""
+        ...
+
+    def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
+        """A signed (where a key is set) commit object by the controller; the same arguments give the same sha."""
+        ...
+
+    def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
+        """A commit on `parent` (None: an orphan) with these files put (None: removed), built without an index."""
+        ...
+
+    def push(self, updates: Sequence[RefUpdate]) -> PushResult:
+        """One atomic push, plain refspecs; after any failure the remote is read before this returns."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the repository's one pusher slot, over threads and processes."""
+        ...
+
+
+@dataclass(frozen=True)
+class DecisionEntry:
+    """One line of `decisions/<yyyy-mm>/<dd>/<application>.jsonl`: why something was done, or was not."""
+
+    at: datetime
+    application: str
+    action: str
+    reason: str
+    revision: str
+    message: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class JournalView:
+    """The journal at one head. `records` by id; `trouble` set: it is lost, rewound, newer or unreadable."""
+
+    head: str | None
+    records: Mapping[str, RollbackRecord]
+    decisions: tuple[DecisionEntry, ...] = ()
+    trouble: str = ""
+
+
+class Journal(Protocol):
+    """The controller's memory in git: branch `gitops-rollback-journal`."""
+
+    ref: str
+
+    def read(self, head: str | None) -> JournalView:
+        """The journal at `head` (from the last fetch). Raises: JournalBroken for a newer schema or a rewound branch."""
+        ...
+
+    def commit(
+        self, head: str | None, records: Iterable[RollbackRecord], decisions: Iterable[DecisionEntry], at: datetime
+    ) -> str:
+        """A journal commit on `head` holding these records and appended decisions; not pushed yet."""
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people are told. `event`: suggested started verified unverified refused held failed blind stopped.
+
+    `key` deduplicates: the same key is the same thing said again.
+    """
+
+    event: str
+    application: str
+    title: str
+    text: str
+    key: str
+    reason: str
+    rollback_id: str = ""
+    page: bool = False
+    details: Mapping[str, object] | None = None
+
+
+class Notifier(Protocol):
+    """Tells people. Never raises and never blocks for long: telling must not stand in the way of a rollback."""
+
+    def tell(self, message: Message) -> None: ...

@@ -1,0 +1,37 @@
+"""What every test stands on: no configuration of the machine's owner, no prompts, loopback only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither the developer's git configuration nor any of our own variables may decide a test."""
+    for name in [name for name in os.environ if name.startswith(("GIT_", "GITOPS_ROLLBACK_", "ARGOCD_", "PROMETHEUS_"))]:
+        del os.environ[name]
+    os.environ.update(
+        HOME=str(tmp_path_factory.mktemp("home")),
+        GIT_CONFIG_GLOBAL="/dev/null",
+        GIT_CONFIG_NOSYSTEM="1",
+        GIT_TERMINAL_PROMPT="0",
+        GIT_AUTHOR_NAME="A Developer",
+        GIT_AUTHOR_EMAIL="developer@example.com",
+        GIT_COMMITTER_NAME="A Developer",
+        GIT_COMMITTER_EMAIL="developer@example.com",
+        NO_PROXY="*",
+        NO_COLOR="1",
+    )
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The recordings and the corpus beside the project; tests on them are skipped where it is not there."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not beside this checkout")
+    return SHARED
