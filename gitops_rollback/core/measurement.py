@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a source said at `at` (the tick's instant, not the arrival). `value` is set only for VALUE, finite always."""
+    """What was measured at `at` (the tick's instant, not the arrival). `value` is set only for VALUE, always finite."""
 
     outcome: Outcome
     at: datetime

@@ -52,7 +52,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RollbackRecord:
-    """`records/<id>.json` of the journal. `times` has deployed, fired, decided, pushed, synced, verified where known."""
+    """`records/<id>.json` of the journal. `times`: deployed, fired, decided, pushed, synced, verified, where known."""
 
     id: str
     applications: tuple[str, ...]
