@@ -13,7 +13,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 @pytest.fixture(autouse=True, scope="session")
 def _isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither the developer's git configuration nor any of our own variables may decide a test."""
-    for name in [name for name in os.environ if name.startswith(("GIT_", "GITOPS_ROLLBACK_", "ARGOCD_", "PROMETHEUS_"))]:
+    ours = ("GIT_", "GITOPS_ROLLBACK_", "ARGOCD_", "PROMETHEUS_")
+    for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
     os.environ.update(
         HOME=str(tmp_path_factory.mktemp("home")),
