@@ -1,0 +1,223 @@
+"""The one next action of an application: pure, from what is seen now. The executor does it, then we look again.
+
+An open rollback is finished before another is considered. A crash between two actions is just a new look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gitops_rollback.core.decision import Act, Decision, Proposal
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.core.verification import CheckResult
+
+SYNC_AGAIN_AFTER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class ApplicationProgress:
+    """How far one application is that our commit changed. `state` None: the engine could not be asked."""
+
+    application: str
+    state: ApplicationState | None
+    converged: bool = False
+    why: str = ""  # why not converged yet
+    blocked: bool = False  # an operation still works on a revision without our commit
+    gone: bool = False
+    asked_at: datetime | None = None  # when the last operation of ours for this rollback ended or began
+    failed: str = ""  # our operation ended badly: its message
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All that one look sees of an open rollback."""
+
+    record: RollbackRecord
+    policy: Policy
+    landed: bool
+    applications: tuple[ApplicationProgress, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    held_since: datetime | None = None  # all checks and applications have been good at every look since
+    superseded: str = ""  # a waiting plan that nobody needs any more, and why
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one look gathered. Exactly one of `progress` and `decision` is set."""
+
+    progress: Progress | None = None
+    decision: Decision | None = None
+    proposal: Proposal | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Keep the decision; tell people if its act says so. Nothing is written to the branch."""
+
+    decision: Decision
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True)
+class Land:
+    """Push the plan's commit with its record."""
+
+    plan: Plan
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """End the operation that works on the bad revision, so that ours can be synced."""
+
+    progress: ApplicationProgress
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Make the engine apply the branch's head now."""
+
+    progress: ApplicationProgress
+    record: RollbackRecord
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Write the record's next phase to the journal."""
+
+    record: RollbackRecord
+    phase: Phase
+    message: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Write the record's outcome, and tell people."""
+
+    record: RollbackRecord
+    outcome: RollbackOutcome
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do until the next look."""
+
+    message: str
+
+
+Action = Note | Land | Terminate | Sync | Advance | Finish | Wait
+
+
+def next_action(facts: Facts, now: datetime) -> Action:
+    """The one thing to do now."""
+    if facts.progress is not None:
+        return continue_rollback(facts.progress, now)
+    if facts.decision is None:
+        return Wait("nothing is known yet")
+    plan = facts.proposal.plan if facts.proposal else None
+    if facts.decision.act is Act.ROLL_BACK and plan is not None:
+        return Land(plan, facts.decision)
+    return Note(facts.decision, plan)
+
+
+def continue_rollback(progress: Progress, now: datetime) -> Action:
+    """The next action of an open rollback, by its phase."""
+    if progress.record.phase is Phase.AWAITING_APPROVAL:
+        return _await_approval(progress)
+    if not progress.landed:
+        return Finish(
+            progress.record, RollbackOutcome.FAILED, Reason.BRANCH_REWRITTEN, "our commit is not on the branch"
+        )
+    if progress.record.phase is Phase.VERIFYING:
+        return _verify(progress, now)
+    if progress.record.phase is Phase.SYNCING:
+        return _sync(progress, now)
+    return Advance(progress.record, Phase.SYNCING, "pushed")
+
+
+def _await_approval(progress: Progress) -> Action:
+    if progress.superseded:
+        return Finish(progress.record, RollbackOutcome.SUPERSEDED, Reason.SUPERSEDED, progress.superseded)
+    return Wait("waits for a person's word")
+
+
+def _sync(progress: Progress, now: datetime) -> Action:
+    """One engine action a look: first free the way, then sync, then wait until all have converged."""
+    record, applications = progress.record, progress.applications
+    if applications and all(application.converged for application in applications):
+        return Advance(record, Phase.VERIFYING, "every application that it changes has applied it")
+    gone = next((application for application in applications if application.gone), None)
+    if gone is not None:
+        message = f"{gone.application} is gone from the engine"
+        return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
+    if now >= _started(record) + progress.policy.delivery.sync_timeout:
+        return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(applications))
+    for application in applications:
+        action = _sync_one(record, application, now)
+        if action is not None:
+            return action
+    return Wait(_why_not_synced(applications))
+
+
+def _sync_one(record: RollbackRecord, application: ApplicationProgress, now: datetime) -> Action | None:
+    state = application.state
+    if application.converged or state is None:
+        return None
+    if application.blocked:
+        return Terminate(application)
+    if application.failed:
+        message = f"the sync of {application.application} failed: {application.failed}"
+        return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_FAILED, message)
+    asked = application.asked_at
+    if state.busy or (asked is not None and now < asked + SYNC_AGAIN_AFTER):
+        return None
+    return Sync(application, record)
+
+
+def _verify(progress: Progress, now: datetime) -> Action:
+    record, rules = progress.record, progress.policy.verification
+    if progress.held_since is not None and now >= progress.held_since + rules.hold_for:
+        message = "; ".join(f"{check.name} {check.message}" for check in progress.checks) or "the engine is healthy"
+        return Finish(record, RollbackOutcome.VERIFIED, Reason.VERIFIED, f"held {_words(rules.hold_for)}: {message}")
+    if now >= _switched(record) + rules.timeout:
+        return _unverified(progress)
+    return Wait(_why_not_verified(progress))
+
+
+def _unverified(progress: Progress) -> Finish:
+    """Measured bad is another message than not measured: it says that the blame was wrong."""
+    bad = any(check.ok is False for check in progress.checks)
+    reason = Reason.STILL_BAD if bad else Reason.VERIFICATION_TIMEOUT
+    return Finish(progress.record, RollbackOutcome.UNVERIFIED, reason, _why_not_verified(progress))
+
+
+def _why_not_synced(applications: Sequence[ApplicationProgress]) -> str:
+    waiting = [f"{one.application}: {one.why or 'not looked at yet'}" for one in applications if not one.converged]
+    return "; ".join(waiting) or "no application was seen"
+
+
+def _why_not_verified(progress: Progress) -> str:
+    open_checks = [f"{check.name}: {check.message}" for check in progress.checks if check.ok is not True]
+    unconverged = [f"{one.application}: {one.why}" for one in progress.applications if not one.converged]
+    return "; ".join(unconverged + open_checks) or "the hold time has not passed yet"
+
+
+def _started(record: RollbackRecord) -> datetime:
+    return record.times.get("pushed") or record.times["decided"]
+
+
+def _switched(record: RollbackRecord) -> datetime:
+    return record.times.get("synced") or _started(record)
+
+
+def _words(duration: timedelta) -> str:
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    return f"{minutes}m{seconds:02d}s" if minutes else f"{seconds}s"

@@ -1,0 +1,294 @@
+"""Act, ask, wait or leave alone, and why? First without, then with a proposal of what would be undone.
+
+Both questions are a list of rules, read top to bottom; the first that has an answer wins. Declining is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
+from gitops_rollback.core.policy import GuardResult, Policy, Severity, Trigger
+from gitops_rollback.core.suspects import Attribution
+from gitops_rollback.core.sync import SyncEvent
+from gitops_rollback.core.trigger import BaselineLevel, Phase, Verdict
+
+
+class Act(StrEnum):
+    """What a decision does. All but LEAVE and WAIT are told to people at once."""
+
+    LEAVE = "leave"
+    WAIT = "wait"
+    PAGE = "page"  # tell a person; there is nothing to propose
+    HOLD = "hold"  # something forbids acting for now; a person is told
+    ASK = "ask"  # the finished plan waits for a person's word
+    REFUSE = "refuse"  # a guard denies this plan
+    ROLL_BACK = "roll-back"
+
+    @property
+    def tells(self) -> bool:
+        return self not in (Act.LEAVE, Act.WAIT)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One answer with its one reason. `verdicts` are those that count for it, strongest first."""
+
+    act: Act
+    reason: Reason
+    message: str
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def severity(self) -> Severity | None:
+        return self.verdicts[0].severity if self.verdicts else None
+
+    @property
+    def onset(self) -> datetime | None:
+        """The earliest first-TRUE tick of the counted verdicts."""
+        return min((verdict.onset for verdict in self.verdicts if verdict.onset), default=None)
+
+    @property
+    def raises_alarm(self) -> bool:
+        """Somebody should look for a culprit."""
+        return self.act in (Act.ASK, Act.ROLL_BACK)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known of one application before anybody is blamed.
+
+    `in_force` is False where only the head has a policy: then nothing is automatic.
+    """
+
+    application: str
+    policy: Policy | None
+    in_force: bool
+    event: SyncEvent | None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would be done about an alarm. `plan` is None where nothing could be built."""
+
+    attribution: Attribution
+    plan: Plan | None = None
+    guards: tuple[GuardAnswer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What forbids or delays acting, whatever the plan says. Sentences are for people; "" means it does not hold."""
+
+    stopped: str = ""
+    journal_trouble: str = ""
+    unsettled: str = ""  # not all applications of the repository have been looked at since the start
+    rolled_back: str = ""  # at most once: this revision or culprit was rolled back by itself before
+    mass_event: str = ""
+    cooldown_until: datetime | None = None
+
+
+def alarm(case: Case, now: datetime) -> Decision:
+    """Is the application worse since its sync, and what may that cause at most? ROLL_BACK means: look for a culprit."""
+    for rule in _BEFORE_BLAME:
+        decision = rule(case, now)
+        if decision is not None:
+            return decision
+    return _sound(case, now)
+
+
+def _leave_without_policy(case: Case, _now: datetime) -> Decision | None:
+    if case.policy is None:
+        return Decision(Act.LEAVE, Reason.NO_POLICY, "no policy names this application")
+    return None
+
+
+def _leave_without_recent_sync(case: Case, _now: datetime) -> Decision | None:
+    if case.event is None:
+        return Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
+    return None
+
+
+def _page_when_blind(case: Case, now: datetime) -> Decision | None:
+    """A trigger that cannot see for too long is told to a person, unless another one sees a fault."""
+    if any(_counts(verdict, case, now) for verdict in case.verdicts):
+        return None
+    blind = [verdict for verdict in case.verdicts if _blind_too_long(verdict, case, now)]
+    if not blind:
+        return None
+    return Decision(Act.PAGE, blind[0].reason or Reason.NO_DATA, blind[0].message or "the trigger sees no data")
+
+
+def _leave_while_nothing_fires(case: Case, now: datetime) -> Decision | None:
+    if any(_counts(verdict, case, now) for verdict in case.verdicts):
+        return None
+    return _why_quiet(case, now)
+
+
+_BEFORE_BLAME: tuple[Callable[[Case, datetime], Decision | None], ...] = (
+    _leave_without_policy,
+    _leave_without_recent_sync,
+    _page_when_blind,
+    _leave_while_nothing_fires,
+)
+
+
+def _sound(case: Case, now: datetime) -> Decision:
+    counted = sorted(
+        (verdict for verdict in case.verdicts if _counts(verdict, case, now)),
+        key=lambda verdict: -_allowed(verdict, case).rank,
+    )
+    strongest = counted[0]
+    severity = _allowed(strongest, case)
+    if severity is Severity.LOG_ONLY:
+        return Decision(Act.LEAVE, Reason.LOG_ONLY, strongest.message, tuple(counted))
+    if severity is Severity.AUTO_ROLLBACK:
+        return Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, strongest.message, tuple(counted))
+    return Decision(Act.ASK, _why_capped(strongest, case), strongest.message, tuple(counted))
+
+
+def _counts(verdict: Verdict, case: Case, now: datetime) -> bool:
+    """It fires now, after the start-up noise, and was quiet before the sync."""
+    return (
+        verdict.fires
+        and verdict.baseline.level in (BaselineLevel.QUIET, BaselineLevel.NONE)
+        and not _warming_up(verdict, case, now)
+    )
+
+
+def _warming_up(verdict: Verdict, case: Case, now: datetime) -> bool:
+    """The delay's last instant already counts as passed."""
+    trigger = _trigger(verdict, case)
+    if case.event is None or case.policy is None or trigger is None or trigger.ignores_initial_delay:
+        return False
+    return now < case.event.record.started_at + case.policy.timing.initial_delay
+
+
+def _trigger(verdict: Verdict, case: Case) -> Trigger | None:
+    triggers = case.policy.triggers if case.policy else ()
+    return next((trigger for trigger in triggers if trigger.name == verdict.trigger), None)
+
+
+def _allowed(verdict: Verdict, case: Case) -> Severity:
+    """The verdict's severity, capped where the baseline or the policy in force cannot carry an automatic action."""
+    if case.in_force and verdict.baseline.level is not BaselineLevel.NONE:
+        return verdict.severity
+    return min(verdict.severity, Severity.PAGE_AND_SUGGEST, key=lambda severity: severity.rank)
+
+
+def _why_capped(verdict: Verdict, case: Case) -> Reason:
+    if verdict.severity is not Severity.AUTO_ROLLBACK:
+        return Reason.SUGGEST_ONLY
+    return Reason.NO_BASELINE if case.in_force else Reason.NO_POLICY_IN_FORCE
+
+
+def _blind_too_long(verdict: Verdict, case: Case, now: datetime) -> bool:
+    trigger, since = _trigger(verdict, case), verdict.state.blind_since
+    patience = trigger.no_data_for if trigger else timedelta(minutes=5)
+    return since is not None and now - since >= patience
+
+
+def _why_quiet(case: Case, now: datetime) -> Decision:
+    """The most telling of the reasons why no trigger counts."""
+    for verdict in case.verdicts:
+        if verdict.fires and verdict.baseline.level is BaselineLevel.FIRING:
+            return Decision(Act.LEAVE, Reason.NOT_OURS, f"{verdict.trigger} was already firing before the sync")
+        if verdict.fires and _warming_up(verdict, case, now):
+            return Decision(Act.LEAVE, Reason.WARMING_UP, f"{verdict.trigger} fires within the initial delay")
+    for verdict in case.verdicts:
+        if verdict.state.phase in (Phase.PENDING, Phase.FIRING):
+            return Decision(Act.LEAVE, Reason.PENDING, verdict.message or f"{verdict.trigger} is pending", (verdict,))
+    for verdict in case.verdicts:
+        if verdict.reason is not None and verdict.state.blind_since is not None:
+            return Decision(Act.LEAVE, verdict.reason, verdict.message or f"{verdict.trigger} sees no data")
+    return Decision(Act.LEAVE, Reason.QUIET, "no trigger fires")
+
+
+def decide(raised: Decision, proposal: Proposal, around: Circumstances, now: datetime) -> Decision:
+    """What becomes of an alarm, now that it is known whom to blame and what would be done."""
+    for rule in _AFTER_BLAME:
+        answer = rule(raised, proposal, around, now)
+        if answer is not None:
+            return Decision(answer.act, answer.reason, answer.message, raised.verdicts)
+    return raised
+
+
+def _hold_while_stopped(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.HOLD, Reason.PAUSED, around.stopped) if around.stopped else None
+
+
+def _hold_without_memory(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.HOLD, Reason.JOURNAL_LOST, around.journal_trouble) if around.journal_trouble else None
+
+
+def _wait_until_all_are_seen(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.WAIT, Reason.INCIDENT, around.unsettled) if around.unsettled else None
+
+
+def _hold_what_was_rolled_back(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.HOLD, Reason.ALREADY_ROLLED_BACK, around.rolled_back) if around.rolled_back else None
+
+
+def _leave_what_is_undone(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    if proposal.plan is not None and proposal.plan.reversal.outcome is PlanOutcome.EMPTY:
+        return Decision(Act.LEAVE, Reason.ALREADY_UNDONE, "git already holds the state before the suspect")
+    return None
+
+
+def _page_on_mass_event(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.PAGE, Reason.MASS_EVENT, around.mass_event) if around.mass_event else None
+
+
+def _page_without_plan(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    if proposal.plan is None:
+        return Decision(Act.PAGE, proposal.attribution.reason or Reason.NO_SUSPECT, proposal.attribution.message)
+    return None
+
+
+def _refuse_by_guard(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    return _by_guard(proposal, GuardResult.DENY, Act.REFUSE)
+
+
+def _ask_when_blame_is_unclear(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    blame = proposal.attribution
+    if blame.automatic:
+        return None
+    return Decision(Act.ASK, blame.reason or Reason.SEVERAL_SUSPECTS, blame.message)
+
+
+def _ask_by_guard(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    return _by_guard(proposal, GuardResult.ASK, Act.ASK)
+
+
+def _wait_for_cooldown(raised: Decision, _p: Proposal, around: Circumstances, now: datetime) -> Decision | None:
+    until = around.cooldown_until
+    if raised.act is not Act.ROLL_BACK or until is None or now >= until:
+        return None
+    return Decision(Act.WAIT, Reason.COOLDOWN, f"cooling down after the last rollback until {until:%H:%M:%S}Z")
+
+
+def _by_guard(proposal: Proposal, result: GuardResult, act: Act) -> Decision | None:
+    for answer in proposal.guards:
+        if answer.result is result:
+            return Decision(act, answer.reason or Reason.GUARD_FAILED, f"{answer.message} {answer.remedy}".strip())
+    return None
+
+
+_AFTER_BLAME: tuple[Callable[[Decision, Proposal, Circumstances, datetime], Decision | None], ...] = (
+    _hold_while_stopped,  # a person's word outranks everything
+    _hold_without_memory,  # what was done before must be known before anything is done
+    _wait_until_all_are_seen,  # one red application looks different when all are red
+    _hold_what_was_rolled_back,  # at most once, and no ping-pong
+    _leave_what_is_undone,
+    _page_on_mass_event,
+    _page_without_plan,
+    _refuse_by_guard,
+    _ask_when_blame_is_unclear,
+    _ask_by_guard,
+    _wait_for_cooldown,
+)

@@ -1,0 +1,65 @@
+"""Did it help? Each check's answer, and whether all of them held for long enough.
+
+No data never verifies. Only what was measured after the engine had applied our commit counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitops_rollback.core.measurement import Measurement, Outcome
+from gitops_rollback.core.policy import Check, Comparison, Policy, Trigger
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check at one look. `ok` is None where it could not be told."""
+
+    name: str
+    ok: bool | None
+    message: str
+
+
+def checks_of(policy: Policy, fired: Sequence[str]) -> tuple[Check, ...]:
+    """The policy's checks; for one that names none, that each fired trigger is back within its limit.
+
+    The engine's own word is always asked besides, by the convergence of every changed application.
+    """
+    if policy.verification.checks:
+        return policy.verification.checks
+    return tuple(
+        Check(name=trigger.name, type="prometheus", query_from=trigger.name)
+        for trigger in policy.triggers
+        if trigger.name in fired and trigger.type in ("query", "ratio")
+    )
+
+
+def judge(check: Check, trigger: Trigger | None, measurement: Measurement) -> CheckResult:
+    """One measured check against its limits; a check without limits has its trigger's. Equal to the limit is good."""
+    if measurement.outcome is not Outcome.VALUE or measurement.value is None:
+        return CheckResult(check.name, None, measurement.detail or "no data yet")
+    at_most, at_least = limits(check, trigger)
+    value = measurement.value
+    if at_most is None and at_least is None:
+        return CheckResult(check.name, None, "the check names no limit")
+    if at_most is not None and value > at_most:
+        return CheckResult(check.name, False, f"{value:.4g} is above {at_most:.4g}")
+    if at_least is not None and value < at_least:
+        return CheckResult(check.name, False, f"{value:.4g} is below {at_least:.4g}")
+    return CheckResult(check.name, True, f"{value:.4g}")
+
+
+def limits(check: Check, trigger: Trigger | None) -> tuple[float | None, float | None]:
+    """(at most, at least), the tolerance added on the bad side only, so that a better value never fails."""
+    at_most, at_least = check.at_most, check.at_least
+    if at_most is None and at_least is None and trigger is not None:
+        if trigger.comparison is Comparison.GREATER_THAN:
+            at_most = trigger.threshold
+        else:
+            at_least = trigger.threshold
+    if at_most is not None:
+        at_most += abs(at_most) * check.tolerance
+    if at_least is not None:
+        at_least -= abs(at_least) * check.tolerance
+    return at_most, at_least
