@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
@@ -223,19 +224,6 @@ class ConfigRepo(Protocol):
 
 
 @dataclass(frozen=True)
-class DecisionEntry:
-    """One line of `decisions/<yyyy-mm>/<dd>/<application>.jsonl`: why something was done, or was not."""
-
-    at: datetime
-    application: str
-    action: str
-    reason: str
-    revision: str
-    message: str
-    details: Mapping[str, object]
-
-
-@dataclass(frozen=True)
 class JournalView:
     """The journal at one head. `records` by id; `trouble` set: it is lost, rewound, newer or unreadable."""
 
@@ -243,6 +231,7 @@ class JournalView:
     records: Mapping[str, RollbackRecord]
     decisions: tuple[DecisionEntry, ...] = ()
     trouble: str = ""
+    damaged: tuple[str, ...] = ()  # entries that cannot be read, a sentence each; the others still count
 
 
 class Journal(Protocol):

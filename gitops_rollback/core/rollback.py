@@ -5,6 +5,7 @@ The journal is the only storage; phases move forward only, by `TRANSITIONS`.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -92,3 +93,71 @@ def rollback_id(repository: str, application: str, bad_revision: str, cause: str
     """
     canonical = json.dumps([repository, application, bad_revision, cause], separators=(",", ":"), ensure_ascii=False)
     return "rb-" + hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def advance(
+    record: RollbackRecord,
+    phase: Phase,
+    at: datetime | None = None,
+    *,
+    outcome: RollbackOutcome | None = None,
+    reason: str | None = None,
+    message: str | None = None,
+) -> RollbackRecord:
+    """The record moved forward to `phase`; the same phase again only updates its words.
+
+    `at` is noted under the name that the step has in `times` (pushed, synced, verified), the first time only.
+    Raises: ValueError for a move that `TRANSITIONS` does not hold, and for `Done` without an outcome.
+    """
+    if phase is not record.phase and phase not in TRANSITIONS[record.phase]:
+        raise ValueError(f"{record.id}: {record.phase.value} cannot become {phase.value}")
+    if (phase is Phase.DONE) != ((outcome or record.outcome) is not None):
+        raise ValueError(f"{record.id}: an outcome belongs to Done, and Done needs one")
+    return dataclasses.replace(
+        record,
+        phase=phase,
+        outcome=outcome or record.outcome,
+        reason=record.reason if reason is None else reason,
+        message=record.message if message is None else message,
+        times=_with_time(record, phase, at, outcome),
+    )
+
+
+def _with_time(
+    record: RollbackRecord, phase: Phase, at: datetime | None, outcome: RollbackOutcome | None
+) -> Mapping[str, datetime]:
+    names = {Phase.SYNCING: "pushed", Phase.VERIFYING: "synced"}
+    name = "verified" if outcome is RollbackOutcome.VERIFIED else names.get(phase)
+    if at is None or name is None or name in record.times:
+        return record.times
+    return {**record.times, name: at}
+
+
+def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
+    """Which of two views of the same rollback holds: the one further on; of two equally far, `other`.
+
+    `other` is the newer writer's. Two views that both ended keep the end that was there first. What only one of them knows is kept: pushed steps,
+    times and superseded commits, so that no view can lose a commit of ours.
+    """
+    if one.id != other.id:
+        raise ValueError(f"{one.id} and {other.id} are two rollbacks")
+    order = list(Phase)
+    ahead = other if order.index(other.phase) >= order.index(one.phase) else one
+    if one.phase is Phase.DONE and other.phase is Phase.DONE:
+        ahead = one
+    behind = one if ahead is other else other
+    return dataclasses.replace(
+        ahead,
+        steps=_merge_steps(behind.steps, ahead.steps),
+        times={**behind.times, **ahead.times},
+        superseded=tuple(dict.fromkeys((*behind.superseded, *ahead.superseded))),
+    )
+
+
+def _merge_steps(behind: tuple[StepRecord, ...], ahead: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:
+    known = {step.n: step for step in ahead}
+    for step in behind:
+        mine = known.get(step.n)
+        if mine is None or (mine.commit is None and step.commit is not None):
+            known[step.n] = step
+    return tuple(known[n] for n in sorted(known))
