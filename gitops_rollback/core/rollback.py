@@ -136,8 +136,8 @@ def _with_time(
 def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
     """Which of two views of the same rollback holds: the one further on; of two equally far, `other`.
 
-    `other` is the newer writer's. Two views that both ended keep the end that was there first. What only one of them knows is kept: pushed steps,
-    times and superseded commits, so that no view can lose a commit of ours.
+    `other` is the newer writer's. Two views that both ended keep the end that was there first. What only one of them
+    knows is kept: pushed steps, times and superseded commits, so that no view can lose a commit of ours.
     """
     if one.id != other.id:
         raise ValueError(f"{one.id} and {other.id} are two rollbacks")

@@ -1,0 +1,189 @@
+"""Is this application stopped, by which door, and until when? A person's stop outranks every metric.
+
+Three doors, each able to stop and none able to loosen another: the settings, `pause.yaml` on the control branch, and
+`.gitops-rollback/pause.yaml` at the protected branch's head. Missing means go; present but unreadable means stop.
+Source: safety.md, Stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gitops_rollback.core.document import DocumentInvalid, read_document
+from gitops_rollback.core.errors import Reason
+
+API_VERSION = "gitops-rollback.dev/v1alpha1"
+KIND = "RollbackPause"
+CONTROL_BRANCH = "gitops-rollback-control"
+CONTROL_PATH = "pause.yaml"
+HEAD_PATH = ".gitops-rollback/pause.yaml"
+
+SETTINGS_DOOR = "settings"
+CONTROL_DOOR = f"branch {CONTROL_BRANCH}"
+HEAD_DOOR = HEAD_PATH
+
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Pause:
+    """One restricting entry. `application` None stops all; `until` None has no end (and is reported daily)."""
+
+    application: str | None
+    until: datetime | None = None
+    by: str = ""
+    reason: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        """False from its end on, that instant included."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True)
+class PauseState:
+    """What one door says. `unreadable` set: nobody knows, so everything stops; the text says why."""
+
+    door: str
+    pauses: tuple[Pause, ...] = ()
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why an application is stopped now. `reason` is `Paused` or `PauseUnreadable`."""
+
+    door: str
+    reason: Reason
+    message: str
+    until: datetime | None = None
+    by: str = ""
+
+
+def settings_pause(paused: bool, paused_until: datetime | None) -> PauseState:
+    """The first door: either word of the settings stops everything."""
+    pauses = (Pause(None, None, "settings"),) if paused else ()
+    if paused_until is not None:
+        pauses = (*pauses, Pause(None, paused_until, "settings"))
+    return PauseState(SETTINGS_DOOR, pauses)
+
+
+def read_pause(door: str, text: bytes | None) -> PauseState:
+    """What the pause file behind `door` says; None is a file that does not exist. Never raises: see `unreadable`."""
+    if text is None:
+        return PauseState(door)
+    try:
+        return PauseState(door, _pauses(read_document(text).value))
+    except DocumentInvalid as exc:
+        return PauseState(door, unreadable=str(exc)[:MAX_TEXT])
+    except ValueError as exc:
+        return PauseState(door, unreadable=str(exc)[:MAX_TEXT])
+
+
+def _pauses(document: object) -> tuple[Pause, ...]:
+    top = _mapping(document, "the file", {"apiVersion", "kind", "metadata", "spec"})
+    if top.get("apiVersion") != API_VERSION or top.get("kind") != KIND:
+        raise ValueError(f"not a {KIND} of {API_VERSION}")
+    spec = _mapping(top.get("spec", {}), "spec", {"all", "applications", "until", "by", "reason"})
+    whole = spec.get("all", False)
+    if not isinstance(whole, bool):
+        raise ValueError("spec.all must be true or false")
+    entries = spec.get("applications") or []
+    if not isinstance(entries, list):
+        raise ValueError("spec.applications must be a list")
+    everything = (_pause(spec, None),) if whole else ()
+    return (*everything, *(_application(entry) for entry in entries))
+
+
+def _application(entry: object) -> Pause:
+    words = _mapping(entry, "an application", {"name", "until", "by", "reason"})
+    name = words.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("an application has no name")
+    return _pause(words, name)
+
+
+def _pause(words: Mapping[str, object], application: str | None) -> Pause:
+    until = words.get("until")
+    return Pause(application, None if until is None else _time(until), _text(words, "by"), _text(words, "reason"))
+
+
+def _text(words: Mapping[str, object], key: str) -> str:
+    value = words.get(key)
+    return "" if value is None else str(value)[:MAX_TEXT]
+
+
+def _time(value: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError as exc:
+        raise ValueError(f"until {str(value)[:40]!r} is not a time like 2026-11-25T12:00:00Z") from exc
+    if at.tzinfo is None:
+        raise ValueError(f"until {str(value)[:40]!r} has no time zone")
+    return at.astimezone(UTC)
+
+
+def _mapping(value: object, what: str, known: set[str]) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} must hold keys and values")
+    odd = sorted(set(value) - known)
+    if odd:
+        # A misspelt word might be the one that was meant to stop us.
+        raise ValueError(f"{what} has the unknown key {odd[0][:40]!r}")
+    return value
+
+
+def stopped(
+    application: str,
+    now: datetime,
+    settings: PauseState,
+    control: PauseState,
+    head: PauseState,
+    aliases: Collection[str] = (),
+) -> Stop | None:
+    """Why `application` (its full name) may not be acted on now; None if no door stops it.
+
+    `aliases` are other names of it, its targets' for example. A short name that fits several applications stops each
+    of them: a stop never fails for being vague. Unreadable comes first, then what stops longest.
+    """
+    doors = (settings, control, head)
+    for door in doors:
+        if door.unreadable:
+            message = f"{door.door} cannot be read, which means stop: {door.unreadable}"
+            return Stop(door.door, Reason.PAUSE_UNREADABLE, message)
+    names = names_of(application) | set(aliases)
+    held = [(door, pause) for door in doors for pause in door.pauses if _concerns(pause, names) and pause.holds(now)]
+    if not held:
+        return None
+    door, pause = max(held, key=lambda pair: pair[1].until or datetime.max.replace(tzinfo=UTC))
+    return Stop(door.door, Reason.PAUSED, _message(door, pause), pause.until, pause.by)
+
+
+def _concerns(pause: Pause, names: Collection[str]) -> bool:
+    return pause.application is None or pause.application in names
+
+
+def _message(door: PauseState, pause: Pause) -> str:
+    end = f"until {pause.until:%Y-%m-%dT%H:%M:%SZ}" if pause.until else "without an end"
+    by = f" by {pause.by}" if pause.by and pause.by != door.door else ""
+    why = f": {pause.reason}" if pause.reason else ""
+    return f"paused {end}{by} ({door.door}){why}"
+
+
+def names_of(application: str) -> set[str]:
+    """The full name and its shorter forms, each without one more leading part: kind/namespace/name down to name."""
+    parts = application.split("/")
+    return {"/".join(parts[start:]) for start in range(len(parts))}
+
+
+def strangers(states: Collection[PauseState], known: Collection[str]) -> tuple[str, ...]:
+    """Names in pauses that fit none of the `known` full names or aliases, sorted: most likely a slip of the pen."""
+    names = {name for full in known for name in names_of(full)}
+    found = {pause.application for state in states for pause in state.pauses if pause.application is not None}
+    return tuple(sorted(found - names))
+
+
+def open_ended(states: Collection[PauseState]) -> tuple[tuple[str, Pause], ...]:
+    """Pauses without an end, each with its door: they are reported daily."""
+    return tuple((state.door, pause) for state in states for pause in state.pauses if pause.until is None)
