@@ -1,0 +1,109 @@
+"""How the controller itself is doing: is its loop turning, and what is each part waiting for?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+TURNED_WITHIN_SECONDS = 10.0
+MAX_PARTS = 1000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of `/readyz?verbose`."""
+
+    name: str
+    ready: bool
+    message: str
+
+
+class Health:
+    """Thread-safe; every loop reports its turns and its parts here. Real time, never policy time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turned: dict[str, float] = {}
+        self._parts: dict[str, Part] = {}
+
+    def turned(self, loop: str) -> None:
+        """The loop is alive: it began, ended or waits for its next tick."""
+        with self._lock:
+            self._turned[loop] = time.monotonic()
+
+    def report(self, name: str, ready: bool, message: str) -> None:
+        """Replace the part's line."""
+        with self._lock:
+            if name in self._parts or len(self._parts) < MAX_PARTS:
+                self._parts[name] = Part(name, ready, message)
+
+    def alive(self) -> bool:
+        """Every loop turned within the last ten seconds."""
+        now = time.monotonic()
+        with self._lock:
+            return all(now - at <= TURNED_WITHIN_SECONDS for at in self._turned.values())
+
+    def parts(self) -> tuple[Part, ...]:
+        with self._lock:
+            return tuple(sorted(self._parts.values(), key=lambda part: part.name))
+
+    def ready(self) -> bool:
+        """All parts are; no part reported yet is not ready."""
+        parts = self.parts()
+        return bool(parts) and all(part.ready for part in parts)
+
+
+class Metrics:
+    """The controller's own metrics. Names and labels are what `product.md` section 5 promises."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.rollbacks = Counter(
+            "gitops_rollback",
+            "Rollbacks that ended",
+            ["application", "strategy", "outcome", "initiator"],
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "gitops_rollback_decisions",
+            "Decisions, inaction included",
+            ["application", "action", "reason"],
+            registry=self.registry,
+        )
+        self.phase_seconds = Histogram(
+            "gitops_rollback_phase_duration_seconds",
+            "Time from one phase of a rollback to the next",
+            ["phase"],
+            buckets=(1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
+            registry=self.registry,
+        )
+        self.restore_seconds = Histogram(
+            "gitops_rollback_time_to_restore_seconds",
+            "From the bad sync to the verified rollback",
+            buckets=(30, 60, 120, 300, 600, 1200, 1800, 3600),
+            registry=self.registry,
+        )
+        self.trigger_state = Gauge(
+            "gitops_rollback_trigger_state",
+            "0 ok, 1 pending, 2 firing, 3 inconclusive",
+            ["application", "trigger"],
+            registry=self.registry,
+        )
+        self.trigger_value = Gauge(
+            "gitops_rollback_trigger_value", "Newest value", ["application", "trigger"], registry=self.registry
+        )
+        self.guards = Counter(
+            "gitops_rollback_guard_decisions", "Answers of the guards", ["guard", "result"], registry=self.registry
+        )
+        self.queries = Counter(
+            "gitops_rollback_queries", "Queries sent to a metric source", ["source", "tenant"], registry=self.registry
+        )
+        self.policies = Gauge(
+            "gitops_rollback_policies", "Policies by state", ["repository", "state"], registry=self.registry
+        )
+        self.ticks = Counter(
+            "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
+        )

@@ -1,0 +1,124 @@
+"""Every target of the Makefile as one plain line: `python3 make.py demo`, `python3 make.py test`.
+
+Imports nothing outside the standard library: it makes `.venv` if it must, installs the project there, and goes on
+in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / ".installed-for"
+OLDEST_PYTHON = 0x030B0000  # 3.11
+OLDEST_GIT = (2, 38)
+
+STORY_VARIABLES = {"STORY": "--story", "ENGINE": "--engine", "SPEED": "--speed"}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
+    target = next((word for word in arguments if "=" not in word), "help")
+    os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
+    targets = {"demo": demo, "test": test, "bench": bench, "install": install, "help": show_help}
+    if target not in targets:
+        return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
+    os.chdir(ROOT)
+    return targets[target]()
+
+
+def show_help() -> int:
+    print("python3 make.py demo [STORY=bad-release] [SPEED=30] [DEMO=--serve]   a rollback, in the sandbox")
+    print("python3 make.py test                                                 lint, types, all tests")
+    print("python3 make.py bench                                                what it costs, as ratios")
+    return 0
+
+
+def demo() -> int:
+    """The story in the sandbox. The result is checked against git and the engine, not against our own word."""
+    if code := ready(extras=""):
+        return code
+    options = [
+        part for name, flag in STORY_VARIABLES.items() if os.environ.get(name) for part in (flag, os.environ[name])
+    ]
+    return run(PYTHON, "-m", "gitops_rollback", "demo", *options, *os.environ.get("DEMO", "").split())
+
+
+def test() -> int:
+    """Lint, format, types, tests; stops at the first that fails."""
+    if code := ready(extras="[dev]"):
+        return code
+    steps = (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("pytest", *os.environ.get("PYTEST_ADDOPTS_LINE", "").split()),
+    )
+    for tool, *rest in steps:
+        if code := run(PYTHON, "-m", tool, *rest):
+            return code
+    return 0
+
+
+def bench() -> int:
+    """All benchmarks; each prints its ratios against a floor of the same run."""
+    if code := ready(extras="[dev]"):
+        return code
+    return max(run(PYTHON, path) for path in sorted((ROOT / "benchmarks").glob("[!_]*.py")))
+
+
+def install() -> int:
+    return ready(extras="[dev]")
+
+
+def ready(extras: str) -> int:
+    """The virtual environment with the project in it; made anew when `pyproject.toml` changed."""
+    if sys.hexversion < OLDEST_PYTHON:
+        return stop(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: run it with python3.11")
+    if code := check_git():
+        return code
+    wanted = f"{extras}\n{(ROOT / 'pyproject.toml').read_text()}"
+    installed = STAMP.read_text() if STAMP.exists() else ""
+    if PYTHON.exists() and (installed == wanted or (not extras and installed.startswith("[dev]" + wanted))):
+        return 0
+    if not PYTHON.exists():
+        try:
+            import ensurepip  # noqa: F401
+        except ImportError:
+            return stop("Python's ensurepip is missing: on Debian or Ubuntu, run `apt-get install python3-venv`")
+        if code := run(sys.executable, "-m", "venv", VENV):
+            return code
+    print("installing into .venv ...", file=sys.stderr)
+    if code := run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f".{extras}"):
+        return code
+    STAMP.write_text(wanted)
+    return 0
+
+
+def check_git() -> int:
+    if shutil.which("git") is None:
+        return stop("git is missing: on Debian or Ubuntu, run `apt-get install git`")
+    words = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()
+    version = tuple(int(part) for part in words[2].split(".")[:2])
+    if version < OLDEST_GIT:
+        return stop(f"git 2.38 or newer is needed, this is {words[2]}: install a newer git")
+    return 0
+
+
+def run(*command: str | Path) -> int:
+    return subprocess.run([str(part) for part in command], check=False).returncode
+
+
+def stop(sentence: str) -> int:
+    print(f"make: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

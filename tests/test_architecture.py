@@ -1,0 +1,130 @@
+"""The house rules that a machine can hold: imports go one way, functions stay short, tests never sleep and hope."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "gitops_rollback"
+LAYERS = ("core", "ports", "adapters", "app", "web", "sandbox", "cli")
+ONE_ROOM = {
+    "git": {"adapters/git/door.py"},
+    "requests": {"adapters/engines/argocd.py"},
+    "httpx": {"adapters/http.py"},
+    "watchfiles": {"adapters/files.py"},
+}
+NOT_IN_CORE = {
+    "requests",
+    "httpx",
+    "git",
+    "logging",
+    "structlog",
+    "os",
+    "subprocess",
+    "socket",
+    "threading",
+    "time",
+    "random",
+}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _layer(module: str) -> str:
+    part = module.split(".")[1] if "." in module else ""
+    return part if part in LAYERS else ""
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_imports_go_one_way(path: Path) -> None:
+    own = _layer("gitops_rollback." + _name(path).replace("/", ".").removesuffix(".py"))
+    if not own:
+        return
+    allowed = LAYERS[: LAYERS.index(own) + 1]
+    wrong = [f"{line}: {module}" for line, module in _imports(path) if _layer(module) not in ("", *allowed)]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_each_library_stays_in_its_room(path: Path) -> None:
+    tops = {module.split(".")[0] for _, module in _imports(path)}
+    assert not [library for library, rooms in ONE_ROOM.items() if library in tops and _name(path) not in rooms]
+    if _name(path).startswith("core/"):
+        assert not tops & NOT_IN_CORE
+
+
+def test_no_module_of_ours_imports_itself_in_a_circle() -> None:
+    edges = {
+        _module(path): {name for _, name in _imports(path) if name.startswith("gitops_rollback")} for path in SOURCES
+    }
+    done: set[str] = set()
+    for start in edges:
+        _walk(start, edges, (), done)
+
+
+def _module(path: Path) -> str:
+    return ("gitops_rollback." + _name(path).removesuffix(".py").replace("/", ".")).removesuffix(".__init__")
+
+
+def _walk(module: str, edges: dict[str, set[str]], way: tuple[str, ...], done: set[str]) -> None:
+    assert module not in way, f"import cycle: {' -> '.join((*way, module))}"
+    if module in done:
+        return
+    for imported in edges.get(module, set()):
+        if imported in edges and imported != module:
+            _walk(imported, edges, (*way, module), done)
+    done.add(module)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_functions_and_files_stay_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+    long = [f"{node.name}: {_length(node)}" for node in _functions(path) if _length(node) > 60]
+    assert not long
+
+
+def _length(node: ast.FunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    text = path.read_text()
+    assert not text or ast.get_docstring(ast.parse(text))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_no_test_sleeps_and_hopes(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [call.lineno for call in calls if ast.unparse(call.func) in ("time.sleep", "sleep")]
+
+
+def test_no_work_tree_is_ever_made() -> None:
+    git_room = "".join(path.read_text() for path in (PACKAGE / "adapters" / "git").glob("*.py"))
+    assert '"checkout"' not in git_room
+    assert '"worktree"' not in git_room
+
+
+def test_force_is_never_said_to_git() -> None:
+    git_room = "".join(path.read_text() for path in (PACKAGE / "adapters" / "git").glob("*.py"))
+    assert '"--force' not in git_room
