@@ -1,12 +1,19 @@
-"""One measured value, and all the ways in which there is none. No data is never zero and never healthy."""
+"""One measured value, and all the ways in which there is none. No data is never zero and never healthy.
+
+`single` and `ratio` turn what a metric source answered into one number or the reason why there is none.
+Source: detection.md 1.1, 2.1 and 2.3; Prometheus HTTP API v1 (`result: []` for no match, `"NaN"` for 0/0).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.policy import Comparison
 
 
 class Outcome(StrEnum):
@@ -70,3 +77,109 @@ class Answer:
     kind: str = "vector"  # vector, scalar, matrix, string
     reason: Reason | None = None
     detail: str = ""
+
+
+def single(answer: Answer, reduce: str = "one", comparison: Comparison = Comparison.GREATER_THAN) -> Measurement:
+    """The one finite value of `answer`, several series taken together as `reduce` says.
+
+    NO_DATA: no series, NaN, an infinite value. INVALID: more than one series under `one`, a string, a matrix, a
+    histogram. `any` and `all` pick the series that decides `comparison`. Where one series is enough to breach, series
+    that are NaN are passed over; where all of them must, one NaN makes the whole inconclusive.
+    """
+    if answer.outcome is not Outcome.VALUE:
+        return Measurement(
+            answer.outcome, answer.at, reason=answer.reason or _reason(answer), detail=answer.detail, query=answer.query
+        )
+    if answer.kind not in ("vector", "scalar"):
+        return Measurement.invalid(answer.at, f"the query returns a {answer.kind}, not one number", answer.query)
+    values = [series.samples[-1][1] for series in answer.series if series.samples]
+    if not values:
+        return Measurement.missing(Reason.NO_DATA, answer.at, "no series matches the query", answer.query)
+    if len(values) > 1 and reduce == "one":
+        detail = f"the query returns {len(values)} series; aggregate them, or say how with `reduce`"
+        return Measurement.invalid(answer.at, detail, answer.query)
+    return _reduced(answer, values, reduce, comparison)
+
+
+def ratio(bad: Answer, total: Answer, minimum_per_second: float = 0.0, reduce: str = "one") -> Measurement:
+    """`bad` divided by `total`, where `bad` counts a subset of `total`, both per second.
+
+    When `total` has series and `bad` has none, bad is a true zero: its first event has not happened yet. A total of 0,
+    or one below `minimum_per_second`, is NO_DATA with `NoTraffic`: a share of nothing is not a number.
+    """
+    query = f"({bad.query}) / ({total.query})"
+    if reduce not in ("one", "sum"):
+        return Measurement.invalid(total.at, f"`reduce: {reduce}` cannot be used with `bad` and `total`", query)
+    denominator = single(total, reduce)
+    if denominator.value is None:
+        return replace(denominator, query=query, detail=f"total: {denominator.detail}")
+    if bad.outcome is Outcome.VALUE and bad.kind == "vector" and not bad.series:
+        numerator = Measurement.of(0.0, bad.at)
+    else:
+        numerator = single(bad, reduce)
+    if numerator.value is None:
+        return replace(numerator, query=query, detail=f"bad: {numerator.detail}", denominator=denominator.value)
+    if denominator.value <= 0 or denominator.value < minimum_per_second:
+        detail = f"{denominator.value:g} per second is below the traffic that is needed to tell"
+        nothing = Measurement.missing(Reason.NO_TRAFFIC, total.at, detail, query)
+        return replace(nothing, numerator=numerator.value, denominator=denominator.value)
+    value = numerator.value / denominator.value
+    if not math.isfinite(value):
+        return Measurement.missing(Reason.NO_DATA, total.at, "the ratio is not finite", query)
+    whole = Measurement.of(value, total.at, query)
+    return replace(whole, numerator=numerator.value, denominator=denominator.value)
+
+
+def by_instant(answer: Answer, instants: Sequence[datetime], tolerance: timedelta) -> tuple[Answer, ...]:
+    """A range query's answer as one instant answer for each of `instants`, in their order.
+
+    A series is in an instant's answer if it has a sample there, give or take `tolerance` (below half a step). An answer
+    that failed fails at each instant.
+    """
+    if answer.outcome is not Outcome.VALUE or answer.kind != "matrix":
+        return tuple(replace(answer, at=at) for at in instants)
+    found: dict[int, list[Series]] = {}
+    ordered = sorted((at, index) for index, at in enumerate(instants))
+    for series in answer.series:
+        for index, sample in _matched(series.samples, ordered, tolerance):
+            found.setdefault(index, []).append(Series(series.labels, ((instants[index], sample),)))
+    return tuple(
+        replace(answer, at=at, kind="vector", series=tuple(found.get(index, ()))) for index, at in enumerate(instants)
+    )
+
+
+def _matched(
+    samples: Sequence[tuple[datetime, float]], ordered: Sequence[tuple[datetime, int]], tolerance: timedelta
+) -> Iterable[tuple[int, float]]:
+    position = 0
+    for at, value in sorted(samples, key=lambda sample: sample[0]):
+        while position < len(ordered) and ordered[position][0] < at - tolerance:
+            position += 1
+        if position < len(ordered) and ordered[position][0] <= at + tolerance:
+            yield ordered[position][1], value
+            position += 1
+
+
+def _reason(answer: Answer) -> Reason:
+    return Reason.QUERY_INVALID if answer.outcome is Outcome.INVALID else Reason.METRICS_UNAVAILABLE
+
+
+def _reduced(answer: Answer, values: Sequence[float], reduce: str, comparison: Comparison) -> Measurement:
+    greater = comparison is Comparison.GREATER_THAN
+    if any(math.isinf(value) for value in values):
+        return Measurement.missing(Reason.NO_DATA, answer.at, "the value is infinite", answer.query)
+    numbers = [value for value in values if not math.isnan(value)]
+    one_is_enough = reduce == "any" or (reduce, greater) in (("max", True), ("min", False))
+    if not numbers or (len(numbers) < len(values) and not one_is_enough):
+        return Measurement.missing(Reason.NO_DATA, answer.at, "the value is NaN", answer.query)
+    if reduce in ("one", "sum"):
+        value = sum(numbers)
+    elif reduce == "max" or (reduce, greater) in (("any", True), ("all", False)):
+        value = max(numbers)
+    elif reduce == "min" or reduce in ("any", "all"):
+        value = min(numbers)
+    else:
+        return Measurement.invalid(answer.at, f"unknown `reduce: {reduce}`", answer.query)
+    if math.isinf(value):
+        return Measurement.missing(Reason.NO_DATA, answer.at, "the sum is infinite", answer.query)
+    return Measurement.of(value, answer.at, answer.query)

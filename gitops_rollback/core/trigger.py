@@ -1,17 +1,24 @@
 """Triggers over time: is the application worse, since when, and was it so before the sync?
 
 The machine is pure: `(state, tick) -> state`, so a state rebuilt from a range query equals a lived one.
+Source: interfaces.md, Trigger kinds and keys (`for`); detection.md 2.2 and 2.4; safety.md, Baseline.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.measurement import Measurement
-from gitops_rollback.core.policy import Severity
+from gitops_rollback.core.measurement import Measurement, Outcome
+from gitops_rollback.core.policy import Comparison, Severity, Trigger
+
+MAX_GAP_INTERVALS = 2.5
+MIN_TRUE_SHARE = 0.75
+MIN_BASELINE_TICKS = 5
 
 
 class Level(StrEnum):
@@ -98,3 +105,151 @@ class Verdict:
     @property
     def onset(self) -> datetime | None:
         return self.state.since
+
+
+@dataclass(frozen=True)
+class Hold:
+    """How long a trigger must be TRUE before it fires. `interval` is the time between ticks, above zero."""
+
+    hold_for: timedelta
+    interval: timedelta
+    keep_firing_for: timedelta = timedelta(0)
+    immediate: bool = False  # with `hold_for` 0: the first TRUE tick fires
+
+    @classmethod
+    def of(cls, trigger: Trigger, interval: timedelta) -> Hold:
+        return cls(trigger.hold_for, interval, trigger.keep_firing_for, trigger.immediate)
+
+    @property
+    def max_gap(self) -> timedelta:
+        """The longest time between two TRUE ticks of one run, itself included."""
+        return self.interval * MAX_GAP_INTERVALS
+
+    @property
+    def min_true_ticks(self) -> int:
+        return 1 if self.immediate and self.hold_for <= timedelta(0) else 2
+
+
+def level(measurement: Measurement, comparison: Comparison, threshold: float) -> Level:
+    """What `measurement` says against the limit; equal to the limit is FALSE, no value is never TRUE or FALSE."""
+    if measurement.value is None or not math.isfinite(measurement.value):
+        levels = {Outcome.ERROR: Level.ERROR, Outcome.INVALID: Level.INVALID}
+        return levels.get(measurement.outcome, Level.NO_DATA)
+    above = measurement.value > threshold
+    below = measurement.value < threshold
+    return Level.TRUE if (above if comparison is Comparison.GREATER_THAN else below) else Level.FALSE
+
+
+def step(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
+    """The state after `tick`. A tick that is not newer than the last one changes nothing.
+
+    A run of TRUE ticks is FIRING once it has lasted `hold_for`, with no FALSE, no gap over 2.5 intervals between TRUE
+    ticks, and at least 75 % of its ticks TRUE. An inconclusive tick is neither TRUE nor FALSE: it counts as none.
+    """
+    if state.last is not None and tick.at <= state.last.at:
+        return state
+    if tick.level is Level.TRUE:
+        stepped = _on_true(state, tick.at, hold)
+    elif tick.level is Level.FALSE:
+        stepped = _on_false(state, tick.at, hold)
+    else:
+        stepped = _on_nothing(state, tick.at, hold)
+    return replace(stepped, last=tick)
+
+
+def replay(ticks: Iterable[Tick], hold: Hold, state: TriggerState | None = None) -> TriggerState:
+    """The state after all `ticks`, in their order: the same machine that a living controller steps."""
+    state = state or TriggerState()
+    for tick in ticks:
+        state = step(state, tick, hold)
+    return state
+
+
+def _on_true(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
+    seen = replace(state, last_true=at, last_observed=at, quiet_since=None, blind_since=None)
+    if not _goes_on(state, at, hold):
+        seen = replace(seen, phase=Phase.PENDING, since=at, true_ticks=1)
+    else:
+        seen = replace(seen, true_ticks=state.true_ticks + 1)
+    if seen.phase is Phase.PENDING and _has_held(seen, at, hold):
+        return replace(seen, phase=Phase.FIRING, fired_at=at)
+    return seen
+
+
+def _on_false(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
+    seen = replace(state, last_observed=at, blind_since=None)
+    if state.phase is Phase.PENDING:
+        return replace(seen, phase=Phase.INACTIVE)
+    if state.phase is not Phase.FIRING:
+        return seen
+    quiet_since = state.quiet_since or at
+    if at - quiet_since >= hold.keep_firing_for:
+        return replace(seen, phase=Phase.RESOLVED, quiet_since=quiet_since)
+    return replace(seen, quiet_since=quiet_since)
+
+
+def _on_nothing(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
+    seen = replace(state, blind_since=state.blind_since or at)
+    if state.phase is Phase.PENDING and not _goes_on(state, at, hold):
+        return replace(seen, phase=Phase.INACTIVE)
+    return seen
+
+
+def _goes_on(state: TriggerState, at: datetime, hold: Hold) -> bool:
+    """The run of TRUE ticks that `state` holds can be continued at `at`."""
+    if state.phase not in (Phase.PENDING, Phase.FIRING) or state.last_observed is None:
+        return False
+    return at - state.last_observed <= hold.max_gap  # in PENDING that is the last TRUE tick
+
+
+def _has_held(state: TriggerState, at: datetime, hold: Hold) -> bool:
+    since = state.since or at
+    expected = round((at - since) / hold.interval) + 1
+    enough = max(float(hold.min_true_ticks), MIN_TRUE_SHARE * expected)
+    return at - since >= hold.hold_for and state.true_ticks >= enough
+
+
+def judge_baseline(
+    trigger: Trigger, before: Sequence[Tick], t0: datetime, interval: timedelta, has_other_data: bool
+) -> Baseline:
+    """Was it already so before the sync at `t0`? `before` are ticks of the time before, in any order.
+
+    TRUE at the last tick before t0 is FIRING. No data there is QUIET only where other series of the application (or
+    `total`) had data then. With `mustExceedFactor`, `value` is the mean over the lookback; too little of it is NONE.
+    """
+    earlier = sorted((tick for tick in before if tick.at < t0 and tick.level.conclusive), key=lambda tick: tick.at)
+    newest = earlier[-1] if earlier and t0 - earlier[-1].at <= interval * (MAX_GAP_INTERVALS + 1) else None
+    if newest is not None and newest.level is Level.TRUE:
+        return Baseline(BaselineLevel.FIRING, newest.value, "it was already so at the last tick before the sync")
+    if trigger.baseline.must_exceed_factor > 1:
+        return _mean_baseline(
+            trigger, [tick for tick in earlier if tick.at >= t0 - trigger.baseline.lookback], interval
+        )
+    if newest is not None:
+        return Baseline(BaselineLevel.QUIET, newest.value)
+    if has_other_data:
+        return Baseline(
+            BaselineLevel.QUIET, None, "no data before the sync, though the application had other data then"
+        )
+    return Baseline(BaselineLevel.NONE, None, "nothing of the application had data before the sync")
+
+
+def against_baseline(trigger: Trigger, baseline: Baseline, value: float | None) -> Baseline:
+    """`baseline` as it stands against the value now: FIRING where `mustExceedFactor` is not exceeded."""
+    factor = trigger.baseline.must_exceed_factor
+    if baseline.level is not BaselineLevel.QUIET or factor <= 1 or baseline.value is None or value is None:
+        return baseline
+    greater = trigger.comparison is Comparison.GREATER_THAN
+    exceeds = value > factor * baseline.value if greater else value * factor < baseline.value
+    if exceeds:
+        return baseline
+    detail = f"{value:g} is not {factor:g} times worse than the {baseline.value:g} before the sync"
+    return Baseline(BaselineLevel.FIRING, baseline.value, detail)
+
+
+def _mean_baseline(trigger: Trigger, earlier: Sequence[Tick], interval: timedelta) -> Baseline:
+    values = [tick.value for tick in earlier if tick.value is not None]
+    needed = max(MIN_BASELINE_TICKS, math.ceil(trigger.hold_for / interval))
+    if len(values) < needed:
+        return Baseline(BaselineLevel.NONE, None, f"{len(values)} of the {needed} values needed before the sync")
+    return Baseline(BaselineLevel.QUIET, math.fsum(values) / len(values))
