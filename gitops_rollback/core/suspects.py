@@ -1,12 +1,20 @@
-"""Which commits of the deployed range can explain a firing trigger, and may they be undone without a person?"""
+"""Which commits of the deployed range can explain a firing trigger, and may they be undone without a person?
+
+Only what the engine really deployed counts: a commit is placed by the deployment that brought it, not by its own dates.
+Source: safety.md, Definitions and Suspects and known ground.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.sync import DeploymentRecord
+from gitops_rollback.core.ground import Ground
+from gitops_rollback.core.paths import Paths, is_bystander, shared_paths
+from gitops_rollback.core.sync import DeploymentRecord, Source
 
 
 @dataclass(frozen=True)
@@ -31,3 +39,272 @@ class Attribution:
     message: str = ""
     others: tuple[tuple[Commit, str], ...] = ()
     last_good: DeploymentRecord | None = None
+
+
+@dataclass(frozen=True)
+class RangeFacts:
+    """The deployed range of one application, and what is known of the trees in it.
+
+    `inputs` names the tree of the application's inputs after a commit, for each of `commits` and for the last good
+    revision; a commit that is missing there cannot be judged automatically. `earlier_inputs` are those that were live
+    before the last good one. `ground_after` says where undoing exactly these commits (newest first) would end.
+    """
+
+    bad: DeploymentRecord
+    records: tuple[DeploymentRecord, ...]  # of the application, oldest first, the bad one included
+    last_good: DeploymentRecord | None
+    commits: tuple[Commit, ...]  # first-parent commits of (last good, bad], newest first
+    onset: datetime
+    own: Paths
+    applications: tuple[Paths, ...]  # own files of all applications of the repository
+    in_repository: Callable[[Source], bool]
+    ground_after: Callable[[tuple[Commit, ...]], Ground | None]
+    our_commits: frozenset[str] = frozenset()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    earlier_inputs: frozenset[str] = frozenset()
+
+
+def our_revision(record: DeploymentRecord, in_repository: Callable[[Source], bool]) -> str | None:
+    """The commit of our repository that `record` deployed; None if there is none, or if its sources disagree."""
+    pairs = zip(record.revisions, record.sources, strict=False)
+    found = {revision for revision, source in pairs if not source.chart and in_repository(source)}
+    return next(iter(found)) if len(found) == 1 and is_sha(next(iter(found))) else None
+
+
+def spec_changed(bad: DeploymentRecord, last_good: DeploymentRecord) -> bool:
+    """True if the two deployments differ in what no commit of the followed branch decides: path, parameters, images."""
+    return bad.sources != last_good.sources
+
+
+def earlier_records(records: Sequence[DeploymentRecord], bad: DeploymentRecord) -> tuple[DeploymentRecord, ...]:
+    """The records before `bad`, newest first; a failed or unfinished one never stood for itself and is left out."""
+    before = [record for record in records if record.started_at < bad.started_at and record.deployed_at is not None]
+    return tuple(sorted(before, key=lambda record: record.started_at, reverse=True))
+
+
+def last_good(
+    records: Sequence[DeploymentRecord],
+    bad: DeploymentRecord,
+    *,
+    in_repository: Callable[[Source], bool],
+    window: timedelta,
+    marked: Collection[str],
+    on_line: Callable[[str], bool],
+) -> DeploymentRecord | None:
+    """The newest earlier record that lived at least `window`; if none did, the oldest one. None: there is no such.
+
+    Only records count whose revision lies on the bad one's first-parent line (`on_line`) and is not in `marked`: the
+    revisions that the journal calls bad, rolled back or unverified. Living exactly `window` is enough. Being deployed
+    again unchanged does not start a new life.
+    """
+    eligible: list[DeploymentRecord] = []
+    for record in earlier_records(records, bad):
+        revision = our_revision(record, in_repository)
+        if revision is not None and revision not in marked and on_line(revision):
+            eligible.append(record)
+    lives = _lives(earlier_records(records, bad), bad)
+    for record in eligible:
+        if lives[record.started_at] >= window:
+            return record
+    return eligible[-1] if eligible else None
+
+
+def _lives(newest_first: Sequence[DeploymentRecord], bad: DeploymentRecord) -> dict[datetime, timedelta]:
+    """How long each state had been live when it was replaced, by the record's t0."""
+    lives: dict[datetime, timedelta] = {}
+    since: datetime | None = None
+    previous: DeploymentRecord | None = None
+    ends = [bad.started_at, *(record.started_at for record in newest_first)]
+    for record, end in reversed(list(zip(newest_first, ends, strict=False))):
+        same = previous is not None and (previous.revisions, previous.sources) == (record.revisions, record.sources)
+        since = since if same and since is not None else record.started_at
+        lives[record.started_at] = (record.replaced_at or end) - since
+        previous = record
+    return lives
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """The range taken apart. `held` are our own commits and those that restore an earlier tree."""
+
+    suspects: tuple[Suspect, ...]
+    ours: tuple[Suspect, ...]
+    restoring: tuple[Suspect, ...]
+    shared: tuple[Commit, ...]
+    unclear: tuple[Commit, ...]
+    others: tuple[tuple[Commit, str], ...]
+
+
+def attribute(facts: RangeFacts) -> Attribution:
+    """Name the suspects of the range, and say whether they may be undone without a person, and if not, why not."""
+    good = facts.last_good
+    if good is None:
+        return _without_last_good(facts)
+    if our_revision(facts.bad, facts.in_repository) == our_revision(good, facts.in_repository):
+        return _same_revision(facts, good)
+    parts = _sort(facts)
+    if not parts.suspects:
+        reason, message = _nobody(parts)
+        return Attribution((), False, reason, message, parts.others, good)
+    chosen, ground = _choose(facts, parts.suspects)
+    obstacle, message = _obstacle(parts, ground)
+    left = tuple((s.commit, "not the sync closest to the onset") for s in parts.suspects if s not in chosen)
+    return Attribution(chosen, obstacle is None, obstacle, message, parts.others + left, good)
+
+
+def _without_last_good(facts: RangeFacts) -> Attribution:
+    bad = our_revision(facts.bad, facts.in_repository)
+    earlier = earlier_records(facts.records, facts.bad)
+    if bad is not None and any(our_revision(record, facts.in_repository) not in (None, bad) for record in earlier):
+        message = "no earlier deployment that may come back lies on the first-parent line of the bad revision"
+        return Attribution((), False, Reason.NOT_FIRST_PARENT, message)
+    return Attribution((), False, Reason.NO_LAST_GOOD, "the engine lists no earlier deployment to go back to")
+
+
+def _same_revision(facts: RangeFacts, good: DeploymentRecord) -> Attribution:
+    if spec_changed(facts.bad, good):
+        message = "the application's own spec changed and not the revision: no commit on this branch can undo it"
+        return Attribution((), False, Reason.NO_COMMIT, message, last_good=good)
+    return Attribution((), False, Reason.NO_SUSPECT, "the same revision was deployed again", last_good=good)
+
+
+def _sort(facts: RangeFacts) -> _Sorted:
+    brought = _brought_by(facts)
+    restores, taken_back = _restorations(facts)
+    suspects: list[Suspect] = []
+    ours: list[Suspect] = []
+    restoring: list[Suspect] = []
+    shared: list[Commit] = []
+    others: list[tuple[Commit, str]] = []
+    for commit in facts.commits:
+        record = brought[commit.sha]
+        own = tuple(path for path in facts.own.of(commit.paths) if not is_bystander(path))
+        candidate = Suspect(commit, record, _evidence(commit, own, record, facts.onset))
+        if record.started_at > facts.onset:
+            others.append((commit, "deployed after the onset"))
+            continue
+        if commit.sha in facts.our_commits:
+            ours.append(candidate)
+            others.append((commit, "our own commit is never a suspect"))
+            continue
+        if shared_paths(commit.paths, (*facts.applications, facts.own)):
+            shared.append(commit)
+        if not own:
+            others.append((commit, _foreign(commit, commit in shared)))
+        elif commit.sha in taken_back:
+            others.append((commit, f"taken back by {taken_back[commit.sha][:12]}"))
+        elif commit.sha in restores:
+            restoring.append(candidate)
+            others.append((commit, "restores an earlier tree of the application's inputs"))
+        else:
+            suspects.append(candidate)
+    unclear = tuple(suspect.commit for suspect in suspects if suspect.commit.sha not in facts.inputs)
+    return _Sorted(tuple(suspects), tuple(ours), tuple(restoring), tuple(shared), unclear, tuple(others))
+
+
+def _foreign(commit: Commit, shared: bool) -> str:
+    if shared:
+        return "changes files outside of every application's own directory"
+    if not commit.changes:
+        return "changes no file"
+    return "changes none of the application's own files"
+
+
+def _brought_by(facts: RangeFacts) -> dict[str, DeploymentRecord]:
+    """Each commit of the range with the first deployment that contained it; the bad one brought the rest."""
+    place = {commit.sha: index for index, commit in enumerate(facts.commits)}
+    brought: dict[str, DeploymentRecord] = {}
+    in_time = [record for record in facts.records if record.started_at <= facts.bad.started_at]
+    for record in sorted(in_time, key=lambda record: record.started_at):
+        revision = our_revision(record, facts.in_repository)
+        if revision is None or revision not in place:
+            continue
+        for commit in facts.commits[place[revision] :]:
+            brought.setdefault(commit.sha, record)
+    return {commit.sha: brought.get(commit.sha, facts.bad) for commit in facts.commits}
+
+
+def _restorations(facts: RangeFacts) -> tuple[frozenset[str], dict[str, str]]:
+    """Commits after which the inputs equal an earlier tree, and those that they took back (sha -> by which sha)."""
+    good = our_revision(facts.last_good, facts.in_repository) if facts.last_good else None
+    states: list[str | None] = [facts.inputs.get(good or "")]
+    passed: list[Commit] = []
+    restores: set[str] = set()
+    taken_back: dict[str, str] = {}
+    for commit in reversed(facts.commits):
+        state = facts.inputs.get(commit.sha)
+        if state is not None and state != states[-1]:
+            if state in states:
+                restores.add(commit.sha)
+                since = len(states) - 1 - states[::-1].index(state)
+                taken_back |= {undone.sha: commit.sha for undone in passed[since:]}
+            elif state in facts.earlier_inputs:
+                restores.add(commit.sha)
+        passed.append(commit)
+        states.append(state)
+    return frozenset(restores), taken_back
+
+
+def _evidence(commit: Commit, own: Sequence[str], record: DeploymentRecord, onset: datetime) -> tuple[str, ...]:
+    named = ", ".join(own[:3]) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
+    sentences = [f"changes {named}" if own else "changes none of the application's own files"]
+    before = int((onset - record.started_at).total_seconds())
+    sentences.append(f"deployed at {record.started_at:%Y-%m-%dT%H:%M:%SZ}, {before} s before the onset")
+    if any("/.gitops-rollback/" in f"/{path}" for path in commit.paths):
+        sentences.append("changes a rollback policy too; the policy before it is the one in force")
+    return tuple(sentences)
+
+
+def _nobody(parts: _Sorted) -> tuple[Reason, str]:
+    if parts.ours:
+        return Reason.OUR_OWN_COMMIT, "what failed was deployed by our own commit: a person must look"
+    if parts.restoring:
+        return Reason.RESTORES_EARLIER_TREE, "the only candidate restores an earlier tree of the application's inputs"
+    if parts.shared:
+        return Reason.SHARED_INPUTS_CHANGED, "only files outside of every application's own directory changed"
+    return Reason.NO_SUSPECT, "no commit of the deployed range changes the application's own files before the onset"
+
+
+def _choose(facts: RangeFacts, suspects: tuple[Suspect, ...]) -> tuple[tuple[Suspect, ...], Ground | None]:
+    """One suspect alone; of several, the newest syncs that lead back to known ground, as few of them as do.
+
+    Where none does, those of the sync closest to the onset, for a person to judge.
+    """
+    syncs = sorted({suspect.record.started_at for suspect in suspects}, reverse=True)
+    nearest: tuple[Suspect, ...] = ()
+    first: Ground | None = None
+    for count in range(1, len(syncs) + 1):
+        plan = tuple(suspect for suspect in suspects if suspect.record.started_at in syncs[:count])
+        ground = facts.ground_after(tuple(suspect.commit for suspect in plan))
+        if ground is Ground.KNOWN:
+            return plan, ground
+        if count == 1:
+            nearest, first = plan, ground
+    return nearest, first
+
+
+def _obstacle(parts: _Sorted, ground: Ground | None) -> tuple[Reason | None, str]:
+    """What forbids to undo the chosen ones without a person, the weightiest first; (None, remark) if nothing does."""
+    nearest = max(suspect.record.started_at for suspect in (*parts.suspects, *parts.ours, *parts.restoring))
+    if any(suspect.record.started_at == nearest for suspect in parts.ours):
+        return Reason.OUR_OWN_COMMIT, "our own commit was deployed last: a failure after a rollback is for a person"
+    if any(suspect.record.started_at == nearest for suspect in parts.restoring) and ground is not Ground.KNOWN:
+        return Reason.RESTORES_EARLIER_TREE, "a commit of the same deployment restores an earlier tree"
+    if parts.shared:
+        names = ", ".join(commit.sha[:12] for commit in parts.shared[:3])
+        return Reason.SHARED_INPUTS_CHANGED, f"{names} changed files outside of every application's own directory"
+    if parts.unclear:
+        names = ", ".join(commit.sha[:12] for commit in parts.unclear[:3])
+        return Reason.UNKNOWN_GROUND, f"the application's inputs after {names} cannot be read"
+    if ground is Ground.KNOWN:
+        return None, ""
+    if len(parts.suspects) > 1:
+        return (
+            Reason.SEVERAL_SUSPECTS,
+            f"{len(parts.suspects)} suspects, and no choice of them leads to known ground",
+        )
+    if ground is Ground.NEW:
+        return None, "one suspect alone is undone; the combination that is left has never run here"
+    if ground is Ground.BAD:
+        return Reason.UNKNOWN_GROUND, "the state before it was firing when it was replaced, or was taken back"
+    return Reason.UNKNOWN_GROUND, "whether the state before it was quiet cannot be told"
