@@ -1,0 +1,51 @@
+"""What a URL of the settings says about itself: its origin, whether it is this machine, a repository's default name.
+
+Source: RFC 6454 for origins; git-clone(1), GIT URLS, for the `user@host:path` form.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+SCP_FORM = re.compile(r"(?:[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[^/\\].*)")
+_PORTS = {"http": 80, "https": 443, "ssh": 22}
+
+
+def repository_name(url: str) -> str:
+    """The default name of a repository: the URL's last two path parts, lower case, without `.git`."""
+    match = None if "://" in url else SCP_FORM.fullmatch(url)
+    path = match["path"] if match else urlsplit(url).path
+    parts = [part for part in path.lower().removesuffix("/").removesuffix(".git").split("/") if part]
+    return "/".join(parts[-2:])
+
+
+def origin_of(url: str) -> str:
+    """`scheme://host:port` in lower case, the port always named; "" if there is no host (file://, or not a URL)."""
+    match = None if "://" in url else SCP_FORM.fullmatch(url)
+    if match:
+        return f"ssh://{match['host'].lower()}:22"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return ""
+    if not parts.hostname or port is None:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """True if the URL's host is this machine by its spelling: `localhost`, or an address of the loopback block."""
+    origin = origin_of(url)
+    host = urlsplit(origin).hostname or ""
+    if not origin or host == "localhost":
+        return bool(origin) or url.startswith("file://")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

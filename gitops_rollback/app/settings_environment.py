@@ -1,0 +1,256 @@
+"""What the environment and the flags say, as parts of the settings' tree: one table, both spellings.
+
+Each `GITOPS_ROLLBACK_X_Y` is the flag `--x-y`; the flag wins. A few names of the field are known without the prefix.
+Source: interfaces.md, Environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from gitops_rollback.app.origins import origin_of
+
+PREFIX = "GITOPS_ROLLBACK_"
+
+Tree = dict[str, object]
+Given = tuple[object, str]  # a value and the variable or flag that gave it
+
+# Variable (without the prefix) -> key of the settings.
+_PLAIN: Mapping[str, str] = {
+    "ALLOW_ORIGINS": "allowOrigins",
+    "ALLOW_HTTP": "allowHttp",
+    "ALLOW_FILE": "allowFileUrls",
+    "STATE_DIR": "stateDir",
+    "BIND": "bind",
+    "OBSERVE": "observe",
+    "OBSERVE_OUT": "observeOut",
+}
+_GIT: Mapping[str, str] = {
+    "GIT_USERNAME": "username",
+    "GIT_TOKEN": "token",
+    "GIT_TOKEN_FILE": "tokenFile",
+    "SSH_KEY_FILE": "sshKeyFile",
+    "SSH_KNOWN_HOSTS_FILE": "sshKnownHostsFile",
+    "GIT_CA_FILE": "caFile",
+}
+_ARGOCD: Mapping[str, str] = {
+    "ARGOCD_SERVER": "server",
+    "ARGOCD_AUTH_TOKEN": "token",
+    "ARGOCD_AUTH_TOKEN_FILE": "tokenFile",
+    "ARGOCD_CA_FILE": "caFile",
+}
+_BUDGETS = ("APPLICATION", "REPOSITORY", "CONTROLLER")
+_SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
+_PARTS = {None: "value", "_FILE": "valueFile", "_ORIGINS": "origins"}
+
+# A forge's token goes to that forge's own hosts only.
+_FORGES: Sequence[tuple[tuple[str, ...], str, re.Pattern[str]]] = (
+    (("GITHUB_TOKEN", "GH_TOKEN"), "x-access-token", re.compile(r"github\.com")),
+    (("GITLAB_TOKEN",), "oauth2", re.compile(r"gitlab\.com|gitlab\..+")),
+    (("GITEA_TOKEN",), "oauth2", re.compile(r"gitea\.com|gitea\..+|codeberg\.org|forgejo\..+")),
+)
+
+
+@dataclass
+class Overlay:
+    """`values` replace keys of the tree; the rest is laid into lists by `merge_lists`. `config` "" is the default."""
+
+    config: str = ""
+    values: dict[str, Given] = field(default_factory=dict)
+    repositories: tuple[tuple[str, ...], str] = ((), "")
+    repository: dict[str, Given] = field(default_factory=dict)  # branch, aliases, signingKeyFile of each of them
+    git: dict[str, Given] = field(default_factory=dict)
+    argocd: dict[str, Given] = field(default_factory=dict)
+    metrics: dict[str, Given] = field(default_factory=dict)
+    budgets: dict[str, Given] = field(default_factory=dict)
+    secrets: dict[str, dict[str, Given]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def merge_lists(
+        self, tree: Tree, places: dict[tuple[str | int, ...], str], faults: list[str], environ: Mapping[str, str]
+    ) -> None:
+        """Lay the parts that live in lists or mappings into `tree`."""
+        merge = _Merge(tree, places, faults)
+        merge.repositories(self)
+        merge.tokens_of_forges(environ)
+        merge.named("argocd", "instance", self.argocd)
+        merge.named("metrics", "name", self.metrics)
+        merge.mapping("budgets", self.budgets)
+        for name, parts in self.secrets.items():
+            merge.named("secrets", "name", parts, name)
+
+
+def overlay(environ: Mapping[str, str], flags: Mapping[str, object]) -> Overlay:
+    """Sort variables and flags by what they set. An empty variable counts as not given."""
+    given: dict[str, Given] = {}
+    for name, value in environ.items():
+        if value and (name.startswith(PREFIX) or name in _ARGOCD or name == "PROMETHEUS_URL"):
+            given[name.removeprefix(PREFIX)] = (value, name)
+    for flag, setting in flags.items():
+        if setting not in (None, (), [], ""):
+            _put_flag(given, flag, setting)
+    over = Overlay()
+    for name in sorted(given):
+        _sort(over, name, given[name])
+    _both_forms(over, given)
+    return over
+
+
+def _put_flag(given: dict[str, Given], flag: str, setting: object) -> None:
+    name = flag.upper()
+    given.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE", None)
+    given[name] = (setting, "--" + flag.replace("_", "-"))
+
+
+def _sort(over: Overlay, name: str, given: Given) -> None:
+    value, place = given
+    if name == "CONFIG":
+        over.config = str(value)
+    elif name == "REPO":
+        over.repositories = (_words(value), place)
+    elif name in ("BRANCH", "SIGNING_KEY_FILE"):
+        over.repository["branch" if name == "BRANCH" else "signingKeyFile"] = given
+    elif name == "REPO_ALIAS":
+        over.repository["aliases"] = (list(_words(value)), place)
+    elif name in _PLAIN:
+        over.values[_PLAIN[name]] = (list(value) if isinstance(value, tuple) else value, place)
+    elif name in _GIT:
+        over.git[_GIT[name]] = given
+    elif name in _ARGOCD:
+        over.argocd[_ARGOCD[name]] = (_with_scheme(value) if name == "ARGOCD_SERVER" else value, place)
+    elif name == "PROMETHEUS_URL":
+        over.metrics["url"] = given
+    elif name.removeprefix("BUDGET_") in _BUDGETS:
+        over.budgets[name.removeprefix("BUDGET_").lower()] = given
+    elif match := _SECRET.fullmatch(name):
+        over.secrets.setdefault(match["name"].lower().replace("_", "-"), {})[_PARTS[match["part"]]] = given
+    else:
+        _sort_odd(over, name, given)
+
+
+def _sort_odd(over: Overlay, name: str, given: Given) -> None:
+    value, place = given
+    if name == "PAUSE":
+        # The variable only stops: `false` must not lift what the file says.
+        if value not in (True, "true", False, "false"):
+            over.faults.append(f"{place}: must be true or false")
+        elif value in (True, "true"):
+            over.values["paused"] = (True, place)
+    elif name == "CLOCK":
+        start, _, speed = str(value).partition(",")
+        over.values["clock"] = ({"start": start, "speed": speed}, place)
+
+
+def _both_forms(over: Overlay, given: Mapping[str, Given]) -> None:
+    for name in sorted(given):
+        if f"{name}_FILE" in given and not name.endswith("_FILE"):
+            over.faults.append(f"{given[name][1]}: {given[name + '_FILE'][1]} is set too; keep one")
+    for group in (over.git, over.argocd, *over.secrets.values()):
+        for key in [key for key in group if f"{key}File" in group]:
+            del group[f"{key}File"]
+
+
+def _words(value: object) -> tuple[str, ...]:
+    parts = value.split() if isinstance(value, str) else cast("Sequence[object]", value)
+    return tuple(str(part) for part in parts)
+
+
+def _with_scheme(value: object) -> object:
+    return value if "://" in str(value) else f"https://{value}"
+
+
+@dataclass
+class _Merge:
+    tree: Tree
+    places: dict[tuple[str | int, ...], str]
+    faults: list[str]
+
+    def put(self, node: Tree, path: tuple[str | int, ...], given: Mapping[str, Given]) -> None:
+        """Set keys of `node`; a secret's other form in the file is dropped, since the environment wins."""
+        for key, (value, place) in given.items():
+            node.pop(key.removesuffix("File") if key.endswith("File") else f"{key}File", None)
+            node[key] = value
+            self.places[(*path, key)] = place
+
+    def mapping(self, key: str, given: Mapping[str, Given]) -> None:
+        node = self.tree.setdefault(key, {}) if given else None
+        if isinstance(node, dict):
+            self.put(node, (key,), given)
+
+    def entries(self, key: str) -> list[object]:
+        """The list at `key`, made if it is missing; something else there is left to the validation."""
+        found = self.tree.setdefault(key, [])
+        return found if isinstance(found, list) else []
+
+    def named(self, key: str, label: str, given: Mapping[str, Given], name: str = "default") -> None:
+        """Lay `given` over the entry called `name`, or add it."""
+        if not given:
+            return
+        entries = self.entries(key)
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict) and str(entry.get(label, "default")).lower().replace("_", "-") == name:
+                self.put(entry, (key, index), given)
+                return
+        added: Tree = {label: name}
+        self.places[(key, len(entries))] = next(iter(given.values()))[1]
+        self.put(added, (key, len(entries)), given)
+        entries.append(added)
+
+    def repositories(self, over: Overlay) -> None:
+        """`--repo` chooses: what the file says of the same URL is kept; without it the file's repositories stay."""
+        urls, place = over.repositories
+        if urls:
+            self._choose(urls, place)
+        entries = [entry for entry in self.entries("repositories") if isinstance(entry, dict)]
+        origins = {origin_of(str(entry.get("url"))) for entry in entries}
+        if over.git and not urls and len(origins) > 1:
+            first = next(iter(over.git.values()))[1]
+            self.faults.append(f"{first}: the repositories have several origins; name it with each, or use --repo")
+            return
+        for index, entry in enumerate(entries):
+            self._complete(over, entry, index, own_git=not urls and "git" in entry)
+
+    def _choose(self, urls: tuple[str, ...], place: str) -> None:
+        listed = self.entries("repositories")
+        told = {path: self.places.pop(path) for path in list(self.places) if path[:1] == ("repositories",)}
+        chosen: list[object] = []
+        for index, url in enumerate(urls):
+            old = next(
+                (at for at, entry in enumerate(listed) if isinstance(entry, dict) and entry.get("url") == url), -1
+            )
+            chosen.append(dict(cast("Tree", listed[old])) if old >= 0 else {"url": url})
+            self.places[("repositories", index)] = place
+            for path in [path for path in told if len(path) > 2 and path[1] == old]:
+                self.places[("repositories", index, *path[2:])] = told[path]
+        self.tree["repositories"] = chosen
+
+    def _complete(self, over: Overlay, entry: Tree, index: int, own_git: bool) -> None:
+        self.put(entry, ("repositories", index), over.repository)
+        if over.git and not own_git:
+            git = entry.setdefault("git", {})
+            if isinstance(git, dict):
+                self.put(git, ("repositories", index, "git"), over.git)
+
+    def tokens_of_forges(self, environ: Mapping[str, str]) -> None:
+        """A repository on a known forge without credentials of its own takes that forge's token."""
+        for index, entry in enumerate(self.entries("repositories")):
+            if not isinstance(entry, dict) or not str(entry.get("url")).startswith("https://"):
+                continue
+            git = entry.setdefault("git", {})
+            if isinstance(git, dict) and not {"token", "tokenFile"} & git.keys():
+                host = origin_of(str(entry["url"])).partition("://")[2].rpartition(":")[0]
+                self.put(git, ("repositories", index, "git"), _forge_token(host, environ))
+
+
+def _forge_token(host: str, environ: Mapping[str, str]) -> dict[str, Given]:
+    for names, username, pattern in _FORGES:
+        if not pattern.fullmatch(host):
+            continue
+        for name in names:
+            for variable, key in ((name, "token"), (f"{name}_FILE", "tokenFile")):
+                if environ.get(variable):
+                    return {"username": (username, variable), key: (environ[variable], variable)}
+    return {}
