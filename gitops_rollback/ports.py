@@ -174,6 +174,10 @@ class ConfigRepo(Protocol):
         """One commit with its first-parent difference. Raises: ObjectMissing."""
         ...
 
+    def has(self, sha: str) -> bool:
+        """True if the clone holds this commit now; never asks the remote."""
+        ...
+
     def commits(self, since: str | None, until: str, limit: int = 1000) -> tuple[Commit, ...]:
         """First-parent commits of (since, until], newest first. Raises: ObjectMissing."""
         ...

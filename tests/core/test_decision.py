@@ -1,0 +1,190 @@
+"""Decisions: which alarm may cause what, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gitops_rollback.core.decision import Act, Case, Circumstances, Decision, Proposal, alarm, decide
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome, Reversal
+from gitops_rollback.core.policy import ApplicationRef, GuardResult, Policy, Severity, Target, Timing, Trigger
+from gitops_rollback.core.suspects import Attribution
+from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, SyncEvent
+from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Phase, Tick, TriggerState, Verdict
+
+T0 = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
+NOW = T0 + timedelta(minutes=5)
+BAD = "b" * 40
+GOOD = "a" * 40
+
+
+def a_policy(*triggers: Trigger) -> Policy:
+    target = Target("checkout", "argocd", ApplicationRef("argocd", "checkout"))
+    return Policy(
+        "checkout", ".gitops-rollback/policies/checkout.yaml", GOOD, (target,), triggers or (a_trigger(),),
+        timing=Timing(initial_delay=timedelta(seconds=60)),
+    )  # fmt: skip
+
+
+def a_trigger(name: str = "errors", kind: str = "query", severity: Severity = Severity.AUTO_ROLLBACK) -> Trigger:
+    return Trigger(name, kind, severity)
+
+
+def a_verdict(
+    name: str = "errors",
+    severity: Severity = Severity.AUTO_ROLLBACK,
+    phase: Phase = Phase.FIRING,
+    level: Level = Level.TRUE,
+    baseline: BaselineLevel = BaselineLevel.QUIET,
+) -> Verdict:
+    state = TriggerState(phase, since=T0 + timedelta(minutes=2), last=Tick(NOW, level, 0.08), fired_at=NOW)
+    return Verdict(name, severity, state, None, Baseline(baseline), 0.05, message=f"{name} is 8 %")
+
+
+def a_case(*verdicts: Verdict, policy: Policy | None = None, in_force: bool = True) -> Case:
+    record = DeploymentRecord((BAD,), (), T0)
+    event = SyncEvent(ApplicationId("default", "Application", "argocd", "checkout"), record)
+    return Case("default/Application/argocd/checkout", policy or a_policy(), in_force, event, verdicts)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "act", "reason"),
+    [
+        pytest.param(a_verdict(), Act.ROLL_BACK, Reason.TRIGGER_FIRED, id="fires"),
+        pytest.param(a_verdict(phase=Phase.PENDING), Act.LEAVE, Reason.PENDING, id="pending"),
+        pytest.param(a_verdict(level=Level.NO_DATA), Act.LEAVE, Reason.PENDING, id="fired-but-blind-now"),
+        pytest.param(a_verdict(level=Level.FALSE), Act.LEAVE, Reason.PENDING, id="fired-but-well-now"),
+        pytest.param(a_verdict(phase=Phase.RESOLVED), Act.LEAVE, Reason.QUIET, id="resolved"),
+        pytest.param(a_verdict(baseline=BaselineLevel.FIRING), Act.LEAVE, Reason.NOT_OURS, id="was-so-before"),
+        pytest.param(a_verdict(baseline=BaselineLevel.NONE), Act.ASK, Reason.NO_BASELINE, id="cannot-tell-before"),
+        pytest.param(a_verdict(severity=Severity.PAGE_AND_SUGGEST), Act.ASK, Reason.SUGGEST_ONLY, id="suggest"),
+        pytest.param(a_verdict(severity=Severity.LOG_ONLY), Act.LEAVE, Reason.LOG_ONLY, id="log-only"),
+    ],
+)
+def test_an_alarm_needs_a_firing_trigger_that_was_quiet_before(verdict: Verdict, act: Act, reason: Reason) -> None:
+    decision = alarm(a_case(verdict), NOW)
+    assert (decision.act, decision.reason) == (act, reason)
+
+
+def test_a_log_only_trigger_does_not_hide_one_that_rolls_back() -> None:
+    both = (a_verdict("slow", Severity.LOG_ONLY), a_verdict("errors"))
+    decision = alarm(a_case(*both, policy=a_policy(a_trigger("slow"), a_trigger("errors"))), NOW)
+    assert decision.act is Act.ROLL_BACK
+    assert decision.severity is Severity.AUTO_ROLLBACK
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "reason"),
+    [
+        pytest.param(timedelta(seconds=59), Reason.WARMING_UP, id="one-second-early"),
+        pytest.param(timedelta(seconds=60), Reason.TRIGGER_FIRED, id="at-the-delay"),
+    ],
+)
+def test_the_initial_delay_ends_on_its_last_instant(elapsed: timedelta, reason: Reason) -> None:
+    assert alarm(a_case(a_verdict()), T0 + elapsed).reason is reason
+
+
+def test_the_initial_delay_does_not_hold_back_the_engines_word() -> None:
+    case = a_case(a_verdict("degraded"), policy=a_policy(a_trigger("degraded", "health")))
+    assert alarm(case, T0 + timedelta(seconds=1)).act is Act.ROLL_BACK
+
+
+def test_without_a_policy_in_force_a_person_decides() -> None:
+    decision = alarm(a_case(a_verdict(), in_force=False), NOW)
+    assert (decision.act, decision.reason) == (Act.ASK, Reason.NO_POLICY_IN_FORCE)
+
+
+def test_no_data_for_too_long_pages_and_never_acts() -> None:
+    state = TriggerState(last=Tick(NOW, Level.NO_DATA), blind_since=NOW - timedelta(minutes=5))
+    blind = Verdict("errors", Severity.AUTO_ROLLBACK, state, None, Baseline(BaselineLevel.QUIET), reason=Reason.NO_DATA)
+    assert (alarm(a_case(blind), NOW).act, alarm(a_case(blind), NOW).reason) == (Act.PAGE, Reason.NO_DATA)
+    early = alarm(a_case(blind), NOW - timedelta(seconds=1))
+    assert (early.act, early.reason) == (Act.LEAVE, Reason.NO_DATA)
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        pytest.param(Case("a", None, True, None), Reason.NO_POLICY, id="no-policy"),
+        pytest.param(replace(a_case(), event=None), Reason.NO_RECENT_SYNC, id="no-sync"),
+        pytest.param(a_case(), Reason.QUIET, id="no-verdict"),
+    ],
+)
+def test_every_inaction_has_its_reason(case: Case, reason: Reason) -> None:
+    assert alarm(case, NOW) == Decision(Act.LEAVE, reason, alarm(case, NOW).message)
+
+
+def a_proposal(
+    outcome: PlanOutcome = PlanOutcome.CLEAN,
+    *answers: GuardAnswer,
+    automatic: bool = True,
+    planned: bool = True,
+) -> Proposal:
+    blame = Attribution((), automatic, None if automatic else Reason.SEVERAL_SUSPECTS, "two suspects")
+    reversal = Reversal(outcome, GOOD, (BAD,), "c" * 40)
+    plan = Plan("rb-0123456789abcdef", ("checkout",), BAD, GOOD, "p@a", ("errors",), reversal, "Revert", answers)
+    return Proposal(blame, plan if planned else None, answers)
+
+
+ASKS = GuardAnswer("irreversible", GuardResult.ASK, Reason.IRREVERSIBLE, "a claim would go", "look")
+DENIES = GuardAnswer("friday", GuardResult.DENY, Reason.SCHEDULE, "frozen", "wait")
+ALLOWS = GuardAnswer("paths", GuardResult.ALLOW)
+RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdict(),))
+
+
+@pytest.mark.parametrize(
+    ("proposal", "around", "act", "reason"),
+    [
+        pytest.param(a_proposal(), Circumstances(), Act.ROLL_BACK, Reason.TRIGGER_FIRED, id="acts"),
+        pytest.param(a_proposal(), Circumstances(stopped="by a person"), Act.HOLD, Reason.PAUSED, id="stopped"),
+        pytest.param(a_proposal(), Circumstances(journal_trouble="x"), Act.HOLD, Reason.JOURNAL_LOST, id="no-memory"),
+        pytest.param(a_proposal(), Circumstances(unsettled="x"), Act.WAIT, Reason.INCIDENT, id="others-not-seen"),
+        pytest.param(
+            a_proposal(), Circumstances(rolled_back="x"), Act.HOLD, Reason.ALREADY_ROLLED_BACK, id="at-most-once"
+        ),
+        pytest.param(
+            a_proposal(PlanOutcome.EMPTY), Circumstances(), Act.LEAVE, Reason.ALREADY_UNDONE, id="already-undone"
+        ),
+        pytest.param(a_proposal(), Circumstances(mass_event="9 red"), Act.PAGE, Reason.MASS_EVENT, id="mass-event"),
+        pytest.param(a_proposal(planned=False), Circumstances(), Act.PAGE, Reason.NO_SUSPECT, id="nobody-to-blame"),
+        pytest.param(
+            a_proposal(automatic=False), Circumstances(), Act.ASK, Reason.SEVERAL_SUSPECTS, id="blame-is-unclear"
+        ),
+        pytest.param(
+            a_proposal(PlanOutcome.CLEAN, ALLOWS, ASKS), Circumstances(), Act.ASK, Reason.IRREVERSIBLE, id="asks"
+        ),
+        pytest.param(
+            a_proposal(PlanOutcome.CLEAN, ASKS, DENIES),
+            Circumstances(),
+            Act.REFUSE,
+            Reason.SCHEDULE,
+            id="strictest-wins",
+        ),
+        pytest.param(
+            a_proposal(),
+            Circumstances(cooldown_until=NOW + timedelta(seconds=1)),
+            Act.WAIT,
+            Reason.COOLDOWN,
+            id="cooling",
+        ),
+        pytest.param(
+            a_proposal(), Circumstances(cooldown_until=NOW), Act.ROLL_BACK, Reason.TRIGGER_FIRED, id="cooled-down"
+        ),
+    ],
+)
+def test_what_becomes_of_an_alarm(proposal: Proposal, around: Circumstances, act: Act, reason: Reason) -> None:
+    decision = decide(RAISED, proposal, around, NOW)
+    assert (decision.act, decision.reason) == (act, reason)
+
+
+def test_a_stop_outranks_every_other_word() -> None:
+    around = Circumstances(stopped="stop", mass_event="x", rolled_back="y")
+    assert decide(RAISED, a_proposal(PlanOutcome.CLEAN, DENIES), around, NOW).reason is Reason.PAUSED
+
+
+def test_a_suggestion_never_becomes_an_action() -> None:
+    raised = Decision(Act.ASK, Reason.SUGGEST_ONLY, "slow", (a_verdict(severity=Severity.PAGE_AND_SUGGEST),))
+    assert decide(raised, a_proposal(), Circumstances(), NOW).act is Act.ASK
