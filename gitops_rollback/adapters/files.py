@@ -31,7 +31,14 @@ def watch_files(paths: Iterable[str], changed: Callable[[], None], stop: threadi
     before = _contents(files)
     try:
         # Filtering is by content: a ConfigMap's swap names only `..data`, never the file.
-        for _ in watch(*directories, watch_filter=None, stop_event=stop, recursive=False, raise_interrupt=False):
+        for _ in watch(
+            *directories,
+            watch_filter=None,
+            stop_event=stop,
+            recursive=False,
+            raise_interrupt=False,
+            yield_on_timeout=True,
+        ):
             now = _contents(files)
             if now != before:
                 before = now

@@ -22,10 +22,10 @@ def repository_name(url: str) -> str:
 
 
 def origin_of(url: str) -> str:
-    """`scheme://host:port` in lower case, the port always named; "" if there is no host (file://, or not a URL)."""
+    """`scheme://host:port` in lower case, without a default port; "" if there is no host (file://, or not a URL)."""
     match = None if "://" in url else SCP_FORM.fullmatch(url)
     if match:
-        return f"ssh://{match['host'].lower()}:22"
+        return f"ssh://{match['host'].lower()}"
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)
@@ -34,18 +34,19 @@ def origin_of(url: str) -> str:
     if not parts.hostname or port is None:
         return ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}"
+    return f"{parts.scheme}://{host}" + ("" if port == _PORTS.get(parts.scheme) else f":{port}")
 
 
 def is_loopback(url: str) -> bool:
-    """True if the URL's host is this machine by its spelling: `localhost`, or an address of the loopback block."""
-    origin = origin_of(url)
-    host = urlsplit(origin).hostname or ""
-    if not origin or host == "localhost":
-        return bool(origin) or url.startswith("file://")
+    """True if the URL's host is this machine by its spelling: `localhost`, or an address of the loopback block.
+
+    `//host` and `//host:port` are understood too, and `file://` is nowhere else.
+    """
+    match = None if "://" in url else SCP_FORM.fullmatch(url)
     try:
-        address = ip_address(host)
+        host = match["host"].lower() if match else urlsplit(url).hostname or ""
+        address = None if host == "localhost" else ip_address(host)
     except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+        return url.startswith("file://")
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped is None or bool(mapped.is_loopback)

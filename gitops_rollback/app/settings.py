@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 from pydantic.alias_generators import to_camel
 
+from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.origins import SCP_FORM, is_loopback, origin_of, repository_name
 from gitops_rollback.core.duration import parse_duration
+from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.journal import parse_time
 from gitops_rollback.core.stop import PauseState, settings_pause
 
@@ -128,6 +130,14 @@ def _origin(value: str) -> str:
     if not origin_of(value):
         raise ValueError("must be an origin like https://host:port")
     return origin_of(value)
+
+
+def _allowed(value: str) -> str:
+    try:
+        OriginRules.parse([value])
+    except SettingsInvalid as exc:
+        raise ValueError("must hold origins, hosts, addresses or networks") from exc
+    return value
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
@@ -305,7 +315,7 @@ class Settings(_Closed):
     repositories: tuple[Repository, ...] = ()
     argocd: tuple[ArgoCD, ...] = ()
     metrics: tuple[MetricServer, ...] = ()
-    allow_origins: Origins = ()
+    allow_origins: Annotated[tuple[Annotated[str, AfterValidator(_allowed)], ...], BeforeValidator(_words)] = ()
     allow_http: Flag = False
     allow_file_urls: Flag = False
     secrets: tuple[OfferedSecret, ...] = ()
@@ -329,13 +339,18 @@ class Settings(_Closed):
         return settings_pause(self.paused, self.paused_until)
 
     @property
-    def origins(self) -> frozenset[str]:
-        """Every origin that may be reached: the listed ones, and those of repositories, engines and metric servers."""
+    def own_urls(self) -> tuple[str, ...]:
+        """Repositories, engines, metric servers and webhooks: what the settings name is allowed by itself."""
         urls = [repository.url for repository in self.repositories]
         urls += [place for repository in self.repositories if (place := repository.journal.repository)]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
-        urls += [webhook.url for webhook in self.notifications]
-        return frozenset(origin for url in urls if (origin := origin_of(url))) | frozenset(self.allow_origins)
+        return tuple(dict.fromkeys(urls + [webhook.url for webhook in self.notifications]))
+
+    @property
+    def origin_rules(self) -> OriginRules:
+        """What may be connected to over HTTP: see `adapters.origins`."""
+        own = [url for url in self.own_urls if url.startswith(("http://", "https://"))]
+        return OriginRules.parse(self.allow_origins, own, self.allow_http)
 
     def secret(self, name: str) -> OfferedSecret | None:
         """The offered secret of that name; case, `-` and `_` do not matter, since variables cannot hold a `-`."""

@@ -241,7 +241,7 @@ class _Merge:
                 continue
             git = entry.setdefault("git", {})
             if isinstance(git, dict) and not {"token", "tokenFile"} & git.keys():
-                host = origin_of(str(entry["url"])).partition("://")[2].rpartition(":")[0]
+                host = origin_of(str(entry["url"])).partition("://")[2]
                 self.put(git, ("repositories", index, "git"), _forge_token(host, environ))
 
 
