@@ -90,6 +90,7 @@ class Reason(StrEnum):
     UNKNOWN_REVISION = "UnknownRevision"
     AMBIGUOUS_REVISION = "AmbiguousRevision"
     ROOT_COMMIT = "RootCommit"
+    OCTOPUS_MERGE = "OctopusMerge"
     NO_SUCH_PARENT = "NoSuchParent"
     REQUEST_INVALID = "RequestInvalid"
     GUARD_FAILED = "GuardFailed"

@@ -13,6 +13,8 @@ from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import GuardResult
 
+SUBJECT_LIMIT = 500  # characters; no tool shows more, and a commit's first line may be its whole text
+
 
 class PlanOutcome(StrEnum):
     """Speaks of the tree alone: could the inverse be built?"""
@@ -34,7 +36,11 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Reversal:
-    """The inverse of some commits, built on `base` in the object database. `tree` is set for CLEAN and EMPTY."""
+    """The inverse of some commits, built on `base` in the object database. `tree` is set for CLEAN and EMPTY.
+
+    `rung` is set for CLEAN: 1 if nobody touched the paths since, so that they are as before the culprit, byte for byte;
+    2 if git merged them with what came later. `explained` names what a person must look at or solve.
+    """
 
     outcome: PlanOutcome
     base: str
@@ -44,12 +50,22 @@ class Reversal:
     changes: tuple[FileChange, ...] = ()  # base -> tree
     superseded: tuple[str, ...] = ()
     explained: tuple[Explanation, ...] = ()
-    gate_reason: Reason | None = None  # set: the tree is fine, but a person must look (CI file, symlink, ...)
+    # CLEAN: set if the tree is fine, but a person must look (CI file, symlink, ...). CONFLICT, REFUSED: why.
+    gate_reason: Reason | None = None
     message: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:
         return tuple(change.path for change in self.changes)
+
+
+def revert_message(subject: str, sha: str, parent: str | None = None) -> str:
+    """The words that git's own revert begins with; `parent` (of a merge only) is what the merge is undone against.
+
+    The sentence with the full sha stands whole on its line, so that every tool finds it.
+    """
+    reversing = f"\nReversing changes made to {parent}." if parent else ""
+    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n'
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,8 @@ class Plan:
     message: str  # the whole commit message
     guards: tuple[GuardAnswer, ...] = ()
     evidence: tuple[str, ...] = field(default=())
+    repository: str = ""
+    requested_by: str = "controller"
 
     @property
     def answer(self) -> GuardResult:

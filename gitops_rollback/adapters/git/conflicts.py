@@ -1,0 +1,69 @@
+"""Why can git not undo a commit here, whose later commit stands in the way, and what can a person do?
+
+Source: git 2.38 and later, `merge-ort.c`: the stable kinds of conflict (`contents`, `modify/delete`, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from gitops_rollback.adapters.git import history
+from gitops_rollback.adapters.git.door import Git
+from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.plan import Explanation
+
+LATER_LIMIT = 1000  # commits that are looked through for who changed a path last
+
+BY_HAND = "Write the change by hand"
+WHY: Mapping[str, str] = {
+    "contents": "the same lines, or lines right beside them, were changed again since",
+    "add/add": "the commit removed it, and another file stands in its place now",
+    "binary": "it is binary, and was changed again since",
+    "rename/rename": "it was renamed by the commit, and again since",
+    "rename/delete": "one of the two renamed it, the other removed it",
+    "file/directory": "a directory stands now where the file belongs, or the other way round",
+    "distinct modes": "it became another kind of file since",
+    "directory rename suggested": "its directory was moved since",
+    "file location": "its directory was moved since",
+    "submodule": "the submodule was moved again since",
+}
+
+
+def later_commits(git: Git, since: str, at: str, paths: Collection[str]) -> dict[str, str]:
+    """The newest mainline commit of (since, at] that touched each path; paths that none touched are left out.
+
+    Raises: RepositoryUnavailable.
+    """
+    if since == at or not paths:
+        return {}
+    found: dict[str, str] = {}
+    for commit in history.log(git, since, at, LATER_LIMIT):
+        for path in commit.paths:
+            if path in paths:
+                found.setdefault(path, commit.sha)
+    return found
+
+
+def explain_conflicts(
+    conflicts: Mapping[str, tuple[str, ...]], undone: Mapping[str, FileChange], later: Mapping[str, str]
+) -> tuple[Explanation, ...]:
+    """One explanation a conflicted path. `undone` is what the culprit did, `later` who touched a path since."""
+    return tuple(
+        Explanation(path, None, later.get(path), _why(kinds, undone.get(path)), _todo(later.get(path)))
+        for path, kinds in conflicts.items()
+    )
+
+
+def _why(kinds: tuple[str, ...], undone: FileChange | None) -> str:
+    if "modify/delete" in kinds:
+        if undone is not None and undone.old_blob is None:
+            return "the commit added it, and it was changed since: removing it would lose that"
+        return "it was removed since, so there is nothing left to undo in it"
+    known = [WHY[kind] for kind in kinds if kind in WHY]
+    if known:
+        return known[0]
+    return f"git cannot merge it ({', '.join(kinds)})" if kinds else "git cannot merge it"
+
+
+def _todo(later: str | None) -> str:
+    return f"{BY_HAND}, or undo {later[:12]} first." if later else f"{BY_HAND}."

@@ -1,0 +1,248 @@
+"""How is a commit undone on top of a later one, without a work tree?
+
+Each commit is undone by a three-way merge in the object database: base is the culprit, the two sides are the head and
+the culprit's parent. What git calls clean must then pass the gates of `gates.py`. No ref, index or lock is touched.
+Source: git-merge-tree(1), git-hash-object(1), git-revert(1) for what a merge's parent number means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitops_rollback.adapters.git import gates
+from gitops_rollback.adapters.git.conflicts import explain_conflicts, later_commits
+from gitops_rollback.adapters.git.difference import Differences
+from gitops_rollback.adapters.git.door import LOSSLESS, Git
+from gitops_rollback.adapters.git.merge import MERGE_CONFIG, merge_commits
+from gitops_rollback.adapters.git.objects import ObjectReader
+from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions, write_commit
+from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.errors import ObjectMissing, Reason
+from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
+
+NOBODY = "gitops-rollback <gitops-rollback@localhost>"  # of synthetic commits, which no ref ever reaches
+TEXT_BYTES = 64 << 20
+OFF_HISTORY = "it is not in the history of the commit that it is undone on"
+LOOK = "Look at this file's change, and commit it as a person."
+CHECK = "Write the change by hand, and check the file as a whole."
+RENAMES = ("diff-tree", "-r", "-z", "--name-status", "--diff-filter=R", "-M50%", "-l7000", "--no-ext-diff")
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """One commit to undo on `tree`. `undone` is what the commit did, by path: its parent -> itself."""
+
+    culprit: RawCommit
+    parent: RawCommit
+    head: RawCommit
+    tree: str
+    undone: Mapping[str, FileChange]
+    ancestor: bool  # the culprit lies in the head's history
+    differences: Differences
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one rung made of an `Undoing`: a tree, or why not. `rung` 0: nothing was left to undo."""
+
+    tree: str | None
+    rung: int = 0
+    reason: Reason | None = None
+    explained: tuple[Explanation, ...] = ()
+
+
+Rung = Callable[[Undoing], Step]
+
+
+class Reverser:
+    """Builds inverses in one repository. Keeps its reading process until `close`; thread-safe."""
+
+    def __init__(self, git: Git, reader: ObjectReader | None = None) -> None:
+        config = (*git.config, *MERGE_CONFIG)
+        self.git = Git(
+            git.git_dir,
+            config=config,
+            environment=git.environment,
+            secrets=git.secrets,
+            on_complaint=git.on_complaint,
+        )
+        self.reader = reader or ObjectReader(self.git)
+        self.revisions = Revisions(self.git, self.reader)
+        # In this order; the first sound result counts. A merge per key and the target state belong behind the merge.
+        self._ladder: tuple[Rung, ...] = (self._merge,)
+
+    def close(self) -> None:
+        """End the reading process; the next call starts a new one."""
+        self.reader.close()
+
+    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+        """Undo `reverts`, newest first, each on the result of the one before; full or shortened SHAs.
+
+        `mainline` is the parent, counted from 1, against which a merge is undone: None is the first one, but refuses a
+        merge of more than two. Raises: RepositoryUnavailable if objects cannot be read or written.
+        """
+        try:
+            head = self.revisions.find(at)
+            culprits = [self.revisions.find(sha) for sha in reverts]
+            pairs = [(culprit, self._parent(culprit, mainline)) for culprit in culprits]
+        except Refused as refused:
+            return _refusal(at, reverts, refused.reason, str(refused))
+        if not pairs:
+            return _refusal(at, reverts, Reason.NO_SUSPECT, "no commit to undo was named")
+        return self._undo_all(head, pairs)
+
+    def _parent(self, culprit: RawCommit, mainline: int | None) -> RawCommit:
+        """What the culprit is undone against. Raises: Refused."""
+        parents, short = culprit.parents, culprit.sha[:12]
+        if not parents:
+            raise Refused(short, "is a root commit: there is nothing before it to go back to", Reason.ROOT_COMMIT)
+        if mainline is None and len(parents) > 2:
+            message = f"merges {len(parents)} parents: say which one to go back to (--mainline)"
+            raise Refused(short, message, Reason.OCTOPUS_MERGE)
+        number = 1 if mainline is None else mainline
+        if not 1 <= number <= len(parents):
+            raise Refused(short, f"has no parent number {number}, only {len(parents)}", Reason.NO_SUCH_PARENT)
+        try:
+            return self.revisions.commit(parents[number - 1])
+        except ObjectMissing as exc:
+            raise Refused(short, "its parent is not in this clone: fetch more history (git fetch --deepen)") from exc
+
+    def _undo_all(self, head: RawCommit, pairs: Sequence[tuple[RawCommit, RawCommit]]) -> Reversal:
+        shas = tuple(culprit.sha for culprit, _ in pairs)
+        tree, rung = head.tree, 0
+        strangers = []
+        differences = Differences(self.reader)
+        for culprit, parent in pairs:
+            undone = {change.path: change for change in differences.between(parent.tree, culprit.tree)}
+            ancestor = self.revisions.is_ancestor(culprit.sha, head)
+            work = Undoing(culprit, parent, head, tree, undone, ancestor, differences)
+            step = self._undo(work)
+            if step.tree is None:
+                return _conflict(head, shas, culprit, step)
+            tree, rung = step.tree, max(rung, step.rung)
+            if not work.ancestor:
+                strangers.append(culprit.sha)
+        if tree == head.tree:
+            message = f"{_names(shas)} is already undone at {head.sha[:12]}: nothing to change."
+            return Reversal(PlanOutcome.EMPTY, head.sha, shas, tree=tree, message=message)
+        return _clean(head, shas, Step(tree, rung), differences.between(head.tree, tree), strangers)
+
+    def _undo(self, work: Undoing) -> Step:
+        """The first rung's step that is sound; the last one's fault if none is."""
+        step = Step(work.tree)
+        for rung in self._ladder if work.undone else ():
+            step = rung(work)
+            if step.tree is not None:
+                break
+        return step
+
+    def _merge(self, work: Undoing) -> Step:
+        """Rungs 1 and 2: one merge gives both; untouched paths must come out as the culprit found them."""
+        theirs = self._synthetic(work, work.parent.tree)
+        on_head = work.ancestor and work.tree == work.head.tree  # then the culprit is the merge base already
+        merge = merge_commits(self.git, work.head.sha if on_head else self._synthetic(work, work.tree), theirs)
+        if merge.tree is None:
+            later = later_commits(self.git, work.culprit.sha, work.head.sha, merge.conflicts)
+            explained = explain_conflicts(merge.conflicts, work.undone, later)
+            return Step(None, reason=Reason.REVERT_CONFLICT, explained=explained)
+        changes = work.differences.between(work.tree, merge.tree)
+        faults = self._faults(work, changes)
+        if faults:
+            later = later_commits(self.git, work.culprit.sha, work.head.sha, faults)
+            explained = tuple(Explanation(path, None, later.get(path), why, CHECK) for path, why in faults.items())
+            return Step(None, reason=Reason.GATE_FAILED, explained=explained)
+        untouched = set(changes) == {_inverse(change) for change in work.undone.values()}
+        return Step(merge.tree, 1 if untouched else 2)
+
+    def _synthetic(self, work: Undoing, tree: str) -> str:
+        """A commit of `tree` on the culprit, which makes the culprit the merge base.
+
+        Its time must not lie before the head's, else git walks the whole history to find that base.
+        """
+        seconds = max(work.head.committed, work.culprit.committed)
+        return write_commit(self.git, tree, (work.culprit.sha,), "side of a merge\n", seconds, NOBODY)
+
+    def _faults(self, work: Undoing, changes: Sequence[FileChange]) -> dict[str, str]:
+        """What is wrong with a clean merge, by path; {} if it may be committed."""
+        outside = [change.path for change in changes if change.path not in work.undone]
+        moved = self._moved(work) if outside else {}
+        whole = {change.old_blob for change in work.undone.values()}
+        faults = {}
+        for change in changes:
+            undone = work.undone.get(change.path)
+            fault = gates.blob_fault(change, undone, change.path in moved)
+            if fault is None and gates.is_merged(change, whole):
+                fault = gates.text_fault(self._merged_text(change, undone or work.undone[moved[change.path]]))
+            if fault is not None:
+                faults[change.path] = fault
+        return faults
+
+    def _moved(self, work: Undoing) -> dict[str, str]:
+        """New path -> old path of the culprit's files that were renamed since."""
+        output = self.git.run(*RENAMES, work.culprit.tree, work.tree).stdout.decode(*LOSSLESS)
+        words = output.split("\0")
+        pairs = zip(words[1::3], words[2::3], strict=False)
+        return {new: old for old, new in pairs if old in work.undone}
+
+    def _merged_text(self, change: FileChange, undone: FileChange) -> gates.MergedText:
+        before = [blob for blob in (change.old_blob, undone.old_blob) if blob is not None]
+        content, *versions = [self.reader.read(blob, TEXT_BYTES)[1] for blob in (str(change.new_blob), *before)]
+        return gates.MergedText(change.path, content, tuple(versions))
+
+
+def reverse(git: Git, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+    """As `Reverser.reverse`, for one call: the reading process ends with it."""
+    reverser = Reverser(git)
+    try:
+        return reverser.reverse(at, reverts, mainline)
+    finally:
+        reverser.close()
+
+
+def _inverse(change: FileChange) -> FileChange:
+    return FileChange(change.path, change.new_mode, change.old_mode, change.new_blob, change.old_blob)
+
+
+def _refusal(at: str, reverts: Sequence[str], reason: Reason, message: str) -> Reversal:
+    return Reversal(PlanOutcome.REFUSED, at, tuple(reverts), gate_reason=reason, message=f"Refused: {message}.")
+
+
+def _conflict(head: RawCommit, shas: tuple[str, ...], culprit: RawCommit, step: Step) -> Reversal:
+    files = _list([str(explanation.path) for explanation in step.explained])
+    message = f"{culprit.sha[:12]} cannot be undone at {head.sha[:12]} without a person: see {files}."
+    return Reversal(
+        PlanOutcome.CONFLICT, head.sha, shas, explained=step.explained, gate_reason=step.reason, message=message
+    )
+
+
+def _clean(
+    head: RawCommit, shas: tuple[str, ...], step: Step, changes: tuple[FileChange, ...], strangers: Sequence[str]
+) -> Reversal:
+    seen = [(change.path, gates.protected_because(change)) for change in changes]
+    explained = [
+        Explanation(None, None, sha, OFF_HISTORY, "Check that it was deployed here at all.") for sha in strangers
+    ]
+    explained += [Explanation(path, None, None, why, LOOK) for path, why in seen if why is not None]
+    reason = Reason.PROTECTED_PATH if len(explained) > len(strangers) else None
+    count = len(changes)
+    return Reversal(
+        PlanOutcome.CLEAN,
+        head.sha,
+        shas,
+        tree=step.tree,
+        rung=step.rung,
+        changes=changes,
+        explained=tuple(explained),
+        gate_reason=Reason.NOT_FIRST_PARENT if strangers else reason,
+        message=f"Undoing {_names(shas)} at {head.sha[:12]} changes {count} file{'s' if count > 1 else ''}.",
+    )
+
+
+def _names(shas: Sequence[str]) -> str:
+    return _list([sha[:12] for sha in shas])
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
