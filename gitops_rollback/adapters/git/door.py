@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +102,17 @@ class Git:
         config: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
+        on_complaint: Callable[[str], None] | None = None,
     ) -> None:
-        """`config` are further `key=value`s, never secret; `secrets` are texts that no message may hold."""
+        """`config` are further `key=value`s, never secret; `secrets` are texts that no message may hold.
+
+        `on_complaint` hears the redacted error output of each command that failed.
+        """
         self.git_dir = Path(os.path.abspath(git_dir))
         self.config = tuple(config)
         self.environment = {**HARDENED_ENVIRONMENT, **(environment or {})}
         self.secrets = tuple(secret for secret in secrets if secret)
+        self.on_complaint = on_complaint
         self._prefix = tuple(word for entry in (*HARDENED_CONFIG, *self.config) for word in ("-c", entry))
 
     def run(
@@ -126,10 +131,10 @@ class Git:
         with _input_file(stdin) as source:
             process = self.open(*args, stdin=source)
             code, stdout, raw = _finish(process, subject, deadline, limit)
-        stderr = self.redact(raw.decode("utf-8", "replace"))
+        stderr = raw.decode("utf-8", "replace")
         if code not in ok:
-            raise GitFailed(subject, code, stderr)
-        return GitResult(code, stdout, stderr)
+            raise GitFailed(subject, code, self.complain(stderr))
+        return GitResult(code, stdout, self.redact(stderr))
 
     def text(
         self,
@@ -150,6 +155,13 @@ class Git:
         require_git()
         return _start([f"--git-dir={self.git_dir}", *self._prefix, *args], self.git_dir, self.environment, stdin)
 
+    def complain(self, stderr: str) -> str:
+        """Tell `on_complaint` what a failed command wrote; returns it redacted."""
+        redacted = self.redact(stderr)
+        if self.on_complaint is not None:
+            self.on_complaint(redacted)
+        return redacted
+
     def redact(self, text: str) -> str:
         """`text` without our secrets, credentials and queries of URLs, header values and control characters; cut."""
         for secret in self.secrets:
@@ -164,8 +176,13 @@ class Git:
         with tempfile.TemporaryDirectory(prefix="gitops-rollback-objects-") as folder:
             (Path(folder) / "pack").mkdir()
             scratch = {"GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(os.fspath(store))}
+            environment = {**self.environment, **scratch}
             yield Git(
-                self.git_dir, config=self.config, environment={**self.environment, **scratch}, secrets=self.secrets
+                self.git_dir,
+                config=self.config,
+                environment=environment,
+                secrets=self.secrets,
+                on_complaint=self.on_complaint,
             )
 
 

@@ -1,0 +1,268 @@
+"""What is in the object database, and how do new blobs and trees get into it without an index or a work tree?
+
+Reading goes through one long-lived `cat-file --batch-command`; it costs no process a read, and may fetch a blob that a
+partial clone lacks. Source: git-cat-file(1) (2.36 and newer), git-mktree(1), git-hash-object(1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gitops_rollback.adapters.git.door import CHUNK, ERROR_OUTPUT_LIMIT, LOSSLESS, Git, end_group
+from gitops_rollback.core.commit import REGULAR_MODE, is_sha
+from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, StalledError
+
+TREE_MODE = "040000"
+SYMLINK_MODE = "120000"
+COMMIT_LIMIT = 16 << 20
+TREE_LIMIT = 64 << 20
+HEADER = re.compile(rb"[0-9a-f]{40,64} (?P<kind>[a-z]+) (?P<size>\d+)")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of one tree level; `name` may hold surrogate escapes, `kind` is blob, tree or commit (a submodule)."""
+
+    mode: str
+    kind: str
+    sha: str
+    name: str
+
+
+class _Died(Exception):
+    """The reader's process ended or gave no sensible answer; its complaint is the argument."""
+
+
+class ObjectReader:
+    """Reads objects by full id. Thread-safe; starts its process on first use and again after that one died."""
+
+    def __init__(self, git: Git, deadline: float = 30.0) -> None:
+        self._git = git
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = bytearray()
+
+    def info(self, sha: str) -> tuple[str, int] | None:
+        """(kind, size in bytes) of an object; None if there is none. Raises: RepositoryUnavailable."""
+        header, _ = self._ask("info", sha)
+        return header
+
+    def read(self, sha: str, limit: int) -> tuple[str, bytes]:
+        """(kind, content). Raises: ObjectMissing; StalledError if larger than `limit`; RepositoryUnavailable."""
+        found = self.info(sha)
+        if found is None:
+            raise ObjectMissing(sha, "no such object in this repository")
+        if found[1] > limit:
+            raise StalledError(sha, f"is {found[1]} bytes long, more than the {limit} that are read")
+        header, content = self._ask("contents", sha)
+        if header is None:
+            raise ObjectMissing(sha, "no such object in this repository")
+        return header[0], content
+
+    def close(self) -> None:
+        """End the process; the next read starts a new one."""
+        with self._lock:
+            self._stop()
+
+    def _ask(self, command: str, sha: str) -> tuple[tuple[str, int] | None, bytes]:
+        if not is_sha(sha):
+            raise ObjectMissing(sha[:80], "is not a full object id")
+        with self._lock:
+            try:
+                return self._answer(command, sha)
+            except _Died:
+                self._stop()
+            try:  # an idle process may have been killed long ago: that is no news about the object
+                return self._answer(command, sha)
+            except _Died as exc:
+                self._stop()
+                raise RepositoryUnavailable(sha, f"cannot be read: {exc}") from exc
+            finally:
+                if self._process is not None and self._process.poll() is not None:
+                    self._stop()
+
+    def _answer(self, command: str, sha: str) -> tuple[tuple[str, int] | None, bytes]:
+        process = self._process or self._start()
+        until = time.monotonic() + self._deadline
+        assert process.stdin is not None
+        try:
+            process.stdin.write(f"{command} {sha}\n".encode())
+            process.stdin.flush()
+        except (BrokenPipeError, ValueError) as exc:
+            raise _Died("the reading process has ended") from exc
+        line = self._take_line(process, until)
+        if line.endswith(b" missing"):
+            return None, b""
+        header = HEADER.fullmatch(line)
+        if header is None:
+            raise _Died("the reading process gave no sensible answer")
+        size = int(header["size"])
+        content = self._take(process, size + 1, until)[:size] if command == "contents" else b""
+        return (header["kind"].decode(), size), content
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._buffer.clear()
+        self._process = self._git.open("cat-file", "--batch-command", stdin=subprocess.PIPE)
+        return self._process
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            end_group(self._process)
+        self._process = None
+        self._buffer.clear()
+
+    def _take_line(self, process: subprocess.Popen[bytes], until: float) -> bytes:
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._fill(process, until)
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def _take(self, process: subprocess.Popen[bytes], size: int, until: float) -> bytes:
+        while len(self._buffer) < size:
+            self._fill(process, until)
+        content = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return content
+
+    def _fill(self, process: subprocess.Popen[bytes], until: float) -> None:
+        """Wait for more output. Raises: _Died at the deadline or at the process's end."""
+        assert process.stdout is not None
+        assert process.stderr is not None
+        complaint = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            selector.register(process.stderr, selectors.EVENT_READ)
+            while (left := until - time.monotonic()) > 0:
+                for key, _ in selector.select(left):
+                    chunk = os.read(key.fd, CHUNK)
+                    if key.fileobj is process.stdout and chunk:
+                        self._buffer += chunk
+                        return
+                    if not chunk:
+                        selector.unregister(key.fileobj)
+                    elif len(complaint) < ERROR_OUTPUT_LIMIT:
+                        complaint += chunk
+                if not selector.get_map():
+                    raise _Died(self._git.complain(complaint.decode("utf-8", "replace")) or "the process has ended")
+        raise _Died(f"no answer within {self._deadline:g} s")
+
+
+def read_tree(reader: ObjectReader, tree: str) -> tuple[Entry, ...]:
+    """One level of a tree, in git's order. Raises: ObjectMissing, also if `tree` is something else."""
+    kind, content = reader.read(tree, TREE_LIMIT)
+    if kind != "tree":
+        raise ObjectMissing(tree, f"is a {kind}, not a tree")
+    return tuple(_entries(content, len(tree) // 2))
+
+
+def _entries(content: bytes, width: int) -> Iterator[Entry]:
+    """Source: gitformat of a tree: `mode SP name NUL id`, the mode without leading zero, the id in binary."""
+    at = 0
+    while at < len(content):
+        space = content.index(b" ", at)
+        end = content.index(b"\0", space)
+        mode = content[at:space].decode().zfill(6)
+        at = end + 1 + width
+        kind = {"040000": "tree", "160000": "commit"}.get(mode, "blob")
+        yield Entry(mode, kind, content[end + 1 : at].hex(), content[space + 1 : end].decode(*LOSSLESS))
+
+
+def tree_of(reader: ObjectReader, treeish: str) -> str:
+    """The tree's id of a commit or tree. Raises: ObjectMissing."""
+    found = reader.info(treeish)
+    if found is not None and found[0] == "tree":
+        return treeish
+    if found is None or found[0] != "commit":
+        raise ObjectMissing(treeish, "no such commit or tree in this repository")
+    _, content = reader.read(treeish, COMMIT_LIMIT)
+    return content.split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+
+
+def find_entry(reader: ObjectReader, treeish: str, path: str) -> Entry | None:
+    """The entry at `path` ("" is the root itself), any kind; None if absent. Raises: ObjectMissing for `treeish`."""
+    current = Entry(TREE_MODE, "tree", tree_of(reader, treeish), "")
+    for name in path.split("/") if path else ():
+        if current.kind != "tree":
+            return None
+        found = next((entry for entry in read_tree(reader, current.sha) if entry.name == name), None)
+        if found is None:
+            return None
+        current = found
+    return current
+
+
+def list_files(git: Git, tree: str, under: str = "") -> tuple[tuple[str, Entry], ...]:
+    """(full path, entry) of all files below the tree `tree`, recursively; `under` is put before each path."""
+    output = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree).stdout
+    found = []
+    for record in output.split(b"\0")[:-1]:
+        meta, _, name = record.partition(b"\t")
+        mode, kind, sha = meta.decode().split(" ")
+        path = name.decode(*LOSSLESS)
+        found.append((f"{under}/{path}" if under else path, Entry(mode, kind, sha, path.rsplit("/", 1)[-1])))
+    return tuple(found)
+
+
+def write_blob(git: Git, content: bytes) -> str:
+    """The id of a new (or already known) blob, byte for byte: no filter and no line ending is applied."""
+    return git.text("hash-object", "-w", "-t", "blob", "--no-filters", "--stdin", stdin=content)
+
+
+def write_tree(git: Git, entries: list[Entry]) -> str:
+    """The id of a tree with these entries. Its blobs may be missing here, as in any partial clone."""
+    lines = "".join(f"{entry.mode} {entry.kind} {entry.sha}\t{entry.name}\0" for entry in entries)
+    return git.text("mktree", "-z", "--missing", stdin=lines.encode(*LOSSLESS))
+
+
+def put_files(git: Git, reader: ObjectReader, tree: str | None, files: Mapping[str, bytes | None]) -> str:
+    """The id of `tree` (None: the empty one) with `files` put, or removed where None; the rest stays as it is.
+
+    A file that exists keeps its executable bit; a symbolic link or directory in the way is replaced by the file.
+    Raises: StalledError for a path that git does not take.
+    """
+    blobs: dict[str, str | None] = {}
+    for path, content in files.items():
+        require_path(path)
+        blobs[path] = None if content is None else write_blob(git, content)
+    return _put(git, reader, tree, blobs) or write_tree(git, [])
+
+
+def require_path(path: str) -> None:
+    """Raises: StalledError unless `path` is relative, without empty, `.`, `..` or `.git` parts and without NUL."""
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
+        raise StalledError(repr(path[:200]), "is not a path that may be written")
+
+
+def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, str | None]) -> str | None:
+    """As `put_files`, for one level and what is below it; None if nothing is left."""
+    entries = {entry.name: entry for entry in read_tree(reader, tree)} if tree else {}
+    below: dict[str, dict[str, str | None]] = {}
+    for path, blob in blobs.items():
+        name, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(name, {})[rest] = blob
+        elif blob is None:
+            entries.pop(name, None)
+        else:
+            known = entries.get(name)
+            mode = known.mode if known and known.kind == "blob" and known.mode != SYMLINK_MODE else REGULAR_MODE
+            entries[name] = Entry(mode, "blob", blob, name)
+    for name, rest_blobs in below.items():
+        known = entries.pop(name, None)
+        if known is not None and known.kind != "tree" and not any(rest_blobs.values()):
+            entries[name] = known  # removing something below a file removes nothing
+            continue
+        subtree = _put(git, reader, known.sha if known and known.kind == "tree" else None, rest_blobs)
+        if subtree is not None:
+            entries[name] = Entry(TREE_MODE, "tree", subtree, name)
+    return write_tree(git, list(entries.values())) if entries else None
