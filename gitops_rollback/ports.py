@@ -98,8 +98,8 @@ class MetricSource(Protocol):
 
     name: str
 
-    def query(self, expression: str, at: datetime, timeout: timedelta) -> Answer:
-        """The instant value(s) at `at`, as an instant vector or scalar."""
+    def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
+        """The instant value(s) at `at`. Over the source's limits the highest `priority` is asked first."""
         ...
 
     def query_range(

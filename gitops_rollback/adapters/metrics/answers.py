@@ -1,0 +1,171 @@
+"""What did the metric backend say? The wire format of Prometheus's HTTP API v1, read strictly.
+
+Whatever is not exactly the documented shape is an ERROR: inconclusive, never a number and never an empty vector.
+Source: prometheus `web/api/v1/api.go` and `docs/querying/api.md` (v2.42, v3.x); VictoriaMetrics `isPartial`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gitops_rollback.adapters.http import HttpAnswer
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.measurement import Answer, Outcome, Series
+
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|NaN|[+-]?Inf", re.ASCII)
+BROKEN_QUERY = frozenset({"bad_data", "execution", "400", "422"})  # errorType; VictoriaMetrics writes the code there
+LINT = "PromQL info:"  # Prometheus 2.48 sent its lint among the warnings, later versions as `infos`
+MAX_QUOTE = 200
+OLDEST_SAMPLE = timedelta(seconds=60)
+NEWEST_SAMPLE = timedelta(seconds=5)
+
+
+class Malformed(ValueError):
+    """The answer is not the documented shape; the text says where, and quotes nothing."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query as it was sent. `instant` answers must be about `at`; the time of a range's samples is their own."""
+
+    query: str
+    at: datetime
+    instant: bool
+    allowed_warnings: tuple[str, ...] = ()
+
+    def failed(self, reason: Reason, detail: str) -> Answer:
+        return Answer(Outcome.ERROR, self.at, self.query, reason=reason, detail=detail)
+
+    def invalid(self, detail: str) -> Answer:
+        return Answer(Outcome.INVALID, self.at, self.query, reason=Reason.QUERY_INVALID, detail=detail)
+
+
+def read_answer(asked: Asked, received: HttpAnswer) -> Answer:
+    """The answer as a value. Never raises for what came over the wire."""
+    if received.status in (401, 403):
+        return asked.failed(Reason.CREDENTIALS_REJECTED, f"the metric source refuses us (HTTP {received.status})")
+    if received.status == 404:
+        detail = "no Prometheus API at this address (HTTP 404): is the path prefix right?"
+        return asked.failed(Reason.METRICS_UNAVAILABLE, detail)
+    try:
+        return _read(asked, received.status, _object(_json(received.body), "the answer"))
+    except Malformed as exc:
+        return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}")
+
+
+def _read(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
+    if payload.get("status") != "success" or not 200 <= status < 300:
+        return _error(asked, status, payload)
+    warnings = [text for text in _warnings(payload) if not _allowed(text, asked.allowed_warnings)]
+    if warnings:
+        return asked.failed(Reason.METRICS_UNAVAILABLE, f"the answer is partial: {quoted(warnings[0])}")
+    data = _object(payload.get("data"), "data")
+    if payload.get("isPartial") or data.get("isPartial"):
+        return asked.failed(Reason.METRICS_UNAVAILABLE, "the answer is partial: not all storage nodes answered")
+    kind = data.get("resultType")
+    series, histograms = _series(kind, data.get("result"))
+    if histograms:
+        kind = "histogram"
+    late = _not_about(asked, series) if asked.instant and kind in ("vector", "scalar") else ""
+    if late:
+        return asked.failed(Reason.METRICS_UNAVAILABLE, late)
+    return Answer(Outcome.VALUE, asked.at, asked.query, series, str(kind))
+
+
+def _error(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
+    error_type = payload.get("errorType")
+    if payload.get("status") != "error":
+        return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {status}, not an answer of the Prometheus API")
+    detail = quoted(str(payload.get("error") or "no reason given"))
+    if status in (400, 422) or (status == 200 and error_type in BROKEN_QUERY):
+        return asked.invalid(detail)
+    return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {status}, {quoted(str(error_type))}: {detail}")
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise Malformed("the answer is not JSON") from exc
+
+
+def _refuse_constant(name: str) -> float:
+    raise Malformed(f"a bare {name} is not JSON")
+
+
+def _warnings(payload: Mapping[str, object]) -> Sequence[str]:
+    given = payload.get("warnings")
+    if not given:
+        return ()
+    return [str(text) for text in given] if isinstance(given, list) else [str(given)]
+
+
+def _allowed(warning: str, allowed: Sequence[str]) -> bool:
+    return warning.startswith(LINT) or any(words in warning for words in allowed)
+
+
+def _series(kind: object, result: object) -> tuple[tuple[Series, ...], bool]:
+    """The series of a result, and whether any of them are native histograms."""
+    if kind == "string":
+        return (), False
+    if kind == "scalar":
+        return (Series((), (_sample(result),)),), False
+    if kind not in ("vector", "matrix"):
+        raise Malformed("the resultType is none that is known")
+    elements = [_object(element, "a series") for element in _list(result, "result")]
+    if any("histogram" in element or "histograms" in element for element in elements):
+        return (), True
+    return tuple(_one_series(element, kind == "matrix") for element in elements), False
+
+
+def _one_series(element: Mapping[str, object], matrix: bool) -> Series:
+    labels = _object(element.get("metric"), "metric")
+    samples = _list(element.get("values"), "values") if matrix else [element.get("value")]
+    ordered = tuple(sorted((name, str(value)) for name, value in labels.items()))
+    return Series(ordered, tuple(_sample(sample) for sample in samples))
+
+
+def _sample(pair: object) -> tuple[datetime, float]:
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise Malformed("a sample is not a pair of time and value")
+    at, value = pair
+    if isinstance(at, bool) or not isinstance(at, int | float) or not isinstance(value, str):
+        raise Malformed("a sample is not a pair of time and value")
+    if not NUMBER.fullmatch(value):
+        raise Malformed("a sample's value is not a number")
+    try:
+        return datetime.fromtimestamp(at, UTC), float(value)
+    except (ValueError, OverflowError, OSError) as exc:
+        raise Malformed("a sample's time is out of range") from exc
+
+
+def _not_about(asked: Asked, series: Sequence[Series]) -> str:
+    """A sentence if a sample is not of the asked instant, which a backend with a cache or a wrong clock answers."""
+    for age in (asked.at - at for one in series for at, _ in one.samples):
+        if age > OLDEST_SAMPLE:
+            return f"a sample is {age.total_seconds():.0f} s older than the instant that was asked for"
+        if -age > NEWEST_SAMPLE:
+            return f"a sample is {-age.total_seconds():.0f} s newer than the instant that was asked for"
+    return ""
+
+
+def _object(value: object, what: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise Malformed(f"{what} is not an object")
+    return value
+
+
+def _list(value: object, what: str) -> Sequence[object]:
+    if not isinstance(value, list):
+        raise Malformed(f"{what} is not a list")
+    return value
+
+
+def quoted(text: str) -> str:
+    """A backend's words for people: one line, printable, cut."""
+    line = "".join(char if char.isprintable() else " " for char in text[: 2 * MAX_QUOTE])
+    return line if len(line) <= MAX_QUOTE else line[: MAX_QUOTE - 1] + "…"

@@ -1,0 +1,82 @@
+"""May this query be sent now? At most so many in flight and so many a minute, the most urgent first.
+
+Real time, since it protects a real backend. Who cannot be let through in time is told so at once.
+Source: safety.md, Query limits.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+MINUTE = 60.0
+MAX_WAITING = 256  # in each lane
+
+
+class Turnstile:
+    """Lanes with their own places and queues; the minute's budget is shared by all lanes."""
+
+    def __init__(
+        self, places: Mapping[str, int], per_minute: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._places = dict(places)
+        self._waiting: dict[str, list[tuple[float, int]]] = {lane: [] for lane in places}
+        self._sent: deque[float] = deque(maxlen=per_minute)
+        self._numbers = itertools.count()
+        self._now = monotonic
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def passing(self, lane: str, priority: float, patience: float) -> Iterator[bool]:
+        """Hold a place while the query runs; False if none came free within `patience` seconds, then send nothing.
+
+        A higher `priority` goes first; equal ones in the order of coming.
+        """
+        passed = self._enter(lane, priority, patience)
+        try:
+            yield passed
+        finally:
+            if passed:
+                self._leave(lane)
+
+    def _enter(self, lane: str, priority: float, patience: float) -> bool:
+        with self._changed:
+            waiting = self._waiting[lane]
+            if len(waiting) >= MAX_WAITING:
+                return False
+            ticket = (-priority, next(self._numbers))
+            heapq.heappush(waiting, ticket)
+            try:
+                return self._wait_for_turn(lane, ticket, self._now() + patience)
+            finally:
+                waiting.remove(ticket)
+                heapq.heapify(waiting)
+                self._changed.notify_all()
+
+    def _wait_for_turn(self, lane: str, ticket: tuple[float, int], deadline: float) -> bool:
+        while True:
+            now = self._now()
+            budget_wait = self._until_budget(now)
+            if self._waiting[lane][0] == ticket and self._places[lane] > 0 and budget_wait <= 0:
+                self._places[lane] -= 1
+                self._sent.append(now)
+                return True
+            if now + max(budget_wait, 0.0) >= deadline:
+                return False
+            self._changed.wait(min(deadline - now, budget_wait) if budget_wait > 0 else deadline - now)
+
+    def _until_budget(self, now: float) -> float:
+        """Seconds until the minute's budget has room; 0 or less if it has."""
+        if len(self._sent) < (self._sent.maxlen or 0):
+            return 0.0
+        return self._sent[0] + MINUTE - now if self._sent else MINUTE
+
+    def _leave(self, lane: str) -> None:
+        with self._changed:
+            self._places[lane] += 1
+            self._changed.notify_all()
