@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+MALFORMED = "Malformed"
+
 
 @dataclass(frozen=True, order=True)
 class ApplicationId:
@@ -51,13 +53,14 @@ class SyncStatus(StrEnum):
 
 
 class OperationPhase(StrEnum):
-    """Phase of the engine's last or running operation."""
+    """Phase of the engine's last or running operation. An unknown word reads as `UNKNOWN`, never as ended."""
 
     RUNNING = "Running"
     TERMINATING = "Terminating"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     ERROR = "Error"
+    UNKNOWN = "Unknown"
 
     @property
     def ended(self) -> bool:
@@ -163,11 +166,13 @@ class ApplicationState:
     reconciled_at: datetime | None = None
     operation: Operation | None = None
     operation_requested: bool = False  # an operation is set but has not reported yet
+    requested_revisions: tuple[str, ...] = ()  # what that operation was asked to apply; () if not resolved
+    requested_info: Mapping[str, str] = field(default_factory=dict)
     history: tuple[DeploymentRecord, ...] = ()  # oldest first; `replaced_at` filled from the next one
     auto_sync: bool = False
     prune: bool = False
     self_heal: bool = False
-    conditions: tuple[tuple[str, str], ...] = ()  # (type, message)
+    conditions: tuple[tuple[str, str], ...] = ()  # (type, message); type `Malformed` is ours, see `malformed`
     images: tuple[str, ...] = ()
     resources: tuple[ResourceStatus, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -175,6 +180,11 @@ class ApplicationState:
     hydrated: bool = False  # a source hydrator writes the synced branch: it is another writer
     applicationset: str = ""  # name of the ApplicationSet that generates it
     deleting: bool = False
+
+    @property
+    def malformed(self) -> str:
+        """Which part of the engine's answer could not be read; "" if all could. Such a state is no ground to act on."""
+        return "; ".join(message for kind, message in self.conditions if kind == MALFORMED)
 
     @property
     def busy(self) -> bool:
