@@ -1,0 +1,300 @@
+"""Is there a usable bare clone of the remote, and does it hold what is asked for?
+
+One bare, shallow, blobless clone per config repository, made by `init` and `fetch`, so that first clone, poll and
+deepening go the same way. It is never repaired: one that is corrupt is thrown away and made again.
+Source: git-fetch(1) (`--shallow-since`, `--filter`, `--unshallow`), gitrepository-layout(5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gitops_rollback.adapters.git import faults
+from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout
+from gitops_rollback.adapters.git.history import instant
+from gitops_rollback.adapters.git.lock import FileLock
+from gitops_rollback.adapters.git.objects import ObjectReader
+from gitops_rollback.adapters.git.remote import RepositorySettings, access, is_branch_name
+from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, StalledError
+
+REMOTE = "origin"
+FIRST_DEPTH = timedelta(days=30)
+DEPTHS = (timedelta(days=90), timedelta(days=365), timedelta(days=1460))
+STALE_SECONDS = 600.0  # a temporary object this old belongs to no living process of ours
+FULL_DISK_SECONDS = 60.0
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+BLOBLESS = "--filter=blob:none"
+CLONING, POLLING = "cloning", "polling"
+
+
+class Clone:
+    """The clone's directory and every command that fills it. Thread-safe; fetches exclude each other."""
+
+    def __init__(self, settings: RepositorySettings) -> None:
+        """Raises: SettingsInvalid. Touches neither disk nor network."""
+        self._settings = settings
+        self._access = access(settings)
+        mark = hashlib.sha256(settings.url.encode()).hexdigest()[:12]
+        slug = re.sub(r"[^a-z0-9.-]+", "-", settings.name.lower()).strip("-.")[:60] or "repository"
+        self.directory = settings.state_dir / "clones" / f"{slug}-{mark}.git"
+        self.branch = settings.branch
+        self.broken = False
+        self.git = self._git(self.directory)
+        self.reader = ObjectReader(self.git, deadline=settings.fetch_deadline)
+        self.offline = ObjectReader(self._git(self.directory, offline=True))
+        self._lock = FileLock(self.directory.with_suffix(".fetch.lock"), settings.name)
+        self._opened = False
+
+    def _git(self, directory: Path, offline: bool = False) -> Git:
+        # No protocol is called "none": a partial clone that lacks an object then cannot fetch it, and says so at once.
+        environment = {"GIT_ALLOW_PROTOCOL": "none"} if offline else self._access.environment
+        return Git(
+            directory,
+            config=self._access.config,
+            environment=environment,
+            secrets=self._access.secrets,
+            on_complaint=self._hear,
+        )
+
+    def _hear(self, complaint: str) -> None:
+        if faults.is_corrupt(complaint):
+            self.broken = True
+
+    def refresh(self, also: Iterable[str] = ()) -> None:
+        """Bring all followed refs, and the branches `also`, to what the remote has now.
+
+        Clones first, and anew if the clone is corrupt.
+
+        Raises: RepositoryUnavailable; CredentialsRejected; StalledError (empty, no such branch, untrusted, disk full).
+        """
+        with self._held():
+            self._ensure()
+            try:
+                self._fetch_all(also)
+            except RepositoryUnavailable:
+                if not self.broken:
+                    raise
+                self._ensure()
+                self._fetch_all(also)
+
+    def tip(self, branch: str) -> str | None:
+        """The head of a remote branch as the last `refresh` found it; None if it did not exist."""
+        result = self.git.run("rev-parse", "--verify", "--quiet", "--end-of-options", tracking(branch), ok=(0, 1, 128))
+        found = result.stdout.decode().strip()
+        return found if result.code == 0 and is_sha(found) else None
+
+    def has(self, sha: str) -> bool:
+        """True if the object is here, without asking the remote for it."""
+        return is_sha(sha) and self.offline.info(sha) is not None
+
+    def need(self, sha: str) -> None:
+        """Deepen until the object is here. Raises: ObjectMissing; what `refresh` raises."""
+        if not self.has(sha) and not self.deepen(lambda: self.has(sha)):
+            raise ObjectMissing(sha[:80], f"no such object in {self._settings.name}")
+
+    def boundary(self) -> frozenset[str]:
+        """The commits whose parents are not here."""
+        try:
+            return frozenset((self.directory / "shallow").read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def deepen(self, enough: Callable[[], bool]) -> bool:
+        """Fetch older history of the branch, step by step, until `enough`. False if all of it is not."""
+        with self._held():
+            if enough():
+                return True
+            for age in (*DEPTHS, None):
+                boundary = self.boundary()
+                if not boundary:
+                    break
+                if age is not None and datetime.now(UTC) - age >= min(self._dates(*boundary)):
+                    continue  # it would cut off what is here already
+                self._fetch_older(age)
+                if enough():
+                    return True
+        return enough()
+
+    def _fetch_older(self, age: timedelta | None) -> None:
+        try:
+            self._fetch((BLOBLESS, "--unshallow" if age is None else _since(age)), (self._branch_refspec(),), CLONING)
+        except RepositoryUnavailable:
+            if age is None:  # else the next step asks for more, which also helps where no commit is that young
+                raise
+
+    def _dates(self, *shas: str) -> list[datetime]:
+        """Committer dates, in the order of `shas`."""
+        output = self.git.text("log", "--no-walk=unsorted", "--format=%ct", *shas, "--")
+        return [instant(line) for line in output.split()]
+
+    def may_lead_to(self, sha: str) -> bool:
+        """True if history that is not here could still contain `sha`: some boundary commit is not older than it."""
+        boundary = self.boundary()
+        if not boundary:
+            return False
+        date, *dates = self._dates(sha, *boundary)
+        return max(dates) >= date
+
+    def tidy(self) -> None:
+        """Pack what lies loose and drop what nothing refers to. Only while nobody builds a commit."""
+        with self._held():
+            _sweep(self.directory, STALE_SECONDS)
+            self.git.run("gc", "--quiet", "--prune=1.hour.ago", deadline=self._settings.clone_deadline)
+            self.close()
+
+    def close(self) -> None:
+        """End the reading processes; the next read starts them again."""
+        self.reader.close()
+        self.offline.close()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock.held(self._settings.clone_deadline):
+            yield
+
+    def _ensure(self) -> None:
+        """Have a clone, a whole one. Called with the lock held."""
+        if self.broken or (self.directory.exists() and not (self.directory / "config").is_file()):
+            self._discard()
+        if not self.directory.exists():
+            self._clone()
+        elif not self._opened:
+            _sweep(self.directory, STALE_SECONDS)
+            self.branch = self._settings.branch or self._default_branch(self.git)[0]
+            if self.tip(self.branch) is None:  # made for another branch of the same remote
+                self._fetch_first(self.git)
+        self._opened = True
+
+    def _discard(self) -> None:
+        self.close()
+        shutil.rmtree(self.directory)
+        self.broken = False
+
+    def _clone(self) -> None:
+        """Made beside its place and moved there when it is whole: a killed clone leaves nothing that looks like one."""
+        parent = self.directory.parent
+        parent.mkdir(parents=True, exist_ok=True)
+        for leftover in parent.glob(f"{self.directory.name}.new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f"{self.directory.name}.new-", dir=parent) as folder:
+            fresh = Path(folder) / "clone"
+            fresh.mkdir()
+            git = self._git(fresh)
+            git.run("init", "--quiet", "--bare", "--template=")
+            git.run("config", f"remote.{REMOTE}.url", self._settings.url)
+            self.branch, head = self._default_branch(git)
+            if len(head) == 64:
+                git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha256")
+            self._fetch_first(git)
+            os.replace(fresh, self.directory)
+        self.broken = False
+
+    def _default_branch(self, git: Git) -> tuple[str, str]:
+        """(branch, head) that will be followed. Raises: StalledError if the remote is empty or has no such branch."""
+        name, wanted = self._settings.name, self._settings.branch
+        pattern = f"refs/heads/{wanted}" if wanted else "HEAD"
+        try:
+            output = git.text("ls-remote", "--symref", REMOTE, pattern, deadline=self._settings.fetch_deadline)
+        except GitFailed as exc:
+            raise faults.meaning(name, exc) from exc
+        symbolic, head = wanted, ""
+        for line in output.splitlines():
+            value, _, ref = line.partition("\t")
+            if ref == "HEAD" and value.startswith("ref: refs/heads/"):
+                symbolic = value.removeprefix("ref: refs/heads/")
+            elif ref == pattern and is_sha(value):
+                head = value
+        if not head:
+            said = (
+                f"the remote has no branch {wanted!r}" if wanted else "the remote is empty, or its HEAD names no branch"
+            )
+            raise StalledError(name, said)
+        if not symbolic or not is_branch_name(symbolic):
+            raise StalledError(name, "the remote's HEAD is detached: name the branch in the settings")
+        return symbolic, head
+
+    def _fetch_first(self, git: Git) -> None:
+        """Young history is enough. A quiet repository has no young commit, an old server no such option: take more."""
+        forms: tuple[tuple[str, ...], ...] = ((_since(FIRST_DEPTH),), (_since(DEPTHS[1]),), ())
+        self._fetch_any([(BLOBLESS, *form) for form in forms], (self._branch_refspec(),), git)
+        # Blobs too: the journal is read whole, and a blobless clone would load each of its entries alone.
+        journal = (_refspec(f"{self._settings.journal_branch}*"),)
+        self._fetch_any([("--no-filter", _since(FIRST_DEPTH)), ("--no-filter",)], journal, git)
+
+    def _fetch_any(self, forms: Sequence[tuple[str, ...]], refspecs: Sequence[str], git: Git) -> None:
+        """The first of `forms` that works. Raises: what the last one raised."""
+        for form in forms[:-1]:
+            try:
+                return self._fetch(form, refspecs, CLONING, git)
+            except RepositoryUnavailable:
+                continue
+        return self._fetch(forms[-1], refspecs, CLONING, git)
+
+    def _fetch_all(self, also: Iterable[str]) -> None:
+        others = dict.fromkeys((self._settings.journal_branch, self._settings.control_branch, *also))
+        others.pop(self.branch, None)
+        # By pattern: a fetch that names a branch which does not exist fails as a whole.
+        refspecs = [self._branch_refspec(), *(_refspec(f"{branch}*") for branch in others)]
+        # Without the filter: what is new is small, and most of it is read at once.
+        self._fetch(("--prune", "--no-filter"), refspecs, POLLING)
+
+    def _branch_refspec(self) -> str:
+        return _refspec(self.branch)
+
+    def _fetch(self, options: Sequence[str], refspecs: Sequence[str], kind: str, git: Git | None = None) -> None:
+        """Raises: what `faults.meaning` says. A lock that a killed git left is removed: the right to fetch is ours."""
+        git = git or self.git
+        deadline = self._settings.clone_deadline if kind == CLONING else self._settings.fetch_deadline
+        try:
+            git.run(*FETCH, *options, "--end-of-options", REMOTE, *refspecs, deadline=deadline)
+        except GitTimeout:
+            _sweep_locks(git.git_dir)
+            raise
+        except GitFailed as exc:
+            if faults.is_locked(exc.stderr) or exc.code < 0:
+                _sweep_locks(git.git_dir)
+            if faults.DISK_FULL.search(exc.stderr):
+                _sweep(git.git_dir, FULL_DISK_SECONDS)
+            if "couldn't find remote ref" in exc.stderr:
+                raise StalledError(self._settings.name, f"the remote no longer has branch {self.branch!r}") from exc
+            raise faults.meaning(self._settings.name, exc) from exc
+
+
+def _sweep(directory: Path, older_than: float) -> None:
+    """Remove what killed processes left: temporary objects of some age in seconds, and locks."""
+    before = time.time() - older_than
+    for pattern in ("??/tmp_obj_*", "tmp_obj_*", "pack/tmp_*", "pack/.tmp-*"):
+        for leftover in (directory / "objects").glob(pattern):
+            with suppress(FileNotFoundError):
+                if leftover.stat().st_mtime < before:
+                    leftover.unlink()
+    _sweep_locks(directory)
+
+
+def _sweep_locks(directory: Path) -> None:
+    for pattern in ("*.lock", "refs/**/*.lock", "objects/info/*.lock"):
+        for leftover in directory.glob(pattern):
+            leftover.unlink(missing_ok=True)
+
+
+def tracking(branch: str) -> str:
+    """Where the last fetched head of a remote branch stands in the clone."""
+    return f"refs/remotes/{REMOTE}/{branch}"
+
+
+def _refspec(branch: str) -> str:
+    return f"+refs/heads/{branch}:{tracking(branch)}"  # the plus is for reading only
+
+
+def _since(age: timedelta) -> str:
+    return f"--shallow-since={(datetime.now(UTC) - age).strftime('%Y-%m-%dT%H:%M:%SZ')}"

@@ -1,0 +1,277 @@
+"""How does the rest of the product read and write a config repository? The only `ConfigRepo` there is.
+
+It joins the clone, the history, the commit writer and the push, and keeps the one memory that must outlive a process:
+the newest head that was accepted (in a file beside the clone), so that a rewritten branch is seen whoever looks next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gitops_rollback.adapters.git import history, objects
+from gitops_rollback.adapters.git.clone import REMOTE, Clone
+from gitops_rollback.adapters.git.commits import CommitWriter
+from gitops_rollback.adapters.git.lock import FileLock
+from gitops_rollback.adapters.git.push import Pusher, require_updates
+from gitops_rollback.adapters.git.remote import RepositorySettings
+from gitops_rollback.adapters.git.reversal import Reverser
+from gitops_rollback.core.commit import Commit, is_sha
+from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable
+from gitops_rollback.core.plan import Reversal
+from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
+
+HEADS = "refs/heads/"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest head of the branch that was accepted; `pushed_at` (Unix time) is set if it is our own push."""
+
+    head: str
+    pushed_at: float | None = None
+
+
+class GitConfigRepo:
+    """Carries out `ports.ConfigRepo`. Thread-safe; whoever writes holds `exclusive()` from fetch to push."""
+
+    def __init__(self, settings: RepositorySettings) -> None:
+        """Raises: SettingsInvalid. Touches neither disk nor network: the first `fetch` clones."""
+        self.name = settings.name
+        self.url = settings.url
+        self._settings = settings
+        self._clone = Clone(settings)
+        self._git = self._clone.git
+        self._reader = self._clone.reader
+        self._writer = CommitWriter(self._git, self._reader, settings.author, settings.signing_key_file)
+        self._reverser = Reverser(self._git, self._reader)
+        self._pusher = Pusher(self.name, self._git, REMOTE, settings.push_deadline, self._look, self.is_ancestor)
+        self._turn = FileLock(self._clone.directory.with_suffix(".push.lock"), self.name)
+        self._seen_file = self._clone.directory.with_suffix(".seen.json")
+        self._atomic = True
+
+    @property
+    def branch(self) -> str:
+        """The followed branch; "" until the first fetch if the settings leave it to the remote's HEAD."""
+        return self._clone.branch
+
+    @property
+    def directory(self) -> Path:
+        """Where the bare clone is."""
+        return self._clone.directory
+
+    def fetch(self) -> Heads:
+        """As in `ports.ConfigRepo`. A rewritten branch stays one until `accept_rewrite`, over restarts too."""
+        self._clone.refresh()
+        head = self._clone.tip(self.branch)
+        if head is None:
+            raise RepositoryUnavailable(self.name, "the fetched branch cannot be read")
+        self._compare_with_seen(head)
+        settings = self._settings
+        return Heads(head, self._clone.tip(settings.journal_branch), self._clone.tip(settings.control_branch))
+
+    def accept_rewrite(self) -> None:
+        """A person's word: the branch as it is now is the one to follow."""
+        self._seen_file.unlink(missing_ok=True)
+
+    def _compare_with_seen(self, head: str) -> None:
+        seen = self._seen()
+        if seen is None or seen.head != head:
+            if seen is not None and not self.is_ancestor(seen.head, head):
+                if self._lags(seen, head):
+                    raise RepositoryUnavailable(self.name, "the remote answers with an older head than our own push")
+                raise BranchRewritten(
+                    self.name, f"{self.branch} moved from {seen.head[:12]} to {head[:12]}, which does not contain it"
+                )
+            self._remember(Seen(head))
+
+    def _lags(self, seen: Seen, head: str) -> bool:
+        """A mirror may show our own push late; for longer than that it is a rewound branch."""
+        if seen.pushed_at is None or not 0 <= time.time() - seen.pushed_at <= self._settings.lag_patience:
+            return False
+        return self.is_ancestor(head, seen.head)
+
+    def _seen(self) -> Seen | None:
+        try:
+            content = json.loads(self._seen_file.read_text("utf-8"))
+            seen = Seen(str(content["head"]), content.get("pushedAt"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None  # torn by a full disk: the journal still knows our own pushes
+        return seen if is_sha(seen.head) and content.get("branch") == self.branch else None
+
+    def _remember(self, seen: Seen) -> None:
+        text = json.dumps({"branch": self.branch, "head": seen.head, "pushedAt": seen.pushed_at})
+        fresh = self._seen_file.with_suffix(f".{os.getpid()}.new")
+        fresh.write_text(text, "utf-8")
+        os.replace(fresh, self._seen_file)
+
+    def commit(self, sha: str) -> Commit:
+        """As in `ports.ConfigRepo`."""
+        self._clone.need(sha)
+        self._need_parents(sha)
+        return history.log(self._git, None, sha, 1)[0]
+
+    def _need_parents(self, sha: str) -> None:
+        """Without them a commit at the shallow boundary seems to add every file."""
+        if sha in self._clone.boundary():
+            self._clone.deepen(lambda: sha not in self._clone.boundary())
+
+    def commits(self, since: str | None, until: str, limit: int = 1000) -> tuple[Commit, ...]:
+        """As in `ports.ConfigRepo`. Deepens the clone where the range, or `limit`, reaches beyond it."""
+        self._clone.need(until)
+        if since is not None:
+            self._clone.need(since)
+        found: tuple[Commit, ...] = ()
+
+        def is_whole() -> bool:
+            nonlocal found
+            found = history.log(self._git, since, until, limit)
+            boundary = self._clone.boundary()
+            return not any(commit.sha in boundary for commit in found)
+
+        if not is_whole():
+            self._clone.deepen(is_whole)
+        return found
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """As in `ports.ConfigRepo`."""
+        return self._answer_deeply(history.is_ancestor, ancestor, descendant)
+
+    def on_first_parent(self, sha: str, tip: str) -> bool:
+        """As in `ports.ConfigRepo`. False if either is unknown."""
+        return self._answer_deeply(history.on_first_parent, sha, tip)
+
+    def _answer_deeply(self, question: Callable[..., bool], older: str, newer: str) -> bool:
+        """`question` of two commits; a no is believed once no missing history can turn it into a yes."""
+        if older == newer:
+            return self._is_known(older)
+        if not (self._is_known(older) and self._is_known(newer)):
+            return False
+        if question(self._git, older, newer):
+            return True
+        if not self._clone.may_lead_to(older):
+            return False
+        answer = False
+
+        def is_certain() -> bool:
+            nonlocal answer
+            answer = question(self._git, older, newer)
+            return answer or not self._clone.may_lead_to(older)
+
+        self._clone.deepen(is_certain)
+        return answer
+
+    def _is_known(self, sha: str) -> bool:
+        try:
+            self._clone.need(sha)
+        except ObjectMissing:
+            return False
+        return True
+
+    def tree(self, treeish: str) -> str:
+        """As in `ports.ConfigRepo`."""
+        self._need_treeish(treeish)
+        return objects.tree_of(self._reader, treeish)
+
+    def entry_id(self, treeish: str, path: str) -> str | None:
+        """As in `ports.ConfigRepo`."""
+        self._need_treeish(treeish)
+        found = objects.find_entry(self._reader, treeish, path.strip("/"))
+        return None if found is None else found.sha
+
+    def files(self, treeish: str, under: str = "") -> tuple[TreeEntry, ...]:
+        """As in `ports.ConfigRepo`. `under` that names a file gives that file; one that is absent gives ()."""
+        self._need_treeish(treeish)
+        under = under.strip("/")
+        found = objects.find_entry(self._reader, treeish, under)
+        if found is None:
+            return ()
+        if found.kind != "tree":
+            return (TreeEntry(under, found.mode, found.sha),)
+        listed = objects.list_files(self._git, found.sha, under)
+        return tuple(TreeEntry(path, entry.mode, entry.sha) for path, entry in listed)
+
+    def read(self, blob: str, limit: int = 1 << 20) -> bytes:
+        """As in `ports.ConfigRepo`. May fetch the blob from the remote."""
+        kind, content = self._reader.read(blob, limit)
+        if kind != "blob":
+            raise ObjectMissing(blob, f"is a {kind}, not a file")
+        return content
+
+    def _need_treeish(self, treeish: str) -> None:
+        """A commit may lie beyond the shallow boundary; a tree is here if its commit is."""
+        self._clone.need(treeish)
+
+    def reverse(self, at: str, reverts: Sequence[str], mainline: int = 1) -> Reversal:
+        """As in `ports.ConfigRepo`."""
+        for sha in reverts:
+            if self._is_known(sha):
+                self._need_parents(sha)
+        self._is_known(at)
+        return self._reverser.reverse(at, reverts, mainline)
+
+    def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
+        """As in `ports.ConfigRepo`."""
+        return self._writer.commit(tree, (parent,), message, date)
+
+    def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
+        """As in `ports.ConfigRepo`."""
+        return self._writer.commit_files(parent, files, message, date)
+
+    def push(self, updates: Sequence[RefUpdate]) -> PushResult:
+        """As in `ports.ConfigRepo`. A server that cannot do atomic pushes gets the last update (the journal) first.
+
+        Raises: CredentialsRejected and other StalledErrors, when the remote was read and does not have our commit.
+        """
+        require_updates(updates)
+        result = self._pusher.push(updates, atomic=len(updates) > 1) if self._atomic or len(updates) == 1 else None
+        if result is None:
+            self._atomic = False
+            result = self._push_one_by_one(updates)
+        for update in updates:
+            if update.ref == HEADS + self.branch and result.refs[update.ref] is PushOutcome.LANDED:
+                self._remember(Seen(update.new, time.time()))
+        return result
+
+    def _push_one_by_one(self, updates: Sequence[RefUpdate]) -> PushResult:
+        """Last to first, so that the journal names the commit before it lands; stops at the first that does not."""
+        refs: dict[str, PushOutcome] = {}
+        messages: list[str] = []
+        for update in reversed(updates):
+            result = self._pusher.push((update,), atomic=False)
+            refs[update.ref] = PushOutcome.UNKNOWN if result is None else result.outcome
+            messages += [result.message] if result is not None and result.message else []
+            if refs[update.ref] is not PushOutcome.LANDED:
+                break
+        for update in updates:
+            refs.setdefault(update.ref, PushOutcome.REJECTED)  # it was not tried
+        return PushResult(refs[updates[0].ref], refs, " / ".join(messages))
+
+    def _look(self, refs: Sequence[str]) -> Mapping[str, str | None]:
+        """Read the remote, whatever state the branch is in."""
+        branches = [ref.removeprefix(HEADS) for ref in refs]
+        self._clone.refresh(also=branches)
+        return {HEADS + branch: self._clone.tip(branch) for branch in branches}
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """As in `ports.ConfigRepo`; reentrant in a thread. Raises: RepositoryUnavailable if not free in time."""
+        with self._turn.held(2 * self._settings.push_deadline):
+            yield
+
+    def tidy(self) -> None:
+        """Bound the clone's disk: pack, and drop what nothing refers to. Waits until nobody writes."""
+        with self.exclusive():
+            self._clone.tidy()
+
+    def close(self) -> None:
+        """End the reading process; the repository stays usable."""
+        self._clone.close()

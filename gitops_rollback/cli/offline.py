@@ -1,0 +1,113 @@
+"""`plan` on a local clone: one commit to undo, or a batch of requests on stdin.
+
+Source: interfaces.md, Verbs: 0 clean or empty, 5 conflict, 4 refused; a batch ends with 0 unless its input or its
+repository cannot be read (2).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from gitops_rollback.app.offline import (
+    Answer,
+    OfflinePlans,
+    Request,
+    RequestInvalid,
+    encode,
+    parse_request,
+    refusal,
+    repository_of,
+)
+from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, USAGE
+from gitops_rollback.cli.output import say, shown
+from gitops_rollback.core.errors import Reason, RollbackError
+
+LINE_LIMIT = 64 << 10
+EXITS = {"clean": OK, "empty": OK, "conflict": CONFLICT, "refused": REFUSED}
+
+
+def run_offline(
+    repo: Path | None,
+    git_dir: Path | None,
+    at: str | None,
+    revert: str | None,
+    mainline: int | None,
+    batch: bool,
+    output: str,
+) -> int:
+    """Answer one question on stdout, or each line of stdin; returns the exit code. `output`: `json`, else for people."""
+    if batch and (at or revert or mainline):
+        say("A batch reads --at, --revert and --mainline from its lines: leave the options out.")
+        return USAGE
+    if batch:
+        return _run_batch(repo, git_dir)
+    if at is None or revert is None:
+        say("Offline, a plan needs --at SHA and --revert SHA (or --batch).")
+        return USAGE
+    answer = _answer_one(repo, git_dir, Request(at, revert, mainline))
+    click.echo(encode(answer) if output == "json" else _told(answer))
+    return EXITS[str(answer["outcome"])]
+
+
+def _answer_one(repo: Path | None, git_dir: Path | None, request: Request) -> Answer:
+    try:
+        plans = OfflinePlans(repository_of(repo, git_dir))
+    except RollbackError as exc:
+        return refusal(Reason.REPOSITORY_UNAVAILABLE, f"Refused: there is nothing to read ({exc}).")
+    try:
+        return plans.answer(request)
+    finally:
+        plans.close()
+
+
+def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
+    try:
+        plans = OfflinePlans(repository_of(repo, git_dir))
+    except RollbackError as exc:
+        say(str(exc))
+        return USAGE
+    try:
+        answer_lines(plans, sys.stdin.buffer)
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError):
+            raise
+        say(f"stdin cannot be read: {exc.strerror}")
+        return USAGE
+    finally:
+        plans.close()
+    return OK
+
+
+def answer_lines(plans: OfflinePlans, source: BinaryIO) -> None:
+    """Answer each line of `source` by one line on stdout, in order, each flushed before the next is read."""
+    while line := source.readline(LINE_LIMIT):
+        click.echo(encode(_answer_line(plans, line, source)))
+
+
+def _answer_line(plans: OfflinePlans, line: bytes, source: BinaryIO) -> Answer:
+    whole = line.endswith(b"\n") or len(line) < LINE_LIMIT
+    while not whole:  # the rest of a line that is too long is read in pieces, and dropped
+        rest = source.readline(LINE_LIMIT)
+        whole = rest.endswith(b"\n") or len(rest) < LINE_LIMIT
+        line = b""
+    try:
+        return plans.answer(parse_request(line))
+    except RequestInvalid as exc:
+        return refusal(exc.reason, f"Refused: {exc.message}.", exc.id)
+
+
+def _told(answer: Answer) -> str:
+    """The answer for people: the sentence, what changes, what stands in the way, and how to look at the commit."""
+    lines = [str(answer["message"])]
+    paths, explained = answer["paths"], answer["explained"]
+    lines += [f"  changes {path}" for path in paths] if isinstance(paths, list) else []
+    for entry in explained if isinstance(explained, list) else []:
+        lines.append(f"  {entry['path'] or entry['commit']}: {entry['why']}. {entry['todo']}")
+    if answer["commit"]:
+        word = "by itself" if answer["automatic"] else f"by a person only ({answer['reason']})"
+        lines.append(f"May be pushed {word}. To see it: git show {answer['commit']}")
+    return "\n".join(shown(line) for line in lines)
