@@ -1,0 +1,357 @@
+"""What does the application controller do when? Polls the branch, compares, syncs by itself, and follows the cluster.
+
+Source: argo-cd v3.5.1 controller/appcontroller.go (processAppRefreshQueueItem, setAppOperation); the levels of a
+comparison are named after its `CompareWith`: recent (after an event), latest (cached head), latest forced (asked git).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from gitops_rollback.sandbox.argocd.autosync import decide, pinned, revisions_of
+from gitops_rollback.sandbox.argocd.cluster import Cluster
+from gitops_rollback.sandbox.argocd.comparison import Comparison, Renderer, Target, application_health, compare
+from gitops_rollback.sandbox.argocd.operation import OperationRun
+from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
+from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
+from gitops_rollback.sandbox.argocd.spec import SyncWindow, Timing, may_sync, sources_of
+from gitops_rollback.sandbox.argocd.state import Key, Store, stamp
+from gitops_rollback.sandbox.rendering import Json
+
+REFRESH = "argocd.argoproj.io/refresh"
+HYDRATE = "argocd.argoproj.io/hydrate"
+_FULL_SHA = re.compile(r"[0-9a-f]{40}")
+
+
+class Level(IntEnum):
+    """How fresh the revision must be that a comparison uses."""
+
+    RECENT = 1
+    LATEST = 2
+    FORCED = 3
+
+
+class Busy(Exception):
+    """Another operation is in progress."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What was last applied to an application: full SHAs, one per source, and the images that its workloads ask for."""
+
+    revisions: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    at: datetime | None = None
+
+    @property
+    def revision(self) -> str:
+        """The first source's revision; "" before the first deployment."""
+        return self.revisions[0] if self.revisions else ""
+
+
+@dataclass
+class Watched:
+    """The controller's own knowledge of one application."""
+
+    cluster: Cluster
+    events: Task | None = None
+    operation: Task | None = None
+    deployed: Deployed = field(default_factory=Deployed)
+    heals: tuple[tuple[str, ...], int] = ((), 0)  # revisions, and how often self-heal acted on them
+
+
+class Controller:
+    """One application controller. What other threads may call says so."""
+
+    def __init__(self, store: Store, repository: BareRepository, timing: Timing) -> None:
+        self.store = store
+        self.renderer = Renderer(repository)
+        self.timing = timing
+        self.scheduler = Scheduler(store.clock)
+        self.windows: dict[str, tuple[SyncWindow, ...]] = {}  # by project
+        self.hangs = threading.Event()  # set: refreshes that were asked for are not answered
+        self._repository = repository
+        self._watched: dict[Key, Watched] = {}
+        self._heads: dict[str, str] = {}
+        self._callbacks: list[Callable[[str, Deployed], None]] = []
+        self._random = random.Random(7)
+
+    def watch(self, key: Key) -> None:
+        """Begin to look after an application. Any thread."""
+        watched = self._watched[key] = Watched(Cluster(self.timing))
+        watched.events = self.scheduler.spawn(f"events of {key[1]}", self._follow(key), after=math.inf)
+        self.scheduler.spawn(f"poll of {key[1]}", self._poll(key))
+
+    def on_change(self, callback: Callable[[str, Deployed], None]) -> None:
+        """Call `callback(application, deployed)` on the controller's thread after each change. Any thread."""
+        self._callbacks.append(callback)
+
+    def deployed(self, key: Key) -> Deployed:
+        """What was last applied to an application. Any thread. Raises: KeyError."""
+        return self._watched[key].deployed
+
+    def cluster(self, key: Key) -> Cluster:
+        """The live objects of an application; read them under the store's lock."""
+        return self._watched[key].cluster
+
+    def request_refresh(self, key: Key, kind: str) -> None:
+        """Mark the application for a comparison, as the API server does. Any thread."""
+
+        def mark(application: Json) -> None:
+            application["metadata"].setdefault("annotations", {}).update({REFRESH: kind, HYDRATE: "normal"})
+
+        self.store.write(key, mark, metadata_only=True)
+        if not self.hangs.is_set():
+            self.answer_refreshes()
+
+    def answer_refreshes(self) -> None:
+        """Compare every application that is marked for it. Any thread."""
+        for key in self.store.names():
+            if self.refresh_pending(key):
+                self.scheduler.spawn(f"refresh of {key[1]}", self.refresh(key, Level.FORCED))
+
+    def refresh_pending(self, key: Key) -> bool:
+        """Whether a refresh that was asked for has not been answered. Any thread."""
+        application = self.store.get(key)
+        return application is not None and REFRESH in application["metadata"].get("annotations", {})
+
+    def set_operation(self, key: Key, operation: Json) -> Json | None:
+        """Write an operation and remove the state of the last one; None: the application is gone.
+
+        Any thread. Raises: Busy.
+        """
+
+        def put(application: Json) -> None:
+            if application.get("operation"):
+                raise Busy
+            application["operation"] = operation
+            application["status"].pop("operationState", None)
+
+        return self.store.write(key, put)
+
+    def run_operation(self, key: Key) -> None:
+        """Carry out the operation that stands in the object. Any thread."""
+        application = self.store.get(key)
+        if application is not None and application.get("operation"):
+            run = OperationRun(self, key, application["operation"])
+            self._watched[key].operation = self.scheduler.spawn(
+                f"operation of {key[1]}", run.steps(), after=self.timing.write
+            )
+
+    def terminate(self, key: Key) -> bool:
+        """Ask the running operation to end; False if there is none. Any thread."""
+        found = False
+
+        def mark(application: Json) -> None:
+            nonlocal found
+            state = application["status"].get("operationState")
+            found = bool(application.get("operation")) and state is not None
+            if found:
+                state["phase"] = "Terminating"
+
+        self.store.write(key, mark)
+        task = self._watched[key].operation
+        if found and task is not None:
+            self.scheduler.wake(task, after=self.timing.write)
+        return found
+
+    def resolve(self, spec: Mapping[str, Json], force: bool) -> tuple[str, ...]:
+        """The commits that the sources' target revisions name now (`force`) or named last. Raises: RepositoryError."""
+        return tuple(self._head(str(source.get("targetRevision", "")), force) for source in sources_of(spec))
+
+    def may_sync(self, key: Key, manual: bool) -> bool:
+        """Whether the sync windows allow it now. Any thread."""
+        application = self.store.get(key)
+        project = application["spec"]["project"] if application else ""
+        return may_sync(self.windows.get(project, ()), manual)
+
+    def edit_live(self, key: Key, kind: str, change: Callable[[Json], None]) -> None:
+        """Change the live objects of `kind` behind the engine's back. Any thread."""
+        with self.store.changed:
+            cluster = self.cluster(key)
+            for live in cluster.managed().values():
+                if live.manifest["kind"] == kind:
+                    manifest = copy.deepcopy(live.manifest)
+                    change(manifest)
+                    cluster.apply(manifest, self.store.clock.now())
+        self.cluster_changed(key)
+
+    def cluster_changed(self, key: Key) -> None:
+        """Tell the controller that something happened to the application's live objects. Any thread."""
+        task = self._watched[key].events
+        if task is not None:
+            self.scheduler.wake(task, after=self.timing.events)
+
+    def applied(self, key: Key, revisions: tuple[str, ...]) -> None:
+        """Note what an operation has just applied, and tell who wants to know."""
+        watched = self._watched[key]
+        now = Deployed(revisions, watched.cluster.wanted_images(), self.store.clock.now())
+        before, watched.deployed = watched.deployed, now
+        if (before.revisions, before.images) != (now.revisions, now.images):
+            for callback in self._callbacks:
+                callback(key[1], now)
+
+    def ended(self, key: Key, manual: bool) -> Steps:
+        """What follows the end of an operation: a comparison."""
+        yield self.timing.write
+        yield from self.refresh(key, Level.FORCED if manual else Level.LATEST)
+
+    def refresh(self, key: Key, level: Level) -> Steps:
+        """Compare, start an auto-sync where due, and persist the status."""
+        application = self.store.get(key)
+        if application is None:
+            return
+        target = self._target(application, level)
+        with self.store.changed:
+            started = self._auto_sync(key, target)
+        if started:
+            yield self.timing.write / 5
+        with self.store.changed:
+            self._persist(key, target, level)
+        if started:
+            self.run_operation(key)
+
+    def _poll(self, key: Key) -> Steps:
+        while self.store.get(key) is not None:
+            yield from self.refresh(key, Level.FORCED)
+            self._arm(key)
+            yield self.timing.reconciliation + self._random.random() * self.timing.jitter
+
+    def _follow(self, key: Key) -> Steps:
+        """Compare after each event in the cluster."""
+        while (application := self.store.get(key)) is not None:
+            if revisions_of(application["status"]["sync"]):
+                yield from self.refresh(key, Level.RECENT)
+            yield self._seconds_to_next_change(key)
+
+    def _arm(self, key: Key) -> None:
+        task = self._watched[key].events
+        seconds = self._seconds_to_next_change(key)
+        if task is not None and not math.isinf(seconds):
+            self.scheduler.wake(task, after=seconds)
+
+    def _seconds_to_next_change(self, key: Key) -> float:
+        with self.store.changed:
+            now = self.store.clock.now()
+            moment = self.cluster(key).next_change(now)
+        return math.inf if moment is None else (moment - now) / timedelta(seconds=1) + 0.001
+
+    def _head(self, revision: str, force: bool) -> str:
+        if force or revision not in self._heads:
+            self._heads[revision] = self._repository.resolve(revision)
+        return self._heads[revision]
+
+    def _target(self, application: Json, level: Level) -> Target:
+        spec, known = application["spec"], revisions_of(application["status"]["sync"])
+        if level is Level.RECENT and known and all(_FULL_SHA.fullmatch(revision) for revision in known):
+            return self.renderer.target(spec, known)
+        try:
+            revisions = self.resolve(spec, force=level is not Level.LATEST)
+        except RepositoryError as exc:
+            names = tuple(str(source.get("targetRevision", "HEAD")) for source in sources_of(spec))
+            return Target(names, trouble=f"Failed to load target state: failed to resolve revision: {exc}")
+        return self.renderer.target(spec, revisions)
+
+    def _auto_sync(self, key: Key, target: Target) -> bool:
+        application = self.store.get(key)
+        if application is None or not self.may_sync(key, manual=False):
+            return False
+        watched = self._watched[key]
+        revisions, heals = watched.heals
+        heals = heals if revisions == target.revisions else 0
+        found = compare(target, watched.cluster, self.store.clock.now())
+        operation = decide(application, target, found, heals).operation
+        if operation is None or self._heals_too_soon(key, operation, application, heals):
+            return False
+        if operation["sync"].get("autoHealAttemptsCount"):
+            watched.heals = (target.revisions, heals + 1)
+        self.set_operation(key, operation)
+        what = ", ".join(target.revisions)
+        self.store.record_event(key, "OperationStarted", f"Initiated automated sync to '{what}'")
+        return True
+
+    def _heals_too_soon(self, key: Key, operation: Json, application: Json, heals: int) -> bool:
+        """Self-heal waits 2 s after the first attempt, three times as long after each further one, 300 s at most."""
+        if not operation["sync"].get("autoHealAttemptsCount") or heals == 0:
+            return False
+        finished = datetime.fromisoformat(application["status"]["operationState"]["finishedAt"])
+        left: float = min(2.0 * 3 ** (heals - 1), 300.0) - (self.store.clock.now() - finished).total_seconds()
+        task = self._watched[key].events
+        if left > 0 and task is not None:
+            self.scheduler.wake(task, after=left)
+        return left > 0
+
+    def _persist(self, key: Key, target: Target, level: Level) -> None:
+        application = self.store.get(key)
+        if application is None:
+            return
+        now = self.store.clock.now()
+        cluster = self.cluster(key)
+        found = compare(target, cluster, now)
+        health = application_health(target, cluster, now)
+        error = "" if application.get("operation") else decide(application, target, found).error
+
+        def persist(fresh: Json) -> None:
+            status = fresh["status"]
+            if level is not Level.RECENT:
+                status["reconciledAt"] = stamp(now)
+                fresh["metadata"].get("annotations", {}).pop(REFRESH, None)
+            _put_comparison(fresh["spec"], status, target, found)
+            _put_health(status, health, cluster.images(now), now)
+            _put_conditions(status, target.trouble, error, now)
+
+        if self.hangs.is_set() and self.refresh_pending(key):
+            return
+        self._note_changes(key, application["status"], found.sync, health)
+        self.store.write(key, persist)
+
+    def _note_changes(self, key: Key, status: Json, sync: str, health: str) -> None:
+        for what, before, after in (
+            ("sync", status["sync"].get("status", ""), sync),
+            ("health", status["health"].get("status", ""), health),
+        ):
+            if before != after:
+                self.store.record_event(key, "ResourceUpdated", f"Updated {what} status: {before} -> {after}")
+
+
+def _put_comparison(spec: Json, status: Json, target: Target, found: Comparison) -> None:
+    compared: Json = {"source": {"repoURL": ""}, "destination": spec["destination"]}
+    many = bool(spec.get("sources"))
+    compared.update({"sources": spec["sources"]} if many else {"source": spec["source"]})
+    revisions = {key: value for key, value in pinned(spec, target.revisions).items() if key.startswith("revision")}
+    status["sync"] = {"status": found.sync, "comparedTo": compared, **revisions}
+    status["resources"] = list(found.resources)
+    status["resourceHealthSource"] = "appTree"
+    status["controllerNamespace"] = "argocd"
+    status.pop("sourceType", None)
+    status.pop("sourceTypes", None)
+    if target.source_types:
+        status.update({"sourceTypes": list(target.source_types)} if many else {"sourceType": target.source_types[0]})
+
+
+def _put_health(status: Json, health: str, images: list[str], now: datetime) -> None:
+    if status["health"].get("status") != health:
+        status["health"] = {"status": health, "lastTransitionTime": stamp(now)}
+    status["summary"] = {"images": images} if images else {}
+
+
+def _put_conditions(status: Json, comparison_error: str, sync_error: str, now: datetime) -> None:
+    before = {(each["type"], each["message"]): each for each in status.get("conditions", ())}
+    wanted = [("ComparisonError", comparison_error), ("SyncError", sync_error)]
+    conditions = [
+        before.get((kind, message), {"type": kind, "message": message, "lastTransitionTime": stamp(now)})
+        for kind, message in wanted
+        if message
+    ]
+    if conditions:
+        status["conditions"] = conditions
+    else:
+        status.pop("conditions", None)

@@ -1,0 +1,173 @@
+"""An Argo CD on loopback as far as the wire shows: real shapes, real order of writes, driven by a real repository."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from gitops_rollback.sandbox.argocd.access import Access
+from gitops_rollback.sandbox.argocd.answers import JSON, Answer
+from gitops_rollback.sandbox.argocd.api import Api
+from gitops_rollback.sandbox.argocd.controller import Controller, Deployed
+from gitops_rollback.sandbox.argocd.faults import Faults
+from gitops_rollback.sandbox.argocd.repository import BareRepository
+from gitops_rollback.sandbox.argocd.server import Server, Write
+from gitops_rollback.sandbox.argocd.spec import AppSpec, SyncWindow, Timing, application_object
+from gitops_rollback.sandbox.argocd.state import Key, Store
+from gitops_rollback.sandbox.clock import SandboxClock
+from gitops_rollback.sandbox.rendering import Json
+
+DEFAULT_JWT = "sandbox.argocd.token"
+
+
+class ArgoCdSandbox:
+    """One Argo CD with its applications and their cluster. All methods may be called from any thread.
+
+    `repo_dir` is the bare repository that is polled, `repo_url` what stands in the applications' sources. `token` must
+    have three parts between dots, as the real server ignores others. `rights` and `projects` are the token's.
+    """
+
+    def __init__(
+        self,
+        repo_dir: Path,
+        repo_url: str,
+        applications: Sequence[AppSpec],
+        clock: SandboxClock,
+        *,
+        token: str = DEFAULT_JWT,
+        timing: Timing | None = None,
+        rights: Collection[str] = ("get", "sync"),
+        projects: Collection[str] | None = None,
+        port: int = 0,
+    ) -> None:
+        if token.count(".") != 2:
+            raise ValueError("an Argo CD token has three parts between dots")
+        self.repo_url = repo_url
+        self.token = token
+        self.timing = timing or Timing()
+        repository = BareRepository(repo_dir)
+        self._store = Store(clock)
+        self._controller = Controller(self._store, repository, self.timing)
+        self._faults = Faults()
+        access = Access(token, rights=rights, projects=projects)
+        api = Api(self._store, self._controller, repository, access)
+        self._server = Server(port, api, self._faults, self.timing.keepalive)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        for wanted in applications:
+            self.add(wanted)
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def writes(self) -> list[Write]:
+        """Every request so far that was no GET, refused ones included, in their order."""
+        return list(self._server.writes)
+
+    @property
+    def failures(self) -> list[BaseException]:
+        """What went wrong inside the sandbox itself; a test asserts that this is empty."""
+        return list(self._controller.scheduler.failures)
+
+    def start(self) -> None:
+        """Serve, and let the controller work."""
+        self._thread.start()
+        self._controller.scheduler.start()
+
+    def stop(self) -> None:
+        """End streams and connections, and wait for the threads."""
+        self._server.present.clear()
+        self._controller.scheduler.stop()
+        self._store.close_watches()
+        self._server.end_connections()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def add(self, wanted: AppSpec) -> None:
+        """Create an application; the controller looks at it at once."""
+        created = application_object(wanted, self.repo_url, str(uuid.uuid4()), self._store.now())
+        self._store.add(created)
+        self._controller.watch((wanted.namespace, wanted.name))
+
+    def delete(self, name: str, namespace: str = "argocd") -> None:
+        """Delete an application."""
+        self._store.delete((namespace, name))
+
+    def application(self, name: str, namespace: str = "argocd") -> Json:
+        """The Application object as it is now, whatever readers are shown. Raises: KeyError."""
+        application = self._store.get((namespace, name))
+        if application is None:
+            raise KeyError(name)
+        return application
+
+    def wait_until(self, condition: Callable[[], bool], real_seconds: float = 20.0) -> bool:
+        """Wait until `condition` holds after some write to an object; False after `real_seconds`."""
+        return self._store.wait_for(condition, real_seconds)
+
+    def deployed(self, name: str, namespace: str = "argocd") -> Deployed:
+        """What was last applied to the cluster for an application."""
+        return self._controller.deployed((namespace, name))
+
+    def on_change(self, callback: Callable[[str, Deployed], None]) -> None:
+        """Call `callback(application, deployed)` when what is applied changes; it must be quick and not raise."""
+        self._controller.on_change(callback)
+
+    def edit_live(self, name: str, kind: str, change: Callable[[Json], None], namespace: str = "argocd") -> None:
+        """Change the live objects of a kind behind the engine's back: drift."""
+        key: Key = (namespace, name)
+        self._controller.edit_live(key, kind, change)
+
+    def set_sync_windows(self, windows: Sequence[SyncWindow], project: str = "default") -> None:
+        """The project's sync windows from now on."""
+        self._controller.windows[project] = tuple(windows)
+
+    def drop_stream_events(self, count: int) -> None:
+        """Lose the next `count` events on every stream."""
+        self._store.drops = count
+
+    def cut_stream(self) -> None:
+        """End every open stream in the middle."""
+        self._store.close_watches()
+
+    def hang_refresh(self, hangs: bool) -> None:
+        """Do not answer refreshes that are asked for, until switched off."""
+        if hangs:
+            self._controller.hangs.set()
+        else:
+            self._controller.hangs.clear()
+            self._controller.answer_refreshes()
+
+    def answer(self, status: int, body: str, content_type: str = JSON, times: int | None = None) -> None:
+        """Give this answer to the next `times` requests, or to all until `reset` (None)."""
+        self._faults.force(Answer(status, body.encode(), content_type), times)
+
+    def html_login(self, shown: bool) -> None:
+        """Answer every request with a login page and 200, as a proxy in front does."""
+        self._faults.login_page(shown)
+
+    def stale(self, stale: bool) -> None:
+        """Show readers the objects as they are now, whatever happens next, until switched off."""
+        self._store.freeze_reads(stale)
+
+    def pause_controller(self, paused: bool) -> None:
+        """Stop all work of the controller, operations included, until switched off."""
+        self._controller.scheduler.pause(paused)
+
+    def reset(self) -> None:
+        """Switch all faults off."""
+        self._faults.reset()
+        self._store.drops = 0
+        self.stale(False)
+        self.hang_refresh(False)
+        self.pause_controller(False)
