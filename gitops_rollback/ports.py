@@ -161,7 +161,11 @@ class ConfigRepo(Protocol):
 
     name: str
     url: str
-    branch: str
+
+    @property
+    def branch(self) -> str:
+        """The followed branch; may be "" until the first fetch where the remote's HEAD decides."""
+        ...
 
     def fetch(self) -> Heads:
         """Read the remote: branch, journal and control branch, objects included.
