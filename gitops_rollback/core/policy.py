@@ -1,6 +1,6 @@
 """A rollback policy as values: who is watched, what fires, what is allowed. Reading the file is the adapter's.
 
-All durations are `timedelta`; a limit that a policy does not name has the default that `product.md` shows, here once.
+All durations are `timedelta`; a limit that a policy does not name has its default here, once.
 Keys whose feature is not built yet are listed in `Policy.unbuilt`: such a policy loads, and asks instead of acting.
 """
 
@@ -90,6 +90,8 @@ class MetricSettings:
     url: str = ""
     timeout: timedelta = timedelta(seconds=10)
     secret: str = ""
+    headers: tuple[tuple[str, str], ...] = ()  # never a credential: those come by `secret`
+    tenant: str = ""  # X-Scope-OrgID of Mimir and Cortex
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Trigger:
 @dataclass(frozen=True)
 class Delivery:
     mode: str = "push"  # push, pull-request, suggest
+    on_rejected: str = "suggest"  # what a protected branch's refusal leads to: suggest, pull-request
     refresh: bool = True
     sync_timeout: timedelta = timedelta(minutes=10)
 
@@ -147,6 +150,7 @@ class GuardRule:
     type: str  # paths, blastRadius, budget, schedule, trailer, conflict, floor, image, revisionHistoryLimit, capacity
     result: GuardResult = GuardResult.ASK
     paths: tuple[str, ...] = ()
+    minimum: int | None = None  # revisionHistoryLimit
     max_targets: int | None = None
     max_files: int | None = None
     max_rollbacks: int | None = None

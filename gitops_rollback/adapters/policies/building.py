@@ -1,0 +1,205 @@
+"""From a policy's shape, known to be without faults, to the core's own: defaults filled, names ours."""
+
+from __future__ import annotations
+
+import posixpath
+from datetime import timedelta
+from typing import TypeVar
+
+from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
+from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_RECEIVERS, BUILT_TRIGGERS
+from gitops_rollback.core.policy import (
+    ApplicationRef,
+    Baseline,
+    Check,
+    Comparison,
+    Delivery,
+    GuardResult,
+    GuardRule,
+    MetricSettings,
+    Notification,
+    Policy,
+    ScheduleWindow,
+    Severity,
+    Target,
+    Timing,
+    Trigger,
+    Verification,
+    Workload,
+)
+
+Value = TypeVar("Value")
+
+DEFAULT_FOR = timedelta(minutes=2)
+DEFAULT_STATES = ("Degraded",)
+DEFAULT_KIND = {"argocd": "Application", "flux": "Kustomization"}
+
+
+def build_policy(
+    shape: schema.PolicyShape, path: str, revision: str, unbuilt: tuple[str, ...], warnings: tuple[str, ...]
+) -> Policy:
+    """The policy as values. Targets given by a selector are left out: this version cannot resolve them."""
+    spec = shape.spec
+    return Policy(
+        name=shape.metadata.name or posixpath.splitext(posixpath.basename(path))[0],
+        path=path,
+        revision=revision,
+        targets=tuple(_target(target) for target in spec.targets if target.application is not None),
+        triggers=tuple(_trigger(trigger) for trigger in spec.triggers),
+        suspend=spec.suspend,
+        branch=spec.git.branch or "",
+        timing=_timing(spec.timing),
+        metrics=_metrics(spec.metrics),
+        delivery=_delivery(spec.delivery),
+        guards=tuple(_guard(guard) for guard in spec.guards),
+        verification=_verification(spec.verification),
+        notifications=tuple(_notification(notification) for notification in spec.notifications),
+        unbuilt=unbuilt,
+        warnings=warnings,
+    )
+
+
+def _target(shape: schema.TargetShape) -> Target:
+    workload = shape.workload
+    return Target(
+        name=shape.name,
+        engine=shape.engine,
+        application=_application(shape),
+        workload=Workload(workload.kind, workload.namespace, workload.name) if workload else None,
+        paths=tuple(shape.paths or ()),
+        depends_on=tuple(shape.depends_on),
+        data_rollback=shape.data.rollback if shape.data else "",
+        data_because=(shape.data.because or "") if shape.data else "",
+    )
+
+
+def _application(shape: schema.TargetShape) -> ApplicationRef:
+    application = shape.application
+    if application is None:
+        return ApplicationRef("", "")
+    kind = application.kind or DEFAULT_KIND[shape.engine]
+    return ApplicationRef(application.namespace or "", application.name, kind, application.instance or "")
+
+
+def _timing(shape: schema.TimingShape) -> Timing:
+    default = Timing()
+    return Timing(
+        interval=_or(shape.interval, default.interval),
+        window=_or(shape.window, default.window),
+        initial_delay=_or(shape.initial_delay, default.initial_delay),
+        cooldown=_or(shape.cooldown, default.cooldown),
+    )
+
+
+def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSettings:
+    shape = next(iter(shapes), None) if isinstance(shapes, list) else shapes
+    default = MetricSettings()
+    if shape is None:
+        return default
+    return MetricSettings(
+        provider=shape.provider,
+        url=shape.url or "",
+        timeout=_or(shape.timeout, default.timeout),
+        secret=shape.auth.secret_ref.name if shape.auth else "",
+        headers=tuple(sorted(shape.headers.items())),
+        tenant=shape.tenant or "",
+    )
+
+
+def _trigger(shape: schema.TriggerShape) -> Trigger:
+    kind = shape.type or ("ratio" if shape.bad is not None else "query")
+    return Trigger(
+        name=shape.name,
+        type=kind,
+        severity=Severity(shape.severity),
+        query=shape.query or "",
+        bad=shape.bad or "",
+        total=shape.total or "",
+        comparison=Comparison(shape.comparison) if shape.comparison else Comparison.GREATER_THAN,
+        threshold=_or(shape.threshold, 0.0),
+        hold_for=_or(shape.hold_for, timedelta(0) if shape.immediate else DEFAULT_FOR),
+        immediate=shape.immediate,
+        keep_firing_for=_or(shape.keep_firing_for, timedelta(0)),
+        reduce=shape.reduce or "one",
+        no_data_for=_or(shape.no_data_for, Trigger.no_data_for),
+        minimum_per_second=shape.minimum_traffic.per_second if shape.minimum_traffic else 0.0,
+        baseline=_baseline(shape.baseline),
+        states=tuple(shape.states or DEFAULT_STATES),
+        built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
+    )
+
+
+def _baseline(shape: schema.BaselineShape | None) -> Baseline:
+    default = Baseline()
+    if shape is None:
+        return default
+    factor = _or(shape.must_exceed_factor, default.must_exceed_factor)
+    return Baseline(_or(shape.lookback, default.lookback), factor)
+
+
+def _delivery(shape: schema_actions.Delivery) -> Delivery:
+    timeout = _or(shape.sync_timeout, Delivery.sync_timeout)
+    return Delivery(mode=shape.mode, on_rejected=shape.on_rejected, refresh=shape.refresh, sync_timeout=timeout)
+
+
+def _guard(shape: schema_actions.Guard) -> GuardRule:
+    windows = tuple(ScheduleWindow(window.cron, window.duration, window.timezone) for window in shape.during or ())
+    return GuardRule(
+        name=shape.name,
+        type=shape.type,
+        result=GuardResult(shape.result),
+        paths=tuple(shape.paths or ()),
+        minimum=shape.minimum,
+        max_targets=shape.max_targets,
+        max_files=shape.max_files,
+        max_rollbacks=shape.max_rollbacks,
+        per=_or(shape.per, GuardRule.per),
+        during=windows,
+        trailer=shape.trailer or "",
+        commit=shape.commit or "",
+        images=tuple(sorted((shape.images or {}).items())),
+        because=shape.because or "",
+    )
+
+
+def _verification(shape: schema_outcome.Verification) -> Verification:
+    default = Verification()
+    return Verification(
+        start_after=_or(shape.start_after, default.start_after),
+        hold_for=_or(shape.hold_for, default.hold_for),
+        timeout=_or(shape.timeout, default.timeout),
+        checks=tuple(_check(check) for check in shape.checks),
+        on_failure=shape.on_failure.suggest,
+    )
+
+
+def _check(shape: schema_outcome.CheckShape) -> Check:
+    expect = shape.expect if isinstance(shape.expect, schema_outcome.Expect) else schema_outcome.Expect()
+    return Check(
+        name=shape.name,
+        type=shape.type,
+        timeout=_or(shape.timeout, Check.timeout),
+        url=shape.url or "",
+        expect_status=_or(shape.expect_status, Check.expect_status),
+        query=shape.query or "",
+        query_from=shape.query_from or "",
+        at_most=expect.at_most,
+        at_least=expect.at_least,
+        tolerance=_or(expect.tolerance, 0.0),
+        built=shape.type in BUILT_CHECKS,
+    )
+
+
+def _notification(shape: schema_outcome.Notification) -> Notification:
+    return Notification(
+        events=tuple(shape.events),
+        to=shape.to,
+        url=shape.url or "",
+        secret=shape.secret_ref.name if shape.secret_ref else "",
+        format=shape.format or "json",
+        built=shape.to in BUILT_RECEIVERS,
+    )
+
+
+def _or(value: Value | None, default: Value) -> Value:
+    return default if value is None else value

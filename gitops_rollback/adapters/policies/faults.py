@@ -1,0 +1,44 @@
+"""What is wrong with a policy file, and where: each fault names its place, what it is and what mends it."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+LONGEST_SHOWN = 60  # characters of the file's own text in a message
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault at `path:line:col` (both from 1). An `error` refuses the file, a `warning` does not."""
+
+    path: str
+    line: int
+    col: int
+    message: str
+    fix: str = ""
+    severity: str = "error"
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == "error"
+
+    def __str__(self) -> str:
+        kind = "" if self.is_error else f"{self.severity}: "
+        fix = f" ({self.fix})" if self.fix else ""
+        return f"{self.path}:{self.line}:{self.col}: {kind}{self.message}{fix}"
+
+
+def shown(text: str) -> str:
+    """`text` of a file as it may stand in a message: cut, and without anything that a terminal or chat acts on."""
+    visible = "".join(char if char.isprintable() and unicodedata.category(char) != "Cf" else "?" for char in text)
+    return f"`{visible[:LONGEST_SHOWN]}…`" if len(visible) > LONGEST_SHOWN else f"`{visible}`"
+
+
+def in_order(faults: list[Fault]) -> tuple[Fault, ...]:
+    """Each fault once, in the order of the file; at one place errors come first."""
+    return tuple(sorted(set(faults), key=_place))
+
+
+def _place(fault: Fault) -> tuple[str, int, int, bool, str]:
+    return fault.path, fault.line, fault.col, not fault.is_error, fault.message

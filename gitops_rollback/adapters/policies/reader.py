@@ -1,0 +1,72 @@
+"""One policy file, from bytes to a policy or to all of its faults at once.
+
+Nothing here trusts the file: it is bounded and checked before it is understood (`document`), every scalar has one
+spelling (`scalars`), every key is known (`schema`), and keys must fit together (`rules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitops_rollback.adapters.policies.building import build_policy
+from gitops_rollback.adapters.policies.document import Mapped, Mark, read_document
+from gitops_rollback.adapters.policies.faults import Fault, in_order
+from gitops_rollback.adapters.policies.lint import lint_faults
+from gitops_rollback.adapters.policies.rules import rule_faults
+from gitops_rollback.adapters.policies.shape_faults import read_shape
+from gitops_rollback.adapters.policies.unbuilt import unbuilt
+from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.errors import PolicyInvalid
+from gitops_rollback.core.policy import Policy
+
+__all__ = ["Fault", "ReadPolicy", "read_policy"]
+
+
+@dataclass(frozen=True)
+class ReadPolicy:
+    """A policy with its warnings, or None and what is wrong. `places` says where each target's application stands."""
+
+    policy: Policy | None
+    faults: tuple[Fault, ...]
+    places: Mapping[str, Mark] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> tuple[Fault, ...]:
+        return tuple(fault for fault in self.faults if fault.is_error)
+
+    def wanted(self, path: str) -> Policy:
+        """The policy. Raises: PolicyInvalid with every error."""
+        if self.policy is None:
+            raise PolicyInvalid(path, "; ".join(str(fault) for fault in self.errors))
+        return self.policy
+
+
+def read_policy(text: bytes, path: str, revision: str) -> ReadPolicy:
+    """The policy that `text` holds, as of `revision`, or all faults in the order of the file. Never raises for it."""
+    root, faults = read_document(text, path)
+    if root is None:
+        return ReadPolicy(None, in_order(faults))
+    shape, found = read_shape(root, path)
+    spec = View(root, root.mark).at("spec")
+    faults += found
+    if isinstance(spec.node, Mapped):
+        faults += rule_faults(spec, path)
+        faults += lint_faults(spec, text.decode("utf-8-sig"), path)
+    ordered = in_order(_one_a_place(faults))
+    if shape is None or any(fault.is_error for fault in ordered):
+        return ReadPolicy(None, ordered)
+    asks = tuple(dict.fromkeys(key.name for key in unbuilt(spec) if key.asks))
+    policy = build_policy(shape, path, revision, asks, tuple(str(fault) for fault in ordered))
+    return ReadPolicy(policy, ordered, _places(spec))
+
+
+def _one_a_place(faults: list[Fault]) -> list[Fault]:
+    """Without the `missing key` of a key that stands there, but was refused: one fault says it."""
+    refused = {fault.message.split("`")[1] for fault in faults if "stands twice" in fault.message}
+    return [fault for fault in faults if not any(f"`{key}` is missing" in fault.message for key in refused)]
+
+
+def _places(spec: View) -> dict[str, Mark]:
+    targets = spec.at("targets").items
+    return {target.at("name").text or "": target.at("application").mark for target in targets}

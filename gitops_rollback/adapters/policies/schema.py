@@ -1,0 +1,234 @@
+"""The shape of a policy file: every key that may stand in it, those of features still to come included.
+
+What a key means stands in the line below it, and becomes the text that an editor shows. Which keys may stand together
+is `rules`; which are not carried out yet is `unbuilt`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from gitops_rollback.adapters.policies.leaves import (
+    Allowed,
+    ApiVersion,
+    Comparison,
+    DataWord,
+    Decision,
+    Engine,
+    Glob,
+    HealthWord,
+    Kind,
+    KindName,
+    OnSuperseded,
+    Provider,
+    Query,
+    Reduce,
+    Severity,
+    TargetName,
+    TriggerType,
+    Url,
+)
+from gitops_rollback.adapters.policies.scalars import Duration, Flag, Label, Name, Number, Text
+from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Strategy
+from gitops_rollback.adapters.policies.schema_outcome import Notification, Verification
+from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape
+
+
+class Metadata(Shape):
+    name: Name | None = None
+    """Name of the policy; left out, the file's name counts."""
+    labels: dict[str, Text] = Field(default_factory=dict)
+    annotations: dict[str, Text] = Field(default_factory=dict)
+
+
+class Application(Shape):
+    namespace: Name | None = None
+    """Namespace of the engine's own object, not of the workloads; left out, any."""
+    name: Name
+    kind: KindName | None = None
+    """Application for Argo CD; Kustomization (default) or HelmRelease for Flux."""
+    instance: Name | None = None
+    """Which of several engines; left out, any."""
+
+
+class Data(Shape):
+    rollback: DataWord
+    """safe: each release reads what the next one wrote. ask: a person looks first."""
+    because: Text | None = None
+
+
+class Selector(Shape):
+    engine: Engine | None = None
+    project: Text | None = None
+    namespace: Text | None = None
+    labels: dict[str, Text] = Field(default_factory=dict)
+    name: Text | None = None
+
+
+class TargetShape(Shape):
+    name: TargetName
+    """Name of the target, and $SERVICE in queries."""
+    engine: Engine = "argocd"
+    application: Application | None = None
+    selector: Selector | None = None
+    workload: WorkloadShape | None = None
+    """Its namespace is $NAMESPACE in queries."""
+    paths: Annotated[list[Glob], Field(min_length=1)] | None = None
+    """Globs of its files; left out, the application's own directories."""
+    depends_on: list[Name] = Field(default_factory=list)
+    data: Data | None = None
+    drill: Allowed | None = None
+    rehearse: Flag | None = None
+
+
+class Git(Shape):
+    branch: Text | None = None
+    """The branch that the engine follows; left out, the remote's default."""
+
+
+class TimingShape(Shape):
+    interval: Duration | None = None
+    """How often triggers are asked."""
+    window: Duration | None = None
+    """A sync is watched, and may be blamed, until this long after Healthy."""
+    initial_delay: Duration | None = None
+    """Thresholds are not trusted this long after a sync."""
+    cooldown: Duration | None = None
+    """Rest of an application after any rollback."""
+
+
+class SecretRef(Shape):
+    name: Label
+    """A secret that the controller's settings offer."""
+
+
+class Auth(Shape):
+    secret_ref: SecretRef
+
+
+class Metrics(Shape):
+    provider: Provider = "prometheus"
+    url: Url | None = None
+    """On the controller's allow-list; left out, PROMETHEUS_URL."""
+    timeout: Duration | None = None
+    auth: Auth | None = None
+    headers: dict[str, Text] = Field(default_factory=dict)
+    """Never credentials; those come by auth.secretRef."""
+    tenant: Text | None = None
+    """X-Scope-OrgID of Mimir and Cortex."""
+    clusters: list[Text] | None = None
+
+
+def _metrics_kind(value: object) -> Literal["one", "several"]:
+    return "several" if isinstance(value, list) else "one"
+
+
+class MinimumTraffic(Shape):
+    per_second: Number
+    """Below this rate of `total` a ratio is no data."""
+
+
+class BaselineShape(Shape):
+    lookback: Duration | None = None
+    must_exceed_factor: Number | None = None
+
+
+class TriggerShape(Shape):
+    name: Name
+    type: TriggerType | None = None
+    """Left out with `query` (query) or `bad` and `total` (ratio)."""
+    query: Query | None = None
+    bad: Query | None = None
+    total: Query | None = None
+    comparison: Comparison | None = None
+    threshold: Number | None = None
+    """Equal never fires."""
+    hold_for: Annotated[Duration | None, Field(alias="for")] = None
+    """How long it must be so; 0 needs `immediate: true`."""
+    immediate: Flag = False
+    keep_firing_for: Duration | None = None
+    severity: Severity = "page_and_suggest"
+    no_data_for: Duration | None = None
+    """After this long without data a person is paged."""
+    minimum_traffic: MinimumTraffic | None = None
+    baseline: BaselineShape | None = None
+    """How bad it was before the sync; as bad as that is not the sync's fault."""
+    reduce: Reduce | None = None
+    """What several series become; `one` refuses several."""
+    states: Annotated[list[HealthWord], Field(min_length=1)] | None = None
+    crash_loop: Free | None = None
+    alert: Free | None = None
+    burn_rate: Free | None = None
+    regression: Free | None = None
+    gauge: Free | None = None
+    absence: Free | None = None
+    event: Free | None = None
+
+
+class Spec(Shape):
+    suspend: Flag = False
+    """true: watch and report, never write."""
+    targets: Annotated[list[TargetShape], Field(min_length=1, max_length=500)]
+    git: Git = Git()
+    timing: TimingShape = TimingShape()
+    metrics: (
+        Annotated[
+            Annotated[Metrics, Tag("one")] | Annotated[list[Metrics], Tag("several")], Discriminator(_metrics_kind)
+        ]
+        | None
+    ) = None
+    triggers: Annotated[list[TriggerShape], Field(min_length=1, max_length=100)]
+    strategies: list[Strategy] = Field(default_factory=list)
+    """For each changed path the first rule that matches decides how it is undone."""
+    delivery: Delivery = Delivery()
+    guards: Annotated[list[Guard], Field(max_length=100)] = Field(default_factory=list)
+    """Asked before anything is written."""
+    cascade: Cascade | None = None
+    verification: Verification = Verification()
+    notifications: Annotated[list[Notification], Field(max_length=100)] = Field(default_factory=list)
+    on_superseded: OnSuperseded | None = None
+    decision: Decision | None = None
+    costs: Free | None = None
+    require_rehearsal: Flag | None = None
+    promotion: Free | None = None
+    data_fixup: Free | None = None
+
+
+class PolicyShape(Shape):
+    """A rollback policy of gitops-rollback."""
+
+    model_config = ConfigDict(title="RollbackPolicy")
+
+    api_version: ApiVersion
+    kind: Kind
+    metadata: Metadata = Metadata()
+    spec: Spec
+
+
+def json_schema() -> dict[str, Any]:
+    """The policy as JSON Schema draft-07, the newest that the YAML language server reads."""
+    schema = PolicyShape.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    definitions = schema.pop("$defs")
+    whole = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "definitions": definitions}
+    cleaned = _without_nulls(whole)
+    return cleaned if isinstance(cleaned, dict) else whole
+
+
+def _without_nulls(node: object) -> object:
+    """Without the null alternatives that optional fields have in Python: a key is left out, never null."""
+    if isinstance(node, list):
+        return [_without_nulls(item) for item in node if item != {"type": "null"}]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _without_nulls(value) for key, value in node.items() if key != "default" or _plain_default(value)}
+    alternatives = kept.get("anyOf")
+    if isinstance(alternatives, list) and len(alternatives) == 1:
+        del kept["anyOf"]
+        kept = {**alternatives[0], **kept}
+    return kept
+
+
+def _plain_default(value: object) -> bool:
+    return value is not None and not isinstance(value, dict | list)

@@ -1,0 +1,127 @@
+"""The shape of what a policy says about acting: strategies, delivery, guards, cascades."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gitops_rollback.adapters.policies.leaves import (
+    Answer,
+    CanaryMode,
+    Glob,
+    GuardType,
+    MergeMethod,
+    Mode,
+    OnCheckFailed,
+    OnRejected,
+    Sha,
+    StrategyType,
+    TrailerLine,
+)
+from gitops_rollback.adapters.policies.scalars import Count, Duration, Flag, Name, Scalar, Text
+from gitops_rollback.adapters.policies.schema_shape import Free, Shape
+
+
+class FileField(Shape):
+    file: Glob
+    field: Text
+
+
+class Match(Shape):
+    paths: Annotated[list[Glob], Field(min_length=1)] | None = None
+    fields: Annotated[list[FileField], Field(min_length=1)] | None = None
+
+
+class FeatureFlag(Shape):
+    file: Glob
+    field: Text
+    to: Scalar
+
+
+class Migration(Shape):
+    mode: Text | None = None
+    sequence: list[Text] = Field(default_factory=list)
+    approval: Text | None = None
+
+
+class Infrastructure(Shape):
+    delivery: Mode | None = None
+    sync_timeout: Duration | None = None
+
+
+class BlueGreen(Shape):
+    restore: Text | None = None
+
+
+class Canary(Shape):
+    mode: CanaryMode | None = None
+    steps: Annotated[list[Count], Field(min_length=1, max_length=100)] | None = None
+    pause: Duration | None = None
+    check_each_step: Flag | None = None
+    on_check_failed: OnCheckFailed | None = None
+    complement: Text | None = None
+
+
+class Strategy(Shape):
+    name: Name
+    match: Match | None = None
+    """Left out, everything matches."""
+    type: StrategyType
+    feature_flag: FeatureFlag | None = None
+    migration: Migration | None = None
+    infrastructure: Infrastructure | None = None
+    blue_green: BlueGreen | None = None
+    canary: Canary | None = None
+    promotion: Free | None = None
+    data_fixup: Free | None = None
+
+
+class PullRequest(Shape):
+    labels: list[Text] = Field(default_factory=list)
+    auto_merge: Flag | None = None
+    merge_method: MergeMethod | None = None
+    delete_branch: Flag | None = None
+    land_within: Duration | None = None
+
+
+class Delivery(Shape):
+    mode: Mode = "push"
+    """push: a commit on the branch. suggest: only a person does it."""
+    on_rejected: OnRejected = "suggest"
+    """When a protected branch refuses the push."""
+    pull_request: PullRequest | None = None
+    refresh: Flag = True
+    """Nudge the engine after the push."""
+    sync_timeout: Duration | None = None
+
+
+class ScheduleShape(Shape):
+    cron: Text
+    """When the window opens: five fields, as in crontab."""
+    duration: Duration
+    timezone: Text = "UTC"
+
+
+class Guard(Shape):
+    name: Name
+    type: GuardType
+    result: Answer = "ask"
+    """ask: a person decides. deny: no."""
+    paths: Annotated[list[Glob], Field(min_length=1)] | None = None
+    minimum: Count | None = None
+    max_targets: Count | None = None
+    max_files: Count | None = None
+    max_rollbacks: Count | None = None
+    per: Duration | None = None
+    during: Annotated[list[ScheduleShape], Field(min_length=1, max_length=50)] | None = None
+    trailer: TrailerLine | None = None
+    commit: Sha | None = None
+    images: dict[str, Text] | None = None
+    because: Text | None = None
+
+
+class Cascade(Shape):
+    mode: Text | None = None
+    max_depth: Count | None = None
+    result: Answer | None = None

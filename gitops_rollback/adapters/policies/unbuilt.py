@@ -1,0 +1,137 @@
+"""Which keys of a policy does this version read but not carry out?
+
+Such a key loads with one warning, and its name goes into `Policy.unbuilt`, which makes the controller ask instead of
+act: nobody may think that a limit holds which is not looked at. What only tells people something, or only says what a
+later look shows anyway, warns and does not ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gitops_rollback.adapters.policies.document import Listed, Mark
+from gitops_rollback.adapters.policies.view import View
+
+BUILT_TRIGGERS = frozenset({"query", "ratio", "health"})
+BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
+BUILT_CHECKS = frozenset({"engine", "prometheus", "http"})
+BUILT_RECEIVERS = frozenset({"webhook", "log"})
+NOT_EVALUATED_GUARDS = frozenset({"image", "revisionHistoryLimit"})
+ASKS = "until then it asks instead of acting"
+
+
+@dataclass(frozen=True)
+class Unbuilt:
+    """A key of a feature to come. `asks` False: it changes nothing about acting, so it only warns."""
+
+    name: str
+    mark: Mark
+    consequence: str = ASKS
+    asks: bool = True
+
+
+def unbuilt(spec: View) -> tuple[Unbuilt, ...]:
+    """Every key below `spec` that is not carried out, in the order of this list."""
+    parts = (_targets, _triggers, _metrics, _strategies, _delivery, _guards, _checks, _notifications, _whole)
+    return tuple(found for part in parts for found in part(spec))
+
+
+def trigger_type(trigger: View) -> str:
+    """The type that a trigger has or implies; "" if it says neither."""
+    written = trigger.at("type").text
+    if written:
+        return written
+    if trigger.has("bad") or trigger.has("total"):
+        return "ratio"
+    return "query" if trigger.has("query") else ""
+
+
+def _targets(spec: View) -> Iterator[Unbuilt]:
+    for target in spec.at("targets").items:
+        if target.at("engine").text == "flux":
+            yield Unbuilt("engine: flux", target.key_mark("engine"))
+        for key in ("selector", "drill", "rehearse"):
+            if target.has(key):
+                yield Unbuilt(f"targets.{key}", target.key_mark(key))
+        if target.has("dependsOn"):
+            yield Unbuilt("targets.dependsOn", target.key_mark("dependsOn"), "dependants are not looked at", asks=False)
+
+
+def _triggers(spec: View) -> Iterator[Unbuilt]:
+    for trigger in spec.at("triggers").items:
+        kind = trigger_type(trigger)
+        if kind and kind not in BUILT_TRIGGERS:
+            yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
+        if trigger.at("reduce").text == "per_series":
+            yield Unbuilt("triggers.reduce: per_series", trigger.key_mark("reduce"))
+
+
+def _metrics(spec: View) -> Iterator[Unbuilt]:
+    metrics = spec.at("metrics")
+    provider = metrics.at("provider").text
+    if isinstance(metrics.node, Listed):
+        yield Unbuilt("metrics: a list", spec.key_mark("metrics"))
+    if provider and provider not in BUILT_PROVIDERS:
+        yield Unbuilt(f"metrics.provider: {provider}", metrics.key_mark("provider"))
+    if metrics.has("clusters"):
+        yield Unbuilt("metrics.clusters", metrics.key_mark("clusters"))
+
+
+def _strategies(spec: View) -> Iterator[Unbuilt]:
+    for strategy in spec.at("strategies").items:
+        kind = strategy.at("type").text
+        if kind and kind != "rolling":
+            yield Unbuilt(f"strategies.type: {kind}", strategy.key_mark("type"))
+        for key in ("promotion", "dataFixup"):
+            if strategy.has(key):
+                yield Unbuilt(f"strategies.{key}", strategy.key_mark(key))
+
+
+def _delivery(spec: View) -> Iterator[Unbuilt]:
+    delivery = spec.at("delivery")
+    if delivery.at("mode").text == "pull-request":
+        yield Unbuilt("delivery.mode: pull-request", delivery.key_mark("mode"))
+    if delivery.at("onRejected").text == "pull-request":
+        mark = delivery.key_mark("onRejected")
+        yield Unbuilt("delivery.onRejected: pull-request", mark, "a refused push pages with the plan", asks=False)
+    if delivery.has("pullRequest"):
+        mark = delivery.key_mark("pullRequest")
+        yield Unbuilt("delivery.pullRequest", mark, "no pull request is opened", asks=False)
+
+
+def _guards(spec: View) -> Iterator[Unbuilt]:
+    for guard in spec.at("guards").items:
+        kind = guard.at("type").text
+        if kind in NOT_EVALUATED_GUARDS:
+            mark = guard.key_mark("type")
+            yield Unbuilt(f"guards.type: {kind}", mark, "plans say `not evaluated`", asks=False)
+
+
+def _checks(spec: View) -> Iterator[Unbuilt]:
+    verification = spec.at("verification")
+    for check in verification.at("checks").items:
+        kind = check.at("type").text
+        if kind == "kubernetes":
+            yield Unbuilt(f"verification.checks.type: {kind}", check.key_mark("type"))
+    if verification.at("onFailure").at("suggest").text in ("restore", "next-suspect"):
+        mark = verification.key_mark("onFailure")
+        yield Unbuilt("verification.onFailure.suggest", mark, "the page comes without a next plan", asks=False)
+
+
+def _notifications(spec: View) -> Iterator[Unbuilt]:
+    for notification in spec.at("notifications").items:
+        receiver = notification.at("to").text
+        if receiver and receiver not in BUILT_RECEIVERS:
+            mark = notification.key_mark("to")
+            yield Unbuilt(f"notifications.to: {receiver}", mark, "nothing is sent there", asks=False)
+
+
+def _whole(spec: View) -> Iterator[Unbuilt]:
+    for key in ("cascade", "costs", "requireRehearsal", "promotion", "dataFixup"):
+        if spec.has(key):
+            yield Unbuilt(key, spec.key_mark(key))
+    if spec.at("decision").text == "cost":
+        yield Unbuilt("decision: cost", spec.key_mark("decision"))
+    if spec.at("onSuperseded").text == "allow-version-bumps":
+        yield Unbuilt("onSuperseded: allow-version-bumps", spec.key_mark("onSuperseded"))

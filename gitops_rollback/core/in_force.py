@@ -1,0 +1,168 @@
+"""Which policy judges a change? The newest that the change did not bring, tightened by what only restricts at the head.
+
+A change must not weaken the policy that judges it, and nobody should have to deploy in order to be left alone. So what
+the branch's head adds counts at once if it can only prevent acting, and waits for the next good revision if it could
+cause acting. Each key's direction stands here once.
+Source: safety.md, Policy in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from gitops_rollback.core.guards.facts import Limit
+from gitops_rollback.core.policy import (
+    Comparison,
+    Delivery,
+    GuardRule,
+    Policy,
+    Severity,
+    Target,
+    Timing,
+    Trigger,
+)
+
+MODES = ("push", "pull-request", "suggest")  # the later, the less happens by itself
+DATA = ("safe", "", "ask")  # likewise; "" leaves it to what was seen
+
+
+def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: bool) -> Policy:
+    """`in_force` with every restriction that `head` has beyond it, and with nothing that widens.
+
+    `head` None: the policy is gone from the head, so nobody is watched by it any more. A head that a suspect brought
+    counts for nothing. Targets are matched by application, triggers by name.
+    """
+    if head_brought_by_suspect:
+        note = "a commit under suspicion changes this policy; the change does not count"
+        return replace(in_force, warnings=(*in_force.warnings, note))
+    if head is None:
+        return replace(in_force, suspend=True, targets=())
+    targets = {(target.engine, target.application): target for target in head.targets}
+    triggers = {trigger.name: trigger for trigger in head.triggers}
+    kept = ((target, targets.get((target.engine, target.application))) for target in in_force.targets)
+    named = ((trigger, triggers.get(trigger.name)) for trigger in in_force.triggers)
+    narrowed = (_trigger(trigger, other) for trigger, other in named if other is not None)
+    return replace(
+        in_force,
+        suspend=in_force.suspend or head.suspend,
+        targets=tuple(_target(target, other) for target, other in kept if other is not None),
+        triggers=tuple(trigger for trigger in narrowed if trigger is not None),
+        timing=_timing(in_force.timing, head.timing),
+        delivery=_delivery(in_force.delivery, head.delivery),
+        guards=_guards(in_force.guards, head.guards),
+        unbuilt=tuple(dict.fromkeys((*in_force.unbuilt, *head.unbuilt))),
+    )
+
+
+def within_bounds(policy: Policy, bounds: Sequence[Limit]) -> Policy:
+    """`policy` with each of its budgets cut to `bounds`, the controller's own for one application; a warning a cut.
+
+    A budget over a longer time than a bound's may hold as many as the bound lets pass in that time.
+    """
+    guards: list[GuardRule] = []
+    warnings = list(policy.warnings)
+    for guard in policy.guards:
+        cut = _within(guard, bounds)
+        if cut is not guard:
+            warnings.append(
+                f"guard {guard.name}: {guard.max_rollbacks} rollbacks are above the controller's own limit; "
+                f"{cut.max_rollbacks} are allowed"
+            )
+        guards.append(cut)
+    return replace(policy, guards=tuple(guards), warnings=tuple(warnings))
+
+
+def _within(guard: GuardRule, bounds: Sequence[Limit]) -> GuardRule:
+    if guard.type != "budget" or guard.max_rollbacks is None:
+        return guard
+    caps = [bound.most * max(1, -(-guard.per // bound.per)) for bound in bounds if bound.per > timedelta(0)]
+    cap = min(caps, default=guard.max_rollbacks)
+    return guard if guard.max_rollbacks <= cap else replace(guard, max_rollbacks=cap)
+
+
+def _target(target: Target, head: Target) -> Target:
+    """The data word: asking is stricter than not saying, that is stricter than the team's `safe`."""
+    if DATA.index(head.data_rollback) <= DATA.index(target.data_rollback):
+        return target
+    return replace(target, data_rollback=head.data_rollback, data_because=head.data_because)
+
+
+def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
+    """The trigger as the later and weaker of both; None if nothing is left that fires it."""
+    states = tuple(state for state in trigger.states if state in head.states)
+    if trigger.type == "health" and not states:
+        return None
+    return replace(
+        trigger,
+        severity=min(trigger.severity, head.severity, key=lambda severity: Severity(severity).rank),
+        threshold=_threshold(trigger, head),
+        hold_for=max(trigger.hold_for, head.hold_for),
+        immediate=trigger.immediate and head.immediate,
+        minimum_per_second=max(trigger.minimum_per_second, head.minimum_per_second),
+        baseline=replace(
+            trigger.baseline,
+            must_exceed_factor=max(trigger.baseline.must_exceed_factor, head.baseline.must_exceed_factor),
+        ),
+        states=states if trigger.type == "health" else trigger.states,
+        built=trigger.built and head.built,
+    )
+
+
+def _threshold(trigger: Trigger, head: Trigger) -> float:
+    """The limit that is harder to reach, if both speak of the same value."""
+    if _measured(trigger) != _measured(head):
+        return trigger.threshold
+    later = max if trigger.comparison is Comparison.GREATER_THAN else min
+    return later(trigger.threshold, head.threshold)
+
+
+def _measured(trigger: Trigger) -> tuple[object, ...]:
+    return trigger.type, trigger.query, trigger.bad, trigger.total, trigger.comparison, trigger.reduce
+
+
+def _timing(timing: Timing, head: Timing) -> Timing:
+    return replace(
+        timing,
+        window=min(timing.window, head.window),
+        initial_delay=max(timing.initial_delay, head.initial_delay),
+        cooldown=max(timing.cooldown, head.cooldown),
+    )
+
+
+def _delivery(delivery: Delivery, head: Delivery) -> Delivery:
+    return replace(delivery, mode=max(delivery.mode, head.mode, key=MODES.index))
+
+
+def _guards(guards: Sequence[GuardRule], head: Sequence[GuardRule]) -> tuple[GuardRule, ...]:
+    """All guards of both, without those that another one covers: the strictest answer wins anyway."""
+    kept = [guard for guard in guards if not any(other != guard and _covers(other, guard) for other in head)]
+    added = [guard for guard in head if not any(_covers(other, guard) for other in kept)]
+    return (*kept, *added)
+
+
+def _covers(strict: GuardRule, loose: GuardRule) -> bool:
+    """True if `strict` says at least as strict a word wherever `loose` says one."""
+    same = (strict.type, strict.trailer, strict.commit, strict.images) == (
+        loose.type,
+        loose.trailer,
+        loose.commit,
+        loose.images,
+    )
+    return (
+        same
+        and strict.result.rank >= loose.result.rank
+        and set(strict.paths) >= set(loose.paths)
+        and set(strict.during) >= set(loose.during)
+        and _at_most(strict.max_targets, loose.max_targets)
+        and _at_most(strict.max_files, loose.max_files)
+        and _at_most(strict.max_rollbacks, loose.max_rollbacks)
+        and _at_most(loose.minimum, strict.minimum)
+        and strict.per >= loose.per
+    )
+
+
+def _at_most(strict: int | None, loose: int | None) -> bool:
+    """True if the limit `strict` allows no more than `loose`; None is no limit."""
+    return loose is None or (strict is not None and strict <= loose)
