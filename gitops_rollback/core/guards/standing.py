@@ -1,0 +1,78 @@
+"""What the plan itself, the delivery and the policy's unbuilt keys say, before anybody looks at objects.
+
+Source: design.md, promise 5; reliability.md, A1; safety.md, Guards.
+"""
+
+from __future__ import annotations
+
+from gitops_rollback.core.commit import REGULAR_MODE, FileChange
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.guards.facts import GuardFacts, allow, ask
+from gitops_rollback.core.plan import GuardAnswer, PlanOutcome
+
+GATE = "gate"
+CONFLICT = "clean-merge"
+UNBUILT = "built"
+DELIVERY = "delivery"
+POLICIES = ".gitops-rollback/policies/"
+
+
+def judge_gate(facts: GuardFacts) -> GuardAnswer:
+    """Ask for what git can do and a person must see: CI, policies, modes, links.
+
+    A policy that the culprit brought goes back with it: it is the one before it that judges, so nothing is weakened.
+    """
+    reversal = facts.reversal
+    if reversal.gate_reason is None:
+        return allow(GATE, "only ordinary files change")
+    named = [one.path for one in reversal.explained if one.path]
+    if named and all(_policy_goes_back(path, facts) for path in named):
+        return allow(GATE, f"the culprit changed {named[0]} too; the policy before it judges, and comes back with it")
+    why = "; ".join(f"{one.path}: {one.why}" for one in reversal.explained if one.path) or reversal.message
+    return ask(GATE, reversal.gate_reason, why or "a person must see what changes", "look at the diff, then approve it")
+
+
+def judge_conflict(facts: GuardFacts) -> GuardAnswer:
+    """Ask where the inverse could not be built; what is already undone is fine."""
+    reversal = facts.reversal
+    if reversal.outcome is PlanOutcome.CLEAN:
+        return allow(CONFLICT, f"the inverse applies cleanly (rung {reversal.rung})")
+    if reversal.outcome is PlanOutcome.EMPTY:
+        return allow(CONFLICT, "it is undone already")
+    first = reversal.explained[0] if reversal.explained else None
+    message = f"{first.path}: {first.why}" if first else reversal.message or f"the plan is {reversal.outcome.value}"
+    todo = first.todo if first else "revert by hand"
+    return ask(CONFLICT, Reason.REVERT_CONFLICT, message, todo)
+
+
+def judge_unbuilt(facts: GuardFacts) -> GuardAnswer:
+    """Ask when the policy counts on something that this version cannot do."""
+    if not facts.policy.unbuilt:
+        return allow(UNBUILT, "all keys of the policy are carried out")
+    message = f"the policy uses {', '.join(facts.policy.unbuilt[:4])}, which this version does not carry out"
+    return ask(UNBUILT, Reason.FEATURE_NOT_BUILT, message, "take these keys out of the policy, or approve the plan")
+
+
+def judge_delivery(facts: GuardFacts) -> GuardAnswer:
+    """Ask unless the policy lets us push."""
+    mode = facts.policy.delivery.mode
+    if mode == "push":
+        return allow(DELIVERY, "the policy lets us push")
+    if mode == "suggest":
+        return ask(DELIVERY, Reason.SUGGEST_ONLY, "the policy says `delivery.mode: suggest`", "approve the plan")
+    return ask(DELIVERY, Reason.FEATURE_NOT_BUILT, f"`delivery.mode: {mode}` is not carried out", "approve the plan")
+
+
+def _policy_goes_back(path: str, facts: GuardFacts) -> bool:
+    """True if the plan puts this policy back to exactly what stood there before one of the suspects."""
+    change = next((one for one in facts.reversal.changes if one.path == path), None)
+    if change is None or not path.startswith(POLICIES) or not _ordinary(change):
+        return False
+    undone = [one for commit in facts.suspects for one in commit.changes if one.path == path]
+    # Newest first: the newest left what stands there now, the oldest found what comes back.
+    return bool(undone) and undone[0].new_blob == change.old_blob and undone[-1].old_blob == change.new_blob
+
+
+def _ordinary(change: FileChange) -> bool:
+    modes = ((change.old_blob, change.old_mode), (change.new_blob, change.new_mode))
+    return all(mode == REGULAR_MODE for blob, mode in modes if blob is not None)
