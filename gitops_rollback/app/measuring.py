@@ -1,0 +1,284 @@
+"""Is the application worse since its sync? Asks all triggers of an application at each tick, and keeps their states.
+
+States are memory only, for the newest deployment of each application. What was not lived, before a start or a new
+policy, is read back from the metric store and stepped through the same machine; until that worked, nothing fires.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.queries import Asker, History, Question, Span, span_before, span_since, tick_of
+from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
+from gitops_rollback.core.duration import format_duration
+from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
+from gitops_rollback.core.measurement import Measurement, Outcome
+from gitops_rollback.core.policy import Check, MetricSettings, Policy, Target, Trigger
+from gitops_rollback.core.query import cut_ranges, look_back
+from gitops_rollback.core.sync import ApplicationState, Health, SyncEvent
+from gitops_rollback.core.trigger import (
+    Baseline,
+    BaselineLevel,
+    Hold,
+    Level,
+    Tick,
+    TriggerState,
+    Verdict,
+    against_baseline,
+    judge_baseline,
+    replay,
+    step,
+)
+from gitops_rollback.ports import MetricSource
+
+MAX_WATCHED = 10_000
+SHORTEST_DEADLINE = timedelta(seconds=1)
+NOT_ASKED = Baseline(BaselineLevel.PENDING)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is measured. `health_before`: the engine's word just before the sync, where somebody saw it."""
+
+    policy: Policy
+    target: Target
+    state: ApplicationState
+    event: SyncEvent
+    variables: Mapping[str, str]
+    health_before: Health | None = None
+
+    @property
+    def t0(self) -> datetime:
+        return self.event.record.started_at
+
+    @property
+    def interval(self) -> timedelta:
+        return self.policy.timing.interval
+
+
+@dataclass
+class _Memory:
+    """One trigger's. `alone` is its baseline by its own data, `beside` where the application had other data then."""
+
+    state: TriggerState = field(default_factory=TriggerState)
+    alone: Baseline = NOT_ASKED
+    beside: Baseline = NOT_ASKED
+    had_data: bool = False  # before the sync
+    ready: bool = False
+
+
+@dataclass
+class _Watch:
+    """One application's newest deployment; `lock` is held during a whole look, so looks never overlap."""
+
+    key: object = None
+    at: datetime | None = None
+    triggers: tuple[Trigger, ...] = ()
+    memories: dict[Trigger, _Memory] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Measuring:
+    """Measures applications; safe for several threads. `source_of` finds a policy's metric source, or raises."""
+
+    def __init__(self, source_of: Callable[[MetricSettings], MetricSource], executor: Executor | None = None) -> None:
+        self._source_of = source_of
+        self._executor = executor
+        self._watches: OrderedDict[str, _Watch] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def measure(self, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
+        """A verdict for each trigger of the policy, in its order. Within one tick the same again, unasked."""
+        watch = self._watch(str(subject.state.id))
+        interval = subject.policy.timing.interval
+        at = tick_of(now, interval)
+        with watch.lock:
+            key = (subject.event.record.revisions, subject.t0, interval)
+            if watch.key != key:
+                watch.key, watch.at, watch.memories = key, None, {}
+            if watch.at is not None and at < watch.at:
+                return tuple(stale(verdict) for verdict in watch.verdicts)
+            if watch.at != at or watch.triggers != subject.policy.triggers:
+                watch.verdicts = self._look(subject, watch, at)
+                watch.at, watch.triggers = at, subject.policy.triggers
+            return watch.verdicts
+
+    def measure_check(
+        self, policy: Policy, check: Check, variables: Mapping[str, str], now: datetime, since: datetime
+    ) -> Measurement:
+        """What a check of the verification measures at `now`, from nothing older than `since`.
+
+        A range that reaches back further is cut; one that cannot be cut is NO_DATA until it has passed.
+        """
+        question = Question.of(_measured_by(policy, check), variables)
+        if question.fault:
+            return Measurement.invalid(now, question.fault)
+        try:
+            expressions = [_after(expression, now - since) for expression in question.expressions]
+            asker = self._asker(policy, min(check.timeout, policy.metrics.timeout), since)
+        except QueryInvalid as exc:
+            return Measurement.invalid(now, exc.message)
+        except RollbackError as exc:
+            return Measurement.failed(exc.reason, now, exc.message)
+        waiting = next((why for expression, why in expressions if expression is None), "")
+        if waiting:
+            return Measurement.missing(Reason.WARMING_UP, now, waiting)
+        answers = asker.now([expression for expression, _ in expressions if expression is not None], now)
+        return question.measured([answers[expression] for expression, _ in expressions if expression is not None], now)
+
+    def forget(self, application: str) -> None:
+        """Drop what is kept of the application of this full name."""
+        with self._lock:
+            self._watches.pop(application, None)
+
+    def _watch(self, application: str) -> _Watch:
+        with self._lock:
+            watch = self._watches.setdefault(application, _Watch())
+            self._watches.move_to_end(application)
+            while len(self._watches) > MAX_WATCHED:
+                self._watches.popitem(last=False)
+            return watch
+
+    def _asker(self, policy: Policy, patience: timedelta, newest: datetime) -> Asker:
+        """Raises: RollbackError of finding the source."""
+        deadline = min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
+        return Asker(self._source_of(policy.metrics), deadline, newest.timestamp(), self._executor)
+
+    def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
+        triggers = subject.policy.triggers
+        watch.memories = {trigger: watch.memories.get(trigger, _Memory()) for trigger in triggers}
+        questions = {trigger: Question.of(trigger, subject.variables) for trigger in triggers if _is_asked(trigger)}
+        measured = self._measured(subject, watch, questions, at)
+        for trigger in triggers:
+            if trigger.built and trigger.type == "health":
+                measured[trigger] = _health(subject, watch.memories[trigger], trigger, at)
+        warm = at >= subject.t0 + subject.policy.timing.initial_delay
+        return tuple(
+            verdict_of(trigger, watch.memories[trigger].state, _baseline(watch, trigger), measured.get(trigger), warm)
+            for trigger in triggers
+        )
+
+    def _measured(
+        self, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
+    ) -> dict[Trigger, Measurement]:
+        """Each asked trigger's measurement at this tick; its memory is restored first, then stepped."""
+        if not questions:
+            return {}
+        try:
+            asker = self._asker(subject.policy, subject.policy.metrics.timeout, subject.t0)
+        except RollbackError as exc:
+            failed = Measurement.failed(exc.reason, at, exc.message)
+            return {trigger: _blind(watch.memories[trigger], failed) for trigger in questions}
+        answers = asker.now((text for question in questions.values() for text in question.expressions), at)
+        faults = _restore(asker, subject, watch, questions, at)
+        measured: dict[Trigger, Measurement] = {}
+        for trigger, question in questions.items():
+            memory = watch.memories[trigger]
+            now = question.measured([answers[text] for text in question.expressions], at)
+            if not memory.ready:
+                worse = faults.get(trigger, now) if now.value is not None else now
+                measured[trigger] = _blind(memory, replace(worse, at=at))
+                continue
+            if at > subject.t0:
+                memory.state = step(memory.state, question.tick(now, at), Hold.of(trigger, subject.interval))
+            measured[trigger] = now
+        had_data = any(memory.had_data or memory.state.last_observed for memory in watch.memories.values())
+        return name_lost_telemetry(measured, answers.values(), had_data)
+
+
+def _is_asked(trigger: Trigger) -> bool:
+    return trigger.built and trigger.type in ("query", "ratio")
+
+
+def _restore(
+    asker: Asker, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
+) -> dict[Trigger, Measurement]:
+    """Read back what was not lived, for each trigger that is not ready; why it could not be, where it could not."""
+    missing = {trigger: one for trigger, one in questions.items() if not watch.memories[trigger].ready}
+    lived = _histories(asker, missing, {trigger: span_since(subject.t0, at, subject.interval) for trigger in missing})
+    spans = {trigger: span_before(trigger, subject.t0, subject.interval) for trigger in missing}
+    before = _histories(asker, missing, spans)
+    faults: dict[Trigger, Measurement] = {}
+    for trigger in missing:
+        fault = before[trigger].fault or lived[trigger].fault
+        if fault is not None:
+            faults[trigger] = fault
+            continue
+        memory = watch.memories[trigger]
+        memory.state = replay(lived[trigger].ticks, Hold.of(trigger, subject.interval))
+        memory.had_data, memory.ready = before[trigger].had_data, True
+        memory.alone = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, memory.had_data)
+        memory.beside = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, True)
+    return faults
+
+
+def _histories(
+    asker: Asker, questions: Mapping[Trigger, Question], spans: Mapping[Trigger, Span]
+) -> dict[Trigger, History]:
+    """Each question over its span; those that share one are asked together."""
+    found: dict[Trigger, History] = {}
+    for span in dict.fromkeys(spans.values()):
+        sharing = {trigger: one for trigger, one in questions.items() if spans[trigger] == span}
+        found.update(zip(sharing, asker.histories(tuple(sharing.values()), span), strict=True))
+    return found
+
+
+def _judged(trigger: Trigger, before: History, t0: datetime, step: timedelta, other_data: bool) -> Baseline:
+    return judge_baseline(trigger, before.ticks, t0, step, other_data)
+
+
+def _baseline(watch: _Watch, trigger: Trigger) -> Baseline:
+    """The baseline against the value now. Other triggers' data before the sync counts, however late it was read."""
+    memory = watch.memories[trigger]
+    others = any(other.had_data for other in watch.memories.values())
+    last = memory.state.last
+    return against_baseline(trigger, memory.beside if others else memory.alone, last.value if last else None)
+
+
+def _health(subject: Subject, memory: _Memory, trigger: Trigger, at: datetime) -> Measurement:
+    """The engine's word at this tick. It says since when it holds, so the ticks before the first look are known."""
+    hold = Hold.of(trigger, subject.interval)
+    measured = engine_word(trigger, subject.state, at, subject.interval)
+    changed_at = subject.state.health_changed_at
+    if not memory.ready and measured.value is not None:
+        memory.ready = True
+        memory.alone = memory.beside = engine_baseline(trigger, subject.state, subject.t0, subject.health_before)
+        if measured.value and changed_at is not None:
+            held = span_since(max(changed_at, subject.t0), at, subject.interval)
+            memory.state = replay((Tick(instant, Level.TRUE, 1.0) for instant in held.instants), hold)
+    if at > subject.t0:
+        told = {None: Level.ERROR if measured.outcome is Outcome.ERROR else Level.NO_DATA, 0.0: Level.FALSE}
+        memory.state = step(memory.state, Tick(at, told.get(measured.value, Level.TRUE), measured.value), hold)
+    return measured
+
+
+def _blind(memory: _Memory, failed: Measurement) -> Measurement:
+    """A look that cannot be stepped, since what came before it is unknown. It counts as blind from now on."""
+    levels = {Outcome.INVALID: Level.INVALID, Outcome.NO_DATA: Level.NO_DATA}
+    since = memory.state.blind_since or failed.at
+    last = Tick(failed.at, levels.get(failed.outcome, Level.ERROR))
+    memory.state = replace(memory.state, blind_since=since, last=last)
+    return failed
+
+
+def _measured_by(policy: Policy, check: Check) -> Trigger:
+    """The trigger that a check takes its query from, or its own query in a trigger's form."""
+    named = next((trigger for trigger in policy.triggers if trigger.name == check.query_from), None)
+    return named if named is not None else Trigger(check.name, "query", query=check.query)
+
+
+def _after(expression: str, passed: timedelta) -> tuple[str | None, str]:
+    """`expression` reading at most `passed` back, or None and why it has to wait. Raises: QueryInvalid."""
+    needed = look_back(expression)
+    if needed <= passed:
+        return expression, ""
+    cut = cut_ranges(expression, passed)
+    if cut is not None:
+        return cut, ""
+    return None, f"the query reads {format_duration(needed)} back, and only {format_duration(passed)} have passed"

@@ -1,0 +1,148 @@
+"""How is one trigger asked: now, over the time since the sync, and over the time before it?
+
+Every question goes to a metric source; every answer comes back as measurements and ticks, failures included.
+Source: detection.md 2.6 (a range query gives the ticks that were not lived) and 2.4 (the time before the sync).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gitops_rollback.core.errors import QueryInvalid
+from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, ratio, single
+from gitops_rollback.core.policy import Trigger
+from gitops_rollback.core.query import render
+from gitops_rollback.core.trigger import Tick, level
+from gitops_rollback.ports import MetricSource
+
+MAX_POINTS = 10_000  # Prometheus itself refuses more than 11,000 a series
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A trigger with its expressions filled: (query,) or (bad, total). `fault` says why they cannot be."""
+
+    trigger: Trigger
+    expressions: tuple[str, ...]
+    fault: str = ""
+
+    @classmethod
+    def of(cls, trigger: Trigger, variables: Mapping[str, str]) -> Question:
+        """An empty value is no value: `namespace=""` would select what has no namespace."""
+        templates = (trigger.bad, trigger.total) if trigger.type == "ratio" else (trigger.query,)
+        known = {name: value for name, value in variables.items() if value}
+        try:
+            return cls(trigger, tuple(render(template, known) for template in templates))
+        except QueryInvalid as exc:
+            return cls(trigger, (), exc.message)
+
+    def measured(self, answers: Sequence[Answer], at: datetime) -> Measurement:
+        """What the answers to `expressions`, in their order, are worth."""
+        trigger = self.trigger
+        if self.fault:
+            return Measurement.invalid(at, self.fault)
+        if len(answers) == 2:
+            return ratio(answers[0], answers[1], trigger.minimum_per_second, trigger.reduce)
+        return single(answers[0], trigger.reduce, trigger.comparison)
+
+    def tick(self, measurement: Measurement, at: datetime) -> Tick:
+        return Tick(at, level(measurement, self.trigger.comparison, self.trigger.threshold), measurement.value)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Ticks from `start` to `end`, both inclusive; empty if `end` is before `start`."""
+
+    start: datetime
+    end: datetime
+    step: timedelta
+
+    @property
+    def instants(self) -> tuple[datetime, ...]:
+        return tuple(self.start + n * self.step for n in range(max(0, (self.end - self.start) // self.step + 1)))
+
+
+@dataclass(frozen=True)
+class History:
+    """A trigger's ticks over a span. `fault` set: it could not be read, and nothing may be concluded from it."""
+
+    ticks: tuple[Tick, ...] = ()
+    had_data: bool = False
+    fault: Measurement | None = None
+
+
+class Asker:
+    """Asks one source within one look: each expression once, in parallel where there is an executor."""
+
+    def __init__(self, source: MetricSource, timeout: timedelta, priority: float, executor: Executor | None) -> None:
+        self._source = source
+        self._timeout = timeout
+        self._priority = priority
+        self._executor = executor
+
+    def now(self, expressions: Iterable[str], at: datetime) -> dict[str, Answer]:
+        """The answer to each of `expressions` at `at`."""
+        return self._each(
+            expressions, lambda expression: self._source.query(expression, at, self._timeout, self._priority)
+        )
+
+    def histories(self, questions: Sequence[Question], span: Span) -> tuple[History, ...]:
+        """The ticks of each question over `span`, by one range query for each expression."""
+        if not span.instants:
+            return tuple(History() for _ in questions)
+        answers = self._each(
+            (expression for question in questions for expression in question.expressions),
+            lambda expression: self._source.query_range(expression, span.start, span.end, span.step, self._timeout),
+        )
+        return tuple(
+            _history(question, [answers[text] for text in question.expressions], span) for question in questions
+        )
+
+    def _each(self, expressions: Iterable[str], ask: Callable[[str], Answer]) -> dict[str, Answer]:
+        distinct = list(dict.fromkeys(expressions))
+        answers = self._executor.map(ask, distinct) if self._executor is not None else map(ask, distinct)
+        return dict(zip(distinct, answers, strict=True))
+
+
+def tick_of(now: datetime, interval: timedelta) -> datetime:
+    """The newest tick at or before `now`. Ticks are multiples of the interval since 1970: all replicas share them."""
+    return now - (now - EPOCH) % interval
+
+
+def span_before(trigger: Trigger, t0: datetime, interval: timedelta) -> Span:
+    """The ticks before `t0` that its baseline needs; the last one is the last tick before t0."""
+    end = tick_of(t0 - timedelta(microseconds=1), interval)
+    look_back = trigger.baseline.lookback if trigger.baseline.must_exceed_factor > 1 else 3 * interval
+    step = interval * max(1, math.ceil(look_back / interval / MAX_POINTS))
+    return Span(end - (look_back // step) * step, end, step)
+
+
+def span_since(t0: datetime, at: datetime, interval: timedelta) -> Span:
+    """The ticks after `t0` and before `at`, the newest ones where there are too many."""
+    first = tick_of(t0, interval) + interval
+    return Span(max(first, at - MAX_POINTS * interval), at - interval, interval)
+
+
+def _history(question: Question, answers: Sequence[Answer], span: Span) -> History:
+    instants = span.instants
+    broken = next((answer for answer in answers if answer.outcome is not Outcome.VALUE), None)
+    if question.fault or broken is not None:
+        return History(fault=question.measured(answers, span.end) if question.fault else _fault(broken))
+    parts = [by_instant(answer, instants, span.step / 4) for answer in answers]
+    ticks = tuple(
+        question.tick(question.measured([part[n] for part in parts], at), at) for n, at in enumerate(instants)
+    )
+    return History(ticks, any(_has_data(answer) for answer in answers))
+
+
+def _fault(answer: Answer | None) -> Measurement | None:
+    return single(answer) if answer is not None else None
+
+
+def _has_data(answer: Answer) -> bool:
+    return any(math.isfinite(value) for series in answer.series for _, value in series.samples)
