@@ -39,7 +39,7 @@ def run_offline(
     batch: bool,
     output: str,
 ) -> int:
-    """Answer one question, or each line of stdin, on stdout; returns the exit code. `output`: `json`, else for people."""
+    """Answer one question, or each line of stdin; returns the exit code. `output` is `json`, else it is for people."""
     if batch and (at or revert or mainline):
         say("A batch reads --at, --revert and --mainline from its lines: leave the options out.")
         return USAGE

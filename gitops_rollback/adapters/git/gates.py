@@ -95,14 +95,14 @@ def protected_because(change: FileChange) -> str | None:
     return None
 
 
-def blob_fault(change: FileChange, undone: FileChange | None, renamed: bool) -> str | None:
-    """What is wrong with where a result differs from the head; None if it stays within what the commit did.
+def blob_fault(change: FileChange, undone: FileChange | None) -> str | None:
+    """What is odd about where a result differs from the head; None if it stays within what the culprit did.
 
-    `undone` is what the culprit did to this path, None if it did not touch it; `renamed`: the path is where a file that
-    the culprit touched was moved to later.
+    `undone` is what the culprit did to this path, None if it did not touch it. A rename that git followed excuses both
+    a path that the culprit never touched and one that does not come back as it was.
     """
     if undone is None:
-        return None if renamed else "the merge would change a file that the commit never touched"
+        return "the merge would change a file that the commit never touched"
     untouched = (change.old_mode, change.old_blob) == (undone.new_mode, undone.new_blob)
     restored = (change.new_mode, change.new_blob) == (undone.old_mode, undone.old_blob)
     if untouched and not restored:

@@ -56,7 +56,7 @@ Rung = Callable[[Undoing], Step]
 
 
 class Reverser:
-    """Builds inverses in one repository. Keeps its reading process until `close`; thread-safe."""
+    """Builds inverses in one repository. Keeps a reading process until `close`; several threads may use it."""
 
     def __init__(self, git: Git, reader: ObjectReader | None = None) -> None:
         config = (*git.config, *MERGE_CONFIG)
@@ -85,14 +85,14 @@ class Reverser:
         try:
             head = self.revisions.find(at)
             culprits = [self.revisions.find(sha) for sha in reverts]
-            pairs = [(culprit, self._parent(culprit, mainline)) for culprit in culprits]
+            pairs = [(culprit, self.parent(culprit, mainline)) for culprit in culprits]
         except Refused as refused:
             return _refusal(at, reverts, refused.reason, str(refused))
         if not pairs:
             return _refusal(at, reverts, Reason.NO_SUSPECT, "no commit to undo was named")
         return self._undo_all(head, pairs)
 
-    def _parent(self, culprit: RawCommit, mainline: int | None) -> RawCommit:
+    def parent(self, culprit: RawCommit, mainline: int | None) -> RawCommit:
         """What the culprit is undone against. Raises: Refused."""
         parents, short = culprit.parents, culprit.sha[:12]
         if not parents:
@@ -165,39 +165,58 @@ class Reverser:
 
     def _faults(self, work: Undoing, changes: Sequence[FileChange]) -> dict[str, str]:
         """What is wrong with a clean merge, by path; {} if it may be committed."""
-        outside = [change.path for change in changes if change.path not in work.undone]
-        moved = self._moved(work) if outside else {}
+        odd = {c.path: why for c in changes if (why := gates.blob_fault(c, work.undone.get(c.path))) is not None}
+        followed = self._followed(work, changes) if odd else {}
+        faults = {path: why for path, why in odd.items() if path not in followed}
         whole = {change.old_blob for change in work.undone.values()}
-        faults = {}
         for change in changes:
-            undone = work.undone.get(change.path)
-            fault = gates.blob_fault(change, undone, change.path in moved)
-            if fault is None and gates.is_merged(change, whole):
-                fault = gates.text_fault(self._merged_text(change, undone or work.undone[moved[change.path]]))
-            if fault is not None:
-                faults[change.path] = fault
+            if change.path not in faults and gates.is_merged(change, whole):
+                undone = work.undone.get(change.path)
+                before = followed.get(change.path) or (change.old_blob, undone.old_blob if undone else None)
+                fault = gates.text_fault(self._merged_text(change, before))
+                if fault is not None:
+                    faults[change.path] = fault
         return faults
 
-    def _moved(self, work: Undoing) -> dict[str, str]:
-        """New path -> old path of the culprit's files that were renamed since."""
-        output = self.git.run(*RENAMES, work.culprit.tree, work.tree).stdout.decode(*LOSSLESS)
-        words = output.split("\0")
-        pairs = zip(words[1::3], words[2::3], strict=False)
-        return {new: old for old, new in pairs if old in work.undone}
+    def _followed(self, work: Undoing, changes: Sequence[FileChange]) -> dict[str, tuple[str | None, ...]]:
+        """Each path where git followed a rename -> the blobs that were merged there: at the head, before the culprit.
 
-    def _merged_text(self, change: FileChange, undone: FileChange) -> gates.MergedText:
-        before = [blob for blob in (change.old_blob, undone.old_blob) if blob is not None]
-        content, *versions = [self.reader.read(blob, TEXT_BYTES)[1] for blob in (str(change.new_blob), *before)]
+        The culprit's file was moved since, so its new path changes; or the culprit itself moved it, and what was edited
+        at the new path comes back at the old one.
+        """
+        since = self._renames(work.culprit.tree, work.tree)
+        own = {old: new for new, old in self._renames(work.parent.tree, work.culprit.tree).items()}
+        at_head = {change.path: change.old_blob for change in changes}
+        found: dict[str, tuple[str | None, ...]] = {}
+        for path, blob in at_head.items():
+            source, twin = work.undone.get(since.get(path, "")), work.undone.get(own.get(path, ""))
+            if source is not None:
+                found[path] = (blob, source.old_blob)
+            elif twin is not None and at_head.get(twin.path, twin.new_blob) != twin.new_blob:
+                found[path] = (at_head[twin.path], work.undone[path].old_blob)
+        return found
+
+    def _renames(self, old_tree: str, new_tree: str) -> dict[str, str]:
+        """New path -> old path."""
+        words = self.git.run(*RENAMES, old_tree, new_tree).stdout.decode(*LOSSLESS).split("\0")
+        return {new: old for old, new in zip(words[1::3], words[2::3], strict=False)}
+
+    def _merged_text(self, change: FileChange, before: Sequence[str | None]) -> gates.MergedText:
+        blobs = [str(change.new_blob), *(blob for blob in before if blob is not None)]
+        content, *versions = [self.reader.read(blob, TEXT_BYTES)[1] for blob in blobs]
         return gates.MergedText(change.path, content, tuple(versions))
 
 
-def reverse(git: Git, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
-    """As `Reverser.reverse`, for one call: the reading process ends with it."""
-    reverser = Reverser(git)
+def reverse(
+    git: Git, at: str, reverts: Sequence[str], mainline: int | None = None, reader: ObjectReader | None = None
+) -> Reversal:
+    """As `Reverser.reverse`, for one call. Without a `reader` a reading process is started, and ends with the call."""
+    reverser = Reverser(git, reader)
     try:
         return reverser.reverse(at, reverts, mainline)
     finally:
-        reverser.close()
+        if reader is None:
+            reverser.close()
 
 
 def _inverse(change: FileChange) -> FileChange:
