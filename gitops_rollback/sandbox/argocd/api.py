@@ -204,15 +204,13 @@ class Api:
     def tree(self, request: Request) -> Answer:
         """GET /api/v1/applications/{name}/resource-tree"""
         key, _ = self._application(request, "get")
-        with self.store.changed:
-            return found(resource_tree(self.controller.cluster(key), self.store.clock.now()))
+        return found(resource_tree(self.controller.cluster(key), self.store.clock.now()))
 
     def managed(self, request: Request) -> Answer:
         """GET /api/v1/applications/{name}/managed-resources"""
         key, application = self._application(request, "get")
         target = self._compared_target(application)
-        with self.store.changed:
-            items = managed_resources(target, self.controller.cluster(key))["items"]
+        items = managed_resources(target, self.controller.cluster(key))["items"]
         for field in ("group", "kind", "namespace", "name"):
             wanted = (request.query.get(field) or [""])[0]
             items = [item for item in items if wanted in ("", item.get(field, ""))]
@@ -275,9 +273,12 @@ class Api:
 
     def _await_refresh(self, key: Key, request: Request) -> Json:
         """Block until the controller has answered; without end, as the real server does, while the client waits."""
-        while request.still_there.is_set():
-            if self.store.wait_for(lambda: not self.controller.refresh_pending(key), _REAL_SECONDS_PER_LOOK):
-                break
+
+        def over() -> bool:
+            return not self.controller.refresh_pending(key) or not request.still_there.is_set()
+
+        while not self.store.wait_for(over, _REAL_SECONDS_PER_LOOK):
+            continue
         application = self.store.shown(key)
         if application is None:
             raise ApiError(5, f'applications.argoproj.io "{key[1]}" not found')

@@ -6,6 +6,7 @@ ends, `*fail*` fails. Source: argo-cd v3.5.1 gitops-engine/pkg/health (messages)
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -108,38 +109,48 @@ def key_of(manifest: Mapping[str, Json]) -> ObjectKey:
 
 
 class Cluster:
-    """The live objects of one application. Only under the store's lock."""
+    """The live objects of one application. Thread-safe."""
 
     def __init__(self, timing: Timing) -> None:
-        self.objects: dict[ObjectKey, LiveObject] = {}
         self.namespaces: set[str] = set()
         self._timing = timing
+        self._lock = threading.Lock()
+        self._objects: dict[ObjectKey, LiveObject] = {}
+
+    @property
+    def objects(self) -> dict[ObjectKey, LiveObject]:
+        """All objects, hooks too, at this moment."""
+        with self._lock:
+            return dict(self._objects)
 
     def apply(self, manifest: Json, now: datetime) -> str:
         """Create or change an object; says what was done in kubectl's word."""
         key = key_of(manifest)
-        live = self.objects.get(key)
-        if live is None:
-            self.objects[key] = self._new(manifest, now)
-            return "created"
-        if live.manifest == manifest:
-            return "unchanged"
-        if live.manifest.get("spec") != manifest.get("spec"):
-            self._roll(live, manifest, now)
-        live.manifest = manifest
-        live.version += 1
-        return "configured"
+        with self._lock:
+            live = self._objects.get(key)
+            if live is None:
+                self._objects[key] = self._new(manifest, now)
+                return "created"
+            if live.manifest == manifest:
+                return "unchanged"
+            if live.manifest.get("spec") != manifest.get("spec"):
+                self._roll(live, manifest, now)
+            live.manifest = manifest
+            live.version += 1
+            return "configured"
 
     def run_hook(self, manifest: Json, hook: str, now: datetime) -> LiveObject:
         """Start a hook; one of the same name is replaced."""
         live = self._new(manifest, now)
         live.hook = hook
-        self.objects[key_of(manifest)] = live
+        with self._lock:
+            self._objects[key_of(manifest)] = live
         return live
 
     def delete(self, key: ObjectKey) -> None:
         """Remove an object; absent is no error."""
-        self.objects.pop(key, None)
+        with self._lock:
+            self._objects.pop(key, None)
 
     def managed(self) -> dict[ObjectKey, LiveObject]:
         """All objects but hooks."""

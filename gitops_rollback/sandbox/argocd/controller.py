@@ -99,7 +99,7 @@ class Controller:
         return self._watched[key].deployed
 
     def cluster(self, key: Key) -> Cluster:
-        """The live objects of an application; read them under the store's lock."""
+        """The live objects of an application. Any thread."""
         return self._watched[key].cluster
 
     def request_refresh(self, key: Key, kind: str) -> None:
@@ -175,13 +175,12 @@ class Controller:
 
     def edit_live(self, key: Key, kind: str, change: Callable[[Json], None]) -> None:
         """Change the live objects of `kind` behind the engine's back. Any thread."""
-        with self.store.changed:
-            cluster = self.cluster(key)
-            for live in cluster.managed().values():
-                if live.manifest["kind"] == kind:
-                    manifest = copy.deepcopy(live.manifest)
-                    change(manifest)
-                    cluster.apply(manifest, self.store.clock.now())
+        cluster = self.cluster(key)
+        for live in cluster.managed().values():
+            if live.manifest["kind"] == kind:
+                manifest = copy.deepcopy(live.manifest)
+                change(manifest)
+                cluster.apply(manifest, self.store.clock.now())
         self.cluster_changed(key)
 
     def cluster_changed(self, key: Key) -> None:
@@ -210,12 +209,10 @@ class Controller:
         if application is None:
             return
         target = self._target(application, level)
-        with self.store.changed:
-            started = self._auto_sync(key, target)
+        started = self._auto_sync(key, target)
         if started:
             yield self.timing.write / 5
-        with self.store.changed:
-            self._persist(key, target, level)
+        self._persist(key, target, level)
         if started:
             self.run_operation(key)
 
@@ -239,9 +236,8 @@ class Controller:
             self.scheduler.wake(task, after=seconds)
 
     def _seconds_to_next_change(self, key: Key) -> float:
-        with self.store.changed:
-            now = self.store.clock.now()
-            moment = self.cluster(key).next_change(now)
+        now = self.store.clock.now()
+        moment = self.cluster(key).next_change(now)
         return math.inf if moment is None else (moment - now) / timedelta(seconds=1) + 0.001
 
     def _head(self, revision: str, force: bool) -> str:
@@ -273,7 +269,10 @@ class Controller:
             return False
         if operation["sync"].get("autoHealAttemptsCount"):
             watched.heals = (target.revisions, heals + 1)
-        self.set_operation(key, operation)
+        try:
+            self.set_operation(key, operation)
+        except Busy:  # a person was faster
+            return False
         what = ", ".join(target.revisions)
         self.store.record_event(key, "OperationStarted", f"Initiated automated sync to '{what}'")
         return True
@@ -303,13 +302,12 @@ class Controller:
             status = fresh["status"]
             if level is not Level.RECENT:
                 status["reconciledAt"] = stamp(now)
-                fresh["metadata"].get("annotations", {}).pop(REFRESH, None)
+                if not self.hangs.is_set():
+                    fresh["metadata"].get("annotations", {}).pop(REFRESH, None)
             _put_comparison(fresh["spec"], status, target, found)
             _put_health(status, health, cluster.images(now), now)
             _put_conditions(status, target.trouble, error, now)
 
-        if self.hangs.is_set() and self.refresh_pending(key):
-            return
         self._note_changes(key, application["status"], found.sync, health)
         self.store.write(key, persist)
 

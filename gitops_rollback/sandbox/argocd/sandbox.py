@@ -76,7 +76,7 @@ class ArgoCdSandbox:
     @property
     def failures(self) -> list[BaseException]:
         """What went wrong inside the sandbox itself; a test asserts that this is empty."""
-        return list(self._controller.scheduler.failures)
+        return [*self._controller.scheduler.failures, *self._server.failures]
 
     def start(self) -> None:
         """Serve, and let the controller work."""

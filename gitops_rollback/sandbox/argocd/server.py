@@ -10,6 +10,7 @@ import json
 import re
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Server(ThreadingHTTPServer):
         self.keepalive = keepalive
         self.routes = routes(api)
         self.writes: list[Write] = []
+        self.failures: list[BaseException] = []
         self.present = threading.Event()
         self.present.set()
         self._open: set[socket.socket] = set()
@@ -94,7 +96,10 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is."""
+        """A client that went away is no news; anything else is the sandbox's own failure."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.failures.append(error)
 
     def end_connections(self) -> None:
         """Cut every open connection."""

@@ -132,6 +132,7 @@ class Store:
         with self.changed:
             for subscription in self._subscriptions:
                 subscription.close()
+            self.changed.notify_all()
 
     def record_event(self, key: Key, reason: str, message: str) -> None:
         """Remember a Kubernetes event about an Application."""
