@@ -1,4 +1,4 @@
-"""One plan that may be carried out without a person: an image tag goes back in one file. Tests change one fact of it."""
+"""One plan that may be carried out without a person: an image tag goes back. Tests change one fact of it."""
 
 from __future__ import annotations
 

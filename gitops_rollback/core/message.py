@@ -1,0 +1,155 @@
+"""What the revert commit says, for git, for tools and for people; and how foreign text is made harmless.
+
+Source: product.md section 10, Revert commit; git-revert(1) for the first lines; git-interpret-trailers(1) for the last
+paragraph; reliability.md, A19.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gitops_rollback.core.commit import Commit
+
+SUBJECT_COLUMNS = 72
+BODY_COLUMNS = 72
+BODY_LINES = 6
+PEOPLE_CHARACTERS = 200
+READ_CHARACTERS = 4000  # more of a foreign line is never looked at
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
+_SLACK = re.compile(r"<(?=[!@#]|https?:|mailto:)")
+_LINK = re.compile(r"\]\((?=\S)")
+_BREAKS = frozenset({"\n", "\r", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"})
+
+
+@dataclass(frozen=True)
+class RevertText:
+    """What goes into the message of one revert commit. `reverts` newest first, `why` whole sentences.
+
+    `restores` and `bad_revision` are full revisions; `policy` is the label of the policy in force.
+    """
+
+    rollback_id: str
+    reverts: Sequence[Commit]
+    why: Sequence[str]
+    applications: Sequence[str]
+    policy: str
+    triggers: Sequence[str]
+    restores: str
+    bad_revision: str
+    rung: int | None = None
+    step: str = "1/1"
+    requested_by: str = "controller"
+    subject_prefix: str = ""
+
+
+def revert_message(text: RevertText) -> str:
+    """The whole message of a revert commit: subject, what it reverts, why, trailers; ends with a line break."""
+    paragraphs = [_subject(text), "\n".join(_reverted(text.reverts))]
+    why = _wrapped(text.why)
+    if why:
+        paragraphs.append(why)
+    paragraphs.append("\n".join(f"{key}: {value}" for key, value in _trailers(text)))
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def restores_never_ran(culprit: str, restores: str) -> str:
+    """The sentence that says that what is left has never run here in this combination."""
+    return f"Only {culprit[:12]} is undone: what is left is not {restores[:12]}, and has never run here in this combination."
+
+
+def for_people(foreign: str, limit: int = PEOPLE_CHARACTERS) -> str:
+    """Foreign text as one harmless line of at most `limit` characters.
+
+    No control characters, terminal sequences or direction marks; no mention, channel call or link that fires.
+    """
+    return _cut(_harmless(foreign), limit)
+
+
+def _subject(text: RevertText) -> str:
+    newest = text.reverts[0] if text.reverts else None
+    said = _harmless(newest.subject) if newest is not None else ""
+    more = f" and {len(text.reverts) - 1} more" if len(text.reverts) > 1 else ""
+    prefix = f"{_harmless(text.subject_prefix)} " if text.subject_prefix.strip() else ""
+    frame = f'{prefix}Revert ""{more}'
+    said = said or (newest.sha[:12] if newest is not None else "")
+    return f'{prefix}Revert "{_cut_columns(said, SUBJECT_COLUMNS - _columns(frame))}"{more}'
+
+
+def _reverted(reverts: Sequence[Commit]) -> Iterator[str]:
+    for commit in reverts:
+        yield f"This reverts commit {commit.sha}."
+        if len(commit.parents) > 1:
+            yield f"Reversing changes made to {commit.parents[0]}."
+
+
+def _wrapped(sentences: Sequence[str]) -> str:
+    paragraph = " ".join(one for one in (_harmless(sentence) for sentence in sentences) if one)
+    lines = textwrap.wrap(paragraph, BODY_COLUMNS, max_lines=BODY_LINES, placeholder=" ...")
+    # A line of dashes ends a message for git-interpret-trailers, a leading # is a comment for an editor.
+    return "\n".join(f". {line}" if line.startswith(("---", "#")) else line for line in lines)
+
+
+def _trailers(text: RevertText) -> Iterator[tuple[str, str]]:
+    yield "Rollback-Id", _value(text.rollback_id)
+    for application in text.applications:
+        yield "Rollback-Application", _value(application)
+    yield "Rollback-Policy", _value(text.policy)
+    for trigger in text.triggers:
+        yield "Rollback-Trigger", _value(trigger)
+    for commit in text.reverts:
+        yield "Rollback-Reverts", _value(commit.sha)
+    yield "Rollback-Restores", _value(text.restores)
+    yield "Rollback-Bad-Revision", _value(text.bad_revision)
+    if text.rung is not None:
+        yield "Rollback-Rung", str(text.rung)
+    yield "Rollback-Step", _value(text.step)
+    yield "Rollback-Requested-By", _value(text.requested_by)
+
+
+def _value(foreign: str) -> str:
+    """A trailer's value: one line, never empty, so that the block stays a block."""
+    return for_people(foreign) or "-"
+
+
+def _harmless(foreign: str) -> str:
+    text = _ESCAPES.sub("", foreign[:READ_CHARACTERS])
+    text = "".join(" " if char in _BREAKS else char for char in text)
+    text = "".join("\N{REPLACEMENT CHARACTER}" if _is_surrogate(char) else char for char in text if not _hidden(char))
+    text = _MENTION.sub("(at)", text)
+    text = _SLACK.sub("(", text)
+    text = _LINK.sub("] (", text)
+    return " ".join(text.split())
+
+
+def _hidden(char: str) -> bool:
+    """Control and format characters: what a terminal obeys, what turns the direction, what has no width."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Co", "Cn")
+
+
+def _is_surrogate(char: str) -> bool:
+    return unicodedata.category(char) == "Cs"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(limit - 3, 0)].rstrip() + "..."
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _cut_columns(text: str, limit: int) -> str:
+    if _columns(text) <= limit:
+        return text
+    kept = ""
+    for char in text:
+        if _columns(kept + char) > limit - 3:
+            break
+        kept += char
+    return kept.rstrip() + "..."

@@ -1,0 +1,101 @@
+"""Which commits are ours, has this been undone already, and did we roll this back by ourselves before?
+
+A commit is ours by our signature, or because its contents are what the journal planned, whoever committed it and
+whatever a forge made of the message. Trailers alone prove nothing in either direction.
+Source: safety.md, Which commits are ours; design.md, promises 7 and 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.rollback import RollbackRecord, StepRecord
+
+CONTROLLER = "controller"
+
+
+def ours(commit: Commit, records: Iterable[RollbackRecord], verified_signature: bool | None) -> bool:
+    """True if `commit` is a rollback of ours, or the landing of one.
+
+    `verified_signature` is True only for a good signature by our key; False and None (unsigned, or not to be verified)
+    leave it to the contents.
+    """
+    return verified_signature is True or record_of(commit, records) is not None
+
+
+def record_of(commit: Commit, records: Iterable[RollbackRecord]) -> RollbackRecord | None:
+    """The record that names `commit`, or that planned exactly its difference to its first parent."""
+    for record in records:
+        if any(step.commit == commit.sha or is_landing(commit, step) for step in record.steps):
+            return record
+    return None
+
+
+def is_landing(commit: Commit, step: StepRecord) -> bool:
+    """True if `commit` changes the files of `step`, no others, and leaves each as planned, blob for blob."""
+    return bool(step.blobs) and {change.path: change.new_blob for change in commit.changes} == dict(step.blobs)
+
+
+def landing_of(record: RollbackRecord, commits: Iterable[Commit]) -> Commit | None:
+    """The first of `commits` that is the rollback's last step, as it was pushed or as a forge landed it."""
+    if not record.steps:
+        return None
+    last = record.steps[-1]
+    return next((commit for commit in commits if commit.sha == last.commit or is_landing(commit, last)), None)
+
+
+def already_undone_by(culprit: Commit, later: Sequence[Commit], records: Iterable[RollbackRecord]) -> Commit | None:
+    """The newest of `later` (newest first) that undid `culprit`; None if none did.
+
+    It did if it is the landing of a rollback of ours that reverts it, or if it puts back each of its files to the blob
+    from before. What a message says does not count.
+    """
+    undoing = tuple(record for record in records if culprit.sha in record.reverts)
+    for commit in later:
+        if record_of(commit, undoing) is not None or _is_inverse(commit, culprit):
+            return commit
+    return None
+
+
+def rolled_back_before(
+    application: str,
+    bad_revision: str,
+    culprits: Collection[str],
+    repository: str,
+    records: Iterable[RollbackRecord],
+    our_commits: Iterable[Commit] = (),
+) -> str:
+    """The `Rollback-Id` of an earlier automatic rollback with the same (application, bad revision) or culprit; else "".
+
+    Counted are those that pushed or may have; whether a person aborted it later or released the application changes
+    nothing. `our_commits` are commits already known to be ours, whose trailers stand in where the journal has gaps.
+    """
+    for record in records:
+        same = application in record.applications and record.bad_revision == bad_revision
+        if _pushed_by_itself(record) and record.repository == repository and (same or _meet(record.reverts, culprits)):
+            return record.id
+    for commit in our_commits:
+        trailers = commit.trailers
+        same = application in trailers.get("Rollback-Application", ()) and bad_revision in trailers.get(
+            "Rollback-Bad-Revision", ()
+        )
+        by_itself = trailers.get("Rollback-Requested-By", (CONTROLLER,))[-1] == CONTROLLER
+        if by_itself and (same or _meet(trailers.get("Rollback-Reverts", ()), culprits)):
+            return trailers.get("Rollback-Id", (commit.sha,))[0]
+    return ""
+
+
+def _pushed_by_itself(record: RollbackRecord) -> bool:
+    return record.requested_by == CONTROLLER and any(step.commit or step.pushed_at for step in record.steps)
+
+
+def _meet(reverts: Iterable[str], culprits: Collection[str]) -> bool:
+    return any(sha in culprits for sha in reverts)
+
+
+def _is_inverse(commit: Commit, culprit: Commit) -> bool:
+    if not culprit.changes:
+        return False
+    done = {change.path: (change.old_blob, change.new_blob) for change in commit.changes}
+    return all(done.get(change.path) == (change.new_blob, change.old_blob) for change in culprit.changes)
