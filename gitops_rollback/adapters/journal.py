@@ -27,7 +27,7 @@ MAX_RECORDS = 5_000
 MAX_DECISIONS = 20_000
 MAX_READ_BYTES = 8 << 20
 LEAN_FILE_BYTES = 512 << 10  # from here on a day's file of one application takes lines without their details
-FULL_FILE_BYTES = 1 << 20  # and from here on only what acted, asked, refused, held or paged
+FULL_FILE_BYTES = 1 << 20  # and from here on nothing that could wait for a batch
 REGULAR = "100644"
 
 
@@ -200,7 +200,7 @@ def _parse_day(path: str, text: bytes) -> _Parsed:
 
 
 def _append(text: bytes, entry: DecisionEntry) -> bytes:
-    if len(text) > FULL_FILE_BYTES and entry.action not in journal.ACTS_AT_ONCE:
+    if len(text) > FULL_FILE_BYTES and entry.action in journal.BATCHED:
         return text
     if len(text) > LEAN_FILE_BYTES:
         entry = dataclasses.replace(entry, details={"cut": "too many decisions on this day"})

@@ -31,7 +31,7 @@ MAX_RECORD_BYTES = 1 << 20
 MAX_LINE_BYTES = 16 << 10
 MAX_TEXT = 2000  # characters of one message
 
-ACTS_AT_ONCE = frozenset({"act", "ask", "refuse", "hold", "page", "suggest"})
+BATCHED = frozenset({"leave", "wait"})  # actions that may wait for a batch; all others are written at once
 
 _STEP_KEYS = frozenset({"n", "of", "commit", "blobs", "pushedAt"})
 _ENTRY_KEYS = frozenset({"schema", "at", "application", "action", "reason", "revision", "message", "details"})

@@ -7,6 +7,7 @@ Source: safety.md, Stop.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -156,7 +157,7 @@ def stopped(
     held = [(door, pause) for door in doors for pause in door.pauses if _concerns(pause, names) and pause.holds(now)]
     if not held:
         return None
-    door, pause = max(held, key=lambda pair: pair[1].until or datetime.max.replace(tzinfo=UTC))
+    door, pause = max(held, key=lambda pair: _end(pair[1]))
     return Stop(door.door, Reason.PAUSED, _message(door, pause), pause.until, pause.by)
 
 
@@ -187,3 +188,58 @@ def strangers(states: Collection[PauseState], known: Collection[str]) -> tuple[s
 def open_ended(states: Collection[PauseState]) -> tuple[tuple[str, Pause], ...]:
     """Pauses without an end, each with its door: they are reported daily."""
     return tuple((state.door, pause) for state in states for pause in state.pauses if pause.until is None)
+
+
+def add_pause(pauses: tuple[Pause, ...], new: Pause, now: datetime) -> tuple[Pause, ...]:
+    """`pauses` without the ended ones, and with `new` in place of the one of the same application.
+
+    A pause never shortens another: of two ends the later one stays. Ending early is `lift_pause`.
+    """
+    held = [pause for pause in pauses if pause.holds(now)]
+    same = [pause for pause in held if pause.application == new.application]
+    longest = max((*same, new), key=_end)
+    return (*(pause for pause in held if pause.application != new.application), longest)
+
+
+def lift_pause(pauses: tuple[Pause, ...], application: str | None, now: datetime) -> tuple[Pause, ...]:
+    """`pauses` without the ended ones and without those of `application` by any of its names; None lifts them all."""
+    if application is None:
+        return ()
+    names = names_of(application)
+    return tuple(
+        pause
+        for pause in pauses
+        if pause.holds(now)
+        and (
+            pause.application is None or not (pause.application in names or application in names_of(pause.application))
+        )
+    )
+
+
+def _end(pause: Pause) -> datetime:
+    return pause.until or datetime.max.replace(tzinfo=UTC)
+
+
+def encode_pauses(pauses: tuple[Pause, ...]) -> bytes:
+    """The file that says exactly this, for `read_pause`. One pause of everything has room: the one that ends last."""
+    lines = ["# +argocd:skip-file-rendering", f"apiVersion: {API_VERSION}", f"kind: {KIND}", "spec:"]
+    whole = [pause for pause in pauses if pause.application is None]
+    if whole:
+        lines += ["  all: true", *(f"  {key}: {value}" for key, value in _words_of(max(whole, key=_end)))]
+    named = [pause for pause in pauses if pause.application is not None]
+    lines.append("  applications:" if named else "  applications: []")
+    for pause in named:
+        words = "".join(f", {key}: {value}" for key, value in _words_of(pause))
+        lines.append(f"    - {{name: {_quoted(pause.application or '')}{words}}}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _words_of(pause: Pause) -> list[tuple[str, str]]:
+    words = [("by", _quoted(pause.by)), ("reason", _quoted(pause.reason))]
+    return ([("until", _quoted(f"{pause.until:%Y-%m-%dT%H:%M:%SZ}"))] if pause.until else []) + words
+
+
+def _quoted(text: str) -> str:
+    """A double-quoted YAML scalar: JSON's, for text that has only printable characters."""
+    safe = "".join(character if character.isprintable() else " " for character in text)[:MAX_TEXT]
+    return json.dumps(safe, ensure_ascii=False)

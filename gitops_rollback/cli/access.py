@@ -1,0 +1,212 @@
+"""How a verb gets at the repositories: settings, one fetch, and what git alone says; the controller may be dead."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from gitops_rollback.adapters.clock import ScaledClock, SystemClock
+from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS
+from gitops_rollback.app.repositories import Opened, open_repository
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_input import load_settings, prepare_state_dir
+from gitops_rollback.app.view import PolicyStore
+from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.policy import ApplicationRef, Policy, Target
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.stop import CONTROL_DOOR, CONTROL_PATH, HEAD_DOOR, HEAD_PATH, PauseState, names_of, read_pause
+from gitops_rollback.ports import Clock, ConfigRepo, DecisionEntry, Heads, JournalView
+
+_UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")
+
+EVERYTHING_DAYS = 3650
+MAX_NAMES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Source:
+    """One repository as it was fetched just now."""
+
+    opened: Opened
+    heads: Heads
+    journal: JournalView
+    policies: PolicyStore
+
+    @property
+    def repo(self) -> ConfigRepo:
+        return self.opened.repo
+
+    def pauses(self) -> tuple[PauseState, PauseState]:
+        """What the two doors in git say: control branch and branch head."""
+        control = None if self.heads.control is None else document(self.repo, self.heads.control, CONTROL_PATH)
+        return (
+            read_pause(CONTROL_DOOR, control),
+            read_pause(HEAD_DOOR, document(self.repo, self.heads.branch, HEAD_PATH)),
+        )
+
+    def targets(self) -> Iterator[tuple[Policy, Target]]:
+        """Each target of each policy at the branch's head."""
+        for policy in self.policies.at(self.heads.branch).policies:
+            for target in policy.targets:
+                yield policy, target
+
+
+def repository_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--repo`, `--branch` and `--config`; the verb itself gets the `settings` that they lead to."""
+
+    @click.option("--repo", multiple=True, metavar="URL", help="Config repository; else those of the settings.")
+    @click.option("--branch", metavar="NAME", help="Followed branch; default: the remote's HEAD.")
+    @click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
+    @functools.wraps(command)
+    def with_settings(
+        *arguments: object, repo: tuple[str, ...], branch: str | None, config: str | None, **options: object
+    ) -> None:
+        command(*arguments, settings=settings_of(repo, branch, config), **options)
+
+    return with_settings
+
+
+def settings_of(repo: Sequence[str], branch: str | None, config: str | None) -> Settings:
+    """The settings with at least one repository. Raises: SettingsInvalid with all faults."""
+    settings = load_settings(os.environ, {"repo": tuple(repo), "branch": branch, "config": config})
+    if not settings.repositories:
+        raise SettingsInvalid("settings", "no repository: give --repo URL, or set GITOPS_ROLLBACK_REPO")
+    return settings
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Policy time: the machine's, or the demo's."""
+    if settings.clock is None:
+        return SystemClock()
+    return ScaledClock(datetime.fromtimestamp(settings.clock.start, UTC), settings.clock.speed)
+
+
+@contextmanager
+def opened_sources(settings: Settings, author: str = "", everything: bool = False) -> Iterator[tuple[Source, ...]]:
+    """Each repository, fetched once. `everything` reads the whole journal, not the last month.
+
+    Raises: RepositoryUnavailable; CredentialsRejected; JournalBroken.
+    """
+    prepare_state_dir(settings)
+    found: list[Source] = []
+    try:
+        for repository in settings.repositories:
+            days, records = (EVERYTHING_DAYS, 1_000_000) if everything else (DAYS, MAX_RECORDS)
+            found.append(look(open_repository(settings, repository, author, days, records)))
+        yield tuple(found)
+    finally:
+        for source in found:
+            source.opened.repo.close()
+            source.opened.journal_repo.close()
+
+
+def look(opened: Opened) -> Source:
+    """Fetch one repository and read its journal."""
+    heads = opened.repo.fetch()
+    journal_head = opened.journal_repo.fetch().journal if opened.journal_elsewhere else heads.journal
+    policies = PolicyStore(opened.repo, opened.settings.policies_path)
+    return Source(opened, heads, opened.journal.read(journal_head), policies)
+
+
+def document(repo: ConfigRepo, revision: str, path: str) -> bytes | None:
+    """A small file at a revision; None if it is not there."""
+    blob = repo.entry_id(revision, path)
+    return None if blob is None else repo.read(blob)
+
+
+def find_record(sources: Sequence[Source], rollback_id: str) -> tuple[Source, RollbackRecord]:
+    """The one rollback whose id starts with `rollback_id`. Raises: click.UsageError if there is none, or several."""
+    found = [
+        (source, record)
+        for source in sources
+        for record in source.journal.records.values()
+        if record.id.startswith(rollback_id)
+    ]
+    exact = [pair for pair in found if pair[1].id == rollback_id]
+    if len(exact or found) != 1:
+        several = ", ".join(sorted(record.id for _, record in found)[:MAX_NAMES_SHOWN])
+        why = f"fits several: {several}" if found else "is not in the journal"
+        raise click.UsageError(f"Rollback {rollback_id!r} {why}.")
+    return (exact or found)[0]
+
+
+def known_names(source: Source) -> Mapping[str, frozenset[str]]:
+    """Each application of the repository by its fullest known name, with all its other names."""
+    names: dict[str, frozenset[str]] = {}
+    for _, target in source.targets():
+        full = full_name(target.application)
+        names[full] = names.get(full, frozenset()) | names_of(full) | {target.name}
+    for full in {name for record in source.journal.records.values() for name in record.applications}:
+        if not any(full.endswith(f"/{known}") for known in names):
+            names[full] = names.get(full, frozenset()) | names_of(full)
+    return names
+
+
+def find_application(sources: Sequence[Source], word: str) -> tuple[Source, str]:
+    """The one application that `word` names. A full name (four parts) needs no policy if there is one repository only.
+
+    Raises: click.UsageError, with the known names.
+    """
+    found = sorted(
+        {
+            (number, full)
+            for number, source in enumerate(sources)
+            for full, names in known_names(source).items()
+            if word == full or word in names or (word.count("/") == 3 and word.endswith(f"/{full}"))
+        }
+    )
+    if len(found) == 1:
+        return sources[found[0][0]], word if word.count("/") == 3 else found[0][1]
+    if not found and word.count("/") == 3 and len(sources) == 1:
+        return sources[0], word
+    names = [full for _, full in found] or sorted({full for source in sources for full in known_names(source)})
+    listed = ", ".join(names[:MAX_NAMES_SHOWN]) or "none"
+    raise click.UsageError(f"{word!r} {'fits several' if found else 'is no known application; known'}: {listed}.")
+
+
+def full_name(ref: ApplicationRef) -> str:
+    """As full a name as a policy gives: the instance may be left out there."""
+    return "/".join(part for part in (ref.instance, ref.kind, ref.namespace, ref.name) if part)
+
+
+def newest_decision(source: Source, name: str) -> DecisionEntry | None:
+    """The newest journal entry about the application that `name` (as of `full_name`) means."""
+    found = [entry for entry in source.journal.decisions if name in names_of(entry.application)]
+    return max(found, key=lambda entry: entry.at, default=None)
+
+
+def newest_record(source: Source, name: str) -> RollbackRecord | None:
+    """The open rollback of the application that `name` means, else its newest one."""
+    found = [
+        record
+        for record in source.journal.records.values()
+        if any(name in names_of(application) for application in record.applications)
+    ]
+    return max(found, key=lambda record: (record.open, decided_at(record)), default=None)
+
+
+def decided_at(record: RollbackRecord) -> datetime:
+    """When it was decided; the beginning of time for a record that does not say."""
+    return record.times.get("decided", datetime.min.replace(tzinfo=UTC))
+
+
+def caller() -> tuple[str, str]:
+    """Who runs this verb, as (`Name <mail>`, name): git's variables, else the login."""
+    try:
+        login = getpass.getuser()
+    except (OSError, KeyError):
+        login = f"uid-{os.getuid()}"
+    name = os.environ.get("GIT_AUTHOR_NAME") or os.environ.get("GIT_COMMITTER_NAME") or login
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()) or "localhost"
+    mail = os.environ.get("GIT_AUTHOR_EMAIL") or os.environ.get("GIT_COMMITTER_EMAIL") or f"{login}@{host}"
+    name, mail = _UNSAFE.sub("", name).strip() or "somebody", re.sub(r"\s", "", _UNSAFE.sub("", mail))
+    return f"{name} <{mail or 'nobody@localhost'}>", name

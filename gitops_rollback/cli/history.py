@@ -1,0 +1,138 @@
+"""`gitops-rollback history`: what was done, from the journal: as a table, JSON, JSON lines or CSV, and counted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+import click
+
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import clock_of, decided_at, opened_sources, repository_options
+from gitops_rollback.cli.output import output_option, print_document, print_table
+from gitops_rollback.cli.records import rollback_rows, state_of
+from gitops_rollback.core.duration import format_duration, parse_duration
+from gitops_rollback.core.journal import format_time, record_document
+from gitops_rollback.core.rollback import RollbackRecord
+
+_COLUMNS = (
+    "id repository applications engine phase outcome reason requestedBy policy badRevision restores reverts commit"
+    " deployed fired decided pushed synced verified message"
+)
+# A spreadsheet runs a cell that starts with one of these as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@click.command
+@click.option("--since", metavar="TIME", help="From then on: a time, a date, or how long ago (30d).")
+@click.option("--until", metavar="TIME", help="Up to then, exclusive.")
+@click.option("--stats", is_flag=True, help="Count instead of listing.")
+@output_option("table", "wide", "json", "yaml", "jsonl", "csv", "name")
+@repository_options
+def command(since: str | None, until: str | None, stats: bool, output: str, settings: Settings) -> None:
+    """The rollbacks of the past, newest first.
+
+    \b
+    Examples:
+      gitops-rollback history --since 30d
+      gitops-rollback history --since 2026-11-01 -o csv
+      gitops-rollback history --stats
+    """
+    now = clock_of(settings).now()
+    first, last = _time(since, now, "--since"), _time(until, now, "--until")
+    with opened_sources(settings, everything=True) as sources:
+        records = [record for source in sources for record in source.journal.records.values()]
+    records = [
+        record
+        for record in records
+        if (first is None or decided_at(record) >= first) and (last is None or decided_at(record) < last)
+    ]
+    records.sort(key=lambda record: (decided_at(record), record.id), reverse=True)
+    if stats:
+        _print_stats(records, output)
+    else:
+        _print(records, output, now)
+
+
+def _time(text: str | None, now: datetime, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        if text[-1:] in ("s", "m", "h", "d"):
+            return now - parse_duration(text)
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as exc:
+        raise click.BadParameter("must be like 30d, 2026-11-25 or 2026-11-25T12:00:00Z", param_hint=option) from exc
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def _print(records: Sequence[RollbackRecord], output: str, now: datetime) -> None:
+    if output in ("json", "yaml"):
+        print_document([record_document(record) for record in records], output)
+    elif output == "jsonl":
+        for record in records:
+            click.echo(json.dumps(record_document(record), sort_keys=True, allow_nan=False))
+    elif output == "csv":
+        click.echo(_csv(records), nl=False)
+    elif output == "name":
+        for record in records:
+            click.echo(record.id)
+    else:
+        headers, rows = rollback_rows(records, now, wide=output == "wide")
+        print_table(headers, rows, "No rollback is in the journal for that time.")
+
+
+def _csv(records: Sequence[RollbackRecord]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS.split())
+    for record in records:
+        document = {**record_document(record), "commit": record.commit}
+        document.update({name: format_time(at) for name, at in record.times.items()})
+        writer.writerow([_csv_cell(document.get(column)) for column in _COLUMNS.split()])
+    return text.getvalue()
+
+
+def _csv_cell(value: object) -> str:
+    text = " ".join(str(item) for item in value) if isinstance(value, list) else "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _print_stats(records: Sequence[RollbackRecord], output: str) -> None:
+    restored = _median_seconds(records, "deployed", "verified")
+    detected = _median_seconds(records, "deployed", "fired")
+    stats: dict[str, object] = {
+        "rollbacks": len(records),
+        "automatic": sum(record.requested_by == "controller" for record in records),
+        "outcomes": dict(sorted(Counter(state_of(record) for record in records).items())),
+        "reasons": dict(sorted(Counter(record.reason for record in records).items())),
+        "medianSecondsToDetect": detected,
+        "medianSecondsToRestore": restored,
+    }
+    if output in ("json", "yaml"):
+        print_document(stats, output)
+        return
+    if output in ("jsonl", "csv", "name"):
+        raise click.UsageError("--stats is printed as table, json or yaml.")
+    rows = [["rollbacks", str(len(records))], ["automatic", str(stats["automatic"])]]
+    rows += [[f"outcome {name}", str(count)] for name, count in sorted(Counter(map(state_of, records)).items())]
+    rows += [["median time to detect", _in_words(detected)], ["median time to restore", _in_words(restored)]]
+    print_table(("what", "value"), rows, "")
+
+
+def _median_seconds(records: Sequence[RollbackRecord], start: str, end: str) -> float | None:
+    spans = [
+        (record.times[end] - record.times[start]).total_seconds()
+        for record in records
+        if start in record.times and end in record.times
+    ]
+    return median(spans) if spans else None
+
+
+def _in_words(seconds: float | None) -> str:
+    return "none known" if seconds is None else format_duration(timedelta(seconds=seconds))

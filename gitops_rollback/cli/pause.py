@@ -1,0 +1,84 @@
+"""`gitops-rollback pause`: stop acting for one application or for all, as the caller; no controller need run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from gitops_rollback.app.pausing import Change, change_pauses
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import Source, caller, clock_of, find_application, opened_sources, repository_options
+from gitops_rollback.cli.output import ago, output_option, print_document, say
+from gitops_rollback.core.duration import parse_duration
+from gitops_rollback.core.journal import format_time
+from gitops_rollback.core.stop import Pause, add_pause
+
+
+@click.command
+@click.argument("application", metavar="[APP]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Stop for every application of the repositories.")
+@click.option("--for", "duration", metavar="DURATION", help="How long, for example 2h.")
+@click.option("--open-ended", is_flag=True, help="Without an end; it is reported every day.")
+@click.option("--reason", default="", help="Why; stands in messages and in the journal.")
+@output_option("table", "json", "yaml")
+@repository_options
+def command(application: str | None, everything: bool, settings: Settings, output: str, **end: object) -> None:
+    """Stop acting, for one application or for all. What is being pushed right now still ends.
+
+    Writes pause.yaml on the branch gitops-rollback-control, which the controller reads within one tick.
+
+    \b
+    Examples:
+      gitops-rollback pause checkout-api --for 2h --reason "load test"
+      gitops-rollback pause --all --for 30m
+    """
+    if bool(application) == everything:
+        raise click.UsageError("Name one application, or say --all.")
+    clock = clock_of(settings)
+    until = _until(end, clock.now())
+    author, by = caller()
+    with opened_sources(settings, author) as sources:
+        for source, name in _chosen(sources, application):
+            pause = Pause(name, until, by, str(end["reason"]))
+            what = f"Pause {name or 'everything'}"
+            say(f"{source.repo.name}: {what.lower()} {_end_in_words(until, clock.now())}")
+            change_pauses(source.repo, clock, _adding(pause, clock.now()), what)
+            _answer(source, pause, output)
+
+
+def _adding(pause: Pause, now: datetime) -> Change:
+    return lambda pauses: add_pause(pauses, pause, now)
+
+
+def _until(end: dict[str, object], now: datetime) -> datetime | None:
+    duration, open_ended = end["duration"], end["open_ended"]
+    if bool(duration) == bool(open_ended):
+        raise click.UsageError("Every pause has an end: say --for 2h, or --open-ended if there is really none.")
+    if not duration:
+        return None
+    try:
+        return now + parse_duration(str(duration))
+    except (ValueError, OverflowError) as exc:
+        raise click.BadParameter(str(exc), param_hint="--for") from exc
+
+
+def _chosen(sources: tuple[Source, ...], application: str | None) -> list[tuple[Source, str | None]]:
+    if application is None:
+        return [(source, None) for source in sources]
+    source, name = find_application(sources, application)
+    return [(source, name)]
+
+
+def _end_in_words(until: datetime | None, now: datetime) -> str:
+    return f"until {format_time(until.replace(microsecond=0))} ({ago(until, now)})" if until else "without an end"
+
+
+def _answer(source: Source, pause: Pause, output: str) -> None:
+    until = format_time(pause.until.replace(microsecond=0)) if pause.until else None
+    name = pause.application or "all applications"
+    if output == "table":
+        click.echo(f"{source.repo.name}: {name} paused {f'until {until}' if until else 'without an end'}")
+    else:
+        document = {"repository": source.repo.name, "application": pause.application, "until": until, "by": pause.by}
+        print_document({**document, "reason": pause.reason}, output)

@@ -1,0 +1,93 @@
+"""How a rollback record reads: as a row, as lines for people, and as an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gitops_rollback.cli.main import NO, OK, REFUSED, WAITING
+from gitops_rollback.cli.output import ago
+from gitops_rollback.core.duration import format_duration
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+
+_CODES = {
+    RollbackOutcome.VERIFIED: OK,
+    RollbackOutcome.UNVERIFIED: NO,
+    RollbackOutcome.FAILED: NO,
+    RollbackOutcome.SUPERSEDED: NO,
+    RollbackOutcome.REFUSED: REFUSED,
+    RollbackOutcome.HELD: REFUSED,
+}
+_STEPS = ("deployed", "fired", "decided", "pushed", "synced", "verified")
+
+
+def exit_code(record: RollbackRecord) -> int | None:
+    """0 verified, 1 unverified, failed or superseded, 4 refused or held, 7 waits for a person; None: it goes on."""
+    if record.outcome is not None:
+        return _CODES[record.outcome]
+    return WAITING if record.phase is Phase.AWAITING_APPROVAL else None
+
+
+def state_of(record: RollbackRecord) -> str:
+    """Its outcome, or the phase it is in."""
+    return record.outcome.value if record.outcome else record.phase.value
+
+
+def rollback_rows(
+    records: Sequence[RollbackRecord], now: datetime, wide: bool
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Headers and rows of a table, in the order given."""
+    headers = ("id", "application", "state", "reason", "reverts", "decided", "by")
+    rows = []
+    for record in records:
+        row = [record.id, ", ".join(record.applications), state_of(record), record.reason]
+        row += [
+            ", ".join(sha[:12] for sha in record.reverts),
+            ago(record.times.get("decided"), now),
+            record.requested_by,
+        ]
+        rows.append([*row, record.message] if wide else row)
+    return ((*headers, "message") if wide else headers), rows
+
+
+def lines_of(record: RollbackRecord, now: datetime) -> list[str]:
+    """The whole record for people, without its evidence."""
+    commit = record.commit
+    lines = [
+        f"{record.id}  {state_of(record)}  {record.reason}",
+        f"  application   {', '.join(record.applications)}",
+        f"  repository    {record.repository} ({record.engine})",
+        f"  bad revision  {record.bad_revision}",
+        f"  restores      {record.restores}",
+        *(f"  reverts       {sha}" for sha in record.reverts),
+        *([f"  commit        {commit}"] if commit else []),
+        f"  policy        {record.policy}",
+        f"  triggers      {', '.join(record.triggers)}",
+        f"  requested by  {record.requested_by}",
+    ]
+    if record.message:
+        lines.append(f"  {record.message}")
+    return lines + time_lines(record, now)
+
+
+def time_lines(record: RollbackRecord, now: datetime) -> list[str]:
+    """Each known step with its time, and how long after the one before."""
+    known = [(name, record.times[name]) for name in _STEPS if name in record.times]
+    lines = []
+    for index, (name, at) in enumerate(known):
+        gap = f"{format_duration(at - known[index - 1][1])} later" if index else ago(at, now)
+        lines.append(f"  {name:<13} {at:%Y-%m-%dT%H:%M:%SZ}  {gap}")
+    return lines
+
+
+def guard_lines(record: RollbackRecord) -> list[str]:
+    """Each guard's answer with its reason and remedy."""
+    lines = []
+    for guard in record.guards:
+        words = [guard.get("message", ""), f"({guard['reason']})" if guard.get("reason") else ""]
+        lines.append(
+            f"  {guard.get('guard', ''):<20} {guard.get('result', ''):<14} {' '.join(filter(None, words))}".rstrip()
+        )
+        if guard.get("remedy"):
+            lines.append(f"  {'':<20} {'':<14} do: {guard['remedy']}")
+    return lines

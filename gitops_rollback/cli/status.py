@@ -1,0 +1,82 @@
+"""`gitops-rollback status ID`: where a rollback stands; with `--wait` the exit code says how it ended."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import click
+
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import Source, clock_of, find_record, look, opened_sources, repository_options
+from gitops_rollback.cli.main import OK, TIMEOUT
+from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.records import exit_code, lines_of, state_of
+from gitops_rollback.core.duration import parse_duration
+from gitops_rollback.core.errors import TransientError
+from gitops_rollback.core.journal import record_document
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.ports import Clock
+
+POLL = timedelta(seconds=5)
+SHORTEST_POLL_SECONDS = 0.2
+
+
+@click.command
+@click.argument("rollback_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Wait until it has ended, or waits for a person.")
+@click.option("--timeout", default="10m", show_default=True, metavar="DURATION", help="How long --wait waits.")
+@output_option("table", "json", "yaml", "name")
+@repository_options
+@click.pass_context
+def command(
+    context: click.Context, rollback_id: str, wait: bool, timeout: str, output: str, settings: Settings
+) -> None:
+    """The state of one rollback; ID is its id or a unique start of it.
+
+    Exit code: 0 verified (or still going on, without --wait), 1 unverified or failed, 4 refused or held, 6 not ended
+    in time, 7 waits for a person.
+
+    \b
+    Examples:
+      gitops-rollback status rb-428a78d5
+      gitops-rollback status rb-428a78d5 --wait --timeout 10m
+    """
+    try:
+        patience = parse_duration(timeout)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--timeout") from exc
+    clock = clock_of(settings)
+    with opened_sources(settings, everything=True) as sources:
+        source, record = find_record(sources, rollback_id)
+        if wait:
+            record = wait_for_end(source, record, clock, patience)
+    _print(record, output, clock)
+    code = exit_code(record)
+    context.exit((TIMEOUT if wait else OK) if code is None else code)
+
+
+def wait_for_end(source: Source, record: RollbackRecord, clock: Clock, patience: timedelta) -> RollbackRecord:
+    """The record once it ended or waits for a person, or as it is after `patience`. Says each change on stderr."""
+    end = time.monotonic() + clock.real_seconds(patience)
+    while exit_code(record) is None and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, max(SHORTEST_POLL_SECONDS, clock.real_seconds(POLL))))
+        try:
+            newer = look(source.opened).journal.records.get(record.id, record)
+        except TransientError as exc:
+            say(f"{exc.subject}: {exc.message}; trying again")
+            continue
+        if state_of(newer) != state_of(record):
+            say(f"{newer.id}: {state_of(newer)} {newer.reason}")
+        record = newer
+    return record
+
+
+def _print(record: RollbackRecord, output: str, clock: Clock) -> None:
+    if output == "name":
+        click.echo(record.id)
+    elif output == "table":
+        for line in lines_of(record, clock.now()):
+            click.echo(shown(line))
+    else:
+        print_document(record_document(record), output)
