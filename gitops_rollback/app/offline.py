@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gitops_rollback.adapters.git.door import Git, git_dir_of
 from gitops_rollback.adapters.git.reversal import Reverser
-from gitops_rollback.adapters.git.revisions import write_commit
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.plan import PlanOutcome, Reversal, revert_message
 
@@ -48,7 +47,7 @@ class RequestInvalid(StalledError):
 
 
 class OfflinePlans:
-    """Answers requests on one local repository, and keeps its reading process between them until `close`."""
+    """Answers requests on one local repository, and keeps its processes between them until `close`."""
 
     def __init__(self, git_dir: Path) -> None:
         """Raises: RollbackError if git cannot read `git_dir` as a repository."""
@@ -57,7 +56,7 @@ class OfflinePlans:
         self._reverser = Reverser(self._git)
 
     def close(self) -> None:
-        """End the reading process."""
+        """End the processes."""
         self._reverser.close()
 
     def answer(self, request: Request) -> Answer:
@@ -76,7 +75,7 @@ class OfflinePlans:
         culprit = self._reverser.revisions.commit(reversal.reverts[0])
         parent = self._reverser.parent(culprit, mainline).sha if len(culprit.parents) > 1 else None
         message = revert_message(culprit.subject, culprit.sha, parent)
-        return write_commit(self._git, str(reversal.tree), [head.sha], message, head.committed + 1, IDENTITY)
+        return self._reverser.writer.commit(str(reversal.tree), [head.sha], message, head.committed + 1, IDENTITY)
 
 
 def repository_of(repo: Path | None, git_dir: Path | None) -> Path:

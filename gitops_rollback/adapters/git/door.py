@@ -255,12 +255,26 @@ def _finish(process: subprocess.Popen[bytes], subject: str, deadline: float, lim
     """Read `process` to its end. Raises: GitTimeout, GitOutputTooLarge; no process of the group survives either."""
     try:
         stdout, stderr = _drain(process, subject, time.monotonic() + deadline, limit)
-        process.wait(timeout=max(0.1, deadline))
+        _await_exit(process, max(0.1, deadline))
     except subprocess.TimeoutExpired as exc:
         raise GitTimeout(subject, f"did not end within {deadline:g} s") from exc
     finally:
         end_group(process)
     return process.returncode, stdout, stderr
+
+
+def _await_exit(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Raises: subprocess.TimeoutExpired. `Popen.wait` alone polls with sleeps, each as long as a whole git command."""
+    if hasattr(os, "pidfd_open"):  # Linux
+        handle = os.pidfd_open(process.pid)
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(handle, selectors.EVENT_READ)
+                selector.select(seconds)
+        finally:
+            os.close(handle)
+        seconds = 0.1
+    process.wait(timeout=seconds)
 
 
 def _drain(process: subprocess.Popen[bytes], subject: str, until: float, limit: int) -> tuple[bytes, bytes]:

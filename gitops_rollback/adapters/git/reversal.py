@@ -16,7 +16,8 @@ from gitops_rollback.adapters.git.difference import Differences
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
 from gitops_rollback.adapters.git.merge import MERGE_CONFIG, merge_commits
 from gitops_rollback.adapters.git.objects import ObjectReader
-from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions, write_commit
+from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions
+from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
@@ -56,7 +57,7 @@ Rung = Callable[[Undoing], Step]
 
 
 class Reverser:
-    """Builds inverses in one repository. Keeps a reading process until `close`; several threads may use it."""
+    """Builds inverses in one repository. Keeps its processes until `close`; several threads may use it."""
 
     def __init__(self, git: Git, reader: ObjectReader | None = None) -> None:
         config = (*git.config, *MERGE_CONFIG)
@@ -67,14 +68,18 @@ class Reverser:
             secrets=git.secrets,
             on_complaint=git.on_complaint,
         )
+        self._foreign = reader is not None
         self.reader = reader or ObjectReader(self.git)
+        self.writer = ObjectWriter(self.git)
         self.revisions = Revisions(self.git, self.reader)
         # In this order; the first sound result counts. A merge per key and the target state belong behind the merge.
         self._ladder: tuple[Rung, ...] = (self._merge,)
 
     def close(self) -> None:
-        """End the reading process; the next call starts a new one."""
-        self.reader.close()
+        """End the processes, but not that of a reader that was given; the next call starts new ones."""
+        self.writer.close()
+        if not self._foreign:
+            self.reader.close()
 
     def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
         """Undo `reverts`, newest first, each on the result of the one before; full or shortened SHAs.
@@ -161,7 +166,7 @@ class Reverser:
         Its time must not lie before the head's, else git walks the whole history to find that base.
         """
         seconds = max(work.head.committed, work.culprit.committed)
-        return write_commit(self.git, tree, (work.culprit.sha,), "side of a merge\n", seconds, NOBODY)
+        return self.writer.commit(tree, (work.culprit.sha,), "side of a merge\n", seconds, NOBODY)
 
     def _faults(self, work: Undoing, changes: Sequence[FileChange]) -> dict[str, str]:
         """What is wrong with a clean merge, by path; {} if it may be committed."""
@@ -210,13 +215,12 @@ class Reverser:
 def reverse(
     git: Git, at: str, reverts: Sequence[str], mainline: int | None = None, reader: ObjectReader | None = None
 ) -> Reversal:
-    """As `Reverser.reverse`, for one call. Without a `reader` a reading process is started, and ends with the call."""
+    """As `Reverser.reverse`, for one call: the processes that it starts end with it."""
     reverser = Reverser(git, reader)
     try:
         return reverser.reverse(at, reverts, mainline)
     finally:
-        if reader is None:
-            reverser.close()
+        reverser.close()
 
 
 def _inverse(change: FileChange) -> FileChange:

@@ -1,4 +1,4 @@
-"""Which commit does a written revision mean, what does that commit's object say, and how is a new one written?
+"""Which commit does a written revision mean, and what does that commit's object say?
 
 Raw objects are read, not git's view of them, so a shallow clone's cut history is seen as cut and not as a root commit.
 Source: gitformat-commit (header lines, an empty line, the message; continued lines begin with a space), and
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.git import history
@@ -133,17 +132,6 @@ def parse_commit(sha: str, content: bytes) -> RawCommit:
         committed=int(seconds[1]) if seconds else 0,
         message=_decode(body, values.get("encoding", ["utf-8"])[0]).replace("\0", ""),
     )
-
-
-def write_commit(git: Git, tree: str, parents: Sequence[str], message: str, seconds: int, identity: str) -> str:
-    """The id of a commit object that no setting of the clone has a part in: equal arguments give an equal id.
-
-    `identity` is "Name <mail>". Raises: RepositoryUnavailable if the object cannot be written.
-    """
-    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-    lines += [f"{role} {identity} {seconds} +0000" for role in ("author", "committer")]
-    content = "\n".join((*lines, "", message)).encode()
-    return git.text("hash-object", "-t", "commit", "-w", "--stdin", stdin=content)
 
 
 def _decode(body: bytes, encoding: str) -> str:
