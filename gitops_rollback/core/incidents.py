@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RED_SHARE = 0.8
+RED_PERCENT = 80
 CONTROL_GROUP = 3
 MANY = 5
-MANY_SHARE = 0.1
+MANY_PERCENT = 10
 MANY_OF_SHARE = 3
 
 
@@ -71,7 +71,7 @@ def breaker(incidents: Sequence[Incident], watched: int) -> str:
     It holds from five incidents on, or from three that are more than 10 % of the `watched` applications.
     """
     count = len(incidents)
-    if count >= MANY or (count >= MANY_OF_SHARE and count > watched * MANY_SHARE):
+    if count >= MANY or (count >= MANY_OF_SHARE and 100 * count > MANY_PERCENT * watched):
         names = ", ".join(incident.applications[0] for incident in incidents[:3])
         return f"{count} incidents at once without a common suspect, of {watched} applications ({names}, ...)"
     return ""
@@ -84,7 +84,7 @@ def _most_shared(red: Sequence[ObservedApplication]) -> list[tuple[str, int]]:
 
 def _is_one(suspect: str, sharing: Sequence[ObservedApplication], observed: Sequence[ObservedApplication]) -> bool:
     carrying = {one.application for one in observed if suspect in one.carries} | {one.application for one in sharing}
-    if len(sharing) < RED_SHARE * len(carrying):
+    if 100 * len(sharing) < RED_PERCENT * len(carrying):
         return False
     controls = Counter(
         one.metric_source for one in observed if one.quiet and not one.red and one.application not in carrying

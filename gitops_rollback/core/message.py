@@ -60,7 +60,7 @@ def revert_message(text: RevertText) -> str:
 
 def restores_never_ran(culprit: str, restores: str) -> str:
     """The sentence that says that what is left has never run here in this combination."""
-    return f"Only {culprit[:12]} is undone: what is left is not {restores[:12]}, and has never run here in this combination."
+    return f"Only {culprit[:12]} is undone: what is left differs from {restores[:12]}, and has never run here as it is."
 
 
 def for_people(foreign: str, limit: int = PEOPLE_CHARACTERS) -> str:

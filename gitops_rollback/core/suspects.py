@@ -45,8 +45,8 @@ class Attribution:
 class RangeFacts:
     """The deployed range of one application, and what is known of the trees in it.
 
-    `inputs` names the tree of the application's inputs after a commit, for each of `commits` and for the last good
-    revision; a commit that is missing there cannot be judged automatically. `earlier_inputs` are those that were live
+    `inputs` names the tree of the application's inputs after a commit, for each of `commits` that changes them and for
+    the last good revision; a suspect without it cannot be judged automatically. `earlier_inputs` are those that were live
     before the last good one. `ground_after` says where undoing exactly these commits (newest first) would end.
     """
 
@@ -198,7 +198,8 @@ def _sort(facts: RangeFacts) -> _Sorted:
             others.append((commit, "restores an earlier tree of the application's inputs"))
         else:
             suspects.append(candidate)
-    unclear = tuple(suspect.commit for suspect in suspects if suspect.commit.sha not in facts.inputs)
+    blind = facts.last_good is None or our_revision(facts.last_good, facts.in_repository) not in facts.inputs
+    unclear = tuple(suspect.commit for suspect in suspects if blind or suspect.commit.sha not in facts.inputs)
     return _Sorted(tuple(suspects), tuple(ours), tuple(restoring), tuple(shared), unclear, tuple(others))
 
 
@@ -232,7 +233,8 @@ def _restorations(facts: RangeFacts) -> tuple[frozenset[str], dict[str, str]]:
     restores: set[str] = set()
     taken_back: dict[str, str] = {}
     for commit in reversed(facts.commits):
-        state = facts.inputs.get(commit.sha)
+        untouched = states[-1] if not facts.own.of(commit.paths) else None
+        state = facts.inputs.get(commit.sha, untouched)
         if state is not None and state != states[-1]:
             if state in states:
                 restores.add(commit.sha)
@@ -295,7 +297,7 @@ def _obstacle(parts: _Sorted, ground: Ground | None) -> tuple[Reason | None, str
         return Reason.SHARED_INPUTS_CHANGED, f"{names} changed files outside of every application's own directory"
     if parts.unclear:
         names = ", ".join(commit.sha[:12] for commit in parts.unclear[:3])
-        return Reason.UNKNOWN_GROUND, f"the application's inputs after {names} cannot be read"
+        return Reason.UNKNOWN_GROUND, f"the application's inputs around {names} cannot be read"
     if ground is Ground.KNOWN:
         return None, ""
     if len(parts.suspects) > 1:
