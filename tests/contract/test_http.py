@@ -1,0 +1,251 @@
+"""One request over a real socket: deadline, size, redirects, and what an error tells."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import ssl
+import subprocess
+import threading
+import tracemalloc
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from canned_http import Request, Script, Server, canned, serving
+
+from gitops_rollback.adapters.http import Failure, Http, HttpFailed, HttpSettings
+from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
+from gitops_rollback.core.errors import SettingsInvalid
+
+PATIENCE = timedelta(seconds=5)
+SHORT = timedelta(milliseconds=400)
+TOKEN = "canary-7f3a"
+
+
+def client(server: Server, **settings: object) -> Http:
+    return Http(OriginRules.parse([server.url]), replace(HttpSettings(), **settings))
+
+
+def failure_of(script: Script, timeout: timedelta = PATIENCE, **settings: object) -> HttpFailed:
+    with serving(script) as server:
+        http = client(server, headers=(("Authorization", f"Bearer {TOKEN}"),), **settings)
+        with pytest.raises(HttpFailed) as caught:
+            http.get(f"{server.url}/path?secret=1", timeout)
+        http.close()
+    assert TOKEN not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "/path" not in str(caught.value)
+    return caught.value
+
+
+def test_an_answer_comes_back_whole_with_its_status() -> None:
+    with serving(canned("418 I'm a teapot", b"short", "X-Kind: pot")) as server:
+        http = client(server)
+        answer = http.post_form(f"{server.url}/a", {"query": "a b&c"}, PATIENCE)
+        http.close()
+    assert (answer.status, answer.body, answer.headers["x-kind"]) == (418, b"short", "pot")
+    assert server.requests[0].form == {"query": "a b&c"}
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "304 Not Modified"])
+def test_a_redirect_is_never_followed_and_its_target_never_told(status: str) -> None:
+    error = failure_of(canned(status, b"", "Location: http://169.254.169.254/latest/meta-data"))
+    assert error.failure is Failure.REDIRECT
+    assert "169.254" not in str(error)
+
+
+def test_a_silent_server_is_left_at_the_deadline() -> None:
+    with serving(lambda _connection, _request: server.done.wait(20) and None) as server:
+        http = client(server)
+        with pytest.raises(HttpFailed) as caught:
+            http.get(server.url, SHORT)
+        http.close()
+    assert caught.value.failure is Failure.TIMEOUT
+
+
+def dripping(head: bytes) -> Script:
+    """Sends a byte each 20 ms: every single read is quick, the whole is endless."""
+
+    def drip(connection: socket.socket, _request: Request) -> None:
+        connection.sendall(head)
+        ticking = threading.Event()
+        for _ in range(1000):
+            ticking.wait(0.02)
+            connection.sendall(b"x")
+
+    return drip
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", id="body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Slow: ", id="headers"),
+    ],
+)
+def test_a_server_that_drips_cannot_stretch_the_deadline(head: bytes) -> None:
+    assert failure_of(dripping(head), SHORT).failure is Failure.TIMEOUT
+
+
+def endless(connection: socket.socket, _request: Request) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(10_000):
+        connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+
+BOMB = gzip.compress(b"0" * (64 << 20))
+
+
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        pytest.param(endless, Failure.TOO_LARGE, id="endless-chunks"),
+        pytest.param(canned("200 OK", b"x" * 200_000), Failure.TOO_LARGE, id="over-the-limit"),
+        pytest.param(canned("200 OK", BOMB, "Content-Encoding: gzip"), Failure.TOO_LARGE, id="gzip-bomb"),
+        pytest.param(canned("200 OK", BOMB[:50], "Content-Encoding: gzip"), Failure.BROKEN, id="gzip-cut"),
+        pytest.param(canned("200 OK", b"plain", "Content-Encoding: gzip"), Failure.BROKEN, id="gzip-that-is-not"),
+        pytest.param(canned("200 OK", b"x", "Content-Encoding: br"), Failure.BROKEN, id="an-encoding-not-asked-for"),
+        pytest.param(lambda connection, _r: connection.sendall(b"SSH-2.0-x\r\n"), Failure.BROKEN, id="not-http"),
+        pytest.param(lambda connection, _r: None, Failure.BROKEN, id="hangs-up"),
+    ],
+)
+def test_a_body_is_bounded_and_must_be_whole(script: Script, failure: Failure) -> None:
+    assert failure_of(script, max_body=100_000).failure is failure
+
+
+def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit() -> None:
+    with serving(canned("200 OK", BOMB, "Content-Encoding: gzip")) as server:
+        http = client(server, max_body=100_000)
+        tracemalloc.start()
+        with pytest.raises(HttpFailed):
+            http.get(server.url, PATIENCE)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        http.close()
+    assert peak < 4 << 20
+
+
+def test_a_body_of_exactly_the_limit_is_taken() -> None:
+    with serving(canned("200 OK", gzip.compress(b"x" * 1000), "Content-Encoding: gzip")) as server:
+        http = client(server, max_body=1000)
+        assert len(http.get(server.url, PATIENCE).body) == 1000
+        http.close()
+
+
+def test_nobody_there_is_told_apart_from_a_slow_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    http = Http(OriginRules.parse([f"http://127.0.0.1:{port}"]))
+    with pytest.raises(HttpFailed) as caught:
+        http.get(f"http://127.0.0.1:{port}", PATIENCE)
+    http.close()
+    assert caught.value.failure is Failure.CONNECT
+
+
+def test_a_closed_client_fails_like_any_other() -> None:
+    http = Http(OriginRules.parse(["http://127.0.0.1:1"]))
+    http.close()
+    with pytest.raises(HttpFailed):
+        http.get("http://127.0.0.1:1", PATIENCE)
+
+
+def test_a_token_that_http_cannot_carry_is_refused_without_quoting_it() -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        Http(OriginRules(), HttpSettings(headers=(("Authorization", f"Bearer {TOKEN}é€"),)))
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_connections_are_kept_but_not_for_another_origin() -> None:
+    with serving(canned("200 OK", b"one")) as first, serving(canned("200 OK", b"two")) as second:
+        http = Http(OriginRules.parse([first.url]))
+        assert http.get(first.url, PATIENCE).body == b"one"
+        with pytest.raises(OutboundBlocked):
+            http.get(second.url, PATIENCE)
+        http.close()
+    assert second.requests == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for `localhost` alone."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
+    return key, cert
+
+
+def tls_server(key: Path, cert: Path, client_ca: Path | None = None) -> tuple[socket.socket, threading.Thread]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        try:
+            plain, _ = listener.accept()
+            with plain, context.wrap_socket(plain, server_side=True) as secure:
+                secure.recv(65536)
+                secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        except OSError:
+            return  # the handshake failed, as some tests want
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return listener, thread
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "client_cert", "works"),
+    [
+        pytest.param("localhost", True, False, True, id="own-ca"),
+        pytest.param("localhost", False, False, False, id="unknown-ca"),
+        pytest.param("127.0.0.1", True, False, False, id="the-name-is-checked-though-the-address-is-pinned"),
+        pytest.param("localhost", True, True, True, id="client-certificate"),
+    ],
+)
+def test_tls_is_verified_against_the_name(
+    certificate: tuple[Path, Path], host: str, trusted: bool, client_cert: bool, works: bool
+) -> None:
+    key, cert = certificate
+    listener, thread = tls_server(key, cert, cert if client_cert else None)
+    origin = f"https://{host}:{listener.getsockname()[1]}"
+    files = {"cert_file": str(cert), "key_file": str(key)} if client_cert else {}
+    http = Http(OriginRules.parse([origin]), HttpSettings(ca_file=str(cert) if trusted else "", **files))
+    try:
+        if works:
+            assert http.get(origin, PATIENCE).body == b"ok"
+        else:
+            with pytest.raises(HttpFailed):
+                http.get(origin, PATIENCE)
+    finally:
+        http.close()
+        listener.close()
+        thread.join(timeout=5)
+
+
+def test_a_ca_file_that_is_missing_is_a_setting_to_mend() -> None:
+    with pytest.raises(SettingsInvalid):
+        Http(OriginRules(), HttpSettings(ca_file="/nowhere.pem"))
+
+
+def test_a_resolver_that_hangs_does_not_hold_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def hang(*_args: object, **_more: object) -> list[object]:
+        release.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    http = Http(OriginRules.parse(["https://slow.example"]))
+    with pytest.raises(HttpFailed) as caught:
+        http.get("https://slow.example/", SHORT)
+    release.set()
+    http.close()
+    assert caught.value.failure is Failure.TIMEOUT
