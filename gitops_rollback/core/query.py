@@ -35,15 +35,16 @@ BARE_VALUE = re.compile(r"[A-Za-z0-9_:]+", re.ASCII)
 DURATION = re.compile(r"(?:\d{1,12}(?:ms|[ywdhms]))+", re.ASCII)
 DURATION_PART = re.compile(r"(\d+)(ms|[ywdhms])", re.ASCII)
 SECONDS = re.compile(r"\d{1,12}", re.ASCII)
-UNITS = {
-    "y": timedelta(days=365),
-    "w": timedelta(weeks=1),
-    "d": timedelta(days=1),
-    "h": timedelta(hours=1),
-    "m": timedelta(minutes=1),
-    "s": timedelta(seconds=1),
-    "ms": timedelta(milliseconds=1),
+MILLISECONDS = {
+    "y": 365 * 86_400_000,
+    "w": 7 * 86_400_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1_000,
+    "ms": 1,
 }
+LONGEST_RANGE = timedelta(days=100 * 365)
 REGEX_OPERATORS = ("=~", "!~")
 REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 CHARACTER_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]?")
@@ -288,20 +289,14 @@ def _range_selector(expression: str, start: int, end: int) -> RangeSelector:
 def _duration(text: str) -> timedelta | None:
     """A PromQL duration, or bare seconds; None for anything else, or for more than a century."""
     if SECONDS.fullmatch(text):
-        seconds = int(text)
+        milliseconds = int(text) * 1_000
     elif DURATION.fullmatch(text):
-        seconds = sum(int(number) * UNITS[unit] // UNITS["s"] for number, unit in _parts(text))
+        parts: list[tuple[str, str]] = DURATION_PART.findall(text)
+        milliseconds = sum(int(number) * MILLISECONDS[unit] for number, unit in parts)
     else:
         return None
-    if seconds > 100 * 365 * 86_400:
-        return None
-    if SECONDS.fullmatch(text):
-        return timedelta(seconds=seconds)
-    return sum((int(number) * UNITS[unit] for number, unit in _parts(text)), timedelta(0))
-
-
-def _parts(text: str) -> list[tuple[str, str]]:
-    return DURATION_PART.findall(text)
+    within = milliseconds <= LONGEST_RANGE // timedelta(milliseconds=1)
+    return timedelta(milliseconds=milliseconds) if within else None
 
 
 def _offsets(expression: str) -> tuple[timedelta, ...]:

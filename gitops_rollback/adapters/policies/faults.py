@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+MOST_OF_A_FILE = 200
 LONGEST_SHOWN = 60  # characters of the file's own text in a message
 
 
@@ -36,8 +37,18 @@ def shown(text: str) -> str:
 
 
 def in_order(faults: list[Fault]) -> tuple[Fault, ...]:
-    """Each fault once, in the order of the file; at one place errors come first."""
-    return tuple(sorted(set(faults), key=_place))
+    """Each fault once, in the order of the file, errors first at one place; of a file the first 200, errors first."""
+    kept: list[Fault] = []
+    for path in sorted({fault.path for fault in faults}):
+        own = sorted(
+            {fault for fault in faults if fault.path == path}, key=lambda fault: (not fault.is_error, _place(fault))
+        )
+        kept += own[:MOST_OF_A_FILE]
+        if len(own) > MOST_OF_A_FILE:
+            last = own[MOST_OF_A_FILE]
+            message = f"and {len(own) - MOST_OF_A_FILE} more faults"
+            kept.append(Fault(path, last.line, last.col, message, "mend the first ones", last.severity))
+    return tuple(sorted(kept, key=_place))
 
 
 def _place(fault: Fault) -> tuple[str, int, int, bool, str]:

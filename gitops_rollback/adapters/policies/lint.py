@@ -46,8 +46,12 @@ def _data(spec: View) -> Iterator[Found]:
         return
     for target in spec.at("targets").items:
         if not target.has("data"):
-            message = f"target {shown(target.at('name').text or '')} is rolled back automatically and says nothing on its data"
-            yield target.mark, message, "add `data: {rollback: safe}` or `{rollback: ask}`"
+            name = shown(target.at("name").text or "")
+            yield (
+                target.mark,
+                f"target {name} is rolled back automatically and says nothing on its data",
+                "add `data: {rollback: safe}` or `{rollback: ask}`",
+            )
 
 
 def _hold(spec: View) -> Iterator[Found]:

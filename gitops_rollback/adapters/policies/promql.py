@@ -9,7 +9,9 @@ rewritten. 5,000 nested parentheses take 5 s, 10,000 end the process (measured).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import promql_parser
 
@@ -26,12 +28,20 @@ from gitops_rollback.core.query import (
 
 MAX_NESTING = 48
 MAX_OPERATORS = 128
+MAX_REGEX_WEIGHT = 1_000  # of one query; some 40 ms to compile
+WIDE_CLASS = 5  # what a class of Unicode weighs beside one letter, roughly
+WIDE = re.compile(r"\\+[wWsSdDpPbB]")
+REGEX_ATOM = re.compile(
+    r"\\+.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?P<least>\d{1,6})(?:,(?P<most>\d{0,6}))?(?P<repeat>\})|.",
+    re.DOTALL | re.ASCII,
+)
 SAMPLE = dict.fromkeys(VARIABLES, "sample")
 OPERATORS = frozenset({"+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<="})
 OPERATOR_WORDS = frozenset({"and", "or", "unless", "atan2"})
 COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 
 
+@lru_cache(maxsize=256)
 def template_errors(template: str) -> tuple[str, ...]:
     """Why `template` can never be asked; () if it can. It is filled with sample values first."""
     if not template.strip():
@@ -48,8 +58,6 @@ def parse_errors(expression: str) -> tuple[str, ...]:
     """Why the rendered `expression` is no PromQL query with one vector or scalar as its answer; () if it is one."""
     try:
         parsed = parse(expression)
-        ranges(expression)
-        look_back(expression)
     except QueryInvalid as exc:
         return (exc.message,)
     kind = _plain(parsed)
@@ -64,6 +72,11 @@ def parse(expression: str) -> promql_parser.Expr:
     """The parsed query. Raises: QueryInvalid if it is too long, too deep or not PromQL."""
     if len(expression) > 4 * LONGEST_QUERY:
         raise QueryInvalid("query", f"the query has {len(expression)} characters")
+    # Every duration is checked before the parser sees it: it panics on one that overflows.
+    ranges(expression)
+    look_back(expression)
+    if regex_weight(expression) > MAX_REGEX_WEIGHT:
+        raise QueryInvalid("query", "its regular expressions are too large")
     nesting = deepest = operators = 0
     for token in tokens(expression):
         nesting += (token.text in "([{") - (token.text in ")]}") if token.kind == "operator" else 0
@@ -75,7 +88,36 @@ def parse(expression: str) -> promql_parser.Expr:
         parsed: promql_parser.Expr = promql_parser.parse(_quoted(expression))
     except ValueError as exc:
         raise QueryInvalid("query", f"not PromQL: {str(exc)[:200]}") from exc
+    except BaseException as exc:
+        # A panic of the parser's Rust side is no `Exception`, and its class cannot be imported.
+        if type(exc).__name__ != "PanicException":
+            raise
+        raise QueryInvalid("query", "not PromQL: the parser cannot read it") from exc
     return parsed
+
+
+def regex_weight(expression: str) -> int:
+    """How much the regular expressions of a query ask of a compiler: its atoms, multiplied by their repetitions."""
+    literals = (token.text[1:-1] for token in tokens(expression) if token.kind == "string")
+    return sum(_weight(literal) for literal in literals)
+
+
+def _weight(pattern: str) -> int:
+    groups = [0]
+    atom = 0
+    for match in REGEX_ATOM.finditer(pattern):
+        text = match.group()
+        if text == "(":
+            groups.append(0)
+            continue
+        if text == ")":
+            atom = groups.pop() if len(groups) > 1 else 1
+        elif match.lastgroup == "repeat":
+            atom *= max(int(match["least"]), int(match["most"] or 0)) - 1
+        else:
+            atom = 1 + WIDE_CLASS * len(WIDE.findall(text))
+        groups[-1] = min(groups[-1] + max(atom, 0), 10 * MAX_REGEX_WEIGHT)
+    return min(sum(groups), 10 * MAX_REGEX_WEIGHT)
 
 
 def selected(expression: str) -> tuple[tuple[str, str, str], ...]:
@@ -91,6 +133,7 @@ def selected(expression: str) -> tuple[tuple[str, str, str], ...]:
     return tuple(sorted(found))
 
 
+@lru_cache(maxsize=256)
 def template_warnings(template: str) -> tuple[tuple[str, str], ...]:
     """(what looks wrong, what to write instead) for a template without errors."""
     return tuple(_warnings(template))

@@ -13,12 +13,15 @@ from gitops_rollback.adapters.policies.building import build_policy
 from gitops_rollback.adapters.policies.document import Mapped, Mark, read_document
 from gitops_rollback.adapters.policies.faults import Fault, in_order
 from gitops_rollback.adapters.policies.lint import lint_faults
-from gitops_rollback.adapters.policies.rules import rule_faults
+from gitops_rollback.adapters.policies.promql import regex_weight
+from gitops_rollback.adapters.policies.rules import queries, rule_faults
 from gitops_rollback.adapters.policies.shape_faults import read_shape
 from gitops_rollback.adapters.policies.unbuilt import unbuilt
 from gitops_rollback.adapters.policies.view import View
-from gitops_rollback.core.errors import PolicyInvalid
+from gitops_rollback.core.errors import PolicyInvalid, QueryInvalid
 from gitops_rollback.core.policy import Policy
+
+MAX_FILE_WEIGHT = 10_000
 
 __all__ = ["Fault", "ReadPolicy", "read_policy"]
 
@@ -47,8 +50,11 @@ def read_policy(text: bytes, path: str, revision: str) -> ReadPolicy:
     root, faults = read_document(text, path)
     if root is None:
         return ReadPolicy(None, in_order(faults))
-    shape, found = read_shape(root, path)
     spec = View(root, root.mark).at("spec")
+    too_much = _query_budget(spec, path)
+    if too_much:
+        return ReadPolicy(None, in_order([*faults, *too_much]))
+    shape, found = read_shape(root, path)
     faults += found
     if isinstance(spec.node, Mapped):
         faults += rule_faults(spec, path)
@@ -59,6 +65,20 @@ def read_policy(text: bytes, path: str, revision: str) -> ReadPolicy:
     asks = tuple(dict.fromkeys(key.name for key in unbuilt(spec) if key.asks))
     policy = build_policy(shape, path, revision, asks, tuple(str(fault) for fault in ordered))
     return ReadPolicy(policy, ordered, _places(spec))
+
+
+def _query_budget(spec: View, path: str) -> list[Fault]:
+    """All queries of a file together may not keep the regex compiler busy for long; one is bounded by itself."""
+    weight = 0
+    for query in queries(spec):
+        try:
+            weight += regex_weight(query.text or "")
+        except QueryInvalid:
+            continue
+        if weight > MAX_FILE_WEIGHT:
+            message = "the regular expressions of this file are too large together"
+            return [Fault(path, query.mark.line, query.mark.col, message, "split the policy")]
+    return []
 
 
 def _one_a_place(faults: list[Fault]) -> list[Fault]:

@@ -174,7 +174,7 @@ def _rendered(spec: View) -> Iterator[Found]:
     """Each query with each target's real names: what a sample fits into, a real name may not."""
     pairs = [
         (query, target)
-        for query in _queries(spec)
+        for query in queries(spec)
         for target in spec.at("targets").items
         if query.text and target.at("name").text and target.has("application")
     ]
@@ -187,7 +187,8 @@ def _rendered(spec: View) -> Iterator[Found]:
                 yield query.mark, f"for target {shown(target.at('name').text or '')}: {exc.message}", ""
 
 
-def _queries(spec: View) -> tuple[View, ...]:
+def queries(spec: View) -> tuple[View, ...]:
+    """Every query template of triggers and checks, in the order of the file."""
     items = (*spec.at("triggers").items, *spec.at("verification", "checks").items)
     return tuple(item.at(key) for item in items for key in ("query", "bad", "total") if item.has(key))
 

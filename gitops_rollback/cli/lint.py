@@ -1,0 +1,127 @@
+"""`gitops-rollback lint PATH...`: is each policy file usable, and where not, which place must change?
+
+Reads files as they lie on disk, with the mode that git would give them. Faults go to stdout, since they are the answer;
+the count goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from gitops_rollback.adapters.policies.document import MAX_BYTES
+from gitops_rollback.adapters.policies.faults import Fault
+from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, PolicySet, is_policy_path, load_policies
+from gitops_rollback.cli.output import print_document
+
+POLICIES = Path(".gitops-rollback", "policies")
+WORKING_COPY = "working-copy"
+MAX_WALKED = 100_000
+
+
+@click.command
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("text", "json", "github")),
+    default="text",
+    show_default=True,
+    help="Form of the answer; github makes annotations of a pull request.",
+)
+@click.pass_context
+def command(ctx: click.Context, paths: tuple[Path, ...], output: str) -> None:
+    """Check policy files; all faults at once, as file:line:col.
+
+    A directory that holds .gitops-rollback/policies stands for that; any other one for all YAML files below it.
+    Exit code 0: usable (warnings allowed), 1: errors, 2: nothing to check.
+
+    \b
+    Examples:
+      gitops-rollback lint .
+      gitops-rollback lint .gitops-rollback/policies/payments.yaml
+      gitops-rollback lint . -o github
+    """
+    files = [_policy_file(path) for path in dict.fromkeys(_files(paths))]
+    if not files:
+        raise click.UsageError("there are no policy files (*.yaml, *.yml) below these paths")
+    found = load_policies(files, WORKING_COPY)
+    _print(found, len(files), output)
+    ctx.exit(1 if found.errors else 0)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir() or path.is_symlink():
+            yield path
+            continue
+        root = path / POLICIES if (path / POLICIES).is_dir() else path
+        walked = 0
+        for directory, names, files in os.walk(root):
+            names[:] = sorted(name for name in names if name != ".git")
+            yield from (Path(directory, name) for name in sorted(files) if is_policy_path(name))
+            walked += len(files)
+            if walked > MAX_WALKED:
+                raise click.UsageError(f"more than {MAX_WALKED} files below {path}; name the policies' directory")
+
+
+def _policy_file(path: Path) -> PolicyFile:
+    """The file as git would have it. One that was named on the command line is read whatever its name is."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return PolicyFile(path.as_posix(), "120000" if stat.S_ISLNK(status.st_mode) else "040000", b"")
+        mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
+        if status.st_size > MAX_BYTES:
+            return PolicyFile(path.as_posix(), mode, None)
+        with path.open("rb") as file:
+            return PolicyFile(path.as_posix(), mode, file.read(MAX_BYTES + 1))
+    except OSError as exc:
+        raise click.UsageError(f"{path}: {exc.strerror or type(exc).__name__}") from exc
+
+
+def _print(found: PolicySet, files: int, output: str) -> None:
+    errors = len(found.errors)
+    warnings = len(found.faults) - errors
+    if output == "json":
+        faults = [_document(fault) for fault in found.faults]
+        print_document({"files": files, "errors": errors, "warnings": warnings, "faults": faults}, "json")
+        return
+    for fault in found.faults:
+        click.echo(_annotation(fault) if output == "github" else str(fault))
+    read = f"{min(files, MAX_FILES)} file{'' if files == 1 else 's'}"
+    click.echo(f"{read}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", err=True)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _document(fault: Fault) -> dict[str, object]:
+    return {
+        "path": fault.path,
+        "line": fault.line,
+        "column": fault.col,
+        "severity": fault.severity,
+        "message": fault.message,
+        "fix": fault.fix,
+    }
+
+
+def _annotation(fault: Fault) -> str:
+    """A workflow command. Source: docs.github.com, Workflow commands, "Setting an error message"."""
+    place = f"file={_property(fault.path)},line={fault.line},col={fault.col}"
+    text = f"{fault.message} ({fault.fix})" if fault.fix else fault.message
+    return f"::{fault.severity} {place}::{_escaped(text)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
