@@ -25,14 +25,18 @@ REQUESTS_KEPT = 10_000
 BACKEND_SECONDS = 120.0
 BODY_LIMIT = 1 << 30
 
-# Hooks of the server, not of the repositories: these stay as a test or a user made them.
+# Hooks of the server, not of the repositories: these stay as a test or a user made them. The file `refused` beside the
+# hooks has a ref in its first line, or nothing for all of them, and the words for people in the others.
+PRE_RECEIVE_HOOK = """#!/bin/sh
+refused=$(dirname "$0")/refused
+[ -f "$refused" ] && [ -z "$(head -n 1 "$refused")" ] || exit 0
+tail -n +2 "$refused" >&2
+exit 1
+"""
 UPDATE_HOOK = """#!/bin/sh
-# Refuses a ref that the file beside this hook names, with the words of its other lines.
-dir=$(dirname "$0")
-[ -f "$dir/refused" ] || exit 0
-ref=$(head -n 1 "$dir/refused")
-[ -z "$ref" ] || [ "$ref" = "$1" ] || exit 0
-tail -n +2 "$dir/refused" >&2
+refused=$(dirname "$0")/refused
+[ -f "$refused" ] && [ "$(head -n 1 "$refused")" = "$1" ] || exit 0
+tail -n +2 "$refused" >&2
 exit 1
 """
 POST_RECEIVE_HOOK = """#!/bin/sh
@@ -72,13 +76,14 @@ class RefChange:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests of `on`, instead of (or after) the real answer."""
+    """What happens to the next `times` requests of `on`; `after`: once git has done its work, else instead of it."""
 
     kind: Literal["status", "cut", "hang", "drip"]
     on: Operation
     times: int
     code: int = 503
     headers: Mapping[str, str] = field(default_factory=dict)
+    after: bool = False
 
 
 class GitServer:
@@ -144,18 +149,23 @@ class GitServer:
 
     def cut_reply(self, times: int = 1) -> None:
         """Close the connection after a push has landed, before its answer."""
-        self._add(Fault("cut", Operation.PUSH, times))
+        self._add(Fault("cut", Operation.PUSH, times, after=True))
 
     def status(
-        self, code: int, headers: Mapping[str, str] | None = None, on: Operation = Operation.ANY, times: int = 1
+        self,
+        code: int,
+        headers: Mapping[str, str] | None = None,
+        on: Operation = Operation.ANY,
+        times: int = 1,
+        after: bool = False,
     ) -> None:
-        """Answer with this status instead of git."""
-        self._add(Fault("status", on, times, code, headers or {}))
+        """Answer with this status; `after` git has done its work, as a proxy that gives up does."""
+        self._add(Fault("status", on, times, code, headers or {}, after))
 
-    def hang(self, on: Operation = Operation.ANY, times: int = 1) -> None:
-        """Take the request and stay silent until `release`; a push lands only then."""
+    def hang(self, on: Operation = Operation.ANY, times: int = 1, after: bool = False) -> None:
+        """Take the request and stay silent until `release`; without `after`, a push lands only then."""
         self._released.clear()
-        self._add(Fault("hang", on, times))
+        self._add(Fault("hang", on, times, after=after))
 
     def drip(self, on: Operation = Operation.ANY, times: int = 1) -> None:
         """Answer, but one byte a second."""
@@ -201,7 +211,8 @@ class GitServer:
         return environment
 
     def _write_hooks(self) -> None:
-        for name, text in (("update", UPDATE_HOOK), ("post-receive", POST_RECEIVE_HOOK)):
+        hooks = {"pre-receive": PRE_RECEIVE_HOOK, "update": UPDATE_HOOK, "post-receive": POST_RECEIVE_HOOK}
+        for name, text in hooks.items():
             hook = Path(self._hooks.name) / name
             hook.write_text(text, "ascii")
             hook.chmod(0o755)
@@ -240,21 +251,30 @@ class _Handler(BaseHTTPRequestHandler):
         user, password = self._credentials()
         git_server.requests.append(Request(self.command, self.path, operation, user))
         fault = git_server.take_fault(operation)
-        if fault is not None and fault.kind == "status":
-            return self._answer(fault.code, fault.headers, b"fault\n")
+        if fault is not None and not fault.after and self._strike(fault):
+            return
         if git_server.user and (user, password) != (git_server.user, git_server.password):
-            return self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+            return
         if git_server.read_only and operation in (Operation.PUSH, Operation.ADVERTISE_PUSH):
-            return self._answer(403, {}, b"read only\n")
-        if fault is not None and fault.kind == "hang":
-            git_server.pause(None)
+            self._answer(403, {}, b"read only\n")
+            return
         if operation is Operation.PUSH and git_server.before_push is not None:
             git_server.before_push(git_server.root / urlsplit(self.path).path.split("/")[1])
         status, headers, content = self._backend(body, user)
-        if fault is not None and fault.kind == "cut":
+        if fault is not None and fault.after and self._strike(fault):
+            return
+        self._answer(status, headers, content, slowly=fault is not None and fault.kind == "drip")
+
+    def _strike(self, fault: Fault) -> bool:
+        """True if the request needs nothing more."""
+        if fault.kind == "status":
+            self._answer(fault.code, fault.headers, b"fault\n")
+        elif fault.kind == "cut":
             self.close_connection = True
-            return None
-        return self._answer(status, headers, content, slowly=fault is not None and fault.kind == "drip")
+        elif fault.kind == "hang":
+            self.server.git_server.pause(None)
+        return fault.kind in ("status", "cut")
 
     def _operation(self) -> Operation:
         if "service=git-receive-pack" in self.path:

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,7 +70,7 @@ class Clone:
         if faults.is_corrupt(complaint):
             self.broken = True
 
-    def refresh(self, also: Iterable[str] = ()) -> None:
+    def refresh(self, also: Collection[str] = ()) -> None:
         """Bring all followed refs, and the branches `also`, to what the remote has now.
 
         Clones first, and anew if the clone is corrupt.
@@ -78,7 +78,9 @@ class Clone:
         Raises: RepositoryUnavailable; CredentialsRejected; StalledError (empty, no such branch, untrusted, disk full).
         """
         with self._held():
-            self._ensure()
+            fresh = self._ensure()
+            if fresh and not also:
+                return
             try:
                 self._fetch_all(also)
             except RepositoryUnavailable:
@@ -162,11 +164,12 @@ class Clone:
         with self._lock.held(self._settings.clone_deadline):
             yield
 
-    def _ensure(self) -> None:
-        """Have a clone, a whole one. Called with the lock held."""
+    def _ensure(self) -> bool:
+        """Have a clone, a whole one; True if it was made just now. Called with the lock held."""
         if self.broken or (self.directory.exists() and not (self.directory / "config").is_file()):
             self._discard()
-        if not self.directory.exists():
+        fresh = not self.directory.exists()
+        if fresh:
             self._clone()
         elif not self._opened:
             _sweep(self.directory, STALE_SECONDS)
@@ -174,6 +177,7 @@ class Clone:
             if self.tip(self.branch) is None:  # made for another branch of the same remote
                 self._fetch_first(self.git)
         self._opened = True
+        return fresh
 
     def _discard(self) -> None:
         self.close()
@@ -228,8 +232,9 @@ class Clone:
         forms: tuple[tuple[str, ...], ...] = ((_since(FIRST_DEPTH),), (_since(DEPTHS[1]),), ())
         self._fetch_any([(BLOBLESS, *form) for form in forms], (self._branch_refspec(),), git)
         # Blobs too: the journal is read whole, and a blobless clone would load each of its entries alone.
-        journal = (_refspec(f"{self._settings.journal_branch}*"),)
-        self._fetch_any([("--no-filter", _since(FIRST_DEPTH)), ("--no-filter",)], journal, git)
+        others = (self._settings.journal_branch, self._settings.control_branch)
+        patterns = [_refspec(f"{branch}*") for branch in others]
+        self._fetch_any([("--no-filter", _since(FIRST_DEPTH)), ("--no-filter",)], patterns, git)
 
     def _fetch_any(self, forms: Sequence[tuple[str, ...]], refspecs: Sequence[str], git: Git) -> None:
         """The first of `forms` that works. Raises: what the last one raised."""
@@ -240,7 +245,7 @@ class Clone:
                 continue
         return self._fetch(forms[-1], refspecs, CLONING, git)
 
-    def _fetch_all(self, also: Iterable[str]) -> None:
+    def _fetch_all(self, also: Collection[str]) -> None:
         others = dict.fromkeys((self._settings.journal_branch, self._settings.control_branch, *also))
         others.pop(self.branch, None)
         # By pattern: a fetch that names a branch which does not exist fails as a whole.
