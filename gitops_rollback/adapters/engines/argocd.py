@@ -78,7 +78,7 @@ LIBRARY_ERRORS: tuple[tuple[type[exceptions.RequestException], str], ...] = (
     (exceptions.StreamConsumedError, "the answer was read twice"),
     (exceptions.UnrewindableBodyError, "the request could not be sent again"),
     (exceptions.TooManyRedirects, "too many redirects"),
-    (exceptions.InvalidHeader, "the token holds characters that no header may hold"),
+    (exceptions.InvalidHeader, "a header that HTTP does not allow"),
     (exceptions.InvalidProxyURL, "the proxy's address is not usable"),
     (exceptions.MissingSchema, "the server's address is not usable"),
     (exceptions.InvalidSchema, "the server's address is not usable"),
