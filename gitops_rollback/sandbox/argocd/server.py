@@ -95,7 +95,7 @@ class Server(ThreadingHTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, *_about: Any) -> None:
         """A client that went away is no news; anything else is the sandbox's own failure."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
