@@ -82,9 +82,9 @@ def decision_path(application: str, at: datetime) -> str:
 def _segment(part: str) -> str:
     """One path segment: what git or a file system would read as more than a name is escaped (`..`, `.git`, empty)."""
     escaped = quote(part, safe="")
-    if not part or part.startswith("."):
-        return "%2E" + escaped.removeprefix(".")
-    return escaped
+    if not part:
+        return "%"
+    return "%2E" + escaped[1:] if part.startswith(".") else escaped
 
 
 def encode_record(record: RollbackRecord) -> bytes:
