@@ -46,8 +46,8 @@ class RangeFacts:
     """The deployed range of one application, and what is known of the trees in it.
 
     `inputs` names the tree of the application's inputs after a commit, for each of `commits` that changes them and for
-    the last good revision; a suspect without it cannot be judged automatically. `earlier_inputs` are those that were live
-    before the last good one. `ground_after` says where undoing exactly these commits (newest first) would end.
+    the last good revision; a suspect without it cannot be judged automatically. `earlier_inputs` are those that were
+    live before the last good one. `ground_after` says where undoing exactly these commits (newest first) would end.
     """
 
     bad: DeploymentRecord

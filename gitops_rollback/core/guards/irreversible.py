@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator
 
-from gitops_rollback.core.differences import differences
+from gitops_rollback.core.differences import Difference, differences
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import ChangedFile, GuardFacts, allow, ask
 from gitops_rollback.core.kinds import why_not
@@ -88,24 +88,22 @@ def _views(changed: ChangedFile) -> tuple[FileView, FileView] | str:
 
 def _plain_objections(before: FileView, after: FileView, in_plan: Collection[str]) -> Iterator[str]:
     path = before.path
-    if any(is_json_patch(document) for document in (*before.plain, *after.plain)) and before.plain != after.plain:
+    if before.plain != after.plain and any(is_json_patch(document) for document in (*before.plain, *after.plain)):
         yield f"{path} is a patch of an object that is not seen"
-        return
-    whole = bool(before.plain) != bool(after.plain)
-    if before.is_kustomization or after.is_kustomization:
-        if whole and (before.plain or after.plain):
-            yield f"{path} would come or go"
-            return
-        directory = posixpath.dirname(path)
-        found = (kustomization_risk(one, directory, in_plan) for one in differences(before.plain, after.plain))
-    elif before.is_chart or after.is_chart:
-        found = (chart_risk(one) for one in differences(before.plain, after.plain))
-    elif whole or len(before.plain) != len(after.plain):
+    elif len(before.plain) != len(after.plain):
         yield f"{path} holds values that would come or go as a whole"
-        return
     else:
-        found = (risk(one) for one in differences(before.plain, after.plain))
-    yield from (f"{path}: {why}" for why in found if why)
+        for old, new in zip(before.plain, after.plain, strict=True):
+            for one in differences(old, new):
+                why = _risk(before, one, in_plan)
+                if why:
+                    yield f"{path}: {why}"
+
+
+def _risk(file: FileView, difference: Difference, in_plan: Collection[str]) -> str:
+    if file.is_kustomization:
+        return kustomization_risk(difference, posixpath.dirname(file.path), in_plan)
+    return chart_risk(difference) if file.is_chart else risk(difference)
 
 
 def _created(facts: GuardFacts) -> frozenset[str] | None:
