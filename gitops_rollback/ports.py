@@ -18,6 +18,7 @@ from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.plan import Reversal
+from gitops_rollback.core.policy import Notification
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
 
@@ -274,6 +275,7 @@ class Message:
     rollback_id: str = ""
     page: bool = False
     details: Mapping[str, object] | None = None
+    routes: tuple[Notification, ...] = ()  # where the application's policy wants it, besides the settings' places
 
 
 class Notifier(Protocol):

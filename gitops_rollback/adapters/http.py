@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 import httpcore
@@ -92,9 +93,16 @@ class Http:
         """POST `form`, url-encoded. Raises: OutboundBlocked; HttpFailed."""
         return self.post(url, urlencode(form).encode(), "application/x-www-form-urlencoded", timeout)
 
-    def post(self, url: str, content: bytes, content_type: str, timeout: timedelta) -> HttpAnswer:
+    def post(
+        self,
+        url: str,
+        content: bytes,
+        content_type: str,
+        timeout: timedelta,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> HttpAnswer:
         """POST `content`. Raises: OutboundBlocked; HttpFailed."""
-        return self._send("POST", url, timeout, content, {"Content-Type": content_type})
+        return self._send("POST", url, timeout, content, {**headers, "Content-Type": content_type})
 
     def close(self) -> None:
         """Close all kept connections; the client is unusable afterwards."""

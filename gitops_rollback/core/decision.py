@@ -86,11 +86,14 @@ class Circumstances:
     """What forbids or delays acting, whatever the plan says. Sentences are for people; "" means it does not hold."""
 
     stopped: str = ""
+    suspended: str = ""
     journal_trouble: str = ""
+    unwritable: str = ""  # the journal cannot be written to: only suggest
     unsettled: str = ""  # not all applications of the repository have been looked at since the start
+    settled: str = ""  # a person's no, or a rollback of this very revision that has ended
     rolled_back: str = ""  # at most once: this revision or culprit was rolled back by itself before
     mass_event: str = ""
-    cooldown_until: datetime | None = None
+    part_of: str = ""  # another application of the same incident speaks for this one
 
 
 def alarm(case: Case, now: datetime) -> Decision:
@@ -222,6 +225,10 @@ def _hold_while_stopped(_r: Decision, _p: Proposal, around: Circumstances, _now:
     return Decision(Act.HOLD, Reason.PAUSED, around.stopped) if around.stopped else None
 
 
+def _hold_while_suspended(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.HOLD, Reason.SUSPENDED, around.suspended) if around.suspended else None
+
+
 def _hold_without_memory(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
     return Decision(Act.HOLD, Reason.JOURNAL_LOST, around.journal_trouble) if around.journal_trouble else None
 
@@ -232,6 +239,10 @@ def _wait_until_all_are_seen(_r: Decision, _p: Proposal, around: Circumstances, 
 
 def _hold_what_was_rolled_back(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
     return Decision(Act.HOLD, Reason.ALREADY_ROLLED_BACK, around.rolled_back) if around.rolled_back else None
+
+
+def _leave_what_is_settled(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.LEAVE, Reason.ALREADY_ROLLED_BACK, around.settled) if around.settled else None
 
 
 def _leave_what_is_undone(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
@@ -261,34 +272,54 @@ def _ask_when_blame_is_unclear(_r: Decision, proposal: Proposal, _a: Circumstanc
     return Decision(Act.ASK, blame.reason or Reason.SEVERAL_SUSPECTS, blame.message)
 
 
+def _ask_without_journal(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.ASK, Reason.JOURNAL_UNWRITABLE, around.unwritable) if around.unwritable else None
+
+
 def _ask_by_guard(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
     return _by_guard(proposal, GuardResult.ASK, Act.ASK)
 
 
-def _wait_for_cooldown(raised: Decision, _p: Proposal, around: Circumstances, now: datetime) -> Decision | None:
-    until = around.cooldown_until
-    if raised.act is not Act.ROLL_BACK or until is None or now >= until:
-        return None
-    return Decision(Act.WAIT, Reason.COOLDOWN, f"cooling down after the last rollback until {until:%H:%M:%S}Z")
+def _wait_for_cooldown(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    """Time alone ends a cooldown, so it waits where every other guard has said yes."""
+    cooling = next((answer for answer in proposal.guards if answer.reason is Reason.COOLDOWN), None)
+    return Decision(Act.WAIT, Reason.COOLDOWN, cooling.message) if cooling else None
+
+
+def _leave_to_the_incident(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.LEAVE, Reason.INCIDENT, around.part_of) if around.part_of else None
+
+
+def _hold_what_came_back(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+    """Somebody lands it again: undoing it once more would only start a fight."""
+    for answer in proposal.guards:
+        if answer.reason is Reason.CAME_BACK:
+            return Decision(Act.HOLD, Reason.CAME_BACK, f"{answer.message}. {answer.remedy}")
+    return None
 
 
 def _by_guard(proposal: Proposal, result: GuardResult, act: Act) -> Decision | None:
     for answer in proposal.guards:
-        if answer.result is result:
+        if answer.result is result and answer.reason is not Reason.COOLDOWN:
             return Decision(act, answer.reason or Reason.GUARD_FAILED, f"{answer.message} {answer.remedy}".strip())
     return None
 
 
 _AFTER_BLAME: tuple[Callable[[Decision, Proposal, Circumstances, datetime], Decision | None], ...] = (
     _hold_while_stopped,  # a person's word outranks everything
+    _hold_while_suspended,
     _hold_without_memory,  # what was done before must be known before anything is done
     _wait_until_all_are_seen,  # one red application looks different when all are red
+    _leave_what_is_settled,
     _hold_what_was_rolled_back,  # at most once, and no ping-pong
     _leave_what_is_undone,
     _page_on_mass_event,
+    _leave_to_the_incident,
     _page_without_plan,
+    _hold_what_came_back,  # promise 9
     _refuse_by_guard,
     _ask_when_blame_is_unclear,
     _ask_by_guard,
+    _ask_without_journal,
     _wait_for_cooldown,
 )

@@ -131,6 +131,8 @@ def a_proposal(
 
 ASKS = GuardAnswer("irreversible", GuardResult.ASK, Reason.IRREVERSIBLE, "a claim would go", "look")
 DENIES = GuardAnswer("friday", GuardResult.DENY, Reason.SCHEDULE, "frozen", "wait")
+COOLS = GuardAnswer("cooldown", GuardResult.ASK, Reason.COOLDOWN, "2m left", "wait")
+RETURNED = GuardAnswer("quarantine", GuardResult.ASK, Reason.CAME_BACK, "the tag is back", "find out who")
 ALLOWS = GuardAnswer("paths", GuardResult.ALLOW)
 RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdict(),))
 
@@ -163,15 +165,18 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
             Reason.SCHEDULE,
             id="strictest-wins",
         ),
+        pytest.param(a_proposal(PlanOutcome.CLEAN, COOLS), Circumstances(), Act.WAIT, Reason.COOLDOWN, id="cooling"),
         pytest.param(
-            a_proposal(),
-            Circumstances(cooldown_until=NOW + timedelta(seconds=1)),
-            Act.WAIT,
-            Reason.COOLDOWN,
-            id="cooling",
+            a_proposal(PlanOutcome.CLEAN, COOLS, ASKS), Circumstances(), Act.ASK, Reason.IRREVERSIBLE, id="cool-and-ask"
         ),
         pytest.param(
-            a_proposal(), Circumstances(cooldown_until=NOW), Act.ROLL_BACK, Reason.TRIGGER_FIRED, id="cooled-down"
+            a_proposal(PlanOutcome.CLEAN, RETURNED, ASKS), Circumstances(), Act.HOLD, Reason.CAME_BACK, id="came-back"
+        ),
+        pytest.param(a_proposal(), Circumstances(part_of="a"), Act.LEAVE, Reason.INCIDENT, id="incident"),
+        pytest.param(a_proposal(), Circumstances(suspended="s"), Act.HOLD, Reason.SUSPENDED, id="suspended"),
+        pytest.param(a_proposal(), Circumstances(settled="no"), Act.LEAVE, Reason.ALREADY_ROLLED_BACK, id="settled"),
+        pytest.param(
+            a_proposal(), Circumstances(unwritable="x"), Act.ASK, Reason.JOURNAL_UNWRITABLE, id="journal-unwritable"
         ),
     ],
 )

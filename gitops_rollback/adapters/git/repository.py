@@ -124,6 +124,10 @@ class GitConfigRepo:
         if sha in self._clone.boundary():
             self._clone.deepen(lambda: sha not in self._clone.boundary())
 
+    def has(self, sha: str) -> bool:
+        """True if the clone holds this commit now; the remote is not asked."""
+        return is_sha(sha) and self._clone.has(sha)
+
     def commits(self, since: str | None, until: str, limit: int = 1000) -> tuple[Commit, ...]:
         """As in `ports.ConfigRepo`. Deepens the clone where the range, or `limit`, reaches beyond it."""
         self._clone.need(until)

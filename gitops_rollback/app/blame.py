@@ -1,0 +1,197 @@
+"""Gathers the deployed range of an application and what ran here before, and asks who can be to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.inputs import Inputs, taken_back
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.view import View
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.errors import ObjectMissing
+from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
+from gitops_rollback.core.ownership import ours
+from gitops_rollback.core.plan import PlanOutcome, Reversal
+from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
+from gitops_rollback.core.suspects import Attribution, RangeFacts, attribute, last_good, our_revision
+from gitops_rollback.core.sync import DeploymentRecord, Source
+from gitops_rollback.core.trigger import BaselineLevel
+from gitops_rollback.ports import ConfigRepo
+
+MAX_RANGE = 1000
+
+
+@dataclass(frozen=True)
+class Past:
+    """What ran here before the bad deployment, oldest first, and which states were taken back."""
+
+    lived: tuple[LivedTree, ...]
+    taken_back: frozenset[str]
+    good: DeploymentRecord | None
+    good_revision: str | None
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The answer, with the inverse of the suspects as built on `head`. `reversal` None: there are no suspects."""
+
+    attribution: Attribution
+    reversal: Reversal | None = None
+    ground: Ground | None = None
+    restores: str = ""
+
+
+class Blamer:
+    """Reads the range from git; decides nothing itself."""
+
+    def __init__(self, repo: ConfigRepo, inputs: Inputs) -> None:
+        self._repo = repo
+        self._inputs = inputs
+
+    def blame(self, look: Look, view: View, listing: Listing, feeds: Callable[[Source], bool]) -> Blame:
+        """Raises: RepositoryUnavailable; a missing object of the past only makes that part unknown."""
+        if look.event is None:
+            raise ValueError("only a sync under watch can be blamed")
+        past = self.past(look, view, feeds)
+        reversals: dict[tuple[str, ...], Reversal] = {}
+
+        def reverse(commits: Iterable[Commit]) -> Reversal:
+            shas = tuple(commit.sha for commit in commits)
+            if shas not in reversals:
+                reversals[shas] = self._repo.reverse(view.heads.branch, shas)
+            return reversals[shas]
+
+        def ground_after(commits: tuple[Commit, ...]) -> Ground | None:
+            return self._ground(reverse(commits), look, past, look.raised.onset or look.event_started)
+
+        attribution = attribute(self._range(look, view, listing, feeds, past, ground_after))
+        if not attribution.suspects:
+            return Blame(attribution, restores=past.good_revision or "")
+        blamed = tuple(suspect.commit for suspect in attribution.suspects)
+        return Blame(attribution, reverse(blamed), ground_after(blamed), past.good_revision or "")
+
+    def past(self, look: Look, view: View, feeds: Callable[[Source], bool]) -> Past:
+        """The earlier deployments of the application as states of its inputs."""
+        earlier = [record for record in look.records if record.started_at < look.event_started]
+        revisions = {record.started_at: our_revision(record, feeds) for record in earlier}
+        undone = self._undone_states(look, view, [revision for revision in revisions.values() if revision])
+        states = {at: self._state(revision, look) for at, revision in revisions.items()}
+        marked = _marked_revisions(view.journal.records.values()) | {
+            revision for at, revision in revisions.items() if revision and states[at] in undone
+        }
+        good = last_good(
+            look.records,
+            look.bad_record,
+            in_repository=feeds,
+            window=look.policy.timing.window,
+            marked=marked,
+            on_line=lambda revision: self._repo.on_first_parent(revision, look.bad_revision),
+        )
+        lived = tuple(
+            LivedTree(state, record.started_at, _quiet(record, look, good), state in undone)
+            for record in earlier
+            if (state := states[record.started_at]) is not None
+        )
+        return Past(lived, undone, good, our_revision(good, feeds) if good else None)
+
+    def _undone_states(self, look: Look, view: View, revisions: list[str]) -> frozenset[str]:
+        """States that a rollback of ours took back, and those that the branch itself left and returned from."""
+        by_us = {
+            state
+            for record in view.journal.records.values()
+            if record.commit is not None and look.name in record.applications
+            if (state := self._state(record.bad_revision, look)) is not None
+        }
+        oldest = next((one for one in revisions if self._repo.is_ancestor(one, look.bad_revision)), None)
+        if oldest is None:
+            return frozenset(by_us)
+        line = [self._state(oldest, look)]
+        for commit in reversed(self._repo.commits(oldest, look.bad_revision, MAX_RANGE)):
+            if look.watched.own.of(commit.paths):
+                line.append(self._state(commit.sha, look))
+        return frozenset(by_us) | taken_back([state for state in line if state is not None])
+
+    def _range(
+        self,
+        look: Look,
+        view: View,
+        listing: Listing,
+        feeds: Callable[[Source], bool],
+        past: Past,
+        ground_after: Callable[[tuple[Commit, ...]], Ground | None],
+    ) -> RangeFacts:
+        commits = self._repo.commits(past.good_revision, look.bad_revision, MAX_RANGE) if past.good_revision else ()
+        own = look.watched.own
+        records = tuple(view.journal.records.values())
+        return RangeFacts(
+            bad=look.bad_record,
+            records=look.records,
+            last_good=past.good,
+            commits=commits,
+            onset=look.raised.onset or look.event_started,
+            own=own,
+            applications=tuple(fed.own for fed in listing.fed),
+            in_repository=feeds,
+            ground_after=ground_after,
+            our_commits=frozenset(commit.sha for commit in commits if ours(commit, records, None)),
+            inputs=self._states(commits, past.good_revision, look),
+            earlier_inputs=frozenset(tree.inputs for tree in past.lived),
+        )
+
+    def _states(self, commits: Iterable[Commit], good: str | None, look: Look) -> Mapping[str, str]:
+        """The state after each commit; one that touches none of the own files keeps the state before it."""
+        states: dict[str, str] = {}
+        state = self._state(good, look)
+        if good is not None and state is not None:
+            states[good] = state
+        for commit in reversed(tuple(commits)):
+            if state is None or look.watched.own.of(commit.paths):
+                state = self._state(commit.sha, look)
+            if state is not None:
+                states[commit.sha] = state
+        return states
+
+    def _state(self, treeish: str | None, look: Look) -> str | None:
+        if not treeish:
+            return None
+        try:
+            return self._inputs.of(treeish, look.watched.own)
+        except ObjectMissing:
+            return None
+
+    def _ground(self, reversal: Reversal, look: Look, past: Past, onset: datetime) -> Ground | None:
+        if reversal.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or reversal.tree is None:
+            return None
+        return judge_ground(self._state(reversal.tree, look), past.lived, onset)
+
+
+def _marked_revisions(records: Iterable[RollbackRecord]) -> set[str]:
+    """Revisions that may not come back by themselves: rolled back ones, and rollbacks that did not help."""
+    marked: set[str] = set()
+    for record in records:
+        if record.commit is None:
+            continue
+        marked.add(record.bad_revision)
+        if record.outcome in (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED):
+            marked.add(record.commit)
+    return marked
+
+
+def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None) -> bool | None:
+    """Was nothing firing when this deployment was replaced? None: no baseline shows it."""
+    if (
+        look.event is not None
+        and look.event.previous is not None
+        and record.started_at >= look.event.previous.started_at
+    ):
+        levels = {verdict.baseline.level for verdict in look.raised.verdicts}
+        if BaselineLevel.FIRING in levels:
+            return False
+        return True if levels == {BaselineLevel.QUIET} else None
+    if good is not None and record.started_at == good.started_at:
+        return True
+    lived = record.replaced_at - record.started_at if record.replaced_at else None
+    return True if lived is not None and lived >= look.policy.timing.window else None

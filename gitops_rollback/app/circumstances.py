@@ -1,0 +1,103 @@
+"""What forbids or delays acting, whatever the plan says: stops, memory, earlier rollbacks, everybody red at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.outbreaks import Alarm, Outbreak
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.view import View
+from gitops_rollback.core.decision import Circumstances, Proposal
+from gitops_rollback.core.errors import ObjectMissing
+from gitops_rollback.core.ownership import rolled_back_before
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, rollback_id
+from gitops_rollback.core.stop import PauseState, stopped
+from gitops_rollback.ports import ConfigRepo
+
+UNSETTLED_TICKS = 3
+
+
+@dataclass
+class Surroundings:
+    """Knows the repository's memory and the other applications. `settings_pause` is asked anew each time."""
+
+    repo: ConfigRepo
+    settings_pause: Callable[[], PauseState]
+    committer: str
+    _seen: set[str] = field(default_factory=set)
+    _ticks: int = 0
+    _unseen: tuple[str, ...] = ()
+
+    def see(self, listing: Listing, looked_at: Sequence[str]) -> None:
+        """Take note of a tick: which applications there are, and which could be looked at."""
+        names = {watched.name for watched in listing.watched}
+        self._ticks += 1
+        self._seen = (self._seen | set(looked_at)) & names
+        self._unseen = tuple(sorted(names - self._seen))
+
+    def around(self, alarm: Alarm, view: View, outbreak: Outbreak, now: datetime, writable: bool) -> Circumstances:
+        """Everything that stands around this application's alarm."""
+        look, proposal = alarm.look, alarm.proposal
+        return Circumstances(
+            stopped=self._stopped(look, view, now),
+            suspended=f"policy {look.policy.name} is suspended" if look.policy.suspend else "",
+            journal_trouble=self._journal_trouble(look, view),
+            unsettled=self._unsettled(),
+            settled=self._settled(look, view),
+            rolled_back=self._rolled_back(look, proposal, view),
+            mass_event=outbreak.too_many,
+            part_of=_part_of(look, outbreak),
+            unwritable="" if writable else "the journal could not be written to at the start",
+        )
+
+    def _stopped(self, look: Look, view: View, now: datetime) -> str:
+        control, head = view.pauses
+        stop = stopped(look.name, now, self.settings_pause(), control, head, (look.target.name,))
+        return stop.message if stop else ""
+
+    def _unsettled(self) -> str:
+        if not self._unseen or self._ticks >= UNSETTLED_TICKS:
+            return ""
+        return f"{len(self._unseen)} applications have not been looked at since the start"
+
+    def _journal_trouble(self, look: Look, view: View) -> str:
+        """Commits of ours without a journal: what was done before is not known, so nothing is done now."""
+        if view.journal.trouble:
+            return view.journal.trouble
+        if view.heads.journal is not None:
+            return ""
+        try:
+            commits = self.repo.commits(look.bad_revision, view.heads.branch)
+        except ObjectMissing:
+            commits = ()
+        if any(self.committer in commit.committer and "Rollback-Id" in commit.trailers for commit in commits):
+            return "the branch holds our commits, but the journal is gone: run `gitops-rollback journal rebuild`"
+        return ""
+
+    def _rolled_back(self, look: Look, proposal: Proposal, view: View) -> str:
+        """At most once for each (application, bad revision) and each (repository, culprit)."""
+        culprits = {suspect.commit.sha for suspect in proposal.attribution.suspects}
+        records = view.journal.records.values()
+        before = rolled_back_before(look.name, look.bad_revision, culprits, self.repo.name, records)
+        return f"{before} has rolled it back before; a second rollback is a person's decision" if before else ""
+
+    def _settled(self, look: Look, view: View) -> str:
+        """This very rollback has ended without a push of its own: a person's or a guard's no, or a held one."""
+        record = view.journal.records.get(rollback_id(self.repo.name, look.name, look.bad_revision))
+        if record is None or record.phase is not Phase.DONE or record.commit is not None:
+            return ""
+        if record.outcome is RollbackOutcome.SUPERSEDED:
+            return ""
+        return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
+
+
+def _part_of(look: Look, outbreak: Outbreak) -> str:
+    """In an incident with one culprit the first application speaks for all."""
+    incident = outbreak.incident_of(look.name)
+    if incident is None or incident.culprit is None or incident.applications[0] == look.name:
+        return ""
+    first, count = incident.applications[0], len(incident.applications)
+    return f"{first} is rolled back for all {count} applications that have {incident.culprit[:12]}"

@@ -1,0 +1,129 @@
+"""The running controller: one loop for each config repository, woken by time and by the engines' hints."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+
+from gitops_rollback.app.health import Health
+from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.sync import ApplicationId
+from gitops_rollback.ports import Clock, Engine
+
+DEFAULT_INTERVAL = timedelta(seconds=15)
+WAIT_SLICE_SECONDS = 1.0
+SHORTEST_WAKE_SECONDS = 0.25
+LONGEST_BACKOFF = 8
+log = structlog.get_logger()
+
+
+@dataclass
+class RepositoryLoop:
+    """Turns one repository's reconciler. A tick never overlaps itself; one that comes late is skipped, not queued."""
+
+    name: str
+    reconciler: Reconciler
+    clock: Clock
+    health: Health
+    report: Callable[[Tick], None]
+    failed: Callable[[str, RollbackError], None]
+    interval: timedelta = DEFAULT_INTERVAL
+    _hint: threading.Event = field(default_factory=threading.Event)
+    _following: bool = False
+    _failures: int = 0
+
+    def wake(self) -> None:
+        """An application may have changed: look sooner if a rollback is under way."""
+        self._hint.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`. Nothing that a tick raises ends the loop."""
+        while not stop.is_set():
+            self.health.turned(self.name)
+            self.turn()
+            self._wait(stop)
+
+    def turn(self) -> None:
+        """One tick, at the newest multiple of the interval."""
+        now = aligned(self.clock.now(), self.interval)
+        try:
+            tick = self.reconciler.tick(now)
+        except RollbackError as error:
+            self._failures += 1
+            self.health.report(self.name, False, f"{error.reason.value}: {error.message}")
+            self.failed(self.name, error)
+            return
+        except Exception:
+            self._failures += 1
+            self.health.report(self.name, False, "InternalError: see the log")
+            log.exception("a tick failed", repo=self.name)
+            return
+        self._failures = 0
+        self._following = any(sight.progress is not None for sight in tick.sights)
+        timings = [watched.policy.timing.interval for watched in tick.listing.watched]
+        self.interval = min(timings, default=DEFAULT_INTERVAL)
+        self.health.report(
+            self.name, True, f"{len(tick.listing.watched)} applications watched at {tick.view.heads.branch[:12]}"
+        )
+        self.report(tick)
+
+    def _wait(self, stop: threading.Event) -> None:
+        """Until the next multiple of the interval, or a hint while a rollback is under way; longer after failures."""
+        steps = min(2**self._failures, LONGEST_BACKOFF) if self._failures else 1
+        due = aligned(self.clock.now(), self.interval) + self.interval * steps
+        end = time.monotonic() + self.clock.real_seconds(due - self.clock.now())
+        earliest = time.monotonic() + SHORTEST_WAKE_SECONDS
+        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+            self.health.turned(self.name)
+            if self._following and self._hint.is_set() and time.monotonic() >= earliest:
+                break
+            stop.wait(min(left, WAIT_SLICE_SECONDS, SHORTEST_WAKE_SECONDS if self._following else left))
+        self._hint.clear()
+
+
+@dataclass
+class Controller:
+    """All loops and streams, each in its own thread."""
+
+    loops: tuple[RepositoryLoop, ...]
+    engines: tuple[Engine, ...]
+    stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        for loop in self.loops:
+            self._spawn(f"loop {loop.name}", partial(loop.run, self.stop))
+        for engine in self.engines:
+            self._spawn(f"stream {engine.instance}", partial(engine.watch, self._wake, self.stop))
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Ask all to end, and wait; True if all did."""
+        self.stop.set()
+        for loop in self.loops:
+            loop.wake()
+        end = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _wake(self, _application: ApplicationId) -> None:
+        for loop in self.loops:
+            loop.wake()
+
+    def _spawn(self, name: str, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+
+def aligned(now: datetime, interval: timedelta) -> datetime:
+    """The newest multiple of `interval` since the epoch, so that all replicas share their ticks."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + (now - epoch) // interval * interval

@@ -1,0 +1,160 @@
+"""Which applications of the engines does this repository feed, and which policy watches each?
+
+A policy at the head names an application; one that only the judged change removed from the policies is found too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.view import PolicyStore, View, find_target, names
+from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.deployments import HARD_END, source_index
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.paths import Paths, own_paths
+from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.repository_url import path_equal, same_repository
+from gitops_rollback.core.sync import ApplicationState, Source
+from gitops_rollback.ports import ConfigRepo, Engine
+
+
+@dataclass(frozen=True)
+class Fed:
+    """One application that renders from our repository, and its own files there."""
+
+    engine: Engine
+    state: ApplicationState
+    indexes: tuple[int, ...]
+    own: Paths
+
+    @property
+    def name(self) -> str:
+        return str(self.state.id)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A target or an engine that cannot be watched, and why."""
+
+    subject: str
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All that one look at the engines found for this repository."""
+
+    watched: tuple[Watched, ...]
+    fed: tuple[Fed, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def named(self, application: str) -> tuple[Fed, ...]:
+        """The application of this full name; () if it is gone."""
+        return tuple(fed for fed in self.fed if fed.name == application)
+
+
+class Directory:
+    """Lists the engines and joins them with the policies."""
+
+    def __init__(
+        self, repo: ConfigRepo, engines: Sequence[Engine], policies: PolicyStore, aliases: Sequence[str] = ()
+    ) -> None:
+        self._repo = repo
+        self._engines = engines
+        self._policies = policies
+        self._urls = (repo.url, *aliases)
+
+    def look(self, view: View, now: datetime) -> Listing:
+        """One engine that does not answer is a problem of its own applications only."""
+        fed: list[Fed] = []
+        strangers: list[ApplicationState] = []
+        problems: list[Problem] = []
+        for engine in self._engines:
+            try:
+                states = engine.applications()
+            except RollbackError as error:
+                problems.append(Problem(engine.instance, error.reason, error.message))
+                continue
+            for state in states:
+                indexes = source_index(state.sources, partial(self._feeds_now, state))
+                if indexes:
+                    own = own_paths(state.sources, indexes, self._globs(view, state))
+                    fed.append(Fed(engine, state, indexes, own))
+                else:
+                    strangers.append(state)
+        watched = tuple(one for one in (self._watch(fed_one, view, now) for fed_one in fed) if one is not None)
+        problems += self._unmatched(view, watched, strangers, bool(problems))
+        return Listing(watched, tuple(fed), tuple(problems))
+
+    def _feeds_now(self, state: ApplicationState, source: Source) -> bool:
+        return self.feeds(source, state)
+
+    def feeds(self, source: Source, state: ApplicationState) -> bool:
+        """True if the source is our repository: by its address, or by its path and a commit that only we would have."""
+        if any(same_repository(source.repo_url, url) for url in self._urls):
+            return True
+        if not any(path_equal(source.repo_url, url) for url in self._urls):
+            return False
+        revisions = [*state.sync_revisions, *(state.operation.revisions if state.operation else ())]
+        return any(is_sha(revision) and self._repo.has(revision) for revision in revisions)
+
+    def feeder(self, watched: Watched) -> Callable[[Source], bool]:
+        """Which sources of this application, past ones included, are our repository."""
+        return lambda source: self.feeds(source, watched.state)
+
+    def _globs(self, view: View, state: ApplicationState) -> tuple[str, ...]:
+        found = find_target(view.policies, state.id)
+        return found[1].paths if found else ()
+
+    def _watch(self, fed: Fed, view: View, now: datetime) -> Watched | None:
+        found = find_target(view.policies, fed.state.id) or self._removed_by_change(fed, now)
+        if found is None:
+            return None
+        policy, target = found
+        return Watched(policy, target, fed.engine, fed.state, fed.indexes, fed.own)
+
+    def _removed_by_change(self, fed: Fed, now: datetime) -> tuple[Policy, Target] | None:
+        """A change must not escape by deleting its policy: look before the revision that was just deployed."""
+        operation = fed.state.operation
+        if operation is None or now - operation.started_at > HARD_END:
+            return None
+        revision = operation.revisions[fed.indexes[0]] if fed.indexes[0] < len(operation.revisions) else ""
+        if not is_sha(revision):
+            return None
+        try:
+            parents = self._repo.commit(revision).parents
+        except RollbackError:
+            return None
+        return self._policies.naming(parents[0], fed.state.id) if parents else None
+
+    def _unmatched(
+        self, view: View, watched: Sequence[Watched], strangers: Sequence[ApplicationState], blind: bool
+    ) -> list[Problem]:
+        """Targets without an application of ours. While an engine does not answer, none can be called missing."""
+        problems: list[Problem] = []
+        for policy in view.policies.policies:
+            for target in policy.targets:
+                if any(names(target, one.id) for one in watched):
+                    continue
+                problems += self._why_unmatched(policy, target, strangers, blind)
+        return problems
+
+    def _why_unmatched(
+        self, policy: Policy, target: Target, strangers: Sequence[ApplicationState], blind: bool
+    ) -> list[Problem]:
+        subject = f"{policy.name}/{target.name}"
+        other = next((state for state in strangers if names(target, state.id)), None)
+        if other is not None:
+            urls = ", ".join(source.repo_url for source in other.sources) or "no repository"
+            message = f"the application renders from {urls}, this repository is {self._repo.url}"
+            return [Problem(subject, Reason.REPOSITORY_MISMATCH, message)]
+        if blind:
+            return []
+        ref = target.application
+        message = f"no engine shows an application {ref.namespace}/{ref.name}"
+        return [Problem(subject, Reason.ENGINE_UNCLEAR, message)]

@@ -1,0 +1,263 @@
+"""Does the one next action: the only place that writes to git, to the engine, or to people.
+
+Everything here can be repeated: a push is a compare-and-swap, a sync carries our mark, a message has a key. What was
+done is only known from the world, so a crash after any line is just a new look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gitops_rollback import __version__
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.records import entry_of, message_about_decision, message_about_record, open_record
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.view import View
+from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
+from gitops_rollback.core.decision import Act, Decision
+from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
+from gitops_rollback.core.errors import CredentialsRejected, Reason, RollbackError
+from gitops_rollback.core.journal import due, started
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
+from gitops_rollback.ports import (
+    Clock,
+    ConfigRepo,
+    DecisionEntry,
+    Journal,
+    Message,
+    Notifier,
+    PushOutcome,
+    PushResult,
+    RefUpdate,
+)
+
+JOURNAL_TRIES = 5
+BATCH_EVERY = timedelta(minutes=10)
+MAX_BATCH = 500
+MAX_TOLD = 5000
+
+ENDED_BY = {
+    Act.REFUSE: RollbackOutcome.REFUSED,
+    Act.HOLD: RollbackOutcome.HELD,
+}
+TERMINAL_HOLDS = frozenset({Reason.CAME_BACK, Reason.QUARANTINE})
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How a push of ours ended. `refused` is the server's word where a rule of the branch says no."""
+
+    outcome: PushOutcome
+    message: str = ""
+
+
+class Executor:
+    """One per config repository; used by one thread at a time."""
+
+    def __init__(
+        self, repo: ConfigRepo, journal_repo: ConfigRepo, journal: Journal, notifier: Notifier, clock: Clock
+    ) -> None:
+        """`journal_repo` is `repo` itself unless the settings put the journal elsewhere."""
+        self._repo = repo
+        self._journal_repo = journal_repo
+        self._journal = journal
+        self._notifier = notifier
+        self._clock = clock
+        self._journal_head: str | None = None
+        self._newest: dict[str, DecisionEntry] = {}
+        self._batch: list[DecisionEntry] = []
+        self._unwritten: dict[str, RollbackRecord] = {}
+        self._flushed_at = clock.now()
+        self._told: dict[str, None] = {}
+        self._started = False
+        self.writable = True
+
+    def see(self, view: View) -> None:
+        """Take the heads of a new view; the first one also tells which decisions were written before.
+
+        The first one writes a `started` entry, too: it proves that the journal can be written before it is needed.
+        """
+        self._journal_head = view.heads.journal
+        for entry in view.journal.decisions:
+            known = self._newest.get(entry.application)
+            if known is None or known.at < entry.at:
+                self._newest[entry.application] = entry
+        if not self._started:
+            self._started = True
+            self.writable = self._write((), (started(self._clock.now(), __version__),))
+
+    # People and journal
+
+    def note(self, note: Note, look: Look) -> None:
+        """Keep the decision where it says something new; tell people if it is for them."""
+        entry = entry_of(note.decision, look, note.plan, self._clock.now())
+        if not due(self._newest.get(look.name), entry):
+            return
+        self._newest[look.name] = entry
+        if not note.decision.act.tells:
+            self._batch = [*self._batch, entry][-MAX_BATCH:]
+            return
+        record = self._record_of_note(note, look)
+        self._write((record,) if record else (), (entry,))
+        self.tell(message_about_decision(note.decision, look, note.plan, record))
+
+    def _record_of_note(self, note: Note, look: Look) -> RollbackRecord | None:
+        """A finished plan gets a record, so that a person can approve it; a terminal no gets one, so that it stays."""
+        if note.plan is None:
+            return None
+        now, act = self._clock.now(), note.decision.act
+        record = open_record(note.plan, look, note.decision, now, Phase.PENDING)
+        if act is Act.ASK and note.decision.reason is not Reason.SUSPENDED:
+            return advance(record, Phase.AWAITING_APPROVAL)
+        outcome = ENDED_BY.get(act)
+        if outcome is None or (act is Act.HOLD and note.decision.reason not in TERMINAL_HOLDS):
+            return None
+        return advance(record, Phase.DONE, outcome=outcome)
+
+    def flush(self) -> None:
+        """Write what was left alone, at most once in ten minutes; never in the way of a rollback."""
+        now = self._clock.now()
+        if self._unwritten or (self._batch and now - self._flushed_at >= BATCH_EVERY):
+            self._write((), ())
+
+    def tell(self, message: Message) -> None:
+        """Once for each key."""
+        if message.key in self._told:
+            return
+        self._told[message.key] = None
+        while len(self._told) > MAX_TOLD:
+            self._told.pop(next(iter(self._told)))
+        self._notifier.tell(message)
+
+    def _write(self, records: Sequence[RollbackRecord], entries: Sequence[DecisionEntry]) -> bool:
+        """One journal commit for these, for all that is batched and for what could not be written before."""
+        pending = {**self._unwritten, **{record.id: record for record in records}}
+        lines = [*self._batch, *entries]
+        for _ in range(JOURNAL_TRIES):
+            commit = self._journal.commit(self._journal_head, pending.values(), lines, self._clock.now())
+            if commit == self._journal_head:
+                return True
+            result = self._journal_repo.push((RefUpdate(self._journal.ref, commit, self._journal_head),))
+            if result.outcome is PushOutcome.LANDED:
+                self._journal_head, self._batch, self._unwritten = commit, [], {}
+                self._flushed_at = self._clock.now()
+                return True
+            if result.outcome is not PushOutcome.REJECTED:
+                break
+            self._journal_head = self._journal_repo.fetch().journal
+        self._unwritten = pending
+        self._batch = lines[-MAX_BATCH:]
+        self._page_unwritable(result)
+        return False
+
+    def _page_unwritable(self, result: PushResult) -> None:
+        text = f"the journal could not be written: {result.message or result.outcome.value}"
+        self.tell(
+            Message(
+                "failed", self._repo.name, "Journal not writable", text, f"journal/{self._repo.name}",
+                Reason.JOURNAL_UNWRITABLE.value, page=True,
+            )
+        )  # fmt: skip
+
+    # The branch
+
+    def land(self, land: Land, look: Look) -> Landing:
+        """Push the plan's commit together with its record. REJECTED: somebody was faster, decide anew."""
+        now = self._clock.now()
+        base, tree = land.plan.reversal.base, land.plan.reversal.tree
+        if tree is None:
+            return Landing(PushOutcome.PROTECTED, "the plan has no tree")
+        date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), _incident_time(land.decision, now))
+        commit = self._repo.write_commit(tree, base, land.plan.message, date)
+        record = _landed(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
+        entry = entry_of(land.decision, look, land.plan, now)
+        result = self._push_with_journal(commit, base, record, entry)
+        if result.outcome is PushOutcome.LANDED:
+            self._newest[look.name] = entry
+            self.tell(message_about_record("started", record, look.policy))
+        return Landing(result.outcome, result.message)
+
+    def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
+        """One atomic push. Where only the journal's ref is refused, the rollback goes alone and the entry follows.
+
+        A journal elsewhere cannot be part of the push: it comes first, so that no rollback is ever without its entry.
+        """
+        lines = [*self._batch, entry]
+        note = self._journal.commit(self._journal_head, [*self._unwritten.values(), record], lines, self._clock.now())
+        branch = RefUpdate(f"refs/heads/{self._repo.branch}", commit, base)
+        journal = RefUpdate(self._journal.ref, note, self._journal_head)
+        if self._journal_repo is not self._repo:
+            if self._write((record,), (entry,)):
+                return self._repo.push((branch,))
+            return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
+        result = self._repo.push((branch, journal))
+        if result.outcome is PushOutcome.LANDED:
+            self._journal_head, self._batch, self._unwritten = note, [], {}
+            return result
+        if result.refs.get(journal.ref) is not PushOutcome.PROTECTED:
+            return result
+        self._unwritten[record.id] = record
+        self._page_unwritable(result)
+        return self._repo.push((branch,))
+
+    # An open rollback
+
+    def advance(self, action: Advance) -> None:
+        """Write the next phase."""
+        now = self._clock.now()
+        self._write((advance(action.record, action.phase, now, message=action.message),), ())
+
+    def finish(self, action: Finish, policy: Policy) -> None:
+        """Write the outcome and tell people."""
+        record = advance(
+            action.record, Phase.DONE, self._clock.now(),
+            outcome=action.outcome, reason=action.reason.value, message=action.message,
+        )  # fmt: skip
+        self._write((record,), (_entry_about(record, self._clock.now()),))
+        self.tell(message_about_record(_event_of(action.outcome), record, policy))
+
+    def terminate(self, action: Terminate, listing: Listing) -> None:
+        """Ask the engine to end the operation; the next look sees whether it has."""
+        for fed in listing.named(action.progress.application):
+            fed.engine.terminate(fed.state.id, fed.state.project)
+
+    def sync(self, action: Sync, listing: Listing) -> None:
+        """Sync with our mark; without the right to sync a refresh is what is left, and auto-sync does the rest."""
+        for fed in listing.named(action.progress.application):
+            try:
+                fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
+            except CredentialsRejected:
+                fed.engine.refresh(fed.state.id, fed.state.project)
+
+    def fail(self, subject: str, error: RollbackError, page: bool) -> None:
+        """Tell that something outside did not work."""
+        key = f"{subject}/{error.reason.value}"
+        self.tell(Message("failed", subject, "Cannot act", str(error), key, error.reason.value, page=page))
+
+
+def _landed(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
+    blobs = {change.path: change.new_blob for change in plan.reversal.changes}
+    step = StepRecord(1, 1, commit, blobs, now)
+    return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
+
+
+def _incident_time(decision: Decision, now: datetime) -> datetime:
+    """When the alarm came to be: the same for each try, so that a retry on the same head makes the same commit."""
+    fired = [verdict.state.fired_at for verdict in decision.verdicts if verdict.state.fired_at]
+    return max(fired).replace(microsecond=0) if fired else now.replace(microsecond=0)
+
+
+def _entry_about(record: RollbackRecord, now: datetime) -> DecisionEntry:
+    action = record.outcome.value if record.outcome else record.phase.value
+    return DecisionEntry(
+        now, record.applications[0], action, record.reason, record.bad_revision, record.message,
+        {"rollback": record.id},
+    )  # fmt: skip
+
+
+def _event_of(outcome: RollbackOutcome) -> str:
+    return "refused" if outcome is RollbackOutcome.SUPERSEDED else outcome.value

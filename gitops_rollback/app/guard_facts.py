@@ -1,0 +1,195 @@
+"""Looks up what the guards must know about a plan. What cannot be seen stays None, and a guard then asks a person."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from gitops_rollback.app.blame import Blame
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.inputs import Inputs
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.view import View
+from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
+from gitops_rollback.core.deployments import revision_in
+from gitops_rollback.core.errors import ObjectMissing, RollbackError
+from gitops_rollback.core.guards.facts import (
+    BranchFacts,
+    Budgets,
+    ChangedFile,
+    CountedRollback,
+    GuardFacts,
+    LiveObject,
+    OwnFile,
+    TakenBack,
+    WriterFacts,
+)
+from gitops_rollback.core.plan import Reversal
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.suspects import spec_changed
+from gitops_rollback.core.sync import Operation
+from gitops_rollback.ports import ConfigRepo
+
+MAX_FILES = 300
+MAX_FILE_BYTES = 1 << 20
+QUARANTINE = timedelta(hours=24)
+WRITERS_SEEN = 10
+HISTORY_SEEN = 300
+LINKS = ("160000",)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the settings and the other repositories add: limits, and rollbacks counted over all journals."""
+
+    budgets: Budgets
+    counted: Callable[[], tuple[CountedRollback, ...]]
+
+
+class GuardFactsReader:
+    """Gathers facts for one plan at a time; thread-safe, keeps nothing."""
+
+    def __init__(self, repo: ConfigRepo, inputs: Inputs, limits: Limits) -> None:
+        self._repo = repo
+        self._inputs = inputs
+        self._limits = limits
+
+    def read(
+        self, look: Look, blame: Blame, reversal: Reversal, view: View, listing: Listing, now: datetime
+    ) -> GuardFacts:
+        """All that can be seen now, on the tree that would be pushed."""
+        suspects = tuple(suspect.commit for suspect in blame.attribution.suspects)
+        return GuardFacts(
+            now=now,
+            policy=look.policy,
+            target=look.target,
+            reversal=reversal,
+            suspects=suspects,
+            repository=self._repo.name,
+            applications=tuple(fed.name for fed in listing.fed if fed.own.of(reversal.paths)),
+            files=self._seen(lambda: self._changed(reversal.changes)),
+            culprit_files=self._seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
+            own_files=self._seen(lambda: self._own_files(look)),
+            operation=_operation(look),
+            live=self._seen(lambda: self._live(look)),
+            ground=blame.ground,
+            inputs=self._seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
+            taken_back=self._seen(lambda: self._taken_back(look, view.journal.records.values(), now)),
+            branch=self._branch(look, blame, view),
+            writer=self._seen(lambda: self._writer(look, reversal, view)),
+            rollbacks=self._limits.counted(),
+            budgets=self._limits.budgets,
+        )
+
+    def _seen(self, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except RollbackError:
+            return None
+
+    def _changed(self, changes: Sequence[FileChange]) -> tuple[ChangedFile, ...]:
+        if len(changes) > MAX_FILES:
+            raise ObjectMissing("plan", f"{len(changes)} files are more than are read")
+        return tuple(self._file(change) for change in changes)
+
+    def _file(self, change: FileChange) -> ChangedFile:
+        try:
+            before = self._content(change.old_mode, change.old_blob)
+            after = self._content(change.new_mode, change.new_blob)
+        except RollbackError as error:
+            return ChangedFile(change.path, None, None, error.message)
+        return ChangedFile(change.path, before, after)
+
+    def _content(self, mode: str, blob: str | None) -> bytes | None:
+        if blob is None or mode == ABSENT_MODE:
+            return None
+        return b"" if mode in LINKS else self._repo.read(blob, MAX_FILE_BYTES)
+
+    def _own_files(self, look: Look) -> tuple[OwnFile, ...]:
+        found: list[OwnFile] = []
+        for pattern in look.watched.own.patterns:
+            under = pattern.strip("/") if not any(sign in pattern for sign in "*?") else _fixed(pattern)
+            for entry in self._repo.files(look.bad_revision, under):
+                if entry.path in look.watched.own and len(found) < MAX_FILES:
+                    found.append(OwnFile(entry.path, self._seen(partial(self._repo.read, entry.blob))))
+        return tuple(found)
+
+    def _live(self, look: Look) -> tuple[LiveObject, ...]:
+        objects = look.watched.engine.live_objects(look.watched.id, look.state.project)
+        return tuple(LiveObject(one.desired, one.live) for one in objects)
+
+    def _taken_back(self, look: Look, records: Iterable[RollbackRecord], now: datetime) -> tuple[TakenBack, ...]:
+        found: list[TakenBack] = []
+        for record in records:
+            commit, at = record.commit, record.times.get("pushed")
+            if commit is None or at is None or now - at > QUARANTINE:
+                continue
+            state = self._seen(partial(self._inputs.of, record.bad_revision, look.watched.own))
+            concerns = look.name in record.applications
+            found.append(TakenBack(at, record.id, state if concerns else None, self._taken_blobs(commit)))
+        return tuple(found)
+
+    def _taken_blobs(self, commit: str) -> Mapping[str, str]:
+        changes = self._repo.commit(commit).changes
+        return {change.path: change.old_blob for change in changes if change.old_blob is not None}
+
+    def _branch(self, look: Look, blame: Blame, view: View) -> BranchFacts:
+        source = look.state.sources[look.watched.indexes[0]]
+        follows = source.target_revision in ("", "HEAD", self._repo.branch, f"refs/heads/{self._repo.branch}")
+        good = blame.attribution.last_good
+        return BranchFacts(
+            follows=follows,
+            decided_by="" if follows else f"targetRevision {source.target_revision} of {look.watched.id.short}",
+            spec_changed=spec_changed(look.bad_record, good) if good else None,
+            auto_sync=look.state.auto_sync,
+            pending=self._seen(lambda: self._pending(look, view)),
+            windows=self._seen(lambda: look.watched.engine.sync_windows(look.watched.id, look.state.project)),
+        )
+
+    def _pending(self, look: Look, view: View) -> tuple[str, ...]:
+        later = self._repo.commits(look.bad_revision, view.heads.branch)
+        return tuple(commit.sha for commit in later if look.watched.own.of(commit.paths))
+
+    def _writer(self, look: Look, reversal: Reversal, view: View) -> WriterFacts:
+        ours = {record.commit for record in view.journal.records.values()}
+        touching = [commit for commit in self._history(view) if _touches(commit, reversal) and commit.sha not in ours]
+        directories = {posixpath.dirname(path) for path in reversal.paths} | {""}
+        names = {
+            entry.path
+            for directory in sorted(directories)[:20]
+            for entry in self._repo.files(view.heads.branch, directory)
+            if posixpath.dirname(entry.path) in directories
+        }
+        return WriterFacts(
+            hydrated=look.state.hydrated,
+            annotations=look.state.annotations,
+            root_files=tuple(sorted(names)),
+            authors=tuple(commit.author for commit in touching[:WRITERS_SEEN]),
+            copied_from="",
+            merged_from="",
+        )
+
+    def _history(self, view: View) -> tuple[Commit, ...]:
+        return self._repo.commits(None, view.heads.branch, HISTORY_SEEN)
+
+
+def _operation(look: Look) -> Operation | None:
+    """The operation that deployed the bad revision; None once the engine has replaced it by a later one."""
+    operation, index = look.state.operation, look.watched.indexes[0]
+    if operation is None or operation.started_at != look.event_started:
+        return None
+    return operation if revision_in(look.bad_record, index) in operation.revisions else None
+
+
+def _touches(commit: Commit, reversal: Reversal) -> bool:
+    return bool(set(commit.paths) & set(reversal.paths))
+
+
+def _fixed(pattern: str) -> str:
+    return posixpath.dirname(pattern.split("*")[0].split("?")[0]).strip("/")

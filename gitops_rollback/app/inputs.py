@@ -1,0 +1,68 @@
+"""Names the state of an application's own files at any commit or tree, so that states can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from gitops_rollback.core.paths import Paths
+from gitops_rollback.ports import ConfigRepo
+
+MAX_CACHED = 5000
+WILD = "*?"
+
+
+class Inputs:
+    """Fingerprints of the files that `Paths` names; equal ones are the same files with the same contents."""
+
+    def __init__(self, repo: ConfigRepo) -> None:
+        self._repo = repo
+        self._cached: OrderedDict[tuple[str, tuple[str, ...]], str] = OrderedDict()
+
+    def of(self, treeish: str, own: Paths) -> str:
+        """The fingerprint at `treeish`; of no files at all it is one, too. Raises: ObjectMissing."""
+        key = (self._repo.tree(treeish), own.patterns)
+        if key not in self._cached:
+            self._cached[key] = self._fingerprint(key[0], own)
+            while len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
+        return self._cached[key]
+
+    def _fingerprint(self, tree: str, own: Paths) -> str:
+        digest = hashlib.sha256()
+        for pattern in own.patterns:
+            digest.update(f"{pattern}\0{self._state(tree, pattern)}\0".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    def _state(self, tree: str, pattern: str) -> str:
+        plain = pattern.strip("/")
+        if not any(sign in plain for sign in WILD):
+            return self._repo.entry_id(tree, plain) or ""
+        named = Paths((pattern,))
+        return "\0".join(
+            f"{entry.mode} {entry.blob} {entry.path}"
+            for entry in self._repo.files(tree, _fixed_part(plain))
+            if entry.path in named
+        )
+
+
+def _fixed_part(pattern: str) -> str:
+    """The directories before the first wildcard."""
+    parts: list[str] = []
+    for part in pattern.split("/")[:-1]:
+        if any(sign in part for sign in WILD):
+            break
+        parts.append(part)
+    return "/".join(parts)
+
+
+def taken_back(states: Sequence[str]) -> frozenset[str]:
+    """Of a line of states, oldest first: those that a later return to an earlier state took back."""
+    found: set[str] = set()
+    first: dict[str, int] = {}
+    for index, state in enumerate(states):
+        if index and state != states[index - 1] and state in first:
+            found.update(states[first[state] + 1 : index])
+        first.setdefault(state, index)
+    return frozenset(found - {states[-1]} if states else found)

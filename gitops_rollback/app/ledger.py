@@ -1,0 +1,36 @@
+"""Counts automatic rollbacks over all repositories of this controller, from their journals as last read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from gitops_rollback.core.guards.facts import CountedRollback
+from gitops_rollback.core.rollback import RollbackRecord
+
+CONTROLLER = "controller"
+
+
+class Ledger:
+    """Shared by all loops. A journal that was not read yet counts nothing, so each loop reads before it acts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_repository: dict[str, tuple[CountedRollback, ...]] = {}
+
+    def see(self, repository: str, records: Iterable[RollbackRecord]) -> None:
+        """Replace what is counted of one repository."""
+        counted = tuple(one for record in records if (one := _counted(repository, record)) is not None)
+        with self._lock:
+            self._by_repository[repository] = counted
+
+    def counted(self) -> tuple[CountedRollback, ...]:
+        with self._lock:
+            return tuple(one for counted in self._by_repository.values() for one in counted)
+
+
+def _counted(repository: str, record: RollbackRecord) -> CountedRollback | None:
+    at = record.times.get("pushed")
+    if record.commit is None or at is None:
+        return None
+    return CountedRollback(at, record.applications, repository, record.requested_by == CONTROLLER)

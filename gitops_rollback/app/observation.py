@@ -1,0 +1,137 @@
+"""One look at one application: what was deployed, by which policy is it judged, and is it worse since?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.view import PolicyStore, View
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.decision import Act, Case, Decision, alarm
+from gitops_rollback.core.deployments import HARD_END, remembered, watched
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.in_force import restrict
+from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.suspects import our_revision
+from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Source, SyncEvent
+from gitops_rollback.ports import ConfigRepo
+
+CLOCK_SLACK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The policy that judges a change, and the target in it. `known` False: only the head has one."""
+
+    policy: Policy
+    target: Target
+    known: bool
+
+
+class Observer:
+    """Looks at applications. Keeps nothing but the deployment records that an engine may forget."""
+
+    def __init__(self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring) -> None:
+        self._repo = repo
+        self._policies = policies
+        self._measuring = measuring
+        self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
+
+    def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
+        """Raises: EngineUnavailable, RepositoryUnavailable; what cannot be measured is a verdict, not an error."""
+        state = self._state(subject, now)
+        records = remembered(self._records.get(subject.name, ()), state)
+        self._records[subject.name] = records
+        event = watched(state, now, subject.policy.timing.window, records=records)
+        bad = our_revision(event.record, feeds) if event else None
+        if event is None or bad is None:
+            self._measuring.forget(subject.name)
+            return self._unwatched(subject, state, records, event)
+        force = self.in_force(subject, view, event, bad, feeds)
+        verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
+        case = Case(subject.name, force.policy, force.known, event, verdicts)
+        return Look(
+            subject, state, force.policy, force.target, case, alarm(case, now), records, event, bad
+        )  # fmt: skip
+
+    def in_force(
+        self, subject: Watched, view: View, event: SyncEvent, bad: str, feeds: Callable[[Source], bool]
+    ) -> InForce:
+        """The policy at the first parent of the oldest commit that may be to blame, tightened by the head's."""
+        previous = our_revision(event.previous, feeds) if event.previous else None
+        brought = self._brought(previous, bad, subject)
+        judged_from = brought[-1].parents[0] if brought and brought[-1].parents else previous or bad
+        found = self._policies.naming(judged_from, subject.id)
+        head = self._policies.naming(view.heads.branch, subject.id)
+        if found is None:
+            return InForce(subject.policy, subject.target, known=False)
+        policy = restrict(found[0], head[0] if head else None, self._head_is_suspect(head, brought, view))
+        target = next((target for target in policy.targets if target.name == found[1].name), found[1])
+        return InForce(policy, target, known=True)
+
+    def _brought(self, previous: str | None, bad: str, subject: Watched) -> tuple[Commit, ...]:
+        """Commits of the newest deployment that change the application's own files, newest first."""
+        if previous is not None and not self._repo.is_ancestor(previous, bad):
+            previous = None
+        commits = self._repo.commits(previous, bad) if previous else (self._repo.commit(bad),)
+        return tuple(commit for commit in commits if subject.own.of(commit.paths))
+
+    def _head_is_suspect(self, head: tuple[Policy, Target] | None, brought: tuple[Commit, ...], view: View) -> bool:
+        """True if the head's policy is what a commit under suspicion made of it: then it counts for nothing."""
+        if not brought or not brought[-1].parents:
+            return False
+        directory = self._policies.directory.rstrip("/") + "/"
+        path = head[0].path if head else directory
+        since = brought[-1].parents[0]
+        for commit in self._repo.commits(since, view.heads.branch):
+            if any(name == path or (head is None and name.startswith(path)) for name in commit.paths):
+                return any(commit.sha == suspect.sha for suspect in brought)
+        return False
+
+    def _state(self, subject: Watched, now: datetime) -> ApplicationState:
+        """The full state where a sync may be under watch; the listing's summary says enough of all the others."""
+        operation = subject.state.operation
+        if operation is not None and not subject.state.busy and now - operation.started_at > HARD_END + CLOCK_SLACK:
+            return subject.state
+        state = subject.engine.application(subject.id, subject.state.project)
+        if state is None:
+            raise RollbackError(subject.name, "the application is gone from the engine", Reason.ENGINE_UNCLEAR)
+        return state
+
+    def _unwatched(
+        self, subject: Watched, state: ApplicationState, records: tuple[DeploymentRecord, ...], event: SyncEvent | None
+    ) -> Look:
+        case = Case(subject.name, subject.policy, True, None)
+        decision = Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
+        if state.malformed:
+            decision = Decision(Act.LEAVE, Reason.ENGINE_UNCLEAR, state.malformed)
+        elif event is not None:
+            decision = Decision(Act.LEAVE, Reason.NO_COMMIT, "what was deployed is no commit of this repository")
+        return Look(subject, state, subject.policy, subject.target, case, decision, records)
+
+    def _subject(
+        self, subject: Watched, force: InForce, state: ApplicationState, event: SyncEvent, bad: str
+    ) -> Subject:
+        return Subject(
+            policy=force.policy,
+            target=force.target,
+            state=state,
+            event=event,
+            variables=variables(subject, force.target, bad),
+        )
+
+
+def variables(subject: Watched, target: Target, revision: str) -> dict[str, str]:
+    """What the names in a query template stand for."""
+    state = subject.state
+    return {
+        "SERVICE": target.name,
+        "NAMESPACE": target.workload.namespace if target.workload else state.namespace,
+        "APPLICATION": state.id.name,
+        "REVISION": revision,
+        "PROJECT": state.project,
+        "CLUSTER": state.destination,
+    }

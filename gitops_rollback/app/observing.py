@@ -1,0 +1,100 @@
+"""`run --observe`: the whole way with hands that write nothing. Decisions are kept as JSON lines, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.executor import Landing
+from gitops_rollback.app.records import entry_of, message_about_decision
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.view import View
+from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
+from gitops_rollback.core.decision import Act, Decision
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.ports import Clock, DecisionEntry, Message, Notifier, PushOutcome
+
+MAX_READ_BYTES = 8 << 20
+MAX_FILE_BYTES = 64 << 20
+
+
+class ObservingExecutor:
+    """Stands where the executor stands. It has no repository and no journal to write to."""
+
+    writable = True
+
+    def __init__(self, out: Path, notifier: Notifier, clock: Clock) -> None:
+        self._out = out
+        self._notifier = notifier
+        self._clock = clock
+        self._newest = newest_entries(_read_back(out))
+
+    def see(self, view: View) -> None:
+        """The journal of a controller that acts is not ours."""
+
+    def note(self, note: Note, look: Look) -> None:
+        """Keep the decision where it says something new."""
+        self._keep(note.decision, look, note.plan)
+
+    def land(self, land: Land, look: Look) -> Landing:
+        """Say what would have been pushed."""
+        self._keep(land.decision, look, land.plan)
+        return Landing(PushOutcome.LANDED)
+
+    def _keep(self, decision: Decision, look: Look, plan: Plan | None) -> None:
+        entry = entry_of(decision, look, plan, self._clock.now())
+        if not due(self._newest.get(look.name), entry):
+            return
+        self._newest[look.name] = entry
+        self._append(entry, plan)
+        if decision.act.tells:
+            told = (
+                decision if decision.act is not Act.ROLL_BACK else Decision(Act.ASK, decision.reason, decision.message)
+            )
+            self.tell(message_about_decision(told, look, plan, None))
+
+    def _append(self, entry: DecisionEntry, plan: Plan | None) -> None:
+        if plan is not None:
+            entry = replace(entry, details={**entry.details, "commitMessage": plan.message})
+        self._out.parent.mkdir(parents=True, exist_ok=True)
+        if self._out.exists() and self._out.stat().st_size > MAX_FILE_BYTES:
+            self._out.replace(self._out.with_suffix(".old.jsonl"))
+        with self._out.open("ab") as lines:
+            lines.write(encode_entry(entry))
+
+    def tell(self, message: Message) -> None:
+        self._notifier.tell(message)
+
+    def flush(self) -> None:
+        """Nothing is batched."""
+
+    def terminate(self, action: Terminate, listing: Listing) -> None:
+        """Not ours to end."""
+
+    def sync(self, action: Sync, listing: Listing) -> None:
+        """Not ours to sync."""
+
+    def advance(self, action: Advance) -> None:
+        """Not ours to record."""
+
+    def finish(self, action: Finish, policy: Policy) -> None:
+        """Not ours to record."""
+
+    def fail(self, subject: str, error: RollbackError, page: bool) -> None:
+        """Tell that something outside did not work."""
+        key = f"{subject}/{error.reason.value}"
+        self.tell(Message("failed", subject, "Cannot observe", str(error), key, error.reason.value, page=page))
+
+
+def _read_back(out: Path) -> tuple[DecisionEntry, ...]:
+    """The newest lines of an earlier run; torn ones are passed over."""
+    if not out.exists():
+        return ()
+    with out.open("rb") as lines:
+        lines.seek(max(0, out.stat().st_size - MAX_READ_BYTES))
+        text = lines.read()
+    return decode_entries(text)[0]

@@ -1,0 +1,134 @@
+"""Is one commit behind many red applications, or are too many red at once? Looks at the whole repository each tick."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.observation import variables
+from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.view import View
+from gitops_rollback.core.commit import Commit, is_sha
+from gitops_rollback.core.decision import Proposal
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of
+from gitops_rollback.core.measurement import Outcome
+from gitops_rollback.core.policy import Check, Trigger
+from gitops_rollback.core.trigger import Level, level
+from gitops_rollback.ports import ConfigRepo
+
+MEMORY = timedelta(minutes=10)  # red within this time counts as red at once
+ASKED_AS_CONTROL = 12
+LONG_AGO = timedelta(days=3650)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One red application, and the commits that would be undone for it."""
+
+    look: Look
+    proposal: Proposal
+
+    @property
+    def suspects(self) -> tuple[Commit, ...]:
+        return tuple(suspect.commit for suspect in self.proposal.attribution.suspects)
+
+
+@dataclass(frozen=True)
+class Outbreak:
+    """What one tick says about all red applications together. `too_many` "" means that the breaker does not hold."""
+
+    incidents: tuple[Incident, ...] = ()
+    too_many: str = ""
+
+    def incident_of(self, application: str) -> Incident | None:
+        return incident_of(application, self.incidents)
+
+
+@dataclass
+class Outbreaks:
+    """Remembers who was red in the last ten minutes; what a journal tells of these minutes is added after a restart."""
+
+    repo: ConfigRepo
+    measuring: Measuring
+    _red: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+
+    def judge(
+        self, alarms: Sequence[Alarm], quiet: Collection[str], view: View, listing: Listing, now: datetime
+    ) -> Outbreak:
+        """`quiet` are the full names of applications whose triggers all had data and did not fire at this tick."""
+        for alarm in alarms:
+            self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
+        self._recall(view, now)
+        self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
+        if len(self._red) < 2:
+            return Outbreak(group([self._observed(one, {}, frozenset(), listing) for one in listing.watched]))
+        suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
+        calm = frozenset(quiet) | self._controls(listing, quiet, suspects, now)
+        observed = [self._observed(one, suspects, calm, listing) for one in listing.watched]
+        incidents = group(observed)
+        return Outbreak(incidents, breaker(incidents, len(listing.watched)))
+
+    def _recall(self, view: View, now: datetime) -> None:
+        for record in view.journal.records.values():
+            at = record.times.get("pushed")
+            if at is None or now - at > MEMORY:
+                continue
+            for application in record.applications:
+                self._red.setdefault(application, (at, frozenset(record.reverts)))
+
+    def _observed(
+        self, watched: Watched, suspects: dict[str, Commit], calm: frozenset[str], listing: Listing
+    ) -> ObservedApplication:
+        red = self._red.get(watched.name)
+        return ObservedApplication(
+            application=watched.name,
+            red=red is not None,
+            quiet=watched.name in calm,
+            metric_source=watched.policy.metrics.url,
+            suspects=red[1] if red else frozenset(),
+            carries=frozenset(sha for sha, commit in suspects.items() if self._carries(watched, commit, listing)),
+        )
+
+    def _carries(self, watched: Watched, commit: Commit, listing: Listing) -> bool:
+        if not watched.own.of(commit.paths):
+            return False
+        states = [fed.state for fed in listing.named(watched.name)]
+        live = [revision for state in states for revision in state.sync_revisions if is_sha(revision)]
+        return any(self.repo.is_ancestor(commit.sha, revision) for revision in live)
+
+    def _controls(
+        self, listing: Listing, quiet: Collection[str], suspects: dict[str, Commit], now: datetime
+    ) -> frozenset[str]:
+        """Others that nobody deployed to lately are asked now; only where red ones share a suspect is it worth it."""
+        shared = [sha for sha in suspects if sum(sha in why for _, why in self._red.values()) > 1]
+        if not shared:
+            return frozenset()
+        others = [
+            one
+            for one in listing.watched
+            if one.name not in self._red
+            and one.name not in quiet
+            and not any(one.own.of(suspects[sha].paths) for sha in shared)
+        ]
+        return frozenset(one.name for one in others[:ASKED_AS_CONTROL] if self._is_quiet(one, now))
+
+    def _is_quiet(self, watched: Watched, now: datetime) -> bool:
+        asked = [trigger for trigger in watched.policy.triggers if trigger.type in ("query", "ratio") and trigger.built]
+        return bool(asked) and all(self._says_false(watched, trigger, now) for trigger in asked)
+
+    def _says_false(self, watched: Watched, trigger: Trigger, now: datetime) -> bool:
+        check = Check(trigger.name, "prometheus", query_from=trigger.name)
+        names = variables(
+            watched, watched.target, watched.state.sync_revisions[0] if watched.state.sync_revisions else ""
+        )
+        try:
+            measured = self.measuring.measure_check(watched.policy, check, names, now, now - LONG_AGO)
+        except RollbackError:
+            return False
+        return (
+            measured.outcome is Outcome.VALUE and level(measured, trigger.comparison, trigger.threshold) is Level.FALSE
+        )

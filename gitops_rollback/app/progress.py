@@ -1,0 +1,156 @@
+"""How far is an open rollback? Asks the engine about every application that our commit changed, then the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gitops_rollback.app.directory import Fed, Listing
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.observation import variables
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.view import PolicyStore, View
+from gitops_rollback.core.action import ApplicationProgress, Progress
+from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
+from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.policy import Check, Policy, Target
+from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.core.verification import CheckResult, checks_of, judge
+from gitops_rollback.ports import ConfigRepo
+
+MAX_HELD = 1000
+
+
+class Probe(Protocol):
+    """Asks a URL for its status."""
+
+    def status(self, url: str, timeout: timedelta) -> int:
+        """Raises: RollbackError."""
+        ...
+
+
+class Follower:
+    """Follows open rollbacks. Keeps only since when each has been good; a restart counts anew, which is longer."""
+
+    def __init__(self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, probe: Probe) -> None:
+        self._repo = repo
+        self._policies = policies
+        self._measuring = measuring
+        self._probe = probe
+        self._held: dict[str, datetime] = {}
+
+    def progress(
+        self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime
+    ) -> Progress:
+        """One look at the rollback. An application whose engine does not answer is unseen, never converged."""
+        policy, target = self._policy(record, watched)
+        if record.phase is Phase.AWAITING_APPROVAL:
+            return Progress(record, policy, False, superseded=self._superseded(record, watched))
+        commit = record.commit
+        landed = commit is not None and self._repo.is_ancestor(commit, view.heads.branch)
+        if commit is None or not landed:
+            return Progress(record, policy, landed)
+        applications = tuple(self._application(record, commit, fed) for fed in self._affected(record, listing))
+        found = Progress(record, policy, True, applications)
+        if record.phase is not Phase.VERIFYING:
+            return found
+        checks = tuple(
+            self._check(check, policy, target, watched, record, now) for check in checks_of(policy, record.triggers)
+        )
+        return replace(found, checks=checks, held_since=self._holding(found, checks, now))
+
+    def _policy(self, record: RollbackRecord, watched: Watched) -> tuple[Policy, Target]:
+        """The policy before the change that was rolled back: a change does not bring the checks that clear it."""
+        return self._policies.naming(record.restores, watched.id) or (watched.policy, watched.target)
+
+    def _superseded(self, record: RollbackRecord, watched: Watched) -> str:
+        state = watched.engine.application(watched.id, watched.state.project)
+        known = deployments(state) if state else ()
+        if not known or not watched.indexes:
+            return ""
+        newest = revision_in(known[-1], watched.indexes[0])
+        if newest is None or newest == record.bad_revision:
+            return ""
+        return f"{newest[:12]} was deployed meanwhile"
+
+    def _affected(self, record: RollbackRecord, listing: Listing) -> tuple[Fed, ...]:
+        """Every application that renders from a path that our commit changed, and those that the record names."""
+        paths = {path for step in record.steps for path in step.blobs}
+        return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.own.of(sorted(paths)))
+
+    def _application(self, record: RollbackRecord, commit: str, fed: Fed) -> ApplicationProgress:
+        try:
+            state = fed.engine.application(fed.state.id, fed.state.project)
+        except RollbackError as error:
+            return ApplicationProgress(fed.name, None, why=error.message)
+        if state is None:
+            return ApplicationProgress(fed.name, None, gone=True)
+        return _judged(fed, state, record, lambda revision: self._contains(revision, commit))
+
+    def _contains(self, revision: str, commit: str) -> bool:
+        return bool(revision) and self._repo.is_ancestor(commit, revision)
+
+    def _check(
+        self, check: Check, policy: Policy, target: Target, watched: Watched, record: RollbackRecord, now: datetime
+    ) -> CheckResult:
+        switched = record.times.get("synced", now)
+        if check.type == "engine":
+            return CheckResult(check.name, True, "every application was seen converged")
+        if check.type == "http":
+            return self._http(check)
+        if check.type != "prometheus":
+            return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
+        trigger = next((one for one in policy.triggers if one.name == check.query_from), None)
+        names = variables(watched, target, record.commit or record.bad_revision)
+        return judge(check, trigger, self._measuring.measure_check(policy, check, names, now, switched))
+
+    def _http(self, check: Check) -> CheckResult:
+        try:
+            status = self._probe.status(check.url, check.timeout)
+        except RollbackError as error:
+            return CheckResult(check.name, None, error.message)
+        return CheckResult(check.name, status == check.expect_status, f"answered {status}")
+
+    def _holding(self, found: Progress, checks: Sequence[CheckResult], now: datetime) -> datetime | None:
+        """Since when everything has been good at each look; None as soon as one thing is not."""
+        record = found.record
+        start = record.times.get("synced", now) + found.policy.verification.start_after
+        good = all(one.converged for one in found.applications) and all(check.ok is True for check in checks)
+        if not found.applications or not good or now < start:
+            self._held.pop(record.id, None)
+            return None
+        while len(self._held) >= MAX_HELD and record.id not in self._held:
+            self._held.pop(next(iter(self._held)))
+        return self._held.setdefault(record.id, now)
+
+
+def _judged(
+    fed: Fed, state: ApplicationState, record: RollbackRecord, contains: Callable[[str], bool]
+) -> ApplicationProgress:
+    since = record.times.get("pushed") or record.times["decided"]
+    index = fed.indexes[0] if len(state.sources) > 1 else None
+    done, why = converged(state, contains, since, index, (record.bad_revision,))
+    blockage = blocked_by(state, _without_our_commit(state, index, contains))
+    failure = failed_fast(state, contains, since, index)
+    blocked = blockage is not None and blockage.terminate
+    failed = failure[1] if failure is not None and failure[0] is Reason.SYNC_FAILED else ""
+    asked = _asked_at(state, record)
+    return ApplicationProgress(fed.name, state, done, why, blocked=blocked, asked_at=asked, failed=failed)
+
+
+def _without_our_commit(state: ApplicationState, index: int | None, contains: Callable[[str], bool]) -> tuple[str, ...]:
+    """What the operation works on, if that cannot be what we pushed: then nobody needs it to end well."""
+    revisions = state.operation.revisions if state.operation else ()
+    at = index or 0
+    revision = revisions[at] if at < len(revisions) else ""
+    return (revision,) if revision and not contains(revision) else ()
+
+
+def _asked_at(state: ApplicationState, record: RollbackRecord) -> datetime | None:
+    if state.operation is None or not contains_our_operation(state, record.id):
+        return None
+    return state.operation.finished_at or state.operation.started_at

@@ -1,0 +1,105 @@
+"""From an alarm to a finished plan: whom to blame, the inverse that would be pushed, the guards' answers, the words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.blame import Blame, Blamer
+from gitops_rollback.app.directory import Directory, Listing
+from gitops_rollback.app.guard_facts import GuardFactsReader
+from gitops_rollback.app.outbreaks import Alarm
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.view import View
+from gitops_rollback.core.decision import Proposal
+from gitops_rollback.core.deployments import deployments
+from gitops_rollback.core.duration import format_duration
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.guards import ask_guards
+from gitops_rollback.core.incidents import Incident
+from gitops_rollback.core.message import RevertText, for_people, revert_message
+from gitops_rollback.core.plan import Plan, Reversal
+from gitops_rollback.core.rollback import rollback_id
+from gitops_rollback.core.suspects import Attribution, our_revision
+from gitops_rollback.ports import ConfigRepo
+
+
+class Proposer:
+    """Builds plans; writes objects to the clone, and nothing to anybody else."""
+
+    def __init__(self, repo: ConfigRepo, directory: Directory, blamer: Blamer, facts: GuardFactsReader) -> None:
+        self._repo = repo
+        self._directory = directory
+        self._blamer = blamer
+        self._facts = facts
+
+    def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
+        """Raises: RepositoryUnavailable."""
+        blame = self._blamer.blame(look, view, listing, self._directory.feeder(look.watched))
+        if blame.reversal is None:
+            return Proposal(blame.attribution)
+        facts = self._facts.read(look, blame, blame.reversal, view, listing, now)
+        guards = ask_guards(facts)
+        plan = self._plan(look, blame, blame.reversal)
+        return Proposal(blame.attribution, replace(plan, guards=guards), guards)
+
+    def moved_on(self, look: Look) -> bool:
+        """True if something newer was deployed since the look; while nobody can tell, nothing is pushed either."""
+        try:
+            state = look.watched.engine.application(look.watched.id, look.state.project)
+        except RollbackError:
+            return True
+        known = deployments(state) if state else ()
+        return not known or our_revision(known[-1], self._directory.feeder(look.watched)) != look.bad_revision
+
+    def for_incident(self, alarm: Alarm, incident: Incident | None) -> Proposal:
+        """The proposal as it speaks for all applications of an incident; unchanged where there is none."""
+        proposal, plan = alarm.proposal, alarm.proposal.plan
+        if plan is None or incident is None or incident.culprit is None or len(incident.applications) < 2:
+            return proposal
+        text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, incident.applications)
+        whole = replace(plan, applications=incident.applications, message=revert_message(text))
+        return replace(proposal, plan=whole)
+
+    def _plan(self, look: Look, blame: Blame, reversal: Reversal) -> Plan:
+        text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
+        evidence = tuple(
+            f"{suspect.commit.sha[:12]} {for_people(suspect.commit.subject)}: {'; '.join(suspect.evidence)}"
+            for suspect in blame.attribution.suspects
+        )
+        return Plan(
+            rollback_id=text.rollback_id,
+            applications=(look.name,),
+            bad_revision=look.bad_revision,
+            restores=blame.restores,
+            policy_label=look.policy.label,
+            triggers=tuple(text.triggers),
+            reversal=reversal,
+            message=revert_message(text),
+            evidence=evidence,
+            repository=self._repo.name,
+        )
+
+    def _text(
+        self, look: Look, blamed: Attribution, restores: str, reversal: Reversal, applications: tuple[str, ...]
+    ) -> RevertText:
+        never_ran = blamed.message if blamed.automatic else ""
+        return RevertText(
+            rollback_id=rollback_id(self._repo.name, applications[0], look.bad_revision),
+            reverts=tuple(suspect.commit for suspect in blamed.suspects),
+            why=tuple(sentence for sentence in (_headline(look), never_ran) if sentence),
+            applications=applications,
+            policy=look.policy.label,
+            triggers=tuple(verdict.trigger for verdict in look.raised.verdicts),
+            restores=restores,
+            bad_revision=look.bad_revision,
+            rung=reversal.rung,
+        )
+
+
+def _headline(look: Look) -> str:
+    """What fired, and how long after which sync."""
+    onset = look.raised.onset or look.event_started
+    after = format_duration(max(onset - look.event_started, timedelta(0)))
+    name = f"{look.target.engine} had synced {look.bad_revision[:12]} to {look.watched.id.short}"
+    return f"{look.raised.message}; it began {after} after {name}."

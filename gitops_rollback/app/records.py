@@ -1,0 +1,161 @@
+"""From a decision and its plan to what is kept and told: journal record, decision entry, message."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gitops_rollback.app.subject import Look
+from gitops_rollback.core.decision import Act, Decision
+from gitops_rollback.core.journal import format_time
+from gitops_rollback.core.plan import GuardAnswer, Plan
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.trigger import Verdict
+from gitops_rollback.ports import DecisionEntry, Message
+
+EVENTS = {Act.ASK: "suggested", Act.REFUSE: "refused", Act.HOLD: "held", Act.PAGE: "blind"}
+TITLES = {
+    Act.ASK: "A rollback is ready and waits for a word",
+    Act.REFUSE: "A rollback was refused",
+    Act.HOLD: "A rollback is held",
+    Act.PAGE: "A person is needed",
+}
+
+
+def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase: Phase) -> RollbackRecord:
+    """The record of a plan as decided now; `times` has deployed, fired and decided."""
+    return RollbackRecord(
+        id=plan.rollback_id,
+        applications=plan.applications,
+        engine=look.target.engine,
+        repository=plan.repository,
+        bad_revision=plan.bad_revision,
+        restores=plan.restores,
+        policy=plan.policy_label,
+        triggers=plan.triggers,
+        reverts=plan.reversal.reverts,
+        superseded=plan.reversal.superseded,
+        rung=plan.reversal.rung,
+        phase=phase,
+        reason=decision.reason.value,
+        message=decision.message,
+        requested_by=plan.requested_by,
+        guards=tuple(_guard(answer) for answer in plan.guards),
+        times=_times(look, decision, now),
+        evidence=evidence_of(look, decision, plan),
+    )
+
+
+def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, object]:
+    """What the decision stands on: sync, measured values with their queries, suspects, the plan's tree."""
+    evidence: dict[str, object] = {"verdicts": [_verdict(verdict) for verdict in look.case.verdicts]}
+    if look.event is not None:
+        evidence["sync"] = {
+            "revisions": list(look.event.record.revisions),
+            "startedAt": format_time(look.event.record.started_at),
+            "initiatedBy": look.event.record.initiated_by,
+        }
+    if plan is not None:
+        evidence["suspects"] = list(plan.evidence)
+        evidence["plan"] = {
+            "base": plan.reversal.base,
+            "tree": plan.reversal.tree,
+            "outcome": plan.reversal.outcome.value,
+            "paths": list(plan.reversal.paths),
+        }
+    if decision.onset is not None:
+        evidence["onset"] = format_time(decision.onset)
+    return evidence
+
+
+def entry_of(decision: Decision, look: Look, plan: Plan | None, now: datetime) -> DecisionEntry:
+    """The journal's line about this decision."""
+    details = evidence_of(look, decision, plan)
+    if plan is not None:
+        details["rollback"] = plan.rollback_id
+        details["guards"] = [_guard(answer) for answer in plan.guards]
+    return DecisionEntry(
+        at=now,
+        application=look.name,
+        action=decision.act.value,
+        reason=decision.reason.value,
+        revision=look.bad_revision,
+        message=decision.message,
+        details=details,
+    )
+
+
+def message_about_decision(decision: Decision, look: Look, plan: Plan | None, record: RollbackRecord | None) -> Message:
+    """What people are told of a decision that does not write to the branch; a finished plan comes with it."""
+    lines = [decision.message]
+    if plan is not None:
+        lines += [f"suspect: {line}" for line in plan.evidence]
+        lines += [f"guard {answer.guard}: {answer.result.value}: {answer.message}" for answer in plan.guards]
+    if record is not None and record.open:
+        lines.append(f"to do it: gitops-rollback approve {record.id}; to leave it: gitops-rollback reject {record.id}")
+    return Message(
+        event=EVENTS.get(decision.act, "failed"),
+        application=look.name,
+        title=f"{TITLES.get(decision.act, 'Decided')}: {look.watched.id.short}",
+        text="\n".join(line for line in lines if line),
+        key=f"{look.name}/{look.bad_revision}/{decision.act.value}/{decision.reason.value}",
+        reason=decision.reason.value,
+        rollback_id=plan.rollback_id if plan else "",
+        page=True,
+        details=evidence_of(look, decision, plan),
+        routes=look.policy.notifications,
+    )
+
+
+def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> Message:
+    """What people are told of a rollback that began or ended."""
+    verb = {"started": "Rolling back", "verified": "Rolled back and verified"}.get(event, f"Rollback {event}")
+    return Message(
+        event=event,
+        application=record.applications[0],
+        title=f"{verb}: {', '.join(record.applications)}",
+        text=f"{record.reason}: {record.message}",
+        key=f"{record.id}/{record.outcome.value if record.outcome else record.phase.value}",
+        reason=record.reason,
+        rollback_id=record.id,
+        page=record.outcome not in (None, RollbackOutcome.VERIFIED, RollbackOutcome.SUPERSEDED),
+        details={"commit": record.commit, "reverts": list(record.reverts), "restores": record.restores},
+        routes=policy.notifications,
+    )
+
+
+def _times(look: Look, decision: Decision, now: datetime) -> dict[str, datetime]:
+    times = {"decided": now}
+    if look.event is not None:
+        times["deployed"] = look.event.record.started_at
+    fired = [verdict.state.fired_at for verdict in decision.verdicts if verdict.state.fired_at]
+    if fired:
+        times["fired"] = min(fired)
+    return times
+
+
+def _guard(answer: GuardAnswer) -> dict[str, str]:
+    return {
+        "guard": answer.guard,
+        "result": answer.result.value,
+        "reason": answer.reason.value if answer.reason else "",
+        "message": answer.message,
+        "remedy": answer.remedy,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    measured = verdict.measurement
+    return {
+        "trigger": verdict.trigger,
+        "severity": verdict.severity.value,
+        "phase": verdict.state.phase.value,
+        "since": format_time(verdict.state.since) if verdict.state.since else None,
+        "value": measured.value if measured else None,
+        "threshold": verdict.threshold,
+        "query": measured.query if measured else "",
+        "baseline": verdict.baseline.level.value,
+        "baselineValue": verdict.baseline.value,
+        "reason": verdict.reason.value if verdict.reason else None,
+        "message": verdict.message,
+    }

@@ -1,0 +1,82 @@
+"""What a tick tells the outside that only watches: metrics, readiness, and log lines where something changed."""
+
+from __future__ import annotations
+
+import structlog
+
+from gitops_rollback.app.health import Health, Metrics
+from gitops_rollback.app.ledger import Ledger
+from gitops_rollback.app.reconciler import Sight, Tick
+from gitops_rollback.core.trigger import Level, Phase, Verdict
+
+MAX_APPLICATIONS = 10_000
+log = structlog.get_logger()
+
+
+class TickReport:
+    """One per repository. Says a thing again only after it was different in between."""
+
+    def __init__(self, name: str, metrics: Metrics, health: Health, ledger: Ledger) -> None:
+        self._name = name
+        self._metrics = metrics
+        self._health = health
+        self._ledger = ledger
+        self._said: dict[str, object] = {}
+
+    def __call__(self, tick: Tick) -> None:
+        self._metrics.ticks.labels(self._name, "done").inc()
+        policies = tick.view.policies
+        self._metrics.policies.labels(self._name, "valid").set(len(policies.policies))
+        self._metrics.policies.labels(self._name, "refused").set(len(policies.broken))
+        self._problems(tick)
+        for sight in tick.sights:
+            self._sight(sight)
+
+    def _problems(self, tick: Tick) -> None:
+        faults = tuple(str(fault) for fault in tick.view.policies.errors)
+        if self._new("faults", faults):
+            for fault in faults:
+                log.warning("refused a policy", repo=self._name, error=fault)
+        problems = tuple((problem.subject, problem.reason.value, problem.message) for problem in tick.listing.problems)
+        if self._new("problems", problems):
+            for subject, reason, message in problems:
+                log.warning("cannot watch", repo=self._name, application=subject, reason=reason, error=message)
+
+    def _sight(self, sight: Sight) -> None:
+        look = sight.look
+        if look is None:
+            return
+        raised = look.raised
+        if self._new(f"decision {look.name}", (raised.act, raised.reason, look.bad_revision)):
+            self._metrics.decisions.labels(look.name, raised.act.value, raised.reason.value).inc()
+            log.info(
+                "looked", application=look.name, action=raised.act.value, reason=raised.reason.value,
+                revision=look.bad_revision[:12], message=raised.message,
+            )  # fmt: skip
+        for verdict in look.case.verdicts:
+            self._verdict(look.name, verdict)
+
+    def _verdict(self, application: str, verdict: Verdict) -> None:
+        self._metrics.trigger_state.labels(application, verdict.trigger).set(_number(verdict))
+        value = verdict.measurement.value if verdict.measurement else None
+        if value is not None:
+            self._metrics.trigger_value.labels(application, verdict.trigger).set(value)
+        if self._new(f"trigger {application} {verdict.trigger}", verdict.state.phase):
+            log.info(
+                "trigger", application=application, trigger=verdict.trigger, phase=verdict.state.phase.value,
+                message=verdict.message,
+            )  # fmt: skip
+
+    def _new(self, subject: str, what: object) -> bool:
+        if self._said.get(subject) == what:
+            return False
+        self._said[subject] = what
+        while len(self._said) > MAX_APPLICATIONS:
+            self._said.pop(next(iter(self._said)))
+        return True
+
+
+def _number(verdict: Verdict) -> int:
+    if verdict.state.last is not None and verdict.state.last.level in (Level.NO_DATA, Level.ERROR, Level.INVALID):
+        return 3
+    return {Phase.PENDING: 1, Phase.FIRING: 2}.get(verdict.state.phase, 0)

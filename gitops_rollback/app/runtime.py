@@ -1,0 +1,164 @@
+"""From wired parts to a running controller, its reports, and a reload of the settings without a restart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from gitops_rollback.app.blame import Blamer
+from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.controller import Controller, RepositoryLoop
+from gitops_rollback.app.directory import Directory
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
+from gitops_rollback.app.health import Health, Metrics
+from gitops_rollback.app.inputs import Inputs
+from gitops_rollback.app.ledger import Ledger
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.observation import Observer
+from gitops_rollback.app.observing import ObservingExecutor
+from gitops_rollback.app.outbreaks import Outbreaks
+from gitops_rollback.app.progress import Follower
+from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.reconciler import Reconciler, Sight
+from gitops_rollback.app.reporting import TickReport
+from gitops_rollback.app.repositories import Opened, open_repository
+from gitops_rollback.app.settings import Budgets as BudgetSettings
+from gitops_rollback.app.settings import Limit as LimitSetting
+from gitops_rollback.app.settings import Repository
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.view import PolicyStore, Viewer
+from gitops_rollback.app.wiring import Parts, committer_of
+from gitops_rollback.app.workers import SideBySide
+from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.guards.facts import Budgets, Limit
+from gitops_rollback.core.stop import PauseState
+from gitops_rollback.ports import Message
+
+SHORTEST_PATIENCE_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+@dataclass
+class Runtime:
+    """Owns what outlives a reload: health, metrics, the ledger, and the pause that the settings hold now."""
+
+    parts: Parts
+    settings_pause: Callable[[], PauseState]
+    health: Health = field(default_factory=Health)
+    metrics: Metrics = field(default_factory=Metrics)
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def controller(self) -> Controller:
+        """A controller over all repositories of the settings; not started yet."""
+        settings = self.parts.settings
+        loops = tuple(self._loop(repository) for repository in settings.repositories)
+        return Controller(loops, self.parts.engines)
+
+    def _loop(self, repository: Repository) -> RepositoryLoop:
+        opened = open_repository(self.parts.settings, repository)
+        repo, reconciler = opened.repo, self.reconciler(opened)
+        report = TickReport(repo.name, self.metrics, self.health, self.ledger)
+        loop = RepositoryLoop(
+            name=repo.name,
+            reconciler=reconciler,
+            clock=self.parts.clock,
+            health=self.health,
+            report=report,
+            failed=lambda name, error: self._failed(reconciler, name, error),
+        )
+        reconciler.side_by_side = SideBySide[Watched, Sight](
+            lambda watched: watched.name,
+            lambda watched, error: self._look_failed(reconciler, watched.name, error),
+            lambda: self._patience(loop.interval),
+        )
+        return loop
+
+    def reconciler(self, opened: Opened) -> Reconciler:
+        """The parts of the way for one repository."""
+        parts, settings, repo = self.parts, self.parts.settings, opened.repo
+        policies = PolicyStore(repo, opened.settings.policies_path)
+        directory = Directory(repo, parts.engines, policies, opened.settings.aliases)
+        measuring = Measuring(parts.sources.of)
+        inputs = Inputs(repo)
+        limits = Limits(guard_budgets(settings.budgets), self.ledger.counted)
+        executor: Executor | ObservingExecutor
+        if settings.observe:
+            out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"
+            executor = ObservingExecutor(out, parts.notifier, parts.clock)
+        else:
+            executor = Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock)
+        return Reconciler(
+            viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock),
+            directory=directory,
+            observer=Observer(repo, policies, measuring),
+            proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
+            follower=Follower(repo, policies, measuring, parts.probe),
+            surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
+            outbreaks=Outbreaks(repo, measuring),
+            executor=executor,
+            clock=parts.clock,
+            side_by_side=lambda look, items: tuple(found for item in items if (found := look(item)) is not None),
+            isolated=lambda name, act: self._isolated(executor, name, act),
+            exclusive=repo.exclusive,
+            ledger=lambda records: self.ledger.see(repo.name, records),
+        )
+
+    def _patience(self, interval: timedelta) -> float:
+        """How long a tick waits for the looks: 0.6 of its interval in real time, and not less than a second."""
+        return max(0.6 * self.parts.clock.real_seconds(interval), SHORTEST_PATIENCE_SECONDS)
+
+    def _isolated(self, executor: Executor | ObservingExecutor, name: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except RollbackError as error:
+            executor.fail(name, error, page=isinstance(error, StalledError))
+        except Exception:
+            log.exception("an action failed", application=name)
+            self.health.report(name, False, "InternalError: see the log")
+
+    def _look_failed(self, reconciler: Reconciler, name: str, error: Exception) -> None:
+        if isinstance(error, RollbackError):
+            reconciler.executor.fail(name, error, page=False)
+            return
+        log.error("a look failed", application=name, exc_info=error)
+        self.health.report(name, False, "InternalError: see the log")
+
+    def _failed(self, reconciler: Reconciler, name: str, error: RollbackError) -> None:
+        """A repository that cannot be read is retried; what only a person can mend is told at once."""
+        log.warning("a tick failed", repo=name, reason=error.reason.value, error=error.message)
+        if isinstance(error, StalledError):
+            key = f"{name}/{error.reason.value}"
+            reconciler.executor.tell(
+                Message("failed", name, "Nothing can be done", str(error), key, error.reason.value, page=True)
+            )
+
+
+def guard_budgets(settings: BudgetSettings) -> Budgets:
+    """The settings' budgets as the guards know them."""
+    return Budgets(_limits(settings.application), _limits(settings.repository), _limits(settings.controller))
+
+
+def _limits(given: Iterable[LimitSetting]) -> tuple[Limit, ...]:
+    return tuple(Limit(one.max, one.per) for one in given)
+
+
+class PauseNow:
+    """The settings' door, replaced on each reload; thread-safe."""
+
+    def __init__(self, state: PauseState) -> None:
+        self._lock = threading.Lock()
+        self._state = state
+
+    def __call__(self) -> PauseState:
+        with self._lock:
+            return self._state
+
+    def replace(self, state: PauseState) -> None:
+        with self._lock:
+            self._state = state

@@ -1,0 +1,156 @@
+"""What one fetch of a config repository says: heads, journal, policies, pause documents. Made anew each tick."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gitops_rollback.adapters.policies.document import MAX_BYTES
+from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
+from gitops_rollback.core.commit import REGULAR_MODE
+from gitops_rollback.core.errors import ObjectMissing, StalledError
+from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.stop import (
+    CONTROL_DOOR,
+    CONTROL_PATH,
+    HEAD_DOOR,
+    HEAD_PATH,
+    PauseState,
+    read_pause,
+)
+from gitops_rollback.core.sync import ApplicationId
+from gitops_rollback.ports import Clock, ConfigRepo, Heads, Journal, JournalView
+
+MAX_CACHED_TREES = 64
+MAX_POLICY_FILES = 1000
+VANISHED_TICKS = 2
+
+
+@dataclass(frozen=True)
+class View:
+    """One consistent picture of the repository at `at`."""
+
+    at: datetime
+    heads: Heads
+    journal: JournalView
+    policies: PolicySet
+    pauses: tuple[PauseState, PauseState]  # control branch, branch head
+
+    def open_record(self, application: str) -> RollbackRecord | None:
+        """The rollback of this application that is not done; a plan that waits for a word counts too."""
+        for record in self.journal.records.values():
+            if application in record.applications and record.phase is not Phase.DONE:
+                return record
+        return None
+
+
+class PolicyStore:
+    """Policies as they stood at any revision, read from git objects and cached by their directory's tree."""
+
+    def __init__(self, repo: ConfigRepo, directory: str) -> None:
+        self._repo = repo
+        self.directory = directory
+        self._cached: OrderedDict[str, PolicySet] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def at(self, revision: str) -> PolicySet:
+        """All policies at `revision`; an absent directory or unknown revision holds none."""
+        try:
+            tree = self._repo.entry_id(revision, self.directory)
+        except ObjectMissing:
+            tree = None
+        if tree is None:
+            return load_policies((), revision)
+        with self._lock:
+            found = self._cached.get(tree)
+        if found is None:
+            found = self._load(revision)
+            self._keep(tree, found)
+        return replace(found, policies=tuple(replace(policy, revision=revision) for policy in found.policies))
+
+    def _keep(self, tree: str, found: PolicySet) -> None:
+        with self._lock:
+            self._cached[tree] = found
+            while len(self._cached) > MAX_CACHED_TREES:
+                self._cached.popitem(last=False)
+
+    def naming(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
+        """The policy and target that name `application` at `revision`."""
+        return find_target(self.at(revision), application)
+
+    def _load(self, revision: str) -> PolicySet:
+        entries = self._repo.files(revision, self.directory)[: MAX_POLICY_FILES + 1]
+        return load_policies((self._file(entry.path, entry.mode, entry.blob) for entry in entries), revision)
+
+    def _file(self, path: str, mode: str, blob: str) -> PolicyFile:
+        return PolicyFile(path, mode, self._text(blob) if mode == REGULAR_MODE else b"")
+
+    def _text(self, blob: str) -> bytes | None:
+        try:
+            return self._repo.read(blob, MAX_BYTES)
+        except StalledError:
+            return None
+
+
+def find_target(policies: PolicySet, application: ApplicationId) -> tuple[Policy, Target] | None:
+    """The policy and target that name `application`; "" in a target's instance or namespace matches any."""
+    for policy in policies.policies:
+        for target in policy.targets:
+            if names(target, application):
+                return policy, target
+    return None
+
+
+def names(target: Target, application: ApplicationId) -> bool:
+    """True if the target's reference means this application."""
+    ref = target.application
+    return (
+        ref.name == application.name
+        and ref.kind == application.kind
+        and ref.namespace in ("", application.namespace)
+        and ref.instance in ("", application.instance)
+    )
+
+
+class Viewer:
+    """Fetches and reads. Remembers only what must be noticed when it vanishes."""
+
+    def __init__(
+        self, repo: ConfigRepo, journal_repo: ConfigRepo, journal: Journal, policies: PolicyStore, clock: Clock
+    ) -> None:
+        """`journal_repo` is `repo` itself unless the settings put the journal elsewhere."""
+        self._repo = repo
+        self._journal_repo = journal_repo
+        self._journal = journal
+        self._policies = policies
+        self._clock = clock
+        self._control_seen = False
+        self._control_missing = 0
+
+    def look(self) -> View:
+        """Raises: RepositoryUnavailable, CredentialsRejected, BranchRewritten, JournalBroken."""
+        heads = self._repo.fetch()
+        if self._journal_repo is not self._repo:
+            heads = replace(heads, journal=self._journal_repo.fetch().journal)
+        return View(
+            at=self._clock.now(),
+            heads=heads,
+            journal=self._journal.read(heads.journal),
+            policies=self._policies.at(heads.branch),
+            pauses=self._pauses(heads),
+        )
+
+    def _pauses(self, heads: Heads) -> tuple[PauseState, PauseState]:
+        self._control_missing = 0 if heads.control else self._control_missing + 1
+        self._control_seen = self._control_seen or heads.control is not None
+        control = read_pause(CONTROL_DOOR, self._document(heads.control, CONTROL_PATH) if heads.control else None)
+        if self._control_seen and self._control_missing >= VANISHED_TICKS:
+            control = PauseState(CONTROL_DOOR, unreadable="the branch was there and is gone")
+        return control, read_pause(HEAD_DOOR, self._document(heads.branch, HEAD_PATH))
+
+    def _document(self, revision: str, path: str) -> bytes | None:
+        blob = self._repo.entry_id(revision, path)
+        return None if blob is None else self._repo.read(blob)

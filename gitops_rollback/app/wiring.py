@@ -1,0 +1,216 @@
+"""Puts the parts together. The only place that names concrete adapters."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gitops_rollback.adapters.clock import ScaledClock, SystemClock
+from gitops_rollback.adapters.engines.argocd import ArgoCd
+from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
+from gitops_rollback.adapters.http import Http
+from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
+from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotifier
+from gitops_rollback.adapters.probe import HttpProbe
+from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
+from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
+from gitops_rollback.core.policy import MetricSettings, Notification
+from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
+
+MAX_POLICY_SOURCES = 64
+MAX_POLICY_WEBHOOKS = 64
+WEBHOOK_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything outside that the controller talks to, made from one state of the settings."""
+
+    settings: Settings
+    clock: Clock
+    engines: tuple[Engine, ...]
+    sources: MetricSources
+    probe: HttpProbe
+    notifier: Notifier
+
+
+def wire(settings: Settings) -> Parts:
+    """Raises: SettingsInvalid with what cannot be used."""
+    return Parts(
+        settings=settings,
+        clock=clock_of(settings),
+        engines=tuple(_argocd(settings, engine) for engine in settings.argocd),
+        sources=MetricSources(settings),
+        probe=HttpProbe(settings.origin_rules),
+        notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),
+    )
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Real time, or the scaled time of a demo."""
+    if settings.clock is None:
+        return SystemClock()
+    return ScaledClock(datetime.fromtimestamp(settings.clock.start, UTC), settings.clock.speed)
+
+
+def committer_of(settings: Settings) -> str:
+    """Author and committer of our commits, as git writes them."""
+    return f"{settings.commit.name} <{settings.commit.email}>"
+
+
+def _argocd(settings: Settings, engine: ArgoCD) -> ArgoCd:
+    token = engine.token.get_secret_value() if engine.token else ""
+    return ArgoCd(
+        ArgoCdSettings(
+            server=engine.server,
+            token=lambda: token,
+            instance=engine.instance,
+            ca_file=_path(engine.ca_file),
+            insecure_http_allowed=settings.allow_http,
+        )
+    )
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+class MetricSources:
+    """Finds the metric source of a policy: one of the settings', or a URL of its own on an allowed origin."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._by_server = {server.name: self._make(server) for server in settings.metrics}
+        self._by_policy: OrderedDict[MetricSettings, PrometheusSource] = OrderedDict()
+
+    def of(self, wanted: MetricSettings) -> MetricSource:
+        """Raises: SettingsInvalid where nothing serves it, or its secret may not go there; OutboundBlocked."""
+        if not wanted.url:
+            return self._default()
+        for server in self._settings.metrics:
+            if server.url.rstrip("/") == wanted.url.rstrip("/") and not wanted.secret:
+                return self._by_server[server.name]
+        with self._lock:
+            if wanted not in self._by_policy:
+                self._by_policy[wanted] = self._own(wanted)
+                while len(self._by_policy) > MAX_POLICY_SOURCES:
+                    self._by_policy.popitem(last=False)[1].close()
+            return self._by_policy[wanted]
+
+    def close(self) -> None:
+        for source in (*self._by_server.values(), *self._by_policy.values()):
+            source.close()
+
+    def _default(self) -> MetricSource:
+        if not self._by_server:
+            raise SettingsInvalid("metrics", "the policy names no metrics.url, and PROMETHEUS_URL is not set")
+        return next(iter(self._by_server.values()))
+
+    def _own(self, wanted: MetricSettings) -> PrometheusSource:
+        token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
+        return PrometheusSource(
+            PrometheusSettings(
+                name=wanted.url,
+                url=wanted.url,
+                headers=wanted.headers,
+                tenant=wanted.tenant,
+                bearer_token=token,
+            ),
+            self._settings.origin_rules,
+        )
+
+    def _make(self, server: MetricServer) -> PrometheusSource:
+        auth = server.auth
+        return PrometheusSource(
+            PrometheusSettings(
+                name=server.name,
+                url=server.url,
+                flavour=server.flavour,
+                tenant=server.tenant,
+                headers=tuple((name, value.get_secret_value()) for name, value in server.headers.items()),
+                bearer_token=auth.token.get_secret_value() if auth.token else "",
+                username=auth.username,
+                password=auth.password.get_secret_value() if auth.password else "",
+                ca_file=server.ca_file or "",
+                cert_file=server.client_cert_file or "",
+                key_file=server.client_key_file or "",
+                max_in_flight=server.max_in_flight,
+                max_queries_per_minute=server.max_queries_per_minute,
+            ),
+            self._settings.origin_rules,
+        )
+
+
+def offered(settings: Settings, name: str, url: str) -> str:
+    """The secret that a policy names, if the settings offer it for that origin. Raises: SettingsInvalid."""
+    from_settings = settings.secret(name)
+    if from_settings is None:
+        raise SettingsInvalid(f"secretRef {name}", "the controller's settings offer no secret of that name")
+    if not any(url.startswith(f"{origin}/") or url == origin for origin in from_settings.origins):
+        raise SettingsInvalid(f"secretRef {name}", "this secret may not be sent to that origin")
+    return from_settings.value.get_secret_value()
+
+
+def _poster(settings: Settings) -> Callable[[str, bytes, Mapping[str, str]], int]:
+    http = Http(settings.origin_rules)
+
+    def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        kind = headers.get("Content-Type", "application/json")
+        return http.post(url, body, kind, WEBHOOK_TIMEOUT, headers).status
+
+    return post
+
+
+def _webhooks(settings: Settings) -> tuple[WebhookNotifier, ...]:
+    post = _poster(settings)
+    return tuple(
+        WebhookNotifier(
+            post,
+            hook.url,
+            offered(settings, hook.secret_ref.name, hook.url) if hook.secret_ref else "",
+            hook.format,
+            hook.events,
+        )
+        for hook in settings.notifications
+    )
+
+
+class PolicyWebhooks:
+    """Sends a message to the webhooks that the application's own policy names."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._post = _poster(settings)
+        self._known: OrderedDict[Notification, WebhookNotifier | RollbackError] = OrderedDict()
+
+    def tell(self, message: Message) -> None:
+        """A route that may not be used is passed over: the log has every message."""
+        for route in message.routes:
+            if route.to != "webhook" or not {"*", message.event} & set(route.events):
+                continue
+            notifier = self._notifier(route)
+            if isinstance(notifier, WebhookNotifier):
+                notifier.tell(message)
+
+    def _notifier(self, route: Notification) -> WebhookNotifier | RollbackError:
+        if route not in self._known:
+            self._known[route] = self._make(route)
+            while len(self._known) > MAX_POLICY_WEBHOOKS:
+                oldest = self._known.popitem(last=False)[1]
+                if isinstance(oldest, WebhookNotifier):
+                    oldest.close()
+        return self._known[route]
+
+    def _make(self, route: Notification) -> WebhookNotifier | RollbackError:
+        try:
+            secret = offered(self._settings, route.secret, route.url) if route.secret else ""
+        except SettingsInvalid as error:
+            return error
+        if not route.url:
+            return StalledError("notification", "a webhook needs a url", Reason.POLICY_INVALID)
+        return WebhookNotifier(self._post, route.url, secret, route.format, route.events)

@@ -1,0 +1,133 @@
+"""`gitops-rollback run`: the controller, until SIGTERM. Settings are watched and reloaded without a restart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import click
+import structlog
+
+from gitops_rollback import __version__
+from gitops_rollback.adapters.files import watch_files
+from gitops_rollback.adapters.log import configure_logging
+from gitops_rollback.app.controller import Controller
+from gitops_rollback.app.runtime import PauseNow, Runtime
+from gitops_rollback.app.settings import Settings, changed
+from gitops_rollback.app.settings_input import load_settings, read_settings_pause
+from gitops_rollback.app.wiring import wire
+from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.web.probes import ProbeServer
+
+GRACE_SECONDS = 25.0
+log = structlog.get_logger()
+
+
+@click.command("run")
+@click.option("--repo", multiple=True, metavar="URL", help="A config repository; may be given several times.")
+@click.option("--repo-alias", multiple=True, metavar="URL", help="Another address of the repository.")
+@click.option("--branch", metavar="NAME", help="The branch that the engine follows. Default: the remote's HEAD.")
+@click.option("--config", metavar="FILE", help="The settings file. Default: gitops-rollback.yaml, if it is there.")
+@click.option("--observe", "--dry-run", "observe", is_flag=True, default=None, help="Decide in full; write nothing.")
+@click.option("--observe-out", metavar="DIR", help="Where --observe keeps its decisions as JSON lines.")
+@click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
+@click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
+@click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
+def command(**flags: object) -> None:
+    """Watch every application for which the repositories hold a policy, and roll back what turns bad.
+
+    \b
+    Examples:
+      ARGOCD_SERVER=argocd.example.com ARGOCD_AUTH_TOKEN=... PROMETHEUS_URL=http://prometheus:9090 \\
+        gitops-rollback run --repo https://git.example.com/shop/config.git
+      gitops-rollback run --observe --repo https://git.example.com/shop/config.git
+    """
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    settings = load_settings(os.environ, given)
+    if not settings.repositories:
+        raise SettingsInvalid("settings", "no config repository: give --repo URL or GITOPS_ROLLBACK_REPO")
+    configure_logging(None, settings.secret_values)
+    sys.exit(_Service(settings, given).run())
+
+
+@dataclass
+class _Service:
+    """One process: the controller of the settings in force, and the probes that outlive a reload."""
+
+    settings: Settings
+    flags: Mapping[str, object]
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._pause = PauseNow(self.settings.pause)
+        self._runtime = Runtime(wire(self.settings), self._pause)
+
+    def run(self) -> int:
+        """0 after SIGTERM or Ctrl-C, once what was under way has ended or is known."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        probes = ProbeServer(_address(self.settings.bind), self._runtime.health, self._runtime.metrics)
+        probes.start()
+        self._announce(probes.address)
+        self._watch_files()
+        controller = self._runtime.controller()
+        controller.start()
+        while not self._stop.wait(0.2):
+            if self._reload.is_set():
+                self._reload.clear()
+                controller = self._replace(controller)
+        ended = controller.join(GRACE_SECONDS)
+        probes.stop()
+        log.info("stopped", clean=ended)
+        return 0
+
+    def _announce(self, address: tuple[str, int]) -> None:
+        if self.settings.clock is not None:
+            log.warning("time is scaled: this is a demo", speed=self.settings.clock.speed)
+        log.info(
+            "started",
+            version=__version__,
+            observe=self.settings.observe,
+            repositories=[repository.label for repository in self.settings.repositories],
+            probes=f"http://{address[0]}:{address[1]}",
+        )
+
+    def _watch_files(self) -> None:
+        if self.settings.watched:
+            arguments = (self.settings.watched, self._reload.set, self._stop)
+            threading.Thread(target=watch_files, args=arguments, name="files", daemon=True).start()
+
+    def _replace(self, controller: Controller) -> Controller:
+        """The new settings' controller; a broken new file is told, and only its stop comes into force."""
+        self._pause.replace(read_settings_pause(self.settings, os.environ))
+        try:
+            settings = load_settings(os.environ, self.flags)
+            live, waiting = changed(self.settings, settings)
+            parts = wire(settings.model_copy(update={name: getattr(self.settings, name) for name in waiting}))
+        except SettingsInvalid as error:
+            log.error("refused the new settings; the old ones stay in force", error=error.message)
+            return controller
+        if waiting:
+            log.warning("these settings wait for a restart", settings=sorted(waiting))
+        self._pause.replace(settings.pause)
+        if not live - {"paused", "paused_until"}:
+            self.settings = settings
+            return controller
+        controller.join(GRACE_SECONDS)
+        self.settings = settings
+        self._runtime = replace(self._runtime, parts=parts)
+        configure_logging(None, settings.secret_values)
+        log.info("reloaded the settings", changed=sorted(live))
+        fresh = self._runtime.controller()
+        fresh.start()
+        return fresh
+
+
+def _address(bind: str) -> tuple[str, int]:
+    host, _, port = bind.rpartition(":")
+    return host.strip("[]"), int(port)
