@@ -137,9 +137,13 @@ def _delivery(delivery: Delivery, head: Delivery) -> Delivery:
 
 def _guards(guards: Sequence[GuardRule], head: Sequence[GuardRule]) -> tuple[GuardRule, ...]:
     """All guards of both, without those that another one covers: the strictest answer wins anyway."""
-    kept = [guard for guard in guards if not any(other != guard and _covers(other, guard) for other in head)]
+    kept = [next((other for other in head if _stricter(other, guard)), guard) for guard in guards]
     added = [guard for guard in head if not any(_covers(other, guard) for other in kept)]
-    return (*kept, *added)
+    return tuple(dict.fromkeys((*kept, *added)))
+
+
+def _stricter(one: GuardRule, other: GuardRule) -> bool:
+    return _covers(one, other) and not _covers(other, one)
 
 
 def _covers(strict: GuardRule, loose: GuardRule) -> bool:

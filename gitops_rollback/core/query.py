@@ -48,7 +48,8 @@ LONGEST_RANGE = timedelta(days=100 * 365)
 REGEX_OPERATORS = ("=~", "!~")
 REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 CHARACTER_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]?")
-WILDCARD = re.compile(r"(?:(?<!\\)\.|\\+[SDW])(?:[*+]|\{\d*,\d*\})")
+WILDCARD = re.compile(r"(?:(?<!\\)\.|\\+[SDW])[*+]")
+REPETITION = re.compile(r"\{\d*,?\d*\}")
 # None of these can stand in a Kubernetes name, so a wildcard beyond one cannot reach into a longer name.
 NAME_ENDS = re.compile(r"[:/@,=_ |]")
 
@@ -250,6 +251,7 @@ def _escape(value: str, quote: str) -> str:
 def _selects_strangers(body: str) -> bool:
     """True if, next to a variable and not parted from it by a character that no name holds, any text may stand."""
     plain = CHARACTER_CLASS.sub(lambda match: "." if _holds_hyphen(match.group()) else "x", body)
+    plain = REPETITION.sub("+", plain)
     for match in VARIABLE.finditer(plain):
         behind = NAME_ENDS.split(plain[match.end() :], maxsplit=1)[0]
         before = NAME_ENDS.split(plain[: match.start()])[-1]
@@ -279,9 +281,9 @@ def _range_selectors(expression: str) -> tuple[RangeSelector, ...]:
 
 
 def _range_selector(expression: str, start: int, end: int) -> RangeSelector:
-    written, colon, _ = expression[start:end].partition(":")
+    written, colon, step = expression[start:end].partition(":")
     length = _duration(written.strip())
-    if length is None:
+    if length is None or (step.strip() and _duration(step.strip()) is None):
         raise QueryInvalid("query", f"[{expression[start:end][:40]}] is no range that can be measured")
     return RangeSelector(start, end, length, bool(colon))
 
@@ -300,16 +302,18 @@ def _duration(text: str) -> timedelta | None:
 
 
 def _offsets(expression: str) -> tuple[timedelta, ...]:
-    """Each `offset` that looks back; one that looks forward counts as 0."""
+    """Each `offset` that looks back; one that looks forward counts as 0. Raises: QueryInvalid."""
     significant = [token for token in tokens(expression) if token.kind not in ("space", "comment")]
     found: list[timedelta] = []
     for index, token in enumerate(significant[:-1]):
-        if token.kind == "word" and token.text.lower() == "offset":
-            following = significant[index + 1]
-            length = _duration(following.text)
-            if length is None and following.text != "-":
-                raise QueryInvalid("query", f"offset {following.text[:40]} is no duration")
-            found.append(length or timedelta(0))
+        if token.kind != "word" or token.text.lower() != "offset":
+            continue
+        written = [following.text for following in significant[index + 1 : index + 3]]
+        forward = written[0] == "-"
+        length = _duration(written[-1] if forward else written[0])
+        if length is None:
+            raise QueryInvalid("query", f"offset {' '.join(written)[:40]} is no duration")
+        found.append(timedelta(0) if forward else length)
     return tuple(found)
 
 
