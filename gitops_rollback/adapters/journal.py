@@ -161,7 +161,7 @@ class GitJournal:
                     parsed = self._parsed(entry, old, new)
                     entries += parsed.entries
                     damaged += parsed.damaged
-        return tuple(sorted(entries, key=lambda entry: entry.at)), tuple(damaged)
+        return tuple(sorted(entries, key=lambda entry: (entry.at, entry.application))), tuple(damaged)
 
     def _parsed(self, entry: TreeEntry, old: _Files, new: _Files) -> _Parsed:
         # By path too: two files of one content are two entries, and a record must stand under its own name.
