@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 from pydantic.alias_generators import to_camel
 
+from gitops_rollback.adapters.git.remote import is_branch_name, require_url
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.origins import SCP_FORM, is_loopback, origin_of, repository_name
+from gitops_rollback.app.origins import is_loopback, origin_of, repository_name
 from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.journal import parse_time
@@ -81,20 +82,23 @@ def _http_url(value: str, info: ValidationInfo) -> str:
 
 
 def _repository_url(value: str, info: ValidationInfo) -> str:
-    if "://" not in value:
-        if not SCP_FORM.fullmatch(value):
-            raise ValueError("must be an https://, ssh:// or user@host:path URL")
-        return value
-    parts = _split(value)
-    if parts.scheme == "file":
-        if not _context(info, "allow_file"):
-            raise ValueError("file:// is for trials and needs allowFileUrls: true (GITOPS_ROLLBACK_ALLOW_FILE=true)")
-        return value
-    if parts.scheme == "ssh" and parts.hostname and not parts.hostname.startswith("-"):
-        return value
-    if parts.scheme in ("http", "https"):
-        return _http_url(value, info)
-    raise ValueError("must be an https://, ssh:// or user@host:path URL")
+    """The git adapter's own rule; what a setting could allow is said first, with that setting's name."""
+    scheme = value.partition("://")[0]
+    if scheme == "file" and not _context(info, "allow_file"):
+        raise ValueError("file:// is for trials and needs allowFileUrls: true (GITOPS_ROLLBACK_ALLOW_FILE=true)")
+    if scheme == "http":
+        _http_url(value, info)
+    try:
+        require_url(value, allow_http=True, allow_file=True)
+    except SettingsInvalid as exc:
+        raise ValueError(exc.message) from exc
+    return value
+
+
+def _branch(value: str) -> str:
+    if value and not is_branch_name(value):
+        raise ValueError("is no name that a git branch can have")
+    return value
 
 
 class _Split(BaseModel):
@@ -147,6 +151,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
+Branch = Annotated[str, AfterValidator(_branch)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_words)]
 
 
@@ -169,7 +174,7 @@ class JournalPlace(_Closed):
     """Another repository for the journal; left out, it is a branch of the config repository."""
 
     repository: RepositoryUrl | None = None
-    branch: str = "gitops-rollback-journal"
+    branch: Branch = "gitops-rollback-journal"
 
 
 class Repository(_Closed):
@@ -177,7 +182,7 @@ class Repository(_Closed):
 
     url: RepositoryUrl
     name: str = ""
-    branch: str = ""
+    branch: Branch = ""
     aliases: tuple[str, ...] = ()
     policies_path: str = DEFAULT_POLICIES
     git: GitAccess = GitAccess()
