@@ -91,13 +91,14 @@ def json_reply(value: object, status: int = 200) -> Reply:
 
 
 def recorded_reply(entry: Mapping[str, object]) -> Reply:
-    """A recorded answer with the bytes that the real server sent (Go's JSON has no spaces)."""
+    """A recorded answer with the bytes that the real server sent (Go's JSON has no spaces and hides <, > and &)."""
     response = entry["response"]
     assert isinstance(response, dict)
     body = response["body"]
-    raw = (
-        body.encode() if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-    )
+    text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    for sign in "" if isinstance(body, str) else "<>&":
+        text = text.replace(sign, rf"\u{ord(sign):04x}")
+    raw = text.encode()
     headers = {name.title(): value for name, value in response["headers"].items()}
     length = headers.pop("Content-Length", None)
     if headers.pop("Transfer-Encoding", None) == "chunked":
