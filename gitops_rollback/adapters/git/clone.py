@@ -19,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitops_rollback.adapters.git import faults
-from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout
+from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout, RepositoryUnusable
 from gitops_rollback.adapters.git.history import instant
 from gitops_rollback.adapters.git.lock import FileLock
 from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.remote import RepositorySettings, access, is_branch_name
 from gitops_rollback.core.commit import is_sha
-from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, StalledError
+from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable
 
 REMOTE = "origin"
 FIRST_DEPTH = timedelta(days=30)
@@ -34,6 +34,7 @@ STALE_SECONDS = 600.0  # a temporary object this old belongs to no living proces
 FULL_DISK_SECONDS = 60.0
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 BLOBLESS = "--filter=blob:none"
+SHA256_DIGITS = 64
 CLONING, POLLING = "cloning", "polling"
 
 
@@ -194,17 +195,22 @@ class Clone:
             fresh = Path(folder) / "clone"
             fresh.mkdir()
             git = self._git(fresh)
-            git.run("init", "--quiet", "--bare", "--template=")
-            git.run("config", f"remote.{REMOTE}.url", self._settings.url)
+            self._init(git)
             self.branch, head = self._default_branch(git)
-            if len(head) == 64:
-                git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha256")
+            if len(head) == SHA256_DIGITS:
+                shutil.rmtree(fresh)
+                fresh.mkdir()
+                self._init(git, "--object-format=sha256")
             self._fetch_first(git)
             os.replace(fresh, self.directory)
         self.broken = False
 
+    def _init(self, git: Git, *options: str) -> None:
+        git.run("init", "--quiet", "--bare", "--template=", *options)
+        git.run("config", f"remote.{REMOTE}.url", self._settings.url)
+
     def _default_branch(self, git: Git) -> tuple[str, str]:
-        """(branch, head) that will be followed. Raises: StalledError if the remote is empty or has no such branch."""
+        """(branch, head) that will be followed. Raises: RepositoryUnusable if there is none."""
         name, wanted = self._settings.name, self._settings.branch
         pattern = f"refs/heads/{wanted}" if wanted else "HEAD"
         try:
@@ -222,9 +228,9 @@ class Clone:
             said = (
                 f"the remote has no branch {wanted!r}" if wanted else "the remote is empty, or its HEAD names no branch"
             )
-            raise StalledError(name, said)
+            raise RepositoryUnusable(name, said)
         if not symbolic or not is_branch_name(symbolic):
-            raise StalledError(name, "the remote's HEAD is detached: name the branch in the settings")
+            raise RepositoryUnusable(name, "the remote's HEAD is detached: name the branch in the settings")
         return symbolic, head
 
     def _fetch_first(self, git: Git) -> None:
@@ -271,7 +277,9 @@ class Clone:
             if faults.DISK_FULL.search(exc.stderr):
                 _sweep(git.git_dir, FULL_DISK_SECONDS)
             if "couldn't find remote ref" in exc.stderr:
-                raise StalledError(self._settings.name, f"the remote no longer has branch {self.branch!r}") from exc
+                raise RepositoryUnusable(
+                    self._settings.name, f"the remote no longer has branch {self.branch!r}"
+                ) from exc
             raise faults.meaning(self._settings.name, exc) from exc
 
 

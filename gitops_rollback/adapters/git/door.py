@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import git
 
-from gitops_rollback.core.errors import RepositoryUnavailable, StalledError
+from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
 
 OLDEST_GIT = (2, 38)  # merge-tree --write-tree
 ERROR_OUTPUT_LIMIT = 64 << 10
@@ -88,7 +88,13 @@ class GitTimeout(RepositoryUnavailable):
     """A git command did not end by its deadline; it and all its children were killed. What it sent may have landed."""
 
 
-class GitOutputTooLarge(StalledError):
+class RepositoryUnusable(StalledError):
+    """A person must change something about git, the clone or its remote before trying again is worth it."""
+
+    reason = Reason.REPOSITORY_UNAVAILABLE
+
+
+class GitOutputTooLarge(RepositoryUnusable):
     """A git command wrote more than its caller can take."""
 
 
@@ -125,7 +131,7 @@ class Git:
     ) -> GitResult:
         """Run `git <args>` to its end; `deadline` in real seconds, `limit` in bytes of output.
 
-        Raises: GitFailed for a code that is not in `ok`; GitTimeout; GitOutputTooLarge; StalledError if git is missing.
+        Raises: GitFailed for a code that is not in `ok`; GitTimeout; GitOutputTooLarge; RepositoryUnusable: no git.
         """
         subject = f"git {args[0]}"
         with _input_file(stdin) as source:
@@ -150,7 +156,7 @@ class Git:
     def open(self, *args: str, stdin: BinaryIO | int | None = None) -> subprocess.Popen[bytes]:
         """Start `git <args>` in its own process group; the caller reads it and ends it with `end_group`.
 
-        Raises: StalledError if git is missing or too old.
+        Raises: RepositoryUnusable if git is missing or too old.
         """
         require_git()
         return _start([f"--git-dir={self.git_dir}", *self._prefix, *args], self.git_dir, self.environment, stdin)
@@ -189,7 +195,7 @@ class Git:
 def git_dir_of(path: Path) -> Path:
     """The git directory of a local clone: a bare one, one with a work tree, or a linked work tree (`.git` file).
 
-    Raises: StalledError if `path` is none of these.
+    Raises: RepositoryUnusable if `path` is none of these.
     """
     for candidate in (path / ".git", path):
         if candidate.is_file():
@@ -198,20 +204,20 @@ def git_dir_of(path: Path) -> Path:
                 return Path(os.path.abspath(path / content.removeprefix("gitdir: ").rstrip("\n")))
         if (candidate / "HEAD").is_file() and (candidate / "objects").is_dir():
             return Path(os.path.abspath(candidate))
-    raise StalledError(str(path), "is not a git repository")
+    raise RepositoryUnusable(str(path), "is not a git repository")
 
 
 @functools.lru_cache(maxsize=1)
 def require_git() -> tuple[int, int]:
-    """The installed git's (major, minor). Raises: StalledError if it is missing, does not run, or is too old."""
+    """The installed git's (major, minor). Raises: RepositoryUnusable if it is missing, does not run, or is too old."""
     process = _start(["version"], Path("/"), HARDENED_ENVIRONMENT, None)
     code, stdout, _ = _finish(process, "git version", 10.0, ERROR_OUTPUT_LIMIT)
     found = re.match(rb"git version (\d+)\.(\d+)", stdout)
     if code != 0 or found is None:
-        raise StalledError("git", f"`git version` does not work (exit code {code})")
+        raise RepositoryUnusable("git", f"`git version` does not work (exit code {code})")
     version = int(found[1]), int(found[2])
     if version < OLDEST_GIT:
-        raise StalledError("git", f"version {version[0]}.{version[1]} is too old: install git 2.38 or newer")
+        raise RepositoryUnusable("git", f"version {version[0]}.{version[1]} is too old: install git 2.38 or newer")
     return version
 
 
@@ -239,9 +245,9 @@ def _start(
             [*command, *args], istream=stdin, as_process=True, env=environment, start_new_session=True
         )
     except git.GitCommandNotFound as exc:
-        raise StalledError("git", "is not installed, or not in PATH") from exc
+        raise RepositoryUnusable("git", "is not installed, or not in PATH") from exc
     if not isinstance(interruptible, git.Git.AutoInterrupt) or interruptible.proc is None:
-        raise StalledError("git", "could not be started")
+        raise RepositoryUnusable("git", "could not be started")
     process = interruptible.proc
     interruptible.proc = None  # else GitPython signals the process once the wrapper is collected
     return process

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from gitops_rollback.adapters.git.door import GitFailed
+from gitops_rollback.adapters.git.door import GitFailed, RepositoryUnusable
 from gitops_rollback.core.errors import (
     CredentialsRejected,
     Reason,
@@ -36,6 +36,7 @@ CORRUPT = re.compile(
     r"|index file .*(too small|corrupt|wrong|invalid)|unable to unpack .* header|garbage at end of loose object"
     r"|bad (shallow|grafts?) line|bad config line|hash mismatch|not a git repository|wrong index v"
     r"|failed to (read delta|unpack)|unable to parse (commit|object)|unable to mmap|unknown object type"
+    r"|bad object header"
 )
 LOCKED = re.compile(r"Unable to create '[^']*\.lock': File exists")
 
@@ -47,13 +48,13 @@ def meaning(subject: str, failed: GitFailed) -> RollbackError:
     if DISK_FULL.search(text):
         return StalledError(subject, "the disk that holds the clone is full or read-only", Reason.DISK_FULL)
     if UNTRUSTED.search(text):
-        return StalledError(subject, f"the remote is not the one that we trust: {said}")
+        return RepositoryUnusable(subject, f"the remote is not the one that we trust: {said}")
     if CREDENTIALS.search(text):
         return CredentialsRejected(subject, f"the remote refuses our credentials: {said}")
     if NOT_THERE.search(text):
-        return StalledError(subject, f"there is no such repository, or we may not see it: {said}")
+        return RepositoryUnusable(subject, f"there is no such repository, or we may not see it: {said}")
     if REDIRECT.search(text):
-        return StalledError(subject, "the remote redirects to another address: put that one into the settings")
+        return RepositoryUnusable(subject, "the remote redirects to another address: put that one into the settings")
     return RepositoryUnavailable(subject, f"the remote did not answer as git expects: {said}")
 
 

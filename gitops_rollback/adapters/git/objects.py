@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gitops_rollback.adapters.git.door import CHUNK, ERROR_OUTPUT_LIMIT, LOSSLESS, Git, end_group
+from gitops_rollback.adapters.git.door import CHUNK, ERROR_OUTPUT_LIMIT, LOSSLESS, Git, RepositoryUnusable, end_group
 from gitops_rollback.core.commit import REGULAR_MODE, is_sha
-from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, StalledError
+from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable
 
 TREE_MODE = "040000"
 SYMLINK_MODE = "120000"
@@ -61,7 +61,7 @@ class ObjectReader:
         if found is None:
             raise ObjectMissing(sha, "no such object in this repository")
         if found[1] > limit:
-            raise StalledError(sha, f"is {found[1]} bytes long, more than the {limit} that are read")
+            raise RepositoryUnusable(sha, f"is {found[1]} bytes long, more than the {limit} that are read")
         header, content = self._ask("contents", sha)
         if header is None:
             raise ObjectMissing(sha, "no such object in this repository")
@@ -152,7 +152,8 @@ class ObjectReader:
                     elif len(complaint) < ERROR_OUTPUT_LIMIT:
                         complaint += chunk
                 if not selector.get_map():
-                    raise _Died(self._git.complain(complaint.decode("utf-8", "replace")) or "the process has ended")
+                    said = self._git.complain(complaint.decode("utf-8", "replace"))
+                    raise _Died(said.split("\n", 1)[0] or "the process has ended")
         raise _Died(f"no answer within {self._deadline:g} s")
 
 
@@ -227,7 +228,7 @@ def put_files(git: Git, reader: ObjectReader, tree: str | None, files: Mapping[s
     """The id of `tree` (None: the empty one) with `files` put, or removed where None; the rest stays as it is.
 
     A file that exists keeps its executable bit; a symbolic link or directory in the way is replaced by the file.
-    Raises: StalledError for a path that git does not take.
+    Raises: RepositoryUnusable for a path that git does not take.
     """
     blobs: dict[str, str | None] = {}
     for path, content in files.items():
@@ -237,10 +238,10 @@ def put_files(git: Git, reader: ObjectReader, tree: str | None, files: Mapping[s
 
 
 def require_path(path: str) -> None:
-    """Raises: StalledError unless `path` is relative, without empty, `.`, `..` or `.git` parts and without NUL."""
+    """Raises: RepositoryUnusable unless relative, without empty, `.`, `..` or `.git` parts and without NUL."""
     parts = path.split("/")
     if "\0" in path or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
-        raise StalledError(repr(path[:200]), "is not a path that may be written")
+        raise RepositoryUnusable(repr(path[:200]), "is not a path that may be written")
 
 
 def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, str | None]) -> str | None:

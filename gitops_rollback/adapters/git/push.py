@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.git import faults
-from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout
+from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout, RepositoryUnusable
 from gitops_rollback.adapters.git.remote import is_branch_name
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import RollbackError, StalledError
@@ -40,16 +40,16 @@ class Answer:
 
 
 def require_updates(updates: Sequence[RefUpdate]) -> None:
-    """Raises: StalledError unless every update is a full branch name and full ids, none of them twice."""
+    """Raises: RepositoryUnusable unless every update is a full branch name and full ids, none of them twice."""
     refs = [update.ref for update in updates]
     if not updates or len(set(refs)) != len(refs):
-        raise StalledError("push", "needs at least one ref, each once")
+        raise RepositoryUnusable("push", "needs at least one ref, each once")
     for update in updates:
         branch = update.ref.removeprefix("refs/heads/")
         if branch == update.ref or not is_branch_name(branch):
-            raise StalledError("push", f"{update.ref[:200]!r} is not the full name of a branch")
+            raise RepositoryUnusable("push", f"{update.ref[:200]!r} is not the full name of a branch")
         if not is_sha(update.new) or (update.old is not None and not is_sha(update.old)):
-            raise StalledError("push", "ids must be full object ids")
+            raise RepositoryUnusable("push", "ids must be full object ids")
 
 
 def send(git: Git, remote: str, updates: Sequence[RefUpdate], atomic: bool, deadline: float) -> Answer:
@@ -57,7 +57,7 @@ def send(git: Git, remote: str, updates: Sequence[RefUpdate], atomic: bool, dead
     refspecs = [f"{update.new}:{update.ref}" for update in updates]
     options = ["--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
     options += ["--atomic"] if atomic else ["--no-atomic"]
-    words = ["-c", "core.abbrev=40", "push", *options, "--end-of-options", remote, *refspecs]
+    words = ["-c", "core.abbrev=no", "push", *options, "--end-of-options", remote, *refspecs]
     result = git.run(*words, deadline=deadline, ok=range(-64, 256), limit=1 << 20)
     if result.code != 0:
         git.complain(result.stderr)
