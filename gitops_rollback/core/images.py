@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.core.differences import Difference, differences
-from gitops_rollback.core.manifest_text import Value, documents
 from gitops_rollback.core.manifest import walk
+from gitops_rollback.core.manifest_text import Value, documents
 
 UNKNOWN_NAME = ""  # a tag in Helm values whose image is named by the chart
 _VERSION = re.compile(r"v?(?P<numbers>\d+(?:\.\d+)*)(?P<pre>-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")

@@ -21,8 +21,8 @@ COMMITS_LOOKED_AT = 10
 BY_ONE_MACHINE = 9
 
 _MACHINE = re.compile(
-    r"(?i)\[bot\]|\bbots?\b|bot@|-bot\b|renovate|dependabot|github-actions|gitlab-ci|image-updater|fluxcdbot|\bflux\b"
-    r"|jenkins|\bautomation\b|\bci@|\bci\b|\bkargo\b|argocd|promoter|robot|service-account|svc-"
+    r"(?i)\[bot\]|\bbots?\b|-bot\b|renovate|dependabot|github-actions|gitlab-ci|image-updater|fluxcdbot|\bflux\b"
+    r"|jenkins|\bautomation\b|\bci@|\bci\b|\bkargo\b|argocd|promoter|\brobot\b|service-account|svc-"
 )
 _GENERATED = re.compile(rb"(?i)do not edit|@generated\b|automatically generated|auto-generated")
 HEADER_BYTES = 1024

@@ -1,0 +1,393 @@
+"""Ground, quarantine, branch, other writers, capacity, budgets: what stands around the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from plan_facts import (
+    APPLICATION,
+    DEPLOYMENT,
+    FILE,
+    NOW,
+    a_change,
+    a_commit,
+    a_file,
+    a_live_deployment,
+    a_policy,
+    a_reversal,
+    facts,
+    live,
+)
+
+from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
+from gitops_rollback.core.guards.branch import copied_from, is_machine, judge_branch, judge_writer
+from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown
+from gitops_rollback.core.guards.capacity import judge_capacity, quantity
+from gitops_rollback.core.guards.facts import BranchFacts, CountedRollback, GuardFacts, TakenBack, WriterFacts
+from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
+from gitops_rollback.core.guards.standing import judge_conflict, judge_delivery, judge_gate, judge_unbuilt
+from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
+from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
+from gitops_rollback.core.sync import SyncWindows
+
+
+def reason_of(found: GuardAnswer) -> Reason | None:
+    """The reason of an answer that asks, and says what a person can do; None for one that allows."""
+    assert found.message
+    if found.result is GuardResult.ALLOW:
+        assert found.reason is None
+        return None
+    assert found.result is GuardResult.ASK
+    assert found.remedy
+    return found.reason
+
+
+TWO = (a_commit(), a_commit("d" * 40))
+GROUNDS: dict[str, tuple[dict[str, Any], Reason | None]] = {
+    "known": ({"ground": Ground.KNOWN, "suspects": TWO}, None),
+    "one-that-never-ran": ({"ground": Ground.NEW}, None),
+    "two-that-never-ran": ({"ground": Ground.NEW, "suspects": TWO}, Reason.UNKNOWN_GROUND),
+    "taken-back": ({"ground": Ground.BAD}, Reason.UNKNOWN_GROUND),
+    "cannot-see": ({"ground": None}, Reason.UNKNOWN_GROUND),
+}
+
+
+@pytest.mark.parametrize(("given", "reason"), GROUNDS.values(), ids=GROUNDS)
+def test_a_plan_ends_on_known_ground_or_undoes_one_commit(given: dict[str, Any], reason: Reason | None) -> None:
+    assert reason_of(judge_ground_of_plan(facts(**given))) is reason
+
+
+def lived(hours: float, quiet: bool | None, taken_back: bool = False, inputs: str = "a") -> LivedTree:
+    return LivedTree(inputs, NOW - timedelta(hours=hours), quiet, taken_back)
+
+
+TREES: dict[str, tuple[tuple[LivedTree, ...], Ground | None]] = {
+    "quiet": ((lived(2, True),), Ground.KNOWN),
+    "firing": ((lived(2, False),), Ground.BAD),
+    "newest-time-decides": ((lived(9, False), lived(2, True)), Ground.KNOWN),
+    "cannot-tell": ((lived(2, None),), None),
+    "taken-back-once": ((lived(9, True, taken_back=True), lived(2, True)), Ground.BAD),
+    "only-after-the-onset": ((lived(-1, True),), Ground.NEW),
+    "another-tree": ((lived(2, True, inputs="b"),), Ground.NEW),
+}
+
+
+@pytest.mark.parametrize(("trees", "expected"), TREES.values(), ids=TREES)
+def test_ground_is_known_where_it_was_live_and_quiet(trees: tuple[LivedTree, ...], expected: Ground | None) -> None:
+    assert judge_ground("a", trees, NOW) is expected
+    assert judge_ground(None, trees, NOW) is None
+
+
+def taken(hours: float, inputs: str | None = "other", blob: str = "c" * 40) -> tuple[TakenBack, ...]:
+    return (TakenBack(NOW - timedelta(hours=hours), "rb-1", inputs, {FILE: blob}),)
+
+
+QUARANTINED: dict[str, tuple[dict[str, Any], Reason | None]] = {
+    "never-taken-back": ({}, None),
+    "other-contents": ({"taken_back": taken(1)}, None),
+    "same-tree": ({"taken_back": taken(1, inputs="tree-bad")}, Reason.CAME_BACK),
+    "same-tree-a-week-later": ({"taken_back": taken(168, inputs="tree-bad")}, Reason.CAME_BACK),
+    "same-file-at-24-hours": ({"taken_back": taken(24, blob="b" * 40)}, Reason.CAME_BACK),
+    "same-file-later": ({"taken_back": taken(24.01, blob="b" * 40)}, None),
+    "tree-not-known-then": ({"taken_back": taken(1, inputs=None)}, None),
+    "cannot-see-the-journal": ({"taken_back": None}, Reason.QUARANTINE),
+    "cannot-see-the-inputs": ({"inputs": None}, Reason.QUARANTINE),
+    "nothing-left-to-undo": ({"taken_back": None, "reversal": a_reversal(outcome=PlanOutcome.EMPTY)}, None),
+}
+
+
+@pytest.mark.parametrize(("given", "reason"), QUARANTINED.values(), ids=QUARANTINED)
+def test_what_was_taken_back_and_returns_is_held(given: dict[str, Any], reason: Reason | None) -> None:
+    assert reason_of(judge_quarantine(facts(**given))) is reason
+
+
+OPEN = SyncWindows(True, False)
+REACHES = BranchFacts(True, spec_changed=False, auto_sync=True, windows=OPEN)
+BRANCHES: dict[str, tuple[BranchFacts | None, Reason | None]] = {
+    "reaches": (REACHES, None),
+    "cannot-see": (None, Reason.NOT_ON_THIS_BRANCH),
+    "follows-a-tag": (replace(REACHES, follows=False, decided_by="tag v1.4 in app.yaml"), Reason.NOT_ON_THIS_BRANCH),
+    "sources-unknown": (replace(REACHES, follows=None), Reason.NOT_ON_THIS_BRANCH),
+    "spec-changed": (replace(REACHES, spec_changed=True), Reason.NO_COMMIT),
+    "spec-unknown": (replace(REACHES, spec_changed=None), Reason.NO_COMMIT),
+    "pending-but-auto-sync": (replace(REACHES, pending=("1" * 40,)), None),
+    "pending": (replace(REACHES, auto_sync=False, pending=("1" * 40,)), Reason.PENDING_CHANGES),
+    "nothing-pending": (replace(REACHES, auto_sync=False, pending=()), None),
+    "pending-unknown": (replace(REACHES, auto_sync=False), Reason.PENDING_CHANGES),
+    "auto-sync-unknown": (replace(REACHES, auto_sync=None, pending=()), Reason.PENDING_CHANGES),
+    "window-closed": (replace(REACHES, windows=SyncWindows(False, True, "deny 0 18 * * 5")), Reason.WINDOW_CLOSED),
+    "only-auto-sync-blocked": (replace(REACHES, windows=SyncWindows(True, True)), None),
+    "window-unknown": (replace(REACHES, windows=None), Reason.WINDOW_CLOSED),
+}
+
+
+@pytest.mark.parametrize(("branch", "reason"), BRANCHES.values(), ids=BRANCHES)
+def test_a_commit_on_the_branch_must_reach_the_application(branch: BranchFacts | None, reason: Reason | None) -> None:
+    assert reason_of(judge_branch(facts(branch=branch))) is reason
+
+
+ANN, BOT = "Ann <ann@example.com>", "argocd-image-updater <noreply@argoproj.io>"
+PEOPLE = WriterFacts(root_files=(), authors=(ANN,) * 10, copied_from="", merged_from="")
+WRITERS: dict[str, tuple[dict[str, Any], str]] = {
+    "people": ({}, ""),
+    "hydrated": ({"hydrated": True}, "hydrator"),
+    "hydrator-metadata": ({"root_files": ("hydrator.metadata",)}, "hydrator.metadata"),
+    "root-unseen": ({"root_files": None}, "cannot be seen"),
+    "kargo": ({"annotations": {"kargo.akuity.io/authorized-stage": "shop:prod"}}, "Kargo stage shop:prod"),
+    "promoter": ({"next_branch": "main-next"}, "main-next"),
+    "nine-of-ten-by-one-machine": ({"authors": (ANN, *(BOT,) * 9)}, "9 of the last 10"),
+    "eight-of-ten": ({"authors": (ANN, ANN, *(BOT,) * 8)}, ""),
+    "nine-by-one-person": ({"authors": ("Bob <b@example.com>", *(ANN,) * 9)}, ""),
+    "nine-by-two-machines": ({"authors": ("renovate[bot] <r@x>",) * 5 + (BOT,) * 5}, ""),
+    "history-unseen": ({"authors": None}, "cannot be seen"),
+    "copied": ({"copied_from": "envs/staging"}, "envs/staging"),
+    "copies-unseen": ({"copied_from": None}, "cannot be seen"),
+    "merged": ({"merged_from": "staging"}, "merges of staging"),
+    "merges-unseen": ({"merged_from": None}, "cannot be seen"),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), WRITERS.values(), ids=WRITERS)
+def test_paths_that_something_else_writes_are_left_to_it(given: dict[str, Any], said: str) -> None:
+    found = judge_writer(facts(writer=replace(PEOPLE, **given)))
+    assert reason_of(found) is (Reason.WRITTEN_BY_ANOTHER if said else None)
+    assert said in found.message
+
+
+def test_a_file_that_says_it_is_generated_is_written_by_another() -> None:
+    generated = a_file("# Code generated by x. DO NOT EDIT.\n" + DEPLOYMENT, DEPLOYMENT)
+    assert reason_of(judge_writer(facts(files=(generated,)))) is Reason.WRITTEN_BY_ANOTHER
+
+
+@pytest.mark.parametrize("missing", ["writer", "files"])
+def test_a_writer_that_cannot_be_seen_asks(missing: str) -> None:
+    assert reason_of(judge_writer(facts(**{missing: None}))) is Reason.WRITTEN_BY_ANOTHER
+
+
+def test_kargos_own_command_is_the_remedy() -> None:
+    annotations = {"kargo.akuity.io/authorized-stage": "shop:prod"}
+    found = judge_writer(facts(writer=replace(PEOPLE, annotations=annotations)))
+    assert found.remedy.startswith("kargo promote --project shop --stage prod")
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"),
+    [
+        ("dependabot[bot] <49699333+dependabot[bot]@users.noreply.github.com>", True),
+        (BOT, True),
+        ("Talbot Smith <talbot@example.com>", False),
+        ("Ann <123+ann@users.noreply.github.com>", False),
+    ],
+)
+def test_machines_are_known_by_name(author: str, expected: bool) -> None:
+    assert is_machine(author) is expected
+
+
+COPIES = {
+    "from-the-folder-beside": ("envs/prod/web.yaml", ["envs/staging/web.yaml"], "envs/staging"),
+    "another-file": ("envs/prod/web.yaml", ["envs/prod/api.yaml"], ""),
+    "other-depth": ("envs/prod/web.yaml", ["staging/web.yaml"], ""),
+    "nowhere": ("envs/prod/web.yaml", [], ""),
+}
+
+
+@pytest.mark.parametrize(("path", "elsewhere", "expected"), COPIES.values(), ids=COPIES)
+def test_a_copy_promotion_is_found_by_contents(path: str, elsewhere: list[str], expected: str) -> None:
+    assert copied_from([a_change(path)], lambda _blob: elsewhere) == expected
+
+
+def test_all_files_must_be_copied_from_the_same_folder() -> None:
+    changes = [a_change("prod/a.yaml", new="1" * 40), a_change("prod/b.yaml", new="2" * 40)]
+    stood = {"1" * 40: ["staging/a.yaml"], "2" * 40: ["dev/b.yaml"]}
+    assert copied_from(changes, lambda blob: stood[blob]) == ""
+
+
+def a_scaler(low: int = 2, high: int = 10, name: str = "checkout") -> dict[str, object]:
+    target = {"kind": "Deployment", "name": name}
+    spec = {"scaleTargetRef": target, "minReplicas": low, "maxReplicas": high}
+    metadata = {"name": "checkout", "namespace": "shop"}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+
+
+def values(before: str, after: str) -> tuple[Any, ...]:
+    return (a_file(before, after, "apps/payments/values.yaml"),)
+
+
+RUNS: dict[str, tuple[dict[str, Any], str]] = {
+    "as-in-git": ({}, ""),
+    "scaled-up-without-a-scaler": ({"live": (live(a_live_deployment(9)),)}, ""),
+    "scaled-up-by-a-scaler": ({"live": (live(a_live_deployment(9)), live(a_scaler()))}, "from 9 replicas"),
+    "at-gits-count": ({"live": (live(a_live_deployment(3)), live(a_scaler()))}, ""),
+    "scaler-of-another-workload": ({"live": (live(a_live_deployment(9)), live(a_scaler(name="api")))}, ""),
+    "engine-keeps-replicas": (
+        {"live": (live(a_live_deployment(9)), live(a_scaler())), "keeps_replicas": True},
+        "",
+    ),
+    "scalers-maximum": ({"live": (live(a_scaler(2, 20), a_scaler(2, 10)),)}, "maxReplicas would go from 20 to 10"),
+    "scalers-minimum-rises": ({"live": (live(a_scaler(2), a_scaler(4)),)}, ""),
+    "values-maximum": ({"files": values("web: {maxReplicas: 20}", "web: {maxReplicas: 10}")}, "from 20 to 10"),
+    "values-requests": (
+        {"files": values("resources: {requests: {cpu: 1}}", "resources: {requests: {cpu: 500m}}")},
+        "from 1 to 500m",
+    ),
+    "values-requests-rise": (
+        {"files": values("resources: {requests: {memory: 1Gi}}", "resources: {requests: {memory: 2048Mi}}")},
+        "",
+    ),
+    "values-replicas-with-a-scaler": (
+        {"files": values("replicaCount: 6", "replicaCount: 3"), "live": (live(a_scaler()),)},
+        "from 6 to 3",
+    ),
+    "values-replicas-without": ({"files": values("replicaCount: 6", "replicaCount: 3")}, ""),
+    "weight": ({"files": values("weight: 50", "weight: 0")}, "from 50 to 0"),
+    "more-disruption": ({"files": values("pdb: {maxUnavailable: 1}", "pdb: {maxUnavailable: 2}")}, "from 1 to 2"),
+    "rolling-update-is-no-capacity": (
+        {"files": values("rollingUpdate: {maxUnavailable: 1}", "rollingUpdate: {maxUnavailable: 2}")},
+        "",
+    ),
+    "cannot-see-the-cluster": ({"live": None}, "cannot be seen"),
+    "cannot-see-the-files": ({"files": None}, "cannot be seen"),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), RUNS.values(), ids=RUNS)
+def test_capacity_in_use_is_not_taken_away(given: dict[str, Any], said: str) -> None:
+    found = judge_capacity(facts(**given))
+    assert reason_of(found) is (Reason.CAPACITY if said else None)
+    assert said in found.message
+
+
+def test_a_policy_may_deny_what_capacity_asks() -> None:
+    rule = GuardRule("room", "capacity", GuardResult.DENY)
+    assert judge_capacity(facts(live=None)).result is GuardResult.ASK
+    scaled = (live(a_live_deployment(9)), live(a_scaler()))
+    assert judge_capacity(facts(live=scaled, policy=a_policy(rule))).result is GuardResult.DENY
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", "1000m"), ("1Gi", "1024Mi"), ("50%", "50"), (3, "3"), ("1k", 1000), ("0.5", "500m")]
+)
+def test_quantities_compare_by_value(one: object, other: object) -> None:
+    assert quantity(one) == quantity(other)
+    assert quantity("many") is None
+    assert quantity(True) is None
+
+
+def rolled(minutes: float, automatic: bool = True, name: str = APPLICATION, repository: str = "shop/config") -> Any:
+    return CountedRollback(NOW - timedelta(minutes=minutes), (name,), repository, automatic)
+
+
+def elsewhere(count: int, minutes: float, repository: str = "shop/config") -> tuple[CountedRollback, ...]:
+    return tuple(rolled(minutes, name=f"app-{index}", repository=repository) for index in range(count))
+
+
+BUDGETS: dict[str, tuple[tuple[CountedRollback, ...] | None, str]] = {
+    "unspent": ((), ""),
+    "application-inside-30-minutes": ((rolled(29.9),), APPLICATION),
+    "application-at-30-minutes": ((rolled(30),), ""),
+    "application-twice-a-day": ((rolled(60), rolled(1439)), APPLICATION),
+    "application-a-day-ago": ((rolled(60), rolled(1440)), ""),
+    "a-persons-do-not-count": ((rolled(1, automatic=False),), ""),
+    "after-a-clock-jump": ((rolled(-90),), APPLICATION),
+    "repository-four-an-hour": (elsewhere(4, 59), "repository shop/config"),
+    "repository-three": (elsewhere(3, 59), ""),
+    "controller-three-in-ten-minutes": (elsewhere(3, 9, "other/repo"), "this controller"),
+    "controller-ten-a-day": (elsewhere(10, 700, "other/repo"), "this controller"),
+    "controller-nine-a-day": (elsewhere(9, 700, "other/repo"), ""),
+    "cannot-see": (None, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("rollbacks", "said"), BUDGETS.values(), ids=BUDGETS)
+def test_each_scope_has_its_budget(rollbacks: tuple[CountedRollback, ...] | None, said: str) -> None:
+    found = judge_budgets(facts(rollbacks=rollbacks))
+    assert reason_of(found) is (Reason.BUDGET_SPENT if said else None)
+    assert said in found.message
+
+
+@pytest.mark.parametrize(
+    ("rollbacks", "reason"),
+    [
+        pytest.param((), None, id="none"),
+        pytest.param((rolled(4.9),), Reason.COOLDOWN, id="inside"),
+        pytest.param((rolled(5),), None, id="at-its-end"),
+        pytest.param((rolled(1, automatic=False),), Reason.COOLDOWN, id="a-persons-counts-too"),
+        pytest.param(elsewhere(1, 1), None, id="another-application"),
+        pytest.param(None, Reason.COOLDOWN, id="cannot-see"),
+    ],
+)
+def test_after_any_rollback_the_application_rests(rollbacks: Any, reason: Reason | None) -> None:
+    policy = a_policy(timing=Timing(cooldown=timedelta(minutes=5)))
+    assert reason_of(judge_cooldown(facts(rollbacks=rollbacks, policy=policy))) is reason
+
+
+POLICY_FILE = ".gitops-rollback/policies/payments.yaml"
+
+
+def gated(
+    *paths: str, culprit: tuple[FileChange, ...] = (), reason: Reason | None = Reason.PROTECTED_PATH
+) -> GuardFacts:
+    named = tuple(Explanation(path, None, None, "a person must see it", "look") for path in paths)
+    reversal = a_reversal(FILE, *paths, gate_reason=reason, explained=named)
+    return facts(reversal=reversal, suspects=(replace(a_commit(), changes=(a_change(FILE), *culprit)),))
+
+
+def test_what_git_can_do_and_a_person_must_see_asks() -> None:
+    assert reason_of(judge_gate(facts())) is None
+    assert reason_of(judge_gate(gated(".github/workflows/a.yaml"))) is Reason.PROTECTED_PATH
+    assert reason_of(judge_gate(gated())) is Reason.PROTECTED_PATH
+
+
+def test_a_policy_that_came_with_the_bad_image_goes_back_with_it() -> None:
+    """Attack A1: it could else protect each bad image by a change of the policy beside it."""
+    found = judge_gate(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE),)))
+    assert reason_of(found) is None
+    assert "policy" in found.message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(gated(POLICY_FILE), id="not-the-culprits"),
+        pytest.param(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE, old="9" * 40),)), id="other-contents-come-back"),
+        pytest.param(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE, new="9" * 40),)), id="changed-again-since"),
+        pytest.param(
+            gated(POLICY_FILE, ".github/workflows/a.yaml", culprit=(a_change(POLICY_FILE),)), id="beside-a-ci-file"
+        ),
+    ],
+)
+def test_any_other_change_of_a_policy_asks(given: GuardFacts) -> None:
+    assert reason_of(judge_gate(given)) is Reason.PROTECTED_PATH
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (PlanOutcome.CLEAN, None),
+        (PlanOutcome.EMPTY, None),
+        (PlanOutcome.CONFLICT, Reason.REVERT_CONFLICT),
+        (PlanOutcome.REFUSED, Reason.REVERT_CONFLICT),
+    ],
+)
+def test_an_inverse_that_cannot_be_built_asks(outcome: PlanOutcome, reason: Reason | None) -> None:
+    assert reason_of(judge_conflict(facts(reversal=a_reversal(outcome=outcome)))) is reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("push", None), ("suggest", Reason.SUGGEST_ONLY), ("pull-request", Reason.FEATURE_NOT_BUILT)],
+)
+def test_the_policy_decides_whether_we_push(mode: str, reason: Reason | None) -> None:
+    assert reason_of(judge_delivery(facts(policy=a_policy(delivery=Delivery(mode))))) is reason
+
+
+def test_a_policy_that_counts_on_what_is_not_built_asks() -> None:
+    assert reason_of(judge_unbuilt(facts())) is None
+    found = judge_unbuilt(facts(policy=a_policy(unbuilt=("spec.cascade",))))
+    assert reason_of(found) is Reason.FEATURE_NOT_BUILT
+    assert "spec.cascade" in found.message
