@@ -85,7 +85,10 @@ class _Watch:
 
 
 class Measuring:
-    """Measures applications; safe for several threads. `source_of` finds a policy's metric source, or raises."""
+    """Measures applications; safe for several threads. `source_of` finds a policy's metric source, or raises.
+
+    `executor` asks the expressions of one look side by side; it must not be the one whose threads call `measure`.
+    """
 
     def __init__(self, source_of: Callable[[MetricSettings], MetricSource], executor: Executor | None = None) -> None:
         self._source_of = source_of

@@ -30,9 +30,11 @@ from gitops_rollback.ports import Clock
 Labels = Mapping[str, str]
 Vector = Sequence[tuple[Labels, float]]
 SeriesFunction = Callable[[datetime], "Vector | float | None"]
+Evaluator = Callable[[str, datetime], "Vector | float | None"]
 Matcher = Callable[[str], bool]
 
 MAX_POINTS = 11_000
+DURATION = re.compile(r"[0-9]+(?:\.[0-9]*)?|(?:[0-9]+(?:ms|[ywdhms]))+")  # no fraction before a unit
 UNIX_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 MAX_BODY = 1 << 20
 LONGEST_HANG_SECONDS = 60.0
@@ -65,7 +67,7 @@ class PrometheusSandbox:
     def __init__(self, clock: Clock, port: int = 0, token: str = "") -> None:
         self._clock = clock
         self._token = token
-        self._series: list[tuple[Matcher, SeriesFunction]] = []
+        self._series: list[tuple[Matcher, Evaluator]] = []
         self._lifted = threading.Event()
         self._fault = Fault.NONE
         self.asked: deque[Asked] = deque(maxlen=1000)
@@ -94,8 +96,12 @@ class PrometheusSandbox:
 
         A float is one series without labels; None or an empty list is no series at that time.
         """
+        self.set_evaluator(pattern, lambda _query, at: function(at))
+
+    def set_evaluator(self, pattern: str | Matcher, evaluate: Evaluator) -> None:
+        """As `set_series`, for a function that must see the query's text too: `evaluate(query, time)`."""
         matches = pattern if callable(pattern) else _contains(pattern)
-        self._series.insert(0, (matches, function))
+        self._series.insert(0, (matches, evaluate))
 
     def start(self) -> None:
         """Serve in a thread."""
@@ -123,6 +129,7 @@ class PrometheusSandbox:
         if self._fault is Fault.ERROR:
             return _failure(503, "timeout", "query timed out in expression evaluation")
         try:
+            _refuse_timeout(asked.form.get("timeout"))
             return self._routed(asked)
         except _BadData as exc:
             return _failure(400, "bad_data", str(exc))
@@ -173,9 +180,9 @@ class PrometheusSandbox:
     def _at(self, query: str, at: datetime) -> Vector:
         if self._fault is Fault.EMPTY:
             return []
-        for matches, function in tuple(self._series):
+        for matches, evaluate in tuple(self._series):
             if matches(query):
-                return self._spoiled(function(at))
+                return self._spoiled(evaluate(query, at))
         return []
 
     def _spoiled(self, value: Vector | float | None) -> Vector:
@@ -278,6 +285,11 @@ def _time(form: Mapping[str, str], name: str, default: datetime | None) -> datet
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise _BadData(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp') from exc
+
+
+def _refuse_timeout(text: str | None) -> None:
+    if text and not DURATION.fullmatch(text):
+        raise _BadData(f'invalid parameter "timeout": cannot parse "{text}" to a valid duration')
 
 
 def _step(text: str) -> timedelta:

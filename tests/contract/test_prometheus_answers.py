@@ -170,7 +170,7 @@ def test_the_tick_is_sent_as_the_time_and_the_query_as_a_form() -> None:
         prometheus.close()
     one, many = server.requests
     assert one.line == "POST /prefix/api/v1/query HTTP/1.1"
-    assert one.form == {"query": 'sum(rate(x{a="b&c"}[2m]))', "time": "1795435200.250", "timeout": "5.000s"}
+    assert one.form == {"query": 'sum(rate(x{a="b&c"}[2m]))', "time": "1795435200.250", "timeout": "5000ms"}
     assert many.line == "POST /prefix/api/v1/query_range HTTP/1.1"
     assert (many.form["start"], many.form["end"], many.form["step"]) == ("1795435200.000", "1795435260.000", "15.000")
 

@@ -101,7 +101,7 @@ class PrometheusSource:
             return self._redacted(self._send(asked, verb, form, timeout))
 
     def _send(self, asked: Asked, verb: str, form: Mapping[str, str], timeout: timedelta) -> Answer:
-        whole = {**form, "timeout": f"{timeout.total_seconds():.3f}s", **FLAVOURS[self._settings.flavour]}
+        whole = {**form, "timeout": f"{timeout // timedelta(milliseconds=1)}ms", **FLAVOURS[self._settings.flavour]}
         try:
             received = self._http.post_form(f"{self._base}/api/v1/{verb}", whole, timeout)
         except OutboundBlocked as exc:
