@@ -34,6 +34,7 @@ STALE_SECONDS = 600.0  # a temporary object this old belongs to no living proces
 FULL_DISK_SECONDS = 60.0
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 BLOBLESS = "--filter=blob:none"
+WITH_CONTENTS = "--filter=blob:limit=1m"
 SHA256_DIGITS = 64
 CLONING, POLLING = "cloning", "polling"
 
@@ -240,7 +241,7 @@ class Clone:
         # Blobs too: the journal is read whole, and a blobless clone would load each of its entries alone.
         others = (self._settings.journal_branch, self._settings.control_branch)
         patterns = [_refspec(f"{branch}*") for branch in others]
-        self._fetch_any([("--no-filter", _since(FIRST_DEPTH)), ("--no-filter",)], patterns, git)
+        self._fetch_any([(WITH_CONTENTS, _since(FIRST_DEPTH)), (WITH_CONTENTS,)], patterns, git)
 
     def _fetch_any(self, forms: Sequence[tuple[str, ...]], refspecs: Sequence[str], git: Git) -> None:
         """The first of `forms` that works. Raises: what the last one raised."""
@@ -256,8 +257,9 @@ class Clone:
         others.pop(self.branch, None)
         # By pattern: a fetch that names a branch which does not exist fails as a whole.
         refspecs = [self._branch_refspec(), *(_refspec(f"{branch}*") for branch in others)]
-        # Without the filter: what is new is small, and most of it is read at once.
-        self._fetch(("--prune", "--no-filter"), refspecs, POLLING)
+        # With new contents: they are small, and most are read at once. A filter it must be, since without one git
+        # demands each old file that a new tree names, which a blobless clone does not have.
+        self._fetch(("--prune", WITH_CONTENTS), refspecs, POLLING)
 
     def _branch_refspec(self) -> str:
         return _refspec(self.branch)

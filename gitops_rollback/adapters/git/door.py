@@ -62,7 +62,7 @@ HARDENED_CONFIG: tuple[str, ...] = (
 URL_USER = re.compile(r"(?<=://)[^/\s@']*@")
 URL_QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 HEADER = re.compile(r"(?i)\b(authorization|proxy-authorization|cookie|private-token)\s*:[^\r\n]*")
-CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\x20-\x7e\n\xa0-\U0010ffff]")
+CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\x20-\x7e\n\xa0-\U0010ffff]|[\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
