@@ -154,7 +154,7 @@ class World:
     def __init__(self, sandbox: ArgoCdSandbox, repository: Repository) -> None:
         self.sandbox = sandbox
         self.repository = repository
-        self.replies: dict[str, Reply] = {}
+        self.replies: dict[str, list[Reply]] = {}  # by note, in their order
 
     def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None, note: str = ""
@@ -170,7 +170,7 @@ class World:
             reply = Reply(response.status, shown.get("content-type", ""), shown, response.read().decode())
         finally:
             connection.close()
-        self.replies[note or f"{method} {path}"] = reply
+        self.replies.setdefault(note, []).append(reply)
         return reply
 
     def refresh(self, name: str, note: str = "") -> Reply:

@@ -15,12 +15,12 @@ from typing import Any
 from gitops_rollback.sandbox.argocd.access import Access
 from gitops_rollback.sandbox.argocd.answers import Answer, ApiError, found
 from gitops_rollback.sandbox.argocd.autosync import pinned, revisions_of
-from gitops_rollback.sandbox.argocd.comparison import Target
+from gitops_rollback.sandbox.argocd.comparison import Target, with_health
 from gitops_rollback.sandbox.argocd.controller import Busy, Controller
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.spec import auto_syncs, may_sync, sources_of
 from gitops_rollback.sandbox.argocd.state import Key, Store, stamp
-from gitops_rollback.sandbox.argocd.views import listed, managed_resources, masked_list, resource_tree
+from gitops_rollback.sandbox.argocd.views import managed_resources, masked_list, resource_tree
 from gitops_rollback.sandbox.rendering import Json
 
 VERSION = "v3.5.1+sandbox"
@@ -66,8 +66,8 @@ class Api:
         return found({"value": "yes" if allowed else "no"})
 
     def list_applications(self, request: Request) -> Answer:
-        """GET /api/v1/applications: what may not be seen is left out."""
-        applications = [listed(each) for each in self.visible(request)]
+        """GET /api/v1/applications: what may not be seen is left out, and so is the health of resources."""
+        applications = self.visible(request)
         fields = request.one("fields")
         if fields:
             items = masked_list(applications, fields)
@@ -100,7 +100,12 @@ class Api:
             kind = "hard" if request.one("refresh") == "hard" else "normal"
             self.controller.request_refresh(key, kind)
             application = self._await_refresh(key, request)
-        return found(application)
+        return found(self.whole(application))
+
+    def whole(self, application: Json) -> Json:
+        """An Application as one is shown: with the health of its resources, which lists leave out."""
+        metadata = application["metadata"]
+        return with_health(application, self.controller.healths((metadata["namespace"], metadata["name"])))
 
     def sync(self, request: Request) -> Answer:
         """POST /api/v1/applications/{name}/sync"""

@@ -19,6 +19,7 @@ ObjectKey = tuple[str, str, str, str]  # group, kind, namespace, name
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
 ALWAYS_HEALTHY = frozenset({"Service", "PersistentVolumeClaim", "Ingress", "HorizontalPodAutoscaler"})
+WITH_HEALTH = WORKLOADS | ALWAYS_HEALTHY | {"Job"}
 HEALTH_ORDER = ("Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown")  # best to worst
 NEVER_READY = ("missing", "crash", "slow")
 FOREVER = timedelta(days=36500)

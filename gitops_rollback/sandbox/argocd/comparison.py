@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gitops_rollback.sandbox.argocd.cluster import Cluster, LiveObject, ObjectKey, key_of, worst
+from gitops_rollback.sandbox.argocd.cluster import (
+    WITH_HEALTH,
+    Cluster,
+    Health,
+    LiveObject,
+    ObjectKey,
+    key_of,
+    worst,
+)
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.spec import sources_of
 from gitops_rollback.sandbox.rendering import Json, RenderError, Rendering, render
@@ -83,14 +91,14 @@ def hook_types(manifest: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(word.strip() for word in str(value).split(",") if word.strip())
 
 
-def compare(target: Target, cluster: Cluster, now: datetime) -> Comparison:
+def compare(target: Target, cluster: Cluster) -> Comparison:
     """Compare live objects with `target`; a target in trouble makes everything Unknown."""
     wanted = {key_of(manifest): manifest for manifest in target.managed}
     live = cluster.managed()
-    rows = {key: _row(key, wanted.get(key), live.get(key), bool(target.trouble), now) for key in {**wanted, **live}}
+    rows = {key: _row(key, wanted.get(key), live.get(key), bool(target.trouble)) for key in {**wanted, **live}}
     for key, hook in cluster.objects.items():
         if hook.hook:
-            rows[key] = {**_identity(key, hook.manifest), **_health(hook, now), "hook": True}
+            rows[key] = {**_identity(key, hook.manifest), "hook": True}
     states = [row["status"] for row in rows.values() if "status" in row]
     changed = [row for row in rows.values() if row.get("status") == "OutOfSync"]
     sync = "Unknown" if target.trouble else ("OutOfSync" if changed else "Synced")
@@ -111,7 +119,7 @@ def application_health(target: Target, cluster: Cluster, now: datetime) -> str:
     return worst(found)
 
 
-def _row(key: ObjectKey, wanted: Json | None, live: LiveObject | None, trouble: bool, now: datetime) -> Json:
+def _row(key: ObjectKey, wanted: Json | None, live: LiveObject | None, trouble: bool) -> Json:
     row = _identity(key, wanted or (live.manifest if live else {}))
     if trouble:
         row["status"] = "Unknown"
@@ -119,10 +127,6 @@ def _row(key: ObjectKey, wanted: Json | None, live: LiveObject | None, trouble: 
         row["status"] = "Synced" if live is not None and live.manifest == wanted else "OutOfSync"
     if wanted is None:
         row["requiresPruning"] = True
-    if live is not None:
-        row.update(_health(live, now))
-    elif key[1] in ("Deployment", "StatefulSet", "DaemonSet", "Job", "Service"):
-        row["health"] = {"status": "Missing"}
     return row
 
 
@@ -133,6 +137,20 @@ def _identity(key: ObjectKey, manifest: Json) -> Json:
     return {field: value for field, value in named.items() if value}
 
 
-def _health(live: LiveObject, now: datetime) -> Json:
-    health = live.health(now)
-    return {"health": health.as_json()} if health else {}
+def healths(cluster: Cluster, now: datetime) -> dict[ObjectKey, Health]:
+    """The present health of each live object that has one."""
+    found = {key: live.health(now) for key, live in cluster.objects.items()}
+    return {key: health for key, health in found.items() if health}
+
+
+def with_health(application: Json, known: Mapping[ObjectKey, Health]) -> Json:
+    """The Application with the health of each resource as last known; the object itself does not hold it."""
+    resources = application["status"].get("resources")
+    if not resources:
+        return application
+    shown = []
+    for row in resources:
+        key = (row.get("group", ""), row["kind"], row.get("namespace", ""), row["name"])
+        health = known.get(key) or (Health("Missing") if row["kind"] in WITH_HEALTH else None)
+        shown.append({**row, "health": health.as_json()} if health else row)
+    return {**application, "status": {**application["status"], "resources": shown}}

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from gitops_rollback.sandbox.argocd.autosync import decide, pinned, revisions_of
-from gitops_rollback.sandbox.argocd.cluster import Cluster
-from gitops_rollback.sandbox.argocd.comparison import Comparison, Renderer, Target, application_health, compare
+from gitops_rollback.sandbox.argocd.cluster import Cluster, Health, ObjectKey
+from gitops_rollback.sandbox.argocd.comparison import Comparison, Renderer, Target, application_health, compare, healths
 from gitops_rollback.sandbox.argocd.operation import OperationRun
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
@@ -64,6 +64,8 @@ class Watched:
     cluster: Cluster
     events: Task | None = None
     operation: Task | None = None
+    settling: bool = False  # an operation runs, or the comparison that follows it has not been made
+    healths: dict[ObjectKey, Health] = field(default_factory=dict)  # as of the last comparison
     deployed: Deployed = field(default_factory=Deployed)
     heals: tuple[tuple[str, ...], int] = ((), 0)  # revisions, and how often self-heal acted on them
 
@@ -101,6 +103,10 @@ class Controller:
     def cluster(self, key: Key) -> Cluster:
         """The live objects of an application. Any thread."""
         return self._watched[key].cluster
+
+    def healths(self, key: Key) -> dict[ObjectKey, Health]:
+        """The health of the live objects as of the last comparison. Any thread."""
+        return self._watched[key].healths
 
     def request_refresh(self, key: Key, kind: str) -> None:
         """Mark the application for a comparison, as the API server does. Any thread."""
@@ -141,6 +147,7 @@ class Controller:
         """Carry out the operation that stands in the object. Any thread."""
         application = self.store.get(key)
         if application is not None and application.get("operation"):
+            self._watched[key].settling = True
             run = OperationRun(self, key, application["operation"])
             self._watched[key].operation = self.scheduler.spawn(
                 f"operation of {key[1]}", run.steps(), after=self.timing.write
@@ -201,6 +208,7 @@ class Controller:
     def ended(self, key: Key, manual: bool) -> Steps:
         """What follows the end of an operation: a comparison."""
         yield self.timing.write
+        self._watched[key].settling = False
         yield from self.refresh(key, Level.FORCED if manual else Level.LATEST)
 
     def refresh(self, key: Key, level: Level) -> Steps:
@@ -209,7 +217,8 @@ class Controller:
         if application is None:
             return
         target = self._target(application, level)
-        started = self._auto_sync(key, target)
+        # an event must not start a sync back to the revision that the operation has just left
+        started = not (level is Level.RECENT and self._watched[key].settling) and self._auto_sync(key, target)
         if started:
             yield self.timing.write / 5
         self._persist(key, target, level)
@@ -263,7 +272,7 @@ class Controller:
         watched = self._watched[key]
         revisions, heals = watched.heals
         heals = heals if revisions == target.revisions else 0
-        found = compare(target, watched.cluster, self.store.clock.now())
+        found = compare(target, watched.cluster)
         operation = decide(application, target, found, heals).operation
         if operation is None or self._heals_too_soon(key, operation, application, heals):
             return False
@@ -294,8 +303,9 @@ class Controller:
             return
         now = self.store.clock.now()
         cluster = self.cluster(key)
-        found = compare(target, cluster, now)
+        found = compare(target, cluster)
         health = application_health(target, cluster, now)
+        self._watched[key].healths = healths(cluster, now)
         error = "" if application.get("operation") else decide(application, target, found).error
 
         def persist(fresh: Json) -> None:

@@ -197,9 +197,9 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
-        if answer.content_type == JSON:
+        if answer.status != 415:  # that gate stands before the compressing handler
             self.send_header("Vary", "Accept-Encoding")
-        else:
+        if answer.content_type != JSON:
             self.send_header("X-Content-Type-Options", "nosniff")
         if answer.status == 200 and answer.content_type == JSON:
             self.send_header("Grpc-Metadata-Content-Type", "application/grpc")

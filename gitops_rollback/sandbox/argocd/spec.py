@@ -46,7 +46,7 @@ class Timing:
     jitter: float = 60.0  # at most added to it
     ready: float = 3.0  # until a new pod is ready
     progress_deadline: float = 15.0  # until a rollout without a ready pod is Degraded, where the object says nothing
-    settle: float = 0.1  # until pods that still run count as ready again
+    settle: float = 0.5  # until pods that still run count as ready again
     job: float = 1.5  # until a Job ends
     wave: float = 2.0  # between two waves
     write: float = 0.1  # between two writes of the controller

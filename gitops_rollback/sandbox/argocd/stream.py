@@ -58,7 +58,7 @@ class Watcher:
             return
         if not self._api.matches(self._request, application, with_repo=False):
             return
-        event: Json = {"result": {"type": kind, "application": application}}
+        event: Json = {"result": {"type": kind, "application": self._api.whole(application)}}
         text = json.dumps(masked_event(event, self._request.one("fields")), separators=(",", ":"))
         name = application["metadata"]["name"]
         if self._last.get(name) == text:

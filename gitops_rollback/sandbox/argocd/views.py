@@ -6,7 +6,6 @@ server/application/application.go (ResourceTree, ManagedResources), and the reco
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
@@ -31,14 +30,6 @@ LIST_FIELDS = frozenset(
         "operation.sync",
     )
 )
-
-
-def listed(application: Json) -> Json:
-    """An Application as a list shows it: without the health of its resources."""
-    shown = copy.deepcopy(application)
-    for resource in shown["status"].get("resources", ()):
-        resource.pop("health", None)
-    return shown
 
 
 def masked_list(applications: Sequence[Json], fields: str) -> list[Json]:
@@ -140,7 +131,8 @@ def _pods_of(live: LiveObject, now: datetime) -> list[Json]:
         nodes.append(owner)
         if running and live.replicas:
             ready = not current or health.status == "Healthy"
-            nodes += [_pod(owner, images, ready, number) for number in range(live.replicas if ready else 1)]
+            pod = _pod(owner, _pod_labels(live), images, ready)
+            nodes += [_numbered(pod, number) for number in range(live.replicas if ready else 1)]
     return nodes
 
 
@@ -167,8 +159,18 @@ def _replica_set(live: LiveObject, revision: int, images: Sequence[str], health:
     }
 
 
-def _pod(owner: Json, images: Sequence[str], ready: bool, number: int) -> Json:
-    suffix = hashlib.sha256(f"{owner['uid']}{number}".encode()).hexdigest()[:5]
+def _pod_labels(live: LiveObject) -> Json:
+    template = (live.manifest.get("spec") or {}).get("template") or {}
+    return dict((template.get("metadata") or {}).get("labels") or {})
+
+
+def _numbered(pod: Json, number: int) -> Json:
+    suffix = hashlib.sha256(f"{pod['name']}{number}".encode()).hexdigest()[:5]
+    uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{pod['uid']}/{number}"))
+    return {**pod, "name": f"{pod['name']}-{suffix}", "uid": uid}
+
+
+def _pod(owner: Json, labels: Json, images: Sequence[str], ready: bool) -> Json:
     status, message = _trouble(images) if not ready else ("Running", "")
     info: list[Json] = [
         {"name": "Status Reason", "value": status},
@@ -184,11 +186,11 @@ def _pod(owner: Json, images: Sequence[str], ready: bool, number: int) -> Json:
         "version": "v1",
         "kind": "Pod",
         "namespace": owner["namespace"],
-        "name": f"{owner['name']}-{suffix}",
-        "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{owner['uid']}/{number}")),
+        "name": owner["name"],
+        "uid": owner["uid"],
         "parentRefs": [{field: owner[field] for field in fields}],
         "info": info,
-        "networkingInfo": {"labels": {"pod-template-hash": owner["name"].rpartition("-")[2]}},
+        "networkingInfo": {"labels": {**labels, "pod-template-hash": owner["name"].rpartition("-")[2]}},
         "resourceVersion": owner["resourceVersion"],
         "images": list(images),
         "health": Health(healthy, message).as_json(),
