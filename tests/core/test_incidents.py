@@ -1,0 +1,98 @@
+"""One commit behind many applications, or something else."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of
+
+S, T = "5" * 40, "7" * 40
+
+
+def red(name: str, *suspects: str, source: str = "prom") -> ObservedApplication:
+    return ObservedApplication(name, True, False, source, frozenset(suspects), frozenset(suspects))
+
+
+def carrier(name: str, source: str = "prom") -> ObservedApplication:
+    """Not red, though it was synced to the suspect."""
+    return ObservedApplication(name, False, True, source, carries=frozenset({S}))
+
+
+def quiet(count: int, source: str = "prom", prefix: str = "q") -> list[ObservedApplication]:
+    return [ObservedApplication(f"{prefix}{index}", False, True, source) for index in range(count)]
+
+
+def blind(count: int) -> list[ObservedApplication]:
+    return [ObservedApplication(f"b{index}", False, False, "prom") for index in range(count)]
+
+
+def reds(count: int, *suspects: str) -> list[ObservedApplication]:
+    return [red(f"r{index}", *suspects) for index in range(count)]
+
+
+GROUPS: dict[str, tuple[list[ObservedApplication], int, bool]] = {
+    "one-red": ([red("a", S), *quiet(3)], 1, False),
+    "common-suspect-and-control": ([red("a", S), red("b", S), *quiet(3)], 1, True),
+    "control-of-two": ([red("a", S), red("b", S), *quiet(2)], 2, False),
+    "control-on-another-source": ([red("a", S), red("b", S), *quiet(3, "thanos")], 2, False),
+    "control-that-is-blind": ([red("a", S), red("b", S), *quiet(2), *blind(5)], 2, False),
+    "control-on-one-of-two-sources": ([red("a", S), red("b", S, source="thanos"), *quiet(3)], 2, False),
+    "control-on-both-sources": (
+        [red("a", S), red("b", S, source="thanos"), *quiet(3), *quiet(3, "thanos", "t")],
+        1,
+        True,
+    ),
+    "four-of-five-carriers": ([*reds(4, S), carrier("c"), *quiet(3)], 1, True),
+    "three-of-four-carriers": ([*reds(3, S), carrier("c"), *quiet(3)], 3, False),
+    "carriers-are-no-control": ([*reds(12, S), carrier("c1"), carrier("c2"), carrier("c3"), *quiet(2)], 12, False),
+    "no-suspects": ([red("a"), red("b"), *quiet(3)], 2, False),
+    "different-suspects": ([red("a", S), red("b", T), *quiet(3)], 2, False),
+    "nobody-red": (quiet(3), 0, False),
+}
+
+
+@pytest.mark.parametrize(("observed", "count", "one"), GROUPS.values(), ids=GROUPS)
+def test_a_common_suspect_makes_one_incident_only_with_a_quiet_control_group(
+    observed: list[ObservedApplication], count: int, one: bool
+) -> None:
+    found = group(observed)
+    assert len(found) == count
+    assert any(incident.culprit == S for incident in found) is one
+
+
+def test_an_incident_is_named_by_its_first_application_in_order() -> None:
+    found = group([red("z", S), red("a", S), red("m", T), *quiet(3)])
+    assert found == (Incident(("a", "z"), S), Incident(("m",)))
+    assert incident_of("z", found) == found[0]
+    assert incident_of("q0", found) is None
+
+
+def test_the_suspect_that_most_share_explains_them() -> None:
+    found = group([red("a", S, T), red("b", S), red("c", S, T), *quiet(3)])
+    assert found == (Incident(("a", "b", "c"), S),)
+
+
+BREAKS = {
+    "five": (5, 1000, True),
+    "four-of-many": (4, 1000, False),
+    "three-of-thirty": (3, 30, False),
+    "three-of-twenty-nine": (3, 29, True),
+    "two-of-two": (2, 2, False),
+    "none": (0, 0, False),
+}
+
+
+@pytest.mark.parametrize(("incidents", "watched", "breaks"), BREAKS.values(), ids=BREAKS)
+def test_many_incidents_at_once_stop_everything(incidents: int, watched: int, breaks: bool) -> None:
+    found = tuple(Incident((f"a{index}",)) for index in range(incidents))
+    assert bool(breaker(found, watched)) is breaks
+
+
+def test_one_bad_base_for_thirty_applications_is_one_incident_and_breaks_nothing() -> None:
+    observed = [*reds(30, S), *quiet(3)]
+    assert breaker(group(observed), len(observed)) == ""
+
+
+def test_the_same_outage_without_a_control_group_is_many_and_breaks() -> None:
+    observed = reds(30, S)
+    assert "30 incidents" in breaker(group(observed), len(observed))
