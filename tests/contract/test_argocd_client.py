@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,12 @@ def test_every_write_has_exactly_the_content_type_that_the_server_checks(server:
     assert server.requests[1].body == b""
 
 
+def test_a_refresh_is_a_normal_one_and_says_nothing_about_success(server: Server) -> None:
+    server.put(*GET_SHOP, json_reply(APPLICATION))
+    engine_for(server).refresh(SHOP, "web")
+    assert server.requests[0].query == {"appNamespace": ["argocd"], "project": ["web"], "refresh": ["normal"]}
+
+
 def test_a_name_cannot_break_out_of_its_place_in_the_path(server: Server) -> None:
     odd = ApplicationId("default", "Application", "argocd", "../../session?x=1")
     with pytest.raises(EngineUnavailable):
@@ -166,6 +173,20 @@ def test_a_server_on_loopback_is_not_asked_through_a_proxy(server: Server, monke
     monkeypatch.delenv("NO_PROXY", raising=False)
     server.put(*GET_SHOP, json_reply(APPLICATION))
     assert engine_for(server).application(SHOP, "web") is not None
+
+
+def test_a_server_elsewhere_is_asked_through_the_proxy_of_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server.put(*GET_SHOP, json_reply(APPLICATION), Reply(chunks=server.trickle))
+    elsewhere = {"server": "http://argocd.example", "insecure_http_allowed": True}
+    engine = engine_for(server, **elsewhere, timeout=timedelta(seconds=0.3))
+    assert engine.application(SHOP, "web") is not None
+    with pytest.raises(EngineUnavailable, match="no answer within"):
+        engine.application(SHOP, "web")
+    assert [request.headers["Host"] for request in server.requests] == ["argocd.example"] * 2
 
 
 def test_cookies_are_not_kept_since_one_may_hold_a_session(server: Server) -> None:

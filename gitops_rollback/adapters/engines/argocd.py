@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -67,7 +68,6 @@ PROBED_PROJECTS = 20
 # What each error of the library means, the first that fits. None of the library's own words: they hold the URL.
 LIBRARY_ERRORS: tuple[tuple[type[exceptions.RequestException], str], ...] = (
     (exceptions.ConnectTimeout, "no connection in time"),
-    (exceptions.ReadTimeout, "no answer in time"),
     (exceptions.Timeout, "no answer in time"),
     (exceptions.SSLError, "no trusted TLS connection"),
     (exceptions.ProxyError, "the proxy refuses or is not there"),
@@ -80,18 +80,17 @@ LIBRARY_ERRORS: tuple[tuple[type[exceptions.RequestException], str], ...] = (
     (exceptions.TooManyRedirects, "too many redirects"),
     (exceptions.InvalidHeader, "a header that HTTP does not allow"),
     (exceptions.InvalidProxyURL, "the proxy's address is not usable"),
+    (exceptions.URLRequired, "the server's address is not usable"),
     (exceptions.MissingSchema, "the server's address is not usable"),
     (exceptions.InvalidSchema, "the server's address is not usable"),
     (exceptions.InvalidURL, "the server's address is not usable"),
-    (exceptions.URLRequired, "the server's address is not usable"),
     (exceptions.InvalidJSONError, "JSON could not be written or read"),
-    (exceptions.JSONDecodeError, "JSON could not be written or read"),
     (exceptions.HTTPError, "an error answer"),
     (exceptions.RequestException, "the request failed"),
 )
 
-# An OSError comes from an unreadable CA file, the other from urllib3's depths.
-LIBRARY_FAILURES = (exceptions.RequestException, HTTPError, OSError)
+# Besides its own errors: an unreadable CA file, urllib3's depths, and addresses that urllib cannot split.
+LIBRARY_FAILURES = (exceptions.RequestException, HTTPError, OSError, ValueError)
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +104,13 @@ class _BearerToken(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+class _Session(requests.Session):
+    """Looks into no redirect: even unfollowed, the library would read its whole body and split its address."""
+
+    def get_redirect_target(self, *_: object) -> None:
+        return None
 
 
 class _Adapter(HTTPAdapter):
@@ -132,7 +138,7 @@ class ArgoCd:
         self._subject = f"Argo CD {urlsplit(self._base).netloc}"
         if settings.ca_file is not None and not settings.ca_file.is_file():
             raise SettingsInvalid(self._subject, f"the CA file {settings.ca_file} does not exist")
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.trust_env = not is_loopback(urlsplit(self._base).hostname or "")
         for scheme in ("http://", "https://"):
@@ -382,11 +388,12 @@ def _media_type(response: requests.Response) -> str:
 
 def _system_words(exc: BaseException) -> str:
     """What the system said below the library's layers ("Connection refused"): no URL stands in it."""
-    seen: BaseException | None = exc
-    for _ in range(10):
-        if seen is None:
-            return ""
-        if isinstance(seen, OSError) and not isinstance(seen, exceptions.RequestException) and seen.strerror:
-            return str(seen.strerror)[:SHOWN]
-        seen = seen.__cause__ or seen.__context__
-    return ""
+    system = (one for one in islice(_causes(exc), 10) if isinstance(one, OSError))
+    words = (one.strerror for one in system if not isinstance(one, exceptions.RequestException))
+    return next((str(one)[:SHOWN] for one in words if one), "")
+
+
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
