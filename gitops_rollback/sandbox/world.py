@@ -1,0 +1,127 @@
+"""The sandbox as a whole: a config repository over smart HTTP, an Argo CD, a Prometheus and three services."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Timing
+from gitops_rollback.sandbox.clock import ScaledClock
+from gitops_rollback.sandbox.git_server import GitServer
+from gitops_rollback.sandbox.people import People
+from gitops_rollback.sandbox.prometheus import PrometheusSandbox
+from gitops_rollback.sandbox.replay import replay
+from gitops_rollback.sandbox.services import FAILING, GOOD, LOOPING, Behaviour, Service
+
+SERVICES = ("checkout-api", "ledger-api", "storefront")
+NAMESPACE = "shop"
+REPOSITORY = "shop/config"
+CRASHING_TAG = "crash"  # the sandbox's kubelet never lets an image of such a tag become ready
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Ports on 127.0.0.1; 0 takes a free one."""
+
+    git: int = 0
+    argocd: int = 0
+    prometheus: int = 0
+
+
+class World:
+    """Build, `start`, let things happen by `people`, `stop`. `directory` keeps the repository."""
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: ScaledClock,
+        applications: Sequence[AppSpec] = (),
+        timing: Timing | None = None,
+        ports: Ports | None = None,
+    ) -> None:
+        self._ports = ports or Ports()
+        self.directory = directory
+        self.clock = clock
+        self.bare = directory / f"{REPOSITORY}.git"
+        self.bare.parent.mkdir(parents=True, exist_ok=True)
+        self.labels = replay(scenario("shop"), self.bare)
+        self.people = People(self.bare)
+        self.git = GitServer(directory, port=self._ports.git)
+        self.prometheus = PrometheusSandbox(clock, self._ports.prometheus)
+        self.services = {name: Service(name, NAMESPACE) for name in SERVICES}
+        self.failing_tags: set[str] = set()
+        self._applications = tuple(applications) or tuple(default_application(name) for name in SERVICES)
+        self._timing = timing or Timing()
+        self.argocd: ArgoCdSandbox | None = None
+
+    @property
+    def url(self) -> str:
+        """The config repository's address."""
+        return f"{self.git.url}/{REPOSITORY}.git"
+
+    def start(self) -> None:
+        """Serve everything; Argo CD begins to sync what the branch holds."""
+        self.git.start()
+        self.prometheus.start()
+        for service in self.services.values():
+            service.publish(self.prometheus)
+        self.argocd = ArgoCdSandbox(
+            self.bare, self.url, self._applications, self.clock, timing=self._timing, port=self._ports.argocd
+        )
+        self.argocd.on_change(self._deployed)
+        self.argocd.start()
+
+    def stop(self) -> None:
+        if self.argocd is not None:
+            self.argocd.stop()
+        self.prometheus.stop()
+        self.git.stop()
+
+    def environment(self, state: Path, **more: str) -> dict[str, str]:
+        """What a user would set to run the controller against this world."""
+        if self.argocd is None:
+            raise RuntimeError("start the world first")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITOPS_ROLLBACK_"))}
+        return kept | {
+            "ARGOCD_SERVER": self.argocd.url,
+            "ARGOCD_AUTH_TOKEN": self.argocd.token,
+            "PROMETHEUS_URL": self.prometheus.url,
+            "GITOPS_ROLLBACK_REPO": self.url,
+            "GITOPS_ROLLBACK_STATE_DIR": str(state),
+            "GITOPS_ROLLBACK_BIND": "127.0.0.1:0",
+            "GITOPS_ROLLBACK_CLOCK": f"{self.clock.start},{self.clock.speed}",
+            "PYTHONUNBUFFERED": "1",
+            **more,
+        }
+
+    def _deployed(self, application: str, deployed: Deployed) -> None:
+        service = self.services.get(application.removesuffix("-prod"))
+        if service is not None:
+            service.behave(self.behaviour_of(deployed), self.clock.now())
+
+    def behaviour_of(self, deployed: Deployed) -> Behaviour:
+        """By the images that run: those that were named failing, and those that crash."""
+        tags = {image.rpartition(":")[2] for image in deployed.images}
+        if any(CRASHING_TAG in tag for tag in tags):
+            return LOOPING
+        return FAILING if tags & self.failing_tags else GOOD
+
+
+def default_application(service: str) -> AppSpec:
+    """One directory, one application, as the scenario has it."""
+    return AppSpec(f"{service}-prod", path=f"apps/{service}", destination_namespace=NAMESPACE)
+
+
+def scenario(name: str) -> Path:
+    """The history of a scenario: beside the source in a checkout, inside the package where it is installed."""
+    inside = Path(__file__).parent / "scenarios" / name / "history.yaml"
+    beside = Path(__file__).resolve().parents[2] / "fixtures" / "repos" / name / "history.yaml"
+    return inside if inside.exists() else beside
+
+
+def run_command() -> list[str]:
+    """The same controller that a user would start."""
+    return [sys.executable, "-m", "gitops_rollback", "run"]
