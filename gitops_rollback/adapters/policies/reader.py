@@ -82,9 +82,11 @@ def _query_budget(spec: View, path: str) -> list[Fault]:
 
 
 def _one_a_place(faults: list[Fault]) -> list[Fault]:
-    """Without the `missing key` of a key that stands there, but was refused: one fault says it."""
-    refused = {fault.message.split("`")[1] for fault in faults if "stands twice" in fault.message}
-    return [fault for fault in faults if not any(f"`{key}` is missing" in fault.message for key in refused)]
+    """Without the complaint that a key is missing where it stands, but twice or misspelt: one fault says it."""
+    named = {fault.message.split("`")[1] for fault in faults if "stands twice" in fault.message}
+    named |= {fault.fix.split("`")[1] for fault in faults if fault.fix.startswith("did you mean")}
+    absent = {words for key in named for words in (f"`{key}` is missing", f"needs `{key}`")}
+    return [fault for fault in faults if not any(words in fault.message for words in absent)]
 
 
 def _places(spec: View) -> dict[str, Mark]:

@@ -13,6 +13,7 @@ from gitops_rollback.adapters.policies.scalars import nearest
 from gitops_rollback.adapters.policies.schema import PolicyShape
 
 Location = tuple[str | int, ...]
+VERBS = ("is ", "has ", "holds ", "must ")
 KINDS = {
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
@@ -52,7 +53,7 @@ def _fault(root: Mapped, path: str, error: Mapping[str, Any]) -> Fault:
     name = _named(location)
     if kind == "misspelt":
         message = str(context["message"])
-        joined = f"`{name}`: {message}" if message[:1] in "`t" else f"`{name}` {message}"
+        joined = f"`{name}` {message}" if message.startswith(VERBS) else f"`{name}`: {message}"
         return Fault(path, mark.line, mark.col, joined, str(context["fix"]))
     if kind == "too_long":
         return Fault(path, mark.line, mark.col, f"`{name}` has too many items", f"at most {context['max_length']}")

@@ -1,0 +1,139 @@
+"""`lint` and `schema` as a user runs them: what stands on stdout, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gitops_rollback.cli.main import outcome_of
+
+GOOD = """\
+# +argocd:skip-file-rendering
+apiVersion: gitops-rollback.dev/v1alpha1
+kind: RollbackPolicy
+spec:
+  targets:
+    - {name: api, application: {name: api-prod}}
+  triggers:
+    - {name: errors, query: 'errors{service="$SERVICE"}', threshold: 5}
+"""
+BAD = """\
+apiVersion: gitops-rollback.dev/v1alpha1
+kind: RollbackPolicy
+metadata: {name: shop}
+spec:
+  suspend: no
+  targets:
+    - {name: api, application: {name: api-prod}, data: {rollback: safe}}
+  triggers:
+    - name: errors
+      query: sum(rate(errors_total{service="$SERVICES"}[2m])
+      comparison: ">"
+      treshold: 12_000
+      for: 1:30
+"""
+ANSWER = """\
+bad.yaml:1:1: warning: a recursing Argo CD application would try to apply this file \
+(make `# +argocd:skip-file-rendering` the first line)
+bad.yaml:5:12: `suspend`: `no` is not a boolean (write true or false, without quotes)
+bad.yaml:10:14: `query`: unknown variable $SERVICES; known are $SERVICE, $NAMESPACE, $APPLICATION, $REVISION, \
+$PROJECT, $CLUSTER
+bad.yaml:11:19: `comparison`: `>` is not known here (write `greater_than`)
+bad.yaml:12:7: unknown key `treshold` (did you mean `threshold`?)
+bad.yaml:13:12: `for`: `1:30` is not a duration (write `1m30s` or `1h30m`)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text(GOOD)
+
+
+def test_all_faults_stand_on_stdout_with_their_places(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yaml").write_text(BAD)
+    assert outcome_of(["lint", "bad.yaml"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ANSWER
+    assert err == "1 file: 5 errors, 1 warning\n"
+
+
+def test_a_clean_file_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome_of(["lint", "good.yaml"]) == 0
+    assert capsys.readouterr() == ("", "1 file: 0 errors, 0 warnings\n")
+
+
+def test_warnings_alone_leave_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("good.yaml").write_text(GOOD.removeprefix("# +argocd:skip-file-rendering\n"))
+    assert outcome_of(["lint", "good.yaml"]) == 0
+    assert "warning:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["lint"], ["lint", "missing.yaml"], ["lint", "empty"], ["lint", "-o", "x", "."]])
+def test_what_cannot_be_checked_leaves_with_2(arguments: list[str]) -> None:
+    Path("empty").mkdir()
+    assert outcome_of(arguments) == 2
+
+
+def test_a_repository_stands_for_its_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    directory = Path(".gitops-rollback/policies/shop")
+    directory.mkdir(parents=True)
+    Path("deployment.yaml").write_text("kind: Deployment\n")
+    (directory / "a.yaml").write_text(GOOD)
+    (directory / "README.md").write_text("not YAML: [")
+    assert outcome_of(["lint", "."]) == 0
+    assert capsys.readouterr().err == "1 file: 0 errors, 0 warnings\n"
+
+
+def test_a_link_in_place_of_a_policy_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("link.yaml").symlink_to("good.yaml")
+    assert outcome_of(["lint", "link.yaml"]) == 1
+    assert "link.yaml:1:1: the policy is a symbolic link" in capsys.readouterr().out
+
+
+def test_an_executable_policy_is_refused_as_git_would_have_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("good.yaml").chmod(0o755)
+    assert outcome_of(["lint", "good.yaml"]) == 1
+    assert "executable" in capsys.readouterr().out
+
+
+def test_files_that_only_fail_together_are_found(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("twin.yaml").write_text(GOOD)
+    assert outcome_of(["lint", "good.yaml", "twin.yaml"]) == 1
+    assert "good.yaml:6:32: application `api-prod` is also named by twin.yaml:6:32" in capsys.readouterr().out
+
+
+def test_json_holds_every_fault_with_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yaml").write_text(BAD)
+    assert outcome_of(["lint", "bad.yaml", "-o", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["files"], document["errors"], document["warnings"]) == (1, 5, 1)
+    assert document["faults"][1] == {
+        "path": "bad.yaml",
+        "line": 5,
+        "column": 12,
+        "severity": "error",
+        "message": "`suspend`: `no` is not a boolean",
+        "fix": "write true or false, without quotes",
+    }
+
+
+def test_github_annotations_escape_what_would_end_them(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a,b%.yaml").write_text(GOOD.replace("threshold: 5", "threshold: 5%"))
+    assert outcome_of(["lint", "a,b%.yaml", "-o", "github"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("::error file=a%2Cb%25.yaml,line=8,col=70::`threshold`: `5%25` is not a plain number (")
+
+
+def test_a_file_far_too_large_is_not_even_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("huge.yaml").open("wb") as file:
+        file.truncate(50_000_000)
+    assert outcome_of(["lint", "huge.yaml"]) == 1
+    assert "more than 65536 bytes" in capsys.readouterr().out
+
+
+def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome_of(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "RollbackPolicy"

@@ -1,0 +1,324 @@
+"""What a policy means: values, defaults, which keys ask instead of act, and the faults that need two keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from gitops_rollback.adapters.policies.reader import ReadPolicy
+from gitops_rollback.core.errors import PolicyInvalid
+from gitops_rollback.core.policy import (
+    ApplicationRef,
+    Baseline,
+    Delivery,
+    GuardResult,
+    MetricSettings,
+    Policy,
+    ScheduleWindow,
+    Severity,
+    Timing,
+    Verification,
+)
+
+Reading = Callable[[str, str], ReadPolicy]
+ReadingSpec = Callable[[str], ReadPolicy]
+MINUTE = timedelta(minutes=1)
+
+
+def policy_of(read: ReadPolicy) -> Policy:
+    assert read.errors == ()
+    return read.wanted("p.yaml")
+
+
+def test_a_plain_policy_has_no_fault_and_the_defaults(read: Callable[[str], ReadPolicy], plain: str) -> None:
+    answer = read(plain)
+    policy = policy_of(answer)
+    assert answer.faults == ()
+    assert (policy.name, policy.revision, policy.unbuilt, policy.warnings) == ("shop", "c" * 40, (), ())
+    assert (policy.timing, policy.metrics, policy.delivery) == (Timing(), MetricSettings(), Delivery())
+    assert (policy.verification, policy.guards, policy.suspend) == (Verification(), (), False)
+    target, trigger = policy.targets[0], policy.triggers[0]
+    assert (target.engine, target.application, target.data_rollback) == (
+        "argocd", ApplicationRef("argocd", "api-prod", "Application", ""), "safe",
+    )  # fmt: skip
+    assert (trigger.type, trigger.threshold, trigger.hold_for) == ("query", 0.05, 2 * MINUTE)
+
+
+def test_nothing_is_automatic_by_omission(read_with: Reading) -> None:
+    trigger = policy_of(read_with("      severity: auto_rollback\n", "")).triggers[0]
+    assert trigger.severity is Severity.PAGE_AND_SUGGEST
+
+
+def test_a_trigger_without_for_holds_two_minutes_and_an_immediate_one_none(read_with: Reading) -> None:
+    assert policy_of(read_with("      for: 2m\n", "")).triggers[0].hold_for == 2 * MINUTE
+    immediate = policy_of(read_with("      for: 2m\n", "      immediate: true\n")).triggers[0]
+    assert (immediate.immediate, immediate.hold_for) == (True, timedelta(0))
+
+
+def test_a_policy_without_a_name_is_called_like_its_file(read_with: Reading) -> None:
+    assert policy_of(read_with("metadata: {name: shop}\n", "")).name == "p"
+
+
+def test_an_application_without_a_namespace_means_any(read_with: Reading) -> None:
+    reference = policy_of(read_with("{namespace: argocd, name: api-prod}", "{name: api-prod}")).targets[0].application
+    assert reference == ApplicationRef("", "api-prod")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("1s", timedelta(seconds=1)),
+        ("90s", timedelta(seconds=90)),
+        ("1h30m", timedelta(minutes=90)),
+        ("2h0m5s", timedelta(seconds=7205)),
+        ("1500ms", timedelta(seconds=1.5)),
+        ("2160h", timedelta(days=90)),
+    ],
+)
+def test_durations_are_spelled_as_go_spells_them(read_spec: ReadingSpec, text: str, length: timedelta) -> None:
+    assert policy_of(read_spec(f"timing: {{cooldown: {text}}}")).timing.cooldown == length
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.05", 0.05), ("-3", -3.0), ("12000", 12000.0), ("1e-3", 0.001)])
+def test_numbers_are_spelled_in_one_way(read_with: Reading, text: str, value: float) -> None:
+    assert policy_of(read_with("threshold: 0.05", f"threshold: {text}")).triggers[0].threshold == value
+
+
+def test_a_ratio_and_its_keys(read_with: Reading) -> None:
+    read = read_with(
+        'query: sum(rate(errors_total{service="$SERVICE"}[2m]))',
+        "bad: bad_total\n      total: all_total\n      minimumTraffic: {perSecond: 1}\n"
+        "      baseline: {lookback: 20m, mustExceedFactor: 2}\n      reduce: sum\n      keepFiringFor: 1m\n"
+        "      noDataFor: 9m",
+    )
+    trigger = policy_of(read).triggers[0]
+    assert (trigger.type, trigger.bad, trigger.total, trigger.minimum_per_second) == (
+        "ratio",
+        "bad_total",
+        "all_total",
+        1,
+    )
+    assert (trigger.baseline, trigger.reduce) == (Baseline(20 * MINUTE, 2.0), "sum")
+    assert (trigger.keep_firing_for, trigger.no_data_for) == (MINUTE, 9 * MINUTE)
+
+
+GUARDS = """\
+guards:
+  - {name: files, type: paths, paths: ["**/*.sql"], result: deny}
+  - {name: few, type: budget, maxRollbacks: 2, per: 12h}
+  - {name: night, type: schedule, during: [{cron: "0 18 * * 5", duration: 12h, timezone: Europe/London}]}
+  - {name: word, type: trailer, trailer: "Rollback-Safe: false"}
+  - {name: cve, type: floor, images: {"r.example/x": ">=1.2"}, because: CVE-2026-1, result: deny}
+  - {name: size, type: blastRadius, maxFiles: 20}
+"""
+
+
+def test_guards_and_their_keys(read_spec: ReadingSpec) -> None:
+    files, few, night, word, cve, size = policy_of(read_spec(GUARDS)).guards
+    assert (files.paths, files.result) == (("**/*.sql",), GuardResult.DENY)
+    assert (few.max_rollbacks, few.per, few.result) == (2, timedelta(hours=12), GuardResult.ASK)
+    assert night.during == (ScheduleWindow("0 18 * * 5", timedelta(hours=12), "Europe/London"),)
+    assert word.trailer == "Rollback-Safe: false"
+    assert (cve.images, cve.because) == ((("r.example/x", ">=1.2"),), "CVE-2026-1")
+    assert (size.max_files, size.max_targets) == (20, None)
+
+
+METRICS = (
+    "metrics: {url: 'https://mimir.example/prometheus', timeout: 5s, tenant: shop, headers: {X-Team: shop}, "
+    "auth: {secretRef: {name: mimir}}}"
+)
+
+
+def test_where_metrics_come_from(read_spec: ReadingSpec) -> None:
+    metrics = policy_of(read_spec(METRICS)).metrics
+    assert (metrics.url, metrics.timeout) == ("https://mimir.example/prometheus", timedelta(seconds=5))
+    assert (metrics.tenant, metrics.headers, metrics.secret) == ("shop", (("X-Team", "shop"),), "mimir")
+
+
+UNBUILT = [
+    ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: ask}", "cascade"),
+    ("strategies: [{name: s, type: canary, canary: {steps: [50, 0]}}]", "strategies.type: canary"),
+    ("delivery: {mode: pull-request}", "delivery.mode: pull-request"),
+    ("decision: cost", "decision: cost"),
+    ("costs: {}", "costs"),
+    ("requireRehearsal: true", "requireRehearsal"),
+    ("promotion: {source: next}", "promotion"),
+    ("dataFixup: {job: x}", "dataFixup"),
+    ("onSuperseded: allow-version-bumps", "onSuperseded: allow-version-bumps"),
+    ("metrics: {provider: datadog}", "metrics.provider: datadog"),
+    ("metrics: [{clusters: [a]}, {clusters: [b]}]", "metrics: a list"),
+    (
+        "verification: {checks: [{name: p, type: kubernetes, workload: {kind: Deployment, namespace: a, name: b}, "
+        "expect: complete}]}",
+        "verification.checks.type: kubernetes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keys", "name"), UNBUILT, ids=[name for _, name in UNBUILT])
+def test_a_key_that_is_not_built_loads_with_one_warning_and_asks(read_spec: ReadingSpec, keys: str, name: str) -> None:
+    read = read_spec(keys)
+    policy = policy_of(read)
+    assert policy.unbuilt == (name,)
+    assert [f"`{name}`" in fault.message for fault in read.faults if fault.line >= 18] == [True]
+    assert len(policy.warnings) == 1
+
+
+TARGETS = [
+    ("selector: {labels: {tier: web}}", "targets.selector"),
+    ("application: {name: x}, engine: flux", "engine: flux"),
+    ("application: {name: x}, drill: allowed", "targets.drill"),
+    ("application: {name: x}, rehearse: true", "targets.rehearse"),
+]
+
+
+@pytest.mark.parametrize(("keys", "name"), TARGETS)
+def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: str, name: str) -> None:
+    line = "    - name: api\n"
+    read = read_with(line, f"    - {{name: other, data: {{rollback: ask}}, {keys}}}\n{line}")
+    assert policy_of(read).unbuilt == (name,)
+
+
+KINDS = ("crashLoop", "alert", "burnRate", "regression", "gauge", "absence", "event")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_trigger_that_is_not_built_never_fires_and_asks(read_with: Reading, kind: str) -> None:
+    line = "    - name: errors\n"
+    policy = policy_of(read_with(line, f"    - {{name: other, type: {kind}, {kind}: {{}}}}\n{line}"))
+    assert policy.unbuilt == (f"triggers.type: {kind}",)
+    assert [trigger.built for trigger in policy.triggers] == [False, True]
+
+
+ONLY_WARNS = [
+    "delivery: {onRejected: pull-request, pullRequest: {labels: [a], autoMerge: true, landWithin: 10m}}",
+    "guards: [{name: i, type: image, result: deny}, {name: h, type: revisionHistoryLimit, minimum: 1}]",
+    "verification: {onFailure: {suggest: next-suspect}}",
+    "notifications: [{events: [started], to: slack, channel: '#x', secretRef: {name: bot}}]",
+]
+
+
+@pytest.mark.parametrize("keys", ONLY_WARNS)
+def test_what_does_not_limit_acting_only_warns(read_spec: ReadingSpec, keys: str) -> None:
+    read = read_spec(keys)
+    assert policy_of(read).unbuilt == ()
+    assert read.faults
+
+
+def test_dependants_named_in_a_policy_do_not_stop_acting(read_with: Reading) -> None:
+    read = read_with("data: {rollback: safe}", "data: {rollback: safe}\n      dependsOn: [ledger]")
+    assert policy_of(read).unbuilt == ()
+    assert ["dependsOn" in fault.message for fault in read.faults] == [True]
+
+
+BUILT = [
+    "git: {branch: release/1.x}",
+    "delivery: {mode: suggest, refresh: false, syncTimeout: 5m}",
+    "decision: severity",
+    "onSuperseded: ask",
+    "strategies: [{name: default, type: rolling}]",
+    "guards: [{name: c, type: conflict, result: ask}, {name: k, type: capacity}]",
+    "notifications: [{events: ['*'], to: webhook, url: 'https://h.example', format: cloudevents}]",
+    "notifications: [{events: [held, failed], to: log}]",
+    "verification: {timeout: 10m, checks: [{name: e, type: engine, expect: {sync: Synced, health: Healthy}}]}",
+]
+
+
+@pytest.mark.parametrize("keys", BUILT)
+def test_what_is_built_loads_without_a_word(read_spec: ReadingSpec, keys: str) -> None:
+    read = read_spec(keys)
+    assert (read.faults, policy_of(read).unbuilt) == ((), ())
+
+
+SPEC_FAULTS = [
+    pytest.param("timing: {interval: 500ms}", 18, 22, "shorter than 1s", id="interval"),
+    pytest.param("timing: {interval: 2h, window: 1h}", 18, 34, "shorter than `interval`", id="window"),
+    pytest.param("timing: {windw: 1m}", 18, 12, "did you mean `window`?", id="nested-unknown-key"),
+    pytest.param("metrics: {url: 'https://u:p@h'}", 18, 18, "holds credentials", id="url-with-credentials"),
+    pytest.param("metrics: {url: 'file:///etc/passwd'}", 18, 18, "not a URL", id="url-of-a-file"),
+    pytest.param("metrics: {headers: {Authorization: x}}", 18, 23, "a credential into git", id="credential"),
+    pytest.param("metrics: {auth: {secretRef: {}}}", 18, 31, "`name` is missing", id="missing-key"),
+    pytest.param("guards: [{name: a, type: paths}]", 18, 12, "needs `paths`", id="guard-without-its-key"),
+    pytest.param("guards: [{name: a, type: conflict, maxFiles: 3}]", 18, 38, "does not belong", id="strange-key"),
+    pytest.param("guards: [{name: a, type: blastRadius}]", 18, 12, "`maxTargets` or `maxFiles`", id="blast-radius"),
+    pytest.param("guards: [{name: a, type: floor, commit: 5ab3c90}]", 18, 43, "full commit SHA", id="short-sha"),
+    pytest.param("guards: [{name: a, type: conflict}, {name: a, type: capacity}]", 18, 46, "twice", id="guard-twice"),
+    pytest.param("guards: [{name: a, type: conflict, result: allow}]", 18, 46, "known: ask, deny", id="guard-allows"),
+    pytest.param("guards: [{name: a, type: trailer, trailer: nonsense}]", 18, 46, "a trailer", id="trailer"),
+    pytest.param(
+        "guards: [{name: a, type: schedule, during: [{cron: '0 18 * *', duration: 1h}]}]",
+        18, 54, "five fields", id="cron",
+    ),
+    pytest.param(
+        "guards: [{name: a, type: schedule, during: [{cron: '0 18 * * 5', duration: 1h, timezone: Mars}]}]",
+        18, 92, "Europe/London", id="time-zone",
+    ),
+    pytest.param("notifications: [{events: [started], to: webhook}]", 18, 19, "needs `url`", id="webhook-to-nowhere"),
+    pytest.param("strategies: [{name: a, type: rolling, canary: {}}]", 18, 41, "type: canary", id="strategy"),
+    pytest.param("verification: {checks: [{name: h, type: http}]}", 18, 27, "needs `url`", id="http-check"),
+    pytest.param(
+        "verification: {checks: [{name: q, type: prometheus, queryFrom: errros, expect: {atMost: 1}}]}",
+        18, 66, "known: errors", id="query-from-nowhere",
+    ),
+    pytest.param(
+        "verification: {checks: [{name: q, type: prometheus, queryFrom: errors}]}",
+        18, 27, "needs `expect`", id="no-limit",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "line", "col", "word"), SPEC_FAULTS)
+def test_keys_that_do_not_fit_are_refused_at_their_place(
+    read_spec: ReadingSpec, keys: str, line: int, col: int, word: str
+) -> None:
+    read = read_spec(keys)
+    assert read.policy is None
+    assert [(fault.line, fault.col, word in str(fault)) for fault in read.errors] == [(line, col, True)]
+
+
+TRIGGER_FAULTS = [
+    pytest.param("      threshold: 0.05\n", "", 12, 7, "needs `threshold`", id="no-threshold"),
+    pytest.param("for: 2m", "for: 2m\n      bad: x", 12, 7, "needs `total`", id="half-a-ratio"),
+    pytest.param("for: 2m", "for: 2m\n      immediate: true", 17, 7, "exclude each other", id="immediate-and-for"),
+    pytest.param("for: 2m", "for: 2m\n      states: [Degraded]", 17, 7, "does not belong", id="states-of-a-query"),
+    pytest.param("for: 2m", "for: 2m\n      type: health", 13, 7, "does not belong", id="query-of-health"),
+    pytest.param("for: 2m", "for: 2m\n      baseline: {mustExceedFactor: 0.5}", 17, 36, "below 1", id="factor"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "col", "word"), TRIGGER_FAULTS)
+def test_keys_of_a_trigger_that_do_not_fit_are_refused(
+    read_with: Reading, old: str, new: str, line: int, col: int, word: str
+) -> None:
+    read = read_with(old, new)
+    assert read.policy is None
+    assert (line, col, True) in [(fault.line, fault.col, word in str(fault)) for fault in read.errors]
+
+
+def test_a_real_name_that_does_not_fit_outside_of_quotes_is_found(read_with: Reading) -> None:
+    read = read_with('sum(rate(errors_total{service="$SERVICE"}[2m]))', "${APPLICATION}_total")
+    assert [(fault.line, fault.col, "for target `api`" in fault.message) for fault in read.errors] == [(13, 14, True)]
+
+
+def test_no_message_repeats_a_credential(read_spec: ReadingSpec) -> None:
+    read = read_spec("metrics: {url: 'https://user:hunter2@h', headers: {Cookie: hunter2}}")
+    assert len(read.errors) == 2
+    assert "hunter2" not in " ".join(str(fault) for fault in read.faults)
+
+
+def test_no_message_carries_what_a_terminal_acts_on(read_spec: ReadingSpec) -> None:
+    read = read_spec('"evil\u202e\u200bkey": 1')
+    assert read.errors[0].message == "unknown key `evil??key`"
+
+
+def test_a_misspelt_key_is_told_once_and_not_also_as_missing(read_with: Reading) -> None:
+    read = read_with("threshold:", "treshold:")
+    assert [fault.message for fault in read.errors] == ["unknown key `treshold`"]
+
+
+def test_a_refused_policy_can_be_raised_with_all_its_places(plain: str, read: Callable[[str], ReadPolicy]) -> None:
+    bad = plain.replace("suspend: false", "suspend: no").replace("for: 2m", "for: 2")
+    with pytest.raises(PolicyInvalid, match=r"p\.yaml:6:12: .*; p\.yaml:16:12: "):
+        read(bad).wanted("p.yaml")
