@@ -22,13 +22,15 @@ MAX_BYTES = 1 << 20
 def watch_files(paths: Iterable[str], changed: Callable[[], None], stop: threading.Event) -> None:
     """Call `changed` after each change of what the files say, until `stop` is set. Blocks: run it in a thread.
 
-    A file that is missing, comes or goes counts as a change too. Raises: StalledError if a directory cannot be watched.
+    It is called once at the start too: what the caller read before may be old by now. A file that is missing, comes or
+    goes counts as a change. Raises: StalledError if a directory cannot be watched.
     """
     files = tuple(Path(path).absolute() for path in paths)
     directories = {str(file.parent) for file in files if file.parent.is_dir()}
     if not directories:
         return
     before = _contents(files)
+    changed()
     try:
         # Filtering is by content: a ConfigMap's swap names only `..data`, never the file.
         for _ in watch(
