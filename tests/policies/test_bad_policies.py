@@ -213,7 +213,6 @@ def test_all_faults_of_a_file_are_told_at_once_in_its_order(plain: str) -> None:
     assert [(fault.line, fault.col) for fault in errors] == [
         (6, 12),
         (9, 46),
-        (12, 7),
         (13, 14),
         (15, 7),
         (16, 12),
