@@ -212,6 +212,14 @@ CONFLICT_CASES: dict[str, tuple[Files, Files, Files, Reason, str, str]] = {
         "a",
         "markers",
     ),
+    "conflict markers that the commit removed": (
+        {"a": "<<<<<<< HEAD\n1\n"},
+        {"a": "1\n"},
+        {"b": "1\n"},
+        Reason.GATE_FAILED,
+        "a",
+        "markers",
+    ),
     "two kinds of YAML in one file are none": (
         {"a.yaml": "a: 1\n# 1\n# 2\n# 3\nz: 1\n"},
         {"a.yaml": "a: 1\n# 1\n# 2\n# 3\n"},
@@ -234,7 +242,8 @@ def test_what_cannot_be_undone_says_where_and_whose_commit_is_in_the_way(
     assert (reversal.outcome, reversal.gate_reason) == (CONFLICT, reason)
     assert (reversal.tree, reversal.rung, reversal.changes) == (None, None, ())
     (explanation,) = reversal.explained
-    assert (explanation.path, explanation.key, explanation.commit) == (path, None, head)
+    assert (explanation.path, explanation.key) == (path, None)
+    assert explanation.commit == (head if path in later else None)
     assert why in explanation.why
     assert explanation.todo
     assert path in reversal.message

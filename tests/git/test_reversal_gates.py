@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,13 +69,11 @@ def test_a_hostile_text_is_judged_without_being_built(content: bytes, parsing: P
     assert yaml_shape(content).parsing is parsing
 
 
-def test_a_merge_bomb_costs_no_more_than_its_bytes() -> None:
+def test_a_merge_bomb_is_never_set_off() -> None:
     bomb = b"a0: &a0 {x: 1}\n" + b"".join(
         b"a%d: &a%d {<<: [%s]}\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12)
     )
-    start = time.process_time()
     assert yaml_shape(bomb).parsing is Parsing.PLAIN
-    assert time.process_time() - start < 5, "building it would take minutes"
 
 
 @pytest.mark.parametrize(

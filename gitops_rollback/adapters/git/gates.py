@@ -114,14 +114,24 @@ def blob_fault(change: FileChange, undone: FileChange | None) -> str | None:
 
 def is_merged(change: FileChange, whole: Collection[str | None]) -> bool:
     """True if the result's file is new in content: not one of the `whole` blobs that the culprit replaced."""
-    return change.new_mode.startswith(FILE_MODES) and change.new_blob not in (*whole, change.old_blob)
+    return is_restored(change) and change.new_blob not in whole
+
+
+def is_restored(change: FileChange) -> bool:
+    """True if the result holds a file here, and not what the head holds."""
+    return change.new_mode.startswith(FILE_MODES) and change.new_blob != change.old_blob
+
+
+def marker_fault(content: bytes) -> str | None:
+    """Why even a text of an earlier commit must not come back: somebody committed it half merged."""
+    return "it holds conflict markers" if MARKER.search(content) else None
 
 
 def text_fault(merged: MergedText) -> str | None:
     """Why a text that git put together must not be committed; None if nothing speaks against it."""
     versions = (merged.content, *merged.before)
-    if MARKER.search(merged.content):
-        return "it holds conflict markers"
+    if (marked := marker_fault(merged.content)) is not None:
+        return marked
     if any(ENCRYPTED.search(version) for version in versions):
         return "it is encrypted, and half of one version with half of another cannot be decrypted"
     if any(LFS_POINTER.match(version) for version in versions):

@@ -57,12 +57,9 @@ class ObjectReader:
 
     def read(self, sha: str, limit: int) -> tuple[str, bytes]:
         """(kind, content). Raises: ObjectMissing; StalledError if larger than `limit`; RepositoryUnavailable."""
-        found = self.info(sha)
-        if found is None:
-            raise ObjectMissing(sha, "no such object in this repository")
-        if found[1] > limit:
-            raise RepositoryUnusable(sha, f"is {found[1]} bytes long, more than the {limit} that are read")
-        header, content = self._ask("contents", sha)
+        header, content = self._ask("contents", sha, limit)
+        if header is not None and header[1] > limit:
+            raise RepositoryUnusable(sha, f"is {header[1]} bytes long, more than the {limit} that are read")
         if header is None:
             raise ObjectMissing(sha, "no such object in this repository")
         return header[0], content
@@ -72,16 +69,16 @@ class ObjectReader:
         with self._lock:
             self._stop()
 
-    def _ask(self, command: str, sha: str) -> tuple[tuple[str, int] | None, bytes]:
+    def _ask(self, command: str, sha: str, limit: int = 0) -> tuple[tuple[str, int] | None, bytes]:
         if not is_sha(sha):
             raise ObjectMissing(sha[:80], "is not a full object id")
         with self._lock:
             try:
-                return self._answer(command, sha)
+                return self._answer(command, sha, limit)
             except _Died:
                 self._stop()
             try:  # an idle process may have been killed long ago: that is no news about the object
-                return self._answer(command, sha)
+                return self._answer(command, sha, limit)
             except _Died as exc:
                 self._stop()
                 raise RepositoryUnavailable(sha, f"cannot be read: {exc}") from exc
@@ -89,7 +86,7 @@ class ObjectReader:
                 if self._process is not None and self._process.poll() is not None:
                     self._stop()
 
-    def _answer(self, command: str, sha: str) -> tuple[tuple[str, int] | None, bytes]:
+    def _answer(self, command: str, sha: str, limit: int) -> tuple[tuple[str, int] | None, bytes]:
         process = self._process or self._start()
         until = time.monotonic() + self._deadline
         assert process.stdin is not None
@@ -104,8 +101,11 @@ class ObjectReader:
         header = HEADER.fullmatch(line)
         if header is None:
             raise _Died("the reading process gave no sensible answer")
-        size = int(header["size"])
-        content = self._take(process, size + 1, until)[:size] if command == "contents" else b""
+        size, content = int(header["size"]), b""
+        if command == "contents" and size > limit:
+            self._stop()  # cheaper than taking in what is too large, and it happens hardly ever
+        elif command == "contents":
+            content = self._take(process, size + 1, until)[:size]
         return (header["kind"].decode(), size), content
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -16,14 +16,14 @@ from gitops_rollback.adapters.git.difference import Differences
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
 from gitops_rollback.adapters.git.merge import MERGE_CONFIG, merge_commits
 from gitops_rollback.adapters.git.objects import ObjectReader
-from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions
+from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions, is_partial
 from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
 
 NOBODY = "gitops-rollback <gitops-rollback@localhost>"  # of synthetic commits, which no ref ever reaches
-TEXT_BYTES = 64 << 20
+TEXT_BYTES = 16 << 20
 OFF_HISTORY = "it is not in the history of the commit that it is undone on"
 LOOK = "Look at this file's change, and commit it as a person."
 CHECK = "Write the change by hand, and check the file as a whole."
@@ -174,13 +174,18 @@ class Reverser:
         followed = self._followed(work, changes) if odd else {}
         faults = {path: why for path, why in odd.items() if path not in followed}
         whole = {change.old_blob for change in work.undone.values()}
+        partial = is_partial(self.git.git_dir)
         for change in changes:
-            if change.path not in faults and gates.is_merged(change, whole):
+            if change.path in faults or not gates.is_restored(change):
+                continue
+            if gates.is_merged(change, whole):
                 undone = work.undone.get(change.path)
                 before = followed.get(change.path) or (change.old_blob, undone.old_blob if undone else None)
-                fault = gates.text_fault(self._merged_text(change, before))
-                if fault is not None:
-                    faults[change.path] = fault
+                fault = self._merge_fault(change, before)
+            else:  # in a partial clone a look at what merely comes back would cost a fetch for each file
+                fault = None if partial else gates.marker_fault(self._text(str(change.new_blob)) or b"")
+            if fault is not None:
+                faults[change.path] = fault
         return faults
 
     def _followed(self, work: Undoing, changes: Sequence[FileChange]) -> dict[str, tuple[str | None, ...]]:
@@ -206,10 +211,18 @@ class Reverser:
         words = self.git.run(*RENAMES, old_tree, new_tree).stdout.decode(*LOSSLESS).split("\0")
         return {new: old for old, new in zip(words[1::3], words[2::3], strict=False)}
 
-    def _merged_text(self, change: FileChange, before: Sequence[str | None]) -> gates.MergedText:
-        blobs = [str(change.new_blob), *(blob for blob in before if blob is not None)]
-        content, *versions = [self.reader.read(blob, TEXT_BYTES)[1] for blob in blobs]
-        return gates.MergedText(change.path, content, tuple(versions))
+    def _merge_fault(self, change: FileChange, before: Sequence[str | None]) -> str | None:
+        content = self._text(str(change.new_blob))
+        versions = [self._text(blob) for blob in before if blob is not None]
+        known = tuple(version for version in versions if version is not None)
+        if content is None or len(known) < len(versions):
+            return "it is too large to check what the merge made of it"
+        return gates.text_fault(gates.MergedText(change.path, content, known))
+
+    def _text(self, blob: str) -> bytes | None:
+        """None if it is too large to be looked at. Raises: ObjectMissing; RepositoryUnavailable."""
+        found = self.reader.info(blob)
+        return None if found is not None and found[1] > TEXT_BYTES else self.reader.read(blob, TEXT_BYTES)[1]
 
 
 def reverse(

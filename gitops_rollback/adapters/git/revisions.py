@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 from gitops_rollback.adapters.git import history
 from gitops_rollback.adapters.git.door import Git
@@ -132,6 +133,13 @@ def parse_commit(sha: str, content: bytes) -> RawCommit:
         committed=int(seconds[1]) if seconds else 0,
         message=_decode(body, values.get("encoding", ["utf-8"])[0]).replace("\0", ""),
     )
+
+
+def is_partial(git_dir: Path) -> bool:
+    """True if git would fetch missing objects on demand. Source: git's technical/partial-clone (`*.promisor` packs)."""
+    shared = git_dir / "commondir"  # of a linked work tree
+    store = git_dir / shared.read_text().strip() if shared.is_file() else git_dir
+    return any(store.glob("objects/pack/*.promisor"))
 
 
 def _decode(body: bytes, encoding: str) -> str:
