@@ -36,6 +36,15 @@ class ScaledClock:
         """The present in scaled time, aware UTC."""
         return datetime.fromtimestamp(self.start + (time.time() - self.start) * self.speed, UTC)
 
+    def jump(self, ahead: timedelta) -> None:
+        """Let `ahead` pass at once. Only a clock that runs faster than the real one can; its `start` moves.
+
+        Whoever derives the time from `start` and `speed` later agrees with it again.
+        """
+        if self.speed <= 1:
+            raise ValueError("only a clock faster than the real one can jump")
+        self.start -= ahead.total_seconds() / (self.speed - 1)
+
     def real_seconds(self, duration: timedelta) -> float:
         """How many real seconds `duration` of scaled time takes."""
         return duration.total_seconds() / self.speed

@@ -1,7 +1,8 @@
 """What runs in the sandbox's cluster, and how well? Live objects of one application, whose pods obey their image's tag.
 
 `*missing*`, `*crash*`, `*slow*` are never ready, so the rollout passes its progress deadline; a Job `*hang*` never
-ends, `*fail*` fails. Source: argo-cd v3.5.1 gitops-engine/pkg/health (messages); the recordings' stand-in kubelet.
+ends, `*fail*` fails, and a Job's arguments can say so as well.
+Source: argo-cd v3.5.1 gitops-engine/pkg/health (messages); the recordings' stand-in kubelet.
 """
 
 from __future__ import annotations
@@ -193,6 +194,7 @@ class Cluster:
         never = now + FOREVER
         tags = [image.rpartition("/")[2].partition(":")[2] for image in images_of(manifest)]
         if manifest["kind"] == "Job":
+            tags += _arguments(manifest)
             end = now + timedelta(seconds=self._timing.job)
             if _any_tag(tags, ("hang",)):
                 return never, never
@@ -201,6 +203,11 @@ class Cluster:
             wait = (manifest.get("spec") or {}).get("progressDeadlineSeconds", self._timing.progress_deadline)
             return never, now + timedelta(seconds=float(wait))
         return now + timedelta(seconds=ready), never
+
+
+def _arguments(manifest: Json) -> list[str]:
+    pods = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return [str(word) for container in pods.get("containers") or [] for word in container.get("args") or []]
 
 
 def _any_tag(tags: Iterable[str], words: Iterable[str]) -> bool:

@@ -1,0 +1,153 @@
+"""A story told live: the world on loopback, the real controller as its own process, and the check at the end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from gitops_rollback.sandbox.clock import ScaledClock
+from gitops_rollback.sandbox.narrator import Narrator, Say
+from gitops_rollback.sandbox.stories import APPLICATION
+from gitops_rollback.sandbox.story_texts import POLICY_PATH
+from gitops_rollback.sandbox.telling import Claim, Story, Telling
+from gitops_rollback.sandbox.world import REPOSITORY, SERVICES, Ports, World, run_command
+
+QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+LOOK_SECONDS = 0.1
+
+
+class Demo:
+    """One telling of one story. `out` is made anew; it keeps repository, log and state."""
+
+    def __init__(self, story: Story, speed: float, out: Path, say: Say, ports: Ports | None = None) -> None:
+        self.story = story
+        self._say = say
+        self._out = out
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        self.world = World(out, ScaledClock(speed), ports=ports)
+        self.telling = Telling(self.world, APPLICATION)
+        self._log = out / "controller.log"
+        self._controller: subprocess.Popen[bytes] | None = None
+        self._idle = threading.Event()
+
+    def run(self) -> bool:
+        """Tell it; True if it ended as it was told, by git's and the engine's word."""
+        started = time.monotonic()
+        try:
+            self._set_up()
+            self._tell()
+            code = self.stop_controller()
+            claims = [*self.story.claims(self.telling), Claim("the controller ended cleanly", code == 0)]
+            claims += [Claim(f"the sandbox worked: {failure!r}", False) for failure in self.failures()]
+            self._judge(claims, time.monotonic() - started)
+            return all(claim.holds for claim in claims)
+        finally:
+            self.stop_controller()
+
+    def close(self) -> None:
+        """Stop the world, and leave a clone to look at."""
+        self.world.stop()
+        clone = self._out / "config"
+        command = ["git", "clone", "--quiet", str(self.world.bare), str(clone)]
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
+
+    def failures(self) -> list[BaseException]:
+        return self.world.argocd.failures if self.world.argocd else []
+
+    def start_controller(self) -> None:
+        """The `run` that a user would start, in a process of its own."""
+        state = self._out / "state"
+        with self._log.open("ab") as log:
+            self._controller = subprocess.Popen(
+                run_command(), env=self.world.environment(state), stdout=log, stderr=log, cwd=self._out
+            )
+
+    def kill_controller(self) -> None:
+        """As a node that dies would."""
+        if self._controller is not None:
+            self._controller.kill()
+            self._controller.wait(STOP_SECONDS)
+            self._controller = None
+
+    def stop_controller(self) -> int | None:
+        """Its exit code; None if it did not run."""
+        process, self._controller = self._controller, None
+        if process is None:
+            return None
+        process.terminate()
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait(STOP_SECONDS)
+
+    def wait_for(
+        self, condition: Callable[[], bool], real_seconds: float, each: Callable[[], None] | None = None
+    ) -> bool:
+        """True once `condition` holds; `each` is called between two looks."""
+        end = time.monotonic() + real_seconds
+        while not condition():
+            if time.monotonic() > end or (self._controller is not None and self._controller.poll() is not None):
+                return False
+            if each is not None:
+                each()
+            self._idle.wait(LOOK_SECONDS)
+        return True
+
+    def _set_up(self) -> None:
+        world, people = self.world, self.world.people
+        self.story.prepare(self.telling)
+        people.push("Watch checkout-api", {POLICY_PATH: self.story.policy}, world.clock.now())
+        world.start()
+        if world.argocd is None or not self.wait_for(self._all_healthy, START_SECONDS):
+            raise RuntimeError("the sandbox did not become healthy")
+        world.clock.jump(QUIET_BEFORE)
+        commits = people.git("rev-list", "--count", "main")
+        self._say(f"{self.story.name}: {self.story.summary}")
+        self._say(f" ✔ config repository   {len(SERVICES)} services, {commits} commits   {world.url}")
+        self._say(f" ✔ Argo CD             sandbox, real wire shapes   {world.argocd.url}")
+        self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
+        self.start_controller()
+        if not self.wait_for(lambda: bool(self.telling.decisions()), START_SECONDS):
+            raise RuntimeError(f"the controller did not start: see {self._log}")
+        self._say(f" ✔ controller          gitops-rollback run --repo {world.url}   (time runs {world.clock.speed:g}x)")
+
+    def _tell(self) -> None:
+        narrator = Narrator(self.telling, self._log, self._say)
+        longest = self.world.clock.real_seconds(self.story.longest)
+        self.telling.acted_at = self.world.clock.now()
+        self.story.act(self.telling)
+        self.wait_for(lambda: self.story.ended(self.telling), longest, narrator.look)
+        if self.story.then is not None and self.story.ended_again is not None:
+            narrator.look()
+            again = self.story.ended_again
+            self.story.then(self.telling)
+            self.wait_for(lambda: again(self.telling), longest, narrator.look)
+        narrator.look()
+
+    def _all_healthy(self) -> bool:
+        if self.world.argocd is None:
+            return False
+        states = [self.world.argocd.application(f"{name}-prod").get("status") or {} for name in SERVICES]
+        return all((one.get("health") or {}).get("status") == "Healthy" for one in states) and all(
+            (one.get("sync") or {}).get("status") == "Synced" for one in states
+        )
+
+    def _judge(self, claims: list[Claim], seconds: float) -> None:
+        self._say("")
+        for claim in claims:
+            self._say(f" {'✔' if claim.holds else '✖'} {claim.text}")
+        told = "the story is true" if all(claim.holds for claim in claims) else "the story did NOT end as told"
+        self._say(f" {told}, after {seconds:.0f} s")
+        shown = (self.telling.reverts() or [self.telling.bad])[0][:7]
+        self._say(f"   look at it:  git -C {self._out}/config show {shown}")
+        self._say(f"   why:         git -C {self._out}/{REPOSITORY}.git log -p gitops-rollback-journal")
+        self._say("   on your own: README.md, Point it at your own Argo CD")

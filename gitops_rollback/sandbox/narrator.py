@@ -1,0 +1,116 @@
+"""Tells what happens, line by line, from what was really evaluated: engine, journal, git, the controller's log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.telling import Telling
+
+Say = Callable[[str], None]
+SHOWN = 150
+MARKS = {"allow": "✔", "not evaluated": "not evaluated", "ask": "asks", "deny": "✖"}
+PEOPLE_ARE_TOLD = ("page", "ask", "hold", "refuse")
+
+
+class Narrator:
+    """Each `look` says what is new since the last one."""
+
+    def __init__(self, telling: Telling, log: Path, say: Say) -> None:
+        self._telling = telling
+        self._log = log
+        self._say = say
+        self._offset = 0
+        self._engine: tuple[str, ...] = ()
+        self._phases: dict[str, str] = {}
+        self._decisions = 0
+        self._triggers: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Say what is new."""
+        self._tell_engine()
+        self._tell_log()
+        self._tell_journal()
+
+    def line(self, kind: str, text: str) -> None:
+        """One line with the world's time."""
+        now: datetime = self._telling.world.clock.now()
+        self._say(f" {now:%H:%M:%S} {kind:<9} {' '.join(text.split())[:SHOWN]}")
+
+    def _tell_engine(self) -> None:
+        status = self._telling.live().get("status") or {}
+        operation = (status.get("operationState") or {}).get("phase", "") if "operation" in self._telling.live() else ""
+        sync, health = status.get("sync") or {}, status.get("health") or {}
+        revision = self._telling.live_revision()[:7]
+        seen = (revision, str(sync.get("status", "")), str(health.get("status", "")), str(operation))
+        if seen == self._engine or not revision:
+            return
+        self._engine = seen
+        subject = self._telling.world.people.git("log", "-1", "--format=%s", revision, check=False)
+        running = f"  operation {operation}" if operation else ""
+        self.line("sync", f'{self._telling.application}  {revision} "{subject}"  {seen[1]} {seen[2]}{running}')
+
+    def _tell_log(self) -> None:
+        with self._log.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self._tell_entry(line)
+
+    def _tell_entry(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(entry, dict) and entry.get("msg") == "trigger":
+            self._tell_trigger(entry)
+
+    def _tell_trigger(self, entry: Mapping[str, str]) -> None:
+        name, phase = entry.get("trigger", ""), entry.get("phase", "")
+        before = self._triggers.get(name, "inactive")
+        self._triggers[name] = phase
+        if phase != before:
+            self.line("FIRING" if phase == "firing" else phase, str(entry.get("message", "")))
+
+    def _tell_journal(self) -> None:
+        decisions = self._telling.decisions()
+        for entry in decisions[self._decisions :]:
+            if entry["action"] in PEOPLE_ARE_TOLD:
+                self._tell_suspects(entry["details"].get("suspects") or [])
+                self._tell_guards(entry["details"].get("guards") or [])
+                self.line(entry["action"], f"{entry['reason']}: {entry['message']}  (a person is told)")
+        self._decisions = len(decisions)
+        for record in self._telling.records():
+            if self._phases.get(record["id"]) != record["phase"]:
+                self._tell_phase(record, self._phases.get(record["id"], ""))
+                self._phases[record["id"]] = record["phase"]
+
+    def _tell_phase(self, record: Json, before: str) -> None:
+        if record["phase"] != "AwaitingApproval" and before in ("", "AwaitingApproval") and record["steps"]:
+            self._tell_suspects(record["evidence"].get("suspects") or [])
+            self._tell_guards(record["guards"])
+            self._tell_commit(record)
+        if record["phase"] == "Verifying":
+            self.line("synced", str(record["message"]))
+        if record["phase"] == "Done":
+            self.line(str(record["outcome"]), f"{record['reason']}: {record['message']}")
+
+    def _tell_suspects(self, suspects: list[str]) -> None:
+        for suspect in suspects:
+            self.line("suspect", suspect)
+
+    def _tell_guards(self, guards: list[Mapping[str, str]]) -> None:
+        words = [f"{guard['guard']} {MARKS.get(guard['result'], guard['result'])}" for guard in guards]
+        for start in range(0, len(words), 6):
+            self.line("guards", "  ".join(words[start : start + 6]))
+
+    def _tell_commit(self, record: Json) -> None:
+        commit = record["steps"][-1]["commit"]
+        git = self._telling.world.people.git
+        changed = git("diff", "--shortstat", f"{commit}~1", commit, check=False)
+        self.line("commit", f"{commit[:7]} {git('log', '-1', '--format=%s', commit, check=False)}   {changed}   pushed")

@@ -1,0 +1,75 @@
+"""The files that the stories land in the config repository."""
+
+from __future__ import annotations
+
+POLICY_PATH = ".gitops-rollback/policies/shop.yaml"
+
+POLICY = """\
+# +argocd:skip-file-rendering
+apiVersion: gitops-rollback.dev/v1alpha1
+kind: RollbackPolicy
+metadata: {name: shop}
+spec:
+  targets:
+    - name: checkout-api
+      engine: argocd
+      application: {namespace: argocd, name: checkout-api-prod}
+      workload: {kind: Deployment, namespace: shop, name: checkout-api}
+      data: {rollback: safe, because: each release reads what the next one wrote}
+  triggers:
+    - name: high-error-rate
+      bad: 'sum(rate(http_requests_total{status=~"5..",service="$SERVICE"}[2m]))'
+      total: 'sum(rate(http_requests_total{service="$SERVICE"}[2m]))'
+      comparison: greater_than
+      threshold: 0.05
+      for: 2m
+      severity: auto_rollback
+      noDataFor: 5m
+      minimumTraffic: {perSecond: 1}
+      baseline: {lookback: 30m, mustExceedFactor: 2}
+    - name: crash-loop
+      query: >-
+        sum(increase(kube_pod_container_status_restarts_total{namespace="$NAMESPACE",pod=~"$SERVICE-.*-.{5}"}[5m]))
+      comparison: greater_than
+      threshold: 3
+      for: 1m
+      severity: auto_rollback
+  verification: {startAfter: 30s, holdFor: 2m, timeout: VERIFY}
+GUARDS"""
+
+FREEZE = """\
+  guards:
+    - {name: freeze, type: schedule, during: [{cron: "0 0 * * *", duration: 24h, timezone: UTC}], result: ask}
+"""
+
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: checkout-cache, labels: {app.kubernetes.io/part-of: shop}}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 10Gi}}
+"""
+
+SMOKE_TEST = """\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: smoke-test
+  annotations:
+    argocd.argoproj.io/hook: PostSync
+    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: smoke-test
+          image: registry.example/shop/smoke-test:2.3.1
+          args: ["--wait-for", "/healthz"]
+"""
+
+
+def policy(guards: str = "", verify_for: str = "15m") -> str:
+    """The policy of the stories, with these guards and this patience of the verification."""
+    return POLICY.replace("VERIFY", verify_for).replace("GUARDS", guards)

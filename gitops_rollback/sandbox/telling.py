@@ -1,0 +1,113 @@
+"""What a story can see of the sandbox's world: git and the engine themselves, never the controller's own words."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from gitops_rollback.sandbox.argocd import ArgoCdSandbox
+from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.world import World
+
+JOURNAL = "gitops-rollback-journal"
+CONTROLLER = "gitops-rollback"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that must be true in the end."""
+
+    text: str
+    holds: bool
+
+
+@dataclass
+class Telling:
+    """What a story sees of the world while it is told. `bad` is the release that goes wrong."""
+
+    world: World
+    application: str
+    before: str = ""  # the branch's head before the bad release
+    bad: str = ""
+    acted_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    landed: dict[str, str] = field(default_factory=dict)  # further commits of people, by name
+
+    def records(self) -> list[Json]:
+        """All rollback records of the journal, as git has them."""
+        people = self.world.people
+        names = people.git("ls-tree", "-r", "--name-only", JOURNAL, "records/", check=False).split()
+        return [json.loads(people.read(name, JOURNAL)) for name in names]
+
+    def decisions(self) -> list[Json]:
+        """All decision entries of the journal."""
+        people = self.world.people
+        names = people.git("ls-tree", "-r", "--name-only", JOURNAL, "decisions/", check=False).split()
+        return [json.loads(line) for name in names for line in people.read(name, JOURNAL).splitlines()]
+
+    def has_decided(self, *reasons: str) -> bool:
+        return any(entry["reason"] in reasons for entry in self.decisions())
+
+    def is_done(self, *outcomes: str) -> bool:
+        """Every record ended, and there is one for each of `outcomes` at least."""
+        records = self.records()
+        return (
+            bool(records)
+            and all(one["phase"] == "Done" for one in records)
+            and set(outcomes) <= {one["outcome"] for one in records}
+        )
+
+    def settled(self, passed: timedelta) -> bool:
+        """Story time since the act: for what must *not* happen, there is no moment to wait for."""
+        return self.world.clock.now() - self.acted_at >= passed
+
+    def paged(self) -> bool:
+        """A decision that a person was told of."""
+        return any(entry["action"] in ("page", "ask", "hold", "refuse") for entry in self.decisions())
+
+    def reverts(self) -> list[str]:
+        """Commits of the branch by the controller, newest first."""
+        log = self.world.people.git("log", "--format=%H %cn", f"{self.before}..main").splitlines()
+        return [line.split()[0] for line in log if line.split(" ", 1)[1] == CONTROLLER]
+
+    def live(self) -> Json:
+        """The Application object as the engine has it."""
+        return self._argocd().application(self.application)
+
+    def live_revision(self) -> str:
+        return self._argocd().deployed(self.application).revision
+
+    def refresh(self) -> None:
+        """What Argo CD's webhook would do after a push."""
+        argocd = self._argocd()
+        connection = http.client.HTTPConnection("127.0.0.1", argocd.port, timeout=30)
+        headers = {"Authorization": f"Bearer {argocd.token}"}
+        connection.request(
+            "GET", f"/api/v1/applications/{self.application}?refresh=normal&project=default", None, headers
+        )
+        connection.getresponse().read()
+        connection.close()
+
+    def _argocd(self) -> ArgoCdSandbox:
+        if self.world.argocd is None:
+            raise RuntimeError("the world has not started")
+        return self.world.argocd
+
+
+@dataclass(frozen=True)
+class Story:
+    """`prepare` before the engine starts, `act` once all is healthy, `ended` says when to stop, `claims` judges."""
+
+    name: str
+    summary: str
+    act: Callable[[Telling], None]
+    ended: Callable[[Telling], bool]
+    claims: Callable[[Telling], Sequence[Claim]]
+    prepare: Callable[[Telling], None] = lambda _telling: None
+    then: Callable[[Telling], None] | None = None  # a second act, once `ended` holds; then `ended_again` ends it
+    ended_again: Callable[[Telling], bool] | None = None
+    policy: str = ""
+    closing: str = ""
+    longest: timedelta = timedelta(minutes=45)  # of story time
