@@ -329,11 +329,11 @@ def test_after_any_rollback_the_application_rests(rollbacks: Any, reason: Reason
 POLICY_FILE = ".gitops-rollback/policies/payments.yaml"
 
 
-def gated(
-    *paths: str, culprit: tuple[FileChange, ...] = (), reason: Reason | None = Reason.PROTECTED_PATH
-) -> GuardFacts:
+def gated(*paths: str, culprit: tuple[FileChange, ...] = (), mode: str = "100644") -> GuardFacts:
     named = tuple(Explanation(path, None, None, "a person must see it", "look") for path in paths)
-    reversal = a_reversal(FILE, *paths, gate_reason=reason, explained=named)
+    plain = a_reversal(FILE, *paths, gate_reason=Reason.PROTECTED_PATH, explained=named)
+    changes = tuple(replace(change, new_mode=mode) for change in plain.changes)
+    reversal = replace(plain, changes=changes)
     return facts(reversal=reversal, suspects=(replace(a_commit(), changes=(a_change(FILE), *culprit)),))
 
 
@@ -356,6 +356,8 @@ def test_a_policy_that_came_with_the_bad_image_goes_back_with_it() -> None:
         pytest.param(gated(POLICY_FILE), id="not-the-culprits"),
         pytest.param(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE, old="9" * 40),)), id="other-contents-come-back"),
         pytest.param(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE, new="9" * 40),)), id="changed-again-since"),
+        pytest.param(gated(FILE), id="no-policy"),
+        pytest.param(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE),), mode="120000"), id="a-link"),
         pytest.param(
             gated(POLICY_FILE, ".github/workflows/a.yaml", culprit=(a_change(POLICY_FILE),)), id="beside-a-ci-file"
         ),

@@ -90,8 +90,15 @@ def test_the_landing_of_a_pull_request_is_found() -> None:
     assert landing_of(a_record(steps=()), (squashed,)) is None
 
 
+MERGED = a_record(steps=(StepRecord(1, 1, None, {FILE: "8" * 40}),))
 UNDONE: dict[str, tuple[tuple[Commit, ...], tuple[RollbackRecord, ...], str | None]] = {
     "by-us": ((a_landing("e" * 40),), (a_record(),), "e"),
+    "by-us-around-a-later-change": ((a_landing("e" * 40, **{FILE: "8" * 40}),), (MERGED,), "e"),
+    "by-us-for-another-culprit": (
+        (a_landing("e" * 40, **{FILE: "8" * 40}),),
+        (replace(MERGED, reverts=("9" * 40,)),),
+        None,
+    ),
     "by-contents": ((a_landing("e" * 40),), (), "e"),
     "newest-first": ((a_landing("f" * 40), a_landing("e" * 40)), (), "f"),
     "with-something-more": ((a_landing("e" * 40, **{"b.yaml": OLD}),), (), "e"),
@@ -108,6 +115,10 @@ def test_whether_a_commit_was_undone_is_told_by_contents(
 ) -> None:
     found = already_undone_by(a_commit(), later, records)
     assert (found and found.sha[0]) == expected
+
+
+def test_a_commit_without_changes_is_undone_by_nobody() -> None:
+    assert already_undone_by(replace(a_commit(), changes=()), (a_landing(),), ()) is None
 
 
 def test_part_of_a_commit_undone_is_not_undone() -> None:

@@ -192,6 +192,7 @@ def test_of_several_syncs_the_newest_that_lead_back_to_known_ground_are_undone(
     records = (GOOD, a_record("a", 100), a_record("b", 140), a_record("c", 190))
     found = attribute(a_range((C, B, A), records, ground))
     assert (names(found), found.reason, found.automatic) == (expected, reason, reason is None)
+    assert [commit.subject for commit, _ in found.others] == [name for name in "cba" if name not in expected]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,8 @@ def test_a_policy_shipped_with_the_bad_image_does_not_protect_it() -> None:
     found = attribute(a_range((both,), (GOOD, a_record("a", 190))))
     assert found.automatic
     assert "policy" in found.suspects[0].evidence[-1]
+    plain = attribute(a_range((A,), (GOOD, a_record("a", 190))))
+    assert not any("policy" in sentence for sentence in plain.suspects[0].evidence)
 
 
 def restoring(*states: str) -> dict[str, str]:
@@ -331,6 +334,7 @@ def test_shared_files_in_the_range_forbid_acting_alone(path: str, automatic: boo
 def test_a_range_of_shared_files_alone_says_so() -> None:
     found = attribute(a_range((a_commit("s", BASE),), (GOOD, a_record("s", 190))))
     assert (names(found), found.reason) == ([], Reason.SHARED_INPUTS_CHANGED)
+    assert "outside of every" in why(found, "s")
 
 
 def test_paths_that_the_policy_names_are_the_applications_own() -> None:
