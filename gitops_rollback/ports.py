@@ -211,8 +211,11 @@ class ConfigRepo(Protocol):
         """A blob's bytes. Raises: ObjectMissing; StalledError if it is larger than `limit`."""
         ...
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int = 1) -> Reversal:
-        """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves."""
+    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+        """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves.
+
+        `mainline` is the parent that a merge goes back to, counted from 1. None: the first, but an octopus is refused.
+        """
         ...
 
     def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class GitConfigRepo:
         self._pusher = Pusher(self.name, self._git, REMOTE, settings.push_deadline, self._look, self.is_ancestor)
         self._turn = FileLock(self._clone.directory.with_suffix(".push.lock"), self.name)
         self._seen_file = self._clone.directory.with_suffix(".seen.json")
+        self._seen_lock = threading.Lock()
         self._atomic = True
 
     @property
@@ -69,12 +71,13 @@ class GitConfigRepo:
     def fetch(self) -> Heads:
         """As in `ports.ConfigRepo`. A rewritten branch stays one until `accept_rewrite`, over restarts too."""
         self._clone.refresh()
-        head = self._clone.tip(self.branch)
-        if head is None:
+        journal, control = self._settings.journal_branch, self._settings.control_branch
+        tips = self._clone.tips(self.branch, journal, control)
+        if self.branch not in tips:
             raise RepositoryUnavailable(self.name, "the fetched branch cannot be read")
-        self._compare_with_seen(head)
-        settings = self._settings
-        return Heads(head, self._clone.tip(settings.journal_branch), self._clone.tip(settings.control_branch))
+        with self._seen_lock:
+            self._compare_with_seen(tips[self.branch])
+        return Heads(tips[self.branch], tips.get(journal), tips.get(control))
 
     def accept_rewrite(self) -> None:
         """A person's word: the branch as it is now is the one to follow."""
@@ -82,14 +85,14 @@ class GitConfigRepo:
 
     def _compare_with_seen(self, head: str) -> None:
         seen = self._seen()
-        if seen is None or seen.head != head:
-            if seen is not None and not self.is_ancestor(seen.head, head):
-                if self._lags(seen, head):
-                    raise RepositoryUnavailable(self.name, "the remote answers with an older head than our own push")
-                raise BranchRewritten(
-                    self.name, f"{self.branch} moved from {seen.head[:12]} to {head[:12]}, which does not contain it"
-                )
-            self._remember(Seen(head))
+        if seen is not None and seen.head == head:
+            return
+        if seen is not None and not self.is_ancestor(seen.head, head):
+            if self._lags(seen, head):
+                raise RepositoryUnavailable(self.name, "the remote answers with an older head than our own push")
+            said = f"{self.branch} moved from {seen.head[:12]} to {head[:12]}, which does not contain it"
+            raise BranchRewritten(self.name, said)
+        self._remember(Seen(head))
 
     def _lags(self, seen: Seen, head: str) -> bool:
         """A mirror may show our own push late; for longer than that it is a rewound branch."""
@@ -214,7 +217,7 @@ class GitConfigRepo:
         """A commit may lie beyond the shallow boundary; a tree is here if its commit is."""
         self._clone.need(treeish)
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int = 1) -> Reversal:
+    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
         """As in `ports.ConfigRepo`."""
         for sha in reverts:
             if self._is_known(sha):
@@ -242,7 +245,8 @@ class GitConfigRepo:
             result = self._push_one_by_one(updates)
         for update in updates:
             if update.ref == HEADS + self.branch and result.refs[update.ref] is PushOutcome.LANDED:
-                self._remember(Seen(update.new, time.time()))
+                with self._seen_lock:
+                    self._remember(Seen(update.new, time.time()))
         return result
 
     def _push_one_by_one(self, updates: Sequence[RefUpdate]) -> PushResult:
@@ -263,7 +267,8 @@ class GitConfigRepo:
         """Read the remote, whatever state the branch is in."""
         branches = [ref.removeprefix(HEADS) for ref in refs]
         self._clone.refresh(also=branches)
-        return {HEADS + branch: self._clone.tip(branch) for branch in branches}
+        tips = self._clone.tips(*branches)
+        return {HEADS + branch: tips.get(branch) for branch in branches}
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -277,5 +282,6 @@ class GitConfigRepo:
             self._clone.tidy()
 
     def close(self) -> None:
-        """End the reading process; the repository stays usable."""
+        """End the long-lived processes; the repository stays usable."""
+        self._reverser.close()
         self._clone.close()
