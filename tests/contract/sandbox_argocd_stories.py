@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_argocd_world import Json, World, config_map, deployment, hook, settled
+from sandbox_argocd_world import Json, World, config_map, deployment, hook
 
 from gitops_rollback.sandbox.argocd import AppSpec, Timing
 
@@ -42,7 +42,7 @@ def _push(world: World, message: str, **files: str | None) -> str:
 
 
 def _healthy(world: World, name: str) -> Json:
-    return world.until(name, "healthy", lambda app: settled(app, (app["status"]["sync"].get("revision") or "")))
+    return world.until_calm(name)
 
 
 def _bad_image(world: World) -> None:
@@ -86,16 +86,16 @@ def _stuck(world: World) -> None:
     )
     world.refresh("stuck", "refresh")
     world.until("stuck", "hook", lambda app: "hook" in app["status"].get("operationState", {}).get("message", ""))
-    good = _push(world, "revert", **STUCK_FILES)
+    _push(world, "revert", **STUCK_FILES)
     world.refresh("stuck", "refresh: the running operation still holds the bad revision")
     world.sync("stuck", "sync while an operation runs: refused")
     world.terminate("stuck", "terminate without a content type", headers={})
     world.terminate("stuck", "terminate")
     world.until("stuck", "gone", lambda app: "operation" not in app)
     world.sync("stuck", "sync directly after terminate")
-    world.until("stuck", "second entry", lambda app: len(app["status"]["history"]) == 2 and settled(app, good))
+    world.until_calm_after("stuck", 2)
     world.sync("stuck", "sync after the operation is gone", infos=[{"name": "rollback-id", "value": "rb-1"}])
-    world.until("stuck", "third entry", lambda app: len(app["status"]["history"]) == 3 and settled(app, good))
+    world.until_calm_after("stuck", 3)
     world.terminate("stuck", "terminate with no operation")
     _get(world, "stuck?project=default", "get at the end")
 
@@ -129,7 +129,7 @@ def _post(world: World) -> None:
     world.terminate("post", "terminate the retrying operation")
     world.until_settled("post", good)
     world.sync("post", "sync")
-    world.until("post", "third entry", lambda app: len(app["status"]["history"]) == 3 and settled(app, good))
+    world.until_calm_after("post", 3)
 
 
 APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}  # the recorded applications came from kubectl
@@ -141,8 +141,7 @@ VALUES_FILES = {
 
 
 def _values(world: World) -> None:
-    first = world.until("values", "compared", lambda app: app["status"]["sync"].get("revisions"))
-    world.until_settled("values", first["status"]["sync"]["revisions"][0])
+    _healthy(world, "values")
     _get(world, "values?project=default", "get multi-source")
     sha = _push(world, "common 2", common__common_yaml=config_map("common", "2"))
     world.refresh("values", "refresh multi-source")
@@ -162,9 +161,7 @@ def _two_deployments(world: World) -> None:
     """What had happened to shop before: two history entries, the last one by a sync."""
     _one_deployment(world)
     world.sync("shop", prune=False)
-    world.until(
-        "shop", "second entry", lambda app: len(app["status"].get("history", [])) == 2 and "operation" not in app
-    )
+    world.until_calm_after("shop", 2)
 
 
 def _render_error(world: World) -> None:
@@ -199,10 +196,10 @@ def _errors(world: World) -> None:
     world.ask(GET, shop, headers={"Authorization": "Bearer a.b.c"}, note="bad signature")
     _get(world, "absent", "absent without project: 403")
     _get(world, "absent?project=default", "absent with project: 404")
-    good = _push(world, "elsewhere", other__note_yaml=config_map("note", "x"))
+    _push(world, "elsewhere", other__note_yaml=config_map("note", "x"))
     world.refresh("shop")
     world.ask("POST", sync, {"project": "default", "revision": "main"}, note="sync with the target revision")
-    world.until("shop", "entry", lambda app: len(app["status"]["history"]) == 2 and settled(app, good))
+    world.until_calm_after("shop", 2)
     body = {"project": "default", "revision": sha}
     world.ask("POST", sync, body, note="sync to a sha while auto-sync is on: refused")
     charset = {"Content-Type": "application/json; charset=utf-8"}

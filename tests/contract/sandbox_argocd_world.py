@@ -192,18 +192,29 @@ class World:
         assert fine, f"never: {what}; last: {json.dumps(self.sandbox.application(name)['status'], indent=1)}"
         return self.sandbox.application(name)
 
+    def until_calm(self, name: str) -> Json:
+        """Wait until the application is synced and healthy at what it was last compared to, and nothing goes on."""
+        return self.until(name, "calm", lambda app: settled(app, "") and not self.sandbox.busy(name))
+
+    def until_calm_after(self, name: str, entries: int) -> Json:
+        """Wait until history has so many entries and nothing goes on any more."""
+        self.until(name, f"{entries} entries", lambda app: len(app["status"].get("history", ())) == entries)
+        return self.until_calm(name)
+
     def until_settled(self, name: str, revision: str) -> Json:
         """Wait until `revision` is compared, healthy and no operation runs."""
-        return self.until(name, f"healthy at {revision}", lambda app: settled(app, revision))
+        what = f"healthy at {revision}"
+        return self.until(name, what, lambda app: settled(app, revision) and not self.sandbox.busy(name))
 
 
 def settled(application: Json, revision: str) -> bool:
+    """Synced at `revision` ("": at any) and healthy, the last operation ended."""
     sync, state = application["status"]["sync"], application["status"].get("operationState", {})
     return (
         "operation" not in application
         and state.get("phase") in ("Succeeded", "Failed", "Error")
         and sync["status"] == "Synced"
-        and revision in (sync.get("revision"), *sync.get("revisions", ()))
+        and revision in ("", sync.get("revision"), *sync.get("revisions", ()))
         and application["status"]["health"].get("status") == "Healthy"
     )
 

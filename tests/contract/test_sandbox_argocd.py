@@ -23,7 +23,7 @@ def shop_at(shop: World, tag: str) -> str:
 
 def test_a_good_commit_becomes_a_healthy_deployment_with_one_history_entry(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "first deployment", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         second = shop_at(shop, "v2")
         shop.refresh("shop")
         status = shop.until_settled("shop", second)["status"]
@@ -36,13 +36,13 @@ def test_a_good_commit_becomes_a_healthy_deployment_with_one_history_entry(tmp_p
 def test_the_branch_is_polled_without_anybody_asking(tmp_path: Path) -> None:
     timing = Timing(reconciliation=5, jitter=1)
     with world(tmp_path, SHOP, SHOP_FILES, timing=timing) as shop:
-        shop.until("shop", "first deployment", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         shop.until_settled("shop", shop_at(shop, "v2"))
 
 
 def test_the_operation_state_vanishes_and_history_comes_before_success(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "first deployment", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         stream = Stream(shop.sandbox)
         assert stream.wait(lambda: len(stream.events) == 1)
         shop.until_settled("shop", _push_and_refresh(shop, "v2"))
@@ -72,7 +72,7 @@ def _step(state: Json) -> tuple[str, bool, int]:
 
 def test_a_foreign_commit_moves_the_revision_without_any_operation(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        before = shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        before = shop.until_calm("shop")
         foreign = shop.repository.push("a note", README_md="hello")
         shop.refresh("shop")
         after = shop.until("shop", "compared", lambda app: app["status"]["sync"]["revision"] == foreign)
@@ -83,7 +83,7 @@ def test_a_foreign_commit_moves_the_revision_without_any_operation(tmp_path: Pat
 
 def test_a_crash_looping_image_turns_degraded_after_the_progress_deadline_only(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "first deployment", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         stream = Stream(shop.sandbox)
         _push_and_refresh(shop, "v2-crash")
         bad = shop.until("shop", "Degraded", lambda app: app["status"]["health"]["status"] == "Degraded")
@@ -105,7 +105,7 @@ STUCK_FILES = {
 
 
 def stuck_on_a_hook(stuck: World) -> None:
-    stuck.until("stuck", "first deployment", lambda app: app["status"].get("operationState", {}).get("finishedAt"))
+    stuck.until_calm("stuck")
     bad = {"apps__stuck__hook_yaml": hook("stuck", "PreSync", "v2-hang")}
     bad["apps__stuck__deployment_yaml"] = deployment("stuck", "v2")
     stuck.repository.push("bad", **bad)
@@ -151,7 +151,7 @@ def test_a_failing_post_sync_hook_changes_the_cluster_but_never_enters_history(t
         "apps__post__hook_yaml": hook("post", "PostSync", "v1"),
     }
     with world(tmp_path, [AppSpec("post", path="apps/post", retry_limit=1)], files) as post:
-        post.until("post", "first deployment", lambda app: app["status"].get("history"))
+        post.until_calm("post")
         bad = {"apps__post__deployment_yaml": deployment("post", "v2")}
         sha = post.repository.push("bad", **bad, apps__post__hook_yaml=hook("post", "PostSync", "v2-fail"))
         stream = Stream(post.sandbox)
@@ -174,7 +174,7 @@ def test_a_failing_post_sync_hook_changes_the_cluster_but_never_enters_history(t
 
 def test_a_render_error_is_unknown_at_an_unresolved_revision(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         shop.repository.push("broken", apps__shop__broken_yaml="a: {b: [1,\n")
         status = shop.refresh("shop").json["status"]
         assert (status["sync"]["status"], status["sync"]["revision"]) == ("Unknown", "main")
@@ -190,7 +190,7 @@ def test_a_render_error_is_unknown_at_an_unresolved_revision(tmp_path: Path) -> 
 def test_drift_is_healed_by_an_operation_that_history_never_shows(tmp_path: Path) -> None:
     healing = [AppSpec("shop", path="apps/shop", self_heal=True)]
     with world(tmp_path, healing, SHOP_FILES) as shop:
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         shop.sandbox.edit_live("shop", "Deployment", lambda live: live["spec"].update(replicas=9))
         app = shop.until(
             "shop",
@@ -207,7 +207,7 @@ def test_drift_is_healed_by_an_operation_that_history_never_shows(tmp_path: Path
 
 def test_without_self_heal_drift_stays_out_of_sync(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         shop.sandbox.edit_live("shop", "Deployment", lambda live: live["spec"].update(replicas=9))
         shop.until("shop", "drift seen", lambda app: app["status"]["sync"]["status"] == "OutOfSync")
         shop.refresh("shop")
@@ -217,7 +217,7 @@ def test_without_self_heal_drift_stays_out_of_sync(tmp_path: Path) -> None:
 def test_a_sync_without_prune_leaves_what_the_revert_removed(tmp_path: Path) -> None:
     files = {**SHOP_FILES, "apps__shop__note_yaml": config_map("note", "1")}
     with world(tmp_path, [AppSpec("shop", path="apps/shop", prune=False)], files) as shop:
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         sha = shop.repository.push("revert", apps__shop__note_yaml=None)
         shop.refresh("shop")
         assert "operation" not in shop.sandbox.application("shop")
@@ -232,7 +232,7 @@ def test_a_sync_without_prune_leaves_what_the_revert_removed(tmp_path: Path) -> 
 
 def test_a_closed_window_stops_auto_sync_silently_and_refuses_a_sync(tmp_path: Path) -> None:
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         shop.sandbox.set_sync_windows([SyncWindow(kind="deny")])
         shop_at(shop, "v2")
         status = shop.refresh("shop").json["status"]
@@ -250,7 +250,7 @@ def test_listeners_hear_which_revision_and_images_are_live(tmp_path: Path) -> No
     heard: list[tuple[str, Deployed]] = []
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
         shop.sandbox.on_change(lambda name, deployed: heard.append((name, deployed)))
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         sha = _push_and_refresh(shop, "v2")
         shop.until_settled("shop", sha)
     assert (heard[-1][0], heard[-1][1].revision) == ("shop", sha)
@@ -261,7 +261,7 @@ def test_listeners_hear_which_revision_and_images_are_live(tmp_path: Path) -> No
 def healthy(tmp_path: Path) -> Iterator[World]:
     """A sandbox with one healthy application, whose controller moves only when asked."""
     with world(tmp_path, SHOP, SHOP_FILES) as shop:
-        shop.until("shop", "healthy", lambda app: app["status"]["health"].get("status") == "Healthy")
+        shop.until_calm("shop")
         yield shop
 
 

@@ -27,8 +27,11 @@ class AutoSync:
 NOTHING = AutoSync()
 
 
-def decide(application: Json, target: Target, found: Comparison, heals: int = 0) -> AutoSync:
-    """What auto-sync does after a comparison; `heals` counts earlier self-heals at these revisions."""
+def decide(application: Json, target: Target, found: Comparison, heals: int = 0, unchecked: bool = False) -> AutoSync:
+    """What auto-sync does after a comparison; `heals` counts earlier self-heals at these revisions.
+
+    `unchecked`: take any ended operation for one at these revisions, as versions with issue 27875 do.
+    """
     spec, status = application["spec"], application["status"]
     if not auto_syncs(spec) or application.get("operation") or found.sync != "OutOfSync":
         return NOTHING
@@ -41,7 +44,7 @@ def decide(application: Json, target: Target, found: Comparison, heals: int = 0)
         )
     operation = automated_operation(spec, target.revisions)
     last = status.get("operationState")
-    if last is None or not attempted(last, spec, target.revisions):
+    if last is None or not (unchecked or attempted(last, spec, target.revisions)):
         return AutoSync(operation)
     if last["phase"] != "Succeeded":
         return AutoSync(error=f"Failed last sync attempt to [{' '.join(target.revisions)}]: {last.get('message', '')}")

@@ -27,6 +27,7 @@ from gitops_rollback.sandbox.argocd.state import Key, Store, stamp
 from gitops_rollback.sandbox.rendering import Json
 
 REFRESH = "argocd.argoproj.io/refresh"
+GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
 HYDRATE = "argocd.argoproj.io/hydrate"
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
@@ -67,19 +68,21 @@ class Watched:
     settling: bool = False  # an operation runs, or the comparison that follows it has not been made
     healths: dict[ObjectKey, Health] = field(default_factory=dict)  # as of the last comparison
     deployed: Deployed = field(default_factory=Deployed)
+    unchecked: tuple[str, ...] = ()  # revisions that auto-sync takes for attempted, by issue 27875
     heals: tuple[tuple[str, ...], int] = ((), 0)  # revisions, and how often self-heal acted on them
 
 
 class Controller:
     """One application controller. What other threads may call says so."""
 
-    def __init__(self, store: Store, repository: BareRepository, timing: Timing) -> None:
+    def __init__(self, store: Store, repository: BareRepository, timing: Timing, issue_27875: bool = False) -> None:
         self.store = store
         self.renderer = Renderer(repository)
         self.timing = timing
         self.scheduler = Scheduler(store.clock)
         self.windows: dict[str, tuple[SyncWindow, ...]] = {}  # by project
         self.hangs = threading.Event()  # set: refreshes that were asked for are not answered
+        self._issue_27875 = issue_27875
         self._repository = repository
         self._watched: dict[Key, Watched] = {}
         self._heads: dict[str, str] = {}
@@ -99,6 +102,10 @@ class Controller:
     def deployed(self, key: Key) -> Deployed:
         """What was last applied to an application. Any thread. Raises: KeyError."""
         return self._watched[key].deployed
+
+    def busy(self, key: Key) -> bool:
+        """Whether an operation runs, or the comparison that follows it has not been made. Any thread."""
+        return self._watched[key].settling
 
     def cluster(self, key: Key) -> Cluster:
         """The live objects of an application. Any thread."""
@@ -208,8 +215,12 @@ class Controller:
     def ended(self, key: Key, manual: bool) -> Steps:
         """What follows the end of an operation: a comparison."""
         yield self.timing.write
-        self._watched[key].settling = False
         yield from self.refresh(key, Level.FORCED if manual else Level.LATEST)
+        with self.store.changed:
+            application = self.store.get(key)
+            if application is None or not application.get("operation"):
+                self._watched[key].settling = False
+                self.store.changed.notify_all()
 
     def refresh(self, key: Key, level: Level) -> Steps:
         """Compare, start an auto-sync where due, and persist the status."""
@@ -273,7 +284,7 @@ class Controller:
         revisions, heals = watched.heals
         heals = heals if revisions == target.revisions else 0
         found = compare(target, watched.cluster)
-        operation = decide(application, target, found, heals).operation
+        operation = decide(application, target, found, heals, self._unchecked(key, application, target)).operation
         if operation is None or self._heals_too_soon(key, operation, application, heals):
             return False
         if operation["sync"].get("autoHealAttemptsCount"):
@@ -285,6 +296,18 @@ class Controller:
         what = ", ".join(target.revisions)
         self.store.record_event(key, "OperationStarted", f"Initiated automated sync to '{what}'")
         return True
+
+    def _unchecked(self, key: Key, application: Json, target: Target) -> bool:
+        """With issue 27875: whether these revisions were first compared while an operation ran on others.
+
+        Only for applications with manifest-generate-paths. Source: argo-cd issue 27875, PRs 28227 and 28692.
+        """
+        if not self._issue_27875 or GENERATE_PATHS not in application["metadata"].get("annotations", {}):
+            return False
+        running = application.get("operation", {}).get("sync")
+        if running and revisions_of(running) != target.revisions:
+            self._watched[key].unchecked = target.revisions
+        return self._watched[key].unchecked == target.revisions
 
     def _heals_too_soon(self, key: Key, operation: Json, application: Json, heals: int) -> bool:
         """Self-heal waits 2 s after the first attempt, three times as long after each further one, 300 s at most."""
@@ -306,7 +329,8 @@ class Controller:
         found = compare(target, cluster)
         health = application_health(target, cluster, now)
         self._watched[key].healths = healths(cluster, now)
-        error = "" if application.get("operation") else decide(application, target, found).error
+        unchecked = self._unchecked(key, application, target)
+        error = "" if application.get("operation") else decide(application, target, found, unchecked=unchecked).error
 
         def persist(fresh: Json) -> None:
             status = fresh["status"]

@@ -27,6 +27,7 @@ class ArgoCdSandbox:
 
     `repo_dir` is the bare repository that is polled, `repo_url` what stands in the applications' sources. `token` must
     have three parts between dots, as the real server ignores others. `rights` and `projects` are the token's.
+    `issue_27875`: a revert that is compared while the bad sync still runs is never synced by itself.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class ArgoCdSandbox:
         rights: Collection[str] = ("get", "sync"),
         projects: Collection[str] | None = None,
         port: int = 0,
+        issue_27875: bool = False,
     ) -> None:
         if token.count(".") != 2:
             raise ValueError("an Argo CD token has three parts between dots")
@@ -49,7 +51,7 @@ class ArgoCdSandbox:
         self.timing = timing or Timing()
         repository = BareRepository(repo_dir)
         self._store = Store(clock)
-        self._controller = Controller(self._store, repository, self.timing)
+        self._controller = Controller(self._store, repository, self.timing, issue_27875)
         self._faults = Faults()
         access = Access(token, rights=rights, projects=projects)
         api = Api(self._store, self._controller, repository, access)
@@ -118,6 +120,10 @@ class ArgoCdSandbox:
     def deployed(self, name: str, namespace: str = "argocd") -> Deployed:
         """What was last applied to the cluster for an application."""
         return self._controller.deployed((namespace, name))
+
+    def busy(self, name: str, namespace: str = "argocd") -> bool:
+        """Whether an operation runs, or the comparison that follows it has not been made."""
+        return self._controller.busy((namespace, name))
 
     def on_change(self, callback: Callable[[str, Deployed], None]) -> None:
         """Call `callback(application, deployed)` when what is applied changes; it must be quick and not raise."""
