@@ -24,7 +24,7 @@ from gitops_rollback.app.offline import (
 )
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, USAGE
 from gitops_rollback.cli.output import say, shown
-from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 
 LINE_LIMIT = 64 << 10
 EXITS = {"clean": OK, "empty": OK, "conflict": CONFLICT, "refused": REFUSED}
@@ -72,10 +72,8 @@ def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
         return USAGE
     try:
         answer_lines(plans, sys.stdin.buffer)
-    except OSError as exc:
-        if isinstance(exc, BrokenPipeError):
-            raise
-        say(f"stdin cannot be read: {exc.strerror}")
+    except RollbackError as exc:
+        say(str(exc))
         return USAGE
     finally:
         plans.close()
@@ -83,17 +81,27 @@ def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
 
 
 def answer_lines(plans: OfflinePlans, source: BinaryIO) -> None:
-    """Answer each line of `source` by one line on stdout, in order, each flushed before the next is read."""
-    while line := source.readline(LINE_LIMIT):
-        click.echo(encode(_answer_line(plans, line, source)))
+    """Answer each line of `source` by one line on stdout, in order, each flushed before the next is read.
+
+    Raises: StalledError if `source` cannot be read.
+    """
+    while line := _read_line(source):
+        click.echo(encode(_answer_line(plans, line)))
 
 
-def _answer_line(plans: OfflinePlans, line: bytes, source: BinaryIO) -> Answer:
-    whole = line.endswith(b"\n") or len(line) < LINE_LIMIT
-    while not whole:  # the rest of a line that is too long is read in pieces, and dropped
-        rest = source.readline(LINE_LIMIT)
-        whole = rest.endswith(b"\n") or len(rest) < LINE_LIMIT
-        line = b""
+def _read_line(source: BinaryIO) -> bytes:
+    """The next line; of one that is too long only a piece, which is no request. b"" at the end."""
+    try:
+        line = part = source.readline(LINE_LIMIT)
+        while len(part) == LINE_LIMIT and not part.endswith(b"\n"):
+            part = source.readline(LINE_LIMIT)
+            line = b"\n"
+    except OSError as exc:
+        raise StalledError("stdin", f"cannot be read: {exc.strerror}", Reason.REQUEST_INVALID) from exc
+    return line
+
+
+def _answer_line(plans: OfflinePlans, line: bytes) -> Answer:
     try:
         return plans.answer(parse_request(line))
     except RequestInvalid as exc:

@@ -140,6 +140,29 @@ def test_a_subject_in_any_bytes_gives_a_commit_that_git_reads(history: History, 
     history.git("fsck", "--strict")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-7", "unicode_escape", "no-such-thing"])
+def test_a_message_in_a_declared_encoding_never_stops_us(history: History, ask: Ask, encoding: str) -> None:
+    root = history.commit({"a": "1\n"})
+    tree = history.git("rev-parse", f"{history.commit({'a': '2'}, [root])}^{{tree}}")
+    person = f"{PERSON.decode()} {START} +0000"
+    head = f"tree {tree}\nparent {root}\nauthor {person}\ncommitter {person}\nencoding {encoding}\n\n".encode()
+    bad = history.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=head + b"caf\xe9 +2AA- \\ud800\n")
+    commit = ask(bad, bad)[1]["commit"]
+    assert ("café" if encoding == "latin-1" else "caf") in history.git("show", "-s", "--format=%s", commit)
+    history.git("fsck")
+
+
+def test_the_attributes_of_a_work_tree_have_no_say(history: History, tmp_path: Path, ask: Ask) -> None:
+    steps = [{"a": "1\n", ".gitattributes": "* merge=union\n"}, {"a": "2\n"}, {"a": "3\n"}]
+    _, bad, head = history.line(*steps)
+    history.git("update-ref", "refs/heads/main", head)
+    history.git("symbolic-ref", "HEAD", "refs/heads/main")
+    clone, _ = _worktree(history, tmp_path)
+    assert clone is not None
+    assert (clone / ".gitattributes").exists()
+    assert ask(head, bad, repo=clone)[1]["outcome"] == "conflict"
+
+
 def test_a_path_that_is_not_utf_8_comes_out_as_ascii_and_can_be_told_again(
     history: History, capsys: pytest.CaptureFixture[str]
 ) -> None:

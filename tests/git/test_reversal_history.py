@@ -149,6 +149,32 @@ def test_the_clones_own_merge_settings_have_no_say(history: History) -> None:
     assert undo(history, head_again, bad_again).outcome is PlanOutcome.CONFLICT
 
 
+@pytest.mark.parametrize("words", ["Fix the outage", "Revert"])
+def test_who_undid_it_is_found_by_content_whatever_the_message_says(history: History, words: str) -> None:
+    _, bad = history.line({"a": "1\n", "b": "1\n"}, {"a": "2\n", "b": "2\n"})
+    undoer = history.commit({"a": "1\n", "b": "1\n", "c": "1\n"}, [bad], message=words)
+    head = history.commit({"c": f"This reverts commit {bad}.\n"}, [undoer], message="Quote")
+    reversal = undo(history, head, bad)
+    assert (reversal.outcome, [entry.commit for entry in reversal.explained]) == (PlanOutcome.EMPTY, [undoer])
+
+
+def test_who_undid_it_is_found_by_words_where_the_content_differs(history: History) -> None:
+    _, bad = history.line({"a": "1\n", "b": "1\n"}, {"a": "2\n", "b": "2\n"})
+    half = history.commit({"a": "1\n"}, [bad], message="Half")
+    other = history.commit({"b": "1\n"}, [half], message=f"Rest\n\nThis reverts commit {bad}.\n")
+    assert [entry.commit for entry in undo(history, other, bad).explained] == [other]
+    silent = history.commit({"b": "1\n"}, [half], message="Rest")
+    assert undo(history, silent, bad).explained == ()
+
+
+def test_a_change_that_never_arrived_is_not_called_undone(history: History) -> None:
+    root = history.commit({"a": "1\n"})
+    bad, head = history.commit({"a": "2\n"}, [root]), history.commit({"b": "1\n"}, [root])
+    reversal = undo(history, head, bad)
+    assert (reversal.outcome, reversal.explained) == (PlanOutcome.EMPTY, ())
+    assert "was never in" in reversal.message
+
+
 def test_the_commit_named_in_a_conflict_is_the_newest_that_touched_the_path(history: History) -> None:
     steps = [{"a": "1\n", "b": "1\n"}, {"a": "2\n"}, {"a": "3\n"}, {"a": "4\n"}, {"b": "2\n"}]
     _, bad, _, newest, head = history.line(*steps)

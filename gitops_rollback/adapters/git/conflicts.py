@@ -1,4 +1,4 @@
-"""Why can git not undo a commit here, whose later commit stands in the way, and what can a person do?
+"""Why can git not undo a commit here, or who did it already; whose later commit is in the way, and what to do then?
 
 Source: git 2.38 and later, `merge-ort.c`: the stable kinds of conflict (`contents`, `modify/delete`, ...).
 """
@@ -42,6 +42,19 @@ def later_commits(git: Git, since: str, at: str, paths: Collection[str]) -> dict
             if path in paths:
                 found.setdefault(path, commit.sha)
     return found
+
+
+def undone_by(git: Git, culprit: str, at: str, inverse: Collection[FileChange]) -> str | None:
+    """The newest mainline commit of (culprit, at] that took the culprit back, by its content or else by its words.
+
+    None if several did it together, or nobody can be named. Raises: RepositoryUnavailable.
+    """
+    if culprit == at or not inverse:
+        return None
+    later = history.log(git, culprit, at, LATER_LIMIT)
+    by_content = (commit.sha for commit in later if set(inverse) <= set(commit.changes))
+    by_words = (commit.sha for commit in later if f"This reverts commit {culprit}" in commit.message)
+    return next(by_content, None) or next(by_words, None)
 
 
 def explain_conflicts(

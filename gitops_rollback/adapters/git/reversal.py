@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.git import gates
-from gitops_rollback.adapters.git.conflicts import explain_conflicts, later_commits
+from gitops_rollback.adapters.git.conflicts import explain_conflicts, later_commits, undone_by
 from gitops_rollback.adapters.git.difference import Differences
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
 from gitops_rollback.adapters.git.merge import MERGE_CONFIG, merge_commits
@@ -25,6 +25,7 @@ from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
 NOBODY = "gitops-rollback <gitops-rollback@localhost>"  # of synthetic commits, which no ref ever reaches
 TEXT_BYTES = 16 << 20
 OFF_HISTORY = "it is not in the history of the commit that it is undone on"
+DONE = "Nothing."
 LOOK = "Look at this file's change, and commit it as a person."
 CHECK = "Write the change by hand, and check the file as a whole."
 RENAMES = ("diff-tree", "-r", "-z", "--name-status", "--diff-filter=R", "-M50%", "-l7000", "--no-ext-diff")
@@ -116,22 +117,30 @@ class Reverser:
     def _undo_all(self, head: RawCommit, pairs: Sequence[tuple[RawCommit, RawCommit]]) -> Reversal:
         shas = tuple(culprit.sha for culprit, _ in pairs)
         tree, rung = head.tree, 0
-        strangers = []
         differences = Differences(self.reader)
+        works = []
         for culprit, parent in pairs:
             undone = {change.path: change for change in differences.between(parent.tree, culprit.tree)}
             ancestor = self.revisions.is_ancestor(culprit.sha, head)
-            work = Undoing(culprit, parent, head, tree, undone, ancestor, differences)
-            step = self._undo(work)
+            works.append(Undoing(culprit, parent, head, tree, undone, ancestor, differences))
+            step = self._undo(works[-1])
             if step.tree is None:
                 return _conflict(head, shas, culprit, step)
             tree, rung = step.tree, max(rung, step.rung)
-            if not work.ancestor:
-                strangers.append(culprit.sha)
         if tree == head.tree:
-            message = f"{_names(shas)} is already undone at {head.sha[:12]}: nothing to change."
-            return Reversal(PlanOutcome.EMPTY, head.sha, shas, tree=tree, message=message)
+            return self._already_undone(head, works)
+        strangers = [work.culprit.sha for work in works if not work.ancestor]
         return _clean(head, shas, Step(tree, rung), differences.between(head.tree, tree), strangers)
+
+    def _already_undone(self, head: RawCommit, works: Sequence[Undoing]) -> Reversal:
+        """Success without a commit; says who took the culprits back, where one commit did."""
+        shas = tuple(work.culprit.sha for work in works)
+        known = [work for work in works if work.ancestor]
+        doers = [undone_by(self.git, w.culprit.sha, head.sha, [*map(_inverse, w.undone.values())]) for w in known]
+        explained = [Explanation(None, None, doer, "it was undone by this commit", DONE) for doer in doers if doer]
+        state = "is already undone" if known else "was never"
+        message = f"{_names(shas)} {state} in {head.sha[:12]}: nothing to do."
+        return Reversal(PlanOutcome.EMPTY, head.sha, shas, tree=head.tree, explained=tuple(explained), message=message)
 
     def _undo(self, work: Undoing) -> Step:
         """The first rung's step that is sound; the last one's fault if none is."""

@@ -144,6 +144,7 @@ def is_partial(git_dir: Path) -> bool:
 
 def _decode(body: bytes, encoding: str) -> str:
     try:
-        return body.decode(encoding)
+        text = body.decode(encoding)
     except (LookupError, ValueError):
-        return body.decode("utf-8", "replace")
+        text = body.decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()  # some codecs give halves of characters

@@ -54,16 +54,16 @@ class ObjectWriter:
     def _write(self, content: bytes) -> str:
         if self._process is not None and self._process.poll() is not None:
             self._stop()  # an idle process may have been killed long ago
-        process = self._process or self._start()
-        assert self._folder is not None
-        assert process.stdin is not None
-        path = Path(self._folder.name) / "commit"
-        path.write_bytes(content)
         try:
+            process = self._process or self._start()
+            assert self._folder is not None
+            assert process.stdin is not None
+            path = Path(self._folder.name) / "commit"
+            path.write_bytes(content)
             process.stdin.write(f"{path}\n".encode())
             process.stdin.flush()
-        except BrokenPipeError as exc:
-            raise RepositoryUnavailable("git hash-object", "has ended") from exc
+        except OSError as exc:  # git ended, or the temporary folder is full or gone
+            raise RepositoryUnavailable("git hash-object", f"cannot take a commit: {exc.strerror}") from exc
         return self._answer(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
