@@ -97,16 +97,14 @@ def opened_sources(settings: Settings, author: str = "", everything: bool = Fals
     Raises: RepositoryUnavailable; CredentialsRejected; JournalBroken.
     """
     prepare_state_dir(settings)
-    found: list[Source] = []
+    days, records = (EVERYTHING_DAYS, 1_000_000) if everything else (DAYS, MAX_RECORDS)
+    opened = [open_repository(settings, repository, author, days, records) for repository in settings.repositories]
     try:
-        for repository in settings.repositories:
-            days, records = (EVERYTHING_DAYS, 1_000_000) if everything else (DAYS, MAX_RECORDS)
-            found.append(look(open_repository(settings, repository, author, days, records)))
-        yield tuple(found)
+        yield tuple(look(one) for one in opened)
     finally:
-        for source in found:
-            source.opened.repo.close()
-            source.opened.journal_repo.close()
+        for one in opened:
+            one.repo.close()
+            one.journal_repo.close()
 
 
 def look(opened: Opened) -> Source:

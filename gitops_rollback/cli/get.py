@@ -22,7 +22,7 @@ from gitops_rollback.cli.output import ago, output_option, print_document, print
 from gitops_rollback.cli.records import rollback_rows
 from gitops_rollback.core.journal import format_time, parse_time, record_document
 from gitops_rollback.core.policy import Policy, Target
-from gitops_rollback.core.stop import stopped
+from gitops_rollback.core.stop import PauseState, names_of, stopped
 
 WHAT = ("applications", "policies", "rollbacks")
 
@@ -56,7 +56,7 @@ _POLICY_COLUMNS = ("policy", "repository", "targets", "triggers", "automatic", "
 
 
 def _warn(source: Source) -> None:
-    for fault in source.policies.at(source.heads.branch).faults:
+    for fault in source.policies.at(source.heads.branch).errors:
         say(f"{source.repo.name}: {fault}")
     for sentence in source.journal.damaged[:10]:
         say(f"{source.repo.name}: journal: {sentence}")
@@ -95,7 +95,10 @@ def _application(
     name = full_name(target.application)
     decision, record = newest_decision(source, name), newest_record(source, name)
     fullest = decision.application if decision else record.applications[0] if record else name
-    stop = stopped(fullest, now, settings.pause, *source.pauses(), (target.name,))
+    control, head = source.pauses()
+    # The instance may be unknown to git yet, and named in a pause.
+    longer = {name for name in _paused_names(control, head) if fullest in names_of(name)}
+    stop = stopped(fullest, now, settings.pause, control, head, {target.name, *longer})
     return {
         "name": target.name,
         "application": fullest,
@@ -112,6 +115,10 @@ def _application(
         "outcome": record.outcome.value if record and record.outcome else None,
         "paused": stop.message if stop else None,
     }
+
+
+def _paused_names(*states: PauseState) -> set[str]:
+    return {pause.application for state in states for pause in state.pauses if pause.application is not None}
 
 
 def _policies(sources: Sequence[Source]) -> list[dict[str, object]]:

@@ -49,8 +49,19 @@ _REFUSED = frozenset(
 )
 
 
+class ReaderLeft(Exception):
+    """Whoever read our stdout (`| head`) is gone: no failure, and no answer either."""
+
+
 class Verbs(click.Group):
     """A group that knows its verbs by name and loads one when it runs."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as exc:
+            # Click would leave with 1, which here means that the answer is no.
+            raise ReaderLeft from exc
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*super().list_commands(ctx), *VERBS]
@@ -114,9 +125,9 @@ def outcome_of(arguments: list[str]) -> int:
     except RollbackError as exc:
         click.echo(f"{exc.subject}: {exc.message}", err=True)
         return code_of(exc)
-    except BrokenPipeError:
-        # The reader (`| head`) left; Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeft:
+        # Python would complain again when it flushes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
     except Exception as exc:
         click.echo(report(exc, arguments), err=True)

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import click
@@ -111,14 +111,15 @@ def _escape(character: str) -> str:
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """`3m ago`, `in 2h`, or "" if there is no time; two units at most."""
+    """`3m ago`, `in 2h30m`, or "" if there is no time; the largest unit and the one below it."""
     if at is None:
         return ""
-    words = format_duration(abs(now - at))
-    short = _two_units(words)
-    return f"in {short}" if at > now else f"{short} ago"
+    words = _two_units(abs(now - at))
+    return f"in {words}" if at > now else f"{words} ago"
 
 
-def _two_units(words: str) -> str:
-    units = [index for index, character in enumerate(words) if character.isalpha()]
-    return words[: units[1] + 1] if len(units) > 2 else words
+def _two_units(duration: timedelta) -> str:
+    for large, small in ((86400, 3600), (3600, 60), (60, 1)):
+        if duration.total_seconds() >= large:
+            return format_duration(timedelta(seconds=duration.total_seconds() // small * small))
+    return format_duration(duration)

@@ -1,0 +1,30 @@
+"""A config repository behind a real git server, and the command line as a user types it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from config_world import Answer, World, run_cli
+
+from gitops_rollback.sandbox.git_server import GitServer
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """One application with a policy; no journal and no control branch yet."""
+    server = GitServer(tmp_path / "served").start()
+    world = World(server, tmp_path / "state")
+    world.create()
+    monkeypatch.chdir(tmp_path)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    yield world
+    server.stop()
+
+
+@pytest.fixture
+def cli() -> Callable[..., Answer]:
+    """Run one command line in this process; see `config_world.Answer`."""
+    return run_cli

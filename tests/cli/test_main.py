@@ -1,0 +1,227 @@
+"""Is the command line quick to help, the same with flags and variables, and honest about each kind of failure?"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+
+import click
+import pytest
+from config_world import Answer
+
+from gitops_rollback import __version__
+from gitops_rollback.cli import main
+from gitops_rollback.cli.main import VERBS, code_of, outcome_of
+from gitops_rollback.core.errors import (
+    BranchRewritten,
+    CredentialsRejected,
+    EngineUnavailable,
+    JournalBroken,
+    MetricsUnavailable,
+    Reason,
+    RepositoryUnavailable,
+    RollbackError,
+    SettingsInvalid,
+    StalledError,
+)
+
+CANARY = "canary-7f3a9e"
+
+Verb = Callable[[click.Command], None]
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Verb:
+    """Put a command in place of the verb `version`."""
+
+    def put(command: click.Command) -> None:
+        module = types.ModuleType("gitops_rollback.cli.version")
+        module.command = command
+        monkeypatch.setitem(sys.modules, "gitops_rollback.cli.version", module)
+
+    return put
+
+
+def failing(error: BaseException) -> click.Command:
+    @click.command
+    def command() -> None:
+        raise error
+
+    return command
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+        timeout=60,
+    )
+
+
+def test_help_imports_nothing_but_click_and_names() -> None:
+    done = python(
+        "import sys\n"
+        "from gitops_rollback.cli.main import outcome_of\n"
+        "code = outcome_of(['--help'])\n"
+        "ours = sorted(name for name in sys.modules if name.startswith('gitops_rollback.'))\n"
+        "heavy = sorted({'pydantic', 'yaml', 'httpx', 'requests', 'git', 'structlog'} & set(sys.modules))\n"
+        "print('LOADED', code, ours, heavy)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.splitlines()[-1]
+    ours = [f"gitops_rollback.{name}" for name in ("cli", "cli.main", "core", "core.errors")]
+    assert loaded == f"LOADED 0 {ours} []"
+
+
+def test_help_lists_every_verb(cli: Callable[..., Answer]) -> None:
+    answer = cli("--help")
+    assert answer.code == 0
+    assert all(f"\n  {name}" in answer.out for name in VERBS)
+
+
+@pytest.mark.parametrize("name", ["get", "status", "history", "explain", "pause", "resume", "version"])
+def test_each_verb_explains_itself_with_examples(cli: Callable[..., Answer], name: str) -> None:
+    answer = cli(name, "--help")
+    assert answer.code == 0
+    assert f"gitops-rollback {name}" in answer.out
+    assert "Examples:" in answer.out
+
+
+def test_the_module_runs_like_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_rollback", "version", "-o", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["version"] == __version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["version"], 0),
+        (["--version"], 0),
+        (["get", "--help"], 0),
+        ([], 2),
+        (["versoin"], 2),
+        (["version", "--nonsense"], 2),
+        (["version", "-o", "pdf"], 2),
+        (["status"], 2),
+        (["get", "everything"], 2),
+    ],
+)
+def test_a_wrong_command_line_is_two(cli: Callable[..., Answer], arguments: list[str], code: int) -> None:
+    answer = cli(*arguments)
+    assert answer.code == code
+    if code and arguments:
+        assert "Error:" in answer.err
+        assert answer.out == ""
+
+
+def test_a_misspelt_verb_is_told_its_neighbour(cli: Callable[..., Answer]) -> None:
+    assert "Did you mean version?" in cli("versoin").err
+
+
+def test_a_flag_is_a_variable_without_the_verbs_name(monkeypatch: pytest.MonkeyPatch, verb: Verb) -> None:
+    seen: list[object] = []
+
+    @click.command
+    @click.option("--foo-bar")
+    def command(foo_bar: str | None) -> None:
+        seen.append(foo_bar)
+
+    verb(command)
+    monkeypatch.setenv("GITOPS_ROLLBACK_VERSION_FOO_BAR", "wrong")
+    outcome_of(["version"])
+    monkeypatch.setenv("GITOPS_ROLLBACK_FOO_BAR", "right")
+    outcome_of(["version"])
+    outcome_of(["version", "--foo-bar", "flag"])
+    assert seen == [None, "right", "flag"]
+
+
+@pytest.mark.parametrize("name", ["get", "status", "history", "explain", "pause", "resume", "version"])
+def test_every_verb_takes_its_flags_from_plain_variables(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    command = main.cli.get_command(click.Context(main.cli), name)
+    assert command is not None
+    assert command.context_settings["auto_envvar_prefix"] == "GITOPS_ROLLBACK"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SettingsInvalid("settings", "bad"), 2),
+        (RepositoryUnavailable("r", "silent"), 6),
+        (EngineUnavailable("e", "silent"), 6),
+        (MetricsUnavailable("m", "silent"), 6),
+        (CredentialsRejected("r", "no"), 2),
+        (JournalBroken("j", "lost"), 4),
+        (JournalBroken("j", "newer", Reason.JOURNAL_NEWER), 4),
+        (BranchRewritten("r", "gone"), 4),
+        (StalledError("r", "no", Reason.BRANCH_PROTECTED), 4),
+        (StalledError("r", "conflict", Reason.REVERT_CONFLICT), 5),
+        (StalledError("r", "odd"), 3),
+        (RollbackError("r", "odd"), 3),
+    ],
+)
+def test_each_kind_of_failure_has_its_exit_code(error: RollbackError, code: int) -> None:
+    assert code_of(error) == code
+
+
+def test_a_known_failure_is_one_plain_sentence(cli: Callable[..., Answer], verb: Verb) -> None:
+    verb(failing(RepositoryUnavailable("acme/config", "did not answer in 60 s")))
+    answer = cli("version")
+    assert (answer.code, answer.out, answer.err) == (6, "", "acme/config: did not answer in 60 s\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
+def test_ctrl_c_is_130(cli: Callable[..., Answer], verb: Verb, error: BaseException) -> None:
+    verb(failing(error))
+    assert cli("version").code == 130
+
+
+def test_our_own_bug_makes_a_report_without_a_single_value(cli: Callable[..., Answer], verb: Verb) -> None:
+    @click.command
+    @click.option("--token")
+    def command(token: str) -> None:
+        raise RuntimeError(f"cannot use {token} at https://u:{token}@h.example/?q={token}")
+
+    verb(command)
+    answer = cli("version", "--token", CANARY)
+    assert answer.code == 3
+    assert "RuntimeError" in answer.err
+    assert __version__ in answer.err
+    assert "test_main.py:" in answer.err
+    assert CANARY not in answer.err + answer.out
+
+
+def test_a_reader_that_left_is_no_failure() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        command = [sys.executable, "-m", "gitops_rollback", "version"]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_settings_faults_are_two_with_every_fault(cli: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITOPS_ROLLBACK_BIND", "nowhere")
+    monkeypatch.setenv("GITOPS_ROLLBACK_BUDGET_CONTROLLER", "lots")
+    answer = cli("get", "--repo", "http://git.example.com/a/b")
+    assert answer.code == 2
+    assert [part in answer.err for part in ("GITOPS_ROLLBACK_BIND", "GITOPS_ROLLBACK_BUDGET_CONTROLLER", "--repo")] == [
+        True
+    ] * 3
+
+
+def test_no_repository_is_said_in_one_sentence(cli: Callable[..., Answer]) -> None:
+    answer = cli("get")
+    assert (answer.code, answer.err) == (2, "settings: no repository: give --repo URL, or set GITOPS_ROLLBACK_REPO\n")
