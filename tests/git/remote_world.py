@@ -72,7 +72,7 @@ class Remote:
         lines = [f"commit {ref}\nauthor {when}\ncommitter {when}\n".encode(), b"data %d\n%s\n" % (len(text), text)]
         lines += [f"from {base}\n".encode()] if base else []
         for path, content in files.items():
-            quoted = b'"' + path.encode("utf-8", "surrogateescape").replace(b"\n", b"\\n") + b'"'
+            quoted = b'"%s"' % path.replace('"', '\\"').replace("\n", "\\n").encode("utf-8", "surrogateescape")
             data = content.encode() if isinstance(content, str) else content
             lines.append(
                 b"D %s\n" % quoted if data is None else b"M 100644 inline %s\ndata %d\n%s\n" % (quoted, len(data), data)

@@ -196,14 +196,20 @@ def test_a_branch_that_was_deleted_before_our_push_is_told(remote: Remote, repo:
     assert repo.push((update,)).outcome is PushOutcome.REWOUND
 
 
-def test_a_stale_lock_on_the_server_is_named_and_left_alone(remote: Remote, repo: GitConfigRepo) -> None:
-    update = a_commit(repo)
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_stale_lock_on_the_server_is_named_and_left_alone(remote: Remote, repo: GitConfigRepo, alone: bool) -> None:
+    main, journal = a_pair(repo)
     lock = remote.path / "refs/heads/main.lock"
     lock.touch()
-    result = repo.push((update,))
-    assert result.outcome is PushOutcome.LOCKED
+    assert repo.push((main,) if alone else (main, journal)).outcome is PushOutcome.LOCKED
     assert lock.exists()
-    assert remote.head() == update.old
+    assert (remote.head(MAIN), remote.head(JOURNAL)) == (main.old, None)
+
+
+def test_a_push_that_is_too_large_for_the_server_is_not_tried_for_ever(remote: Remote, repo: GitConfigRepo) -> None:
+    update = a_commit(repo)
+    remote.server.status(413, on=Operation.PUSH)
+    assert repo.push((update,)).outcome is PushOutcome.PROTECTED
 
 
 @pytest.mark.parametrize("trouble", ["expired", "read-only"])

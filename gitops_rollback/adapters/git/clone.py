@@ -25,7 +25,7 @@ from gitops_rollback.adapters.git.lock import FileLock
 from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.remote import RepositorySettings, access, is_branch_name
 from gitops_rollback.core.commit import is_sha
-from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable
+from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, RollbackError
 
 REMOTE = "origin"
 FIRST_DEPTH = timedelta(days=30)
@@ -80,22 +80,24 @@ class Clone:
         Raises: RepositoryUnavailable; CredentialsRejected; StalledError (empty, no such branch, untrusted, disk full).
         """
         with self._held():
-            fresh = self._ensure()
-            if fresh and not also:
-                return
             try:
-                self._fetch_all(also)
-            except RepositoryUnavailable:
+                self._refresh(also)
+            except RollbackError:
                 if not self.broken:
                     raise
-                self._ensure()
-                self._fetch_all(also)
+                self._refresh(also)
 
-    def tip(self, branch: str) -> str | None:
-        """The head of a remote branch as the last `refresh` found it; None if it did not exist."""
-        result = self.git.run("rev-parse", "--verify", "--quiet", "--end-of-options", tracking(branch), ok=(0, 1, 128))
-        found = result.stdout.decode().strip()
-        return found if result.code == 0 and is_sha(found) else None
+    def _refresh(self, also: Collection[str]) -> None:
+        fresh = self._ensure()
+        if also or not fresh:
+            self._fetch_all(also)
+
+    def tips(self, *branches: str) -> dict[str, str]:
+        """The heads of these remote branches as the last `refresh` found them; one that did not exist is left out."""
+        wanted = {tracking(branch): branch for branch in branches}
+        output = self.git.text("for-each-ref", "--format=%(objectname) %(refname)", "--end-of-options", *wanted)
+        found = (line.split(" ", 1) for line in output.splitlines())
+        return {wanted[ref]: sha for sha, ref in found if ref in wanted}
 
     def has(self, sha: str) -> bool:
         """True if the object is here, without asking the remote for it."""
@@ -138,7 +140,8 @@ class Clone:
 
     def _dates(self, *shas: str) -> list[datetime]:
         """Committer dates, in the order of `shas`."""
-        output = self.git.text("log", "--no-walk=unsorted", "--format=%ct", *shas, "--")
+        names = "".join(f"{sha}\n" for sha in shas).encode()
+        output = self.git.text("log", "--no-walk=unsorted", "--format=%ct", "--stdin", stdin=names)
         return [instant(line) for line in output.split()]
 
     def may_lead_to(self, sha: str) -> bool:
@@ -176,7 +179,7 @@ class Clone:
         elif not self._opened:
             _sweep(self.directory, STALE_SECONDS)
             self.branch = self._settings.branch or self._default_branch(self.git)[0]
-            if self.tip(self.branch) is None:  # made for another branch of the same remote
+            if not self.tips(self.branch):  # made for another branch of the same remote
                 self._fetch_first(self.git)
         self._opened = True
         return fresh

@@ -38,13 +38,14 @@ CORRUPT = re.compile(
     r"|failed to (read delta|unpack)|unable to parse (commit|object)|unable to mmap|unknown object type"
     r"|bad object header"
 )
+CAUSES = (CREDENTIALS, UNTRUSTED, NOT_THERE, REDIRECT)
 LOCKED = re.compile(r"Unable to create '[^']*\.lock': File exists")
 
 
 def meaning(subject: str, failed: GitFailed) -> RollbackError:
     """The error that says what a command which talked to the remote ran into; raise it `from` the failure."""
     text = failed.stderr
-    said = _last_lines(text)
+    said = _telling(text)
     if DISK_FULL.search(text):
         return StalledError(subject, "the disk that holds the clone is full or read-only", Reason.DISK_FULL)
     if UNTRUSTED.search(text):
@@ -69,8 +70,9 @@ def is_locked(complaint: str) -> bool:
     return LOCKED.search(complaint) is not None
 
 
-def _last_lines(text: str) -> str:
+def _telling(text: str) -> str:
     """The lines that carry the cause, in one: git's last word alone is often only `the remote end hung up`."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR:"))] or lines
-    return " / ".join(telling[-3:])[:500] or "no message"
+    known = [line for line in lines if any(cause.search(line) for cause in CAUSES)]
+    marked = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR:"))]
+    return " / ".join((known or marked or lines)[-3:])[:500] or "no message"
