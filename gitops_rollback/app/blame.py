@@ -42,6 +42,7 @@ class Blame:
     reversal: Reversal | None = None
     ground: Ground | None = None
     restores: str = ""
+    came_back: str = ""  # the Rollback-Id that took back what is live now
 
 
 class Blamer:
@@ -68,10 +69,20 @@ class Blamer:
             return self._ground(reverse(commits), look, past, look.raised.onset or look.event_started)
 
         attribution = attribute(self._range(look, view, listing, feeds, past, ground_after))
+        restores, came_back = past.good_revision or "", self._came_back(look, view)
         if not attribution.suspects:
-            return Blame(attribution, restores=past.good_revision or "")
+            return Blame(attribution, restores=restores, came_back=came_back)
         blamed = tuple(suspect.commit for suspect in attribution.suspects)
-        return Blame(attribution, reverse(blamed), ground_after(blamed), past.good_revision or "")
+        return Blame(attribution, reverse(blamed), ground_after(blamed), restores, came_back)
+
+    def _came_back(self, look: Look, view: View) -> str:
+        """The rollback of this application that took back the very files that are live now."""
+        live = self._state(look.bad_revision, look)
+        for record in view.journal.records.values():
+            undone = record.commit is not None and look.name in record.applications
+            if undone and record.bad_revision != look.bad_revision and self._state(record.bad_revision, look) == live:
+                return record.id
+        return ""
 
     def past(self, look: Look, view: View, feeds: Callable[[Source], bool]) -> Past:
         """The earlier deployments of the application as states of its inputs."""

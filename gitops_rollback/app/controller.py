@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from gitops_rollback.app.health import Health
-from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Clock, Engine
@@ -32,7 +32,6 @@ class RepositoryLoop:
     reconciler: Reconciler
     clock: Clock
     health: Health
-    report: Callable[[Tick], None]
     failed: Callable[[str, RollbackError], None]
     interval: timedelta = DEFAULT_INTERVAL
     _hint: threading.Event = field(default_factory=threading.Event)
@@ -49,6 +48,10 @@ class RepositoryLoop:
             self.health.turned(self.name)
             self.turn()
             self._wait(stop)
+        try:
+            self.reconciler.close()
+        except RollbackError as error:
+            log.warning("could not write the last decisions", repo=self.name, error=error.message)
 
     def turn(self) -> None:
         """One tick, at the newest multiple of the interval."""
@@ -72,7 +75,6 @@ class RepositoryLoop:
         self.health.report(
             self.name, True, f"{len(tick.listing.watched)} applications watched at {tick.view.heads.branch[:12]}"
         )
-        self.report(tick)
 
     def _wait(self, stop: threading.Event) -> None:
         """Until the next multiple of the interval, or a hint while a rollback is under way; longer after failures."""

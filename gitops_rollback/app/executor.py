@@ -118,10 +118,10 @@ class Executor:
             return None
         return advance(record, Phase.DONE, outcome=outcome)
 
-    def flush(self) -> None:
-        """Write what was left alone, at most once in ten minutes; never in the way of a rollback."""
-        now = self._clock.now()
-        if self._unwritten or (self._batch and now - self._flushed_at >= BATCH_EVERY):
+    def flush(self, at_once: bool = False) -> None:
+        """Write what was left alone, at most once in ten minutes or `at_once`; never in the way of a rollback."""
+        due_now = at_once or self._clock.now() - self._flushed_at >= BATCH_EVERY
+        if self._unwritten or (self._batch and due_now):
             self._write((), ())
 
     def tell(self, message: Message) -> None:

@@ -58,11 +58,15 @@ def _fixed_part(pattern: str) -> str:
 
 
 def taken_back(states: Sequence[str]) -> frozenset[str]:
-    """Of a line of states, oldest first: those that a later return to an earlier state took back."""
+    """Of a line of states, oldest first: those that a later return to an earlier state took back.
+
+    What comes back after it was taken back takes nothing back itself: it is the same fault again.
+    """
     found: set[str] = set()
     first: dict[str, int] = {}
     for index, state in enumerate(states):
-        if index and state != states[index - 1] and state in first:
+        if index and state != states[index - 1] and state in first and state not in found:
             found.update(states[first[state] + 1 : index])
+            found.discard(state)
         first.setdefault(state, index)
-    return frozenset(found - {states[-1]} if states else found)
+    return frozenset(found)

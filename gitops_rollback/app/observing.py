@@ -69,7 +69,7 @@ class ObservingExecutor:
     def tell(self, message: Message) -> None:
         self._notifier.tell(message)
 
-    def flush(self) -> None:
+    def flush(self, at_once: bool = False) -> None:
         """Nothing is batched."""
 
     def terminate(self, action: Terminate, listing: Listing) -> None:

@@ -37,11 +37,11 @@ class Proposer:
         """Raises: RepositoryUnavailable."""
         blame = self._blamer.blame(look, view, listing, self._directory.feeder(look.watched))
         if blame.reversal is None:
-            return Proposal(blame.attribution)
+            return Proposal(blame.attribution, came_back=blame.came_back)
         facts = self._facts.read(look, blame, blame.reversal, view, listing, now)
         guards = ask_guards(facts)
         plan = self._plan(look, blame, blame.reversal)
-        return Proposal(blame.attribution, replace(plan, guards=guards), guards)
+        return Proposal(blame.attribution, replace(plan, guards=guards), guards, blame.came_back)
 
     def moved_on(self, look: Look) -> bool:
         """True if something newer was deployed since the look; while nobody can tell, nothing is pushed either."""

@@ -68,6 +68,7 @@ class Reconciler:
     isolated: Callable[[str, Callable[[], None]], None]
     exclusive: Callable[[], AbstractContextManager[None]]
     ledger: Callable[[Iterable[RollbackRecord]], None]
+    report: Callable[[Tick], None] = lambda _tick: None
     retries: PushRetries = field(default_factory=PushRetries)
 
     def tick(self, now: datetime) -> Tick:
@@ -77,11 +78,17 @@ class Reconciler:
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
         self.surroundings.see(listing, [sight.watched.name for sight in sights])
+        self.report(tick)
         with self.exclusive():
             for sight in sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
             self.executor.flush()
         return tick
+
+    def close(self) -> None:
+        """Write what is still batched: nothing that was decided is lost by a restart."""
+        with self.exclusive():
+            self.executor.flush(at_once=True)
 
     def _view(self) -> View:
         view = self.viewer.look()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from gitops_rollback.app.health import Health, Metrics
-from gitops_rollback.app.ledger import Ledger
+from gitops_rollback.app.health import Metrics
 from gitops_rollback.app.reconciler import Sight, Tick
 from gitops_rollback.core.trigger import Level, Phase, Verdict
 
@@ -16,11 +15,9 @@ log = structlog.get_logger()
 class TickReport:
     """One per repository. Says a thing again only after it was different in between."""
 
-    def __init__(self, name: str, metrics: Metrics, health: Health, ledger: Ledger) -> None:
+    def __init__(self, name: str, metrics: Metrics) -> None:
         self._name = name
         self._metrics = metrics
-        self._health = health
-        self._ledger = ledger
         self._said: dict[str, object] = {}
 
     def __call__(self, tick: Tick) -> None:

@@ -63,13 +63,12 @@ class Runtime:
     def _loop(self, repository: Repository) -> RepositoryLoop:
         opened = open_repository(self.parts.settings, repository)
         repo, reconciler = opened.repo, self.reconciler(opened)
-        report = TickReport(repo.name, self.metrics, self.health, self.ledger)
+        reconciler.report = TickReport(repo.name, self.metrics)
         loop = RepositoryLoop(
             name=repo.name,
             reconciler=reconciler,
             clock=self.parts.clock,
             health=self.health,
-            report=report,
             failed=lambda name, error: self._failed(reconciler, name, error),
         )
         reconciler.side_by_side = SideBySide[Watched, Sight](

@@ -74,11 +74,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would be done about an alarm. `plan` is None where nothing could be built."""
+    """What would be done about an alarm. `plan` is None where nothing could be built.
+
+    `came_back` is the Rollback-Id that took back the very state that is live now; "" if none did.
+    """
 
     attribution: Attribution
     plan: Plan | None = None
     guards: tuple[GuardAnswer, ...] = ()
+    came_back: str = ""
 
 
 @dataclass(frozen=True)
@@ -292,6 +296,9 @@ def _leave_to_the_incident(_r: Decision, _p: Proposal, around: Circumstances, _n
 
 def _hold_what_came_back(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
     """Somebody lands it again: undoing it once more would only start a fight."""
+    if proposal.came_back:
+        message = f"the state that {proposal.came_back} took back is live again: find out who landed it"
+        return Decision(Act.HOLD, Reason.CAME_BACK, message)
     for answer in proposal.guards:
         if answer.reason is Reason.CAME_BACK:
             return Decision(Act.HOLD, Reason.CAME_BACK, f"{answer.message}. {answer.remedy}")
@@ -315,8 +322,8 @@ _AFTER_BLAME: tuple[Callable[[Decision, Proposal, Circumstances, datetime], Deci
     _leave_what_is_undone,
     _page_on_mass_event,
     _leave_to_the_incident,
-    _page_without_plan,
     _hold_what_came_back,  # promise 9
+    _page_without_plan,
     _refuse_by_guard,
     _ask_when_blame_is_unclear,
     _ask_by_guard,
