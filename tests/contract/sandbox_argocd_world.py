@@ -221,13 +221,15 @@ def settled(application: Json, revision: str) -> bool:
 
 @contextmanager
 def world(tmp_path: Path, applications: Sequence[AppSpec], files: Mapping[str, str], **options: Any) -> Iterator[World]:
-    """A started sandbox whose repository holds `files` in its first commit."""
+    """A started sandbox whose repository holds `files` in its first commit; `paused`: the controller waits."""
     repository = Repository(tmp_path / "config.git")
     repository.push("first", **files)
     options.setdefault("timing", QUICK)
     clock = ScaledClock(options.pop("speed", SPEED))
     url = "http://127.0.0.1:3080/config.git"
+    paused = options.pop("paused", False)
     sandbox = ArgoCdSandbox(repository.directory, url, applications, clock, **options)
+    sandbox.pause_controller(paused)
     sandbox.start()
     try:
         yield World(sandbox, repository)

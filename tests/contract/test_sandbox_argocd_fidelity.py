@@ -78,11 +78,13 @@ def played(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytes
     assert (shared / "recordings" / "argocd" / story.scenario).is_dir()
     name = story.application.name
     directory = tmp_path_factory.mktemp(story.scenario)
-    with world(directory, [story.application], story.files, timing=story.timing, speed=20.0) as stage:
+    options = {"timing": story.timing, "speed": 20.0, "paused": story.before is None}
+    with world(directory, [story.application], story.files, **options) as stage:
         if story.before:
             story.before(stage)
         stream = Stream(stage.sandbox)
         assert stream.wait(lambda: bool(stream.events))
+        stage.sandbox.pause_controller(False)
         story.play(stage)
         last = stage.sandbox.application(name)["metadata"]["resourceVersion"]
         assert stream.wait(lambda: stream.states(name)[-1]["metadata"]["resourceVersion"] == last)

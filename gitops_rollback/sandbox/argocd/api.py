@@ -16,7 +16,7 @@ from gitops_rollback.sandbox.argocd.access import Access
 from gitops_rollback.sandbox.argocd.answers import Answer, ApiError, found
 from gitops_rollback.sandbox.argocd.autosync import pinned, revisions_of
 from gitops_rollback.sandbox.argocd.comparison import Target, with_health
-from gitops_rollback.sandbox.argocd.controller import Busy, Controller
+from gitops_rollback.sandbox.argocd.controller import Busy, Controller, refresh_pending
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.spec import auto_syncs, may_sync, sources_of
 from gitops_rollback.sandbox.argocd.state import Key, Store, stamp
@@ -97,9 +97,8 @@ class Api:
         """GET /api/v1/applications/{name}, also with `refresh`."""
         key, application = self._application(request, "get")
         if request.one("refresh"):
-            kind = "hard" if request.one("refresh") == "hard" else "normal"
-            self.controller.request_refresh(key, kind)
-            application = self._await_refresh(key, request)
+            fresh = self._refreshed(key, request)
+            application = application if self.store.reads_frozen else fresh
         return found(self.whole(application))
 
     def whole(self, application: Json) -> Json:
@@ -276,18 +275,38 @@ class Api:
         self.controller.run_operation(key)
         return application
 
-    def _await_refresh(self, key: Key, request: Request) -> Json:
-        """Block until the controller has answered; without end, as the real server does, while the client waits."""
+    def _refreshed(self, key: Key, request: Request) -> Json:
+        """Ask for a comparison and block until it is made, without end while the client waits, as the real server does.
 
-        def over() -> bool:
-            return not self.controller.refresh_pending(key) or not request.still_there.is_set()
+        The answer is the very object that the comparison wrote, not what followed.
+        """
+        subscription, _ = self.store.subscribe(internal=True)
+        try:
+            kind = "hard" if request.one("refresh") == "hard" else "normal"
+            marked = self.controller.request_refresh(key, kind)
+            while marked is not None and request.still_there.is_set():
+                subscription.wake.clear()
+                while subscription.pending:
+                    event, application = subscription.pending.popleft()
+                    if not _is(key, application) or version_of(application) <= version_of(marked):
+                        continue
+                    if event == "DELETED":
+                        raise ApiError(5, f'applications.argoproj.io "{key[1]}" not found')
+                    if not refresh_pending(application):
+                        return application
+                subscription.wake.wait(_REAL_SECONDS_PER_LOOK)
+        finally:
+            self.store.unsubscribe(subscription)
+        raise ApiError(5, f'applications.argoproj.io "{key[1]}" not found')
 
-        while not self.store.wait_for(over, _REAL_SECONDS_PER_LOOK):
-            continue
-        application = self.store.shown(key)
-        if application is None:
-            raise ApiError(5, f'applications.argoproj.io "{key[1]}" not found')
-        return application
+
+def version_of(application: Json) -> int:
+    """The object's resource version as a number."""
+    return int(application["metadata"]["resourceVersion"])
+
+
+def _is(key: Key, application: Json) -> bool:
+    return (application["metadata"]["namespace"], application["metadata"]["name"]) == key
 
 
 def entry_sources(entry: Json) -> list[Json]:

@@ -16,14 +16,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from gitops_rollback.sandbox.argocd.autosync import decide, pinned, revisions_of
+from gitops_rollback.sandbox.argocd.autosync import decide, revisions_of
 from gitops_rollback.sandbox.argocd.cluster import Cluster, Health, ObjectKey
-from gitops_rollback.sandbox.argocd.comparison import Comparison, Renderer, Target, application_health, compare, healths
+from gitops_rollback.sandbox.argocd.comparison import Renderer, Target, application_health, compare, healths
 from gitops_rollback.sandbox.argocd.operation import OperationRun
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
 from gitops_rollback.sandbox.argocd.spec import SyncWindow, Timing, may_sync, sources_of
 from gitops_rollback.sandbox.argocd.state import Key, Store, stamp
+from gitops_rollback.sandbox.argocd.status import put_comparison, put_conditions, put_health
 from gitops_rollback.sandbox.rendering import Json
 
 REFRESH = "argocd.argoproj.io/refresh"
@@ -75,11 +76,18 @@ class Watched:
 class Controller:
     """One application controller. What other threads may call says so."""
 
-    def __init__(self, store: Store, repository: BareRepository, timing: Timing, issue_27875: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scheduler: Scheduler,
+        repository: BareRepository,
+        timing: Timing,
+        issue_27875: bool = False,
+    ) -> None:
         self.store = store
         self.renderer = Renderer(repository)
         self.timing = timing
-        self.scheduler = Scheduler(store.clock)
+        self.scheduler = scheduler
         self.windows: dict[str, tuple[SyncWindow, ...]] = {}  # by project
         self.hangs = threading.Event()  # set: refreshes that were asked for are not answered
         self._issue_27875 = issue_27875
@@ -115,26 +123,22 @@ class Controller:
         """The health of the live objects as of the last comparison. Any thread."""
         return self._watched[key].healths
 
-    def request_refresh(self, key: Key, kind: str) -> None:
-        """Mark the application for a comparison, as the API server does. Any thread."""
+    def request_refresh(self, key: Key, kind: str) -> Json | None:
+        """Mark the application for a comparison, as the API server does; the marked object. Any thread."""
 
         def mark(application: Json) -> None:
             application["metadata"].setdefault("annotations", {}).update({REFRESH: kind, HYDRATE: "normal"})
 
-        self.store.write(key, mark, metadata_only=True)
+        marked = self.store.write(key, mark, metadata_only=True)
         if not self.hangs.is_set():
             self.answer_refreshes()
+        return marked
 
     def answer_refreshes(self) -> None:
         """Compare every application that is marked for it. Any thread."""
         for key in self.store.names():
-            if self.refresh_pending(key):
+            if refresh_pending(self.store.get(key)):
                 self.scheduler.spawn(f"refresh of {key[1]}", self.refresh(key, Level.FORCED))
-
-    def refresh_pending(self, key: Key) -> bool:
-        """Whether a refresh that was asked for has not been answered. Any thread."""
-        application = self.store.get(key)
-        return application is not None and REFRESH in application["metadata"].get("annotations", {})
 
     def set_operation(self, key: Key, operation: Json) -> Json | None:
         """Write an operation and remove the state of the last one; None: the application is gone.
@@ -338,9 +342,9 @@ class Controller:
                 status["reconciledAt"] = stamp(now)
                 if not self.hangs.is_set():
                     fresh["metadata"].get("annotations", {}).pop(REFRESH, None)
-            _put_comparison(fresh["spec"], status, target, found)
-            _put_health(status, health, cluster.images(now), now)
-            _put_conditions(status, target.trouble, error, now)
+            put_comparison(fresh["spec"], status, target, found)
+            put_health(status, health, cluster.images(now), now)
+            put_conditions(status, target.trouble, error, now)
 
         self._note_changes(key, application["status"], found.sync, health)
         self.store.write(key, persist)
@@ -354,36 +358,6 @@ class Controller:
                 self.store.record_event(key, "ResourceUpdated", f"Updated {what} status: {before} -> {after}")
 
 
-def _put_comparison(spec: Json, status: Json, target: Target, found: Comparison) -> None:
-    compared: Json = {"source": {"repoURL": ""}, "destination": spec["destination"]}
-    many = bool(spec.get("sources"))
-    compared.update({"sources": spec["sources"]} if many else {"source": spec["source"]})
-    revisions = {key: value for key, value in pinned(spec, target.revisions).items() if key.startswith("revision")}
-    status["sync"] = {"status": found.sync, "comparedTo": compared, **revisions}
-    status["resources"] = list(found.resources)
-    status["resourceHealthSource"] = "appTree"
-    status["controllerNamespace"] = "argocd"
-    status.pop("sourceType", None)
-    status.pop("sourceTypes", None)
-    if target.source_types:
-        status.update({"sourceTypes": list(target.source_types)} if many else {"sourceType": target.source_types[0]})
-
-
-def _put_health(status: Json, health: str, images: list[str], now: datetime) -> None:
-    if status["health"].get("status") != health:
-        status["health"] = {"status": health, "lastTransitionTime": stamp(now)}
-    status["summary"] = {"images": images} if images else {}
-
-
-def _put_conditions(status: Json, comparison_error: str, sync_error: str, now: datetime) -> None:
-    before = {(each["type"], each["message"]): each for each in status.get("conditions", ())}
-    wanted = [("ComparisonError", comparison_error), ("SyncError", sync_error)]
-    conditions = [
-        before.get((kind, message), {"type": kind, "message": message, "lastTransitionTime": stamp(now)})
-        for kind, message in wanted
-        if message
-    ]
-    if conditions:
-        status["conditions"] = conditions
-    else:
-        status.pop("conditions", None)
+def refresh_pending(application: Json | None) -> bool:
+    """Whether a refresh that was asked for has not been answered."""
+    return application is not None and REFRESH in application["metadata"].get("annotations", {})

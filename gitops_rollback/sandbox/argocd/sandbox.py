@@ -13,6 +13,7 @@ from gitops_rollback.sandbox.argocd.api import Api
 from gitops_rollback.sandbox.argocd.controller import Controller, Deployed
 from gitops_rollback.sandbox.argocd.faults import Faults
 from gitops_rollback.sandbox.argocd.repository import BareRepository
+from gitops_rollback.sandbox.argocd.scheduler import Scheduler
 from gitops_rollback.sandbox.argocd.server import Server, Write
 from gitops_rollback.sandbox.argocd.spec import AppSpec, SyncWindow, Timing, application_object
 from gitops_rollback.sandbox.argocd.state import Key, Store
@@ -50,8 +51,9 @@ class ArgoCdSandbox:
         self.token = token
         self.timing = timing or Timing()
         repository = BareRepository(repo_dir)
-        self._store = Store(clock)
-        self._controller = Controller(self._store, repository, self.timing, issue_27875)
+        scheduler = Scheduler(clock)
+        self._store = Store(scheduler.clock)
+        self._controller = Controller(self._store, scheduler, repository, self.timing, issue_27875)
         self._faults = Faults()
         access = Access(token, rights=rights, projects=projects)
         api = Api(self._store, self._controller, repository, access)

@@ -18,7 +18,38 @@ from gitops_rollback.sandbox.clock import SandboxClock
 Steps = Generator[float, None, None]
 
 _LONGEST_WAIT_SECONDS = 3600.0
+_LONGEST_LAG = timedelta(seconds=30)
 log = logging.getLogger(__name__)
+
+
+class TaskClock:
+    """The clock for whoever a task calls: inside a step it is the moment for which the step was due.
+
+    So a stall of the machine moves nothing: what was due in an order happens in that order, with those times.
+    """
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self.real = clock
+        self._moment: datetime | None = None
+        self._thread: int | None = None
+
+    def now(self) -> datetime:
+        """The present; on the scheduler's thread the present step's own moment."""
+        moment = self._moment
+        return moment if moment is not None and threading.get_ident() == self._thread else self.real.now()
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Wait in real sandbox time."""
+        return self.real.wait(seconds, event)
+
+    def enter(self, due: datetime) -> None:
+        """A step begins that was due at `due`; the clock never lags far behind, however long a stall was."""
+        self._thread = threading.get_ident()
+        self._moment = max(due, self.real.now() - _LONGEST_LAG)
+
+    def leave(self) -> None:
+        """The step is over."""
+        self._moment = None
 
 
 class Task:
@@ -36,13 +67,13 @@ class Scheduler:
 
     def __init__(self, clock: SandboxClock) -> None:
         self.failures: list[BaseException] = []
-        self._clock = clock
+        self.clock = TaskClock(clock)
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._queue: list[tuple[datetime, int, int, Task]] = []
         self._order = itertools.count()
         self._stopped = False
-        self._paused = False
+        self._paused: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="sandbox-argocd-controller", daemon=True)
 
     def start(self) -> None:
@@ -57,8 +88,13 @@ class Scheduler:
             self._thread.join()
 
     def pause(self, paused: bool) -> None:
-        """Do nothing at all until unpaused; due work waits."""
-        self._paused = paused
+        """Do nothing at all until unpaused; then everything comes later by the length of the pause."""
+        now = self.clock.real.now()
+        with self._lock:
+            if not paused and self._paused is not None:
+                pause = now - self._paused
+                self._queue = [(due + pause, order, turn, task) for due, order, turn, task in self._queue]
+            self._paused = (self._paused or now) if paused else None
         self._changed.set()
 
     def spawn(self, name: str, steps: Steps, after: float = 0.0) -> Task:
@@ -78,32 +114,33 @@ class Scheduler:
                 return
             task.turn += 1
             if not math.isinf(seconds):
-                due = self._clock.now() + timedelta(seconds=seconds)
+                due = self.clock.now() + timedelta(seconds=seconds)
                 heapq.heappush(self._queue, (due, next(self._order), task.turn, task))
         self._changed.set()
 
     def _run(self) -> None:
         while not self._stopped:
             self._changed.clear()
-            task, seconds = self._next()
+            task, due = self._next()
             if task is None:
-                self._clock.wait(seconds, self._changed)
-            else:
+                wait = (due - self.clock.real.now()).total_seconds() if due else _LONGEST_WAIT_SECONDS
+                self.clock.wait(min(wait, _LONGEST_WAIT_SECONDS), self._changed)
+            elif due is not None:
+                self.clock.enter(due)
                 self._resume(task)
+                self.clock.leave()
 
-    def _next(self) -> tuple[Task | None, float]:
-        if self._paused:
-            return None, _LONGEST_WAIT_SECONDS
+    def _next(self) -> tuple[Task | None, datetime | None]:
+        """The task that is due, with its moment; or None and the moment of the next one."""
         with self._lock:
-            while self._queue:
+            while self._queue and self._paused is None:
                 due, _, turn, task = self._queue[0]
-                left = (due - self._clock.now()).total_seconds()
-                if turn == task.turn and left > 0:
-                    return None, min(left, _LONGEST_WAIT_SECONDS)
+                if turn == task.turn and due > self.clock.real.now():
+                    return None, due
                 heapq.heappop(self._queue)
                 if turn == task.turn:
-                    return task, 0.0
-        return None, _LONGEST_WAIT_SECONDS
+                    return task, due
+        return None, None
 
     def _resume(self, task: Task) -> None:
         turn = task.turn

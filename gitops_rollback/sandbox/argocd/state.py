@@ -31,7 +31,8 @@ def stamp(moment: datetime) -> str:
 class Subscription:
     """One watcher. `pending` is filled by writes and emptied by the watcher, who waits on `wake`."""
 
-    def __init__(self) -> None:
+    def __init__(self, internal: bool = False) -> None:
+        self.internal = internal  # the server's own: faults of the streams do not touch it
         self.pending: deque[tuple[str, Json]] = deque()
         self.wake = threading.Event()
         self.closed = False
@@ -90,6 +91,11 @@ class Store:
         """The Application as readers of the API see it: an older one while reads are stale."""
         return (self._applications if self._stale is None else self._stale).get(key)
 
+    @property
+    def reads_frozen(self) -> bool:
+        """Whether readers see older objects."""
+        return self._stale is not None
+
     def freeze_reads(self, frozen: bool) -> None:
         """Let readers see the objects as they are now, whatever is written, until unfrozen."""
         with self.changed:
@@ -114,10 +120,10 @@ class Store:
         with self.changed:
             return self.changed.wait_for(condition, timeout=real_seconds)
 
-    def subscribe(self) -> tuple[Subscription, list[Json]]:
+    def subscribe(self, internal: bool = False) -> tuple[Subscription, list[Json]]:
         """A new watcher and what it sees first: every Application there is."""
         with self.changed:
-            subscription = Subscription()
+            subscription = Subscription(internal)
             self._subscriptions.append(subscription)
             return subscription, [self._applications[key] for key in self.names()]
 
@@ -128,10 +134,11 @@ class Store:
                 self._subscriptions.remove(subscription)
 
     def close_watches(self) -> None:
-        """End every open watch."""
+        """End every client's watch."""
         with self.changed:
             for subscription in self._subscriptions:
-                subscription.close()
+                if not subscription.internal:
+                    subscription.close()
             self.changed.notify_all()
 
     def record_event(self, key: Key, reason: str, message: str) -> None:
@@ -167,8 +174,9 @@ class Store:
     def _tell(self, kind: str, application: Json) -> None:
         lost = self.drops > 0
         self.drops -= 1 if lost else 0
-        for subscription in () if lost else self._subscriptions:
-            subscription.offer(kind, application)
+        for subscription in self._subscriptions:
+            if subscription.internal or not lost:
+                subscription.offer(kind, application)
         self.changed.notify_all()
 
 
