@@ -143,6 +143,7 @@ def test_the_allowed_address_among_several_is_taken(monkeypatch: pytest.MonkeyPa
     ("entries", "own", "host", "address", "allowed"),
     [
         pytest.param(["https://a.example.com"], [], "a.example.com", "93.184.216.34", True, id="public"),
+        pytest.param(["https://a.example.com"], [], "a.example.com", "64:ff9b::5db8:d822", True, id="public-by-nat64"),
         pytest.param(["https://a.example.com"], [], "a.example.com", "10.1.2.3", False, id="public-name-inside"),
         pytest.param(["https://a.example.com", "10.0.0.0/8"], [], "a.example.com", "10.1.2.3", True, id="network"),
         pytest.param(["https://a.example.com", "10.1.2.3"], [], "a.example.com", "10.1.2.3", True, id="address-named"),

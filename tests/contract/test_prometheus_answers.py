@@ -98,6 +98,7 @@ WORTHLESS = [
     pytest.param(failed("200 OK", "bad_data", data=DATA_BESIDE_ERROR), BAD, WRONG, id="M9-bad-with-data"),
     pytest.param(ok(vector("1").replace(b'"1"', b"NaN")), FAIL, DOWN, id="M10-bare-nan"),
     pytest.param(ok(vector("1").replace(b'"1"', b"Infinity")), FAIL, DOWN, id="M10-bare-infinity"),
+    pytest.param(ok(vector("1", stats="x").replace(b'"x"', b"NaN")), FAIL, DOWN, id="M10-bare-nan-elsewhere"),
     pytest.param(endless, FAIL, DOWN, id="M11-endless-chunks"),
     pytest.param(canned("200 OK", b" " * (17 << 20)), FAIL, DOWN, id="M11-huge-body"),
     pytest.param(MOVED, FAIL, DOWN, id="M12-moved-to-another-host"),

@@ -13,6 +13,7 @@ import pytest
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.queries import MAX_POINTS, span_before, span_since, tick_of
 from gitops_rollback.core.errors import Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer, Outcome
 from gitops_rollback.core.policy import (
@@ -260,32 +261,58 @@ def test_a_restart_reads_the_past_by_one_range_query_each(world: World) -> None:
     assert len([asked for asked in world.sandbox.asked if asked.path.endswith("query_range")]) == 4
 
 
-def test_a_restart_whose_range_query_fails_is_blind_until_it_works(world: World) -> None:
+@pytest.mark.parametrize("before", [True, False], ids=["the-time-before-the-sync", "the-time-since"])
+def test_a_restart_whose_range_query_fails_is_blind_until_it_works(world: World, before: bool) -> None:
     world.serve(after(20, 1.0))
-    real = world.source.query_range
-    broken = BrokenRanges(world.source)
+    broken = BrokenRanges(world.source, lambda start: (start < T0) is before)
     again = replace(world, measuring=Measuring(lambda _settings: broken))
     verdict = again.live(400, start=300)
-    assert (verdict.fires, verdict.reason, verdict.baseline.level) == (
-        False,
-        Reason.METRICS_UNAVAILABLE,
-        BaselineLevel.PENDING,
-    )
+    assert (verdict.fires, verdict.reason) == (False, Reason.METRICS_UNAVAILABLE)
+    assert verdict.baseline.level is BaselineLevel.PENDING
     assert verdict.state.blind_since == T0 + timedelta(seconds=293)
-    broken.query_range = real
+    broken.breaks = lambda _start: False
     assert again.look(421).fires
 
 
 class BrokenRanges:
-    """A source whose range queries fail."""
+    """A source whose range queries fail where `breaks` says so of their start."""
 
     name = "broken"
 
-    def __init__(self, source: PrometheusSource) -> None:
+    def __init__(self, source: PrometheusSource, breaks: Callable[[datetime], bool]) -> None:
         self.query = source.query
+        self.breaks = breaks
+        self._source = source
 
-    def query_range(self, *_asked: object) -> object:
-        return Answer(Outcome.ERROR, T0, "q", reason=Reason.METRICS_UNAVAILABLE, detail="HTTP 503")
+    def query_range(
+        self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
+    ) -> Answer:
+        if self.breaks(start):
+            return Answer(Outcome.ERROR, end, expression, reason=Reason.METRICS_UNAVAILABLE, detail="HTTP 503")
+        return self._source.query_range(expression, start, end, step, timeout)
+
+
+@pytest.mark.parametrize("interval", [1, 7, 15, 60])
+@pytest.mark.parametrize("sync", [T0, T0.replace(second=0), T0.replace(second=0, microsecond=1)])
+def test_no_tick_is_both_before_and_after_the_sync(sync: datetime, interval: int) -> None:
+    step, at = timedelta(seconds=interval), tick_of(sync + timedelta(minutes=5), timedelta(seconds=interval))
+    before, since = span_before(ERRORS, sync, step).instants, span_since(sync, at, step).instants
+    assert sync - step <= before[-1] < sync < since[0] <= sync + step
+    assert since[-1] == at - step
+    assert all(instant == tick_of(instant, step) for instant in before + since)
+
+
+def test_a_long_lookback_is_asked_for_in_wider_steps() -> None:
+    trigger = replace(ERRORS, baseline=Baseline(timedelta(days=2), 2.0))
+    span = span_before(trigger, T0, timedelta(seconds=1))
+    assert len(span.instants) <= MAX_POINTS + 1
+    assert span.instants[-1] == T0 - timedelta(seconds=1)
+
+
+def test_a_tick_from_before_the_sync_is_not_counted_for_it(world: World) -> None:
+    world.serve(after(-3600, 1.0))
+    assert world.look(2).state.since is None
+    assert world.look(9).state.since == T0 + timedelta(seconds=8)
 
 
 def test_within_one_tick_nothing_is_asked_twice(world: World) -> None:
