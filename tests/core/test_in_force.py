@@ -35,8 +35,14 @@ DRAIN = Trigger("drain", "query", query="y", comparison=Comparison.LESS_THAN, th
 HEALTH = Trigger("health", "health", states=("Degraded", "Missing"))
 BUDGET = GuardRule("budget", "budget", GuardResult.ASK, max_rollbacks=2)
 PATHS = GuardRule("paths", "paths", GuardResult.ASK, paths=("**/*.sql",))
+HISTORY = GuardRule("history", "revisionHistoryLimit", minimum=2)
 BASE = Policy(
-    "shop", ".gitops-rollback/policies/shop.yaml", "a" * 40, (TARGET,), (ERRORS, DRAIN, HEALTH), guards=(BUDGET, PATHS)
+    "shop",
+    ".gitops-rollback/policies/shop.yaml",
+    "a" * 40,
+    (TARGET,),
+    (ERRORS, DRAIN, HEALTH),
+    guards=(BUDGET, PATHS, HISTORY),
 )
 
 
@@ -70,6 +76,7 @@ RESTRICTING = {
     "budget-over-longer-time": with_guard(BUDGET, per=timedelta(hours=48)),
     "stricter-result": with_guard(PATHS, result=GuardResult.DENY),
     "more-guarded-paths": with_guard(PATHS, paths=("**/*.sql", "**/db/**")),
+    "longer-history": with_guard(HISTORY, minimum=5),
     "added-guard": replace(BASE, guards=(*BASE.guards, GuardRule("blast", "blastRadius", max_files=3))),
     "unbuilt-feature": replace(BASE, unbuilt=("cascade",)),
 }
@@ -93,6 +100,7 @@ WIDENING = {
     "unlimited-budget": with_guard(BUDGET, max_rollbacks=None),
     "budget-over-shorter-time": with_guard(BUDGET, per=MINUTE),
     "fewer-guarded-paths": with_guard(PATHS, paths=()),
+    "shorter-history": with_guard(HISTORY, minimum=1),
     "guard-removed": replace(BASE, guards=()),
     "other-metrics": replace(BASE, metrics=replace(BASE.metrics, url="https://elsewhere.example")),
     "other-branch": replace(BASE, branch="release"),
@@ -137,7 +145,7 @@ def test_the_longer_of_two_holds_counts_even_if_both_sides_restrict() -> None:
 def test_a_guard_that_is_stricter_in_one_way_and_looser_in_another_stands_beside_the_old_one() -> None:
     head = with_guard(PATHS, result=GuardResult.DENY, paths=("only/this",))
     judged = restrict(BASE, head, head_brought_by_suspect=False)
-    assert set(judged.guards) == {BUDGET, PATHS, head.guards[1]}
+    assert set(judged.guards) == {BUDGET, PATHS, HISTORY, head.guards[1]}
 
 
 def test_immediate_at_the_head_does_not_make_a_held_trigger_immediate() -> None:

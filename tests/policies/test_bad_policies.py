@@ -224,3 +224,42 @@ def test_one_bad_policy_does_not_hurt_the_others(plain: str) -> None:
     found = load_policies(files, "c" * 40)
     assert [policy.name for policy in found.policies] == ["shop"]
     assert found.broken == {"bad.yaml"}
+
+
+SAME = [
+    pytest.param("{namespace: argocd, name: x}", "{name: x}", True, id="no-namespace-means-any"),
+    pytest.param("{namespace: argocd, name: x}", "{namespace: other, name: x}", False, id="two-namespaces"),
+    pytest.param("{name: x, instance: a}", "{name: x}", True, id="no-instance-means-any"),
+    pytest.param("{name: x, instance: a}", "{name: x, instance: b}", False, id="two-instances"),
+    pytest.param("{name: x}", "{name: x, kind: ApplicationSet}", False, id="two-kinds"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "same"), SAME)
+def test_p19_two_references_collide_where_they_can_mean_one_application(
+    plain: str, first: str, second: str, same: bool
+) -> None:
+    texts = [plain.replace("{namespace: argocd, name: api-prod}", reference) for reference in (first, second)]
+    found = load_policies([(f"{n}.yaml", "100644", text.encode()) for n, text in enumerate(texts)], "c" * 40)
+    assert len(found.errors) == (2 if same else 0)
+
+
+def test_names_that_two_policies_share_only_warn(plain: str) -> None:
+    texts = [plain, plain.replace("api-prod", "other")]
+    found = load_policies([(f"{n}.yaml", "100644", text.encode()) for n, text in enumerate(texts)], "c" * 40)
+    assert found.errors == ()
+    assert [fault.message for fault in found.faults] == [
+        "policy `shop` is also in 0.yaml",
+        "target `api` is also in 0.yaml",
+    ]
+
+
+def test_files_that_are_no_yaml_are_not_policies() -> None:
+    found = load_policies([("README.md", "100644", b"["), (".gitkeep", "100644", b"")], "c" * 40)
+    assert (found.policies, found.faults) == ((), ())
+
+
+def test_p22_the_regular_expressions_of_a_file_are_bounded_together(plain: str) -> None:
+    heavy = "".join(f"    - {{name: t{n}, query: 'x{{a=~\"(.{{30}}){{30}}\"}}', threshold: 1}}\n" for n in range(20))
+    read = read_policy((plain + heavy).encode(), "p.yaml", "c" * 40)
+    assert [fault.message for fault in read.errors] == ["the regular expressions of this file are too large together"]

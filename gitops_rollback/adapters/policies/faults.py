@@ -20,6 +20,11 @@ class Fault:
     fix: str = ""
     severity: str = "error"
 
+    def __post_init__(self) -> None:
+        # Words of the file stand in messages; whoever wrote them must not move a reader's cursor.
+        object.__setattr__(self, "message", visible(self.message))
+        object.__setattr__(self, "fix", visible(self.fix))
+
     @property
     def is_error(self) -> bool:
         return self.severity == "error"
@@ -27,13 +32,17 @@ class Fault:
     def __str__(self) -> str:
         kind = "" if self.is_error else f"{self.severity}: "
         fix = f" ({self.fix})" if self.fix else ""
-        return f"{self.path}:{self.line}:{self.col}: {kind}{self.message}{fix}"
+        return f"{visible(self.path)}:{self.line}:{self.col}: {kind}{self.message}{fix}"
+
+
+def visible(text: str) -> str:
+    """`text` without anything that a terminal or a chat acts on."""
+    return "".join(char if char.isprintable() and unicodedata.category(char) != "Cf" else "?" for char in text)
 
 
 def shown(text: str) -> str:
-    """`text` of a file as it may stand in a message: cut, and without anything that a terminal or chat acts on."""
-    visible = "".join(char if char.isprintable() and unicodedata.category(char) != "Cf" else "?" for char in text)
-    return f"`{visible[:LONGEST_SHOWN]}…`" if len(visible) > LONGEST_SHOWN else f"`{visible}`"
+    """A word of the file as it stands in a message: quoted, and cut."""
+    return f"`{text[:LONGEST_SHOWN]}…`" if len(text) > LONGEST_SHOWN else f"`{text}`"
 
 
 def in_order(faults: list[Fault]) -> tuple[Fault, ...]:
