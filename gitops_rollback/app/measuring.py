@@ -179,17 +179,23 @@ class Measuring:
             failed = Measurement.failed(exc.reason, at, exc.message)
             return {trigger: _blind(watch.memories[trigger], failed) for trigger in questions}
         answers = asker.now((text for question in questions.values() for text in question.expressions), at)
-        faults = _restore(asker, subject, watch, questions, at)
+        asked = {
+            trigger: question.measured([answers[text] for text in question.expressions], at)
+            for trigger, question in questions.items()
+        }
+        # A source that fails now is not asked for the past as well: a hanging one would cost a deadline each time.
+        seen = {trigger: one for trigger, one in questions.items() if asked[trigger].outcome is not Outcome.ERROR}
+        faults = _restore(asker, subject, watch, seen, at)
         measured: dict[Trigger, Measurement] = {}
-        for trigger, question in questions.items():
+        for trigger, now in asked.items():
             memory = watch.memories[trigger]
-            now = question.measured([answers[text] for text in question.expressions], at)
             if not memory.ready:
                 worse = faults.get(trigger, now) if now.value is not None else now
                 measured[trigger] = _blind(memory, replace(worse, at=at))
                 continue
             if at > subject.t0:
-                memory.state = step(memory.state, question.tick(now, at), Hold.of(trigger, subject.interval))
+                tick = questions[trigger].tick(now, at)
+                memory.state = step(memory.state, tick, Hold.of(trigger, subject.interval))
             measured[trigger] = now
         had_data = any(memory.had_data or memory.state.last_observed for memory in watch.memories.values())
         return name_lost_telemetry(measured, answers.values(), had_data)

@@ -167,12 +167,13 @@ def test_a_metric_source_in_trouble_never_fires_and_is_blind(world: World, fault
     assert verdict.reason not in (None, Reason.QUIET, Reason.PENDING)
 
 
-def test_a_prometheus_that_hangs_costs_one_deadline_and_never_fires(world: World) -> None:
+def test_a_prometheus_that_hangs_is_not_asked_for_the_past_as_well_and_never_fires(world: World) -> None:
     subject = a_subject(replace(a_policy(ERRORS), metrics=MetricSettings(timeout=timedelta(milliseconds=200))))
     world.serve(after(0, 1.0))
     world.sandbox.fault = Fault.HANG
     verdict = world.look(30, subject)
     assert (verdict.reason, verdict.fires) == (Reason.METRICS_UNAVAILABLE, False)
+    assert not [asked for asked in world.sandbox.asked if asked.path.endswith("query_range")]
 
 
 def test_a_prometheus_that_restarts_does_not_fire_what_is_less_than(world: World) -> None:
