@@ -131,8 +131,22 @@ def test_a_commit_that_exists_nowhere_is_missing(long_remote: Remote, tmp_path: 
     for ask in (repo.commit, repo.tree, lambda sha: repo.commits(sha, head)):
         with pytest.raises(ObjectMissing):
             ask("ab" * 20)
+    before = len(long_remote.server.requests)
     assert not repo.is_ancestor("ab" * 20, head)
     assert not repo.on_first_parent("ab" * 20, head)
+    assert len(long_remote.server.requests) == before  # all history is here: there is nobody left to ask
+
+
+def test_a_no_is_not_believed_while_history_is_missing(empty_remote: Remote, tmp_path: Path) -> None:
+    root = empty_remote.commit({"n": "0"}, days_ago=3)
+    empty_remote.commit({"n": "1"}, "From a machine whose clock was wrong", days_ago=200)
+    empty_remote.commit({"n": "2"}, days_ago=1)
+    git("update-ref", "refs/heads/gitops-rollback-control", root, cwd=empty_remote.path)
+    repo = empty_remote.open(tmp_path / "state")
+    heads = repo.fetch()
+    assert heads.control == root
+    assert repo.is_ancestor(root, heads.branch)
+    assert repo.on_first_parent(root, heads.branch)
 
 
 @pytest.mark.parametrize("days", [100, 1000])
@@ -179,6 +193,17 @@ def test_a_local_remote_without_partial_clones_works(remote: Remote, tmp_path: P
     blob = repo.entry_id(head, "apps/a/0.yaml")
     assert blob is not None
     assert repo.read(blob) == b"n: 0\n"
+
+
+@pytest.mark.parametrize("refused", ["uploadpackfilter.blob:limit.allow", "uploadpackfilter.allow"])
+def test_a_server_that_refuses_filters_is_cloned_without(remote: Remote, repo: GitConfigRepo, refused: str) -> None:
+    git("config", refused, "false", cwd=remote.path)
+    repo.fetch()
+    remote.commit({"new": "1"})
+    head = repo.fetch().branch
+    blob = repo.entry_id(head, "new")
+    assert blob is not None
+    assert repo.read(blob) == b"1"
 
 
 def test_a_sha256_repository_is_followed(server: GitServer, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_messages_hold_no_secret_and_no_terminal_trick(bare: Path, raw: str, sho
 
 
 def test_a_missing_clone_is_no_reason_to_use_another_directory(tmp_path: Path) -> None:
-    with pytest.raises(RepositoryUnavailable, match="missing"):
+    with pytest.raises(RepositoryUnavailable, match="directory is missing"):
         Git(tmp_path / "gone.git").text("rev-parse", "--git-dir")
 
 

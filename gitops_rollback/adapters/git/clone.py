@@ -35,6 +35,8 @@ FULL_DISK_SECONDS = 60.0
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 BLOBLESS = "--filter=blob:none"
 WITH_CONTENTS = "--filter=blob:limit=1m"
+WEAKER_FILTER = {WITH_CONTENTS: BLOBLESS, BLOBLESS: "--no-filter"}
+FILTER_REFUSED = re.compile(r"filter '.*' not supported")  # a server may allow some filters only
 SHA256_DIGITS = 64
 CLONING, POLLING = "cloning", "polling"
 
@@ -56,6 +58,7 @@ class Clone:
         self.offline = ObjectReader(self._git(self.directory, offline=True))
         self._lock = FileLock(self.directory.with_suffix(".fetch.lock"), settings.name)
         self._opened = False
+        self._refused_filters: set[str] = set()
 
     def _git(self, directory: Path, offline: bool = False) -> Git:
         # No protocol is called "none": a partial clone that lacks an object then cannot fetch it, and says so at once.
@@ -267,16 +270,26 @@ class Clone:
     def _branch_refspec(self) -> str:
         return _refspec(self.branch)
 
+    def _allowed(self, option: str) -> str:
+        while option in self._refused_filters:
+            option = WEAKER_FILTER[option]
+        return option
+
     def _fetch(self, options: Sequence[str], refspecs: Sequence[str], kind: str, git: Git | None = None) -> None:
         """Raises: what `faults.meaning` says. A lock that a killed git left is removed: the right to fetch is ours."""
         git = git or self.git
         deadline = self._settings.clone_deadline if kind == CLONING else self._settings.fetch_deadline
+        words = [self._allowed(option) for option in options]
         try:
-            git.run(*FETCH, *options, "--end-of-options", REMOTE, *refspecs, deadline=deadline)
+            git.run(*FETCH, *words, "--end-of-options", REMOTE, *refspecs, deadline=deadline)
         except GitTimeout:
             _sweep_locks(git.git_dir)
             raise
         except GitFailed as exc:
+            refused = next((word for word in words if word in WEAKER_FILTER), None)
+            if refused is not None and FILTER_REFUSED.search(exc.stderr):
+                self._refused_filters.add(refused)
+                return self._fetch(options, refspecs, kind, git)
             if faults.is_locked(exc.stderr) or exc.code < 0:
                 _sweep_locks(git.git_dir)
             if faults.DISK_FULL.search(exc.stderr):
@@ -286,6 +299,7 @@ class Clone:
                     self._settings.name, f"the remote no longer has branch {self.branch!r}"
                 ) from exc
             raise faults.meaning(self._settings.name, exc) from exc
+        return None
 
 
 def _sweep(directory: Path, older_than: float) -> None:
