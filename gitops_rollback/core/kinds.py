@@ -133,7 +133,7 @@ def why_not(change: ObjectChange, created: Collection[str] | None, extra: Collec
     found = change.object
     if found.kind in ALWAYS_ASK or "secret" in found.kind.lower():
         return f"{found.label} is of a kind that always asks"
-    if (found.group, found.kind) not in REVERSIBLE and (found.group, found.kind) not in extra and not _ran(found):
+    if (found.group, found.kind) not in REVERSIBLE and (found.group, found.kind) not in extra and not _runs(change):
         return f"{found.label} is of kind {found.group or 'core'}/{found.kind}, which is not known to go back and forth"
     if change.kind is ChangeKind.CHANGED:
         return _why_not_changed(change)
@@ -146,7 +146,7 @@ def why_not(change: ObjectChange, created: Collection[str] | None, extra: Collec
 
 def immutable_fields(change: ObjectChange) -> tuple[str, ...]:
     """The changed fields of this object that the API server or its controller will not take back."""
-    if change.object.hook:
+    if _stays_hook(change):
         return ()
     prefixes = _IMMUTABLE.get(change.object.kind, ())
     return tuple(one.dotted for one in change.fields if any(_under(one, prefix) for prefix in prefixes))
@@ -157,9 +157,14 @@ def bears_claims(found: ManifestObject) -> bool:
     return any(_CLAIM_KEYS & mapping.keys() for _, mapping in walk(dict(found.document)))
 
 
-def _ran(found: ManifestObject) -> bool:
+def _runs(change: ObjectChange) -> bool:
     """Hook objects count by what they run, which the migrations guard judges."""
-    return found.hook and (found.group, found.kind) in {("", "Pod"), ("batch", "Job")}
+    found = change.object
+    return _stays_hook(change) and (found.group, found.kind) in {("", "Pod"), ("batch", "Job")}
+
+
+def _stays_hook(change: ObjectChange) -> bool:
+    return change.object.hook and (change.after is None or change.after.hook)
 
 
 def _under(difference: Difference, prefix: str) -> bool:

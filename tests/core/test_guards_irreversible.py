@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,9 +174,26 @@ def test_what_the_culprit_did_not_create_stays(created: tuple[ChangedFile, ...] 
     assert not allowed(judged(a_file(an_object("ConfigMap"), None), created=created))
 
 
+def test_an_object_that_two_culprits_made_and_changed_may_go_again() -> None:
+    first, second = an_object("ConfigMap"), an_object("ConfigMap", body="data: {a: b}")
+    culprits = (a_file(first, second), a_file(None, first))
+    assert allowed(judged(a_file(second, None), created=culprits))
+    assert not allowed(judged(a_file(second, None), created=culprits[:1]))
+
+
+def test_whether_the_culprit_created_it_is_not_guessed_from_half_a_commit() -> None:
+    gone = a_file(an_object("ConfigMap"), None)
+    created = a_file(None, an_object("ConfigMap"))
+    assert allowed(judged(gone, created=(created,)))
+    for unseen in (replace(created, unread="too large"), ChangedFile("b.yaml", None, b"{{ x }}")):
+        assert not allowed(judged(gone, created=(created, unseen)))
+
+
 def test_an_object_that_comes_back_or_is_renamed_asks() -> None:
     assert not allowed(judged(a_file(None, an_object("ConfigMap"))))
-    assert not allowed(judged(a_file(an_object("ConfigMap"), an_object("ConfigMap", name="api"))))
+    renamed = judged(a_file(an_object("ConfigMap"), an_object("ConfigMap", name="api")))
+    assert not allowed(renamed)
+    assert "another name" in renamed.message
 
 
 def test_an_object_that_moves_between_files_is_unchanged() -> None:
@@ -197,8 +215,10 @@ UNSEEN = {
     "sql": (a_file("SELECT 1", "SELECT 2", "db/001.sql"),),
     "terraform": (a_file("a = 1", "a = 2", "infra/main.tf"),),
     "binary": (ChangedFile("a.yaml", b"\xff\xfe\x00", b"a: 1"),),
-    "too-large": (ChangedFile("a.yaml", None, b"a: 1", "larger than 1 MiB"),),
-    "json-patch": (a_file("[{op: replace, path: /spec/replicas, value: 3}]", "[{op: replace, path: /a, value: 2}]"),),
+    "too-large": (ChangedFile("a.yaml", b"a: 1", b"a: 1", "larger than 1 MiB"),),
+    "json-patch": (
+        a_file("[{op: replace, path: /spec/replicas, value: 3}]", "[{op: replace, path: /spec/replicas, value: 2}]"),
+    ),
 }
 
 
@@ -318,3 +338,18 @@ def test_a_hook_counts_by_what_it_runs_and_not_by_its_kind() -> None:
     hook = DEPLOYMENT.replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
     hook = hook.replace("namespace: shop}", "annotations: {argocd.argoproj.io/hook: PreSync}}")
     assert allowed(judged(a_file(hook, hook.replace("1.42.0", "1.41.2"))))
+
+
+@pytest.mark.parametrize(("kind", "api", "expected"), [("Pod", "v1", True), ("Widget", "example.com/v1", False)])
+def test_only_hooks_that_run_something_are_left_to_the_migrations_guard(kind: str, api: str, expected: bool) -> None:
+    hook = (
+        f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: a, annotations: {{helm.sh/hook: test}}}}\nspec: {{a: 1}}\n"
+    )
+    assert allowed(judged(a_file(hook, hook.replace("a: 1", "a: 2")))) is expected
+    assert not allowed(judged(a_file(hook, hook.replace("helm.sh/hook", "other"))))
+
+
+def test_of_many_objections_the_first_are_named_and_the_rest_counted() -> None:
+    files = tuple(a_file("a", "b", f"{index}.sql") for index in range(5))
+    assert judged(*files).message.endswith("and 2 more")
+    assert "more" not in judged(*files[:3]).message

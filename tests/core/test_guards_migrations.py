@@ -91,6 +91,12 @@ RAN: dict[str, tuple[dict[str, Any], Reason | None]] = {
         {"own_files": own(with_init("busybox:1", "[liquibase, update]"))},
         Reason.MIGRATION_RAN,
     ),
+    "a-job-that-did-not-run": (
+        {"own_files": own(DEPLOYMENT, a_job(BAD).replace("containers", "initContainers"))},
+        None,
+    ),
+    "a-chart-rendered-in-the-cluster": ({"own_files": own("a: {{ .Values.a }}\n")}, None),
+    "files-alone": ({"live": None}, None),
     "init-containers-cannot-be-seen": ({"own_files": None, "live": None}, Reason.MIGRATION_RAN),
 }
 

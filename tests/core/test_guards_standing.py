@@ -218,6 +218,9 @@ def values(before: str, after: str) -> tuple[Any, ...]:
     return (a_file(before, after, "apps/payments/values.yaml"),)
 
 
+SCALER_FILE = (
+    "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 20}\n"
+)
 RUNS: dict[str, tuple[dict[str, Any], str]] = {
     "as-in-git": ({}, ""),
     "scaled-up-without-a-scaler": ({"live": (live(a_live_deployment(9)),)}, ""),
@@ -250,6 +253,11 @@ RUNS: dict[str, tuple[dict[str, Any], str]] = {
         {"files": values("rollingUpdate: {maxUnavailable: 1}", "rollingUpdate: {maxUnavailable: 2}")},
         "",
     ),
+    "scaler-that-is-not-there-yet": (
+        {"files": (a_file(SCALER_FILE, SCALER_FILE.replace("20", "10"), "hpa.yaml"),)},
+        "maxReplicas would go from 20 to 10",
+    ),
+    "template": ({"files": values("maxReplicas: {{ .a }}", "maxReplicas: 1")}, ""),
     "cannot-see-the-cluster": ({"live": None}, "cannot be seen"),
     "cannot-see-the-files": ({"files": None}, "cannot be seen"),
 }

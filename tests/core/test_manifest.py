@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gitops_rollback.core.differences import differences
 from gitops_rollback.core.images import (
     Image,
     ImageChange,
@@ -104,6 +105,24 @@ def test_what_becomes_of_an_object(before: str, after: str, expected: list[tuple
     assert what(before, after) == expected
 
 
+LISTS = {
+    "one-of-many-words": ("a: [x, y]", "a: [x]", ["a.y"]),
+    "word-replaced": ("a: [x, y]", "a: [x, z]", ["a.[1]"]),
+    "named-elements-in-another-order": ("a: [{name: x}, {name: y}]", "a: [{name: y}, {name: x}]", []),
+    "named-element-changed": ("a: [{name: x, b: 1}]", "a: [{name: x, b: 2}]", ["a.x.b"]),
+    "list-becomes-a-word": ("a: [x]", "a: x", ["a"]),
+    "mapping-becomes-a-list": ("a: {b: c}", "a: [b]", ["a"]),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), LISTS.values(), ids=LISTS)
+def test_the_smallest_place_that_differs_is_named(before: str, after: str, expected: list[str]) -> None:
+    left, right = documents(before), documents(after)
+    assert left is not None
+    assert right is not None
+    assert [one.dotted for one in differences(left[0], right[0])] == expected
+
+
 def test_an_object_that_moves_to_another_file_stays() -> None:
     assert what(SERVICE, SERVICE, "b.yaml") == []
 
@@ -127,6 +146,11 @@ PLACES = {
     "kustomize-override": ("kustomize: {images: ['a=b:3']}", [Image("b", "3")]),
     "values": ("image: {registry: r.example, repository: a, tag: '4'}", [Image("r.example/a", "4")]),
     "values-without-repository": ("web: {image: {tag: '5'}}", [Image("", "5")]),
+    "values-digest": ("image: {repository: a, tag: '4', digest: 'sha256:ab'}", [Image("a", "sha256:ab")]),
+    "values-without-tag": ("image: {repository: a}", [Image("a", "")]),
+    "values-empty-registry": ("image: {registry: '', repository: a, tag: '4'}", [Image("a", "4")]),
+    "repository-of-something-else": ("git: {repository: a}", []),
+    "image-tag": ("imageTag: '6'", [Image("", "6")]),
     "none": ("replicas: 3", []),
 }
 
@@ -142,6 +166,9 @@ def test_the_images_that_a_change_touches() -> None:
     assert image_changes(None, after) == (ImageChange("a", (), ("1",)), ImageChange("b", (), ("1",)))
     assert image_changes(before, "{{ x }}") is None
     assert changed_scalars(before, after) == ("a:2",)
+    assert changed_scalars(None, after) == ()
+    assert changed_scalars(before, "{{ x }}") is None
+    assert changed_scalars("{{ x }}", after) is None
 
 
 FLOORS = [

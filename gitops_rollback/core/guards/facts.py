@@ -130,7 +130,7 @@ class GuardFacts:
     repository: str = ""
     applications: tuple[str, ...] | None = None  # full names of those whose inputs the plan changes
     files: tuple[ChangedFile, ...] | None = None  # of `reversal.changes`, head -> result
-    culprit_files: tuple[ChangedFile, ...] | None = None  # of the suspects' own changes, before -> after each
+    culprit_files: tuple[ChangedFile, ...] | None = None  # of the suspects' own changes, newest suspect first
     own_files: tuple[OwnFile, ...] | None = None
     operation: Operation | None = None  # the one that deployed the bad revision, with its results
     live: tuple[LiveObject, ...] | None = None

@@ -107,15 +107,18 @@ def _risk(file: FileView, difference: Difference, in_plan: Collection[str]) -> s
 
 
 def _created(facts: GuardFacts) -> frozenset[str] | None:
-    """Keys of the objects that the culprits' own changes brought into being; None if that cannot be told."""
+    """Keys of the objects that the culprits' own changes brought into being; None if that cannot be told.
+
+    The files come newest first, so the last one of a path shows what stood there before the oldest culprit.
+    """
     if facts.culprit_files is None:
         return None
-    before: set[str] = set()
+    before: dict[str, FileView] = {}
     after: set[str] = set()
     for changed in facts.culprit_files:
         left, right = view(changed.path, changed.before), view(changed.path, changed.after)
         if changed.unread or left is None or right is None:
             return None
-        before.update(found.key for found in left.objects)
+        before[changed.path] = left
         after.update(found.key for found in right.objects)
-    return frozenset(after - before)
+    return frozenset(after) - {found.key for file in before.values() for found in file.objects}

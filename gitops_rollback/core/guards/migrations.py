@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, OwnFile, allow, ask
-from gitops_rollback.core.images import UNKNOWN_NAME, ImageChange, changed_scalars, image_changes, parse_image
+from gitops_rollback.core.images import ImageChange, changed_scalars, image_changes, parse_image
 from gitops_rollback.core.manifest import ManifestObject, changes, objects
 from gitops_rollback.core.plan import GuardAnswer
 
@@ -222,9 +222,7 @@ def _why_migration(run: Run, planned: PlannedImages | None) -> str:
 
 def _is_changed(reference: str, planned: PlannedImages) -> bool:
     image = parse_image(reference)
-    for change in planned.changes:
-        if change.name == image.name:
-            return True
-        if change.name == UNKNOWN_NAME and image.version in change.before:
-            return True
+    if any(change.name == image.name for change in planned.changes):
+        return True
+    # Helm values often name a tag alone: what goes away then is that tag.
     return reference in planned.values or (image.version not in ("", "latest") and image.version in planned.values)
