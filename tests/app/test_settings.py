@@ -285,6 +285,7 @@ def test_an_odd_budget_is_refused(text: str) -> None:
         ("", "", False),
         ("paused: false\n", "", False),
         ("paused: true\n", "", True),
+        ("", "false", False),
         ("paused: true\n", "false", True),
         ("paused: false\n", "true", True),
         ("pausedUntil: 2026-11-25T13:00:00Z\n", "", True),
