@@ -11,12 +11,12 @@ from gitops_rollback.app.inputs import Inputs, taken_back
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.errors import ObjectMissing
+from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
-from gitops_rollback.core.suspects import Attribution, RangeFacts, attribute, last_good, our_revision
+from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute, last_good, our_revision
 from gitops_rollback.core.sync import DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
 from gitops_rollback.ports import ConfigRepo
@@ -74,6 +74,25 @@ class Blamer:
             return Blame(attribution, restores=restores, came_back=came_back)
         blamed = tuple(suspect.commit for suspect in attribution.suspects)
         return Blame(attribution, reverse(blamed), ground_after(blamed), restores, came_back)
+
+    def named(self, look: Look, view: View, feeds: Callable[[Source], bool], since: str, only: str) -> Blame:
+        """What a person names: one commit (`only`), or the application's own commits since a revision.
+
+        Raises: StalledError `NoSuspect` where that is no commit of this application.
+        """
+        past = self.past(look, view, feeds)
+        if only:
+            commits: tuple[Commit, ...] = (self._repo.commit(only),)
+        else:
+            later = self._repo.commits(since, look.bad_revision, MAX_RANGE)
+            commits = tuple(commit for commit in later if look.watched.own.of(commit.paths))
+        if not commits:
+            raise StalledError(look.name, f"nothing of it changed since {since[:12]}", Reason.NO_SUSPECT)
+        suspects = tuple(Suspect(commit, look.bad_record, ("named by a person",)) for commit in commits)
+        reversal = self._repo.reverse(view.heads.branch, tuple(commit.sha for commit in commits))
+        ground = self._ground(reversal, look, past, look.event_started)
+        attribution = Attribution(suspects, True, last_good=past.good)
+        return Blame(attribution, reversal, ground, since or past.good_revision or "")
 
     def _came_back(self, look: Look, view: View) -> str:
         """The rollback of this application that took back the very files that are live now."""

@@ -42,7 +42,7 @@ class Surroundings:
         """Everything that stands around this application's alarm."""
         look, proposal = alarm.look, alarm.proposal
         return Circumstances(
-            stopped=self._stopped(look, view, now),
+            stopped=self.stopped(look, view, now),
             suspended=f"policy {look.policy.name} is suspended" if look.policy.suspend else "",
             journal_trouble=self._journal_trouble(look, view),
             unsettled=self._unsettled(),
@@ -53,7 +53,8 @@ class Surroundings:
             unwritable="" if writable else "the journal could not be written to at the start",
         )
 
-    def _stopped(self, look: Look, view: View, now: datetime) -> str:
+    def stopped(self, look: Look, view: View, now: datetime) -> str:
+        """Which of the three doors stops this application, in words; "" if none does."""
         control, head = view.pauses
         stop = stopped(look.name, now, self.settings_pause(), control, head, (look.target.name,))
         return stop.message if stop else ""

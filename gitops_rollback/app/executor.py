@@ -59,9 +59,18 @@ class Executor:
     """One per config repository; used by one thread at a time."""
 
     def __init__(
-        self, repo: ConfigRepo, journal_repo: ConfigRepo, journal: Journal, notifier: Notifier, clock: Clock
+        self,
+        repo: ConfigRepo,
+        journal_repo: ConfigRepo,
+        journal: Journal,
+        notifier: Notifier,
+        clock: Clock,
+        announces: bool = True,
     ) -> None:
-        """`journal_repo` is `repo` itself unless the settings put the journal elsewhere."""
+        """`journal_repo` is `repo` itself unless the settings put the journal elsewhere.
+
+        A controller `announces` itself by a `started` entry; a person's verb writes nothing but what was asked.
+        """
         self._repo = repo
         self._journal_repo = journal_repo
         self._journal = journal
@@ -73,7 +82,7 @@ class Executor:
         self._unwritten: dict[str, RollbackRecord] = {}
         self._flushed_at = clock.now()
         self._told: dict[str, None] = {}
-        self._started = False
+        self._started = not announces
         self.writable = True
 
     def see(self, view: View) -> None:
@@ -210,6 +219,10 @@ class Executor:
         """Write the next phase."""
         now = self._clock.now()
         self._write((advance(action.record, action.phase, now, message=action.message),), ())
+
+    def keep(self, record: RollbackRecord) -> bool:
+        """Write a record as it is; False if the journal could not be written."""
+        return self._write((record,), (_entry_about(record, self._clock.now()),))
 
     def finish(self, action: Finish, policy: Policy) -> None:
         """Write the outcome and tell people."""

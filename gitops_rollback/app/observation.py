@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,15 +11,16 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.decision import Act, Case, Decision, alarm
-from gitops_rollback.core.deployments import HARD_END, remembered, watched
-from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.deployments import HARD_END, distinct, remembered, watched
+from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.suspects import our_revision
-from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Source, SyncEvent
+from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.ports import ConfigRepo
 
 CLOCK_SLACK = timedelta(minutes=10)
+HEALTHS_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Observer:
         self._policies = policies
         self._measuring = measuring
         self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
+        self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
         """Raises: EngineUnavailable, RepositoryUnavailable; what cannot be measured is a verdict, not an error."""
@@ -57,6 +59,24 @@ class Observer:
             subject, state, force.policy, force.target, case, alarm(case, now), records, event, bad
         )  # fmt: skip
 
+    def look_anyway(
+        self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool], because: Decision
+    ) -> Look:
+        """The newest deployment, whether it is under watch or not, with a person's word in place of an alarm.
+
+        Raises: StalledError `NoCommit` where nothing of this repository is deployed.
+        """
+        state = subject.engine.application(subject.id, subject.state.project)
+        known = distinct(remembered(self._records.get(subject.name, ()), state)) if state else ()
+        bad = our_revision(known[-1], feeds) if known else None
+        if state is None or bad is None:
+            raise StalledError(subject.name, "no commit of this repository is deployed to it", Reason.NO_COMMIT)
+        event = SyncEvent(subject.id, known[-1], known[-2] if len(known) > 1 else None)
+        force = self.in_force(subject, view, event, bad, feeds)
+        verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
+        case = Case(subject.name, force.policy, force.known, event, verdicts)
+        return Look(subject, state, force.policy, force.target, case, because, known, event, bad)
+
     def in_force(
         self, subject: Watched, view: View, event: SyncEvent, bad: str, feeds: Callable[[Source], bool]
     ) -> InForce:
@@ -68,7 +88,10 @@ class Observer:
         head = self._policies.naming(view.heads.branch, subject.id)
         if found is None:
             return InForce(subject.policy, subject.target, known=False)
-        policy = restrict(found[0], head[0] if head else None, self._head_is_suspect(head, brought, view))
+        newest = head[0] if head else None
+        if head is None and (found[0].path in view.policies.broken or _is_refused(found[1], view)):
+            newest = found[0]  # a file that cannot be read takes nothing away: the last valid policy keeps judging
+        policy = restrict(found[0], newest, self._head_is_suspect(head, brought, view))
         target = next((target for target in policy.targets if target.name == found[1].name), found[1])
         return InForce(policy, target, known=True)
 
@@ -121,7 +144,23 @@ class Observer:
             state=state,
             event=event,
             variables=variables(subject, force.target, bad),
+            health_before=self._health_before(subject.name, event.record.started_at),
         )
+
+    def remember_health(self, states: Iterable[ApplicationState], now: datetime) -> None:
+        """Keep the engine's word about each application, so that a later sync has a word from before it."""
+        for state in states:
+            known = self._healths.get(str(state.id), ())
+            if not known or known[-1][1] is not state.health:
+                self._healths[str(state.id)] = (*known, (now, state.health))[-HEALTHS_KEPT:]
+
+    def _health_before(self, application: str, t0: datetime) -> Health | None:
+        before = [health for at, health in self._healths.get(application, ()) if at < t0]
+        return before[-1] if before else None
+
+
+def _is_refused(target: Target, view: View) -> bool:
+    return any(ref == target.application for ref in view.policies.refused)
 
 
 def variables(subject: Watched, target: Target, revision: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.duration import format_duration
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
 from gitops_rollback.core.incidents import Incident
 from gitops_rollback.core.message import RevertText, for_people, revert_message
@@ -36,6 +36,16 @@ class Proposer:
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         """Raises: RepositoryUnavailable."""
         blame = self._blamer.blame(look, view, listing, self._directory.feeder(look.watched))
+        return self._proposal(look, blame, view, listing, now)
+
+    def propose_named(
+        self, look: Look, view: View, listing: Listing, now: datetime, since: str = "", only: str = ""
+    ) -> Proposal:
+        """The plan that undoes what a person names: one commit, or all since a revision. Raises: StalledError."""
+        blame = self._blamer.named(look, view, self._directory.feeder(look.watched), since, only)
+        return self._proposal(look, blame, view, listing, now)
+
+    def _proposal(self, look: Look, blame: Blame, view: View, listing: Listing, now: datetime) -> Proposal:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
         facts = self._facts.read(look, blame, blame.reversal, view, listing, now)
@@ -60,6 +70,12 @@ class Proposer:
         text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, incident.applications)
         whole = replace(plan, applications=incident.applications, message=revert_message(text))
         return replace(proposal, plan=whole)
+
+    def signed(self, plan: Plan, look: Look, attribution: Attribution, identity: str, by: str) -> Plan:
+        """The same plan with another id, asked for by a person."""
+        text = self._text(look, attribution, plan.restores, plan.reversal, plan.applications)
+        message = revert_message(replace(text, rollback_id=identity, requested_by=by))
+        return replace(plan, rollback_id=identity, message=message, requested_by=by)
 
     def _plan(self, look: Look, blame: Blame, reversal: Reversal) -> Plan:
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
@@ -98,7 +114,9 @@ class Proposer:
 
 
 def _headline(look: Look) -> str:
-    """What fired, and how long after which sync."""
+    """What fired, and how long after which sync; or who asked."""
+    if look.raised.reason is Reason.REQUESTED:
+        return f"{look.raised.message}."
     onset = look.raised.onset or look.event_started
     after = format_duration(max(onset - look.event_started, timedelta(0)))
     name = f"{look.target.engine} had synced {look.bad_revision[:12]} to {look.watched.id.short}"

@@ -15,19 +15,18 @@ from functools import partial
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.landing import Lander
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
-from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import Advance, Facts, Finish, Land, Note, Progress, Sync, Terminate, next_action
-from gitops_rollback.core.decision import Act, Decision, Proposal, decide
-from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.ports import Clock, PushOutcome
+from gitops_rollback.ports import Clock
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Tick:
 
 @dataclass
 class Reconciler:
-    """The parts of the way, each wired once. `side_by_side(function, items)` runs looks in worker threads."""
+    """The parts of the way, each wired once. `side_by_side(look, items)` runs looks in worker threads."""
 
     viewer: Viewer
     directory: Directory
@@ -69,12 +68,12 @@ class Reconciler:
     exclusive: Callable[[], AbstractContextManager[None]]
     ledger: Callable[[Iterable[RollbackRecord]], None]
     report: Callable[[Tick], None] = lambda _tick: None
-    retries: PushRetries = field(default_factory=PushRetries)
 
     def tick(self, now: datetime) -> Tick:
         """One round. Raises what the repository itself raises; what one application raises stays with it."""
-        view = self._view()
+        view = self.see_now()
         listing = self.directory.look(view, now)
+        self.observer.remember_health([fed.state for fed in listing.fed], now)
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
         self.surroundings.see(listing, [sight.watched.name for sight in sights])
@@ -84,17 +83,6 @@ class Reconciler:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
             self.executor.flush()
         return tick
-
-    def close(self) -> None:
-        """Write what is still batched: nothing that was decided is lost by a restart."""
-        with self.exclusive():
-            self.executor.flush(at_once=True)
-
-    def _view(self) -> View:
-        view = self.viewer.look()
-        self.executor.see(view)
-        self.ledger(view.journal.records.values())
-        return view
 
     def look(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight | None:
         """Everything that is asked about one application; nothing is written. None: another one speaks for it."""
@@ -107,10 +95,10 @@ class Reconciler:
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action."""
-        facts = self._facts(sight, tick)
-        match next_action(facts, tick.now):
+        match next_action(self._facts(sight, tick), tick.now):
             case Land() as land if sight.look is not None:
-                self._land(land, sight.look, tick)
+                lander = Lander(self.executor, self.proposer)
+                lander.land(land, sight.look, partial(self._decide_anew, sight.watched, tick))
             case Note() as note if sight.look is not None:
                 self.executor.note(note, sight.look)
             case Terminate() as terminate:
@@ -138,6 +126,19 @@ class Reconciler:
         quiet = {one.look.name for one in sights if one.look and one.look.is_quiet}
         return self.outbreaks.judge(alarms, quiet, view, listing, now)
 
+    def _decide_anew(self, watched: Watched, tick: Tick) -> tuple[Land, Look] | None:
+        """After a lost race: nothing that was decided on the old head counts."""
+        view, now = self.see_now(), self.clock.now()
+        sight = self.look(watched, view, tick.listing, now)
+        if sight is None:
+            return None
+        fresh = replace(tick, now=now, view=view, sights=(sight,))
+        action = next_action(self._facts(sight, fresh), now)
+        if isinstance(action, Land) and sight.look is not None:
+            return action, sight.look
+        self.reconcile(sight, fresh)
+        return None
+
     def _follow(
         self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
     ) -> Sight | None:
@@ -147,41 +148,23 @@ class Reconciler:
             return None
         return Sight(watched, progress=self.follower.progress(record, watched, view, listing, now))
 
-    def _land(self, land: Land, look: Look, tick: Tick) -> None:
-        """Push; on a lost race fetch, look and decide anew, a bounded number of times."""
-        for _ in self.retries:
-            if self.proposer.moved_on(look):
-                self._note(look, Decision(Act.LEAVE, Reason.SUPERSEDED, "a newer sync came first"), None)
-                return
-            landing = self.executor.land(land, look)
-            if landing.outcome not in (PushOutcome.REJECTED, PushOutcome.LOCKED):
-                self._after_push(landing.outcome, landing.message, land, look)
-                return
-            tick = self._look_again(look.watched, tick)
-            sight = tick.sights[0] if tick.sights else None
-            action = next_action(self._facts(sight, tick), tick.now) if sight else None
-            if sight is None or sight.look is None or not isinstance(action, Land):
+    def go_on(self, record: RollbackRecord, tick: Tick) -> None:
+        """One step of one open rollback, whoever started it."""
+        for watched in tick.listing.watched:
+            if watched.name in record.applications:
+                sight = self._follow(watched, record, tick.view, tick.listing, tick.now)
                 if sight is not None:
-                    self.reconcile(sight, tick)
-                return
-            land, look = action, sight.look
-        self._note(look, Decision(Act.HOLD, Reason.PUSH_REJECTED, "others kept pushing first"), land)
+                    with self.exclusive():
+                        self.reconcile(sight, tick)
 
-    def _look_again(self, watched: Watched, tick: Tick) -> Tick:
-        now = self.clock.now()
-        view = self._view()
-        sight = self.look(watched, view, tick.listing, now)
-        return replace(tick, now=now, view=view, sights=(sight,) if sight else ())
+    def see_now(self) -> View:
+        """Fetch and read; whoever writes afterwards writes on top of this. Raises what the repository raises."""
+        view = self.viewer.look()
+        self.executor.see(view)
+        self.ledger(view.journal.records.values())
+        return view
 
-    def _after_push(self, outcome: PushOutcome, message: str, land: Land, look: Look) -> None:
-        """UNKNOWN needs nothing here: the next tick's fetch reads the remote first, and finds our commit or not."""
-        if outcome is PushOutcome.PROTECTED:
-            self._note(
-                look, Decision(Act.ASK, Reason.BRANCH_PROTECTED, f"the branch refuses our push: {message}"), land
-            )
-        elif outcome is PushOutcome.REWOUND:
-            text = "the branch was moved back while we pushed: a person must look at it"
-            self._note(look, Decision(Act.HOLD, Reason.BRANCH_REWRITTEN, text), land)
-
-    def _note(self, look: Look, decision: Decision, land: Land | None) -> None:
-        self.executor.note(Note(decision, land.plan if land else None), look)
+    def close(self) -> None:
+        """Write what is still batched: nothing that was decided is lost by a restart."""
+        with self.exclusive():
+            self.executor.flush(at_once=True)

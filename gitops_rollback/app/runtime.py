@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -41,6 +42,7 @@ from gitops_rollback.core.stop import PauseState
 from gitops_rollback.ports import Message
 
 SHORTEST_PATIENCE_SECONDS = 1.0
+QUERY_THREADS = 8  # never the threads that look: those wait for these
 log = structlog.get_logger()
 
 
@@ -83,7 +85,7 @@ class Runtime:
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
         policies = PolicyStore(repo, opened.settings.policies_path)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases)
-        measuring = Measuring(parts.sources.of)
+        measuring = Measuring(parts.sources.of, ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query"))
         inputs = Inputs(repo)
         limits = Limits(guard_budgets(settings.budgets), self.ledger.counted)
         executor: Executor | ObservingExecutor

@@ -26,6 +26,7 @@ from gitops_rollback.ports import Clock, ConfigRepo, Heads, Journal, JournalView
 
 MAX_CACHED_TREES = 64
 MAX_POLICY_FILES = 1000
+MAX_HISTORY = 200  # commits that are searched for the last valid state of a policy
 VANISHED_TICKS = 2
 
 
@@ -76,6 +77,21 @@ class PolicyStore:
             self._cached[tree] = found
             while len(self._cached) > MAX_CACHED_TREES:
                 self._cached.popitem(last=False)
+
+    def at_head(self, head: str) -> PolicySet:
+        """The policies at the branch's head; a file that became unreadable goes on as it last was."""
+        found = self.at(head)
+        kept = [policy for path in sorted(found.broken) if (policy := self._last_valid(head, path)) is not None]
+        return replace(found, policies=(*found.policies, *kept))
+
+    def _last_valid(self, head: str, path: str) -> Policy | None:
+        for commit in self._repo.commits(None, head, MAX_HISTORY):
+            if path not in commit.paths or not commit.parents:
+                continue
+            older = self.at(commit.parents[0])
+            if path not in older.broken:
+                return next((policy for policy in older.policies if policy.path == path), None)
+        return None
 
     def naming(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """The policy and target that name `application` at `revision`."""
@@ -139,7 +155,7 @@ class Viewer:
             at=self._clock.now(),
             heads=heads,
             journal=self._journal.read(heads.journal),
-            policies=self._policies.at(heads.branch),
+            policies=self._policies.at_head(heads.branch),
             pauses=self._pauses(heads),
         )
 

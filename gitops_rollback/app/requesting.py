@@ -1,0 +1,170 @@
+"""A rollback on a person's word: the same parts, the same guards, the same push; only the alarm is a person's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.executor import Executor, Landing
+from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.view import View
+from gitops_rollback.core.action import Land
+from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.decision import Act, Decision, Proposal
+from gitops_rollback.core.errors import Reason, StalledError
+from gitops_rollback.core.journal import parse_time
+from gitops_rollback.core.message import for_people
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.rollback import Phase, RollbackRecord, rollback_id
+from gitops_rollback.core.stop import names_of
+from gitops_rollback.core.suspects import our_revision
+from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
+
+LAST_HEALTHY = "last-healthy"
+FOLLOW_EVERY = timedelta(seconds=2)
+SHORTEST_FOLLOW_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for. `to` is last-healthy, a full SHA or a time; `revert` one SHA; both "" ask our opinion."""
+
+    application: str
+    by: str
+    reason: str = ""
+    to: str = ""
+    revert: str = ""
+
+    @property
+    def cause(self) -> str:
+        """What makes the Rollback-Id: the same wish of the same person is the same rollback."""
+        return f"cli/{self.by}/{self.reason}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A wish with its finished plan; `plan` None says in `proposal.attribution` why there is none."""
+
+    look: Look
+    proposal: Proposal
+    stopped: str = ""
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.proposal.plan
+
+
+@dataclass
+class Requests:
+    """Carries out wishes for one repository. Reads like the controller, writes only in `carry_out` and `follow`."""
+
+    repo: ConfigRepo
+    reconciler: Reconciler
+    executor: Executor
+    clock: Clock
+
+    def prepare(self, wish: Wish) -> Prepared:
+        """The plan as it would be carried out now. Raises: StalledError for a wish that names nothing."""
+        now = self.clock.now()
+        view, listing, watched = self._find(wish.application, now)
+        feeds = self.reconciler.directory.feeder(watched)
+        because = Decision(
+            Act.ROLL_BACK, Reason.REQUESTED, f"{wish.by} asked for it: {wish.reason or 'no reason given'}"
+        )
+        look = self.reconciler.observer.look_anyway(watched, view, now, feeds, because)
+        proposal = self._propose(wish, look, view, listing, now)
+        stop = self.reconciler.surroundings.stopped(look, view, now)
+        return Prepared(look, self._signed(wish, look, proposal, view), stop)
+
+    def carry_out(self, prepared: Prepared) -> Landing:
+        """Push the plan; REJECTED means that somebody was faster, and the caller prepares anew."""
+        if prepared.plan is None:
+            raise StalledError(prepared.look.name, "there is no plan to carry out", Reason.NO_SUSPECT)
+        land = Land(prepared.plan, prepared.look.raised)
+        with self.repo.exclusive():
+            return self.executor.land(land, prepared.look)
+
+    def close_record(
+        self, record: RollbackRecord, closed: Callable[[RollbackRecord, datetime], RollbackRecord]
+    ) -> bool:
+        """Write a person's last word about an open rollback; a running controller sees it at its next tick."""
+        with self.repo.exclusive():
+            newest = self.reconciler.see_now().journal.records.get(record.id, record)
+            return self.executor.keep(closed(newest, self.clock.now()))
+
+    def follow(self, identity: str, real_seconds: float, told: Callable[[RollbackRecord], None]) -> RollbackRecord:
+        """Go on with an open rollback until it is done, or for `real_seconds`. A running controller may do so, too."""
+        end = time.monotonic() + real_seconds
+        while True:
+            now = self.clock.now()
+            view = self.reconciler.see_now()
+            record = view.journal.records[identity]
+            told(record)
+            if record.phase is Phase.DONE or time.monotonic() >= end:
+                return record
+            self.reconciler.go_on(record, Tick(now, view, self.reconciler.directory.look(view, now)))
+            pause = max(SHORTEST_FOLLOW_SECONDS, self.clock.real_seconds(FOLLOW_EVERY))
+            time.sleep(min(pause, max(0.0, end - time.monotonic())))
+
+    def _find(self, word: str, now: datetime) -> tuple[View, Listing, Watched]:
+        view = self.reconciler.see_now()
+        listing = self.reconciler.directory.look(view, now)
+        found = [one for one in listing.watched if word == one.target.name or word in names_of(one.name)]
+        if len(found) == 1:
+            return view, listing, found[0]
+        known = ", ".join(sorted(one.target.name for one in listing.watched)[:12]) or "none"
+        why = "fits several" if found else "is no watched application"
+        problems = "; ".join(f"{one.subject}: {one.message}" for one in listing.problems[:3])
+        hint = f" ({problems})" if problems else ""
+        raise StalledError(for_people(word), f"{why}; known: {known}{hint}", Reason.NO_POLICY)
+
+    def _propose(self, wish: Wish, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
+        proposer = self.reconciler.proposer
+        if wish.revert:
+            return proposer.propose_named(look, view, listing, now, only=wish.revert)
+        if wish.to and wish.to != LAST_HEALTHY:
+            return proposer.propose_named(look, view, listing, now, since=self._revision(wish.to, look))
+        proposal = proposer.propose(look, view, listing, now)
+        good = proposal.attribution.last_good
+        if proposal.plan is not None or not wish.to or good is None:
+            return proposal
+        revision = our_revision(good, self.reconciler.directory.feeder(look.watched))
+        return proposer.propose_named(look, view, listing, now, since=revision or "")
+
+    def _revision(self, to: str, look: Look) -> str:
+        """The revision that `to` means: itself, or what was deployed at that time."""
+        if is_sha(to):
+            return to
+        try:
+            at = parse_time(to)
+        except ValueError as exc:
+            message = f"{for_people(to)!r} is no full SHA, no time with a zone, and not {LAST_HEALTHY}"
+            raise StalledError("--to", message, Reason.REQUEST_INVALID) from exc
+        feeds = self.reconciler.directory.feeder(look.watched)
+        before = [record for record in look.records if record.started_at <= at]
+        revision = our_revision(before[-1], feeds) if before else None
+        if revision is None:
+            raise StalledError("--to", f"nothing was deployed to {look.name} before {at:%FT%TZ}", Reason.NO_LAST_GOOD)
+        return revision
+
+    def _signed(self, wish: Wish, look: Look, proposal: Proposal, view: View) -> Proposal:
+        """The plan under the person's name. A plan that waits for a word keeps its id: this is the word."""
+        plan = proposal.plan
+        if plan is None:
+            return proposal
+        waiting = view.journal.records.get(plan.rollback_id)
+        identity = plan.rollback_id
+        if waiting is None or waiting.phase is not Phase.AWAITING_APPROVAL:
+            identity = rollback_id(self.repo.name, plan.applications[0], plan.bad_revision, wish.cause)
+        return replace(
+            proposal, plan=self.reconciler.proposer.signed(plan, look, proposal.attribution, identity, wish.by)
+        )
+
+
+def landed(landing: Landing) -> bool:
+    """The commit is on the branch."""
+    return landing.outcome is PushOutcome.LANDED

@@ -1,0 +1,41 @@
+"""`gitops-rollback abort ID`: stop following an open rollback, and say how things were left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import caller, repository_options
+from gitops_rollback.cli.closing import close
+from gitops_rollback.cli.output import say
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance
+
+OPEN = (Phase.PENDING, Phase.AWAITING_APPROVAL, Phase.PUSHING, Phase.SYNCING, Phase.VERIFYING)
+
+
+@click.command("abort")
+@click.argument("rollback_id", metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in the journal.")
+@repository_options
+@click.pass_context
+def command(context: click.Context, rollback_id: str, reason: str, settings: Settings) -> None:
+    """Stop a rollback where it is. What was pushed stays pushed: git moves on only by a person's word.
+
+    \b
+    Examples:
+      gitops-rollback abort rb-428a78d5 --reason "wrong application"
+    """
+    by = caller()[1]
+
+    def aborted(record: RollbackRecord, at: datetime) -> RollbackRecord:
+        left = f"commit {record.commit[:12]} is on the branch" if record.commit else "nothing was pushed"
+        say(f"{record.id} was {record.phase.value}; {left}.")
+        message = f"{by} aborted it in phase {record.phase.value} ({left}): {reason}"
+        return advance(
+            record, Phase.DONE, at, outcome=RollbackOutcome.FAILED, reason=Reason.ABORTED.value, message=message
+        )
+
+    context.exit(close(settings, rollback_id, OPEN, aborted))

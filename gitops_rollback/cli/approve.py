@@ -1,0 +1,49 @@
+"""`gitops-rollback approve ID`: a person's yes to a plan that waits. It is made anew, and pushed as that person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from gitops_rollback.app.requesting import Wish
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import caller, find_record, opened_sources, repository_options
+from gitops_rollback.cli.asking import first_that_knows, opened_requests
+from gitops_rollback.cli.main import REFUSED
+from gitops_rollback.cli.output import say
+from gitops_rollback.cli.rollback import carry_out
+from gitops_rollback.core.rollback import Phase
+
+WAIT_FOR = timedelta(minutes=30)
+
+
+@click.command("approve")
+@click.argument("rollback_id", metavar="ID")
+@click.option("--reason", default="approved", show_default=True, metavar="TEXT", help="Why.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--wait", is_flag=True, help="Go on until it is verified or has failed.")
+@repository_options
+@click.pass_context
+def command(context: click.Context, rollback_id: str, reason: str, yes: bool, wait: bool, settings: Settings) -> None:
+    """Carry out a plan that waits for a person. It is shown as it would be pushed now, since the branch may have moved.
+
+    Exit code: as `rollback`.
+
+    \b
+    Examples:
+      gitops-rollback approve rb-428a78d5
+      gitops-rollback approve rb-428a78d5 --yes --wait
+    """
+    with opened_sources(settings, everything=True) as sources:
+        _, record = find_record(sources, rollback_id)
+    if record.phase is not Phase.AWAITING_APPROVAL:
+        say(f"{record.id} does not wait for a person: it is {record.phase.value}.")
+        context.exit(REFUSED)
+    wish = Wish(record.applications[0], caller()[1], reason)
+    with opened_requests(settings) as asked:
+        one, prepared = first_that_knows(asked, record.applications[0], lambda each: each.requests.prepare(wish))
+        if prepared.plan is None or prepared.plan.rollback_id != record.id:
+            say(f"{record.id} is about {record.bad_revision[:12]}, and something else is deployed now: look again.")
+            context.exit(REFUSED)
+        context.exit(carry_out(one, wish, prepared, yes, WAIT_FOR if wait else None))

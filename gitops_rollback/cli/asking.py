@@ -1,0 +1,171 @@
+"""What the verbs of a person's rollback share: opening the way, showing a plan, and the exit codes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.repositories import open_repository
+from gitops_rollback.app.requesting import Prepared, Requests
+from gitops_rollback.app.runtime import PauseNow, Runtime
+from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings_input import prepare_state_dir
+from gitops_rollback.app.wiring import wire
+from gitops_rollback.cli.main import CONFLICT, OK, REFUSED
+from gitops_rollback.cli.output import shown
+from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.plan import Plan, PlanOutcome
+from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.ports import ConfigRepo
+
+MAX_DIFF_LINES = 400
+EXITS = {PlanOutcome.CLEAN: OK, PlanOutcome.EMPTY: OK, PlanOutcome.CONFLICT: CONFLICT, PlanOutcome.REFUSED: REFUSED}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One repository's requests, ready to use."""
+
+    repository: Repository
+    requests: Requests
+
+
+@contextmanager
+def opened_requests(settings: Settings) -> Iterator[tuple[Asked, ...]]:
+    """The way of each repository of the settings, without threads. Raises: SettingsInvalid."""
+    prepare_state_dir(settings)
+    runtime = Runtime(wire(settings), PauseNow(settings.pause))
+    opened = [open_repository(settings, repository) for repository in settings.repositories]
+    asked: list[Asked] = []
+    for one in opened:
+        reconciler = runtime.reconciler(one)
+        executor = Executor(one.repo, one.journal_repo, one.journal, runtime.parts.notifier, runtime.parts.clock, False)
+        reconciler.executor = executor
+        asked.append(Asked(one.settings, Requests(one.repo, reconciler, executor, runtime.parts.clock)))
+    try:
+        yield tuple(asked)
+    finally:
+        for one in opened:
+            one.repo.close()
+            one.journal_repo.close()
+
+
+def first_that_knows(
+    asked: tuple[Asked, ...], application: str, prepare: Callable[[Asked], Prepared]
+) -> tuple[Asked, Prepared]:
+    """The repository that watches `application`, with what is prepared there. Raises: what the last one raised."""
+    failure: RollbackError | None = None
+    for one in asked:
+        try:
+            return one, prepare(one)
+        except StalledError as error:
+            failure = error
+    raise failure or click.UsageError(f"{application!r} is no watched application.")
+
+
+def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
+    """The plan as `plan -o json` prints it; all keys always there."""
+    blamed, plan = prepared.proposal.attribution, prepared.plan
+    return {
+        "application": prepared.look.name,
+        "badRevision": prepared.look.bad_revision,
+        "restores": plan.restores if plan else None,
+        "id": plan.rollback_id if plan else None,
+        "outcome": plan.reversal.outcome.value if plan else None,
+        "reason": blamed.reason.value if blamed.reason else None,
+        "message": blamed.message,
+        "automatic": automatic(prepared),
+        "stopped": prepared.stopped or None,
+        "triggers": [
+            {"name": one.trigger, "phase": one.state.phase.value, "message": one.message}
+            for one in prepared.look.case.verdicts
+        ],
+        "suspects": [
+            {"commit": one.commit.sha, "subject": one.commit.subject, "evidence": list(one.evidence)}
+            for one in blamed.suspects
+        ],
+        "others": [{"commit": commit.sha, "subject": commit.subject, "why": why} for commit, why in blamed.others],
+        "guards": [
+            {
+                "guard": one.guard,
+                "result": one.result.value,
+                "reason": one.reason.value if one.reason else None,
+                "message": one.message,
+                "remedy": one.remedy,
+            }
+            for one in (plan.guards if plan else ())
+        ],
+        "paths": list(plan.reversal.paths) if plan else [],
+        "diff": diff_of(plan, repo) if plan else "",
+        "commitMessage": plan.message if plan else "",
+    }
+
+
+def automatic(prepared: Prepared) -> bool:
+    """True if nothing but a firing trigger would be needed for the controller to do this by itself."""
+    plan = prepared.plan
+    allowed = plan is not None and plan.answer is GuardResult.ALLOW and plan.reversal.outcome is PlanOutcome.CLEAN
+    return allowed and prepared.proposal.attribution.automatic and not prepared.stopped
+
+
+def diff_of(plan: Plan, repo: ConfigRepo) -> str:
+    """A unified diff of what would be pushed, cut after some hundred lines; binary files are only named."""
+    lines: list[str] = []
+    for change in plan.reversal.changes:
+        lines += _file_diff(change, repo)
+    more = [f"... {len(lines) - MAX_DIFF_LINES} more lines"] if len(lines) > MAX_DIFF_LINES else []
+    return "\n".join(lines[:MAX_DIFF_LINES] + more)
+
+
+def _file_diff(change: FileChange, repo: ConfigRepo) -> list[str]:
+    try:
+        before, after = _lines(change.old_blob, repo), _lines(change.new_blob, repo)
+    except (UnicodeDecodeError, RollbackError):
+        return [f"{change.path}: not shown"]
+    old = f"a/{change.path}" if change.old_blob else "/dev/null"
+    new = f"b/{change.path}" if change.new_blob else "/dev/null"
+    return list(difflib.unified_diff(before, after, old, new, lineterm=""))
+
+
+def _lines(blob: str | None, repo: ConfigRepo) -> list[str]:
+    return repo.read(blob).decode().splitlines() if blob else []
+
+
+def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
+    """The plan for people."""
+    blamed, plan, look = prepared.proposal.attribution, prepared.plan, prepared.look
+    yield f"{look.name} runs {look.bad_revision[:12]}, deployed {look.event_started:%F %T}Z"
+    for verdict in look.case.verdicts:
+        yield f"trigger   {verdict.trigger}: {verdict.state.phase.value}: {verdict.message}"
+    if prepared.stopped:
+        yield f"stopped   {prepared.stopped}"
+    for suspect in blamed.suspects:
+        yield f"suspect   {suspect.commit.sha[:12]} {suspect.commit.subject}: {'; '.join(suspect.evidence)}"
+    if blamed.message:
+        yield f"blame     {blamed.reason.value if blamed.reason else ''} {blamed.message}".rstrip()
+    if plan is None:
+        yield "plan      none"
+        return
+    for answer in plan.guards:
+        yield f"guard     {answer.guard}: {answer.result.value}: {answer.message}"
+    yield f"plan      {plan.reversal.outcome.value}, restores {plan.restores[:12]}, id {plan.rollback_id}"
+    yield ""
+    yield from plan.message.splitlines()
+    yield ""
+    yield from diff_of(plan, repo).splitlines()
+
+
+def print_plan(prepared: Prepared, repo: ConfigRepo) -> None:
+    for line in plan_lines(prepared, repo):
+        click.echo(shown(line))
+
+
+def plan_exit(prepared: Prepared) -> int:
+    """0 clean or empty, 5 conflict, 4 refused or no plan."""
+    return EXITS[prepared.plan.reversal.outcome] if prepared.plan else REFUSED
