@@ -17,10 +17,10 @@ from gitops_rollback.core.manifest_text import Value
 SENSITIVE_WORDS = re.compile(
     r"secret|secrets|password|passwords|passwd|credential|credentials|rbac|role|roles|persistence|persistent|"
     r"pvc|claim|claims|volume|volumes|storage|statefulset|migration|migrations|migrate|namespace|namespaces|"
-    r"crd|crds|kind|selector|certificate|certificates|issuer|webhook|webhooks|backup|backups"
+    r"crd|crds|kind|certificate|certificates|issuer|webhook|webhooks|backup|backups"
 )
 SENSITIVE_NAMES = re.compile(
-    r"networkpolicy|clusterrole|storageclass|apiversion|matchlabels|selectorlabels|commonlabels|nameoverride|"
+    r"selector|networkpolicy|clusterrole|storageclass|apiversion|matchlabels|selectorlabels|commonlabels|nameoverride|"
     r"fullnameoverride|releasename|nameprefix|namesuffix|extradeploy|extraobjects|extramanifests|manifests|"
     r"apikey|privatekey|token|tokens"
 )
@@ -48,7 +48,7 @@ def risk(difference: Difference) -> str:
     leaf = difference.path[-1].lower() if difference.path else ""
     if leaf in SWITCHES or difference.path[-2:] == ("service", "type"):
         return f"{difference.dotted} makes objects come or go"
-    if not difference.scalar and not _pairs(difference):
+    if not difference.scalar and not _pairs(difference) and not _image(difference):
         return f"{difference.dotted} comes or goes as a whole"
     if any(isinstance(side, str) and "kind:" in side for side in (difference.before, difference.after)):
         return f"{difference.dotted} holds whole objects"
@@ -113,3 +113,10 @@ def _pairs(difference: Difference) -> bool:
     """True if what comes or goes is a pair of name and value, as in a container's environment."""
     sides = [side for side in (difference.before, difference.after) if side is not None]
     return all(isinstance(side, dict) and side.keys() == {"name", "value"} for side in sides)
+
+
+def _image(difference: Difference) -> bool:
+    """True if what comes or goes is an image's override: single values only, such as `image: {tag: v2}`."""
+    sides = [side for side in (difference.before, difference.after) if side is not None]
+    plain = all(isinstance(side, dict) and all(isinstance(one, str) for one in side.values()) for side in sides)
+    return plain and difference.path[-1:] == ("image",)
