@@ -240,10 +240,11 @@ def test_a_refresh_that_hangs_ends_with_its_own_deadline(server: Server) -> None
 
 
 def test_one_cut_exchange_does_not_spoil_the_next(server: Server) -> None:
-    server.put(*LIST, Reply(chunks=server.hang), json_reply({"items": [], "metadata": {}}))
-    engine = engine_for(server, timeout=timedelta(seconds=0.2))
+    server.put(*GET_SHOP, Reply(chunks=server.hang))
+    server.put(*LIST, json_reply({"items": [], "metadata": {}}))
+    engine = engine_for(server, refresh_timeout=timedelta(seconds=0.2))
     with pytest.raises(EngineUnavailable):
-        engine.applications()
+        engine.refresh(SHOP, "web")
     assert engine.applications() == ()
 
 

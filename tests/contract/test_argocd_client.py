@@ -182,10 +182,9 @@ def test_a_server_elsewhere_is_asked_through_the_proxy_of_the_environment(
     monkeypatch.delenv("NO_PROXY", raising=False)
     server.put(*GET_SHOP, json_reply(APPLICATION), Reply(chunks=server.trickle))
     elsewhere = {"server": "http://argocd.example", "insecure_http_allowed": True}
-    engine = engine_for(server, **elsewhere, timeout=timedelta(seconds=0.3))
-    assert engine.application(SHOP, "web") is not None
+    assert engine_for(server, **elsewhere).application(SHOP, "web") is not None
     with pytest.raises(EngineUnavailable, match="no answer within"):
-        engine.application(SHOP, "web")
+        engine_for(server, **elsewhere, timeout=timedelta(seconds=0.3)).application(SHOP, "web")
     assert [request.headers["Host"] for request in server.requests] == ["argocd.example"] * 2
 
 

@@ -43,6 +43,7 @@ def test_a_recorded_application_is_read_in_full() -> None:
     assert (state.auto_sync, state.prune, state.self_heal) == (True, True, False)
     assert [entry.history_id for entry in state.history] == [0, 1, 2]
     assert [entry.initiated_by for entry in state.history] == ["automated"] * 3
+    assert [entry.replaced_at for entry in state.history] == [*(one.started_at for one in state.history[1:]), None]
     assert state.images == ("registry.example/shop:v1",)
     assert [one.key for one in state.resources] == ["apps/Deployment/shop/shop"]
     assert state.operation is not None
@@ -57,6 +58,20 @@ def test_a_running_operation_has_the_requested_revision_until_it_reports_one() -
     assert state.operation.in_progress
     assert not state.operation_requested
     assert [revision[:7] for revision in state.operation.revisions] == ["4413f52"]
+
+
+def test_an_operation_without_a_result_has_the_sources_that_it_was_asked_for_or_those_of_the_spec() -> None:
+    running = "running without a result"
+    asked = changed(running, put("status.operationState.operation.sync.source.path", "apps/asked"))
+    assert asked.operation is not None
+    assert [source.path for source in asked.operation.sources] == ["apps/asked"]
+    silent = changed(running, put("status.operationState.operation.sync.source", GONE))
+    assert silent.operation is not None
+    assert [source.path for source in silent.operation.sources] == ["apps/shop"]
+
+
+def test_brackets_in_a_text_are_no_nesting() -> None:
+    assert load(b'{"message":"\\"' + b"[{" * 1000 + b'"}') == {"message": '"' + "[{" * 1000}
 
 
 def test_a_history_entry_comes_before_success_and_is_one_deployment() -> None:

@@ -115,6 +115,9 @@ def test_converged_means_applied_compared_since_and_healthy(state: ApplicationSt
             replace(NOT_NEEDED, operation=ended(BAD, "Failed", finished=5)), "had changed objects", id="failed half way"
         ),
         pytest.param(replace(DONE, operation=ended(BAD)), f"applied {BAD[:12]}", id="another revision was applied"),
+        pytest.param(
+            replace(DONE, operation=ended(BAD, finished=30)), f"applied {BAD[:12]}", id="the bad one in that second"
+        ),
         pytest.param(replace(DONE, operation=ended("")), "unknown revision", id="an operation without revision"),
         pytest.param(replace(DONE, operation=ended(dry_run=True)), "dry run", id="a dry run"),
         pytest.param(replace(DONE, operation=ended(finished=9e6)), "not compared", id="E6 it ends in the future"),

@@ -196,6 +196,7 @@ DEGRADED = state(record(GOOD, 0), record(BAD, 10, 12), health=Health.DEGRADED, h
 RECOVERED = replace(DEGRADED, health=Health.HEALTHY, health_changed_at=at(20))
 NEVER_LEFT = replace(DEGRADED, health=Health.HEALTHY, health_changed_at=at(-100))
 CRASHING = state(record(GOOD, 0), health=Health.PROGRESSING, operation=operation(results=(APPLIED,)))
+RETRYING = replace(CRASHING, health=Health.HEALTHY, operation=operation(results=(APPLIED,), finished_at=at(11)))
 FAILED = state(record(GOOD, 0), health_changed_at=at(-1), operation=operation(phase="Failed", results=(APPLIED,)))
 
 
@@ -211,6 +212,7 @@ FAILED = state(record(GOOD, 0), health_changed_at=at(-1), operation=operation(ph
         pytest.param(replace(NEVER_LEFT, health=Health.UNKNOWN), 130, id="health unknown: it is not Healthy"),
         pytest.param(CRASHING, 130, id="still being deployed: watched from the start"),
         pytest.param(replace(CRASHING, health=Health.HEALTHY), 130, id="Healthy but still being deployed"),
+        pytest.param(RETRYING, 130, id="Healthy between two attempts"),
         pytest.param(FAILED, 41, id="failed after it applied: a window after it ended"),
     ],
 )
