@@ -223,7 +223,8 @@ SHOP = AppSpec("shop", path="apps/shop", annotations=APPLIED)
 # In this recording the cluster's events came between the end of an operation and the comparison after it.
 EVENTS_FIRST = Timing(reconciliation=STILL, settle=5, events=0.3, write=0.2)
 # In this one the pods were ready before the pause between two waves was over.
-PODS_FIRST = Timing(reconciliation=STILL, settle=1, ready=1)
+# There is more time than recorded before the second attempt, so that a busy machine comes in time with the revert.
+PODS_FIRST = Timing(reconciliation=STILL, settle=1, ready=1, backoff=30)
 STORIES = (
     Story("bad-image-reverted", SHOP, {"apps__shop__deployment_yaml": _shop("v1")}, _bad_image),
     Story(

@@ -187,10 +187,18 @@ class World:
         return dict(self.sandbox.application(name)["status"])
 
     def until(self, name: str, what: str, condition: Callable[[Json], bool]) -> Json:
-        """Wait until the application satisfies `condition`; fails with `what` and the last state."""
-        fine = self.sandbox.wait_until(lambda: condition(self.sandbox.application(name)))
-        assert fine, f"never: {what}; last: {json.dumps(self.sandbox.application(name)['status'], indent=1)}"
-        return self.sandbox.application(name)
+        """The first state of the application that satisfies `condition`; fails with `what` and the last state."""
+        found: list[Json] = []
+
+        def look() -> bool:
+            application = self.sandbox.application(name)
+            if condition(application):
+                found.append(application)
+            return bool(found)
+
+        fine = self.sandbox.wait_until(look)
+        assert fine, f"never: {what}; last: {json.dumps(self.sandbox.application(name)['status'])}"
+        return found[0]
 
     def until_calm(self, name: str) -> Json:
         """Wait until the application is synced and healthy at what it was last compared to, and nothing goes on."""

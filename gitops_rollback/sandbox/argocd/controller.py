@@ -220,11 +220,11 @@ class Controller:
         """What follows the end of an operation: a comparison."""
         yield self.timing.write
         yield from self.refresh(key, Level.FORCED if manual else Level.LATEST)
-        with self.store.changed:
+        with self.store.lock:
             application = self.store.get(key)
             if application is None or not application.get("operation"):
                 self._watched[key].settling = False
-                self.store.changed.notify_all()
+                self.store.notify()
 
     def refresh(self, key: Key, level: Level) -> Steps:
         """Compare, start an auto-sync where due, and persist the status."""

@@ -116,7 +116,7 @@ class ArgoCdSandbox:
         return application
 
     def wait_until(self, condition: Callable[[], bool], real_seconds: float = 20.0) -> bool:
-        """Wait until `condition` holds after some write to an object; False after `real_seconds`."""
+        """Wait until `condition` holds after some write to an object, however short; False after `real_seconds`."""
         return self._store.wait_for(condition, real_seconds)
 
     def deployed(self, name: str, namespace: str = "argocd") -> Deployed:

@@ -49,17 +49,39 @@ class Subscription:
         self.wake.set()
 
 
+class _Waiter:
+    """Someone who waits for a condition; what asking raises is raised to them, not to the writer."""
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        self.met = threading.Event()
+        self.error: Exception | None = None
+        self._condition = condition
+
+    def look(self) -> None:
+        """Ask, unless it has held before."""
+        if self.met.is_set():
+            return
+        try:
+            held = self._condition()
+        except Exception as exc:
+            self.error = exc
+            held = True
+        if held:
+            self.met.set()
+
+
 class Store:
     """The Application objects. All methods may be called from any thread."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self.clock = clock
-        self.changed = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()
         self.version = _FIRST_VERSION
         self.drops = 0  # so many of the next watch events get lost
         self._applications: dict[Key, Json] = {}
         self._events: dict[Key, deque[Json]] = {}
         self._subscriptions: list[Subscription] = []
+        self._waiters: list[_Waiter] = []
         self._stale: dict[Key, Json] | None = None
 
     def now(self) -> str:
@@ -68,12 +90,12 @@ class Store:
 
     def add(self, application: Json) -> None:
         """Create an Application."""
-        with self.changed:
+        with self.lock:
             self._put("ADDED", copy.deepcopy(application))
 
     def delete(self, key: Key) -> None:
         """Remove an Application; absent is no error."""
-        with self.changed:
+        with self.lock:
             gone = self._applications.pop(key, None)
             if gone is not None:
                 self._tell("DELETED", self._numbered(copy.deepcopy(gone)))
@@ -84,7 +106,7 @@ class Store:
 
     def names(self) -> list[Key]:
         """All Applications, by name."""
-        with self.changed:
+        with self.lock:
             return sorted(self._applications, key=lambda key: (key[1], key[0]))
 
     def shown(self, key: Key) -> Json | None:
@@ -98,12 +120,12 @@ class Store:
 
     def freeze_reads(self, frozen: bool) -> None:
         """Let readers see the objects as they are now, whatever is written, until unfrozen."""
-        with self.changed:
+        with self.lock:
             self._stale = dict(self._applications) if frozen else None
 
     def write(self, key: Key, change: Callable[[Json], None], metadata_only: bool = False) -> Json | None:
         """Apply `change` to a copy and make that the new object; no change makes no event. None if it is gone."""
-        with self.changed:
+        with self.lock:
             before = self._applications.get(key)
             if before is None:
                 return None
@@ -116,34 +138,50 @@ class Store:
             return self._put("MODIFIED", after)
 
     def wait_for(self, condition: Callable[[], bool], real_seconds: float) -> bool:
-        """Wait until `condition` holds after some write; False after `real_seconds`."""
-        with self.changed:
-            return self.changed.wait_for(condition, timeout=real_seconds)
+        """Wait until `condition` holds; False after `real_seconds`. It is asked on each write, by whoever writes.
+
+        So a state that lasts no longer than the next write is not missed.
+        """
+        waiter = _Waiter(condition)
+        with self.lock:
+            waiter.look()
+            self._waiters.append(waiter)
+        waiter.met.wait(real_seconds)
+        with self.lock:
+            self._waiters.remove(waiter)
+        if waiter.error is not None:
+            raise waiter.error
+        return waiter.met.is_set()
+
+    def notify(self) -> None:
+        """Something that a condition may ask about has changed without a write."""
+        with self.lock:
+            for waiter in self._waiters:
+                waiter.look()
 
     def subscribe(self, internal: bool = False) -> tuple[Subscription, list[Json]]:
         """A new watcher and what it sees first: every Application there is."""
-        with self.changed:
+        with self.lock:
             subscription = Subscription(internal)
             self._subscriptions.append(subscription)
             return subscription, [self._applications[key] for key in self.names()]
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a watcher."""
-        with self.changed:
+        with self.lock:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
 
     def close_watches(self) -> None:
         """End every client's watch."""
-        with self.changed:
+        with self.lock:
             for subscription in self._subscriptions:
                 if not subscription.internal:
                     subscription.close()
-            self.changed.notify_all()
 
     def record_event(self, key: Key, reason: str, message: str) -> None:
         """Remember a Kubernetes event about an Application."""
-        with self.changed:
+        with self.lock:
             application = self._applications.get(key)
             if application is None:
                 return
@@ -156,7 +194,7 @@ class Store:
 
     def events(self, key: Key) -> list[Json]:
         """The events about an Application, oldest first."""
-        with self.changed:
+        with self.lock:
             return list(self._events.get(key, ()))
 
     def _put(self, kind: str, application: Json) -> Json:
@@ -177,7 +215,7 @@ class Store:
         for subscription in self._subscriptions:
             if subscription.internal or not lost:
                 subscription.offer(kind, application)
-        self.changed.notify_all()
+        self.notify()
 
 
 def _event(about: Json, destination: Json, reason: str, message: str, version: str) -> Json:
