@@ -132,7 +132,7 @@ def hanging_reply(server: GitServer) -> None:
 def test_a_push_whose_answer_is_lost_is_found_as_landed(
     remote: Remote, tmp_path: Path, fault: Callable[[GitServer], None]
 ) -> None:
-    repo = remote.open(tmp_path / "state", push_deadline=2.0)
+    repo = remote.open(tmp_path / "state", push_deadline=4.0)
     main, journal = a_pair(repo)
     fault(remote.server)
     before = len(remote.server.requests)
