@@ -168,7 +168,9 @@ class Blamer:
             ground_after=ground_after,
             our_commits=frozenset(commit.sha for commit in commits if ours(commit, records, None)),
             inputs=self._states(commits, past.good_revision, look),
-            earlier_inputs=frozenset(tree.inputs for tree in past.lived),
+            earlier_inputs=frozenset(
+                tree.inputs for tree in past.lived if past.good is not None and tree.since < past.good.started_at
+            ),
         )
 
     def _states(self, commits: Iterable[Commit], good: str | None, look: Look) -> Mapping[str, str]:

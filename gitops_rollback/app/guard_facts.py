@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in
 from gitops_rollback.core.errors import ObjectMissing, RollbackError
+from gitops_rollback.core.guards.branch import copied_from
 from gitops_rollback.core.guards.facts import (
     BranchFacts,
     Budgets,
@@ -40,6 +42,8 @@ QUARANTINE = timedelta(hours=24)
 WRITERS_SEEN = 10
 HISTORY_SEEN = 300
 LINKS = ("160000",)
+MERGES_OF_A_HABIT = 3
+MERGED_BRANCH = re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'")  # git's own words
 
 T = TypeVar("T")
 
@@ -82,7 +86,7 @@ class GuardFactsReader:
             inputs=self._seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
             taken_back=self._seen(lambda: self._taken_back(look, view.journal.records.values(), now)),
             branch=self._branch(look, blame, view),
-            writer=self._seen(lambda: self._writer(look, reversal, view)),
+            writer=self._seen(lambda: self._writer(look, suspects, reversal, view)),
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
         )
@@ -156,7 +160,7 @@ class GuardFactsReader:
         later = self._repo.commits(look.bad_revision, view.heads.branch)
         return tuple(commit.sha for commit in later if look.watched.own.of(commit.paths))
 
-    def _writer(self, look: Look, reversal: Reversal, view: View) -> WriterFacts:
+    def _writer(self, look: Look, suspects: Sequence[Commit], reversal: Reversal, view: View) -> WriterFacts:
         ours = {record.commit for record in view.journal.records.values()}
         touching = [commit for commit in self._history(view) if _touches(commit, reversal) and commit.sha not in ours]
         directories = {posixpath.dirname(path) for path in reversal.paths} | {""}
@@ -171,9 +175,22 @@ class GuardFactsReader:
             annotations=look.state.annotations,
             root_files=tuple(sorted(names)),
             authors=tuple(commit.author for commit in touching[:WRITERS_SEEN]),
-            copied_from="",
-            merged_from="",
+            copied_from=self._copied_from(suspects),
+            merged_from=_merged_from(touching[:WRITERS_SEEN]),
         )
+
+    def _copied_from(self, suspects: Sequence[Commit]) -> str | None:
+        """The folder that the suspects' new contents stood in before; None where their parent cannot be read."""
+        for commit in suspects:
+            if not commit.parents:
+                return None
+            stood: dict[str, list[str]] = {}
+            for entry in self._repo.files(commit.parents[0]):
+                stood.setdefault(entry.blob, []).append(entry.path)
+            found = copied_from(commit.changes, partial(_paths_of, stood))
+            if found:
+                return found
+        return ""
 
     def _history(self, view: View) -> tuple[Commit, ...]:
         return self._repo.commits(None, view.heads.branch, HISTORY_SEEN)
@@ -189,6 +206,19 @@ def _operation(look: Look) -> Operation | None:
 
 def _touches(commit: Commit, reversal: Reversal) -> bool:
     return bool(set(commit.paths) & set(reversal.paths))
+
+
+def _paths_of(stood: Mapping[str, list[str]], blob: str) -> Sequence[str]:
+    return stood.get(blob, ())
+
+
+def _merged_from(touching: Sequence[Commit]) -> str:
+    """The one branch that all of the last merges came from, if there were enough of them to call it a habit."""
+    merges = [commit for commit in touching if len(commit.parents) > 1]
+    named = [MERGED_BRANCH.search(commit.subject) for commit in merges]
+    branches = {match[1] for match in named if match is not None}
+    habit = len(merges) >= MERGES_OF_A_HABIT and len(branches) == 1 and all(named)
+    return branches.pop() if habit else ""
 
 
 def _fixed(pattern: str) -> str:

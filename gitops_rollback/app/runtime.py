@@ -55,6 +55,7 @@ class Runtime:
     health: Health = field(default_factory=Health)
     metrics: Metrics = field(default_factory=Metrics)
     ledger: Ledger = field(default_factory=Ledger)
+    _opened: list[Opened] = field(default_factory=list)
 
     def controller(self) -> Controller:
         """A controller over all repositories of the settings; not started yet."""
@@ -62,8 +63,17 @@ class Runtime:
         loops = tuple(self._loop(repository) for repository in settings.repositories)
         return Controller(loops, self.parts.engines)
 
+    def close(self) -> None:
+        """End the processes and connections of the parts; after the controller has been joined."""
+        for opened in self._opened:
+            opened.repo.close()
+            opened.journal_repo.close()
+        self._opened.clear()
+        self.parts.sources.close()
+
     def _loop(self, repository: Repository) -> RepositoryLoop:
         opened = open_repository(self.parts.settings, repository)
+        self._opened.append(opened)
         repo, reconciler = opened.repo, self.reconciler(opened)
         reconciler.report = TickReport(repo.name, self.metrics)
         loop = RepositoryLoop(
