@@ -12,8 +12,8 @@ from functools import partial
 import structlog
 
 from gitops_rollback.app.health import Health
-from gitops_rollback.app.reconciler import Reconciler
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Clock, Engine
 
@@ -72,9 +72,21 @@ class RepositoryLoop:
         self._following = any(sight.progress is not None for sight in tick.sights)
         timings = [watched.policy.timing.interval for watched in tick.listing.watched]
         self.interval = min(timings, default=DEFAULT_INTERVAL)
-        self.health.report(
-            self.name, True, f"{len(tick.listing.watched)} applications watched at {tick.view.heads.branch[:12]}"
-        )
+        self._report(tick)
+
+    def _report(self, tick: Tick) -> None:
+        view, listing = tick.view, tick.listing
+        watched = f"{len(listing.watched)} applications watched at {view.heads.branch[:12]}"
+        self.health.report(self.name, True, watched)
+        errors = len(view.policies.errors)
+        self.health.report(f"{self.name} policies", True, f"{len(view.policies.policies)} loaded, {errors} faults")
+        journal = view.heads.journal[:12] if view.heads.journal else "not there yet"
+        self.health.report(f"{self.name} journal", not view.journal.damaged, f"read at {journal}")
+        for engine in {one.engine.instance for one in listing.fed}:
+            self.health.report(f"engine {engine} listing", True, "answered at the last tick")
+        for problem in listing.problems:
+            if problem.reason in (Reason.ENGINE_UNAVAILABLE, Reason.CREDENTIALS_REJECTED):
+                self.health.report(f"engine {problem.subject} listing", False, problem.message)
 
     def _wait(self, stop: threading.Event) -> None:
         """Until the next multiple of the interval, or a hint while a rollback is under way; longer after failures."""
@@ -96,6 +108,7 @@ class Controller:
 
     loops: tuple[RepositoryLoop, ...]
     engines: tuple[Engine, ...]
+    health: Health
     stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -104,6 +117,7 @@ class Controller:
             self._spawn(f"loop {loop.name}", partial(loop.run, self.stop))
         for engine in self.engines:
             self._spawn(f"stream {engine.instance}", partial(engine.watch, self._wake, self.stop))
+            self._spawn(f"probe {engine.instance}", partial(self._probe, engine))
 
     def join(self, timeout_seconds: float) -> bool:
         """Ask all to end, and wait; True if all did."""
@@ -114,6 +128,17 @@ class Controller:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
+
+    def _probe(self, engine: Engine) -> None:
+        """Say once at the start what the engine does not allow us; every look says for itself whether it worked."""
+        part = f"engine {engine.instance}"
+        try:
+            complaints = engine.probe()
+        except RollbackError as error:
+            complaints = (error.message,)
+        for complaint in complaints:
+            log.warning("the engine does not allow all that is needed", engine=engine.instance, error=complaint)
+        self.health.report(part, not complaints, "; ".join(complaints) or "answers, and allows get and sync")
 
     def _wake(self, _application: ApplicationId) -> None:
         for loop in self.loops:

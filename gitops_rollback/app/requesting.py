@@ -96,6 +96,10 @@ class Requests:
             newest = self.reconciler.see_now().journal.records.get(record.id, record)
             return self.executor.keep(closed(newest, self.clock.now()))
 
+    def record(self, identity: str) -> RollbackRecord | None:
+        """The record as the journal has it now."""
+        return self.reconciler.see_now().journal.records.get(identity)
+
     def follow(self, identity: str, real_seconds: float, told: Callable[[RollbackRecord], None]) -> RollbackRecord:
         """Go on with an open rollback until it is done, or for `real_seconds`. A running controller may do so, too."""
         end = time.monotonic() + real_seconds

@@ -61,7 +61,7 @@ class Runtime:
         """A controller over all repositories of the settings; not started yet."""
         settings = self.parts.settings
         loops = tuple(self._loop(repository) for repository in settings.repositories)
-        return Controller(loops, self.parts.engines)
+        return Controller(loops, self.parts.engines, self.health)
 
     def close(self) -> None:
         """End the processes and connections of the parts; after the controller has been joined."""

@@ -9,7 +9,7 @@ import click
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, repository_options
 from gitops_rollback.cli.closing import close
-from gitops_rollback.cli.output import say
+from gitops_rollback.cli.output import output_option, say
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance
 
@@ -19,9 +19,10 @@ OPEN = (Phase.PENDING, Phase.AWAITING_APPROVAL, Phase.PUSHING, Phase.SYNCING, Ph
 @click.command("abort")
 @click.argument("rollback_id", metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in the journal.")
+@output_option("table", "json", "yaml")
 @repository_options
 @click.pass_context
-def command(context: click.Context, rollback_id: str, reason: str, settings: Settings) -> None:
+def command(context: click.Context, rollback_id: str, reason: str, output: str, settings: Settings) -> None:
     """Stop a rollback where it is. What was pushed stays pushed: git moves on only by a person's word.
 
     \b
@@ -38,4 +39,4 @@ def command(context: click.Context, rollback_id: str, reason: str, settings: Set
             record, Phase.DONE, at, outcome=RollbackOutcome.FAILED, reason=Reason.ABORTED.value, message=message
         )
 
-    context.exit(close(settings, rollback_id, OPEN, aborted))
+    context.exit(close(settings, rollback_id, OPEN, aborted, output))

@@ -11,8 +11,8 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, find_record, opened_sources, repository_options
 from gitops_rollback.cli.asking import first_that_knows, opened_requests
 from gitops_rollback.cli.main import REFUSED
-from gitops_rollback.cli.output import say
-from gitops_rollback.cli.rollback import carry_out
+from gitops_rollback.cli.output import output_option, say
+from gitops_rollback.cli.rollback import Carrying
 from gitops_rollback.core.rollback import Phase
 
 WAIT_FOR = timedelta(minutes=30)
@@ -23,9 +23,12 @@ WAIT_FOR = timedelta(minutes=30)
 @click.option("--reason", default="approved", show_default=True, metavar="TEXT", help="Why.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", is_flag=True, help="Go on until it is verified or has failed.")
+@output_option("table", "json", "yaml")
 @repository_options
 @click.pass_context
-def command(context: click.Context, rollback_id: str, reason: str, yes: bool, wait: bool, settings: Settings) -> None:
+def command(
+    context: click.Context, rollback_id: str, reason: str, yes: bool, wait: bool, output: str, settings: Settings
+) -> None:
     """Carry out a plan that waits for a person. It is shown as it would be pushed now, since the branch may have moved.
 
     Exit code: as `rollback`.
@@ -46,4 +49,4 @@ def command(context: click.Context, rollback_id: str, reason: str, yes: bool, wa
         if prepared.plan is None or prepared.plan.rollback_id != record.id:
             say(f"{record.id} is about {record.bad_revision[:12]}, and something else is deployed now: look again.")
             context.exit(REFUSED)
-        context.exit(carry_out(one, wish, prepared, yes, WAIT_FOR if wait else None))
+        context.exit(Carrying(one, wish, yes, WAIT_FOR if wait else None, output).carry_out(prepared))

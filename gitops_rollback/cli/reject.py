@@ -9,6 +9,7 @@ import click
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, repository_options
 from gitops_rollback.cli.closing import close
+from gitops_rollback.cli.output import output_option
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance
 
@@ -16,9 +17,10 @@ from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 @click.command("reject")
 @click.argument("rollback_id", metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="Why not; it stands in the journal.")
+@output_option("table", "json", "yaml")
 @repository_options
 @click.pass_context
-def command(context: click.Context, rollback_id: str, reason: str, settings: Settings) -> None:
+def command(context: click.Context, rollback_id: str, reason: str, output: str, settings: Settings) -> None:
     """Say no to a plan that waits for a person.
 
     \b
@@ -33,4 +35,4 @@ def command(context: click.Context, rollback_id: str, reason: str, settings: Set
             record, Phase.DONE, at, outcome=RollbackOutcome.REFUSED, reason=Reason.REJECTED.value, message=message
         )
 
-    context.exit(close(settings, rollback_id, (Phase.AWAITING_APPROVAL, Phase.PENDING), rejected))
+    context.exit(close(settings, rollback_id, (Phase.AWAITING_APPROVAL, Phase.PENDING), rejected, output))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
 
 import click
@@ -10,11 +11,19 @@ import click
 from gitops_rollback.app.requesting import Prepared, Wish, landed
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, repository_options
-from gitops_rollback.cli.asking import Asked, first_that_knows, opened_requests, plan_exit, print_plan
+from gitops_rollback.cli.asking import (
+    Asked,
+    first_that_knows,
+    opened_requests,
+    plan_document,
+    plan_exit,
+    print_plan,
+)
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, TIMEOUT, USAGE
-from gitops_rollback.cli.output import say
+from gitops_rollback.cli.output import output_option, print_document, say
 from gitops_rollback.cli.records import exit_code
 from gitops_rollback.core.duration import parse_duration
+from gitops_rollback.core.journal import record_document
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollback import RollbackRecord
@@ -31,6 +40,7 @@ TRIES = 5
 @click.option("--yes", is_flag=True, help="Do not ask; answers the guards that ask, too.")
 @click.option("--wait", is_flag=True, help="Go on until it is verified or has failed.")
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long --wait goes on.")
+@output_option("table", "json", "yaml")
 @repository_options
 @click.pass_context
 def command(
@@ -42,6 +52,7 @@ def command(
     yes: bool,
     wait: bool,
     timeout: str,
+    output: str,
     settings: Settings,
 ) -> None:
     """Print the plan, ask, push it. A running controller syncs and verifies it; without one, --wait does.
@@ -60,7 +71,7 @@ def command(
     wish = Wish(application, caller()[1], reason, to, revert)
     with opened_requests(settings) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))
-        context.exit(carry_out(one, wish, prepared, yes, patience if wait else None))
+        context.exit(Carrying(one, wish, yes, patience if wait else None, output).carry_out(prepared))
 
 
 def _duration(text: str) -> timedelta:
@@ -70,27 +81,53 @@ def _duration(text: str) -> timedelta:
         raise click.BadParameter(str(exc), param_hint="--timeout") from exc
 
 
-def carry_out(one: Asked, wish: Wish, prepared: Prepared, yes: bool, wait: timedelta | None) -> int:
-    """Show, ask, push, and follow if `wait` says how long; the exit code."""
-    print_plan(prepared, one.requests.repo)
-    refused = _refused(prepared)
-    if refused is not None:
-        return refused
-    if not yes and not sys.stdin.isatty():
-        say("Without a terminal to ask, a rollback needs --yes.")
-        return USAGE
-    if not yes and not click.confirm("Push this?", err=True):
-        return REFUSED
-    plan = _push(one, wish, prepared)
-    if plan is None:
-        return REFUSED
-    say(f"pushed {plan.rollback_id}")
-    if wait is None:
-        say(f"a running controller goes on; see: gitops-rollback status {plan.rollback_id} --wait")
-        return OK
-    record = one.requests.follow(plan.rollback_id, one.requests.clock.real_seconds(wait), Teller())
-    code = exit_code(record)
-    return TIMEOUT if code is None else code
+@dataclass
+class Carrying:
+    """One wish on its way: shown, asked about, pushed, and followed if `wait` says how long."""
+
+    one: Asked
+    wish: Wish
+    yes: bool
+    wait: timedelta | None
+    output: str
+
+    def carry_out(self, prepared: Prepared) -> int:
+        """The exit code. With `-o json` one document is printed at the end: plan, id and record."""
+        if self.output == "table":
+            print_plan(prepared, self.one.requests.repo)
+        code, record = self._push_and_follow(prepared)
+        if self.output != "table":
+            plan = plan_document(prepared, self.one.requests.repo)
+            document = {"plan": plan, "record": record_document(record) if record else None, "exitCode": code}
+            print_document(document, self.output)
+        return code
+
+    def _push_and_follow(self, prepared: Prepared) -> tuple[int, RollbackRecord | None]:
+        stopped = _refused(prepared)
+        if stopped is None:
+            stopped = self._unanswered()
+        if stopped is not None:
+            return stopped, None
+        plan = _push(self.one, self.wish, prepared)
+        if plan is None:
+            return REFUSED, None
+        say(f"pushed {plan.rollback_id}")
+        if self.wait is None:
+            say(f"a running controller goes on; see: gitops-rollback status {plan.rollback_id} --wait")
+            return OK, self.one.requests.record(plan.rollback_id)
+        patience = self.one.requests.clock.real_seconds(self.wait)
+        record = self.one.requests.follow(plan.rollback_id, patience, Teller())
+        code = exit_code(record)
+        return (TIMEOUT if code is None else code), record
+
+    def _unanswered(self) -> int | None:
+        """The exit code of a question that nobody could or would answer with yes."""
+        if self.yes:
+            return None
+        if not sys.stdin.isatty():
+            say("Without a terminal to ask, a rollback needs --yes.")
+            return USAGE
+        return None if click.confirm("Push this?", err=True) else REFUSED
 
 
 def _refused(prepared: Prepared) -> int | None:
