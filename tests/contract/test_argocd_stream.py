@@ -168,6 +168,12 @@ def test_a_stream_that_ends_is_opened_again_and_its_replay_wakes_again(server: S
     assert all("resourceVersion" not in request.query for request in server.requests)
 
 
+def test_a_stream_that_gives_something_each_time_is_not_waited_for_longer_and_longer(server: Server) -> None:
+    server.put(*STREAM, Reply(headers=SSE, chunks=lambda: iter([event("shop")])))
+    with watching(server) as watch:
+        assert {watch.next() for _ in range(14)} == {"shop"}  # doubled each time, the last wait would be a minute
+
+
 def broken_off() -> Iterator[bytes]:
     yield event("shop")
     raise OSError

@@ -48,13 +48,20 @@ def _too_deep(body: bytes) -> bool:
     return bool(brackets)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Node:
-    """One value of an answer; `path` names it in faults."""
+    """One value of an answer. `parent` and `key` are only put together to a path when there is a fault to name."""
 
     value: object
-    path: str = ""
     faults: list[str] = field(default_factory=list)
+    parent: Node | None = None
+    key: str | int = ""
+
+    @property
+    def path(self) -> str:
+        """Where the value stands, as `status.history[3].id`; "" for the whole answer."""
+        above = self.parent.path if self.parent else ""
+        return f"{above}[{self.key}]" if isinstance(self.key, int) else f"{above}.{self.key}".lstrip(".")
 
     def __bool__(self) -> bool:
         """False for what is absent, null or an empty object."""
@@ -64,7 +71,8 @@ class Node:
         """The node below `keys`; an empty one where one of them is absent."""
         node = self
         for key in keys:
-            node = Node(node.mapping().get(key), f"{node.path}.{key}".lstrip("."), self.faults)
+            below = node.value.get(key) if isinstance(node.value, dict) else node.mapping().get(key)
+            node = Node(below, self.faults, node, key)
         return node
 
     def mapping(self) -> Mapping[str, object]:
@@ -80,7 +88,7 @@ class Node:
             self._wrong("a list", values)
         start = max(0, len(values) - newest) if newest is not None else 0
         for number, value in enumerate(values[start:], start):
-            yield Node(value, f"{self.path}[{number}]", self.faults)
+            yield Node(value, self.faults, self, number)
 
     def text(self, default: str = "") -> str:
         """The string; surrogate halves, which no other text may hold, are replaced."""
@@ -88,7 +96,7 @@ class Node:
             return default
         if not isinstance(self.value, str):
             return self._wrong("a string", default)
-        return self.value.encode("utf-8", "replace").decode()
+        return self.value if self.value.isascii() else self.value.encode("utf-8", "replace").decode()
 
     def flag(self, default: bool = False) -> bool:
         if self.value is None:
