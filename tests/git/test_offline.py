@@ -146,9 +146,10 @@ def test_a_message_in_a_declared_encoding_never_stops_us(history: History, ask: 
     tree = history.git("rev-parse", f"{history.commit({'a': '2'}, [root])}^{{tree}}")
     person = f"{PERSON.decode()} {START} +0000"
     head = f"tree {tree}\nparent {root}\nauthor {person}\ncommitter {person}\nencoding {encoding}\n\n".encode()
-    bad = history.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=head + b"caf\xe9 +2AA- \\ud800\n")
+    bad = history.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=head + b"caf\xe9 +2AA- \\ud800\0x\n")
     commit = ask(bad, bad)[1]["commit"]
     assert ("café" if encoding == "latin-1" else "caf") in history.git("show", "-s", "--format=%s", commit)
+    assert "\0" not in history.git("cat-file", "commit", str(commit))
     history.git("fsck")
 
 

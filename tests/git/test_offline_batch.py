@@ -77,12 +77,14 @@ def test_each_line_is_answered_in_order(history: History) -> None:
         pytest.param(b"[" * 60_000 + b"\n", None, id="deep"),
         pytest.param(b'{"id": ' + b"9" * 5_000 + b"}\n", None, id="5,000 digits of a number"),
         pytest.param(b'{"id": "x", "at": "' + b"f" * 3_000_000 + b'"}\n', None, id="3 MB"),
+        pytest.param(b" " * 65536 + b'{"at": "abcd", "revert": "abcd"}\n', None, id="a request behind 64 KiB"),
         pytest.param(b'{"id": "x"', None, id="cut off"),
     ],
 )
 def test_a_bad_line_is_refused_and_the_next_one_is_answered(history: History, line: bytes, id: object) -> None:
     _, bad = history.line({"a": "1\n"}, {"a": "2\n"})
     good = asked(bad, bad, id="good")
+    line = line.replace(b'"abcd"', f'"{bad}"'.encode())  # what is wrong is not the SHA
     code, answers = batch(history.git_dir, good + line if not line.endswith(b"\n") else line + good)
     assert (code, len(answers)) == (0, 2)
     refused = answers[1] if not line.endswith(b"\n") else answers[0]

@@ -371,4 +371,5 @@ def test_nothing_to_undo_is_refused_and_not_taken_for_done(history: History) -> 
 def test_a_parent_that_a_commit_does_not_have_is_refused(history: History) -> None:
     _, bad = history.line({"a": "1\n"}, {"a": "2\n"})
     assert undo(history, bad, bad, mainline=1).outcome is CLEAN
-    assert undo(history, bad, bad, mainline=2).gate_reason is Reason.NO_SUCH_PARENT
+    for number in (2, 0, -1):
+        assert undo(history, bad, bad, mainline=number).gate_reason is Reason.NO_SUCH_PARENT

@@ -15,6 +15,7 @@ from gitops_rollback.adapters.git.gates import (
     YAML_BYTES,
     MergedText,
     Parsing,
+    blob_fault,
     is_generated,
     protected_because,
     text_fault,
@@ -162,6 +163,33 @@ def test_paths_with_a_power_of_their_own_are_protected(path: str) -> None:
 def test_ordinary_paths_are_not_protected(path: str) -> None:
     assert protected_because(FileChange(path, "100644", "100644", "a", "b")) is None
     assert protected_because(FileChange(path, "000000", "100755", None, "b")) is None
+
+
+def change(old: str | None, new: str | None, mode: str = "100644") -> FileChange:
+    modes = ["000000" if blob is None else mode for blob in (old, new)]
+    return FileChange("a", modes[0], modes[1], old, new)
+
+
+@pytest.mark.parametrize(
+    ("found", "undone", "word"),
+    [
+        pytest.param(change("bad", "good"), change("good", "bad"), None, id="untouched and restored"),
+        pytest.param(change("later", "mixed"), change("good", "bad"), None, id="touched and merged"),
+        pytest.param(change("bad", "mixed"), change("good", "bad"), "nobody touched it", id="untouched, not restored"),
+        pytest.param(change("bad", "good", "100755"), change("good", "bad"), None, id="mode changed since"),
+        pytest.param(change(None, "mixed"), change("good", None), "nobody touched it", id="not restored from nothing"),
+        pytest.param(change("bad", None), change(None, "bad"), None, id="an added file that goes"),
+        pytest.param(change("x", "y"), None, "never touched", id="outside"),
+        pytest.param(change("2", "1", "160000"), change("1", "2", "160000"), None, id="submodule"),
+        pytest.param(change("3", "1", "160000"), change("1", "2", "160000"), "moved again", id="submodule moved again"),
+    ],
+)
+def test_a_result_stays_within_what_the_commit_did(
+    found: FileChange, undone: FileChange | None, word: str | None
+) -> None:
+    said = blob_fault(found, undone)
+    assert (said is None) == (word is None)
+    assert (word or "") in (said or "")
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -11,6 +11,7 @@ from small_history import History
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.reversal import Reverser, reverse
+from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 
@@ -69,6 +70,12 @@ def test_several_commits_are_undone_each_on_the_result_of_the_one_before(history
     assert (reversal.reverts, reversal.paths, reversal.rung) == ((third, first), ("a",), 1)
     assert undo(history, third, first, third).outcome is PlanOutcome.CONFLICT, "oldest first meets the later change"
     assert undo(history, third, third, second, first).tree == history.git("rev-parse", f"{root}^{{tree}}")
+
+
+def test_the_rung_of_several_commits_is_that_of_the_hardest(history: History) -> None:
+    steps = [{"a": "1\n2\n3\n", "b": "1\n"}, {"b": "2\n"}, {"a": "x\n2\n3\n"}, {"a": "x\n2\ny\n"}]
+    _, easy, hard, head = history.line(*steps)
+    assert [undo(history, head, *order).rung for order in ((hard, easy), (easy, hard), (easy,))] == [2, 2, 1]
 
 
 def test_of_several_commits_one_that_is_undone_already_is_no_obstacle(history: History) -> None:
@@ -264,6 +271,18 @@ def test_a_commit_that_git_would_not_take_is_an_error_and_the_next_one_works(his
     command = ["git", f"--git-dir={history.git_dir}", "commit-tree", tree, "-p", sha, "-m", "Message"]
     done = subprocess.run(command, env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, check=True)
     assert done.stdout.decode().strip() == written
+
+
+def test_an_answer_that_comes_too_late_is_never_taken_for_the_next_one(history: History) -> None:
+    sha = history.commit({"a": "1\n"})
+    tree = history.git("rev-parse", f"{sha}^{{tree}}")
+    writer = ObjectWriter(Git(history.git_dir), deadline=0.0)
+    with pytest.raises(RepositoryUnavailable, match="no answer"):
+        writer.commit(tree, [sha], "First\n", 1, "A <a@example.com>")
+    writer._deadline = 30.0
+    second = writer.commit(tree, [sha], "Second\n", 1, "A <a@example.com>")
+    writer.close()
+    assert history.git("show", "-s", "--format=%s", second) == "Second"
 
 
 IDENTITY = {"NAME": "A", "EMAIL": "a@example.com", "DATE": "1700000000 +0000"}
