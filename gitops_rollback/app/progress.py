@@ -15,11 +15,12 @@ from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.action import ApplicationProgress, Progress
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
-from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError
+from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
-from gitops_rollback.core.verification import CheckResult, checks_of, judge
+from gitops_rollback.core.verification import CheckResult, checks_of, judge, unknown_triggers
 from gitops_rollback.ports import ConfigRepo
 
 MAX_HELD = 1000
@@ -42,6 +43,7 @@ class Follower:
         self._measuring = measuring
         self._probe = probe
         self._held: dict[str, datetime] = {}
+        self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
     def progress(
         self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime
@@ -61,21 +63,53 @@ class Follower:
         checks = tuple(
             self._check(check, policy, target, watched, record, now) for check in checks_of(policy, record.triggers)
         )
+        checks += tuple(
+            CheckResult(name, None, "the policy does not know this trigger, so nothing shows that it is quiet")
+            for name in unknown_triggers(policy, record.triggers)
+        )
         return replace(found, checks=checks, held_since=self._holding(found, checks, now))
 
     def _policy(self, record: RollbackRecord, watched: Watched) -> tuple[Policy, Target]:
         """The policy before the change that was rolled back: a change does not bring the checks that clear it."""
-        return self._policies.naming(record.restores, watched.id) or (watched.policy, watched.target)
+        for revision in (self._before(record), record.restores):
+            found = self._policies.naming(revision, watched.id) if revision else None
+            if found is not None:
+                return found
+        return watched.policy, watched.target
+
+    def _before(self, record: RollbackRecord) -> str:
+        """The first parent of the oldest commit that it undoes; "" where that is not known here."""
+        try:
+            parents = self._repo.commit(record.reverts[-1]).parents if record.reverts else ()
+        except ObjectMissing:
+            parents = ()
+        return parents[0] if parents else ""
 
     def _superseded(self, record: RollbackRecord, watched: Watched) -> str:
+        """Why nobody needs a waiting plan any more: something was deployed on which it could not be built."""
         state = watched.engine.application(watched.id, watched.state.project)
         known = deployments(state) if state else ()
         if not known or not watched.indexes:
             return ""
         newest = revision_in(known[-1], watched.indexes[0])
-        if newest is None or newest == record.bad_revision:
+        if newest is None or newest == record.bad_revision or self._still_holds(newest, record.reverts):
             return ""
-        return f"{newest[:12]} was deployed meanwhile"
+        return f"{newest[:12]} was deployed meanwhile, without what it would undo"
+
+    def _still_holds(self, revision: str, reverts: tuple[str, ...]) -> bool:
+        """True if the very changes can still be taken back there: a commit to other files mends nothing.
+
+        Where nobody can tell the plan waits on.
+        """
+        if not reverts or not self._repo.has(revision):
+            return True
+        known = self._held_changes.get((revision, reverts))
+        if known is None:
+            known = self._repo.reverse(revision, reverts).outcome is PlanOutcome.CLEAN
+            while len(self._held_changes) >= MAX_HELD:
+                self._held_changes.pop(next(iter(self._held_changes)))
+            self._held_changes[revision, reverts] = known
+        return known
 
     def _affected(self, record: RollbackRecord, listing: Listing) -> tuple[Fed, ...]:
         """Every application that renders from a path that our commit changed, and those that the record names."""

@@ -35,6 +35,14 @@ def checks_of(policy: Policy, fired: Sequence[str]) -> tuple[Check, ...]:
     )
 
 
+def unknown_triggers(policy: Policy, fired: Sequence[str]) -> tuple[str, ...]:
+    """The fired triggers that the policy does not hold: where it names no checks, nothing would look at them."""
+    if policy.verification.checks:
+        return ()
+    known = {trigger.name for trigger in policy.triggers}
+    return tuple(name for name in fired if name not in known)
+
+
 def judge(check: Check, trigger: Trigger | None, measurement: Measurement) -> CheckResult:
     """One measured check against its limits; a check without limits has its trigger's. Equal to the limit is good."""
     if measurement.outcome is not Outcome.VALUE or measurement.value is None:

@@ -1,0 +1,22 @@
+"""The whole way of one application on a real repository, in memory everywhere else."""
+
+from __future__ import annotations
+
+from app_world import MINUTE, POLICIES, START, World, deployment, policy
+
+
+def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
+    first = world.first({"apps/web/web.yaml": deployment("web", "1.0"), f"{POLICIES}/web.yaml": policy("web")})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 60 * MINUTE)
+    bad = world.people.edit("Ship 1.1", "apps/web/web.yaml", ":1.0", ":1.1", START - MINUTE)
+    one = world.replica()
+    one.until(START - 2 * MINUTE, START - MINUTE)
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, START + 3 * MINUTE)
+    assert world.reverts() == 1
+    world.metrics.mend("web", START + 3 * MINUTE)
+    last = one.until(START + 3 * MINUTE, START + 10 * MINUTE)[-1]
+    assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]
+    assert world.people.read("apps/web/web.yaml") == deployment("web", "1.0")
