@@ -40,10 +40,11 @@ class Parts:
 
 def wire(settings: Settings) -> Parts:
     """Raises: SettingsInvalid with what cannot be used."""
+    clock = clock_of(settings)
     return Parts(
         settings=settings,
-        clock=clock_of(settings),
-        engines=tuple(_argocd(settings, engine) for engine in settings.argocd),
+        clock=clock,
+        engines=tuple(_argocd(settings, engine, clock) for engine in settings.argocd),
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
         notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),
@@ -62,7 +63,7 @@ def committer_of(settings: Settings) -> str:
     return f"{settings.commit.name} <{settings.commit.email}>"
 
 
-def _argocd(settings: Settings, engine: ArgoCD) -> ArgoCd:
+def _argocd(settings: Settings, engine: ArgoCD, clock: Clock) -> ArgoCd:
     token = engine.token.get_secret_value() if engine.token else ""
     return ArgoCd(
         ArgoCdSettings(
@@ -71,7 +72,8 @@ def _argocd(settings: Settings, engine: ArgoCD) -> ArgoCd:
             instance=engine.instance,
             ca_file=_path(engine.ca_file),
             insecure_http_allowed=settings.allow_http,
-        )
+        ),
+        clock.now,
     )
 
 
