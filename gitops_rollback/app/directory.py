@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from gitops_rollback.app.deployed import brought, changed_by_suspect, judged_from
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View, find_target, names
-from gitops_rollback.core.commit import is_sha
-from gitops_rollback.core.deployments import HARD_END, source_index
+from gitops_rollback.core.commit import Commit, is_sha
+from gitops_rollback.core.deployments import HARD_END, deployments, distinct, source_index
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
-from gitops_rollback.core.sync import ApplicationState, Source
+from gitops_rollback.core.suspects import our_revision
+from gitops_rollback.core.sync import ApplicationState, Operation, Source
 from gitops_rollback.ports import ConfigRepo, Engine
 
 
@@ -58,6 +60,15 @@ class Listing:
         return tuple(fed for fed in self.fed if fed.name == application)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a deployment brought to an application without a policy at the head, and the policy from before it."""
+
+    operation: Operation
+    commits: tuple[Commit, ...] = ()
+    policy: tuple[Policy, Target] | None = None
+
+
 class Directory:
     """Lists the engines and joins them with the policies."""
 
@@ -68,6 +79,7 @@ class Directory:
         self._engines = engines
         self._policies = policies
         self._urls = (repo.url, *aliases)
+        self._judged: dict[str, Judged] = {}
 
     def look(self, view: View, now: datetime) -> Listing:
         """One engine that does not answer is a problem of its own applications only."""
@@ -87,6 +99,7 @@ class Directory:
                     fed.append(Fed(engine, state, indexes, own))
                 else:
                     strangers.append(state)
+        self._judged = {one.name: self._judged[one.name] for one in fed if one.name in self._judged}
         watched = tuple(one for one in (self._watch(fed_one, view, now) for fed_one in fed) if one is not None)
         problems += self._unmatched(view, watched, strangers, bool(problems))
         return Listing(watched, tuple(fed), tuple(problems))
@@ -112,25 +125,45 @@ class Directory:
         return found[1].paths if found else ()
 
     def _watch(self, fed: Fed, view: View, now: datetime) -> Watched | None:
-        found = find_target(view.policies, fed.state.id) or self._removed_by_change(fed, now)
+        found = find_target(view.policies, fed.state.id) or self._removed_by_change(fed, view, now)
         if found is None:
             return None
         policy, target = found
         return Watched(policy, target, fed.engine, fed.state, fed.indexes, fed.own)
 
-    def _removed_by_change(self, fed: Fed, now: datetime) -> tuple[Policy, Target] | None:
-        """A change must not escape by deleting its policy: look before the revision that was just deployed."""
+    def _removed_by_change(self, fed: Fed, view: View, now: datetime) -> tuple[Policy, Target] | None:
+        """A change must not escape by deleting its policy; a person who deletes it alone is left alone."""
         operation = fed.state.operation
         if operation is None or now - operation.started_at > HARD_END:
-            return None
-        revision = operation.revisions[fed.indexes[0]] if fed.indexes[0] < len(operation.revisions) else ""
-        if not is_sha(revision):
+            self._judged.pop(fed.name, None)
             return None
         try:
-            parents = self._repo.commit(revision).parents
+            judged = self._judge(fed, operation)
+            directory = self._policies.directory
+            if judged.policy and changed_by_suspect(self._repo, judged.commits, view.heads.branch, directory):
+                return judged.policy
         except RollbackError:
             return None
-        return self._policies.naming(parents[0], fed.state.id) if parents else None
+        return None
+
+    def _judge(self, fed: Fed, operation: Operation) -> Judged:
+        """What was just deployed, and the policy from before it. The list does not say: ask once a deployment."""
+        known = self._judged.get(fed.name)
+        if known is not None and known.operation == operation:
+            return known
+        judged = Judged(operation)
+        state = fed.engine.application(fed.state.id, fed.state.project)
+        records = distinct(deployments(state)) if state else ()
+        feeds = partial(self.feeds, state=fed.state)
+        bad = our_revision(records[-1], feeds) if records else None
+        if bad is not None:
+            previous = our_revision(records[-2], feeds) if len(records) > 1 else None
+            commits = brought(self._repo, previous, bad, fed.own)
+            policy = self._policies.naming(judged_from(commits, previous, bad), fed.state.id)
+            judged = Judged(operation, commits, policy)
+        if operation.phase.ended:
+            self._judged[fed.name] = judged
+        return judged
 
     def _unmatched(
         self, view: View, watched: Sequence[Watched], strangers: Sequence[ApplicationState], blind: bool

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gitops_rollback.app.deployed import brought, changed_by_suspect, judged_from
 from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
-from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.decision import Act, Case, Decision, alarm
 from gitops_rollback.core.deployments import HARD_END, distinct, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
@@ -82,37 +82,19 @@ class Observer:
     ) -> InForce:
         """The policy at the first parent of the oldest commit that may be to blame, tightened by the head's."""
         previous = our_revision(event.previous, feeds) if event.previous else None
-        brought = self._brought(previous, bad, subject)
-        judged_from = brought[-1].parents[0] if brought and brought[-1].parents else previous or bad
-        found = self._policies.naming(judged_from, subject.id)
+        commits = brought(self._repo, previous, bad, subject.own)
+        found = self._policies.naming(judged_from(commits, previous, bad), subject.id)
         head = self._policies.naming(view.heads.branch, subject.id)
         if found is None:
             return InForce(subject.policy, subject.target, known=False)
         newest = head[0] if head else None
         if head is None and (found[0].path in view.policies.broken or _is_refused(found[1], view)):
             newest = found[0]  # a file that cannot be read takes nothing away: the last valid policy keeps judging
-        policy = restrict(found[0], newest, self._head_is_suspect(head, brought, view))
+        path = head[0].path if head else ""
+        by_suspect = changed_by_suspect(self._repo, commits, view.heads.branch, self._policies.directory, path)
+        policy = restrict(found[0], newest, by_suspect)
         target = next((target for target in policy.targets if target.name == found[1].name), found[1])
         return InForce(policy, target, known=True)
-
-    def _brought(self, previous: str | None, bad: str, subject: Watched) -> tuple[Commit, ...]:
-        """Commits of the newest deployment that change the application's own files, newest first."""
-        if previous is not None and not self._repo.is_ancestor(previous, bad):
-            previous = None
-        commits = self._repo.commits(previous, bad) if previous else (self._repo.commit(bad),)
-        return tuple(commit for commit in commits if subject.own.of(commit.paths))
-
-    def _head_is_suspect(self, head: tuple[Policy, Target] | None, brought: tuple[Commit, ...], view: View) -> bool:
-        """True if the head's policy is what a commit under suspicion made of it: then it counts for nothing."""
-        if not brought or not brought[-1].parents:
-            return False
-        directory = self._policies.directory.rstrip("/") + "/"
-        path = head[0].path if head else directory
-        since = brought[-1].parents[0]
-        for commit in self._repo.commits(since, view.heads.branch):
-            if any(name == path or (head is None and name.startswith(path)) for name in commit.paths):
-                return any(commit.sha == suspect.sha for suspect in brought)
-        return False
 
     def _state(self, subject: Watched, now: datetime) -> ApplicationState:
         """The full state where a sync may be under watch; the listing's summary says enough of all the others."""
