@@ -1,0 +1,146 @@
+"""What people do by hand while a controller runs, beside a dead one, and instead of one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from live_world import DEPLOYMENT, PERSON, POLICY_PATH, SERVICE, Live, living, quick_policy
+
+from gitops_rollback.sandbox.stories import release_with_claim
+
+
+def waiting_plan(live: Live) -> str:
+    """A bad release that added a claim: the finished plan waits for a person; its id."""
+    live.telling.acted_at = live.now()
+    release_with_claim(live.telling)
+    live.until(lambda: [one["phase"] for one in live.telling.records()] == ["AwaitingApproval"], "a plan waits")
+    return str(live.telling.records()[0]["id"])
+
+
+def bad_and_deployed(live: Live) -> None:
+    live.fail()
+    live.until(lambda: live.telling.live_revision() == live.telling.bad, "the bad release is deployed")
+
+
+def test_a_person_approves_the_plan_that_waits_and_the_controller_carries_it_out(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        identity = waiting_plan(live)
+        assert live.verb("status", identity, "--wait").code == 7
+        assert live.verb("approve", identity).code == 2
+        assert live.people.head() == live.telling.bad
+        answer = live.verb("approve", identity, "--yes", "--reason", "the cache is empty")
+        assert answer.code == 0, answer.err
+        assert live.verb("status", identity, "--wait").code == 0
+        assert live.trailer("Rollback-Id") == [identity]
+        assert live.trailer("Rollback-Requested-By") == [PERSON]
+        assert live.telling.records()[0]["requestedBy"] == PERSON
+        live.stop_controller()
+        assert_told_from_git_alone(live, identity)
+
+
+def assert_told_from_git_alone(live: Live, identity: str) -> None:
+    """The controller is dead; git remembers."""
+    assert [one["id"] for one in live.verb("history", "-o", "json").document] == [identity]
+    explained = live.verb("explain", identity, "-o", "json")
+    assert explained.code == 0
+    assert explained.document["record"]["outcome"] == "verified"
+    assert {one["reason"] for one in explained.document["decisions"]} >= {"Irreversible"}
+    got = live.verb("get", "rollbacks")
+    assert got.code == 0
+    assert identity in got.out
+    assert SERVICE in live.verb("get").out
+    assert live.verb("approve", identity, "--yes").code == 4
+
+
+def test_a_rejected_plan_stays_rejected(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        identity = waiting_plan(live)
+        assert live.verb("reject", identity, "--reason", "fixed forward").code == 0
+        assert live.verb("status", identity).code == 4
+        pages = len(live.pages())
+        live.let_pass(timedelta(minutes=3), lambda: len(live.telling.records()) != 1, "another plan")
+        live.stop_controller()
+        live.start_controller()
+        live.let_pass(timedelta(minutes=2), lambda: live.people.head() != live.telling.bad, "a push")
+        record = live.telling.records()[0]
+        assert (record["phase"], record["outcome"], record["reason"]) == ("Done", "refused", "Rejected")
+        assert PERSON in record["message"]
+        assert len(live.pages()) == pages
+
+
+def test_a_person_rolls_back_with_no_controller_running(tmp_path: Path) -> None:
+    with living(tmp_path, controller=False) as live:
+        bad_and_deployed(live)
+        planned = live.verb("plan", SERVICE, "-o", "json")
+        assert (planned.code, planned.document["outcome"]) == (0, "clean")
+        assert [one["commit"] for one in planned.document["suspects"]] == [live.telling.bad]
+        table = live.verb("plan", SERVICE)
+        assert table.code == 0
+        assert f"This reverts commit {live.telling.bad}." in table.out
+        refused = live.verb("rollback", SERVICE, "--reason", "cards fail")
+        assert (refused.code, live.people.head()) == (2, live.telling.bad)
+        answer = live.verb("rollback", SERVICE, "--reason", "cards fail", "--yes", "--wait")
+        assert answer.code == 0, answer.err
+        assert live.trailer("Rollback-Requested-By") == [PERSON]
+        assert live.telling.live_revision() == live.people.head()
+        assert live.verb("rollback", SERVICE, "--reason", "again", "--yes", "--revert", live.telling.bad).code == 0
+        assert len(live.people.git("rev-list", f"{live.telling.bad}..main").split()) == 1
+
+
+def test_a_person_rolls_back_to_a_revision_and_a_running_controller_verifies_it(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        good = live.telling.live_revision()
+        bad_and_deployed(live)
+        answer = live.verb("rollback", SERVICE, "--to", good, "--reason", "see INC-42", "--yes")
+        assert answer.code == 0, answer.err
+        identity = live.telling.records()[0]["id"]
+        assert live.verb("status", identity, "--wait").code == 0
+        assert live.people.git("diff", "--name-only", good, "main", "--", f"apps/{SERVICE}") == ""
+        live.let_pass(timedelta(minutes=1), lambda: len(live.telling.reverts()) > 1, "a second commit")
+
+
+@pytest.mark.parametrize("to", ["last-healthy", "TIME"])
+def test_a_person_names_where_to_go_back_to(tmp_path: Path, to: str) -> None:
+    with living(tmp_path, controller=False) as live:
+        before = f"{live.now() - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+        bad_and_deployed(live)
+        word = before if to == "TIME" else to
+        answer = live.verb("rollback", SERVICE, "--to", word, "--reason", "see INC-42", "--yes")
+        assert answer.code == 0, answer.err
+        assert live.people.git("diff", "--name-only", live.telling.before, "main") == ""
+
+
+def test_a_pause_holds_back_what_is_pending_and_a_resume_lets_it_go_on(tmp_path: Path) -> None:
+    patient = quick_policy().replace("for: 45s", "for: 4m")
+    with living(tmp_path, policies={POLICY_PATH: patient}) as live:
+        live.fail()
+        live.until(live.pending, "a trigger is pending")
+        paused = live.verb("pause", "--all", "--for", "2h", "--reason", "load test")
+        assert paused.code == 0, paused.err
+        live.until(lambda: live.telling.has_decided("Paused"), "it says that it is paused")
+        live.let_pass(timedelta(minutes=2), lambda: live.people.head() != live.telling.bad, "a push while paused")
+        assert live.verb("rollback", SERVICE, "--reason", "now", "--yes").code == 4
+        assert live.verb("resume", "--all").code == 0
+        live.until(lambda: bool(live.telling.reverts()), "it goes on")
+        identity = live.telling.records()[0]["id"]
+        aborted = live.verb("abort", identity, "--reason", "wrong application")
+        assert aborted.code == 0, aborted.err
+        assert live.verb("status", identity, "--wait").code == 1
+        live.let_pass(timedelta(minutes=3), lambda: len(live.telling.reverts()) != 1, "more commits")
+        assert [one["reason"] for one in live.telling.records()] == ["Aborted"]
+
+
+def test_a_wish_that_names_nothing_is_refused_with_a_reason(tmp_path: Path) -> None:
+    with living(tmp_path, controller=False) as live:
+        for arguments, word in (
+            (["rollback", "payments", "--reason", "x", "--yes"], "no watched application"),
+            (["rollback", SERVICE, "--to", "yesterday", "--reason", "x", "--yes"], "no full SHA"),
+            (["approve", "rb-0000", "--yes"], "not in the journal"),
+        ):
+            answer = live.verb(*arguments)
+            assert answer.code in (2, 4), (arguments, answer)
+            assert word in answer.out + answer.err
+        assert DEPLOYMENT in live.people.git("ls-tree", "-r", "--name-only", "main")
+        assert live.world.git.updates("shop/config.git") == ()
