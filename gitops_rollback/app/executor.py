@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback import __version__
+from gitops_rollback.app.crash_points import reached
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.records import entry_of, message_about_decision, message_about_record, open_record
 from gitops_rollback.app.subject import Look
@@ -106,12 +107,15 @@ class Executor:
         entry = entry_of(note.decision, look, note.plan, self._clock.now())
         if not due(self._newest.get(look.name), entry):
             return
+        reached("before-note")
         self._newest[look.name] = entry
         if not note.decision.act.tells:
             self._batch = [*self._batch, entry][-MAX_BATCH:]
+            reached("after-note")
             return
         record = self._record_of_note(note, look)
         self._write((record,) if record else (), (entry,))
+        reached("note-written")
         self.tell(message_about_decision(note.decision, look, note.plan, record))
 
     def _record_of_note(self, note: Note, look: Look) -> RollbackRecord | None:
@@ -150,7 +154,9 @@ class Executor:
             commit = self._journal.commit(self._journal_head, pending.values(), lines, self._clock.now())
             if commit == self._journal_head:
                 return True
+            reached("before-write")
             result = self._journal_repo.push((RefUpdate(self._journal.ref, commit, self._journal_head),))
+            reached("after-write")
             if result.outcome is PushOutcome.LANDED:
                 self._journal_head, self._batch, self._unwritten = commit, [], {}
                 self._flushed_at = self._clock.now()
@@ -176,18 +182,21 @@ class Executor:
 
     def land(self, land: Land, look: Look) -> Landing:
         """Push the plan's commit together with its record. REJECTED: somebody was faster, decide anew."""
+        reached("before-land")
         now = self._clock.now()
         base, tree = land.plan.reversal.base, land.plan.reversal.tree
         if tree is None:
             return Landing(PushOutcome.PROTECTED, "the plan has no tree")
         date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), _incident_time(land.decision, now))
         commit = self._repo.write_commit(tree, base, land.plan.message, date)
+        reached("commit-built")
         record = _landed(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
         entry = entry_of(land.decision, look, land.plan, now)
         result = self._push_with_journal(commit, base, record, entry)
         if result.outcome is PushOutcome.LANDED:
             self._newest[look.name] = entry
             self.tell(message_about_record("started", record, look.policy))
+            reached("after-land")
         return Landing(result.outcome, result.message)
 
     def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
@@ -199,11 +208,14 @@ class Executor:
         note = self._journal.commit(self._journal_head, [*self._unwritten.values(), record], lines, self._clock.now())
         branch = RefUpdate(f"refs/heads/{self._repo.branch}", commit, base)
         journal = RefUpdate(self._journal.ref, note, self._journal_head)
+        reached("journal-commit-built")
         if self._journal_repo is not self._repo:
             if self._write((record,), (entry,)):
                 return self._repo.push((branch,))
             return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
+        reached("before-push")
         result = self._repo.push((branch, journal))
+        reached("after-push")
         if result.outcome is PushOutcome.LANDED:
             self._journal_head, self._batch, self._unwritten = note, [], {}
             return result
@@ -218,7 +230,9 @@ class Executor:
     def advance(self, action: Advance) -> None:
         """Write the next phase."""
         now = self._clock.now()
+        reached("before-advance")
         self._write((advance(action.record, action.phase, now, message=action.message),), ())
+        reached("after-advance")
 
     def keep(self, record: RollbackRecord) -> bool:
         """Write a record as it is; False if the journal could not be written."""
@@ -226,25 +240,32 @@ class Executor:
 
     def finish(self, action: Finish, policy: Policy) -> None:
         """Write the outcome and tell people."""
+        reached("before-finish")
         record = advance(
             action.record, Phase.DONE, self._clock.now(),
             outcome=action.outcome, reason=action.reason.value, message=action.message,
         )  # fmt: skip
         self._write((record,), (_entry_about(record, self._clock.now()),))
+        reached("finish-written")
         self.tell(message_about_record(_event_of(action.outcome), record, policy))
+        reached("after-finish")
 
     def terminate(self, action: Terminate, listing: Listing) -> None:
         """Ask the engine to end the operation; the next look sees whether it has."""
+        reached("before-terminate")
         for fed in listing.named(action.progress.application):
             fed.engine.terminate(fed.state.id, fed.state.project)
+        reached("after-terminate")
 
     def sync(self, action: Sync, listing: Listing) -> None:
         """Sync with our mark; without the right to sync a refresh is what is left, and auto-sync does the rest."""
+        reached("before-sync")
         for fed in listing.named(action.progress.application):
             try:
                 fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
             except CredentialsRejected:
                 fed.engine.refresh(fed.state.id, fed.state.project)
+        reached("after-sync")
 
     def fail(self, subject: str, error: RollbackError, page: bool) -> None:
         """Tell that something outside did not work."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.crash_points import reached
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.landing import Lander
@@ -72,16 +73,19 @@ class Reconciler:
     def tick(self, now: datetime) -> Tick:
         """One round. Raises what the repository itself raises; what one application raises stays with it."""
         view = self.see_now()
+        reached("after-fetch")
         listing = self.directory.look(view, now)
         self.observer.remember_health([fed.state for fed in listing.fed], now)
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
         self.surroundings.see(listing, [sight.watched.name for sight in sights])
         self.report(tick)
+        reached("after-look")
         with self.exclusive():
             for sight in sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
             self.executor.flush()
+        reached("after-tick")
         return tick
 
     def look(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight | None:
@@ -91,6 +95,8 @@ class Reconciler:
             return self._follow(watched, record, view, listing, now)
         look = self.observer.look(watched, view, now, self.directory.feeder(watched))
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
+        if proposal is not None:
+            reached("after-propose")
         return Sight(watched, look=look, proposal=proposal)
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
@@ -146,7 +152,9 @@ class Reconciler:
         speakers = [one.name for one in listing.watched if one.name in record.applications]
         if speakers and speakers[0] != watched.name:
             return None
-        return Sight(watched, progress=self.follower.progress(record, watched, view, listing, now))
+        progress = self.follower.progress(record, watched, view, listing, now)
+        reached("after-follow")
+        return Sight(watched, progress=progress)
 
     def go_on(self, record: RollbackRecord, tick: Tick) -> None:
         """One step of one open rollback, whoever started it."""

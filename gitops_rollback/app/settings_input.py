@@ -218,10 +218,14 @@ def _check(given: _Input, settings: Settings) -> None:
     for index, webhook in enumerate(settings.notifications):
         if webhook.secret_ref and settings.secret(webhook.secret_ref.name) is None:
             given.fault(("notifications", index, "secretRef"), "names a secret that the settings do not offer")
-    if settings.clock is not None:
-        listed = [entry if "://" in entry else f"//{entry}" for entry in settings.allow_origins]
-        if not all(is_loopback(url) for url in (*settings.own_urls, *listed)):
-            given.fault(("clock",), "scaled time is for demos: every origin must be loopback")
+    if settings.clock is not None and not is_all_loopback(settings):
+        given.fault(("clock",), "scaled time is for demos: every origin must be loopback")
+
+
+def is_all_loopback(settings: Settings) -> bool:
+    """True if every origin that the settings name is this machine."""
+    listed = [entry if "://" in entry else f"//{entry}" for entry in settings.allow_origins]
+    return all(is_loopback(url) for url in (*settings.own_urls, *listed))
 
 
 def _check_unique(given: _Input, key: str, names: list[str]) -> None:

@@ -15,10 +15,11 @@ import structlog
 from gitops_rollback import __version__
 from gitops_rollback.adapters.files import watch_files
 from gitops_rollback.adapters.log import configure_logging
+from gitops_rollback.app import crash_points
 from gitops_rollback.app.controller import Controller
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed
-from gitops_rollback.app.settings_input import load_settings, read_settings_pause
+from gitops_rollback.app.settings_input import is_all_loopback, load_settings, read_settings_pause
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.web.probes import ProbeServer
@@ -50,6 +51,7 @@ def command(**flags: object) -> None:
     settings = load_settings(os.environ, given)
     if not settings.repositories:
         raise SettingsInvalid("settings", "no config repository: give --repo URL or GITOPS_ROLLBACK_REPO")
+    crash_points.arm(os.environ.get(crash_points.VARIABLE, ""), is_all_loopback(settings))
     configure_logging(None, settings.secret_values)
     sys.exit(_Service(settings, given).run())
 
@@ -82,6 +84,7 @@ class _Service:
                 self._reload.clear()
                 controller = self._replace(controller)
         ended = controller.join(GRACE_SECONDS)
+        self._runtime.close()
         probes.stop()
         log.info("stopped", clean=ended)
         return 0
@@ -119,6 +122,7 @@ class _Service:
             self.settings = settings
             return controller
         controller.join(GRACE_SECONDS)
+        self._runtime.close()
         self.settings = settings
         self._runtime = replace(self._runtime, parts=parts)
         configure_logging(None, settings.secret_values)

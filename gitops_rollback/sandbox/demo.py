@@ -62,13 +62,17 @@ class Demo:
     def failures(self) -> list[BaseException]:
         return self.world.argocd.failures if self.world.argocd else []
 
-    def start_controller(self) -> None:
-        """The `run` that a user would start, in a process of its own."""
+    def start_controller(self, **more: str) -> None:
+        """The `run` that a user would start, in a process of its own; `more` is set in its environment."""
         state = self._out / "state"
         with self._log.open("ab") as log:
             self._controller = subprocess.Popen(
-                run_command(), env=self.world.environment(state), stdout=log, stderr=log, cwd=self._out
+                run_command(), env=self.world.environment(state, **more), stdout=log, stderr=log, cwd=self._out
             )
+
+    def exit_code(self) -> int | None:
+        """How the controller ended of its own accord; None while it runs, and if none was started."""
+        return self._controller.poll() if self._controller is not None else None
 
     def kill_controller(self) -> None:
         """As a node that dies would."""
@@ -95,7 +99,7 @@ class Demo:
         """True once `condition` holds; `each` is called between two looks."""
         end = time.monotonic() + real_seconds
         while not condition():
-            if time.monotonic() > end or (self._controller is not None and self._controller.poll() is not None):
+            if time.monotonic() > end or self.exit_code() is not None:
                 return False
             if each is not None:
                 each()
