@@ -22,6 +22,7 @@ from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import Advance, Facts, Finish, Land, Note, Progress, Sync, Terminate, next_action
@@ -69,6 +70,7 @@ class Reconciler:
     exclusive: Callable[[], AbstractContextManager[None]]
     ledger: Callable[[Iterable[RollbackRecord]], None]
     report: Callable[[Tick], None] = lambda _tick: None
+    retries: Callable[[], PushRetries] = PushRetries
 
     def tick(self, now: datetime) -> Tick:
         """One round. Raises what the repository itself raises; what one application raises stays with it."""
@@ -103,7 +105,7 @@ class Reconciler:
         """Decide, and do the one next action."""
         match next_action(self._facts(sight, tick), tick.now):
             case Land() as land if sight.look is not None:
-                lander = Lander(self.executor, self.proposer)
+                lander = Lander(self.executor, self.proposer, self.retries())
                 lander.land(land, sight.look, partial(self._decide_anew, sight.watched, tick))
             case Note() as note if sight.look is not None:
                 self.executor.note(note, sight.look)
