@@ -187,6 +187,13 @@ class ConfigRepo(Protocol):
         """First-parent commits of (since, until], newest first. Raises: ObjectMissing."""
         ...
 
+    def recent(self, tip: str, limit: int) -> tuple[Commit, ...]:
+        """The newest first-parent commits up to `tip`, as far as the clone goes; never asks the remote for older ones.
+
+        A commit whose parents are not here is left out. Raises: ObjectMissing if `tip` is unknown.
+        """
+        ...
+
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """True too if they are the same. False if either is unknown here after deepening."""
         ...

@@ -85,7 +85,7 @@ class PolicyStore:
         return replace(found, policies=(*found.policies, *kept))
 
     def _last_valid(self, head: str, path: str) -> Policy | None:
-        for commit in self._repo.commits(None, head, MAX_HISTORY):
+        for commit in self._repo.recent(head, MAX_HISTORY):
             if path not in commit.paths or not commit.parents:
                 continue
             older = self.at(commit.parents[0])

@@ -19,6 +19,7 @@ from pathlib import Path
 from gitops_rollback.adapters.git import history, objects
 from gitops_rollback.adapters.git.clone import REMOTE, Clone
 from gitops_rollback.adapters.git.commits import CommitWriter
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.adapters.git.lock import FileLock
 from gitops_rollback.adapters.git.push import Pusher, require_updates
 from gitops_rollback.adapters.git.remote import RepositorySettings
@@ -29,6 +30,9 @@ from gitops_rollback.core.plan import Reversal
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
 
 HEADS = "refs/heads/"
+KEPT_ANSWERS = 10_000
+KEPT_RANGES = 256
+KEPT_COMMITS = 20_000  # in all ranges together
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class GitConfigRepo:
         self._seen_file = self._clone.directory.with_suffix(".seen.json")
         self._seen_lock = threading.Lock()
         self._atomic = True
+        self._ranges: Kept[tuple[Commit, ...]] = Kept(KEPT_RANGES, KEPT_COMMITS)
+        self._kinships: Kept[bool] = Kept(KEPT_ANSWERS)
 
     @property
     def branch(self) -> str:
@@ -133,6 +139,10 @@ class GitConfigRepo:
 
     def commits(self, since: str | None, until: str, limit: int = 1000) -> tuple[Commit, ...]:
         """As in `ports.ConfigRepo`. Deepens the clone where the range, or `limit`, reaches beyond it."""
+        known = self._ranges.get((since, until, limit))
+        return known if known is not None else self._read_commits(since, until, limit)
+
+    def _read_commits(self, since: str | None, until: str, limit: int) -> tuple[Commit, ...]:
         self._clone.need(until)
         if since is not None:
             self._clone.need(since)
@@ -144,9 +154,19 @@ class GitConfigRepo:
             boundary = self._clone.boundary()
             return not any(commit.sha in boundary for commit in found)
 
-        if not is_whole():
-            self._clone.deepen(is_whole)
+        if is_whole() or self._clone.deepen(is_whole):
+            self._ranges.put((since, until, limit), found)
         return found
+
+    def recent(self, tip: str, limit: int) -> tuple[Commit, ...]:
+        """As in `ports.ConfigRepo`."""
+        known = self._ranges.get((tip, limit))
+        if known is not None:
+            return known
+        self._clone.need(tip)
+        boundary = self._clone.boundary()
+        found = tuple(one for one in history.log(self._git, None, tip, limit) if one.sha not in boundary)
+        return self._ranges.put((tip, limit), found)
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """As in `ports.ConfigRepo`."""
@@ -160,13 +180,15 @@ class GitConfigRepo:
         """`question` of two commits; a no is believed once no missing history can turn it into a yes."""
         if older == newer:
             return self._is_known(older)
+        asked = (question.__name__, older, newer)
+        known = self._kinships.get(asked)
+        if known is not None:
+            return known
         if not (self._is_known(older) and self._is_known(newer)):
             return False
-        if question(self._git, older, newer):
-            return True
-        if not self._clone.may_lead_to(older):
-            return False
-        answer = False
+        answer = question(self._git, older, newer)
+        if answer or not self._clone.may_lead_to(older):
+            return self._kinships.put(asked, answer)
 
         def is_certain() -> bool:
             nonlocal answer
