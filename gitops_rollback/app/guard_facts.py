@@ -30,6 +30,7 @@ from gitops_rollback.core.guards.facts import (
     TakenBack,
     WriterFacts,
 )
+from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.suspects import spec_changed
@@ -42,6 +43,8 @@ QUARANTINE = timedelta(hours=24)
 WRITERS_SEEN = 10
 HISTORY_SEEN = 300
 LINKS = ("160000",)
+MANIFESTS = (".yaml", ".yml", ".json", ".tpl")
+HYDRATED = "hydrator.metadata"
 MERGES_OF_A_HABIT = 3
 MERGED_BRANCH = re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'")  # git's own words
 
@@ -120,8 +123,11 @@ class GuardFactsReader:
         for pattern in look.watched.own.patterns:
             under = pattern.strip("/") if not any(sign in pattern for sign in "*?") else _fixed(pattern)
             for entry in self._repo.files(look.bad_revision, under):
-                if entry.path in look.watched.own and len(found) < MAX_FILES:
-                    found.append(OwnFile(entry.path, self._seen(partial(self._repo.read, entry.blob))))
+                if not entry.path.endswith(MANIFESTS) or entry.path not in look.watched.own:
+                    continue
+                if len(found) == MAX_FILES:
+                    raise ObjectMissing(look.name, f"it has more than {MAX_FILES} manifests, which are not all read")
+                found.append(OwnFile(entry.path, self._seen(partial(self._repo.read, entry.blob))))
         return tuple(found)
 
     def _live(self, look: Look) -> tuple[LiveObject, ...]:
@@ -129,14 +135,17 @@ class GuardFactsReader:
         return tuple(LiveObject(one.desired, one.live) for one in objects)
 
     def _taken_back(self, look: Look, records: Iterable[RollbackRecord], now: datetime) -> tuple[TakenBack, ...]:
+        """The state of the inputs ever, the single files of the last 24 hours; those of every application count."""
         found: list[TakenBack] = []
         for record in records:
             commit, at = record.commit, record.times.get("pushed")
-            if commit is None or at is None or now - at > QUARANTINE:
+            concerns, young = look.name in record.applications, at is not None and now - at <= QUARANTINE
+            if commit is None or at is None or not (concerns or young):
                 continue
-            state = self._seen(partial(self._inputs.of, record.bad_revision, look.watched.own))
-            concerns = look.name in record.applications
-            found.append(TakenBack(at, record.id, state if concerns else None, self._taken_blobs(commit)))
+            state = self._seen(partial(self._inputs.of, record.bad_revision, look.watched.own)) if concerns else None
+            # What a fetch did not bring is on no branch of ours, so nothing was taken back by it.
+            blobs = self._taken_blobs(commit) if young and self._repo.has(commit) else {}
+            found.append(TakenBack(at, record.id, state, blobs))
         return tuple(found)
 
     def _taken_blobs(self, commit: str) -> Mapping[str, str]:
@@ -158,22 +167,23 @@ class GuardFactsReader:
 
     def _pending(self, look: Look, view: View) -> tuple[str, ...]:
         later = self._repo.commits(look.bad_revision, view.heads.branch)
-        return tuple(commit.sha for commit in later if look.watched.own.of(commit.paths))
+        records = view.journal.records.values()
+        own = look.watched.own
+        return tuple(commit.sha for commit in later if own.of(commit.paths) and not ours(commit, records, None))
 
     def _writer(self, look: Look, suspects: Sequence[Commit], reversal: Reversal, view: View) -> WriterFacts:
-        ours = {record.commit for record in view.journal.records.values()}
-        touching = [commit for commit in self._history(view) if _touches(commit, reversal) and commit.sha not in ours]
+        records = view.journal.records.values()
+        touching = [
+            commit for commit in self._history(view) if _touches(commit, reversal) and not ours(commit, records, None)
+        ]
         directories = {posixpath.dirname(path) for path in reversal.paths} | {""}
-        names = {
-            entry.path
-            for directory in sorted(directories)[:20]
-            for entry in self._repo.files(view.heads.branch, directory)
-            if posixpath.dirname(entry.path) in directories
-        }
+        hydrated = any(
+            self._repo.entry_id(view.heads.branch, posixpath.join(directory, HYDRATED)) for directory in directories
+        )
         return WriterFacts(
             hydrated=look.state.hydrated,
             annotations=look.state.annotations,
-            root_files=tuple(sorted(names)),
+            root_files=(HYDRATED,) if hydrated else (),
             authors=tuple(commit.author for commit in touching[:WRITERS_SEEN]),
             copied_from=self._copied_from(suspects),
             merged_from=_merged_from(touching[:WRITERS_SEEN]),
@@ -193,7 +203,7 @@ class GuardFactsReader:
         return ""
 
     def _history(self, view: View) -> tuple[Commit, ...]:
-        return self._repo.commits(None, view.heads.branch, HISTORY_SEEN)
+        return self._repo.recent(view.heads.branch, HISTORY_SEEN)
 
 
 def _operation(look: Look) -> Operation | None:
