@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from gitops_rollback.app.deployed import marked_revisions
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs, taken_back
 from gitops_rollback.app.subject import Look
@@ -15,7 +16,6 @@ from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
-from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
 from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute, last_good, our_revision
 from gitops_rollback.core.sync import DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
@@ -109,7 +109,7 @@ class Blamer:
         revisions = {record.started_at: our_revision(record, feeds) for record in earlier}
         undone = self._undone_states(look, view, [revision for revision in revisions.values() if revision])
         states = {at: self._state(revision, look) for at, revision in revisions.items()}
-        marked = _marked_revisions(view.journal.records.values()) | {
+        marked = marked_revisions(view.journal.records.values()) | {
             revision for at, revision in revisions.items() if revision and states[at] in undone
         }
         good = last_good(
@@ -171,6 +171,7 @@ class Blamer:
             earlier_inputs=frozenset(
                 tree.inputs for tree in past.lived if past.good is not None and tree.since < past.good.started_at
             ),
+            cut=len(commits) >= MAX_RANGE,
         )
 
     def _states(self, commits: Iterable[Commit], good: str | None, look: Look) -> Mapping[str, str]:
@@ -198,18 +199,6 @@ class Blamer:
         if reversal.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or reversal.tree is None:
             return None
         return judge_ground(self._state(reversal.tree, look), past.lived, onset)
-
-
-def _marked_revisions(records: Iterable[RollbackRecord]) -> set[str]:
-    """Revisions that may not come back by themselves: rolled back ones, and rollbacks that did not help."""
-    marked: set[str] = set()
-    for record in records:
-        if record.commit is None:
-            continue
-        marked.add(record.bad_revision)
-        if record.outcome in (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED):
-            marked.add(record.commit)
-    return marked
 
 
 def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None) -> bool | None:

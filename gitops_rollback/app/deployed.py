@@ -1,39 +1,117 @@
-"""Which commits did a deployment bring to an application, and from where is it judged?"""
+"""What did the deployments under suspicion bring to an application, and which policy stood before all of it?
+
+Suspects are looked for since the last good deployment, so the policy that judges them must be older than each of them,
+not only than the newest sync. Whose files are the application's own is said by that policy, too.
+Source: safety.md, Policy in force.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+
+from gitops_rollback.app.view import PolicyStore
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.paths import Paths
+from gitops_rollback.core.deployments import HARD_END
+from gitops_rollback.core.paths import Paths, own_paths
+from gitops_rollback.core.policy import Policy, Target, Timing
+from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
+from gitops_rollback.core.suspects import last_good, our_revision
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Source
 from gitops_rollback.ports import ConfigRepo
 
 
-def brought(repo: ConfigRepo, previous: str | None, bad: str, own: Paths) -> tuple[Commit, ...]:
-    """Commits after `previous` up to `bad` that change the application's own files, newest first.
+@dataclass(frozen=True)
+class Deployed:
+    """What is live in one application: `revision` of our repository by `record`, after the other `records`."""
 
-    Without a known `previous` on the same line only `bad` itself. Raises: ObjectMissing, RepositoryUnavailable.
-    """
-    if previous is not None and not repo.is_ancestor(previous, bad):
-        previous = None
-    commits = repo.commits(previous, bad) if previous else (repo.commit(bad),)
-    return tuple(commit for commit in commits if own.of(commit.paths))
-
-
-def judged_from(commits: tuple[Commit, ...], previous: str | None, bad: str) -> str:
-    """The revision whose policy judges what `brought` found: the first parent of the oldest one."""
-    return commits[-1].parents[0] if commits and commits[-1].parents else previous or bad
+    state: ApplicationState
+    indexes: tuple[int, ...]  # its sources in our repository
+    record: DeploymentRecord
+    records: tuple[DeploymentRecord, ...]
+    revision: str
+    feeds: Callable[[Source], bool]
 
 
-def changed_by_suspect(
-    repo: ConfigRepo, commits: tuple[Commit, ...], head: str, directory: str, path: str = ""
-) -> bool:
-    """True if the newest change of the policy file `path` ("": of any in `directory`) up to `head` is one of `commits`.
+@dataclass(frozen=True)
+class Before:
+    """The policy before all that may be to blame, the own files by its word, and the commits to them, newest first."""
 
-    What a commit under suspicion made of a policy counts for nothing.
-    """
-    if not commits or not commits[-1].parents:
+    policy: tuple[Policy, Target] | None
+    own: Paths
+    commits: tuple[Commit, ...]
+
+
+class PoliciesBefore:
+    """Finds the policy that a deployment cannot have changed. Raises: ObjectMissing, RepositoryUnavailable."""
+
+    def __init__(self, repo: ConfigRepo, policies: PolicyStore) -> None:
+        self._repo = repo
+        self._policies = policies
+
+    def of(self, deployed: Deployed, marked: Collection[str]) -> Before:
+        """Judged from before the widest range first: its policy says, by its window, how far the range reaches.
+
+        `marked` are revisions that were rolled back. A window that a suspect wrote can so not hide that suspect.
+        """
+        since = self._good(deployed, marked, HARD_END)
+        line = self._repo.commits(since, deployed.revision) if since else (self._repo.commit(deployed.revision),)
+        widest = self._before(since, line, deployed)
+        window = widest.policy[0].timing.window if widest.policy else Timing().window
+        nearer = self._good(deployed, marked, window)
+        if nearer is None or nearer == since:
+            return widest
+        return self._before(nearer, tuple(takewhile(lambda commit: commit.sha != nearer, line)), deployed)
+
+    def brought_by_suspect(self, commits: tuple[Commit, ...], head: str, application: ApplicationId) -> bool:
+        """True if the newest change up to `head` of what the policies say of the application is one of `commits`.
+
+        Other changes of the same file or directory do not make it somebody else's word.
+        """
+        if not commits or not commits[-1].parents:
+            return False
+        folder = self._policies.directory.rstrip("/") + "/"
+        for commit in self._repo.commits(commits[-1].parents[0], head):
+            if not commit.parents or not any(path.startswith(folder) for path in commit.paths):
+                continue
+            if self._policies.said(commit.sha, application) != self._policies.said(commit.parents[0], application):
+                return any(commit.sha == suspect.sha for suspect in commits)
         return False
-    folder = directory.rstrip("/") + "/"
-    for commit in repo.commits(commits[-1].parents[0], head):
-        if any(name == path if path else name.startswith(folder) for name in commit.paths):
-            return any(commit.sha == suspect.sha for suspect in commits)
-    return False
+
+    def _good(self, deployed: Deployed, marked: Collection[str], window: timedelta) -> str | None:
+        found = last_good(
+            deployed.records,
+            deployed.record,
+            in_repository=deployed.feeds,
+            window=window,
+            marked=marked,
+            on_line=lambda revision: self._repo.on_first_parent(revision, deployed.revision),
+        )
+        revision = our_revision(found, deployed.feeds) if found else None
+        return None if revision == deployed.revision else revision
+
+    def _before(self, since: str | None, line: tuple[Commit, ...], deployed: Deployed) -> Before:
+        start = since or (line[-1].parents[0] if line and line[-1].parents else deployed.revision)
+        own = self._own(self._policies.naming(start, deployed.state.id), deployed)
+        commits = tuple(commit for commit in line if own.of(commit.paths))
+        judged_from = commits[-1].parents[0] if commits and commits[-1].parents else start
+        policy = self._policies.naming(judged_from, deployed.state.id)
+        own = self._own(policy, deployed)
+        return Before(policy, own, tuple(commit for commit in line if own.of(commit.paths)))
+
+    def _own(self, found: tuple[Policy, Target] | None, deployed: Deployed) -> Paths:
+        return own_paths(deployed.state.sources, deployed.indexes, found[1].paths if found else ())
+
+
+def marked_revisions(records: Iterable[RollbackRecord]) -> set[str]:
+    """Revisions that may not come back by themselves: rolled back ones, and rollbacks that did not help."""
+    marked: set[str] = set()
+    for record in records:
+        if record.commit is None:
+            continue
+        marked.add(record.bad_revision)
+        if record.outcome in (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED):
+            marked.add(record.commit)
+    return marked

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from gitops_rollback.app.deployed import brought, changed_by_suspect, judged_from
+from gitops_rollback.app.deployed import Before, Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View, find_target, names
-from gitops_rollback.core.commit import Commit, is_sha
+from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.deployments import HARD_END, deployments, distinct, source_index
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.paths import Paths, own_paths
@@ -65,8 +65,7 @@ class Judged:
     """What a deployment brought to an application without a policy at the head, and the policy from before it."""
 
     operation: Operation
-    commits: tuple[Commit, ...] = ()
-    policy: tuple[Policy, Target] | None = None
+    before: Before | None = None
 
 
 class Directory:
@@ -79,6 +78,7 @@ class Directory:
         self._engines = engines
         self._policies = policies
         self._urls = (repo.url, *aliases)
+        self._before = PoliciesBefore(repo, policies)
         self._judged: dict[str, Judged] = {}
 
     def look(self, view: View, now: datetime) -> Listing:
@@ -138,15 +138,15 @@ class Directory:
             self._judged.pop(fed.name, None)
             return None
         try:
-            judged = self._judge(fed, operation)
-            directory = self._policies.directory
-            if judged.policy and changed_by_suspect(self._repo, judged.commits, view.heads.branch, directory):
-                return judged.policy
+            before = self._judge(fed, operation, view).before
+            if before is None or before.policy is None:
+                return None
+            suspect = self._before.brought_by_suspect(before.commits, view.heads.branch, fed.state.id)
         except RollbackError:
             return None
-        return None
+        return before.policy if suspect else None
 
-    def _judge(self, fed: Fed, operation: Operation) -> Judged:
+    def _judge(self, fed: Fed, operation: Operation, view: View) -> Judged:
         """What was just deployed, and the policy from before it. The list does not say: ask once a deployment."""
         known = self._judged.get(fed.name)
         if known is not None and known.operation == operation:
@@ -157,10 +157,8 @@ class Directory:
         feeds = partial(self.feeds, state=fed.state)
         bad = our_revision(records[-1], feeds) if records else None
         if bad is not None:
-            previous = our_revision(records[-2], feeds) if len(records) > 1 else None
-            commits = brought(self._repo, previous, bad, fed.own)
-            policy = self._policies.naming(judged_from(commits, previous, bad), fed.state.id)
-            judged = Judged(operation, commits, policy)
+            deployed = Deployed(fed.state, fed.indexes, records[-1], records, bad, feeds)
+            judged = Judged(operation, self._before.of(deployed, marked_revisions(view.journal.records.values())))
         if operation.phase.ended:
             self._judged[fed.name] = judged
         return judged

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.app.deployed import brought, changed_by_suspect, judged_from
+from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
@@ -14,6 +14,7 @@ from gitops_rollback.core.decision import Act, Case, Decision, alarm
 from gitops_rollback.core.deployments import HARD_END, distinct, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
+from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
@@ -30,6 +31,8 @@ class InForce:
     policy: Policy
     target: Target
     known: bool
+    own: Paths
+    removed: bool = False  # a person took the application out of the policies: nobody watches it any more
 
 
 class Observer:
@@ -39,6 +42,7 @@ class Observer:
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
+        self._before = PoliciesBefore(repo, policies)
         self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
 
@@ -47,12 +51,16 @@ class Observer:
         state = self._state(subject, now)
         records = remembered(self._records.get(subject.name, ()), state)
         self._records[subject.name] = records
-        event = watched(state, now, subject.policy.timing.window, records=records)
+        event = watched(state, now, HARD_END, records=records)
         bad = our_revision(event.record, feeds) if event else None
         if event is None or bad is None:
             self._measuring.forget(subject.name)
             return self._unwatched(subject, state, records, event)
-        force = self.in_force(subject, view, event, bad, feeds)
+        force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, records, bad, feeds))
+        if force.removed or watched(state, now, force.policy.timing.window, records=records) is None:
+            self._measuring.forget(subject.name)
+            return self._unwatched(subject, state, records, None, removed=force.removed)
+        subject = replace(subject, own=force.own)
         verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
         case = Case(subject.name, force.policy, force.known, event, verdicts)
         return Look(
@@ -72,29 +80,26 @@ class Observer:
         if state is None or bad is None:
             raise StalledError(subject.name, "no commit of this repository is deployed to it", Reason.NO_COMMIT)
         event = SyncEvent(subject.id, known[-1], known[-2] if len(known) > 1 else None)
-        force = self.in_force(subject, view, event, bad, feeds)
+        force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, known, bad, feeds))
+        subject = replace(subject, own=force.own)
         verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
         case = Case(subject.name, force.policy, force.known, event, verdicts)
         return Look(subject, state, force.policy, force.target, case, because, known, event, bad)
 
-    def in_force(
-        self, subject: Watched, view: View, event: SyncEvent, bad: str, feeds: Callable[[Source], bool]
-    ) -> InForce:
+    def in_force(self, subject: Watched, view: View, deployed: Deployed) -> InForce:
         """The policy at the first parent of the oldest commit that may be to blame, tightened by the head's."""
-        previous = our_revision(event.previous, feeds) if event.previous else None
-        commits = brought(self._repo, previous, bad, subject.own)
-        found = self._policies.naming(judged_from(commits, previous, bad), subject.id)
+        before = self._before.of(deployed, marked_revisions(view.journal.records.values()))
         head = self._policies.naming(view.heads.branch, subject.id)
-        if found is None:
-            return InForce(subject.policy, subject.target, known=False)
+        if before.policy is None:
+            return InForce(subject.policy, subject.target, known=False, own=subject.own)
+        found, named = before.policy
         newest = head[0] if head else None
-        if head is None and (found[0].path in view.policies.broken or _is_refused(found[1], view)):
-            newest = found[0]  # a file that cannot be read takes nothing away: the last valid policy keeps judging
-        path = head[0].path if head else ""
-        by_suspect = changed_by_suspect(self._repo, commits, view.heads.branch, self._policies.directory, path)
-        policy = restrict(found[0], newest, by_suspect)
-        target = next((target for target in policy.targets if target.name == found[1].name), found[1])
-        return InForce(policy, target, known=True)
+        if head is None and (found.path in view.policies.broken or _is_refused(named, view)):
+            newest = found  # a file that cannot be read takes nothing away: the last valid policy keeps judging
+        by_suspect = self._before.brought_by_suspect(before.commits, view.heads.branch, subject.id)
+        policy = restrict(found, newest, by_suspect)
+        target = next((target for target in policy.targets if target.name == named.name), named)
+        return InForce(policy, target, known=True, own=before.own, removed=newest is None and not by_suspect)
 
     def _state(self, subject: Watched, now: datetime) -> ApplicationState:
         """The full state where a sync may be under watch; the listing's summary says enough of all the others."""
@@ -107,11 +112,18 @@ class Observer:
         return state
 
     def _unwatched(
-        self, subject: Watched, state: ApplicationState, records: tuple[DeploymentRecord, ...], event: SyncEvent | None
+        self,
+        subject: Watched,
+        state: ApplicationState,
+        records: tuple[DeploymentRecord, ...],
+        event: SyncEvent | None,
+        removed: bool = False,
     ) -> Look:
         case = Case(subject.name, subject.policy, True, None)
         decision = Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
-        if state.malformed:
+        if removed:
+            decision = Decision(Act.LEAVE, Reason.NO_POLICY, "no policy at the head names this application any more")
+        elif state.malformed:
             decision = Decision(Act.LEAVE, Reason.ENGINE_UNCLEAR, state.malformed)
         elif event is not None:
             decision = Decision(Act.LEAVE, Reason.NO_COMMIT, "what was deployed is no commit of this repository")
@@ -130,7 +142,15 @@ class Observer:
         )
 
     def remember_health(self, states: Iterable[ApplicationState], now: datetime) -> None:
-        """Keep the engine's word about each application, so that a later sync has a word from before it."""
+        """Keep the engine's word about each application, so that a later sync has a word from before it.
+
+        Of an application that its engine no longer lists nothing is kept; an engine that is silent takes nothing away.
+        """
+        states = tuple(states)
+        listed, engines = {str(state.id) for state in states}, {state.id.instance for state in states}
+        for memory in (self._records, self._healths):
+            for name in [name for name in memory if name not in listed and name.split("/", 1)[0] in engines]:
+                memory.pop(name, None)
         for state in states:
             known = self._healths.get(str(state.id), ())
             if not known or known[-1][1] is not state.health:

@@ -36,7 +36,19 @@ class Proposer:
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         """Raises: RepositoryUnavailable."""
         blame = self._blamer.blame(look, view, listing, self._directory.feeder(look.watched))
-        return self._proposal(look, blame, view, listing, now)
+        return self._proposal(look, self._within_policy(look, blame), view, listing, now)
+
+    def _within_policy(self, look: Look, blame: Blame) -> Blame:
+        """Nothing is automatic by a policy that one of the suspects may have written."""
+        blamed, judged_by = blame.attribution, look.policy.revision
+        oldest = blamed.suspects[-1].commit if blamed.suspects else None
+        if oldest is None or not blamed.automatic or not look.case.in_force:
+            return blame
+        if any(self._repo.is_ancestor(judged_by, parent) for parent in oldest.parents[:1]):
+            return blame
+        message = f"{oldest.sha[:12]} is older than the policy that judges it"
+        doubted = replace(blamed, automatic=False, reason=Reason.NO_POLICY_IN_FORCE, message=message)
+        return replace(blame, attribution=doubted)
 
     def propose_named(
         self, look: Look, view: View, listing: Listing, now: datetime, since: str = "", only: str = ""

@@ -97,6 +97,11 @@ class PolicyStore:
         """The policy and target that name `application` at `revision`."""
         return find_target(self.at(revision), application)
 
+    def said(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
+        """As `naming`, without where and when it was said: equal answers judge alike."""
+        found = self.naming(revision, application)
+        return (replace(found[0], revision="", path=""), found[1]) if found else None
+
     def _load(self, revision: str) -> PolicySet:
         entries = self._repo.files(revision, self.directory)[: MAX_POLICY_FILES + 1]
         return load_policies((self._file(entry.path, entry.mode, entry.blob) for entry in entries), revision)

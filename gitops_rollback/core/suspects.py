@@ -62,6 +62,7 @@ class RangeFacts:
     our_commits: frozenset[str] = frozenset()
     inputs: Mapping[str, str] = field(default_factory=dict)
     earlier_inputs: frozenset[str] = frozenset()
+    cut: bool = False  # the range holds older commits that were not read
 
 
 def our_revision(record: DeploymentRecord, in_repository: Callable[[Source], bool]) -> str | None:
@@ -97,16 +98,17 @@ def last_good(
     revisions that the journal calls bad, rolled back or unverified. Living exactly `window` is enough. Being deployed
     again unchanged does not start a new life.
     """
-    eligible: list[DeploymentRecord] = []
-    for record in earlier_records(records, bad):
+
+    def is_eligible(record: DeploymentRecord) -> bool:
         revision = our_revision(record, in_repository)
-        if revision is not None and revision not in marked and on_line(revision):
-            eligible.append(record)
-    lives = _lives(earlier_records(records, bad), bad)
-    for record in eligible:
-        if lives[record.started_at] >= window:
-            return record
-    return eligible[-1] if eligible else None
+        return revision is not None and revision not in marked and on_line(revision)
+
+    # `on_line` is the dear question: it is asked only where its answer can decide.
+    earlier = earlier_records(records, bad)
+    lives = _lives(earlier, bad)
+    lived = (record for record in earlier if lives[record.started_at] >= window and is_eligible(record))
+    oldest_first = (record for record in reversed(earlier) if is_eligible(record))
+    return next(lived, None) or next(oldest_first, None)
 
 
 def _lives(newest_first: Sequence[DeploymentRecord], bad: DeploymentRecord) -> dict[datetime, timedelta]:
@@ -148,6 +150,9 @@ def attribute(facts: RangeFacts) -> Attribution:
         return Attribution((), False, reason, message, parts.others, good)
     chosen, ground = _choose(facts, parts.suspects)
     obstacle, message = _obstacle(parts, ground)
+    if facts.cut and obstacle is None:
+        obstacle = Reason.UNKNOWN_GROUND
+        message = f"the range is longer than the {len(facts.commits)} commits that are read; more may be to blame"
     left = tuple((s.commit, "not the sync closest to the onset") for s in parts.suspects if s not in chosen)
     return Attribution(chosen, obstacle is None, obstacle, message, parts.others + left, good)
 
