@@ -189,7 +189,8 @@ def _sort(facts: RangeFacts) -> _Sorted:
             others.append((commit, "deployed after the onset"))
             continue
         if commit.sha in facts.our_commits:
-            ours.append(candidate)
+            if own:  # a rollback of another application explains nothing here
+                ours.append(candidate)
             others.append((commit, "our own commit is never a suspect"))
             continue
         if shared_paths(commit.paths, (*facts.applications, facts.own)):

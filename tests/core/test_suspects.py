@@ -241,6 +241,14 @@ def test_a_failure_right_after_our_commit_is_for_a_person_even_with_other_suspec
     assert (names(found), found.automatic, found.reason) == (["a"], False, Reason.OUR_OWN_COMMIT)
 
 
+def test_our_rollback_of_another_application_explains_nothing_here() -> None:
+    elsewhere = a_commit("b", "apps/api/deployment.yaml")
+    records = (GOOD, a_record("b", 190))
+    facts = a_range((elsewhere, A), records, our_commits=frozenset({elsewhere.sha}))
+    found = attribute(replace(facts, applications=(*facts.applications, Paths(("apps/api/**",)))))
+    assert (names(found), found.automatic, found.reason) == (["a"], True, None)
+
+
 def test_a_new_commit_after_our_rollback_may_be_undone_again() -> None:
     records = (GOOD, a_record("a", 140), a_record("b", 160), a_record("c", 190))
     inputs = {GOOD.revisions[0]: "good", A.sha: "bad", B.sha: "good", C.sha: "other"}
