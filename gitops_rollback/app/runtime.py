@@ -105,7 +105,7 @@ class Runtime:
         else:
             executor = Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock)
         return Reconciler(
-            viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock),
+            viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
             observer=Observer(repo, policies, measuring),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),

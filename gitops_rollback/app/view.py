@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gitops_rollback.adapters.policies.document import MAX_BYTES
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
-from gitops_rollback.core.commit import REGULAR_MODE
+from gitops_rollback.core.commit import REGULAR_MODE, Commit
 from gitops_rollback.core.errors import ObjectMissing, StalledError
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
@@ -28,6 +28,7 @@ MAX_CACHED_TREES = 64
 MAX_POLICY_FILES = 1000
 MAX_HISTORY = 200  # commits that are searched for the last valid state of a policy
 VANISHED_TICKS = 2
+REMEMBERED = 1000  # commits that are searched for ours where there is no journal
 
 
 @dataclass(frozen=True)
@@ -140,14 +141,21 @@ class Viewer:
     """Fetches and reads. Remembers only what must be noticed when it vanishes."""
 
     def __init__(
-        self, repo: ConfigRepo, journal_repo: ConfigRepo, journal: Journal, policies: PolicyStore, clock: Clock
+        self,
+        repo: ConfigRepo,
+        journal_repo: ConfigRepo,
+        journal: Journal,
+        policies: PolicyStore,
+        clock: Clock,
+        committer: str = "",
     ) -> None:
-        """`journal_repo` is `repo` itself unless the settings put the journal elsewhere."""
+        """`journal_repo` is `repo` itself unless the settings put the journal elsewhere. `committer` is ours."""
         self._repo = repo
         self._journal_repo = journal_repo
         self._journal = journal
         self._policies = policies
         self._clock = clock
+        self._committer = committer
         self._control_seen = False
         self._control_missing = 0
 
@@ -159,10 +167,32 @@ class Viewer:
         return View(
             at=self._clock.now(),
             heads=heads,
-            journal=self._journal.read(heads.journal),
+            journal=self._memory(heads),
             policies=self._policies.at_head(heads.branch),
             pauses=self._pauses(heads),
         )
+
+    def _memory(self, heads: Heads) -> JournalView:
+        """The journal without what never came to be: a record that was written before a push that did not land."""
+        found = self._journal.read(heads.journal)
+        if heads.journal is None and any(
+            self._is_ours(commit) for commit in self._repo.recent(heads.branch, REMEMBERED)
+        ):
+            trouble = "the branch holds our commits, but the journal is gone: a person must restore its branch"
+            return replace(found, trouble=found.trouble or trouble)
+        never = [record.id for record in found.records.values() if self._never_landed(record, heads.branch)]
+        if not never:
+            return found
+        return replace(found, records={name: one for name, one in found.records.items() if name not in never})
+
+    def _is_ours(self, commit: Commit) -> bool:
+        return bool(self._committer) and self._committer in commit.committer and "Rollback-Id" in commit.trailers
+
+    def _never_landed(self, record: RollbackRecord, head: str) -> bool:
+        """The fetch has just read the branch: what it did not bring is not there. A late push finds another head."""
+        if record.phase is not Phase.PUSHING or record.commit is None:
+            return False
+        return not self._repo.has(record.commit) or not self._repo.is_ancestor(record.commit, head)
 
     def _pauses(self, heads: Heads) -> tuple[PauseState, PauseState]:
         self._control_missing = 0 if heads.control else self._control_missing + 1
