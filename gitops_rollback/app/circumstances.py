@@ -9,7 +9,7 @@ from datetime import datetime
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.outbreaks import Alarm, Outbreak
 from gitops_rollback.app.subject import Look
-from gitops_rollback.app.view import View
+from gitops_rollback.app.view import REMEMBERED, View
 from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.errors import ObjectMissing
 from gitops_rollback.core.ownership import rolled_back_before
@@ -65,17 +65,14 @@ class Surroundings:
         return f"{len(self._unseen)} applications have not been looked at since the start"
 
     def _journal_trouble(self, look: Look, view: View) -> str:
-        """Commits of ours without a journal: what was done before is not known, so nothing is done now."""
+        """Commits of ours that the journal does not know: what was done before is not known, so nothing is done now."""
         if view.journal.trouble:
             return view.journal.trouble
-        if view.heads.journal is not None:
-            return ""
-        try:
-            commits = self.repo.commits(look.bad_revision, view.heads.branch)
-        except ObjectMissing:
-            commits = ()
-        if any(self.committer in commit.committer and "Rollback-Id" in commit.trailers for commit in commits):
-            return "the branch holds our commits, but the journal is gone: run `gitops-rollback journal rebuild`"
+        for commit in self.repo.recent(view.heads.branch, REMEMBERED):
+            named = commit.trailers.get("Rollback-Id", ()) if self.committer in commit.committer else ()
+            concerns = look.name in commit.trailers.get("Rollback-Application", ()) or look.watched.own.of(commit.paths)
+            if named and concerns and not any(identity in view.journal.records for identity in named):
+                return f"the journal does not know our own commit {commit.sha[:12]} ({named[0]})"
         return ""
 
     def _rolled_back(self, look: Look, proposal: Proposal, view: View) -> str:
@@ -87,18 +84,20 @@ class Surroundings:
 
     def _settled(self, look: Look, view: View) -> str:
         """This very rollback has ended without a push of its own: a person's or a guard's no, or a held one."""
-        record = view.journal.records.get(rollback_id(self.repo.name, look.name, look.bad_revision))
-        if record is None or record.phase is not Phase.DONE or record.commit is not None:
-            return ""
-        if record.outcome is RollbackOutcome.SUPERSEDED:
-            return ""
-        return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
+        own = rollback_id(self.repo.name, look.name, look.bad_revision)
+        for record in view.journal.records.values():
+            same = look.name in record.applications and record.bad_revision == look.bad_revision
+            if not (same or record.id == own) or record.phase is not Phase.DONE or record.commit is not None:
+                continue
+            if record.outcome is not RollbackOutcome.SUPERSEDED:
+                return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
+        return ""
 
 
 def _part_of(look: Look, outbreak: Outbreak) -> str:
     """In an incident with one culprit the first application speaks for all."""
     incident = outbreak.incident_of(look.name)
-    if incident is None or incident.culprit is None or incident.applications[0] == look.name:
+    if incident is None or incident.culprit is None or outbreak.speaker_of(incident) == look.name:
         return ""
-    first, count = incident.applications[0], len(incident.applications)
+    first, count = outbreak.speaker_of(incident), len(incident.applications)
     return f"{first} is rolled back for all {count} applications that have {incident.culprit[:12]}"

@@ -6,7 +6,7 @@ done is only known from the world, so a crash after any line is just a new look.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from gitops_rollback.core.errors import CredentialsRejected, Reason, RollbackErr
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance, merge
 from gitops_rollback.ports import (
     Clock,
     ConfigRepo,
@@ -84,21 +84,31 @@ class Executor:
         self._flushed_at = clock.now()
         self._told: dict[str, None] = {}
         self._started = not announces
+        self._trouble = ""
         self.writable = True
 
-    def see(self, view: View) -> None:
+    def see(self, view: View) -> View:
         """Take the heads of a new view; the first one also tells which decisions were written before.
 
-        The first one writes a `started` entry, too: it proves that the journal can be written before it is needed.
+        The first one writes a `started` entry, too: it proves that the journal can be written before it is needed. A
+        lost journal is not begun anew. What could not be written yet is part of the view that comes back.
         """
-        self._journal_head = view.heads.journal
+        self._journal_head, self._trouble = view.heads.journal, view.journal.trouble
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
             if known is None or known.at < entry.at:
                 self._newest[entry.application] = entry
         if not self._started:
             self._started = True
-            self.writable = self._write((), (started(self._clock.now(), __version__),))
+            self._write((), (started(self._clock.now(), __version__),))
+        return self._with_unwritten(view)
+
+    def _with_unwritten(self, view: View) -> View:
+        if not self._unwritten:
+            return view
+        known = view.journal.records
+        mine = {name: merge(known.get(name, record), record) for name, record in self._unwritten.items()}
+        return replace(view, journal=replace(view.journal, records={**known, **mine}))
 
     # People and journal
 
@@ -134,7 +144,7 @@ class Executor:
     def flush(self, at_once: bool = False) -> None:
         """Write what was left alone, at most once in ten minutes or `at_once`; never in the way of a rollback."""
         due_now = at_once or self._clock.now() - self._flushed_at >= BATCH_EVERY
-        if self._unwritten or (self._batch and due_now):
+        if self._unwritten or not self.writable or (self._batch and due_now):
             self._write((), ())
 
     def tell(self, message: Message) -> None:
@@ -147,27 +157,43 @@ class Executor:
         self._notifier.tell(message)
 
     def _write(self, records: Sequence[RollbackRecord], entries: Sequence[DecisionEntry]) -> bool:
-        """One journal commit for these, for all that is batched and for what could not be written before."""
+        """One journal commit for these, for all that is batched and for what could not be written before.
+
+        What cannot be written is kept, and never stands in the way of telling people.
+        """
         pending = {**self._unwritten, **{record.id: record for record in records}}
         lines = [*self._batch, *entries]
+        try:
+            result = self._push_lines(pending, lines)
+        except RollbackError as error:
+            result = PushResult(PushOutcome.UNKNOWN, {}, str(error))
+        if result.outcome is PushOutcome.LANDED:
+            self._batch, self._unwritten, self.writable = [], {}, True
+            self._flushed_at = self._clock.now()
+            self._told.pop(f"journal/{self._repo.name}", None)
+            return True
+        self._unwritten, self._batch = pending, lines[-MAX_BATCH:]
+        self.writable = self.writable and not any(entry.action == "started" for entry in self._batch)
+        self._page_unwritable(result)
+        return False
+
+    def _push_lines(self, pending: Mapping[str, RollbackRecord], lines: Sequence[DecisionEntry]) -> PushResult:
+        result = PushResult(PushOutcome.PROTECTED, {}, self._trouble)
+        if self._trouble:
+            return result
         for _ in range(JOURNAL_TRIES):
             commit = self._journal.commit(self._journal_head, pending.values(), lines, self._clock.now())
             if commit == self._journal_head:
-                return True
+                return PushResult(PushOutcome.LANDED, {})
             reached("before-write")
             result = self._journal_repo.push((RefUpdate(self._journal.ref, commit, self._journal_head),))
             reached("after-write")
             if result.outcome is PushOutcome.LANDED:
-                self._journal_head, self._batch, self._unwritten = commit, [], {}
-                self._flushed_at = self._clock.now()
-                return True
+                self._journal_head = commit
             if result.outcome is not PushOutcome.REJECTED:
-                break
+                return result
             self._journal_head = self._journal_repo.fetch().journal
-        self._unwritten = pending
-        self._batch = lines[-MAX_BATCH:]
-        self._page_unwritable(result)
-        return False
+        return result
 
     def _page_unwritable(self, result: PushResult) -> None:
         text = f"the journal could not be written: {result.message or result.outcome.value}"
@@ -210,9 +236,7 @@ class Executor:
         journal = RefUpdate(self._journal.ref, note, self._journal_head)
         reached("journal-commit-built")
         if self._journal_repo is not self._repo:
-            if self._write((record,), (entry,)):
-                return self._repo.push((branch,))
-            return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
+            return self._push_after_journal(branch, record, entry)
         reached("before-push")
         result = self._repo.push((branch, journal))
         reached("after-push")
@@ -221,9 +245,22 @@ class Executor:
             return result
         if result.refs.get(journal.ref) is not PushOutcome.PROTECTED:
             return result
-        self._unwritten[record.id] = record
         self._page_unwritable(result)
-        return self._repo.push((branch,))
+        alone = self._repo.push((branch,))
+        if alone.outcome is PushOutcome.LANDED:
+            self._unwritten[record.id], self._batch = record, lines[-MAX_BATCH:]
+        return alone
+
+    def _push_after_journal(self, branch: RefUpdate, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
+        """The entry says `Pushing` until the branch has it: one whose commit never lands counts for nothing."""
+        step = replace(record.steps[-1], pushed_at=None)
+        times = {name: at for name, at in record.times.items() if name != "pushed"}
+        if not self._write((replace(record, phase=Phase.PUSHING, steps=(step,), times=times),), (entry,)):
+            return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
+        result = self._repo.push((branch,))
+        if result.outcome is PushOutcome.LANDED:
+            self._write((record,), ())
+        return result
 
     # An open rollback
 

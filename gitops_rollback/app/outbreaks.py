@@ -43,9 +43,14 @@ class Outbreak:
 
     incidents: tuple[Incident, ...] = ()
     too_many: str = ""
+    raised: frozenset[str] = frozenset()  # the applications that raise an alarm at this very tick
 
     def incident_of(self, application: str) -> Incident | None:
         return incident_of(application, self.incidents)
+
+    def speaker_of(self, incident: Incident) -> str:
+        """Who acts for all: the first that still raises an alarm; one that was red a while ago says nothing now."""
+        return next((name for name in incident.applications if name in self.raised), incident.applications[0])
 
 
 @dataclass
@@ -70,7 +75,8 @@ class Outbreaks:
         calm = frozenset(quiet) | self._controls(listing, quiet, suspects, now)
         observed = [self._observed(one, suspects, calm, listing) for one in listing.watched]
         incidents = group(observed)
-        return Outbreak(incidents, breaker(incidents, len(listing.watched)))
+        raised = frozenset(alarm.look.name for alarm in alarms)
+        return Outbreak(incidents, breaker(incidents, len(listing.watched)), raised)
 
     def _recall(self, view: View, now: datetime) -> None:
         for record in view.journal.records.values():

@@ -169,8 +169,7 @@ class Reconciler:
 
     def see_now(self) -> View:
         """Fetch and read; whoever writes afterwards writes on top of this. Raises what the repository raises."""
-        view = self.viewer.look()
-        self.executor.see(view)
+        view = self.executor.see(self.viewer.look())
         self.ledger(view.journal.records.values())
         return view
 

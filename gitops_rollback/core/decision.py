@@ -318,8 +318,8 @@ _AFTER_BLAME: tuple[Callable[[Decision, Proposal, Circumstances, datetime], Deci
     _hold_without_memory,  # what was done before must be known before anything is done
     _wait_until_all_are_seen,  # one red application looks different when all are red
     _leave_what_is_settled,
+    _leave_what_is_undone,  # nothing is left to do, so nobody is asked about doing it twice
     _hold_what_was_rolled_back,  # at most once, and no ping-pong
-    _leave_what_is_undone,
     _page_on_mass_event,
     _leave_to_the_incident,
     _hold_what_came_back,  # promise 9

@@ -50,6 +50,7 @@ from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSour
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
+_FIRST = b"commit refs/heads/main\ncommitter A Person <person@example.com> 1700000000 +0000\ndata 5\nFirst\n"
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(seconds=15)
@@ -274,6 +275,7 @@ class World:
         self.metrics = MemoryMetrics()
         self.engine = MemoryEngine(self.url, self.head, self.clock)
         self.replicas: list[Replica] = []
+        self.others: list[GitConfigRepo] = []
 
     @property
     def url(self) -> str:
@@ -301,29 +303,44 @@ class World:
         settings = RepositorySettings("shop/config", self.url, self.folder / name, allow_file=True, author=AUTHOR)
         return GitConfigRepo(settings)
 
-    def replica(self, name: str = "one", wrap: Callable[[GitConfigRepo], ConfigRepo] = lambda repo: repo) -> Replica:
-        """A controller that has not looked at anything yet."""
+    def replica(self, name: str = "one", journal: str = "") -> Replica:
+        """A controller that has not looked at anything yet; `journal` names another bare repository for its memory."""
         repo, told = self.clone(name), Told()
-        reconciler = reconciler_of(wrap(repo), self, told)
+        reconciler = reconciler_of(repo, self, told, self.elsewhere(name, journal) if journal else repo)
         replica = Replica(repo, reconciler, told, self.clock)
         self.replicas.append(replica)
         return replica
 
+    def elsewhere(self, name: str, journal: str) -> GitConfigRepo:
+        """A clone of a repository that holds nothing but a first commit, and the journal later."""
+        bare = self.folder / f"{journal}.git"
+        if not bare.exists():
+            _git("init", "-q", "--bare", "-b", "main", str(bare))
+            _git("--git-dir", str(bare), "config", "uploadpack.allowFilter", "true")
+            _git("--git-dir", str(bare), "fast-import", "--quiet", content=_FIRST)
+        settings = RepositorySettings(
+            "shop/memory", f"file://{bare}", self.folder / name, allow_file=True, author=AUTHOR
+        )
+        self.others.append(GitConfigRepo(settings))
+        return self.others[-1]
+
     def close(self) -> None:
         for replica in self.replicas:
             replica.close()
+        for repo in self.others:
+            repo.close()
 
 
-def reconciler_of(repo: ConfigRepo, world: World, told: Told) -> Reconciler:
+def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: ConfigRepo) -> Reconciler:
     """The parts as the runtime wires them, without threads; what an action raises is raised."""
     policies, inputs, ledger = PolicyStore(repo, POLICIES), Inputs(repo), Ledger()
-    journal = GitJournal(repo)
+    journal = GitJournal(journal_repo)
     source: MetricSource = world.metrics
     measuring = Measuring(lambda settings: source)
     directory = Directory(repo, (world.engine,), policies)
-    executor = Executor(repo, repo, journal, told, world.clock)
+    executor = Executor(repo, journal_repo, journal, told, world.clock)
     return Reconciler(
-        viewer=Viewer(repo, repo, journal, policies, world.clock),
+        viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
         observer=Observer(repo, policies, measuring),
         proposer=Proposer(
