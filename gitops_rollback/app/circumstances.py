@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.notices import Notice, about_damage, about_mass_event, about_pauses
 from gitops_rollback.app.outbreaks import Alarm, Outbreak
 from gitops_rollback.app.subject import Look
-from gitops_rollback.app.view import REMEMBERED, View
+from gitops_rollback.app.view import View
 from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.errors import ObjectMissing
+from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, rollback_id
 from gitops_rollback.core.stop import PauseState, stopped
@@ -28,15 +30,21 @@ class Surroundings:
     settings_pause: Callable[[], PauseState]
     committer: str
     _seen: set[str] = field(default_factory=set)
-    _ticks: int = 0
-    _unseen: tuple[str, ...] = ()
+    _missed: dict[str, int] = field(default_factory=dict)  # ticks in a row without a look
+    _alarmed: dict[str, int] = field(default_factory=dict)  # ticks in a row with an alarm
+    _pending: set[str] = field(default_factory=set)
+    _listing: Listing | None = None
 
-    def see(self, listing: Listing, looked_at: Sequence[str]) -> None:
-        """Take note of a tick: which applications there are, and which could be looked at."""
+    def see(self, listing: Listing, view: View, looks: Sequence[Look]) -> None:
+        """Take note of a tick: which applications there are, which could be looked at, and which may turn red."""
+        self._listing = listing
         names = {watched.name for watched in listing.watched}
-        self._ticks += 1
-        self._seen = (self._seen | set(looked_at)) & names
-        self._unseen = tuple(sorted(names - self._seen))
+        looked_at = {look.name for look in looks} | {name for name in names if view.open_record(name) is not None}
+        self._seen = (self._seen | looked_at) & names
+        self._missed = {name: self._missed.get(name, 0) + 1 for name in names - looked_at}
+        self._pending = {look.name for look in looks if look.is_pending}
+        alarmed = [look.name for look in looks if look.raised.raises_alarm]
+        self._alarmed = {name: self._alarmed.get(name, 0) + 1 for name in alarmed}
 
     def around(self, alarm: Alarm, view: View, outbreak: Outbreak, now: datetime, writable: bool) -> Circumstances:
         """Everything that stands around this application's alarm."""
@@ -45,7 +53,7 @@ class Surroundings:
             stopped=self.stopped(look, view, now),
             suspended=f"policy {look.policy.name} is suspended" if look.policy.suspend else "",
             journal_trouble=self._journal_trouble(look, view),
-            unsettled=self._unsettled(),
+            unsettled=self._unsettled(alarm),
             settled=self._settled(look, view),
             rolled_back=self._rolled_back(look, proposal, view),
             mass_event=outbreak.too_many,
@@ -53,16 +61,35 @@ class Surroundings:
             unwritable="" if writable else "the journal could not be written to at the start",
         )
 
+    def notices(self, view: View, listing: Listing, outbreak: Outbreak, now: datetime) -> Iterator[Notice]:
+        """What must be known of the whole repository. A name is odd only while every engine shows its applications."""
+        known = () if listing.problems else listing.watched
+        names = {name for one in known for name in (one.name, one.target.name)}
+        yield from about_pauses((self.settings_pause(), *view.pauses), names, now)
+        yield from about_damage(view.journal.damaged)
+        yield from about_mass_event(outbreak.too_many)
+
     def stopped(self, look: Look, view: View, now: datetime) -> str:
         """Which of the three doors stops this application, in words; "" if none does."""
         control, head = view.pauses
         stop = stopped(look.name, now, self.settings_pause(), control, head, (look.target.name,))
         return stop.message if stop else ""
 
-    def _unsettled(self) -> str:
-        if not self._unseen or self._ticks >= UNSETTLED_TICKS:
+    def _unsettled(self, alarm: Alarm) -> str:
+        """One red application looks different when others are red, so those are awaited, but not for long.
+
+        Awaited are those not seen since the start; those that may turn red and have a suspect too; and so many that
+        may turn red that all together would be a mass event. One that hangs delays nobody.
+        """
+        if self._alarmed.get(alarm.look.name, 0) > UNSETTLED_TICKS:
             return ""
-        return f"{len(self._unseen)} applications have not been looked at since the start"
+        late = {name for name, missed in self._missed.items() if missed < UNSETTLED_TICKS}
+        maybe = (late | self._pending) - {alarm.look.name}
+        watched = [one for one in (self._listing.watched if self._listing else ()) if one.name in maybe]
+        sharing = any(one.own.of(suspect.paths) for one in watched for suspect in alarm.suspects)
+        if late - self._seen or sharing or len(maybe) + 1 >= MANY_OF_SHARE:
+            return f"{len(maybe)} other applications may turn red, or have not been looked at in this round"
+        return ""
 
     def _journal_trouble(self, look: Look, view: View) -> str:
         """Commits of ours that the journal does not know: what was done before is not known, so nothing is done now."""

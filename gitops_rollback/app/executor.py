@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 from gitops_rollback import __version__
 from gitops_rollback.app.crash_points import reached
 from gitops_rollback.app.directory import Listing
-from gitops_rollback.app.records import entry_of, message_about_decision, message_about_record, open_record
+from gitops_rollback.app.notices import Notice
+from gitops_rollback.app.records import (
+    entry_about,
+    entry_of,
+    message_about_decision,
+    message_about_notice,
+    message_about_record,
+    open_record,
+)
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
@@ -126,7 +134,18 @@ class Executor:
         record = self._record_of_note(note, look)
         self._write((record,) if record else (), (entry,))
         reached("note-written")
-        self.tell(message_about_decision(note.decision, look, note.plan, record))
+        if note.decision.reason is not Reason.MASS_EVENT:  # the repository's notice speaks for all of them
+            self.tell(message_about_decision(note.decision, look, note.plan, record))
+
+    def announce(self, notice: Notice) -> None:
+        """Keep and tell what concerns the whole repository, where it says something new."""
+        entry = entry_about(notice, self._clock.now())
+        known = self._newest.get(entry.application)
+        if not due(known, entry) or (known is None and not notice.state):
+            return
+        self._newest[entry.application] = entry
+        self._write((), (entry,))
+        self.tell(message_about_notice(notice, self._repo.name, entry.at))
 
     def _record_of_note(self, note: Note, look: Look) -> RollbackRecord | None:
         """A finished plan gets a record, so that a person can approve it; a terminal no gets one, so that it stays."""

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.executor import Landing
-from gitops_rollback.app.records import entry_of, message_about_decision
+from gitops_rollback.app.notices import Notice
+from gitops_rollback.app.records import entry_about, entry_of, message_about_decision, message_about_notice
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
@@ -52,11 +53,21 @@ class ObservingExecutor:
             return
         self._newest[look.name] = entry
         self._append(entry, plan)
-        if decision.act.tells:
+        if decision.act.tells and decision.reason is not Reason.MASS_EVENT:
             told = (
                 decision if decision.act is not Act.ROLL_BACK else Decision(Act.ASK, decision.reason, decision.message)
             )
             self.tell(message_about_decision(told, look, plan, None))
+
+    def announce(self, notice: Notice) -> None:
+        """Keep and tell what concerns the whole repository, where it says something new."""
+        entry = entry_about(notice, self._clock.now())
+        known = self._newest.get(entry.application)
+        if not due(known, entry) or (known is None and not notice.state):
+            return
+        self._newest[entry.application] = entry
+        self._append(entry, None)
+        self.tell(message_about_notice(notice, self._out.name.removesuffix(".decisions.jsonl"), entry.at))
 
     def _append(self, entry: DecisionEntry, plan: Plan | None) -> None:
         if plan is not None:

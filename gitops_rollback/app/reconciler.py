@@ -80,10 +80,12 @@ class Reconciler:
         self.observer.remember_health([fed.state for fed in listing.fed], now)
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
-        self.surroundings.see(listing, [sight.watched.name for sight in sights])
+        self.surroundings.see(listing, view, [sight.look for sight in sights if sight.look])
         self.report(tick)
         reached("after-look")
         with self.exclusive():
+            for notice in self.surroundings.notices(view, listing, tick.outbreak, now):
+                self.isolated(notice.subject, partial(self.executor.announce, notice))
             for sight in sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
             self.executor.flush()

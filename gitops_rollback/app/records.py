@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.subject import Look
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.journal import format_time
@@ -82,6 +83,24 @@ def entry_of(decision: Decision, look: Look, plan: Plan | None, now: datetime) -
         revision=look.bad_revision,
         message=decision.message,
         details=details,
+    )
+
+
+def entry_about(notice: Notice, now: datetime) -> DecisionEntry:
+    """The journal's line about a whole repository; its state stands where an application's revision does."""
+    return DecisionEntry(now, notice.subject, notice.action, notice.reason.value, notice.state, notice.message)
+
+
+def message_about_notice(notice: Notice, repository: str, at: datetime) -> Message:
+    """What people are told about a whole repository. The same again later is something new."""
+    return Message(
+        event="stopped" if notice.action in ("paused", "resumed") else "blind",
+        application=repository,
+        title=f"{notice.title}: {repository}",
+        text=notice.message,
+        key=f"{repository}/{notice.subject}/{notice.state}/{format_time(at)}",
+        reason=notice.reason.value,
+        page=notice.page,
     )
 
 

@@ -77,3 +77,8 @@ class Look:
             and verdict.state.phase in (Phase.INACTIVE, Phase.RESOLVED)
             for verdict in verdicts
         )
+
+    @property
+    def is_pending(self) -> bool:
+        """A trigger is true, and not yet for long enough."""
+        return any(verdict.state.phase is Phase.PENDING for verdict in self.case.verdicts)

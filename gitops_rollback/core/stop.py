@@ -185,6 +185,12 @@ def strangers(states: Collection[PauseState], known: Collection[str]) -> tuple[s
     return tuple(sorted(found - names))
 
 
+def described(state: PauseState) -> tuple[str, ...]:
+    """What one door says, a line for each pause; that it cannot be read comes first."""
+    broken = (f"{state.door} cannot be read, which means stop: {state.unreadable}",) if state.unreadable else ()
+    return (*broken, *(f"{pause.application or 'everything'} {_message(state, pause)}" for pause in state.pauses))
+
+
 def open_ended(states: Collection[PauseState]) -> tuple[tuple[str, Pause], ...]:
     """Pauses without an end, each with its door: they are reported daily."""
     return tuple((state.door, pause) for state in states for pause in state.pauses if pause.until is None)

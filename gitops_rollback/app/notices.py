@@ -1,0 +1,90 @@
+"""What must be known of a whole repository, beyond its applications: pauses, damage, everybody red at once.
+
+Each subject is a line of the journal by itself, under the controller's name. It is written and told when it changes,
+which the newest line of the subject tells, over restarts too.
+Source: safety.md, Stop; One commit, many applications; reliability.md on a damaged journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.journal import CONTROLLER
+from gitops_rollback.core.stop import Pause, PauseState, described, open_ended, strangers
+
+PAUSES = f"{CONTROLLER}/pauses"
+OPEN_ENDED = f"{CONTROLLER}/open-ended-pauses"
+STRANGERS = f"{CONTROLLER}/pause-names"
+DAMAGE = f"{CONTROLLER}/journal-damage"
+MASS_EVENT = f"{CONTROLLER}/mass-event"
+MAX_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One subject as it is now. `state` changes when there is something new to say; "" says that it is over."""
+
+    subject: str
+    action: str
+    reason: Reason
+    state: str
+    title: str
+    message: str
+    page: bool = False
+
+
+def about_pauses(doors: Sequence[PauseState], names: Collection[str], now: datetime) -> Iterator[Notice]:
+    """Who paused what until when, that it ended, and once a day what has no end. `names` () is not known."""
+    active = [_holding(door, now) for door in doors]
+    lines = [line for door in active for line in described(door)]
+    broken = any(door.unreadable for door in active)
+    reason = Reason.PAUSE_UNREADABLE if broken else Reason.PAUSED
+    if lines:
+        yield Notice(PAUSES, "paused", reason, _digest(lines), "Paused", "; ".join(lines[:MAX_NAMED]), page=broken)
+    else:
+        yield Notice(PAUSES, "resumed", Reason.QUIET, "", "No pause holds any more", "no pause holds any more")
+    endless = [described(PauseState(door, (pause,)))[0] for door, pause in open_ended(active)]
+    if endless:
+        title = "A pause has no end"
+        yield Notice(
+            OPEN_ENDED, "paused", reason, f"{now:%F} {_digest(endless)}", title, "; ".join(endless[:MAX_NAMED])
+        )
+    odd = strangers(active, names) if names else ()
+    if odd:
+        message = f"paused, but no watched application has this name: {', '.join(odd[:MAX_NAMED])}"
+        yield Notice(STRANGERS, "paused", Reason.PAUSED, _digest(odd), "A pause names nobody", message, page=True)
+
+
+def about_damage(damaged: Sequence[str]) -> Iterator[Notice]:
+    """Entries of the journal that cannot be read: what they say is not known, and a person should look."""
+    if damaged:
+        message = f"{len(damaged)} entries cannot be read: {'; '.join(damaged[:3])}"
+        yield Notice(
+            DAMAGE, "page", Reason.JOURNAL_LOST, _digest(damaged), "The journal is damaged", message, page=True
+        )
+    else:
+        yield Notice(DAMAGE, "resumed", Reason.QUIET, "", "The journal is whole", "every entry can be read")
+
+
+def about_mass_event(too_many: str) -> Iterator[Notice]:
+    """Once for everybody: many red applications without a common suspect are not many bad commits."""
+    if too_many:
+        message = f"{too_many}: nothing is done by itself"
+        yield Notice(
+            MASS_EVENT, "page", Reason.MASS_EVENT, "now", "Many applications are red at once", message, page=True
+        )
+    else:
+        yield Notice(MASS_EVENT, "resumed", Reason.QUIET, "", "The mass event is over", "no mass event any more")
+
+
+def _holding(door: PauseState, now: datetime) -> PauseState:
+    held: tuple[Pause, ...] = tuple(pause for pause in door.pauses if pause.holds(now))
+    return PauseState(door.door, held, door.unreadable)
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -1,0 +1,154 @@
+"""`run` as a service: probes, settings that change under it, its end, and what it never says."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from live_world import SERVICE, Live, environment_of_nobody, living
+
+from gitops_rollback.sandbox.prometheus import PrometheusSandbox
+from gitops_rollback.sandbox.world import run_command
+
+GIT_TOKEN = "canary-git-71d0"
+METRICS_TOKEN = "canary-metrics-88e2"
+APPLICATION = "default/Application/argocd/checkout-api-prod"
+
+
+def settings_file(live: Live, text: str) -> str:
+    """As an editor or Kubernetes replaces it: another file is moved there."""
+    path = live.folder / "gitops-rollback.yaml"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(path)
+    return str(path)
+
+
+def test_the_probes_answer_and_name_the_repository_and_what_is_watched(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        live.until(lambda: live.probe("/readyz")[0] == 200, "ready")
+        assert live.probe("/healthz") == (200, "ok\n")
+        verbose = live.probe("/readyz?verbose")[1]
+        assert "[+]shop/config 1 applications watched" in verbose
+        live.until(
+            lambda: f'trigger_state{{application="{APPLICATION}"' in live.probe("/metrics")[1], "a trigger's metric"
+        )
+        assert 'gitops_rollback_policies{repository="shop/config",state="valid"} 1.0' in live.probe("/metrics")[1]
+        assert live.probe("/nothing")[0] == 404
+        live.world.git.status(503, times=1000)
+        live.until(lambda: live.probe("/readyz")[0] == 503, "not ready while git does not answer")
+        assert live.probe("/healthz")[0] == 200
+        assert "[-]shop/config RepositoryUnavailable" in live.probe("/readyz?verbose")[1]
+        live.world.git.release()
+        live.until(lambda: live.probe("/readyz")[0] == 200, "ready again")
+        assert live.stop_controller() == 0
+
+
+def test_the_settings_file_is_watched_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
+    with living(tmp_path, controller=False) as live:
+        live.more_environment["GITOPS_ROLLBACK_CONFIG"] = settings_file(live, "budgets: {repository: 3/1h}\n")
+        live.start_controller()
+        settings_file(live, "budgets: {repository: lots}\nbugets: {}\n")
+        live.until(lambda: any("refused the new settings" in str(one.get("msg")) for one in live.logged()), "refused")
+        said = next(one["error"] for one in live.logged() if "refused the new settings" in str(one.get("msg")))
+        assert "gitops-rollback.yaml:1:" in said
+        assert "gitops-rollback.yaml:2:" in said
+        assert "budgets" in said
+        settings_file(live, "paused: true\nbudgets: {repository: 3/1h}\n")
+        live.fail()
+        live.until(lambda: live.telling.has_decided("Paused"), "it is stopped by the file")
+        live.let_pass(timedelta(minutes=1), lambda: live.people.head() != live.telling.bad, "a push while paused")
+        settings_file(live, "budgets: {repository: 4/1h}\n")
+        live.until_verified()
+        assert any(one.get("msg") == "reloaded the settings" for one in live.logged())
+        assert live.stop_controller() == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "faults"),
+    [
+        pytest.param({"GITOPS_ROLLBACK_REPO": ""}, ["no config repository"], id="no-repository"),
+        pytest.param({"GITOPS_ROLLBACK_REPO": "file:///srv/config.git"}, ["allowFileUrls"], id="file-url"),
+        pytest.param({"GITOPS_ROLLBACK_REPO": "http://git.example.com/a.git"}, ["plain http"], id="http-repository"),
+        pytest.param({"ARGOCD_SERVER": "http://argocd.example.com"}, ["plain http"], id="http-engine"),
+        pytest.param({"PROMETHEUS_URL": "http://10.0.0.7:9090"}, ["plain http"], id="http-metrics"),
+        pytest.param(
+            {"ARGOCD_SERVER": "http://argocd.example.com", "GITOPS_ROLLBACK_BIND": "nowhere", "PROMETHEUS_URL": "x"},
+            ["ARGOCD_SERVER", "bind", "PROMETHEUS_URL"],
+            id="all-at-once",
+        ),
+        pytest.param({"GITOPS_ROLLBACK_CONFIG": "/nowhere.yaml"}, ["/nowhere.yaml"], id="no-file"),
+    ],
+)
+def test_unusable_settings_end_the_start_with_all_faults(
+    tmp_path: Path, settings: dict[str, str], faults: list[str]
+) -> None:
+    good = {
+        "GITOPS_ROLLBACK_REPO": "https://git.example.com/shop/config.git",
+        "ARGOCD_SERVER": "https://argocd.example.com",
+        "ARGOCD_AUTH_TOKEN": "canary.argocd.token",
+        "PROMETHEUS_URL": "https://prometheus.example.com",
+        "GITOPS_ROLLBACK_STATE_DIR": str(tmp_path / "state"),
+    }
+    environment = {**environment_of_nobody(), **good, **settings}
+    done = subprocess.run(
+        run_command(), env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2, done
+    assert [fault for fault in faults if fault not in done.stderr] == []
+    assert "canary" not in done.stderr + done.stdout
+
+
+def everything_said(live: Live) -> str:
+    """Log, probes, clone, every object of the repository and its branches."""
+    objects = live.people.git("cat-file", "--batch-check=%(objectname) %(objecttype)", "--batch-all-objects")
+    texts = [
+        live.people.git("cat-file", kind, name) for name, kind in map(str.split, objects.splitlines()) if kind != "tree"
+    ]
+    configs = [file.read_text("utf-8", "replace") for file in (live.folder / "state").rglob("config")]
+    return "\n".join([live.log.read_text(), *texts, *configs])
+
+
+def test_no_secret_is_written_or_said_anywhere(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    live.world.git.user, live.world.git.password = "gitops", GIT_TOKEN
+    live.world.prometheus.start()
+    live.world.prometheus.stop()
+    live.world.prometheus = PrometheusSandbox(live.world.clock, token=METRICS_TOKEN)
+    try:
+        live.start_world()
+        token = tmp_path / "metrics-token"
+        token.write_text(METRICS_TOKEN)
+        url = live.world.prometheus.url
+        text = f"metrics: [{{name: default, url: '{url}', auth: {{tokenFile: '{token}'}}}}]\n"
+        live.more_environment |= {
+            "GITOPS_ROLLBACK_CONFIG": settings_file(live, text),
+            "GITOPS_ROLLBACK_GIT_USERNAME": "gitops",
+            "GITOPS_ROLLBACK_GIT_TOKEN": GIT_TOKEN,
+        }
+        live.start_controller()
+        live.argocd.answer(500, f"proxy: token {live.argocd.token} is odd", times=3)
+        live.fail()
+        live.until_verified()
+        metrics = live.probe("/metrics")[1] + live.probe("/readyz?verbose")[1]
+        live.world.git.password = "another"
+        live.until(lambda: any(one.get("reason") == "CredentialsRejected" for one in live.logged()), "git says no")
+        plan = live.verb("plan", SERVICE)
+        said = everything_said(live) + metrics + plan.out + plan.err
+        assert [secret for secret in (GIT_TOKEN, METRICS_TOKEN, live.argocd.token) if secret in said] == []
+        assert live.stop_controller() == 0
+    finally:
+        live.kill_controller()
+        live.world.stop()
+
+
+def test_a_stop_while_git_hangs_ends_soon_and_cleanly(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        live.until(lambda: live.probe("/readyz")[0] == 200, "ready")
+        live.world.git.hang(times=100)
+        asked = len(live.world.git.requests)
+        live.until(lambda: len(live.world.git.requests) > asked, "it asks git")
+        assert live.stop_controller() == 0
+        live.world.git.release()
