@@ -116,7 +116,7 @@ def _sort(over: Overlay, name: str, given: Given) -> None:
     elif name == "REPO_ALIAS":
         over.repository["aliases"] = (list(_words(value)), place)
     elif name in _PLAIN:
-        over.values[_PLAIN[name]] = (list(value) if isinstance(value, tuple) else value, place)
+        over.values[_PLAIN[name]] = (",".join(value) if isinstance(value, tuple) else value, place)
     elif name in _GIT:
         over.git[_GIT[name]] = given
     elif name in _ARGOCD:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import click
 import structlog
+from click.core import ParameterSource
 
 from gitops_rollback import __version__
 from gitops_rollback.adapters.files import watch_files
@@ -38,7 +38,8 @@ log = structlog.get_logger()
 @click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
 @click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
 @click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
-def command(**flags: object) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, **flags: object) -> None:
     """Watch every application for which the repositories hold a policy, and roll back what turns bad.
 
     \b
@@ -47,13 +48,14 @@ def command(**flags: object) -> None:
         gitops-rollback run --repo https://git.example.com/shop/config.git
       gitops-rollback run --observe --repo https://git.example.com/shop/config.git
     """
-    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    # The settings read the environment themselves, each variable in its own spelling and by its own name.
+    given = {name: flags[name] for name in flags if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     settings = load_settings(os.environ, given)
     if not settings.repositories:
         raise SettingsInvalid("settings", "no config repository: give --repo URL or GITOPS_ROLLBACK_REPO")
     crash_points.arm(os.environ.get(crash_points.VARIABLE, ""), is_all_loopback(settings))
     configure_logging(None, settings.secret_values)
-    sys.exit(_Service(settings, given).run())
+    ctx.exit(_Service(settings, given).run())
 
 
 @dataclass
