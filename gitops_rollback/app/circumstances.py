@@ -10,9 +10,8 @@ from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.notices import Notice, about_damage, about_mass_event, about_pauses
 from gitops_rollback.app.outbreaks import Alarm, Outbreak
 from gitops_rollback.app.subject import Look
-from gitops_rollback.app.view import View
+from gitops_rollback.app.view import REMEMBERED, View
 from gitops_rollback.core.decision import Circumstances, Proposal
-from gitops_rollback.core.errors import ObjectMissing
 from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, rollback_id
