@@ -1,0 +1,35 @@
+"""Who else is in the world? One small file each; an actor plans its own deeds, and does nothing once it is calm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from gitops_rollback.sandbox.simulation.actors.clock import Clock
+from gitops_rollback.sandbox.simulation.actors.developer import Developer
+from gitops_rollback.sandbox.simulation.actors.editor import Editor
+from gitops_rollback.sandbox.simulation.actors.engine_trouble import EngineTrouble
+from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
+from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Outage
+from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
+from gitops_rollback.sandbox.simulation.actors.rules import Rules
+from gitops_rollback.sandbox.simulation.actors.stopper import Stopper
+from gitops_rollback.sandbox.simulation.actors.updater import Updater
+from gitops_rollback.sandbox.simulation.replica import Replica
+from gitops_rollback.sandbox.simulation.world import World
+
+Actor = Callable[[World, Sequence[Replica]], object]
+
+DEVELOPER: Actor = Developer
+OTHERS: Mapping[str, Actor] = {
+    "clock": Clock,
+    "editor": Editor,
+    "engine-trouble": EngineTrouble,
+    "flapper": Flapper,
+    "forcer": Forcer,
+    "gaps": Gaps,
+    "outage": Outage,
+    "reverter": Reverter,
+    "rules": Rules,
+    "stopper": Stopper,
+    "updater": Updater,
+}

@@ -1,0 +1,61 @@
+"""What metrics do besides telling the truth: a regional outage, gaps and NaN, a source that is down, flaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gitops_rollback.sandbox.simulation.replica import Replica
+from gitops_rollback.sandbox.simulation.world import World
+
+
+class Outage:
+    """Everything is red at once, for minutes, and no commit is to blame."""
+
+    def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
+        random = world.random("outage")
+        start = world.now + timedelta(seconds=random.uniform(100, 1200))
+        seconds = random.uniform(90, 500)
+        world.store.show("", "red", start, seconds)
+        world.schedule.at(start, lambda: world.tell("region", f"is out for {seconds:.0f} s: everything is red"))
+
+
+class Gaps:
+    """Series vanish or turn NaN, and the store does not answer for a while."""
+
+    def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
+        self._world = world
+        self._random = world.random("gaps")
+        world.schedule.after(self._random.uniform(10, 200), self._turn)
+
+    def _turn(self) -> None:
+        world = self._world
+        if world.calm:
+            return
+        shows = self._random.choice(("gap", "nan", "down"))
+        service = self._random.choice(("", *world.setup.names))
+        seconds = self._random.choice((20.0, 60.0, 200.0, 600.0))
+        if shows == "down":
+            world.store.down.append((world.now, world.now + timedelta(seconds=seconds)))
+        else:
+            world.store.show(service, shows, world.now, seconds)
+        world.tell("metrics", f"{shows} of {service or 'everything'} for {seconds:.0f} s")
+        world.schedule.after(self._random.uniform(60, 400), self._turn)
+
+
+class Flapper:
+    """Short red moments of what is well, and short green ones of what is not: never as long as a `for`."""
+
+    def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
+        self._world = world
+        self._random = world.random("flapper")
+        world.schedule.after(self._random.uniform(10, 60), self._turn)
+
+    def _turn(self) -> None:
+        world = self._world
+        if world.calm:
+            return
+        service = self._random.choice(world.setup.names)
+        shows = self._random.choice(("red", "red", "green"))
+        world.store.show(service, shows, world.now, self._random.uniform(5, 25))
+        world.schedule.after(self._random.uniform(40, 90), self._turn)

@@ -1,0 +1,90 @@
+"""What the promises are checked against: things that happened since the last look, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.ports import Message, RefUpdate
+from gitops_rollback.sandbox.simulation.remote import Accepted
+
+Document = Mapping[str, object]
+PREFIX = "default/Application/argocd/"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A replica is about to push. `read` are the heads of its last fetch, `last` its last words with the remote."""
+
+    at: datetime
+    who: str
+    tick: int
+    updates: tuple[RefUpdate, ...]
+    read: Mapping[str, str]
+    last: str  # "fetch", or "push" and how it ended
+    read_at: datetime
+    since_tick: datetime  # when its present tick began
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A commit of the controller on the branch, as its trailers tell it. `applications` are short names."""
+
+    at: datetime
+    who: str
+    commit: Commit
+    applications: tuple[str, ...]
+    bad: str
+    reverts: tuple[str, ...]
+    restores: str
+
+    @classmethod
+    def of(cls, commit: Commit, at: datetime, who: str) -> Rollback:
+        """What the trailers of our commit say."""
+        said = commit.trailers
+        names = tuple(name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ()))
+        bad, restores = said.get("Rollback-Bad-Revision", ("",))[0], said.get("Rollback-Restores", ("",))[0]
+        return cls(at, who, commit, names, bad, said.get("Rollback-Reverts", ()), restores)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A record of the journal appeared or changed on the remote."""
+
+    at: datetime
+    who: str
+    before: Document | None
+    after: Document
+
+
+@dataclass(frozen=True)
+class Told:
+    """A message to people."""
+
+    at: datetime
+    who: str
+    message: Message
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An exception in the product that is none of its own family."""
+
+    at: datetime
+    who: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """A tick ended. `calls` is how many port calls it took."""
+
+    at: datetime
+    who: str
+    calls: int
+    seconds: float
+
+
+Event = Asked | Accepted | Rollback | Recorded | Told | Broken | Ticked

@@ -1,0 +1,56 @@
+"""What must hold, one small file each: a number, the sentence, and a check of what happened since the last look."""
+
+from __future__ import annotations
+
+from gitops_rollback.sandbox.simulation.promises import (
+    at_most_once,
+    bounded,
+    breaker,
+    budgets,
+    canary,
+    crash_anywhere,
+    descendant_only,
+    explained,
+    in_range,
+    irreversible,
+    known_ground,
+    minimal_diff,
+    no_data_no_action,
+    no_ping_pong,
+    not_our_own,
+    not_ours,
+    nothing_lost,
+    one_bad_input,
+    policy_in_force,
+    redecide,
+    stop,
+    unknown_is_not_failed,
+    verified,
+)
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+
+PROMISES: tuple[Promise, ...] = (
+    descendant_only.PROMISE,
+    nothing_lost.PROMISE,
+    redecide.PROMISE,
+    unknown_is_not_failed.PROMISE,
+    minimal_diff.PROMISE,
+    in_range.PROMISE,
+    at_most_once.PROMISE,
+    not_our_own.PROMISE,
+    no_ping_pong.PROMISE,
+    no_data_no_action.PROMISE,
+    not_ours.PROMISE,
+    policy_in_force.PROMISE,
+    stop.PROMISE,
+    budgets.PROMISE,
+    breaker.PROMISE,
+    verified.PROMISE,
+    irreversible.PROMISE,
+    crash_anywhere.PROMISE,
+    one_bad_input.PROMISE,
+    canary.PROMISE,
+    explained.PROMISE,
+    bounded.PROMISE,
+    known_ground.PROMISE,
+)

@@ -1,0 +1,28 @@
+"""Promise 7: one automatic rollback for each (application, bad revision), and for each culprit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from gitops_rollback.sandbox.simulation.events import Event
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.remote import MAIN, Accepted
+from gitops_rollback.sandbox.simulation.world import World
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """Counted on the branch itself, over all replicas and restarts."""
+    if not isinstance(event, Accepted) or event.ref != MAIN:
+        return
+    revisions = Counter((name, one.bad) for one in world.rollbacks for name in one.applications)
+    culprits = Counter(sha for one in world.rollbacks for sha in one.reverts)
+    for (name, bad), count in revisions.items():
+        if count > 1:
+            yield f"{name} at {bad[:8]} was rolled back {count} times"
+    for sha, count in culprits.items():
+        if count > 1:
+            yield f"{sha[:8]} was reverted {count} times"
+
+
+PROMISE = Promise("7", "one automatic rollback for each bad revision and for each culprit", check)

@@ -1,0 +1,39 @@
+"""Promise 13, third part: many red applications without a common suspect are nobody's commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_rollback.sandbox.simulation.events import Event, Rollback
+from gitops_rollback.sandbox.simulation.metrics import RED
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.world import World
+
+MANY = 5
+LONG_ENOUGH = 105  # seconds: the longest `for`, the initial delay, and two ticks
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """Counted are those that were shown red for long, are under watch, and do not run the culprit."""
+    if not isinstance(event, Rollback):
+        return
+    red = [name for name in world.setup.names if _is_long_red(world, event, name)]
+    strangers = [name for name in red if not _carries(world, event, name)]
+    if len(strangers) >= MANY - 1:
+        yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
+
+
+def _is_long_red(world: World, event: Rollback, name: str) -> bool:
+    return all(value == RED for value in world.shown(name, event.at, LONG_ENOUGH))
+
+
+def _carries(world: World, event: Rollback, name: str) -> bool:
+    live = world.cluster.apps[name].live
+    return any(
+        world.objects.is_ancestor(sha, live)
+        and any(path.startswith(f"apps/{name}/") for path in world.objects.commits[sha].paths)
+        for sha in event.reverts
+    )
+
+
+PROMISE = Promise("13", "many red applications at once are not many bad commits", check)

@@ -1,0 +1,28 @@
+"""Promise 21: a rollback ends where the application ran before and was quiet, or undoes one commit alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_rollback.sandbox.simulation.events import Event, Rollback
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.world import World
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """By what really ran, and by what was taken back, by a rollback or by a person."""
+    if not isinstance(event, Rollback):
+        return
+    name = event.applications[0]
+    ends = world.truth.inputs(name, event.commit.sha)
+    ran = {one.inputs for one in world.truth.runs(name)}
+    if len(event.reverts) > 1 and ends not in ran:
+        yield f"{event.commit.sha[:8]} undoes {len(event.reverts)} commits, and {name} never ran in that state"
+    for earlier in world.rollbacks[: world.rollbacks.index(event)]:
+        if name in earlier.applications and world.truth.inputs(name, earlier.bad) == ends:
+            yield f"{event.commit.sha[:8]} ends in a state of {name} that {earlier.commit.sha[:8]} took back"
+    if (name, ends) in world.taken_back:
+        yield f"{event.commit.sha[:8]} ends in a state of {name} that a person took back"
+
+
+PROMISE = Promise("21", "an automatic rollback ends on known ground", check)

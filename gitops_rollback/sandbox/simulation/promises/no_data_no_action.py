@@ -1,0 +1,39 @@
+"""Promise 10: nobody acts while the newest data of the application is missing, or was quiet within the `for`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from gitops_rollback.core.sync import Health
+from gitops_rollback.sandbox.simulation.events import Event, Rollback
+from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.world import World
+
+OLD = timedelta(seconds=90)  # a tick that was slowed down, and its retries
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """By what the store and the engine told this very replica last."""
+    if not isinstance(event, Rollback) or world.stepped:
+        return
+    reds = [name for name in event.applications if is_red(world, event, name)]
+    if not reds:
+        seen = [world.store.seen.get((event.who, name)) for name in event.applications]
+        yield f"{event.commit.sha[:8]} rolls back though the newest answers were {seen}"
+
+
+def is_red(world: World, event: Rollback, name: str) -> bool:
+    """The newest word of the metrics about the application was bad for the whole `for`, or the engine's word is."""
+    if name in world.setup.health and world.cluster.told.get((event.who, name)) is Health.DEGRADED:
+        return True
+    seen = world.store.seen.get((event.who, name))
+    if seen is None or seen.value != RED or event.at - seen.at > OLD:
+        return False
+    policy = world.policy_at(event.restores, name)
+    hold = policy.hold if policy is not None else 30
+    return GREEN not in world.shown(name, seen.at, hold)
+
+
+PROMISE = Promise("10", "no data, no action", check)

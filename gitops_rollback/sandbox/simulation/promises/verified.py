@@ -1,0 +1,60 @@
+"""Promise 14: verified only where every changed application runs our commit, is healthy and was quiet long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_rollback.core.sync import Health
+from gitops_rollback.sandbox.simulation.events import Event, Recorded
+from gitops_rollback.sandbox.simulation.metrics import RED
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.world import World
+
+HOLD = 15  # seconds: the policy holds for 30, and the record is written a moment after the last look
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """Against what the cluster really runs; a clock that jumps makes holding worthless."""
+    if not isinstance(event, Recorded) or event.after["outcome"] != "verified":
+        return
+    if event.before is not None and event.before["outcome"] == "verified":
+        return
+    rollback = next((one for one in world.rollbacks if _is_step(event, one.commit.sha)), None)
+    if rollback is None:
+        yield f"{event.after['id']} is verified, but its commit never landed"
+        return
+    for name in world.setup.names:
+        if not any(path.startswith(f"apps/{name}/") for path in rollback.commit.paths):
+            continue
+        since = [one for one in world.truth.runs(name) if one.at >= rollback.at]
+        live = world.cluster.apps[name].live
+        if not since and world.truth.inputs(name, live) != world.truth.inputs(name, rollback.commit.sha):
+            yield f"{event.after['id']} is verified, but {name} still runs {live[:8]}"
+        if since and not any(world.objects.is_ancestor(rollback.commit.sha, one.revision) for one in since):
+            yield f"{event.after['id']} is verified, but nothing that ran in {name} contains it"
+        if not _was_healthy(world, name):
+            yield f"{event.after['id']} is verified, but {name} is {world.cluster.apps[name].state.health}"
+    if world.stepped or not _asks_metrics(event):
+        return
+    red = [name for name in rollback.applications[:1] if world.shown(name, event.at, HOLD)[0] == RED]
+    for name in red:
+        yield f"{event.after['id']} is verified, but {name} was red within its hold time"
+
+
+def _asks_metrics(event: Recorded) -> bool:
+    """What fired is what must be quiet again."""
+    triggers = event.after["triggers"]
+    return isinstance(triggers, list) and "errors" in triggers
+
+
+def _is_step(event: Recorded, sha: str) -> bool:
+    steps = event.after["steps"]
+    return isinstance(steps, list) and any(step["commit"] == sha for step in steps)
+
+
+def _was_healthy(world: World, name: str) -> bool:
+    """Now or a moment ago: what the replica read may be a little old."""
+    return any(state.health is Health.HEALTHY for _, state in world.cluster.apps[name].past)
+
+
+PROMISE = Promise("14", "verified means: applied, healthy, and quiet for the hold time", check)

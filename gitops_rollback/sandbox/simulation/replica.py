@@ -1,0 +1,277 @@
+"""One controller of a simulated world: the real parts on simulated ports, ticked by the schedule, killed by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+
+from gitops_rollback.adapters.journal import GitJournal
+from gitops_rollback.app.blame import Blamer
+from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.controller import DEFAULT_INTERVAL, aligned
+from gitops_rollback.app.directory import Directory
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
+from gitops_rollback.app.inputs import Inputs
+from gitops_rollback.app.ledger import Ledger
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.observation import Observer
+from gitops_rollback.app.outbreaks import Outbreaks
+from gitops_rollback.app.progress import Follower
+from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.retrying import PushRetries
+from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.view import PolicyStore, Viewer
+from gitops_rollback.core.action import Note
+from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.guards.facts import Budgets
+from gitops_rollback.ports import Message, RefUpdate
+from gitops_rollback.sandbox.simulation.engine_port import SimEngine
+from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
+from gitops_rollback.sandbox.simulation.files import POLICIES
+from gitops_rollback.sandbox.simulation.gate import Gate, Killed
+from gitops_rollback.sandbox.simulation.metrics import SimMetrics
+from gitops_rollback.sandbox.simulation.repo import AUTHOR, Disk, SimRepo
+from gitops_rollback.sandbox.simulation.schedule import START
+from gitops_rollback.sandbox.simulation.world import World
+
+
+class SimClock:
+    """The replica's own clock, which may be wrong by `offset`."""
+
+    def __init__(self, world: World) -> None:
+        self.offset = timedelta(0)
+        self._world = world
+
+    def now(self) -> datetime:
+        """As in `ports.Clock`."""
+        return self._world.now + self.offset
+
+    def real_seconds(self, duration: timedelta) -> float:
+        """As in `ports.Clock`."""
+        return duration.total_seconds()
+
+
+@dataclass(frozen=True)
+class SimNotifier:
+    """Tells the world; nobody can tell whether a message was lost."""
+
+    gate: Gate
+    world: World
+
+    def tell(self, message: Message) -> None:
+        """As in `ports.Notifier`: never raises."""
+        if self.gate.enter("notifier.tell") != "before":
+            self.world.told(self.gate.who, message)
+        self.gate.leave("notifier.tell")
+
+
+class TellingExecutor(Executor):
+    """The executor, whose decisions stand in the story."""
+
+    tells: Callable[[str], None]
+    said: dict[str, str]
+
+    def note(self, note: Note, look: Look) -> None:
+        """As the executor does."""
+        if note.decision.act is not look.raised.act or note.decision.reason is not look.raised.reason:
+            decided = note.decision
+            text = f"decides {look.watched.id.name}: {decided.act.value} {decided.reason.value}: {decided.message}"
+            if self.said.get(look.name) != text:
+                self.said[look.name] = text
+                self.tells(text)
+        super().note(note, look)
+
+
+class NoProbe:
+    """No policy of the simulation has an HTTP check."""
+
+    def status(self, url: str, timeout: timedelta) -> int:
+        """Always well."""
+        return 200
+
+
+@dataclass
+class Process:
+    """What dies with a kill."""
+
+    gate: Gate
+    repo: SimRepo
+    metrics: SimMetrics
+    reconciler: Reconciler
+    decisions: dict[str, str] = field(default_factory=dict)
+
+
+class Replica:
+    """A controller that is started again whenever it was killed."""
+
+    def __init__(self, who: str, world: World) -> None:
+        self.who = who
+        self.clock = SimClock(world)
+        self.ticks = 0
+        self.began = START
+        self.looked_at: dict[str, datetime] = {}
+        self.last_good: datetime = START
+        self._world = world
+        self._random: Random = world.random(who)
+        self._disk = Disk()
+        self._failures = 0
+        self.process: Process | None = None
+        world.schedule.after(self._random.uniform(1, 40), self._turn)
+
+    def _start(self) -> Process:
+        world = self._world
+        if not world.setup.keeps_disk:
+            self._disk = Disk()
+        gate = Gate(self.who, world.schedule, world.story, world.setup.rates, self._random)
+        repo = SimRepo(gate, world.remote, self._disk, self._asked)
+        metrics = SimMetrics(gate, world.store)
+        engine = SimEngine(gate, world.cluster, self.clock.now, world.setup.may_sync)
+        reconciler = self._wired(gate, repo, metrics, engine)
+        world.tell(self.who, "starts")
+        return Process(gate, repo, metrics, reconciler)
+
+    def _wired(self, gate: Gate, repo: SimRepo, metrics: SimMetrics, engine: SimEngine) -> Reconciler:
+        """As the runtime wires them, without threads."""
+        world, clock = self._world, self.clock
+        policies, inputs, ledger = PolicyStore(repo, POLICIES), Inputs(repo), Ledger()
+        measuring, journal = Measuring(lambda _settings: metrics), GitJournal(repo)
+        directory = Directory(repo, (engine,), policies)
+        limits = Limits(Budgets(), ledger.counted)
+        executor = TellingExecutor(repo, repo, journal, SimNotifier(gate, world), clock)
+        executor.tells, executor.said = partial(world.tell, self.who), {}
+        return Reconciler(
+            viewer=Viewer(repo, repo, journal, policies, clock),
+            directory=directory,
+            observer=Observer(repo, policies, measuring),
+            proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
+            follower=Follower(repo, policies, measuring, NoProbe()),
+            surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
+            outbreaks=Outbreaks(repo, measuring),
+            executor=executor,
+            clock=clock,
+            side_by_side=self._side_by_side,
+            isolated=self._isolated,
+            exclusive=repo.exclusive,
+            ledger=lambda records: ledger.see(repo.name, records),
+            report=self._report,
+            retries=self._retries,
+        )
+
+    # The loop
+
+    def _turn(self) -> None:
+        """One tick, and the plan for the next one. Whatever kills the process ends here."""
+        world = self._world
+        try:
+            if self.process is None:
+                self.process = self._start()
+            self._tick(self.process)
+        except Killed:
+            self.process = None
+            world.schedule.after(self._random.uniform(2, 60), self._turn)
+            return
+        due = aligned(world.now, DEFAULT_INTERVAL) + DEFAULT_INTERVAL * min(2**self._failures, 8)
+        world.schedule.at(due + timedelta(seconds=self._random.uniform(0, 2)), self._turn)
+
+    def _tick(self, process: Process) -> None:
+        world = self._world
+        self.ticks, self.began, before = self.ticks + 1, world.now, process.gate.calls
+        failed = self._failures
+        try:
+            process.reconciler.tick(aligned(self.clock.now(), DEFAULT_INTERVAL))
+            self._failures = 0
+            self.last_good = world.now
+        except RollbackError as error:
+            self._failures += 1
+            self._failed(process.reconciler, error)
+        except Exception as error:
+            self._failures += 1
+            world.report(Broken(world.now, self.who, f"{type(error).__name__}: {error}"))
+        seconds = (world.now - self.began).total_seconds()
+        if failed != self._failures and self._failures == 1:
+            world.tell(self.who, "cannot finish its tick")
+        world.report(Ticked(world.now, self.who, process.gate.calls - before, seconds))
+
+    def _failed(self, reconciler: Reconciler, error: RollbackError) -> None:
+        """As the runtime does: what only a person can mend is told at once."""
+        name = "shop/config"
+        if isinstance(error, StalledError):
+            key = f"{name}/{error.reason.value}"
+            text = "Nothing can be done"
+            reconciler.executor.tell(Message("failed", name, text, str(error), key, error.reason.value, page=True))
+
+    def _isolated(self, name: str, act: Callable[[], None]) -> None:
+        world, process = self._world, self.process
+        try:
+            act()
+        except RollbackError as error:
+            if process is not None:
+                process.reconciler.executor.fail(name, error, page=isinstance(error, StalledError))
+        except Exception as error:
+            world.report(Broken(world.now, self.who, f"{name}: {type(error).__name__}: {error}"))
+
+    def _side_by_side(self, look: Callable[[Watched], Sight | None], items: Sequence[Watched]) -> tuple[Sight, ...]:
+        """One after the other, in an order of chance; what was found is in the items' order."""
+        found: dict[str, Sight] = {}
+        order = list(items)
+        self._random.shuffle(order)
+        for item in order:
+            try:
+                sight = look(item)
+            except RollbackError as error:
+                if self.process is not None:
+                    self.process.reconciler.executor.fail(item.name, error, page=False)
+                continue
+            except Exception as error:
+                text = f"{item.name}: {type(error).__name__}: {error}"
+                self._world.report(Broken(self._world.now, self.who, text))
+                continue
+            self.looked_at[item.id.name] = self._world.now
+            if sight is not None:
+                found[item.name] = sight
+        return tuple(found[item.name] for item in items if item.name in found)
+
+    def _retries(self) -> PushRetries:
+        schedule = self._world.schedule
+        return PushRetries(
+            elapsed=lambda: (schedule.now - START).total_seconds(), wait=schedule.advance, draw=self._random.uniform
+        )
+
+    # What it sees and does
+
+    def _asked(self, repo: SimRepo, updates: tuple[RefUpdate, ...]) -> None:
+        world = self._world
+        if any(update.ref == "refs/heads/main" for update in updates):
+            world.tell(self.who, f"is about to push {updates[0].new[:8]} on {str(updates[0].old)[:8]}")
+            if not world.calm and self._random.random() < world.setup.racing:
+                world.commit("racer", {"docs/notes.md": f"{world.now}\n".encode()}, "Note something")
+        event = Asked(
+            world.now, self.who, self.ticks, updates, dict(repo.read_heads), repo.last, repo.read_at, self.began
+        )
+        world.asked(event)
+
+    def _report(self, tick: Tick) -> None:
+        """The story says what is new in what was seen."""
+        process = self.process
+        if process is None:
+            return
+        for sight in tick.sights:
+            text = _words(sight.look) if sight.look is not None else _progress(sight)
+            if process.decisions.get(sight.watched.name) != text:
+                process.decisions[sight.watched.name] = text
+                self._world.tell(self.who, f"sees {sight.watched.id.name}: {text}")
+
+
+def _words(look: Look) -> str:
+    raised = look.raised
+    return f"{raised.act.value} {raised.reason.value} at {look.bad_revision[:8]}"
+
+
+def _progress(sight: Sight) -> str:
+    record = sight.progress.record if sight.progress else None
+    return f"rollback {record.id} {record.phase.value}" if record else "nothing"

@@ -1,0 +1,125 @@
+"""Runs seeds: builds each world, lets it live, brings it to rest, and tells which promise broke and how to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
+from gitops_rollback.sandbox.simulation.engine_port import POISON
+from gitops_rollback.sandbox.simulation.files import POISON_POLICIES, POLICIES, PolicyText, first_files
+from gitops_rollback.sandbox.simulation.promises import PROMISES
+from gitops_rollback.sandbox.simulation.remote import MAIN
+from gitops_rollback.sandbox.simulation.replica import Replica
+from gitops_rollback.sandbox.simulation.rest import at_rest, unsettled
+from gitops_rollback.sandbox.simulation.schedule import START
+from gitops_rollback.sandbox.simulation.setup import setup_of
+from gitops_rollback.sandbox.simulation.world import PERSON, Violation, World
+
+SLICE = timedelta(seconds=30)
+DEADLINE = timedelta(minutes=30)
+STILL = timedelta(minutes=2)
+LIVED = timedelta(hours=3)
+SHOWN_LINES = 120
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one seed ended. `trace` is the hash of all that happened."""
+
+    seed: int
+    scenario: str
+    trace: str
+    rollbacks: int
+    verified: int
+    violations: tuple[Violation, ...]
+    story: tuple[str, ...]
+
+    @property
+    def again(self) -> str:
+        """The command that shows this world again."""
+        return f"gitops-rollback simulate --seeds 1 --from {self.seed} --scenario {self.scenario}"
+
+
+def simulate(seeds: int, start: int = 0, scenario: str = "all") -> Iterator[Result]:
+    """One result for each seed, in order."""
+    for seed in range(start, start + seeds):
+        yield run(seed, scenario)
+
+
+def run(seed: int, scenario: str = "all") -> Result:
+    """One world from its first commit to its rest."""
+    world = build(seed, scenario)
+    replicas = [Replica(f"controller-{n + 1}", world) for n in range(world.setup.replicas)]
+    DEVELOPER(world, replicas)
+    for name in sorted(world.setup.actors):
+        OTHERS[name](world, replicas)
+    end = START + timedelta(seconds=world.setup.lasts)
+    while world.now < end and not world.violations:
+        world.schedule.run_until(min(world.now + SLICE, end))
+    _come_to_rest(world)
+    verified = sum(record["outcome"] == "verified" for record in world.records.values())
+    story = tuple(str(line) for line in world.story.lines)
+    return Result(seed, scenario, world.story.trace, len(world.rollbacks), verified, tuple(world.violations), story)
+
+
+def build(seed: int, scenario: str) -> World:
+    """The world before anybody acts: applications that have been running well for hours, each with its policy."""
+    world = World(seed, setup_of(seed, scenario))
+    world.judge = lambda: judge(world)
+    random, setup = world.random("build"), world.setup
+    files = dict(first_files((*setup.names, POISON)))
+    for name in setup.names:
+        policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health)
+        files[policy.path] = world.put(policy)
+    files[f"{POLICIES}/{POISON}.yaml"] = world.put(PolicyText(POISON))
+    files[f"{POLICIES}/broken.yaml"] = random.choice(POISON_POLICIES)
+    tree = world.objects.with_files(None, files)
+    world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
+    for name in (*setup.names, POISON):
+        world.cluster.add(name, name not in setup.manual, world.head, START - LIVED)
+    world.tell("world", f"seed {seed}: {len(setup.names)} applications, {setup.replicas} controller(s), "
+               f"{', '.join(sorted(setup.actors)) or 'nobody else'}; {setup.rates}")  # fmt: skip
+    world.news.clear()
+    return world
+
+
+def judge(world: World) -> None:
+    """Check all promises against what is new; the first violation of a world is enough."""
+    news, world.news = world.news, []
+    for event in news:
+        for promise in PROMISES:
+            if promise.check is not None and not world.violations:
+                for text in promise.check(world, event):
+                    world.broken(str(promise), text)
+
+
+def _come_to_rest(world: World) -> None:
+    """Faults stop; then everything is verified, or held and paged, and writing stops."""
+    world.calm = True
+    world.setup.rates.calm()
+    for act in world.at_calm:
+        act()
+    world.tell("world", "comes to rest: no more faults, nobody acts")
+    end = world.now + DEADLINE
+    while world.now < end and not world.violations and not at_rest(world):
+        world.schedule.run_until(world.now + SLICE)
+    if not world.violations:
+        for text in unsettled(world):
+            world.broken("16 (when faults stop each application is verified, or held and paged)", text)
+    count = len(world.rollbacks)
+    world.schedule.run_until(world.now + STILL)
+    if not world.violations and len(world.rollbacks) != count:
+        world.broken("16 (when faults stop, writing stops)", "another rollback came after everything was settled")
+    for promise in PROMISES:
+        if promise.at_end is not None and not world.violations:
+            for text in promise.at_end(world):
+                world.broken(str(promise), text)
+
+
+def told(result: Result) -> str:
+    """A failed seed for people: the story's end, the promise, and the command."""
+    lines = list(result.story[-SHOWN_LINES:])
+    lines += [f"seed {result.seed}: promise {one.promise}: {one.text}" for one in result.violations]
+    return "\n".join([*lines, f"see it again: {result.again}"])

@@ -1,0 +1,96 @@
+"""What is really so in a simulated world: which contents are bad, what ran where and when, and who took what back.
+
+It says what is allowed, never what the controller would do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gitops_rollback.sandbox.simulation.files import words_of
+from gitops_rollback.sandbox.simulation.objects import Objects
+
+LONG_AGO = timedelta(days=9)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """From `at` on an application ran what `revision` says; `bad_from` is when that began to hurt, if it did."""
+
+    at: datetime
+    revision: str
+    inputs: str  # id of the application's directory
+    bad_from: datetime | None
+
+
+@dataclass
+class Truth:
+    """The facts. `faulty` are words (image tags, levels) that make a state of an application bad."""
+
+    objects: Objects
+    faulty: dict[str, set[str]] = field(default_factory=dict)  # application -> words
+    onset: dict[str, float] = field(default_factory=dict)  # word -> seconds until it hurts
+    hangs: set[str] = field(default_factory=set)  # words whose sync never ends
+    crashes: set[str] = field(default_factory=set)  # words that the engine sees, too
+    ran: dict[str, list[Ran]] = field(default_factory=dict)
+
+    def words(self, application: str, treeish: str) -> frozenset[str]:
+        """The faulty words of the application's files at a commit or tree."""
+        bad = self.faulty.get(application)
+        if not bad:
+            return frozenset()
+        under = f"apps/{application}/"
+        found: set[str] = set()
+        for path, blob in self.objects.files(treeish).items():
+            if path.startswith(under):
+                found |= words_of(self.objects.blobs[blob]) & bad
+        return frozenset(found)
+
+    def is_culprit(self, application: str, sha: str) -> bool:
+        """True if this commit brought a fault to the application."""
+        commit = self.objects.commits[sha]
+        before = self.words(application, commit.parents[0]) if commit.parents else frozenset()
+        return bool(self.words(application, sha) - before)
+
+    def inputs(self, application: str, treeish: str) -> str:
+        """The state of the application's own files."""
+        return self.objects.entry(treeish, f"apps/{application}") or ""
+
+    def started(self, application: str, revision: str, at: datetime) -> None:
+        """The engine put this revision into the cluster."""
+        words = self.words(application, revision)
+        delay = min((self.onset.get(word, 20.0) for word in words), default=None)
+        line = self.ran.setdefault(application, [])
+        before = line[-1] if line else None
+        bad_from = None if delay is None else at + timedelta(seconds=delay)
+        if bad_from is not None and before is not None and before.bad_from is not None:
+            still = self.words(application, before.revision) & words
+            bad_from = min(bad_from, before.bad_from) if still else bad_from
+        line.append(Ran(at, revision, self.inputs(application, revision), bad_from))
+
+    def at(self, application: str, when: datetime) -> Ran | None:
+        """What ran then."""
+        line = self.ran.get(application, [])
+        index = bisect_right(line, when, key=lambda one: one.at)
+        return line[index - 1] if index else None
+
+    def is_bad(self, application: str, when: datetime) -> bool:
+        """True if the application really hurt its users then."""
+        ran = self.at(application, when)
+        return ran is not None and ran.bad_from is not None and ran.bad_from <= when
+
+    def runs(self, application: str) -> tuple[Ran, ...]:
+        """All that ever ran, oldest first."""
+        return tuple(self.ran.get(application, ()))
+
+    def bad_since(self, application: str, when: datetime) -> datetime | None:
+        """When the oldest deployment began that has hurt without a pause until now; None if it does not hurt."""
+        since: datetime | None = None
+        end = when
+        for ran in reversed([one for one in self.runs(application) if one.at <= when]):
+            if ran.bad_from is None or ran.bad_from > end:
+                break
+            since = end = ran.at
+        return since

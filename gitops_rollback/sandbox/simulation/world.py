@@ -1,0 +1,180 @@
+"""One simulated world: git, engine, metrics and people around the real controller, and all that is known of it."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
+from gitops_rollback.ports import Message, PushOutcome, RefUpdate
+from gitops_rollback.sandbox.simulation.engine import Cluster
+from gitops_rollback.sandbox.simulation.events import Asked, Document, Event, Recorded, Rollback, Told
+from gitops_rollback.sandbox.simulation.files import PolicyText
+from gitops_rollback.sandbox.simulation.metrics import Store
+from gitops_rollback.sandbox.simulation.objects import Objects
+from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN, Accepted, Remote
+from gitops_rollback.sandbox.simulation.repo import AUTHOR, URL
+from gitops_rollback.sandbox.simulation.schedule import Schedule
+from gitops_rollback.sandbox.simulation.setup import Setup
+from gitops_rollback.sandbox.simulation.story import Story
+from gitops_rollback.sandbox.simulation.truth import Truth
+
+PERSON = "A Developer <developer@example.com>"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken."""
+
+    at: datetime
+    promise: str
+    text: str
+
+
+@dataclass
+class Pauses:
+    """The three doors as they really are. `settings` is asked by the replicas."""
+
+    settings: PauseState = field(default_factory=lambda: PauseState(SETTINGS_DOOR))
+    closed: dict[str, datetime] = field(default_factory=dict)  # door -> since when it stops everything
+    texts: set[str] = field(default_factory=set)  # blobs that stop everything
+
+
+class World:
+    """Everything there is, but no actor and no replica: those are added from outside. `judge` looks at each step."""
+
+    def __init__(self, seed: int, setup: Setup) -> None:
+        self.seed = seed
+        self.setup = setup
+        self.schedule = Schedule()
+        self.story = Story()
+        self.objects = Objects()
+        self.remote = Remote(self.objects, lambda: self.schedule.now, moved=self._moved)
+        self.truth = Truth(self.objects)
+        self.store = Store(self.truth, lambda: self.schedule.now)
+        self.cluster = Cluster(self.schedule, self.remote, self.truth, self.story, self.random("engine"), URL)
+        self.pauses = Pauses()
+        self.calm = False
+        self.stepped = False  # some clock jumped
+        self.forced = False  # history was rewritten
+        self.news: list[Event] = []
+        self.judge: Callable[[], None] = lambda: None
+        self.violations: list[Violation] = []
+        self.rollbacks: list[Rollback] = []
+        self.records: dict[str, Document] = {}
+        self.messages: list[Told] = []
+        self.ours: set[str] = set()
+        self.policy_texts: dict[str, PolicyText] = {}  # blob -> what it says
+        self.taken_back: set[tuple[str, str]] = set()  # (application, inputs) that a person took back
+        self.refusing = False  # a rule of the server refused something, at some time
+        self.writes: deque[datetime] = deque()  # of the journal, of late
+        self.at_calm: list[Callable[[], None]] = []
+
+    @property
+    def now(self) -> datetime:
+        return self.schedule.now
+
+    @property
+    def head(self) -> str:
+        return self.remote.refs[MAIN]
+
+    def random(self, name: str) -> Random:
+        """A stream of chances of its own, so that one actor's draws do not move another's."""
+        return Random(f"{self.seed}/{name}")
+
+    def tell(self, actor: str, text: str) -> None:
+        """One line of the story."""
+        self.story.tell(self.now, actor, text)
+
+    # People
+
+    def put(self, policy: PolicyText) -> bytes:
+        """The policy's file; what it says is remembered for the oracles."""
+        self.policy_texts[self.objects.blob(policy.text)] = policy
+        return policy.text
+
+    def policy_at(self, treeish: str, name: str) -> PolicyText | None:
+        """What the application's policy says at a commit; None where there is none that can be read."""
+        blob = self.objects.files(treeish).get(f".gitops-rollback/policies/{name}.yaml")
+        return self.policy_texts.get(blob) if blob else None
+
+    def commit(
+        self, who: str, files: Mapping[str, bytes | None], message: str, author: str = PERSON, merge: bool = False
+    ) -> str:
+        """A person's commit on the branch, pushed at once; `merge` brings it by a merge commit. Its sha."""
+        head = self.head
+        tree = self.objects.with_files(head, files)
+        if merge:
+            side = self.objects.commit(tree, (head,), author, f"{message} (side)", self.now)
+            sha = self.objects.commit(tree, (head, side), author, f"Merge branch 'feature-{side[:6]}'", self.now)
+        else:
+            sha = self.objects.commit(tree, (head,), author, message, self.now)
+        outcome = self.remote.receive(who, (RefUpdate(MAIN, sha, head),))[MAIN]
+        words = "pushes" if outcome is PushOutcome.LANDED else f"cannot push ({outcome.value})"
+        self.tell(who, f"{words} {sha[:8]} {message}")
+        return sha
+
+    # What is noticed
+
+    def report(self, event: Event) -> None:
+        """Something happened: keep it, and let the promises be checked."""
+        self.news.append(event)
+        self.judge()
+
+    def asked(self, event: Asked) -> None:
+        """A replica is about to push."""
+        self.report(event)
+
+    def told(self, who: str, message: Message) -> None:
+        """People hear something."""
+        told = Told(self.now, who, message)
+        self.messages.append(told)
+        self.tell(who, f"tells people: {message.event} {message.reason} {message.title}")
+        self.report(told)
+
+    def broken(self, promise: str, text: str) -> None:
+        """A promise does not hold."""
+        self.violations.append(Violation(self.now, promise, text))
+        self.tell("PROMISE", f"{promise} is broken: {text}")
+
+    def _moved(self, accepted: Accepted) -> None:
+        known = len(self.rollbacks)
+        if accepted.ref == MAIN and accepted.who.startswith("controller"):
+            for commit in self.objects.first_parents(accepted.new):
+                if commit.sha == accepted.old:
+                    break
+                if commit.committer == AUTHOR:
+                    self._rolled_back(Rollback.of(commit, accepted.at, accepted.who))
+        self.report(accepted)
+        for rollback in self.rollbacks[known:]:
+            self.report(rollback)
+        if accepted.ref == JOURNAL:
+            self._read_records(accepted)
+
+    def _rolled_back(self, rollback: Rollback) -> None:
+        self.rollbacks.append(rollback)
+        self.ours.add(rollback.commit.sha)
+        reverts = ", ".join(sha[:8] for sha in rollback.reverts)
+        names = ", ".join(rollback.applications)
+        self.tell(rollback.who, f"ROLLS BACK {names}: {rollback.commit.sha[:8]} reverts {reverts}")
+
+    def _read_records(self, accepted: Accepted) -> None:
+        before = self.objects.files(accepted.old) if accepted.old else {}
+        for path, blob in self.objects.files(accepted.new).items():
+            if path.startswith("records/") and before.get(path) != blob:
+                document: Document = json.loads(self.objects.blobs[blob])
+                old = self.records.get(str(document["id"]))
+                self.records[str(document["id"])] = document
+                words = f"{document['id']} {document['phase']} {document['outcome'] or ''} {document['reason']}"
+                self.tell(accepted.who, f"records {words}")
+                self.report(Recorded(accepted.at, accepted.who, old, document))
+
+    def shown(self, application: str, at: datetime, seconds: float) -> tuple[float | None, ...]:
+        """What the metric store shows at the 15-second ticks of the last `seconds` before `at`, oldest first."""
+        start = at - timedelta(seconds=at.timestamp() % 15)
+        count = int(seconds // 15)
+        return tuple(self.store.value(application, start - timedelta(seconds=15 * n)) for n in range(count, -1, -1))
