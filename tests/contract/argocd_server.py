@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import trustme
+
 from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
 
@@ -108,7 +110,7 @@ def recorded_reply(entry: Mapping[str, object]) -> Reply:
 
 
 @contextmanager
-def serve(tls: Path | None = None) -> Iterator[Server]:
+def serve(tls: trustme.CA | None = None) -> Iterator[Server]:
     """A running server; its threads have ended when this ends."""
     server = Server()
 
@@ -166,7 +168,7 @@ def serve(tls: Path | None = None) -> Iterator[Server]:
     http = Quiet(("127.0.0.1", 0), Handler)
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tls)
+        tls.issue_cert("127.0.0.1").configure_cert(context)
         http.socket = context.wrap_socket(http.socket, server_side=True)
     server.url = f"{'https' if tls else 'http'}://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})

@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from argocd_server import EXCERPTS, Reply, Server, engine_for, json_reply, serve
+import trustme
+from argocd_server import Reply, Server, engine_for, json_reply, serve
 
 from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings, base_url
@@ -198,9 +199,10 @@ def test_cookies_are_not_kept_since_one_may_hold_a_session(server: Server) -> No
     assert "Cookie" not in server.requests[1].headers
 
 
-def test_a_certificate_is_trusted_by_the_ca_file_and_not_without() -> None:
-    pem = EXCERPTS / "loopback-test-only.pem"
-    with serve(tls=pem) as server:
+def test_a_certificate_is_trusted_by_the_ca_file_and_not_without(tmp_path: Path) -> None:
+    authority, pem = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    with serve(tls=authority) as server:
         server.put(*GET_SHOP, json_reply(APPLICATION))
         assert engine_for(server, ca_file=pem).application(SHOP, "web") is not None
         with pytest.raises(EngineUnavailable, match="no trusted TLS connection"):
@@ -215,7 +217,7 @@ def test_a_missing_ca_file_is_told_at_the_start(tmp_path: Path) -> None:
 def test_a_ca_file_that_vanishes_or_breaks_is_no_traceback(server: Server, tmp_path: Path) -> None:
     broken = tmp_path / "ca.pem"
     broken.write_text("no certificate\n")
-    with serve(tls=EXCERPTS / "loopback-test-only.pem") as secure:
+    with serve(tls=trustme.CA()) as secure:
         with pytest.raises(EngineUnavailable):
             engine_for(secure, ca_file=broken).applications()
         engine = engine_for(secure, ca_file=broken)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
-import subprocess
 import threading
 import tracemalloc
 from dataclasses import replace
@@ -13,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 from canned_http import Request, Script, Server, canned, serving
 
 from gitops_rollback.adapters.http import Failure, Http, HttpFailed, HttpSettings
@@ -168,23 +168,13 @@ def test_connections_are_kept_but_not_for_another_origin() -> None:
     assert second.requests == []
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for `localhost` alone."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
-    return key, cert
-
-
-def tls_server(key: Path, cert: Path, client_ca: Path | None = None) -> tuple[socket.socket, threading.Thread]:
+def tls_server(authority: trustme.CA, clients: bool) -> tuple[socket.socket, threading.Thread]:
+    """Answers one request; its certificate is for `localhost` alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    if client_ca is not None:
+    authority.issue_cert("localhost").configure_cert(context)
+    if clients:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(client_ca)
+        authority.configure_trust(context)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -211,13 +201,15 @@ def tls_server(key: Path, cert: Path, client_ca: Path | None = None) -> tuple[so
     ],
 )
 def test_tls_is_verified_against_the_name(
-    certificate: tuple[Path, Path], host: str, trusted: bool, client_cert: bool, works: bool
+    tmp_path: Path, host: str, trusted: bool, client_cert: bool, works: bool
 ) -> None:
-    key, cert = certificate
-    listener, thread = tls_server(key, cert, cert if client_cert else None)
+    authority, ca, pair = trustme.CA(), str(tmp_path / "ca.pem"), str(tmp_path / "client.pem")
+    authority.cert_pem.write_to_path(ca)
+    authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(pair)
+    listener, thread = tls_server(authority, client_cert)
     origin = f"https://{host}:{listener.getsockname()[1]}"
-    files = {"cert_file": str(cert), "key_file": str(key)} if client_cert else {}
-    http = Http(OriginRules.parse([origin]), HttpSettings(ca_file=str(cert) if trusted else "", **files))
+    files = {"cert_file": pair, "key_file": pair} if client_cert else {}
+    http = Http(OriginRules.parse([origin]), HttpSettings(ca_file=ca if trusted else "", **files))
     try:
         if works:
             assert http.get(origin, PATIENCE).body == b"ok"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import ssl
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 from remote_world import MAIN, Remote
 
 from gitops_rollback.adapters.git import faults
@@ -181,13 +181,11 @@ def test_credentials_that_are_rotated_on_the_server_are_refused_without_being_sh
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
-    options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    pem, key = folder / f"{name}.pem", folder / f"{name}.key"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", *options, *subject, "-keyout", str(key), "-out", str(pem)]
-    subprocess.run(command, check=True, capture_output=True)
+    """The file of an authority, and a server for 127.0.0.1 with its certificate."""
+    authority, pem = trustme.CA(), folder / f"{name}.pem"
+    authority.cert_pem.write_to_path(str(pem))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, key)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     return pem, context
 
 
