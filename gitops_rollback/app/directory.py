@@ -5,14 +5,14 @@ A policy at the head names an application; one that only the judged change remov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from gitops_rollback.app.deployed import Before, Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.app.view import PolicyStore, View, find_target, names
+from gitops_rollback.app.view import PolicyStore, TargetIndex, View, names
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.deployments import HARD_END, deployments, distinct, source_index
 from gitops_rollback.core.errors import Reason, RollbackError
@@ -20,7 +20,7 @@ from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.suspects import our_revision
-from gitops_rollback.core.sync import ApplicationState, Operation, Source
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Operation, Source
 from gitops_rollback.ports import ConfigRepo, Engine
 
 
@@ -31,7 +31,12 @@ class Fed:
     engine: Engine
     state: ApplicationState
     indexes: tuple[int, ...]
-    own: Paths
+    own: Paths  # by the policy at the head, if it names paths
+    rendered: Paths  # the engine's own word, whatever a policy says
+
+    def touches(self, paths: Iterable[str]) -> bool:
+        """True if one of `paths` may be an input: no policy can talk a file out of what the engine renders."""
+        return any(path in self.own or path in self.rendered for path in paths)
 
     @property
     def name(self) -> str:
@@ -83,6 +88,7 @@ class Directory:
 
     def look(self, view: View, now: datetime) -> Listing:
         """One engine that does not answer is a problem of its own applications only."""
+        named = TargetIndex(view.policies.policies)
         fed: list[Fed] = []
         strangers: list[ApplicationState] = []
         problems: list[Problem] = []
@@ -95,12 +101,11 @@ class Directory:
             for state in states:
                 indexes = source_index(state.sources, partial(self._feeds_now, state))
                 if indexes:
-                    own = own_paths(state.sources, indexes, self._globs(view, state))
-                    fed.append(Fed(engine, state, indexes, own))
+                    fed.append(_fed(engine, state, indexes, named))
                 else:
                     strangers.append(state)
         self._judged = {one.name: self._judged[one.name] for one in fed if one.name in self._judged}
-        watched = tuple(one for one in (self._watch(fed_one, view, now) for fed_one in fed) if one is not None)
+        watched = tuple(one for one in (self._watch(fed_one, named, view, now) for fed_one in fed) if one is not None)
         problems += self._unmatched(view, watched, strangers, bool(problems))
         return Listing(watched, tuple(fed), tuple(problems))
 
@@ -120,12 +125,17 @@ class Directory:
         """Which sources of this application, past ones included, are our repository."""
         return lambda source: self.feeds(source, watched.state)
 
-    def _globs(self, view: View, state: ApplicationState) -> tuple[str, ...]:
-        found = find_target(view.policies, state.id)
-        return found[1].paths if found else ()
+    def owned_at(self, listing: Listing, revision: str) -> Listing:
+        """The listing with each application's own files by the word of the policies at `revision`."""
 
-    def _watch(self, fed: Fed, view: View, now: datetime) -> Watched | None:
-        found = find_target(view.policies, fed.state.id) or self._removed_by_change(fed, view, now)
+        def own(fed: Fed) -> Paths:
+            found = self._policies.naming(revision, fed.state.id)
+            return own_paths(fed.state.sources, fed.indexes, found[1].paths if found else ())
+
+        return replace(listing, fed=tuple(replace(fed, own=own(fed)) for fed in listing.fed))
+
+    def _watch(self, fed: Fed, named: TargetIndex, view: View, now: datetime) -> Watched | None:
+        found = named.naming(fed.state.id) or self._removed_by_change(fed, view, now)
         if found is None:
             return None
         policy, target = found
@@ -168,11 +178,15 @@ class Directory:
     ) -> list[Problem]:
         """Targets without an application of ours. While an engine does not answer, none can be called missing."""
         problems: list[Problem] = []
+        seen, others = _by_name(one.id for one in watched), _by_name(state.id for state in strangers)
+        states = {state.id: state for state in strangers}
         for policy in view.policies.policies:
             for target in policy.targets:
-                if any(names(target, one.id) for one in watched):
+                key = target.application.kind, target.application.name
+                if any(names(target, one) for one in seen.get(key, ())):
                     continue
-                problems += self._why_unmatched(policy, target, strangers, blind)
+                same = [states[one] for one in others.get(key, ())]
+                problems += self._why_unmatched(policy, target, same, blind)
         return problems
 
     def _why_unmatched(
@@ -189,3 +203,16 @@ class Directory:
         ref = target.application
         message = f"no engine shows an application {ref.namespace}/{ref.name}"
         return [Problem(subject, Reason.ENGINE_UNCLEAR, message)]
+
+
+def _fed(engine: Engine, state: ApplicationState, indexes: tuple[int, ...], named: TargetIndex) -> Fed:
+    found = named.naming(state.id)
+    globs = found[1].paths if found else ()
+    return Fed(engine, state, indexes, own_paths(state.sources, indexes, globs), own_paths(state.sources, indexes))
+
+
+def _by_name(applications: Iterable[ApplicationId]) -> dict[tuple[str, str], list[ApplicationId]]:
+    found: dict[tuple[str, str], list[ApplicationId]] = {}
+    for one in applications:
+        found.setdefault((one.kind, one.name), []).append(one)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -19,15 +20,21 @@ class Inputs:
     def __init__(self, repo: ConfigRepo) -> None:
         self._repo = repo
         self._cached: OrderedDict[tuple[str, tuple[str, ...]], str] = OrderedDict()
+        self._lock = threading.Lock()  # looks run side by side
 
     def of(self, treeish: str, own: Paths) -> str:
         """The fingerprint at `treeish`; of no files at all it is one, too. Raises: ObjectMissing."""
         key = (self._repo.tree(treeish), own.patterns)
-        if key not in self._cached:
-            self._cached[key] = self._fingerprint(key[0], own)
+        with self._lock:
+            known = self._cached.get(key)
+        if known is not None:
+            return known
+        found = self._fingerprint(key[0], own)
+        with self._lock:
+            self._cached[key] = found
             while len(self._cached) > MAX_CACHED:
                 self._cached.popitem(last=False)
-        return self._cached[key]
+        return found
 
     def _fingerprint(self, tree: str, own: Paths) -> str:
         digest = hashlib.sha256()

@@ -114,7 +114,7 @@ class Follower:
     def _affected(self, record: RollbackRecord, listing: Listing) -> tuple[Fed, ...]:
         """Every application that renders from a path that our commit changed, and those that the record names."""
         paths = {path for step in record.steps for path in step.blobs}
-        return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.own.of(sorted(paths)))
+        return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.touches(paths))
 
     def _application(self, record: RollbackRecord, commit: str, fed: Fed) -> ApplicationProgress:
         try:

@@ -35,7 +35,9 @@ class Proposer:
 
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         """Raises: RepositoryUnavailable."""
-        blame = self._blamer.blame(look, view, listing, self._directory.feeder(look.watched))
+        # Whose files are whose is not for the judged change to say either.
+        owned = self._directory.owned_at(listing, look.policy.revision) if look.case.in_force else listing
+        blame = self._blamer.blame(look, view, owned, self._directory.feeder(look.watched))
         return self._proposal(look, self._within_policy(look, blame), view, listing, now)
 
     def _within_policy(self, look: Look, blame: Blame) -> Blame:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_rollback.adapters.policies.document import MAX_BYTES
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
-from gitops_rollback.core.commit import REGULAR_MODE, Commit
+from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
 from gitops_rollback.core.errors import ObjectMissing, StalledError
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
@@ -55,25 +56,30 @@ class PolicyStore:
     def __init__(self, repo: ConfigRepo, directory: str) -> None:
         self._repo = repo
         self.directory = directory
-        self._cached: OrderedDict[str, PolicySet] = OrderedDict()
+        self._cached: OrderedDict[str, tuple[PolicySet, TargetIndex]] = OrderedDict()
         self._lock = threading.Lock()
 
     def at(self, revision: str) -> PolicySet:
         """All policies at `revision`; an absent directory or unknown revision holds none."""
+        found, _ = self._read(revision)
+        return replace(found, policies=tuple(replace(policy, revision=revision) for policy in found.policies))
+
+    def _read(self, revision: str) -> tuple[PolicySet, TargetIndex]:
         try:
-            tree = self._repo.entry_id(revision, self.directory)
+            tree = self._repo.entry_id(revision, self.directory) if is_sha(revision) else None
         except ObjectMissing:
             tree = None
         if tree is None:
-            return load_policies((), revision)
+            return NOTHING
         with self._lock:
-            found = self._cached.get(tree)
-        if found is None:
+            known = self._cached.get(tree)
+        if known is None:
             found = self._load(revision)
-            self._keep(tree, found)
-        return replace(found, policies=tuple(replace(policy, revision=revision) for policy in found.policies))
+            known = found, TargetIndex(found.policies)
+            self._keep(tree, known)
+        return known
 
-    def _keep(self, tree: str, found: PolicySet) -> None:
+    def _keep(self, tree: str, found: tuple[PolicySet, TargetIndex]) -> None:
         with self._lock:
             self._cached[tree] = found
             while len(self._cached) > MAX_CACHED_TREES:
@@ -96,7 +102,8 @@ class PolicyStore:
 
     def naming(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """The policy and target that name `application` at `revision`."""
-        return find_target(self.at(revision), application)
+        found = self._read(revision)[1].naming(application)
+        return (replace(found[0], revision=revision), found[1]) if found else None
 
     def said(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """As `naming`, without where and when it was said: equal answers judge alike."""
@@ -117,13 +124,23 @@ class PolicyStore:
             return None
 
 
-def find_target(policies: PolicySet, application: ApplicationId) -> tuple[Policy, Target] | None:
-    """The policy and target that name `application`; "" in a target's instance or namespace matches any."""
-    for policy in policies.policies:
-        for target in policy.targets:
-            if names(target, application):
-                return policy, target
-    return None
+class TargetIndex:
+    """Finds who names an application without a look at every target, since both may be thousands."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._by_name: dict[tuple[str, str], list[tuple[Policy, Target]]] = {}
+        for policy in policies:
+            for target in policy.targets:
+                key = (target.application.kind, target.application.name)
+                self._by_name.setdefault(key, []).append((policy, target))
+
+    def naming(self, application: ApplicationId) -> tuple[Policy, Target] | None:
+        """The first policy and target that name `application`; "" in its instance or namespace matches any."""
+        found = self._by_name.get((application.kind, application.name), ())
+        return next((pair for pair in found if names(pair[1], application)), None)
+
+
+NOTHING = load_policies((), ""), TargetIndex(())
 
 
 def names(target: Target, application: ApplicationId) -> bool:
