@@ -40,6 +40,16 @@ class Health:
             if name in self._parts or len(self._parts) < MAX_PARTS:
                 self._parts[name] = Part(name, ready, message)
 
+    def expect(self, name: str) -> None:
+        """A part that has not reported yet is not ready; one that has stays as it is."""
+        if all(part.name != name for part in self.parts()):
+            self.report(name, False, "starting")
+
+    def recovered(self, name: str) -> None:
+        """Forget the part's trouble, if it had any."""
+        with self._lock:
+            self._parts.pop(name, None)
+
     def alive(self) -> bool:
         """Every loop turned within the last ten seconds."""
         now = time.monotonic()

@@ -76,6 +76,7 @@ class Runtime:
         self._opened.append(opened)
         repo, reconciler = opened.repo, self.reconciler(opened)
         reconciler.report = TickReport(repo.name, self.metrics)
+        self.health.expect(repo.name)
         loop = RepositoryLoop(
             name=repo.name,
             reconciler=reconciler,
@@ -127,6 +128,7 @@ class Runtime:
     def _isolated(self, executor: Executor | ObservingExecutor, name: str, act: Callable[[], None]) -> None:
         try:
             act()
+            self.health.recovered(name)
         except RollbackError as error:
             executor.fail(name, error, page=isinstance(error, StalledError))
         except Exception:
