@@ -107,6 +107,12 @@ class Live:
         self.until(self.all_healthy, "the sandbox is healthy")
         self.world.clock.jump(QUIET_BEFORE)
 
+    def start_in_real_time(self) -> None:
+        """As `start_world`, but what runs has only just been deployed: real time cannot jump."""
+        self.people.push("Watch the shop", self.policies, self.now())
+        self.world.start()
+        self.until(self.all_healthy, "the sandbox is healthy")
+
     def all_healthy(self) -> bool:
         states = [self.argocd.application(one.name).get("status") or {} for one in self.applications]
         return all(

@@ -10,6 +10,7 @@ import pytest
 from live_world import SERVICE, Live, environment_of_nobody, living
 
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
+from gitops_rollback.sandbox.stories import release
 from gitops_rollback.sandbox.world import run_command
 
 GIT_TOKEN = "canary-git-71d0"
@@ -32,6 +33,7 @@ def test_the_probes_answer_and_name_the_repository_and_what_is_watched(tmp_path:
         assert live.probe("/healthz") == (200, "ok\n")
         verbose = live.probe("/readyz?verbose")[1]
         assert "[+]shop/config 1 applications watched" in verbose
+        release(live.telling)
         live.until(
             lambda: f'trigger_state{{application="{APPLICATION}"' in live.probe("/metrics")[1], "a trigger's metric"
         )
