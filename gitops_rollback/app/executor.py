@@ -48,6 +48,7 @@ JOURNAL_TRIES = 5
 BATCH_EVERY = timedelta(minutes=10)
 MAX_BATCH = 500
 MAX_TOLD = 5000
+MAX_NEWEST = 30_000
 
 ENDED_BY = {
     Act.REFUSE: RollbackOutcome.REFUSED,
@@ -91,7 +92,9 @@ class Executor:
         self._unwritten: dict[str, RollbackRecord] = {}
         self._flushed_at = clock.now()
         self._told: dict[str, None] = {}
+        self._announces = announces
         self._started = not announces
+        self._told_again: set[str] = set()
         self._trouble = ""
         self.writable = True
 
@@ -106,6 +109,8 @@ class Executor:
             known = self._newest.get(entry.application)
             if known is None or known.at < entry.at:
                 self._newest[entry.application] = entry
+        while len(self._newest) > MAX_NEWEST:
+            self._newest.pop(next(iter(self._newest)))
         if not self._started:
             self._started = True
             self._write((), (started(self._clock.now(), __version__),))

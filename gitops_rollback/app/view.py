@@ -214,11 +214,17 @@ class Viewer:
     def _pauses(self, heads: Heads) -> tuple[PauseState, PauseState]:
         self._control_missing = 0 if heads.control else self._control_missing + 1
         self._control_seen = self._control_seen or heads.control is not None
-        control = read_pause(CONTROL_DOOR, self._document(heads.control, CONTROL_PATH) if heads.control else None)
+        control = self._pause(CONTROL_DOOR, heads.control, CONTROL_PATH)
         if self._control_seen and self._control_missing >= VANISHED_TICKS:
             control = PauseState(CONTROL_DOOR, unreadable="the branch was there and is gone")
-        return control, read_pause(HEAD_DOOR, self._document(heads.branch, HEAD_PATH))
+        return control, self._pause(HEAD_DOOR, heads.branch, HEAD_PATH)
 
-    def _document(self, revision: str, path: str) -> bytes | None:
-        blob = self._repo.entry_id(revision, path)
-        return None if blob is None else self._repo.read(blob)
+    def _pause(self, door: str, revision: str | None, path: str) -> PauseState:
+        """What one door says. One that holds no readable file stops, and lets open rollbacks go on to their end."""
+        blob = self._repo.entry_id(revision, path) if revision else None
+        if blob is None:
+            return read_pause(door, None)
+        try:
+            return read_pause(door, self._repo.read(blob))
+        except StalledError as error:
+            return PauseState(door, unreadable=error.message)

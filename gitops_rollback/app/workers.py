@@ -45,6 +45,9 @@ class SideBySide(Generic[Item, Found]):
         """What could be seen of `items` in time, in their order."""
         by_name = {self._name_of(item): item for item in items}
         self._slow &= set(by_name)
+        gone = [name for name, under in self._under_way.items() if name not in by_name and under.future.done()]
+        for name in gone:
+            del self._under_way[name]
         before = {name: self._take(name, item) for name, item in by_name.items()}
         begun = [name for name in by_name if name not in self._under_way]
         for name in begun:
