@@ -9,6 +9,7 @@ from gitops_rollback.app.reconciler import Sight, Tick
 from gitops_rollback.core.trigger import Level, Phase, Verdict
 
 MAX_APPLICATIONS = 10_000
+MAX_WARNINGS = 100  # lines at once; `lint` tells them all
 log = structlog.get_logger()
 
 
@@ -34,6 +35,10 @@ class TickReport:
         if self._new("faults", faults):
             for fault in faults:
                 log.warning("refused a policy", repo=self._name, error=fault)
+        warnings = tuple(str(fault) for fault in tick.view.policies.faults if not fault.is_error)
+        if self._new("warnings", warnings):
+            for warning in warnings[:MAX_WARNINGS]:
+                log.warning("a policy with a warning", repo=self._name, warning=warning)
         problems = tuple((problem.subject, problem.reason.value, problem.message) for problem in tick.listing.problems)
         if self._new("problems", problems):
             for subject, reason, message in problems:

@@ -47,10 +47,10 @@ def head_of_nothing(remote: Remote) -> str:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (nothing, "empty"),
-        (no_branch, "has no branch 'release'"),
-        (detached, "detached"),
-        (head_of_nothing, "names no branch"),
+        pytest.param(nothing, "empty", id="R1-empty"),
+        pytest.param(no_branch, "has no branch 'release'", id="R2-no-such-branch"),
+        pytest.param(detached, "detached", id="R3-detached"),
+        pytest.param(head_of_nothing, "names no branch", id="R3-head-of-nothing"),
     ],
 )
 def test_a_remote_without_a_branch_to_follow_is_named(
@@ -61,14 +61,14 @@ def test_a_remote_without_a_branch_to_follow_is_named(
         empty_remote.open(tmp_path / "state", branch=branch).fetch()
 
 
-def test_a_renamed_default_branch_is_not_followed_silently(remote: Remote, repo: GitConfigRepo) -> None:
+def test_r3_a_renamed_default_branch_is_not_followed_silently(remote: Remote, repo: GitConfigRepo) -> None:
     repo.fetch()
     git("branch", "-m", "main", "trunk", cwd=remote.path)
     with pytest.raises(StalledError, match="no longer has branch 'main'"):
         repo.fetch()
 
 
-def test_a_tag_of_the_branch_s_name_is_not_the_branch(remote: Remote, repo: GitConfigRepo) -> None:
+def test_r16_a_tag_of_the_branch_s_name_is_not_the_branch(remote: Remote, repo: GitConfigRepo) -> None:
     git("update-ref", "refs/tags/main", git("rev-parse", "main~2", cwd=remote.path), cwd=remote.path)
     assert repo.fetch().branch == remote.head(MAIN)
 
@@ -96,7 +96,7 @@ def long_remote(empty_remote: Remote) -> Remote:
     return empty_remote
 
 
-def test_old_history_is_fetched_only_when_it_is_asked_for(long_remote: Remote, tmp_path: Path) -> None:
+def test_r4_old_history_is_fetched_only_when_it_is_asked_for(long_remote: Remote, tmp_path: Path) -> None:
     repo = long_remote.open(tmp_path / "state")
     head = repo.fetch().branch
     line = git("rev-list", "main", cwd=long_remote.path).split()

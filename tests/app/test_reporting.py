@@ -1,0 +1,41 @@
+"""What a tick tells those who only watch: once, and again only after it was different in between."""
+
+from __future__ import annotations
+
+from app_world import MINUTE, POLICIES, START, Replica, World, policy, running
+from structlog.testing import capture_logs
+
+from gitops_rollback.app.health import Metrics
+from gitops_rollback.app.reporting import TickReport
+
+UNBUILT = policy("web").replace("  timing:", "  cascade: {mode: reverse-dependency-order}\n  timing:")
+
+
+def said(one: Replica, report: TickReport, minute: int) -> list[str]:
+    one.reconciler.report = report
+    with capture_logs() as lines:
+        one.tick(START + minute * MINUTE)
+    return [str(line.get("warning") or line.get("error")) for line in lines if line["log_level"] == "warning"]
+
+
+def test_a_key_that_is_not_built_is_told_once_and_again_after_a_change(world: World) -> None:
+    running(world, "web")
+    one, report = world.replica(), TickReport("shop/config", Metrics())
+    assert said(one, report, 0) == []
+    world.people.push("Wish for more", {f"{POLICIES}/web.yaml": UNBUILT}, START)
+    (warning,) = said(one, report, 1)
+    assert warning.startswith(f"{POLICIES}/web.yaml:17:3: warning: `cascade` is not carried out")
+    assert said(one, report, 2) == []
+    world.people.push("Wish no more", {f"{POLICIES}/web.yaml": policy("web")}, START + 2 * MINUTE)
+    assert said(one, report, 3) == []
+    world.people.push("Wish again", {f"{POLICIES}/web.yaml": UNBUILT}, START + 3 * MINUTE)
+    assert len(said(one, report, 4)) == 1
+
+
+def test_p20_a_target_without_an_application_is_told_by_its_name_and_hinders_nobody(world: World) -> None:
+    running(world, "web")
+    world.people.push("Watch a ghost", {f"{POLICIES}/ghost.yaml": policy("ghost")}, START)
+    one, report = world.replica(), TickReport("shop/config", Metrics())
+    assert said(one, report, 0) == ["no engine shows an application argocd/ghost"]
+    assert said(one, report, 1) == []
+    assert [sight.watched.id.name for sight in one.tick(START + 2 * MINUTE).sights] == ["web"]
