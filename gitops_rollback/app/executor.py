@@ -17,12 +17,14 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import (
     entry_about,
     entry_of,
-    message_about_decision,
+    event_of,
+    message_about_entry,
     message_about_notice,
     message_about_record,
     open_record,
 )
-from gitops_rollback.app.subject import Look
+from gitops_rollback.app.retelling import recent_messages
+from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
@@ -96,6 +98,7 @@ class Executor:
         self._started = not announces
         self._told_again: set[str] = set()
         self._trouble = ""
+        self._unread = False  # a push did not succeed, and the remote has not been fetched since
         self.writable = True
 
     def see(self, view: View) -> View:
@@ -105,6 +108,7 @@ class Executor:
         lost journal is not begun anew. What could not be written yet is part of the view that comes back.
         """
         self._journal_head, self._trouble = view.heads.journal, view.journal.trouble
+        self._unread = False
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
             if known is None or known.at < entry.at:
@@ -125,6 +129,13 @@ class Executor:
 
     # People and journal
 
+    def tell_again(self, view: View, one: Watched) -> None:
+        """Once for an application: what a process before this one wrote, and may have died before it told."""
+        if self._announces and one.name not in self._told_again:
+            self._told_again.add(one.name)
+            for message in recent_messages(view.journal, one.name, one.policy, self._clock.now()):
+                self.tell(message)
+
     def note(self, note: Note, look: Look) -> None:
         """Keep the decision where it says something new; tell people if it is for them."""
         entry = entry_of(note.decision, look, note.plan, self._clock.now())
@@ -140,7 +151,7 @@ class Executor:
         self._write((record,) if record else (), (entry,))
         reached("note-written")
         if note.decision.reason is not Reason.MASS_EVENT:  # the repository's notice speaks for all of them
-            self.tell(message_about_decision(note.decision, look, note.plan, record))
+            self.tell(message_about_entry(entry, record, look.policy))
 
     def announce(self, notice: Notice) -> None:
         """Keep and tell what concerns the whole repository, where it says something new."""
@@ -206,17 +217,25 @@ class Executor:
         if self._trouble:
             return result
         for _ in range(JOURNAL_TRIES):
+            if self._unread:
+                self._journal_head, self._unread = self._journal_repo.fetch().journal, False
             commit = self._journal.commit(self._journal_head, pending.values(), lines, self._clock.now())
             if commit == self._journal_head:
                 return PushResult(PushOutcome.LANDED, {})
             reached("before-write")
-            result = self._journal_repo.push((RefUpdate(self._journal.ref, commit, self._journal_head),))
+            result = self._push(self._journal_repo, RefUpdate(self._journal.ref, commit, self._journal_head))
             reached("after-write")
             if result.outcome is PushOutcome.LANDED:
                 self._journal_head = commit
             if result.outcome is not PushOutcome.REJECTED:
                 return result
-            self._journal_head = self._journal_repo.fetch().journal
+        return result
+
+    def _push(self, repo: ConfigRepo, *updates: RefUpdate) -> PushResult:
+        """After anything but success, or a plain no of a rule, the next word with the remote is a fetch."""
+        self._unread = True
+        result = repo.push(updates)
+        self._unread = result.outcome not in (PushOutcome.LANDED, PushOutcome.PROTECTED)
         return result
 
     def _page_unwritable(self, result: PushResult) -> None:
@@ -237,6 +256,8 @@ class Executor:
         base, tree = land.plan.reversal.base, land.plan.reversal.tree
         if tree is None:
             return Landing(PushOutcome.PROTECTED, "the plan has no tree")
+        if self._unread:
+            return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
         date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), _incident_time(land.decision, now))
         commit = self._repo.write_commit(tree, base, land.plan.message, date)
         reached("commit-built")
@@ -262,7 +283,7 @@ class Executor:
         if self._journal_repo is not self._repo:
             return self._push_after_journal(branch, record, entry)
         reached("before-push")
-        result = self._repo.push((branch, journal))
+        result = self._push(self._repo, branch, journal)
         reached("after-push")
         if result.outcome is PushOutcome.LANDED:
             self._journal_head, self._batch, self._unwritten = note, [], {}
@@ -270,7 +291,7 @@ class Executor:
         if result.refs.get(journal.ref) is not PushOutcome.PROTECTED:
             return result
         self._page_unwritable(result)
-        alone = self._repo.push((branch,))
+        alone = self._push(self._repo, branch)
         if alone.outcome is PushOutcome.LANDED:
             self._unwritten[record.id], self._batch = record, lines[-MAX_BATCH:]
         return alone
@@ -281,7 +302,7 @@ class Executor:
         times = {name: at for name, at in record.times.items() if name != "pushed"}
         if not self._write((replace(record, phase=Phase.PUSHING, steps=(step,), times=times),), (entry,)):
             return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
-        result = self._repo.push((branch,))
+        result = self._push(self._repo, branch)
         if result.outcome is PushOutcome.LANDED:
             self._write((record,), ())
         return result
@@ -308,7 +329,7 @@ class Executor:
         )  # fmt: skip
         self._write((record,), (_entry_about(record, self._clock.now()),))
         reached("finish-written")
-        self.tell(message_about_record(_event_of(action.outcome), record, policy))
+        self.tell(message_about_record(event_of(action.outcome), record, policy))
         reached("after-finish")
 
     def terminate(self, action: Terminate, listing: Listing) -> None:
@@ -352,7 +373,3 @@ def _entry_about(record: RollbackRecord, now: datetime) -> DecisionEntry:
         now, record.applications[0], action, record.reason, record.bad_revision, record.message,
         {"rollback": record.id},
     )  # fmt: skip
-
-
-def _event_of(outcome: RollbackOutcome) -> str:
-    return "refused" if outcome is RollbackOutcome.SUPERSEDED else outcome.value

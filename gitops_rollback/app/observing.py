@@ -8,8 +8,8 @@ from pathlib import Path
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.executor import Landing
 from gitops_rollback.app.notices import Notice
-from gitops_rollback.app.records import entry_about, entry_of, message_about_decision, message_about_notice
-from gitops_rollback.app.subject import Look
+from gitops_rollback.app.records import entry_about, entry_of, message_about_entry, message_about_notice
+from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
@@ -38,6 +38,9 @@ class ObservingExecutor:
         """The journal of a controller that acts is not ours."""
         return view
 
+    def tell_again(self, view: View, one: Watched) -> None:
+        """What was told while observing asks nothing of anybody."""
+
     def note(self, note: Note, look: Look) -> None:
         """Keep the decision where it says something new."""
         self._keep(note.decision, look, note.plan)
@@ -54,10 +57,8 @@ class ObservingExecutor:
         self._newest[look.name] = entry
         self._append(entry, plan)
         if decision.act.tells and decision.reason is not Reason.MASS_EVENT:
-            told = (
-                decision if decision.act is not Act.ROLL_BACK else Decision(Act.ASK, decision.reason, decision.message)
-            )
-            self.tell(message_about_decision(told, look, plan, None))
+            told = entry if decision.act is not Act.ROLL_BACK else replace(entry, action=Act.ASK.value)
+            self.tell(message_about_entry(told, None, look.policy))
 
     def announce(self, notice: Notice) -> None:
         """Keep and tell what concerns the whole repository, where it says something new."""

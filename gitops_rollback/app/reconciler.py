@@ -83,6 +83,8 @@ class Reconciler:
         self.surroundings.see(listing, view, [sight.look for sight in sights if sight.look])
         self.report(tick)
         reached("after-look")
+        for watched in listing.watched:
+            self.isolated(watched.name, partial(self.executor.tell_again, view, watched))
         with self.exclusive():
             for notice in self.surroundings.notices(view, listing, tick.outbreak, now):
                 self.isolated(notice.subject, partial(self.executor.announce, notice))

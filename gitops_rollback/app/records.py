@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gitops_rollback.app.notices import Notice
@@ -104,26 +105,41 @@ def message_about_notice(notice: Notice, repository: str, at: datetime) -> Messa
     )
 
 
-def message_about_decision(decision: Decision, look: Look, plan: Plan | None, record: RollbackRecord | None) -> Message:
-    """What people are told of a decision that does not write to the branch; a finished plan comes with it."""
-    lines = [decision.message]
-    if plan is not None:
-        lines += [f"suspect: {line}" for line in plan.evidence]
-        lines += [f"guard {answer.guard}: {answer.result.value}: {answer.message}" for answer in plan.guards]
+def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy) -> Message:
+    """What people are told of a decision that does not write to the branch; a finished plan comes with it.
+
+    It is made from what the journal holds, so that a later process can say the same.
+    """
+    act, details = Act(entry.action), entry.details
+    lines = [entry.message, *(f"suspect: {line}" for line in _items(details, "suspects"))]
+    for guard in _items(details, "guards"):
+        if isinstance(guard, Mapping):
+            lines.append(f"guard {guard.get('guard', '')}: {guard.get('result', '')}: {guard.get('message', '')}")
     if record is not None and record.open:
         lines.append(f"to do it: gitops-rollback approve {record.id}; to leave it: gitops-rollback reject {record.id}")
     return Message(
-        event=EVENTS.get(decision.act, "failed"),
-        application=look.name,
-        title=f"{TITLES.get(decision.act, 'Decided')}: {look.watched.id.short}",
+        event=EVENTS.get(act, "failed"),
+        application=entry.application,
+        title=f"{TITLES.get(act, 'Decided')}: {'/'.join(entry.application.split('/')[-2:])}",
         text="\n".join(line for line in lines if line),
-        key=f"{look.name}/{look.bad_revision}/{decision.act.value}/{decision.reason.value}",
-        reason=decision.reason.value,
-        rollback_id=plan.rollback_id if plan else "",
+        key=f"{entry.application}/{entry.revision}/{entry.action}/{entry.reason}",
+        reason=entry.reason,
+        rollback_id=str(details.get("rollback", "")),
         page=True,
-        details=evidence_of(look, decision, plan),
-        routes=look.policy.notifications,
+        details=details,
+        routes=policy.notifications,
     )
+
+
+def _items(details: Mapping[str, object], name: str) -> Sequence[object]:
+    """A list of the journal, where everybody with the right to push may have written anything."""
+    found = details.get(name)
+    return found if isinstance(found, list | tuple) else ()
+
+
+def event_of(outcome: RollbackOutcome) -> str:
+    """The event under which people are told of this end."""
+    return "refused" if outcome is RollbackOutcome.SUPERSEDED else outcome.value
 
 
 def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> Message:
