@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.narrator import Narrator, Say
 from gitops_rollback.sandbox.stories import APPLICATION
@@ -26,13 +27,21 @@ LOOK_SECONDS = 0.1
 class Demo:
     """One telling of one story. `out` is made anew; it keeps repository, log and state."""
 
-    def __init__(self, story: Story, speed: float, out: Path, say: Say, ports: Ports | None = None) -> None:
+    def __init__(
+        self,
+        story: Story,
+        speed: float,
+        out: Path,
+        say: Say,
+        ports: Ports | None = None,
+        timing: Timing | None = None,
+    ) -> None:
         self.story = story
         self._say = say
         self._out = out
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        self.world = World(out, ScaledClock(speed), ports=ports)
+        self.world = World(out, ScaledClock(speed), timing=timing, ports=ports)
         self.telling = Telling(self.world, APPLICATION)
         self._log = out / "controller.log"
         self._controller: subprocess.Popen[bytes] | None = None
