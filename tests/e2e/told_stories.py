@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gitops_rollback.app.crash_points import VARIABLE
+from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.demo import START_SECONDS, Demo
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.telling import Story, Telling
@@ -20,6 +22,7 @@ SPEED = 50.0
 AT_ONCE = 3
 TAIL_LINES = 40
 MAIN = "refs/heads/main"
+NO_POLLS = Timing(reconciliation=86400.0)  # the engine never comes before the controller's own sync
 
 
 @dataclass
@@ -36,6 +39,12 @@ class Told:
         """What a person needs to find the cause: the narration and the end of the controller's log."""
         log = (self.out / "controller.log").read_text("utf-8", "replace").splitlines()
         return "\n".join(["", *self.lines, "", f"{self.out}/controller.log:", *log[-TAIL_LINES:]])
+
+    def events(self) -> set[str]:
+        """What people were told of, by the log: a line `event: title` with the rollback's id."""
+        log = (self.out / "controller.log").read_text("utf-8", "replace").splitlines()
+        lines = [json.loads(line) for line in log if line.startswith("{")]
+        return {str(line["msg"]).partition(":")[0] for line in lines if line.get("rollback_id")}
 
     def people(self) -> People:
         """The repository as it was left."""
@@ -125,7 +134,7 @@ def tell_with_a_death(
 ) -> Told:
     """The same, with a controller that dies once."""
     lines: list[str] = []
-    demo = KilledDemo(story, SPEED, out, lines.append)
+    demo = KilledDemo(story, SPEED, out, lines.append, timing=NO_POLLS)
     demo.deaths, demo.place, demo.interfere = [], place, interfere
     try:
         true = demo.run()
