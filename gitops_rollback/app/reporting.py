@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from gitops_rollback.adapters.policies.loading import PolicySet
 from gitops_rollback.app.health import Metrics
 from gitops_rollback.app.reconciler import Sight, Tick
 from gitops_rollback.core.trigger import Level, Phase, Verdict
@@ -35,7 +36,7 @@ class TickReport:
         if self._new("faults", faults):
             for fault in faults:
                 log.warning("refused a policy", repo=self._name, error=fault)
-        warnings = tuple(str(fault) for fault in tick.view.policies.faults if not fault.is_error)
+        warnings = _warnings(tick.view.policies)
         if self._new("warnings", warnings):
             for warning in warnings[:MAX_WARNINGS]:
                 log.warning("a policy with a warning", repo=self._name, warning=warning)
@@ -76,6 +77,14 @@ class TickReport:
         while len(self._said) > MAX_APPLICATIONS:
             self._said.pop(next(iter(self._said)))
         return True
+
+
+def _warnings(policies: PolicySet) -> tuple[str, ...]:
+    """What each file holds that is probably not meant, and what was cut to the controller's own bounds."""
+    found = [str(fault) for fault in policies.faults if not fault.is_error]
+    for policy in policies.policies:
+        found += [f"{policy.path}: {warning}" for warning in policy.warnings if warning not in found]
+    return tuple(found)
 
 
 def _number(verdict: Verdict) -> int:

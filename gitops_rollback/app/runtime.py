@@ -94,7 +94,7 @@ class Runtime:
     def reconciler(self, opened: Opened) -> Reconciler:
         """The parts of the way for one repository."""
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
-        policies = PolicyStore(repo, opened.settings.policies_path)
+        policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases)
         measuring = Measuring(parts.sources.of, ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query"))
         inputs = Inputs(repo)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,6 +12,8 @@ from gitops_rollback.adapters.policies.document import MAX_BYTES
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
 from gitops_rollback.core.errors import ObjectMissing, StalledError
+from gitops_rollback.core.guards.facts import Limit
+from gitops_rollback.core.in_force import within_bounds
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.stop import (
@@ -51,11 +53,15 @@ class View:
 
 
 class PolicyStore:
-    """Policies as they stood at any revision, read from git objects and cached by their directory's tree."""
+    """Policies as they stood at any revision, read from git objects and cached by their directory's tree.
 
-    def __init__(self, repo: ConfigRepo, directory: str) -> None:
+    Their budgets are cut to `bounds`, the controller's own for one application.
+    """
+
+    def __init__(self, repo: ConfigRepo, directory: str, bounds: Sequence[Limit] = ()) -> None:
         self._repo = repo
         self.directory = directory
+        self._bounds = tuple(bounds)
         self._cached: OrderedDict[str, tuple[PolicySet, TargetIndex]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -112,7 +118,8 @@ class PolicyStore:
 
     def _load(self, revision: str) -> PolicySet:
         entries = self._repo.files(revision, self.directory)[: MAX_POLICY_FILES + 1]
-        return load_policies((self._file(entry.path, entry.mode, entry.blob) for entry in entries), revision)
+        found = load_policies((self._file(entry.path, entry.mode, entry.blob) for entry in entries), revision)
+        return replace(found, policies=tuple(within_bounds(policy, self._bounds) for policy in found.policies))
 
     def _file(self, path: str, mode: str, blob: str) -> PolicyFile:
         return PolicyFile(path, mode, self._text(blob) if mode == REGULAR_MODE else b"")

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from gitops_rollback.app.health import Metrics
 from gitops_rollback.app.reporting import TickReport
+from gitops_rollback.core.guards.facts import Budgets
 
 UNBUILT = policy("web").replace("  timing:", "  cascade: {mode: reverse-dependency-order}\n  timing:")
 
@@ -39,3 +40,13 @@ def test_p20_a_target_without_an_application_is_told_by_its_name_and_hinders_nob
     assert said(one, report, 0) == ["no engine shows an application argocd/ghost"]
     assert said(one, report, 1) == []
     assert [sight.watched.id.name for sight in one.tick(START + 2 * MINUTE).sights] == ["web"]
+
+
+def test_p27_a_budget_above_the_controllers_is_cut_and_told(world: World) -> None:
+    running(world, "web")
+    generous = policy("web") + "  guards: [{name: often, type: budget, maxRollbacks: 9, per: 24h, result: deny}]\n"
+    world.people.push("Allow more", {f"{POLICIES}/web.yaml": generous}, START)
+    one = world.replica()
+    one.reconciler.viewer._policies._bounds = Budgets().application
+    (warning,) = said(one, TickReport("shop/config", Metrics()), 1)
+    assert warning.startswith(f"{POLICIES}/web.yaml: guard often: 9 rollbacks are above the controller's own limit; 2")
