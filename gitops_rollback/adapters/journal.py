@@ -204,7 +204,9 @@ def _append(text: bytes, entry: DecisionEntry) -> bytes:
         return text
     if len(text) > LEAN_FILE_BYTES:
         entry = dataclasses.replace(entry, details={"cut": "too many decisions on this day"})
-    return text + journal.encode_entry(entry)
+    line = journal.encode_entry(entry)
+    # A push whose answer was lost is tried again, and may have landed: what stands there is not said twice.
+    return text if text.startswith(line) or b"\n" + line in text else text + line
 
 
 def _last_time(record: RollbackRecord) -> tuple[float, str]:

@@ -228,6 +228,15 @@ def test_an_ended_rollback_that_was_left_out_is_still_not_taken_back(repo: GitCo
     assert GitJournal(repo).read(head).records["rb-old"].phase is Phase.DONE
 
 
+def test_a_decision_that_is_written_again_after_a_lost_answer_stands_there_once(
+    repo: GitConfigRepo, journal: GitJournal
+) -> None:
+    write(repo, journal, an_entry(reason="First"), an_entry(reason="Second"))
+    head = write(repo, journal, an_entry(reason="First"), an_entry(reason="Second"), an_entry(reason="Third"))
+    reasons = [entry.reason for entry in journal.read(head).decisions if entry.application == APP]
+    assert reasons == ["First", "Second", "Third"]
+
+
 def test_decisions_older_than_a_month_are_not_loaded(repo: GitConfigRepo, journal: GitJournal) -> None:
     days = (0, 15, 29, 31, 45)
     head = write(repo, journal, *(an_entry(NOW - timedelta(days=n), f"D{n}") for n in days))
@@ -238,9 +247,12 @@ def test_decisions_older_than_a_month_are_not_loaded(repo: GitConfigRepo, journa
 def test_a_day_of_one_application_has_a_limit_that_never_drops_what_acted(
     repo: GitConfigRepo, journal: GitJournal
 ) -> None:
-    wordy = dataclasses.replace(an_entry(), details={"text": "x" * 15_000})
-    write(repo, journal, *[wordy] * 40)
-    write(repo, journal, *[wordy] * 4000)
+    wordy = [
+        dataclasses.replace(an_entry(NOW + timedelta(milliseconds=n)), details={"text": "x" * 15_000})
+        for n in range(4040)
+    ]
+    write(repo, journal, *wordy[:40])
+    write(repo, journal, *wordy[40:])
     head = write(repo, journal, an_entry(reason="TooMuch"), an_entry(reason="Acted", action="roll-back"))
     reasons = [entry.reason for entry in journal.read(head).decisions]
     assert "Acted" in reasons
