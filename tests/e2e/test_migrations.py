@@ -32,21 +32,33 @@ spec:
 """
 
 
-def add_job(live: Live, text: str) -> None:
-    """A Job that runs at each sync; it has been there before the release."""
-    listed = live.people.read(KUSTOMIZATION).rstrip() + "\n  - job.yaml\n"
-    live.people.push("Run a Job at each sync", {f"{FOLDER}/job.yaml": text, KUSTOMIZATION: listed}, live.now())
-
-
 def current_image(live: Live) -> str:
     found = IMAGE.search(live.people.read(DEPLOYMENT))
     assert found is not None
     return f"registry.example/{found[0]}"
 
 
-def started(tmp_path: Path, hook: str, image: str) -> Live:
+def with_one_tag(live: Live, job_text: str) -> None:
+    """Deployment and Job name their images; which tag they run stands in the kustomization alone."""
+    name, _, tag = current_image(live).rpartition(":")
+    listed = live.people.read(KUSTOMIZATION).rstrip()
+    listed += f'\n  - job.yaml\nimages:\n  - name: {name}\n    newTag: "{tag}"\n'
+    live.people.push("Run a Job at each sync", {f"{FOLDER}/job.yaml": job_text, KUSTOMIZATION: listed}, live.now())
+
+
+def fail_by_tag(live: Live) -> None:
+    """A release that changes the one line with the tag, and nothing else."""
+    tag = current_image(live).rpartition(":")[2]
+    live.world.failing_tags.add(NEW_TAG)
+    live.telling.before = live.people.head()
+    live.telling.acted_at = live.now()
+    live.telling.bad = live.people.edit("Release", KUSTOMIZATION, f'"{tag}"', f'"{NEW_TAG}"', live.now())
+    live.refresh()
+
+
+def started(tmp_path: Path, image: str) -> Live:
     live = Live(tmp_path)
-    add_job(live, job("before", hook, image or current_image(live)))
+    with_one_tag(live, job("before", "PreSync", image or current_image(live)))
     live.start_world()
     live.start_controller()
     return live
@@ -59,11 +71,9 @@ def closed(live: Live) -> None:
 
 def test_a_release_whose_own_image_ran_before_the_sync_is_not_undone_by_itself(tmp_path: Path) -> None:
     """Only the image changes; the Job before the sync runs that image, so it may have migrated the data."""
-    live = started(tmp_path, "PreSync", "")
+    live = started(tmp_path, "")
     try:
-        old = current_image(live)
-        migrated = live.people.read(f"{FOLDER}/job.yaml").replace(old, old.rpartition(":")[0] + f":{NEW_TAG}")
-        live.fail(more={f"{FOLDER}/job.yaml": migrated})
+        fail_by_tag(live)
         live.until(lambda: live.telling.has_decided("MigrationRan"), "it asks because of the migration")
         live.let_pass(timedelta(minutes=2), lambda: bool(live.telling.reverts()), "a revert of a migration")
         assert live.people.head() == live.telling.bad
@@ -74,9 +84,9 @@ def test_a_release_whose_own_image_ran_before_the_sync_is_not_undone_by_itself(t
 
 
 def test_a_release_beside_a_test_job_of_another_image_is_rolled_back(tmp_path: Path) -> None:
-    live = started(tmp_path, "PreSync", "registry.example/shop/smoke-test:2.3.1")
+    live = started(tmp_path, "registry.example/shop/smoke-test:2.3.1")
     try:
-        live.fail()
+        fail_by_tag(live)
         live.until_verified()
         assert len(live.telling.reverts()) == 1
     finally:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from live_world import DEPLOYMENT, PERSON, POLICY_PATH, SERVICE, Live, living, quick_policy
 
+from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.stories import release_with_claim
+from gitops_rollback.sandbox.telling import JOURNAL
 
 
 def waiting_plan(live: Live) -> str:
@@ -17,6 +19,12 @@ def waiting_plan(live: Live) -> str:
     release_with_claim(live.telling)
     live.until(lambda: [one["phase"] for one in live.telling.records()] == ["AwaitingApproval"], "a plan waits")
     return str(live.telling.records()[0]["id"])
+
+
+def notes(live: Live) -> list[str]:
+    """What the journal says of pauses, in order."""
+    found = [one for one in live.telling.decisions() if one["application"] == "controller/pauses"]
+    return [one["action"] for one in sorted(found, key=lambda one: str(one["at"]))]
 
 
 def bad_and_deployed(live: Live) -> None:
@@ -113,7 +121,7 @@ def test_a_person_names_where_to_go_back_to(tmp_path: Path, to: str) -> None:
 
 
 def test_a_pause_holds_back_what_is_pending_and_a_resume_lets_it_go_on(tmp_path: Path) -> None:
-    patient = quick_policy().replace("for: 45s", "for: 4m")
+    patient = quick_policy().replace("for: 45s", "for: 4m").replace("holdFor: 1m", "holdFor: 9m")
     with living(tmp_path, policies={POLICY_PATH: patient}) as live:
         live.fail()
         live.until(live.pending, "a trigger is pending")
@@ -123,6 +131,7 @@ def test_a_pause_holds_back_what_is_pending_and_a_resume_lets_it_go_on(tmp_path:
         live.let_pass(timedelta(minutes=2), lambda: live.people.head() != live.telling.bad, "a push while paused")
         assert live.verb("rollback", SERVICE, "--reason", "now", "--yes").code == 4
         assert live.verb("resume", "--all").code == 0
+        live.until(lambda: notes(live) == ["paused", "resumed"], "the journal notes pause and resume")
         live.until(lambda: bool(live.telling.reverts()), "it goes on")
         identity = live.telling.records()[0]["id"]
         aborted = live.verb("abort", identity, "--reason", "wrong application")
@@ -144,3 +153,30 @@ def test_a_wish_that_names_nothing_is_refused_with_a_reason(tmp_path: Path) -> N
             assert word in answer.out + answer.err
         assert DEPLOYMENT in live.people.git("ls-tree", "-r", "--name-only", "main")
         assert live.world.git.updates("shop/config.git") == ()
+
+
+def test_a_torn_journal_pages_once_and_the_rest_of_it_still_counts(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        live.fail()
+        live.until_verified()
+        identity = live.telling.records()[0]["id"]
+        People(live.world.bare, JOURNAL).push("Tear", {"records/rb-0123456789abcdef.json": "{"}, live.now())
+        live.until(lambda: bool(live.pages("JournalLost")), "it pages")
+        live.stop_controller()
+        live.start_controller()
+        live.let_pass(timedelta(minutes=2))
+        assert len(live.pages("JournalLost")) == 1
+        assert live.verb("status", identity).code == 0
+
+
+def test_a_pause_without_an_end_and_one_of_nobody_are_told(tmp_path: Path) -> None:
+    with living(tmp_path) as live:
+        odd = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {applications: [{name: chekout}]}\n"
+        live.people.push("Pause", {".gitops-rollback/pause.yaml": odd}, live.now())
+        live.until(lambda: said(live, "controller/open-ended-pauses"), "a pause without an end is reported")
+        live.until(lambda: said(live, "controller/pause-names"), "a name that nobody has is told")
+        assert "chekout" in live.pages("Paused")[0]["text"]
+
+
+def said(live: Live, subject: str) -> bool:
+    return any(one["application"] == subject for one in live.telling.decisions())
