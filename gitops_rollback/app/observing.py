@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from gitops_rollback.app.diffing import diff_of
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.executor import Landing
 from gitops_rollback.app.notices import Notice
@@ -17,19 +18,22 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.ports import Clock, DecisionEntry, Message, Notifier, PushOutcome
+from gitops_rollback.ports import Clock, ConfigRepo, DecisionEntry, Message, Notifier, PushOutcome
 
+MAX_DIFF = 6000  # characters; a line of the file has room for 16 KiB
 MAX_READ_BYTES = 8 << 20
 MAX_FILE_BYTES = 64 << 20
 
 
 class ObservingExecutor:
-    """Stands where the executor stands. It has no repository and no journal to write to."""
+    """Stands where the executor stands. It has no journal, and writes to no repository."""
 
     writable = True
 
-    def __init__(self, out: Path, notifier: Notifier, clock: Clock) -> None:
+    def __init__(self, out: Path, repo: ConfigRepo, notifier: Notifier, clock: Clock) -> None:
+        """`repo` is only read: a plan is kept with its diff."""
         self._out = out
+        self._repo = repo
         self._notifier = notifier
         self._clock = clock
         self._newest = newest_entries(_read_back(out))
@@ -68,11 +72,12 @@ class ObservingExecutor:
             return
         self._newest[entry.application] = entry
         self._append(entry, None)
-        self.tell(message_about_notice(notice, self._out.name.removesuffix(".decisions.jsonl"), entry.at))
+        self.tell(message_about_notice(notice, self._repo.name, entry.at))
 
     def _append(self, entry: DecisionEntry, plan: Plan | None) -> None:
         if plan is not None:
-            entry = replace(entry, details={**entry.details, "commitMessage": plan.message})
+            more = {"commitMessage": plan.message, "diff": diff_of(plan, self._repo)[:MAX_DIFF]}
+            entry = replace(entry, details={**entry.details, **more})
         self._out.parent.mkdir(parents=True, exist_ok=True)
         if self._out.exists() and self._out.stat().st_size > MAX_FILE_BYTES:
             self._out.replace(self._out.with_suffix(".old.jsonl"))

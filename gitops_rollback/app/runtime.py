@@ -102,7 +102,7 @@ class Runtime:
         executor: Executor | ObservingExecutor
         if settings.observe:
             out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"
-            executor = ObservingExecutor(out, parts.notifier, parts.clock)
+            executor = ObservingExecutor(out, repo, parts.notifier, parts.clock)
         else:
             executor = Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock)
         return Reconciler(

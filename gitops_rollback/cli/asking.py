@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
 
+from gitops_rollback.app.diffing import diff_of
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.requesting import Prepared, Requests
@@ -18,13 +18,11 @@ from gitops_rollback.app.settings_input import prepare_state_dir
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED
 from gitops_rollback.cli.output import shown
-from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import RollbackError, StalledError
-from gitops_rollback.core.plan import Plan, PlanOutcome
+from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.ports import ConfigRepo
 
-MAX_DIFF_LINES = 400
 EXITS = {PlanOutcome.CLEAN: OK, PlanOutcome.EMPTY: OK, PlanOutcome.CONFLICT: CONFLICT, PlanOutcome.REFUSED: REFUSED}
 
 
@@ -112,29 +110,6 @@ def automatic(prepared: Prepared) -> bool:
     plan = prepared.plan
     allowed = plan is not None and plan.answer is GuardResult.ALLOW and plan.reversal.outcome is PlanOutcome.CLEAN
     return allowed and prepared.proposal.attribution.automatic and not prepared.stopped
-
-
-def diff_of(plan: Plan, repo: ConfigRepo) -> str:
-    """A unified diff of what would be pushed, cut after some hundred lines; binary files are only named."""
-    lines: list[str] = []
-    for change in plan.reversal.changes:
-        lines += _file_diff(change, repo)
-    more = [f"... {len(lines) - MAX_DIFF_LINES} more lines"] if len(lines) > MAX_DIFF_LINES else []
-    return "\n".join(lines[:MAX_DIFF_LINES] + more)
-
-
-def _file_diff(change: FileChange, repo: ConfigRepo) -> list[str]:
-    try:
-        before, after = _lines(change.old_blob, repo), _lines(change.new_blob, repo)
-    except (UnicodeDecodeError, RollbackError):
-        return [f"{change.path}: not shown"]
-    old = f"a/{change.path}" if change.old_blob else "/dev/null"
-    new = f"b/{change.path}" if change.new_blob else "/dev/null"
-    return list(difflib.unified_diff(before, after, old, new, lineterm=""))
-
-
-def _lines(blob: str | None, repo: ConfigRepo) -> list[str]:
-    return repo.read(blob).decode().splitlines() if blob else []
 
 
 def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:

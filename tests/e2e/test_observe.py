@@ -37,6 +37,7 @@ def test_observing_decides_in_full_and_writes_nothing_anywhere(tmp_path: Path) -
         assert details["plan"]["paths"] == ["apps/checkout-api/deployment.yaml"]
         assert f"This reverts commit {live.telling.bad}." in details["commitMessage"]
         assert details["suspects"]
+        assert "+          image: registry.example/shop/checkout-api:1.41.0" in details["diff"].splitlines()
         assert live.stop_controller() == 0
         before = kept(out)
         live.start_controller("--dry-run", "--observe-out", str(out))

@@ -1,0 +1,39 @@
+"""What would a plan change, line by line? For people; git itself makes the commit."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.ports import ConfigRepo
+
+MAX_DIFF_LINES = 400
+SECRET = re.compile(r"""^\s*['"]?kind['"]?\s*:\s*['"]?\w*Secret\b""")
+
+
+def diff_of(plan: Plan, repo: ConfigRepo) -> str:
+    """A unified diff of what would be pushed, cut after some hundred lines; binary files are only named."""
+    lines: list[str] = []
+    for change in plan.reversal.changes:
+        lines += _file_diff(change, repo)
+    more = [f"... {len(lines) - MAX_DIFF_LINES} more lines"] if len(lines) > MAX_DIFF_LINES else []
+    return "\n".join(lines[:MAX_DIFF_LINES] + more)
+
+
+def _file_diff(change: FileChange, repo: ConfigRepo) -> list[str]:
+    try:
+        before, after = _lines(change.old_blob, repo), _lines(change.new_blob, repo)
+    except (UnicodeDecodeError, RollbackError):
+        return [f"{change.path}: not shown"]
+    if any(SECRET.search(line) for line in (*before, *after)):
+        return [f"{change.path}: not shown, it holds a secret"]
+    old = f"a/{change.path}" if change.old_blob else "/dev/null"
+    new = f"b/{change.path}" if change.new_blob else "/dev/null"
+    return list(difflib.unified_diff(before, after, old, new, lineterm=""))
+
+
+def _lines(blob: str | None, repo: ConfigRepo) -> list[str]:
+    return repo.read(blob).decode().splitlines() if blob else []
