@@ -20,7 +20,7 @@ BAD_ERROR_RATIO = 0.079
 GOOD_LATENCY_SECONDS = 0.4
 RESTARTS_PER_SECOND_IN_A_LOOP = 1 / 30
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-WINDOW = re.compile(r"\[([^\]:]+)\]")
+WINDOW = re.compile(r"\[((?:\d+(?:ms|s|m|h|d))+)\]")  # never the class of a regex, as [a-z0-9] is
 PART = re.compile(r"(\d+)(ms|s|m|h|d)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

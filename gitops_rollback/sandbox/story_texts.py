@@ -29,7 +29,8 @@ spec:
       baseline: {lookback: 30m, mustExceedFactor: 2}
     - name: crash-loop
       query: >-
-        sum(increase(kube_pod_container_status_restarts_total{namespace="$NAMESPACE",pod=~"$SERVICE-.*-.{5}"}[5m]))
+        sum(increase(kube_pod_container_status_restarts_total{namespace="$NAMESPACE",
+        pod=~"$SERVICE-[a-z0-9]+-[a-z0-9]{5}"}[5m]))
       comparison: greater_than
       threshold: 3
       for: 1m

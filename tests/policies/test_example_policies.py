@@ -14,6 +14,8 @@ from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.adapters.policies.schema import json_schema
 from gitops_rollback.core.policy import Policy, Severity
 from gitops_rollback.core.query import render, variables_of
+from gitops_rollback.sandbox.story_texts import FREEZE
+from gitops_rollback.sandbox.story_texts import policy as story_policy
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "policies"
 FILES = sorted(EXAMPLES.glob("*.yaml"))
@@ -33,6 +35,11 @@ def test_each_small_example_is_without_a_warning_and_acts(path: Path) -> None:
     read = read_policy(path.read_bytes(), path.name, "c" * 40)
     assert read.faults == ()
     assert read.wanted(path.name).unbuilt == ()
+
+
+@pytest.mark.parametrize("guards", ["", FREEZE], ids=["plain", "frozen"])
+def test_the_policy_of_the_stories_is_without_a_warning(guards: str) -> None:
+    assert read_policy(story_policy(guards).encode(), "shop.yaml", "c" * 40).faults == ()
 
 
 def test_all_examples_can_lie_in_one_directory() -> None:
