@@ -6,6 +6,7 @@ in it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -88,9 +89,7 @@ def ready(extras: str) -> int:
     if PYTHON.exists() and (installed == wanted or (not extras and installed.startswith("[dev]" + wanted))):
         return 0
     if not PYTHON.exists():
-        try:
-            import ensurepip  # noqa: F401
-        except ImportError:
+        if importlib.util.find_spec("ensurepip") is None:
             return stop("Python's ensurepip is missing: on Debian or Ubuntu, run `apt-get install python3-venv`")
         if code := run(sys.executable, "-m", "venv", VENV):
             return code

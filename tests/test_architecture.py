@@ -32,6 +32,8 @@ NOT_IN_CORE = {
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+HERE = Path(__file__).resolve()
+WRITTEN = [ROOT / "make.py", *SOURCES, *(ROOT / "benchmarks").rglob("*.py"), *(path for path in TESTS if path != HERE)]
 
 
 def _name(path: Path) -> str:
@@ -116,7 +118,23 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_no_test_sleeps_and_hopes(path: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    assert not [call.lineno for call in calls if ast.unparse(call.func) in ("time.sleep", "sleep")]
+    names = [(call.lineno, ast.unparse(call.func)) for call in calls]
+    assert not [line for line, name in names if name in ("time.sleep", "sleep") or name.endswith("Event().wait")]
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    names = [path.name for path in TESTS if path.name != "conftest.py"]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_nothing_is_silenced_skipped_or_left_for_later(path: Path) -> None:
+    banned = ("# noqa", "# type: ignore", "# pragma", "TODO", "NotImplementedError", "xfail")
+    assert not [word for word in banned if word in path.read_text()]
+
+
+def test_no_key_lies_in_the_repository() -> None:
+    assert not [path for path in (ROOT / "tests").rglob("*") if path.suffix in (".pem", ".key", ".p12")]
 
 
 def test_no_work_tree_is_ever_made() -> None:
