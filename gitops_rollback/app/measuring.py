@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.app.queries import Asker, History, Question, Span, span_before, span_since, tick_of
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
+from gitops_rollback.core.decision import unjudged
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
@@ -211,7 +212,10 @@ def _restore(
     """Read back what was not lived, for each trigger that is not ready; why it could not be, where it could not."""
     missing = {trigger: one for trigger, one in questions.items() if not watch.memories[trigger].ready}
     lived = _histories(asker, missing, {trigger: span_since(subject.t0, at, subject.interval) for trigger in missing})
-    spans = {trigger: span_before(trigger, subject.t0, subject.interval) for trigger in missing}
+    timing = subject.policy.timing
+    spans = {
+        trigger: span_before(trigger, subject.t0, subject.interval, unjudged(trigger, timing)) for trigger in missing
+    }
     before = _histories(asker, missing, spans)
     faults: dict[Trigger, Measurement] = {}
     for trigger in missing:

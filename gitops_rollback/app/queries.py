@@ -114,10 +114,11 @@ def tick_of(now: datetime, interval: timedelta) -> datetime:
     return now - (now - EPOCH) % interval
 
 
-def span_before(trigger: Trigger, t0: datetime, interval: timedelta) -> Span:
+def span_before(trigger: Trigger, t0: datetime, interval: timedelta, at_least: timedelta = timedelta(0)) -> Span:
     """The ticks before `t0` that its baseline needs; the last one is the last tick before t0."""
     end = tick_of(t0 - timedelta(microseconds=1), interval)
     look_back = trigger.baseline.lookback if trigger.baseline.must_exceed_factor > 1 else 3 * interval
+    look_back = max(look_back, at_least)
     step = interval * max(1, math.ceil(look_back / interval / MAX_POINTS))
     return Span(end - (look_back // step) * step, end, step)
 

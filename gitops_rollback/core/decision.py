@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
-from gitops_rollback.core.policy import GuardResult, Policy, Severity, Trigger
+from gitops_rollback.core.policy import GuardResult, Policy, Severity, Timing, Trigger
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.core.sync import SyncEvent
 from gitops_rollback.core.trigger import BaselineLevel, Phase, Verdict
@@ -131,6 +131,30 @@ def _page_when_blind(case: Case, now: datetime) -> Decision | None:
     return Decision(Act.PAGE, blind[0].reason or Reason.NO_DATA, blind[0].message or "the trigger sees no data")
 
 
+def _page_what_nobody_judged(case: Case, now: datetime) -> Decision | None:
+    """It began under an earlier sync, too shortly before this one to have fired there: nobody was told yet."""
+    if any(_counts(verdict, case, now) for verdict in case.verdicts):
+        return None
+    for verdict in case.verdicts:
+        if verdict.fires and verdict.severity is not Severity.LOG_ONLY and _began_unjudged(verdict, case):
+            message = f"{verdict.trigger} began under an earlier sync that was replaced before it could be judged"
+            return Decision(Act.PAGE, Reason.NOT_OURS, message)
+    return None
+
+
+def _began_unjudged(verdict: Verdict, case: Case) -> bool:
+    trigger, began = _trigger(verdict, case), verdict.baseline.began
+    if trigger is None or began is None or case.policy is None or case.event is None or case.event.previous is None:
+        return False
+    timing, t0 = case.policy.timing, case.event.record.started_at
+    return t0 - began <= unjudged(trigger, timing) and t0 - case.event.previous.started_at <= timing.window
+
+
+def unjudged(trigger: Trigger, timing: Timing) -> timedelta:
+    """How long a trigger may have been TRUE after a sync without anybody having been told."""
+    return timing.initial_delay + trigger.hold_for + 2 * timing.interval
+
+
 def _leave_while_nothing_fires(case: Case, now: datetime) -> Decision | None:
     if any(_counts(verdict, case, now) for verdict in case.verdicts):
         return None
@@ -141,6 +165,7 @@ _BEFORE_BLAME: tuple[Callable[[Case, datetime], Decision | None], ...] = (
     _leave_without_policy,
     _leave_without_recent_sync,
     _page_when_blind,
+    _page_what_nobody_judged,
     _leave_while_nothing_fires,
 )
 

@@ -79,9 +79,12 @@ class BaselineLevel(StrEnum):
 
 @dataclass(frozen=True)
 class Baseline:
+    """`began`: of one that was firing, its first TRUE tick, where a quiet one was seen before it."""
+
     level: BaselineLevel
     value: float | None = None
     detail: str = ""
+    began: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,8 @@ def judge_baseline(
     earlier = sorted((tick for tick in before if tick.at < t0 and tick.level.conclusive), key=lambda tick: tick.at)
     newest = earlier[-1] if earlier and t0 - earlier[-1].at <= interval * (MAX_GAP_INTERVALS + 1) else None
     if newest is not None and newest.level is Level.TRUE:
-        return Baseline(BaselineLevel.FIRING, newest.value, "it was already so at the last tick before the sync")
+        detail = "it was already so at the last tick before the sync"
+        return Baseline(BaselineLevel.FIRING, newest.value, detail, _began(earlier))
     if trigger.baseline.must_exceed_factor > 1:
         return _mean_baseline(
             trigger, [tick for tick in earlier if tick.at >= t0 - trigger.baseline.lookback], interval
@@ -232,6 +236,16 @@ def judge_baseline(
             BaselineLevel.QUIET, None, "no data before the sync, though the application had other data then"
         )
     return Baseline(BaselineLevel.NONE, None, "nothing of the application had data before the sync")
+
+
+def _began(earlier: Sequence[Tick]) -> datetime | None:
+    """The first of the newest run of TRUE ticks; None if no quiet tick lies before it."""
+    began: datetime | None = None
+    for tick in reversed(earlier):
+        if tick.level is not Level.TRUE:
+            return began
+        began = tick.at
+    return None
 
 
 def against_baseline(trigger: Trigger, baseline: Baseline, value: float | None) -> Baseline:

@@ -69,6 +69,28 @@ def test_an_alarm_needs_a_firing_trigger_that_was_quiet_before(verdict: Verdict,
     assert (decision.act, decision.reason) == (act, reason)
 
 
+@pytest.mark.parametrize(
+    ("began", "previous", "act"),
+    [
+        pytest.param(90, 5, Act.PAGE, id="the-earlier-sync-was-never-judged"),
+        pytest.param(91, 5, Act.LEAVE, id="it-was-judged-long-enough"),
+        pytest.param(None, 5, Act.LEAVE, id="it-was-always-so"),
+        pytest.param(90, 30, Act.PAGE, id="at-the-end-of-the-window"),
+        pytest.param(90, 31, Act.LEAVE, id="no-sync-of-late"),
+    ],
+)
+def test_what_began_just_before_a_second_sync_is_told_though_it_blames_nobody(
+    began: int | None, previous: int, act: Act
+) -> None:
+    since = None if began is None else T0 - timedelta(seconds=began)
+    verdict = replace(a_verdict(), baseline=Baseline(BaselineLevel.FIRING, began=since))
+    case = a_case(verdict)
+    assert case.event is not None
+    before = DeploymentRecord((GOOD,), (), T0 - timedelta(minutes=previous))
+    decision = alarm(replace(case, event=replace(case.event, previous=before)), NOW)
+    assert (decision.act, decision.reason) == (act, Reason.NOT_OURS)
+
+
 def test_a_log_only_trigger_does_not_hide_one_that_rolls_back() -> None:
     both = (a_verdict("slow", Severity.LOG_ONLY), a_verdict("errors"))
     decision = alarm(a_case(*both, policy=a_policy(a_trigger("slow"), a_trigger("errors"))), NOW)

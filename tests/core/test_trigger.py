@@ -249,6 +249,17 @@ def test_a_tick_at_the_sync_itself_is_not_before_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "ticks_before"),
+    [("FTTT", 3), ("FTFTT", 2), ("FTnT", 3), ("TTTT", None), ("nTTT", None), ("FFFF", None)],
+)
+def test_a_fault_from_before_the_sync_began_where_a_quiet_tick_was_seen_before_it(
+    word: str, ticks_before: int | None
+) -> None:
+    began = judge_baseline(ERRORS, before(word), T0, INTERVAL, True).began
+    assert began == (None if ticks_before is None else T0 - ticks_before * INTERVAL)
+
+
+@pytest.mark.parametrize(
     ("word", "expected"),
     [
         pytest.param("F" * 7, BaselineLevel.NONE, id="seven-of-the-eight-ticks-of-its-for"),
