@@ -24,17 +24,17 @@ from gitops_rollback.sandbox.world import run_command
 
 PACKAGE = Path(__file__).resolve().parents[2] / "gitops_rollback"
 REACHED = re.compile(r'reached\("([a-z-]+)"\)')
-STORY_LASTS = timedelta(minutes=6)  # at least: the onset, two minutes of `for`, two and a half of verification
+STORY_LASTS = timedelta(minutes=2.5)  # at least: the onset, 45 s of `for`, 75 s of verification
 MOMENTS = 6
 
 PLACES = {
     "bad-release": (
-        "after-fetch:1", "after-fetch:12", "after-look:1", "after-look:14", "after-tick:1", "after-tick:16",
+        "after-fetch:1", "after-fetch:6", "after-look:1", "after-look:8", "after-tick:1", "after-tick:7",
         "before-note:1", "after-note:1", "before-write:1", "after-write:1",
         "after-propose:1", "before-land:1", "commit-built:1", "journal-commit-built:1", "before-push:1",
         "after-push:1", "after-land:1",
         "after-follow:1", "before-sync:1", "after-sync:1", "before-advance:1", "after-advance:1", "before-write:2",
-        "after-write:2", "after-follow:6", "before-finish:1", "finish-written:1", "after-finish:1",
+        "after-write:2", "after-follow:4", "before-finish:1", "finish-written:1", "after-finish:1",
     ),
     "stuck-hook": (
         "before-push:1", "after-push:1", "before-terminate:1", "after-terminate:1", "after-follow:2", "before-sync:1",

@@ -7,9 +7,11 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+
+from live_world import quick_policy
 
 from gitops_rollback.app.crash_points import VARIABLE
 from gitops_rollback.sandbox.argocd import Timing
@@ -18,7 +20,8 @@ from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.telling import Story, Telling
 from gitops_rollback.sandbox.world import REPOSITORY
 
-SPEED = 50.0
+SPEED = 40.0  # a tick each 0.375 s; a controller that gets no CPU for a second of them begins its `for` anew
+KILLED_SPEED = 30.0
 AT_ONCE = 3
 TAIL_LINES = 40
 MAIN = "refs/heads/main"
@@ -132,9 +135,10 @@ def tell(story: Story, out: Path, speed: float = SPEED) -> Told:
 def tell_with_a_death(
     story: Story, out: Path, place: str = "", interfere: Callable[[KilledDemo], None] | None = None
 ) -> Told:
-    """The same, with a controller that dies once."""
+    """The same with shorter spans in its policy, and a controller that dies once."""
     lines: list[str] = []
-    demo = KilledDemo(story, SPEED, out, lines.append, timing=NO_POLLS)
+    quick = replace(story, policy=quick_policy())
+    demo = KilledDemo(quick, KILLED_SPEED, out, lines.append, timing=NO_POLLS)
     demo.deaths, demo.place, demo.interfere = [], place, interfere
     try:
         true = demo.run()
