@@ -187,6 +187,8 @@ class Measuring:
         # A source that fails now is not asked for the past as well: a hanging one would cost a deadline each time.
         seen = {trigger: one for trigger, one in questions.items() if asked[trigger].outcome is not Outcome.ERROR}
         faults = _restore(asker, subject, watch, seen, at)
+        breached = [trigger for trigger in seen if seen[trigger].tick(asked[trigger], at).level is Level.TRUE]
+        _catch_up(asker, subject, watch, {trigger: seen[trigger] for trigger in breached}, at)
         measured: dict[Trigger, Measurement] = {}
         for trigger, now in asked.items():
             memory = watch.memories[trigger]
@@ -231,6 +233,25 @@ def _restore(
     return faults
 
 
+def _catch_up(
+    asker: Asker, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
+) -> None:
+    """Read back the ticks that came too late to be lived, so that a slow look does not begin each `for` anew.
+
+    What cannot be read stays a gap.
+    """
+    spans: dict[Trigger, Span] = {}
+    for trigger in questions:
+        last = watch.memories[trigger].state.last
+        if watch.memories[trigger].ready and last is not None and last.at < at - subject.interval:
+            spans[trigger] = span_since(max(last.at, subject.t0), at, subject.interval)
+    late = {trigger: one for trigger, one in questions.items() if trigger in spans}
+    for trigger, history in _histories(asker, late, spans).items():
+        memory = watch.memories[trigger]
+        if history.fault is None:
+            memory.state = replay(history.ticks, Hold.of(trigger, subject.interval), memory.state)
+
+
 def _histories(
     asker: Asker, questions: Mapping[Trigger, Question], spans: Mapping[Trigger, Span]
 ) -> dict[Trigger, History]:
@@ -255,16 +276,17 @@ def _baseline(watch: _Watch, trigger: Trigger) -> Baseline:
 
 
 def _health(subject: Subject, memory: _Memory, trigger: Trigger, at: datetime) -> Measurement:
-    """The engine's word at this tick. It says since when it holds, so the ticks before the first look are known."""
+    """The engine's word at this tick. It says since when it holds, so ticks that were not lived are known."""
     hold = Hold.of(trigger, subject.interval)
     measured = engine_word(trigger, subject.state, at, subject.interval)
     changed_at = subject.state.health_changed_at
     if not memory.ready and measured.value is not None:
         memory.ready = True
         memory.alone = memory.beside = engine_baseline(trigger, subject.state, subject.t0, subject.health_before)
-        if measured.value and changed_at is not None:
-            held = span_since(max(changed_at, subject.t0), at, subject.interval)
-            memory.state = replay((Tick(instant, Level.TRUE, 1.0) for instant in held.instants), hold)
+    if measured.value and changed_at is not None:
+        known = max(changed_at, subject.t0, memory.state.last.at if memory.state.last else subject.t0)
+        unlived = span_since(known, at, subject.interval).instants
+        memory.state = replay((Tick(instant, Level.TRUE, 1.0) for instant in unlived), hold, memory.state)
     if at > subject.t0:
         told = {None: Level.ERROR if measured.outcome is Outcome.ERROR else Level.NO_DATA, 0.0: Level.FALSE}
         memory.state = step(memory.state, Tick(at, told.get(measured.value, Level.TRUE), measured.value), hold)
