@@ -15,7 +15,6 @@ from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of
-from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import Check, Trigger
 from gitops_rollback.core.trigger import Level, level
 from gitops_rollback.ports import ConfigRepo
@@ -53,6 +52,14 @@ class Outbreak:
         return next((name for name in incident.applications if name in self.raised), incident.applications[0])
 
 
+@dataclass(frozen=True)
+class Bystanders:
+    """Applications beside the alarms, by full name: quiet ones, and those that turned red without a suspect."""
+
+    quiet: frozenset[str]
+    red: frozenset[str] = frozenset()
+
+
 @dataclass
 class Outbreaks:
     """Remembers who was red in the last ten minutes; what a journal tells of these minutes is added after a restart."""
@@ -69,11 +76,9 @@ class Outbreaks:
             self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
         self._recall(view, now)
         self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
-        if len(self._red) < 2:
-            return Outbreak(group([self._observed(one, {}, frozenset(), listing) for one in listing.watched]))
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
-        calm = frozenset(quiet) | self._controls(listing, quiet, suspects, now)
-        observed = [self._observed(one, suspects, calm, listing) for one in listing.watched]
+        beside = self._bystanders(listing, quiet, suspects, now) if alarms else Bystanders(frozenset(quiet))
+        observed = [self._observed(one, suspects, beside, listing) for one in listing.watched]
         incidents = group(observed)
         raised = frozenset(alarm.look.name for alarm in alarms)
         return Outbreak(incidents, breaker(incidents, len(listing.watched)), raised)
@@ -87,13 +92,13 @@ class Outbreaks:
                 self._red.setdefault(application, (at, frozenset(record.reverts)))
 
     def _observed(
-        self, watched: Watched, suspects: dict[str, Commit], calm: frozenset[str], listing: Listing
+        self, watched: Watched, suspects: dict[str, Commit], beside: Bystanders, listing: Listing
     ) -> ObservedApplication:
         red = self._red.get(watched.name)
         return ObservedApplication(
             application=watched.name,
-            red=red is not None,
-            quiet=watched.name in calm,
+            red=red is not None or watched.name in beside.red,
+            quiet=watched.name in beside.quiet,
             metric_source=watched.policy.metrics.url,
             suspects=red[1] if red else frozenset(),
             carries=frozenset(sha for sha, commit in suspects.items() if self._carries(watched, commit, listing)),
@@ -106,27 +111,34 @@ class Outbreaks:
         live = [revision for state in states for revision in state.sync_revisions if is_sha(revision)]
         return any(self.repo.is_ancestor(commit.sha, revision) for revision in live)
 
-    def _controls(
+    def _bystanders(
         self, listing: Listing, quiet: Collection[str], suspects: dict[str, Commit], now: datetime
-    ) -> frozenset[str]:
-        """Others that nobody deployed to lately are asked now; only where red ones share a suspect is it worth it."""
-        shared = [sha for sha in suspects if sum(sha in why for _, why in self._red.values()) > 1]
-        if not shared:
-            return frozenset()
+    ) -> Bystanders:
+        """Others that nobody deployed a suspect to are asked now: they are the control group, or they are red as well.
+
+        Red without a suspect is only what was quiet ten minutes ago: an old trouble of its own holds nobody back.
+        """
         others = [
             one
             for one in listing.watched
             if one.name not in self._red
             and one.name not in quiet
-            and not any(one.own.of(suspects[sha].paths) for sha in shared)
-        ]
-        return frozenset(one.name for one in others[:ASKED_AS_CONTROL] if self._is_quiet(one, now))
+            and not any(one.own.of(commit.paths) for commit in suspects.values())
+        ][:ASKED_AS_CONTROL]
+        said = {one.name: self._says(one, now) for one in others}
+        calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
+        red = {one.name for one in others if Level.TRUE in said[one.name] and self._was_quiet(one, now - MEMORY)}
+        return Bystanders(frozenset(quiet) | calm, frozenset(red))
 
-    def _is_quiet(self, watched: Watched, now: datetime) -> bool:
+    def _was_quiet(self, watched: Watched, then: datetime) -> bool:
+        return set(self._says(watched, then)) == {Level.FALSE}
+
+    def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
+        """What each trigger that a metric source answers says then."""
         asked = [trigger for trigger in watched.policy.triggers if trigger.type in ("query", "ratio") and trigger.built]
-        return bool(asked) and all(self._says_false(watched, trigger, now) for trigger in asked)
+        return tuple(self._level(watched, trigger, now) for trigger in asked)
 
-    def _says_false(self, watched: Watched, trigger: Trigger, now: datetime) -> bool:
+    def _level(self, watched: Watched, trigger: Trigger, now: datetime) -> Level:
         check = Check(trigger.name, "prometheus", query_from=trigger.name)
         names = variables(
             watched, watched.target, watched.state.sync_revisions[0] if watched.state.sync_revisions else ""
@@ -134,7 +146,5 @@ class Outbreaks:
         try:
             measured = self.measuring.measure_check(watched.policy, check, names, now, now - LONG_AGO)
         except RollbackError:
-            return False
-        return (
-            measured.outcome is Outcome.VALUE and level(measured, trigger.comparison, trigger.threshold) is Level.FALSE
-        )
+            return Level.ERROR
+        return level(measured, trigger.comparison, trigger.threshold)

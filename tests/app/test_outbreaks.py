@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app_world import MINUTE, START, Replica, World, deployment, running
+from app_world import MINUTE, START, TICK, Replica, World, deployment, running
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.records import open_record
@@ -76,3 +76,21 @@ def test_a_persons_no_to_an_incident_counts_for_each_of_its_applications(world: 
     _pause(one, False)
     one.until(START + 2 * MINUTE, START + 15 * MINUTE)
     assert world.reverts() == 0
+
+
+def test_a_region_that_is_out_is_nobodys_commit_though_only_one_was_deployed(world: World) -> None:
+    """The others were not deployed to, so nothing is under watch there; they are red all the same."""
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    one.until(START, START + MINUTE - TICK)
+    _break(world, "web", *CALM, "calm4")
+    one.until(START + MINUTE, LATER)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
+def test_old_troubles_of_others_hold_nobody_back(world: World) -> None:
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    _break(world, *CALM, "calm4", at=START - 60 * MINUTE)
+    _break(world, "web")
+    one.until(START, LATER)
+    assert world.reverts() == 1
