@@ -1,0 +1,60 @@
+"""What the README shows can be typed as it stands, and is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gitops_rollback.adapters.policies.reader import read_policy
+from gitops_rollback.app.settings_environment import overlay
+from gitops_rollback.cli.main import VERBS, cli
+from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH, HEAD_PATH
+from gitops_rollback.sandbox.stories import STORIES
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_policy_is_without_any_fault() -> None:
+    (policy,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert read_policy(policy.encode(), "checkout.yaml", "c" * 40).faults == ()
+
+
+def test_every_story_and_no_other_is_told() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE) == [story.name for story in STORIES]
+
+
+COMMANDS = re.findall(r"gitops-rollback ((?:[a-z]+)(?: [^`\n#,]+)?)", README)
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one.split()[0] in VERBS])
+def test_every_command_has_that_verb_and_those_options(command: str) -> None:
+    verb, *words = command.split()
+    made = cli.get_command(None, verb)  # the group needs no context to load a verb
+    assert made is not None
+    known = {name for parameter in made.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("-")} <= known
+
+
+def test_the_commands_of_the_readme_are_found() -> None:
+    assert {"run", "lint", "plan", "explain", "rollback", "approve", "pause", "get"} <= {
+        one.split()[0] for one in COMMANDS
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:GITOPS_ROLLBACK_[A-Z_]+|ARGOCD_[A-Z_]+)\b", README))))
+def test_every_variable_sets_something(name: str) -> None:
+    nothing, something = overlay({}, {}), overlay({name: "x"}, {})
+    assert something != nothing
+
+
+def test_the_doors_that_stop_it_are_where_it_says() -> None:
+    assert f"`{CONTROL_PATH}` on the branch\n  `{CONTROL_BRANCH}`" in README
+    assert f"`{HEAD_PATH}`" in README
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_leads_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
