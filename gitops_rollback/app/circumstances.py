@@ -83,10 +83,12 @@ class Surroundings:
         if self._alarmed.get(alarm.look.name, 0) > UNSETTLED_TICKS:
             return ""
         late = {name for name, missed in self._missed.items() if missed < UNSETTLED_TICKS}
-        maybe = (late | self._pending) - {alarm.look.name}
+        me = {alarm.look.name}
+        maybe = (late | self._pending) - me
         watched = [one for one in (self._listing.watched if self._listing else ()) if one.name in maybe]
         sharing = any(one.own.of(suspect.paths) for one in watched for suspect in alarm.suspects)
-        if late - self._seen or sharing or len(maybe) + 1 >= MANY_OF_SHARE:
+        many = maybe and len((maybe | set(self._alarmed)) - me) + 1 >= MANY_OF_SHARE
+        if late - self._seen or sharing or many:
             return f"{len(maybe)} other applications may turn red, or have not been looked at in this round"
         return ""
 
