@@ -43,6 +43,8 @@ def recent_messages(journal: JournalView, application: str, policy: Policy, now:
 def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy) -> Message | None:
     if entry.reason == Reason.MASS_EVENT.value:
         return None  # told once, about the repository
+    if entry.action == Act.ASK.value and record is not None and not record.open:
+        return None  # somebody has answered
     if entry.action in TOLD:
         return message_about_entry(entry, record, policy)
     if record is None:
