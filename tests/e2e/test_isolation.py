@@ -20,9 +20,12 @@ POLICIES = ".gitops-rollback/policies"
 
 
 def fleet(folder: Path, names: list[str], policies: dict[str, str]) -> Live:
-    """A world with further services, each a copy of checkout-api in a folder of its own."""
+    """A world with further services, each a copy of checkout-api in a folder of its own.
+
+    Its time runs slower: what is judged by all applications together needs rounds in which all are seen.
+    """
     specs = [default_application(name) for name in [*SERVICES, *names]]
-    live = Live(folder, 20.0, policies=policies, applications=specs)
+    live = Live(folder, 10.0, policies=policies, applications=specs)
     files = {}
     for name in names:
         for path in live.people.git("ls-tree", "-r", "--name-only", "main", "apps/checkout-api").split():
@@ -139,7 +142,7 @@ def test_many_unrelated_red_applications_are_one_page_and_no_commit(tmp_path: Pa
         head = live.people.head()
         live.refresh()
         live.until(lambda: live.telling.has_decided("MassEvent"), "it says that it is a mass event")
-        live.let_pass(timedelta(minutes=4), lambda: live.people.head() != head, "a commit in a mass event")
+        live.let_pass(timedelta(minutes=2), lambda: live.people.head() != head, "a commit in a mass event")
         assert live.telling.records() == []
         assert len(live.pages()) == 1, live.pages()
         assert live.pages()[0]["reason"] == "MassEvent"

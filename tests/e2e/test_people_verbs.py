@@ -98,7 +98,8 @@ def test_a_person_rolls_back_with_no_controller_running(tmp_path: Path) -> None:
 
 
 def test_a_person_rolls_back_to_a_revision_and_a_running_controller_verifies_it(tmp_path: Path) -> None:
-    with living(tmp_path) as live:
+    patient = quick_policy().replace("for: 45s", "for: 15m")  # the person is faster than the controller
+    with living(tmp_path, policies={POLICY_PATH: patient}) as live:
         good = live.telling.live_revision()
         bad_and_deployed(live)
         answer = live.verb("rollback", SERVICE, "--to", good, "--reason", "see INC-42", "--yes")
