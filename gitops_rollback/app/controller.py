@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from gitops_rollback.app.health import Health
+from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.sync import ApplicationId
@@ -45,8 +45,9 @@ class RepositoryLoop:
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. Nothing that a tick raises ends the loop."""
         while not stop.is_set():
-            self.health.turned(self.name)
+            self.health.turned(self.name, LONGEST_TICK_SECONDS)
             self.turn()
+            self.health.turned(self.name)
             self._wait(stop)
         try:
             self.reconciler.close()
