@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gitops_rollback.adapters.policies.document import MAX_BYTES
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
 from gitops_rollback.core.errors import ObjectMissing, StalledError
@@ -25,6 +24,7 @@ from gitops_rollback.core.stop import (
     read_pause,
 )
 from gitops_rollback.core.sync import ApplicationId
+from gitops_rollback.core.written import MAX_BYTES
 from gitops_rollback.ports import Clock, ConfigRepo, Heads, Journal, JournalView
 
 MAX_CACHED_TREES = 64

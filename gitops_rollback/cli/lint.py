@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from gitops_rollback.adapters.policies.document import MAX_BYTES
-from gitops_rollback.adapters.policies.faults import Fault
 from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, PolicySet, is_policy_path, load_policies
 from gitops_rollback.cli.output import print_document
+from gitops_rollback.core.faults import Fault
+from gitops_rollback.core.written import MAX_BYTES
 
 POLICIES = Path(".gitops-rollback", "policies")
 WORKING_COPY = "working-copy"

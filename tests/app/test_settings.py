@@ -113,7 +113,7 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("a: 1\na: 2\n", ":2:1: ", "duplicate"),
+        ("a: 1\na: 2\n", ":2:1: ", "twice"),
         ("a: &x 1\n", ":1:4: ", "anchors"),
         ("[1]\n", ":1:1: ", "keys and values"),
         ("bind: [", ":1:8: ", "YAML"),

@@ -69,7 +69,7 @@ def test_each_door_stops_alone(door: int) -> None:
     [
         pytest.param(b"", "", id="empty"),
         pytest.param(b"# nothing\n", "", id="only-comments"),
-        pytest.param(b"\xff\xfe", "UTF-8", id="not-utf-8"),
+        pytest.param(b"\xff\xfe", "UTF-16", id="utf-16"),
         pytest.param(b"spec: [", "YAML", id="torn"),
         pytest.param(b"spec: {all: true}", "not a RollbackPause", id="no-kind"),
         pytest.param(HEAD.encode() + b"spec: {al: true}", "'al'", id="misspelt-word"),
@@ -81,7 +81,7 @@ def test_each_door_stops_alone(door: int) -> None:
         pytest.param(HEAD.encode() + b"spec: {applications: [{until: 2026-11-25T12:00:00Z}]}", "name", id="no-name"),
         pytest.param(HEAD.encode() + b"spec: &a {all: *a}", "anchors", id="anchor"),
         pytest.param(b"[" * 60_000, "nested", id="deep"),
-        pytest.param(b"x" * 70_000, "larger", id="large"),
+        pytest.param(b"x" * 70_000, "more than", id="large"),
     ],
 )
 def test_a_file_that_is_there_and_cannot_be_read_stops_everything(text: bytes, why: str) -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_rollback.adapters.policies.document import MAX_BYTES
 from gitops_rollback.adapters.policies.promql import parse_errors, template_errors, template_warnings
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.core.query import cut_ranges
+from gitops_rollback.core.written import MAX_BYTES
 
 MOST_FAULTS = 201
 MINUTE = timedelta(minutes=1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from gitops_rollback.adapters.policies.document import Written
 from gitops_rollback.adapters.policies.promql import template_errors
 from gitops_rollback.adapters.policies.scalars import DNS_LABEL, Leaf, Misspelt, choice, pattern, read_text
+from gitops_rollback.core.written import Written
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
 KIND = "RollbackPolicy"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from gitops_rollback.adapters.policies.document import Mark
-from gitops_rollback.adapters.policies.faults import Fault, shown
 from gitops_rollback.adapters.policies.promql import template_errors, template_warnings
 from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import Unbuilt, trigger_type, unbuilt
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import Timing
 from gitops_rollback.core.query import used_variables
+from gitops_rollback.core.written import Mark
 
 SKIP_MARKER = "+argocd:skip-file-rendering"
 NAMING_VARIABLES = frozenset({"SERVICE", "NAMESPACE", "APPLICATION"})

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from gitops_rollback.adapters.policies.document import MAX_BYTES, Mark
-from gitops_rollback.adapters.policies.faults import Fault, in_order, shown
 from gitops_rollback.adapters.policies.reader import ReadPolicy, read_policy
 from gitops_rollback.core.commit import REGULAR_MODE
+from gitops_rollback.core.faults import Fault, in_order, shown
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target
+from gitops_rollback.core.written import MAX_BYTES, Mark
 
 MAX_FILES = 1000
 SUFFIXES = (".yaml", ".yml")

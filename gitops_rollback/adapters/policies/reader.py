@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitops_rollback.adapters.policies.building import build_policy
-from gitops_rollback.adapters.policies.document import Mapped, Mark, read_document
-from gitops_rollback.adapters.policies.faults import Fault, in_order
 from gitops_rollback.adapters.policies.lint import lint_faults
 from gitops_rollback.adapters.policies.promql import regex_weight
 from gitops_rollback.adapters.policies.rules import queries, rule_faults
@@ -19,7 +17,9 @@ from gitops_rollback.adapters.policies.shape_faults import read_shape
 from gitops_rollback.adapters.policies.unbuilt import unbuilt
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.errors import PolicyInvalid, QueryInvalid
+from gitops_rollback.core.faults import Fault, in_order
 from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.written import Listed, Mapped, Mark, read_written
 
 MAX_FILE_WEIGHT = 10_000
 
@@ -47,7 +47,7 @@ class ReadPolicy:
 
 def read_policy(text: bytes, path: str, revision: str) -> ReadPolicy:
     """The policy that `text` holds, as of `revision`, or all faults in the order of the file. Never raises for it."""
-    root, faults = read_document(text, path)
+    root, faults = _one_mapping(text, path)
     if root is None:
         return ReadPolicy(None, in_order(faults))
     spec = View(root, root.mark).at("spec")
@@ -65,6 +65,17 @@ def read_policy(text: bytes, path: str, revision: str) -> ReadPolicy:
     asks = tuple(dict.fromkeys(key.name for key in unbuilt(spec) if key.asks))
     policy = build_policy(shape, path, revision, asks, tuple(str(fault) for fault in ordered))
     return ReadPolicy(policy, ordered, _places(spec))
+
+
+def _one_mapping(text: bytes, path: str) -> tuple[Mapped | None, list[Fault]]:
+    root, faults = read_written(text, path)
+    if isinstance(root, Mapped) or (root is None and faults):
+        return root, faults
+    if root is None:
+        return None, [Fault(path, 1, 1, "the file holds no policy", "start with `apiVersion:`, or remove the file")]
+    kind = "a list" if isinstance(root, Listed) else "a single value"
+    fault = Fault(path, root.mark.line, root.mark.col, f"the file is {kind}, not a mapping", "start with `apiVersion:`")
+    return None, [*faults, fault]
 
 
 def _query_budget(spec: View, path: str) -> list[Fault]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from gitops_rollback.adapters.policies.document import Mark
-from gitops_rollback.adapters.policies.faults import Fault, shown
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.errors import QueryInvalid
+from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import ApplicationRef, Target, Timing, Workload
 from gitops_rollback.core.query import render, variables_of
+from gitops_rollback.core.written import Mark
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "dd-api-key", "api-key"})

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from gitops_rollback.adapters.policies.faults import shown
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.faults import shown
 
 GUARD_KEYS = {
     "paths": ("paths",),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.adapters.policies.document import Mark
-from gitops_rollback.adapters.policies.faults import shown
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.faults import shown
+from gitops_rollback.core.written import Mark
 
 Found = tuple[Mark, str, str]  # where, what is wrong, what mends it
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from gitops_rollback.adapters.policies.document import Written
-from gitops_rollback.adapters.policies.faults import shown
+from gitops_rollback.core.faults import shown
+from gitops_rollback.core.written import Written
 
 DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.ASCII)
 LONGEST_DURATION = timedelta(days=90)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gitops_rollback.adapters.policies.document import Written
 from gitops_rollback.adapters.policies.leaves import (
     CheckType,
     EventWord,
@@ -19,6 +18,7 @@ from gitops_rollback.adapters.policies.leaves import (
 )
 from gitops_rollback.adapters.policies.scalars import Count, Duration, Label, Name, Number, Text, choice
 from gitops_rollback.adapters.policies.schema_shape import Shape, WorkloadShape
+from gitops_rollback.core.written import Written
 
 SyncWord = Annotated[str, choice("Synced", "OutOfSync", "Unknown")]
 RevisionWord = Annotated[str, choice("revert-or-newer")]

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, core_schema
 
-from gitops_rollback.adapters.policies.document import Written
 from gitops_rollback.adapters.policies.leaves import KindName
 from gitops_rollback.adapters.policies.scalars import Name
+from gitops_rollback.core.written import Written
 
 
 class Shape(BaseModel):

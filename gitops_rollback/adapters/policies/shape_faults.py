@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gitops_rollback.adapters.policies.document import Listed, Mapped, Mark, Node, Written
-from gitops_rollback.adapters.policies.faults import Fault, shown
 from gitops_rollback.adapters.policies.scalars import nearest
 from gitops_rollback.adapters.policies.schema import PolicyShape
+from gitops_rollback.core.faults import Fault, shown
+from gitops_rollback.core.written import Listed, Mapped, Mark, Node, Written
 
 Location = tuple[str | int, ...]
 VERBS = ("is ", "has ", "holds ", "must ")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gitops_rollback.adapters.policies.document import Listed, Mark
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.written import Listed, Mark
 
 BUILT_TRIGGERS = frozenset({"query", "ratio", "health"})
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})

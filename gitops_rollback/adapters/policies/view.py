@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from gitops_rollback.adapters.policies.document import Listed, Mapped, Mark, Node, Written
 from gitops_rollback.adapters.policies.scalars import Misspelt, read_duration, read_flag, read_number, read_text
+from gitops_rollback.core.written import Listed, Mapped, Mark, Node, Written
 
 Read = TypeVar("Read")
 

@@ -1,9 +1,9 @@
-"""From the bytes of a policy file to a small tree of written texts with places, or to faults; nothing is interpreted.
+"""From the bytes of a YAML file to a small tree of written texts with places, or to faults; nothing is interpreted.
 
-A policy comes from whoever may push, so everything that can blow up is refused on PyYAML's event stream, before any
-tree is built: size, depth, anchors, aliases, tags, merge keys, directives, a second document. Only the pure-Python
-loader is used, since the C loader's composer crashes the process on deep nesting. Scalars stay as they were written:
-PyYAML's YAML 1.1 would read `no` as false, `1:30` as 90 and `0777` as 511.
+Policies and pauses come from whoever may push, so everything that can blow up is refused on PyYAML's event stream,
+before any tree is built: size, depth, anchors, aliases, tags, merge keys, directives, a second document. Only the
+pure-Python loader is used, since the C loader's composer crashes the process on deep nesting. Scalars stay as they
+were written: PyYAML's YAML 1.1 would read `no` as false, `1:30` as 90 and `0777` as 511.
 Source: PyYAML 6.0 `yaml/events.py`, `yaml/error.py` (marks count from 0).
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from gitops_rollback.adapters.policies.faults import Fault, shown
+from gitops_rollback.core.faults import Fault, shown
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
@@ -57,35 +57,33 @@ class Mapped:
 Node = Written | Listed | Mapped
 
 
-def read_document(data: bytes, path: str) -> tuple[Mapped | None, list[Fault]]:
-    """The file's one mapping, and what is wrong with it; the mapping is None if the text cannot be read safely."""
-    text, faults = _text(data, path)
+def read_written(
+    data: bytes, path: str, limit: int = MAX_BYTES, boolean_keys: bool = False
+) -> tuple[Node | None, list[Fault]]:
+    """The file's one document, and what is wrong with it; None if it is empty, or cannot be read safely.
+
+    Keys that YAML 1.1 reads as booleans are faults unless `boolean_keys` lets them stand as words.
+    """
+    text, faults = _text(data, path, limit)
     if text is None:
         return None, faults
     events, faults = _safe_events(text, path)
-    if any(fault.is_error for fault in faults):
+    if any(fault.is_error for fault in faults) or not events:
         return None, faults
-    if not events:
-        return None, [Fault(path, 1, 1, "the file holds no policy", "start with `apiVersion:`, or remove the file")]
-    composer = _Composer(iter(events), path)
-    root = composer.node()
-    if isinstance(root, Mapped):
-        return root, composer.faults
-    kind = "a list" if isinstance(root, Listed) else "a single value"
-    fault = Fault(path, root.mark.line, root.mark.col, f"the file is {kind}, not a mapping", "start with `apiVersion:`")
-    return None, [*composer.faults, fault]
+    composer = _Composer(iter(events), path, boolean_keys)
+    return composer.node(), composer.faults
 
 
-def _text(data: bytes, path: str) -> tuple[str | None, list[Fault]]:
+def _text(data: bytes, path: str, limit: int) -> tuple[str | None, list[Fault]]:
     def refused(message: str, fix: str, line: int = 1, col: int = 1) -> tuple[None, list[Fault]]:
         return None, [Fault(path, line, col, message, fix)]
 
-    if len(data) > MAX_BYTES:
-        return refused(f"the file has {len(data)} bytes, more than {MAX_BYTES}", "split the policy into several")
+    if len(data) > limit:
+        return refused(f"the file has {len(data)} bytes, more than {limit}", "split it into several")
     if data.startswith(UTF16_MARKS):
         return refused("the file is UTF-16", "save it as UTF-8")
     if data.startswith(LFS_POINTER):
-        return refused("the file is a Git LFS pointer", "take the policies out of LFS")
+        return refused("the file is a Git LFS pointer", "take it out of LFS")
     try:
         text = data.removeprefix(UTF8_MARK).decode()
     except UnicodeDecodeError as exc:
@@ -113,10 +111,10 @@ def _safe_events(text: str, path: str) -> tuple[list[yaml.Event], list[Fault]]:
                 documents += 1
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if documents > 1:
-                faults.append(_fault(event, path, "a second document", "one policy a file"))
+                faults.append(_fault(event, path, "a second document", "one document a file"))
                 break
             if depth > MAX_DEPTH:
-                faults.append(_fault(event, path, f"nested deeper than {MAX_DEPTH}", "a policy needs no more than 8"))
+                faults.append(_fault(event, path, f"nested deeper than {MAX_DEPTH}", "8 levels are enough"))
                 break
             if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent | yaml.CollectionEndEvent):
                 events.append(event)
@@ -174,9 +172,10 @@ def _syntax_fault(exc: yaml.YAMLError, text: str, path: str) -> Fault:
 class _Composer:
     """Builds the tree of one document whose events are known to be bounded and harmless."""
 
-    def __init__(self, events: Iterator[yaml.Event], path: str) -> None:
+    def __init__(self, events: Iterator[yaml.Event], path: str, boolean_keys: bool) -> None:
         self._events = events
         self._path = path
+        self._boolean_keys = boolean_keys
         self.faults: list[Fault] = []
 
     def node(self) -> Node:
@@ -212,7 +211,7 @@ class _Composer:
         elif key.text in seen:
             first = seen[key.text]
             self._report(key.mark, f"{shown(key.text)} stands twice; first on line {first.line}", "remove one of them")
-        elif key.plain and key.text.lower() in BOOLEAN_KEYS:
+        elif key.plain and not self._boolean_keys and key.text.lower() in BOOLEAN_KEYS:
             self._report(key.mark, f"the key {shown(key.text)} reads as a boolean elsewhere", "quote it, or rename it")
         else:
             return True
