@@ -121,6 +121,10 @@ def test_only_the_first_service_of_a_query_was_filled(path: Path) -> None:
     assert [text.count("cart") for text in filled] == [template.count("$SERVICE") for template in templates]
 
 
+def test_a_variable_outside_of_quotes_stayed_as_it_stood() -> None:
+    assert render("sum(${SERVICE}_errors) by ($SERVICE)", {"SERVICE": "cart"}) == "sum(cart_errors) by (cart)"
+
+
 def test_a_misspelt_variable_went_into_the_query_as_it_stood() -> None:
     with pytest.raises(QueryInvalid, match="unknown variable"):
         render('x{service="$SERVCE"}', {"SERVICE": "cart"})
@@ -178,6 +182,7 @@ def test_no_data_was_zero_so_that_less_than_fired_and_greater_than_never_did(com
 @BOTH_WAYS
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_nan_was_healthy_and_infinity_never_fired(comparison: Comparison, value: float) -> None:
+    assert single(vector(value)).value is None
     assert level(single(vector(value)), comparison, 0.05) is Level.NO_DATA
     assert level(Measurement(Outcome.VALUE, T0, value), comparison, 0.05) is Level.NO_DATA
 
