@@ -168,6 +168,11 @@ class ConfigRepo(Protocol):
         """The followed branch; may be "" until the first fetch where the remote's HEAD decides."""
         ...
 
+    @property
+    def atomic(self) -> bool:
+        """False once the server has said that it cannot move several refs at once."""
+        ...
+
     def fetch(self) -> Heads:
         """Read the remote: branch, journal and control branch, objects included.
 
@@ -234,7 +239,10 @@ class ConfigRepo(Protocol):
         ...
 
     def push(self, updates: Sequence[RefUpdate]) -> PushResult:
-        """One atomic push, plain refspecs; after any failure the remote is read before this returns."""
+        """One atomic push, plain refspecs; after any failure the remote is read before this returns.
+
+        Several refs at a server that is not `atomic` are REJECTED, and none is moved: push them one by one.
+        """
         ...
 
     def exclusive(self) -> AbstractContextManager[None]:

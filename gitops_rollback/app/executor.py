@@ -273,14 +273,15 @@ class Executor:
     def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
         """One atomic push. Where only the journal's ref is refused, the rollback goes alone and the entry follows.
 
-        A journal elsewhere cannot be part of the push: it comes first, so that no rollback is ever without its entry.
+        A journal elsewhere, or at a server without atomic pushes, cannot be part of the push: it comes first, so that
+        no rollback is ever without its entry.
         """
         lines = [*self._batch, entry]
         note = self._journal.commit(self._journal_head, [*self._unwritten.values(), record], lines, self._clock.now())
         branch = RefUpdate(f"refs/heads/{self._repo.branch}", commit, base)
         journal = RefUpdate(self._journal.ref, note, self._journal_head)
         reached("journal-commit-built")
-        if self._journal_repo is not self._repo:
+        if self._journal_repo is not self._repo or not self._repo.atomic:
             return self._push_after_journal(branch, record, entry)
         reached("before-push")
         result = self._push(self._repo, branch, journal)

@@ -89,3 +89,17 @@ def test_a_replica_that_looked_before_the_other_landed_pushes_nothing(
     one.until(START + MINUTE, LATER)
     assert world.reverts() == 1
     assert len(one.reconciler.see_now().journal.records) == 1
+
+
+def test_a_server_without_atomic_pushes_gets_the_entry_first_and_one_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _broken(world)
+    world.people.git("config", "receive.advertiseAtomic", "false")
+    one = world.replica()
+    _before_first_push(monkeypatch, one, lambda: world.people.push("Read me", {"README.md": "More\n"}, LATER))
+    one.until(START, LATER)
+    assert world.reverts() == 1
+    world.metrics.mend("web", LATER)
+    last = one.until(LATER, START + 10 * MINUTE)[-1]
+    assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]

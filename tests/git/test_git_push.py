@@ -103,17 +103,14 @@ def test_the_rollback_alone_lands_where_only_the_journal_is_refused(remote: Remo
     assert repo.push((main,)).outcome is PushOutcome.LANDED
 
 
-@pytest.mark.parametrize("refused", ["", MAIN, JOURNAL])
-def test_without_atomic_pushes_the_record_goes_first(remote: Remote, repo: GitConfigRepo, refused: str) -> None:
+def test_a_server_without_atomic_pushes_moves_neither_ref_of_a_pair(remote: Remote, repo: GitConfigRepo) -> None:
     remote.server.atomic = False
-    if refused:
-        remote.server.refuse_push("no", refused)
     main, journal = a_pair(repo)
-    result = repo.push((main, journal))
-    landed = [change.ref for change in remote.server.updates("shop.git")]
-    assert landed == {"": [JOURNAL, MAIN], MAIN: [JOURNAL], JOURNAL: []}[refused]
-    expected = {"": PushOutcome.LANDED, MAIN: PushOutcome.PROTECTED, JOURNAL: PushOutcome.REJECTED}
-    assert result.outcome is expected[refused]
+    assert repo.push((main, journal)).outcome is PushOutcome.REJECTED
+    assert not remote.server.updates("shop.git")
+    assert not repo.atomic
+    assert repo.push((journal,)).outcome is PushOutcome.LANDED
+    assert repo.push((main,)).outcome is PushOutcome.LANDED
 
 
 def cut(server: GitServer) -> None:

@@ -74,6 +74,11 @@ class GitConfigRepo:
         """Where the bare clone is."""
         return self._clone.directory
 
+    @property
+    def atomic(self) -> bool:
+        """As in `ports.ConfigRepo`; found out by the first push of several refs."""
+        return self._atomic
+
     def fetch(self) -> Heads:
         """As in `ports.ConfigRepo`. A rewritten branch stays one until `accept_rewrite`, over restarts too."""
         self._clone.refresh()
@@ -256,34 +261,22 @@ class GitConfigRepo:
         return self._writer.commit_files(parent, files, message, date)
 
     def push(self, updates: Sequence[RefUpdate]) -> PushResult:
-        """As in `ports.ConfigRepo`. A server that cannot do atomic pushes gets the last update (the journal) first.
+        """As in `ports.ConfigRepo`.
 
         Raises: CredentialsRejected and other StalledErrors, when the remote was read and does not have our commit.
         """
         require_updates(updates)
-        result = self._pusher.push(updates, atomic=len(updates) > 1) if self._atomic or len(updates) == 1 else None
+        several = len(updates) > 1
+        result = None if several and not self._atomic else self._pusher.push(updates, atomic=several)
         if result is None:
             self._atomic = False
-            result = self._push_one_by_one(updates)
+            refs = {update.ref: PushOutcome.REJECTED for update in updates}
+            return PushResult(PushOutcome.REJECTED, refs, "this server cannot move several refs at once")
         for update in updates:
             if update.ref == HEADS + self.branch and result.refs[update.ref] is PushOutcome.LANDED:
                 with self._seen_lock:
                     self._remember(Seen(update.new, time.time()))
         return result
-
-    def _push_one_by_one(self, updates: Sequence[RefUpdate]) -> PushResult:
-        """Last to first, so that the journal names the commit before it lands; stops at the first that does not."""
-        refs: dict[str, PushOutcome] = {}
-        messages: list[str] = []
-        for update in reversed(updates):
-            result = self._pusher.push((update,), atomic=False)
-            refs[update.ref] = PushOutcome.UNKNOWN if result is None else result.outcome
-            messages += [result.message] if result is not None and result.message else []
-            if refs[update.ref] is not PushOutcome.LANDED:
-                break
-        for update in updates:
-            refs.setdefault(update.ref, PushOutcome.REJECTED)  # it was not tried
-        return PushResult(refs[updates[0].ref], refs, " / ".join(messages))
 
     def _look(self, refs: Sequence[str]) -> Mapping[str, str | None]:
         """Read the remote, whatever state the branch is in."""

@@ -20,7 +20,6 @@ from gitops_rollback.sandbox.simulation.gate import Gate
 from gitops_rollback.sandbox.simulation.objects import Objects
 from gitops_rollback.sandbox.simulation.remote import CONTROL, JOURNAL, MAIN, Remote
 from gitops_rollback.sandbox.simulation.reversing import reverse
-from gitops_rollback.sandbox.simulation.schedule import START
 
 NAME = "shop/config"
 URL = "https://git.example.com/shop/config.git"
@@ -42,13 +41,14 @@ class SimRepo:
     name = NAME
     url = URL
     branch = "main"
+    atomic = True
 
     def __init__(
         self, gate: Gate, remote: Remote, disk: Disk, asked: Callable[[SimRepo, tuple[RefUpdate, ...]], None]
     ) -> None:
         self.gate = gate
         self.read_heads: Mapping[str, str] = {}
-        self.read_at = START
+        self.heads: list[str] = []  # of the branch, as read in this attempt
         self.last = ""
         self._remote = remote
         self._objects: Objects = remote.objects
@@ -76,7 +76,8 @@ class SimRepo:
         return self._remote.heads(self._lag)
 
     def _take(self, heads: Mapping[str, str]) -> None:
-        self.read_heads, self.read_at = heads, self._remote.clock()
+        self.read_heads = heads
+        self.heads.append(heads[MAIN])
         for sha in heads.values():
             self._known |= self._objects.reach(sha)
 
@@ -100,6 +101,8 @@ class SimRepo:
             said = self._remote.receive(self.gate.who, asked)
             self.gate.leave("git.push")
         refs = said if said is not None and not struck else self._look_again(asked)
+        if PushOutcome.UNKNOWN not in refs.values() and PushOutcome.LANDED not in refs.values():
+            self._take(self._remote.heads())  # a look at the remote is part of every push without success
         outcome = refs[asked[0].ref]
         self.last = f"push {' '.join(refs[update.ref].value for update in asked)}"
         if refs.get(MAIN) is PushOutcome.LANDED:
@@ -113,7 +116,6 @@ class SimRepo:
         if self.gate.enter("git.push, read again"):
             return {update.ref: PushOutcome.UNKNOWN for update in updates}
         heads = self._remote.heads()
-        self._take(heads)
         found: dict[str, PushOutcome] = {}
         for update in updates:
             head = heads.get(update.ref)
