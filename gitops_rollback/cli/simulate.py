@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -15,8 +16,9 @@ from gitops_rollback.sandbox.simulation.setup import SCENARIOS
 @click.option("--seeds", default=100, show_default=True, type=click.IntRange(1), help="How many worlds.")
 @click.option("--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first seed.")
 @click.option("--scenario", default="all", show_default=True, type=click.Choice(sorted(SCENARIOS)), help="Which kind.")
+@click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1, 64), help="Processes; one for each core.")
 @click.option("--story", is_flag=True, help="Tell every world, not only those that broke a promise.")
-def command(seeds: int, start: int, scenario: str, story: bool) -> None:
+def command(seeds: int, start: int, scenario: str, jobs: int, story: bool) -> None:
     """Run the real controller in simulated worlds with faults, races and kills, and check its promises at each step.
 
     \b
@@ -25,7 +27,7 @@ def command(seeds: int, start: int, scenario: str, story: bool) -> None:
       gitops-rollback simulate --seeds 1 --from 42 --story
     """
     began, broken, rollbacks, verified = time.monotonic(), 0, 0, 0
-    for result in simulate(seeds, start, scenario):
+    for result in simulate(seeds, start, scenario, jobs):
         rollbacks, verified = rollbacks + result.rollbacks, verified + result.verified
         if result.violations:
             broken += 1

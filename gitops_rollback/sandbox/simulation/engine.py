@@ -78,6 +78,10 @@ class Cluster:
         self._keep(app)
         self.schedule.after(self.random.uniform(1, app.poll_seconds), lambda: self._turn(name))
 
+    def ran(self, name: str, revision: str) -> bool:
+        """True if this revision was ever synced to the application, to its end or not."""
+        return (name, revision) in self.begun or any(one.revision == revision for one in self.truth.runs(name))
+
     @property
     def second(self) -> datetime:
         """Now, as the engine writes it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +24,7 @@ class Asked:
     updates: tuple[RefUpdate, ...]
     read: Mapping[str, str]
     last: str  # "fetch", or "push" and how it ended
-    read_at: datetime
+    heads: frozenset[str]  # of the branch, as read in this tick
     since_tick: datetime  # when its present tick began
 
 
@@ -39,14 +39,16 @@ class Rollback:
     bad: str
     reverts: tuple[str, ...]
     restores: str
+    speaker: str  # of the applications, the one whose bad revision it is
 
     @classmethod
-    def of(cls, commit: Commit, at: datetime, who: str) -> Rollback:
-        """What the trailers of our commit say."""
+    def of(cls, commit: Commit, at: datetime, who: str, ran: Callable[[str, str], bool]) -> Rollback:
+        """What the trailers of our commit say; `ran(name, revision)` is the cluster's word."""
         said = commit.trailers
         names = tuple(name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ()))
         bad, restores = said.get("Rollback-Bad-Revision", ("",))[0], said.get("Rollback-Restores", ("",))[0]
-        return cls(at, who, commit, names, bad, said.get("Rollback-Reverts", ()), restores)
+        speaker = next((name for name in names if ran(name, bad)), names[0] if names else "")
+        return cls(at, who, commit, names, bad, said.get("Rollback-Reverts", ()), restores, speaker)
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def first_files(names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 POISON_POLICIES: tuple[bytes, ...] = (
-    b"spec: [" * 2000,
+    b"spec: [" * 200,
     b"apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPolicy\nspec: &a {targets: *a}\n",
     b"\xff\xfe\x00",
     b"apiVersion: gitops-rollback.dev/v9\nkind: RollbackPolicy\nmetadata: {name: poison}\nspec: {}\n",

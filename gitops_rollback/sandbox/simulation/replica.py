@@ -181,6 +181,7 @@ class Replica:
     def _tick(self, process: Process) -> None:
         world = self._world
         self.ticks, self.began, before = self.ticks + 1, world.now, process.gate.calls
+        process.repo.heads.clear()
         failed = self._failures
         try:
             process.reconciler.tick(aligned(self.clock.now(), DEFAULT_INTERVAL))
@@ -251,7 +252,14 @@ class Replica:
             if not world.calm and self._random.random() < world.setup.racing:
                 world.commit("racer", {"docs/notes.md": f"{world.now}\n".encode()}, "Note something")
         event = Asked(
-            world.now, self.who, self.ticks, updates, dict(repo.read_heads), repo.last, repo.read_at, self.began
+            world.now,
+            self.who,
+            self.ticks,
+            updates,
+            dict(repo.read_heads),
+            repo.last,
+            frozenset(repo.heads),
+            self.began,
         )
         world.asked(event)
 

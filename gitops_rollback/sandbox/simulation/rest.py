@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.simulation.events import PREFIX
-from gitops_rollback.sandbox.simulation.metrics import RED
+from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
 from gitops_rollback.sandbox.simulation.world import World
 
 WAITING = ("AwaitingApproval", "Done")
+REPOSITORY = "shop/config"
+TICK = timedelta(seconds=15)
+JUDGING = timedelta(seconds=120)  # the longest `for`, the initial delay, and some ticks
+LONGEST_RUN = 400  # ticks
 
 
 def at_rest(world: World) -> bool:
@@ -22,23 +27,52 @@ def unsettled(world: World) -> Iterator[str]:
         if record["phase"] not in WAITING and not world.forced:
             yield f"{record['id']} is still {record['phase']}: {record['message']}"
     for name in world.setup.names:
-        state = world.cluster.apps[name].state
-        if state.busy and not told_of(world, name):
-            yield f"the engine is still busy with {name}, and nobody was told"
-        if world.store.value(name, world.now) == RED and not told_of(world, name):
+        if world.store.value(name, world.now) == RED and not told_of(world, name) and not is_masked(world, name):
             yield f"{name} is bad, and nobody was told"
 
 
 def told_of(world: World, name: str) -> bool:
-    """A person has heard of the fault that this application has now."""
-    since = world.truth.bad_since(name, world.now)
-    full = f"{PREFIX}{name}"
+    """A person has heard of the fault that this application shows now, by name or in a notice about all."""
+    since, full, mass = _since(world, name), f"{PREFIX}{name}", False
     for told in world.messages:
-        named = full in (told.message.application, *_applications(world, told.message.rollback_id))
-        general = told.message.application in ("shop/config",)
-        if (named or general) and (since is None or told.at >= since):
+        message = told.message
+        if message.application == REPOSITORY and message.reason == "BranchRewritten":
+            return True  # a person must say which history counts; until then nobody acts
+        if told.at >= since and mass:
+            return True  # one notice speaks for all that are red while it holds
+        if message.application.startswith(REPOSITORY) and "red at once" in message.title:
+            mass = True
+        if message.application.startswith(REPOSITORY) and "mass event is over" in message.title:
+            mass = False
+        if full in (message.application, *_applications(world, message.rollback_id)) and told.at >= since:
             return True
-    return False
+    return mass
+
+
+def _since(world: World, name: str) -> datetime:
+    """When that began which is shown now: the deployment to blame, or what was shown before it without a pause."""
+    began = world.truth.bad_since(name, world.now) or world.now
+    at = world.now
+    for _ in range(LONGEST_RUN):
+        if world.store.value(name, at) == GREEN:
+            break
+        at -= TICK
+    return min(began, at)
+
+
+def is_masked(world: World, name: str) -> bool:
+    """Nobody could tell: something else hid the beginning of the fault, a clock was wrong, the policy was disarmed."""
+    began = world.truth.bad_since(name, world.now)
+    policy = world.policy_at(world.head, name)
+    if began is None or world.stepped or policy is None or policy.threshold >= 1:
+        return True
+    if world.store.value(name, began - TICK) != GREEN or world.store.value(name, began - 2 * TICK) != GREEN:
+        return True
+    reds = [
+        (one.start, one.end) for key in ("", name) for one in world.store.overlays.get(key, ()) if one.shows == "red"
+    ]
+    hidden = any(start <= began + JUDGING and end >= began - 4 * TICK for start, end in reds)
+    return hidden or any(start <= began + JUDGING and end >= began for start, end in world.store.down)
 
 
 def _applications(world: World, identity: str) -> tuple[str, ...]:

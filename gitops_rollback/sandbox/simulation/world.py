@@ -148,7 +148,7 @@ class World:
                 if commit.sha == accepted.old:
                     break
                 if commit.committer == AUTHOR:
-                    self._rolled_back(Rollback.of(commit, accepted.at, accepted.who))
+                    self._rolled_back(Rollback.of(commit, accepted.at, accepted.who, self.cluster.ran))
         self.report(accepted)
         for rollback in self.rollbacks[known:]:
             self.report(rollback)

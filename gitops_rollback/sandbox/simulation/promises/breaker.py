@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitops_rollback.sandbox.simulation.events import Event, Rollback
-from gitops_rollback.sandbox.simulation.metrics import RED
+from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 MANY = 5
+WINDOW = 570  # seconds: red within ten minutes is red at once
 LONG_ENOUGH = 105  # seconds: the longest `for`, the initial delay, and two ticks
 
 
@@ -17,14 +18,16 @@ def check(world: World, event: Event) -> Iterator[str]:
     """Counted are those that were shown red for long, are under watch, and do not run the culprit."""
     if not isinstance(event, Rollback):
         return
-    red = [name for name in world.setup.names if _is_long_red(world, event, name)]
+    red = [name for name in world.setup.names if _is_newly_red(world, event, name)]
     strangers = [name for name in red if not _carries(world, event, name)]
     if len(strangers) >= MANY - 1:
         yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
 
 
-def _is_long_red(world: World, event: Rollback, name: str) -> bool:
-    return all(value == RED for value in world.shown(name, event.at, LONG_ENOUGH))
+def _is_newly_red(world: World, event: Rollback, name: str) -> bool:
+    """Red without a pause, since less than the time within which troubles count as one event."""
+    red = all(value == RED for value in world.shown(name, event.at, LONG_ENOUGH))
+    return red and GREEN in world.shown(name, event.at, WINDOW)
 
 
 def _carries(world: World, event: Rollback, name: str) -> bool:

@@ -42,11 +42,18 @@ def at_end(world: World) -> Iterator[str]:
     """Commits on the branch and records with a commit match one to one."""
     if world.forced:
         return
-    recorded = Counter(
-        step["commit"] for one in world.records.values() if isinstance(one["steps"], list) for step in one["steps"]
-    )
+    steps = [
+        (step["commit"], one["id"])
+        for one in world.records.values()
+        if isinstance(one["steps"], list)
+        for step in one["steps"]
+    ]
+    recorded = Counter(sha for sha, _ in steps)
     for rollback in world.rollbacks:
         count = recorded[rollback.commit.sha]
+        named = {name for sha, name in steps if sha == rollback.commit.sha}
+        if named and named != set(rollback.commit.trailers["Rollback-Id"]):
+            yield f"{rollback.commit.sha[:8]} names another Rollback-Id than its record"
         if count != 1 and not (world.refusing and count == 0):
             yield f"{rollback.commit.sha[:8]} on the branch has {count} records"
     landed = {rollback.commit.sha for rollback in world.rollbacks}

@@ -13,17 +13,19 @@ def check(world: World, event: Event) -> Iterator[str]:
     """By what the engine really put into the cluster, whatever anybody saw of it."""
     if not isinstance(event, Rollback):
         return
-    name, objects = event.applications[0], world.objects
-    ran = {one.revision for one in world.truth.runs(name)}
-    if event.bad not in ran and (name, event.bad) not in world.cluster.begun:
-        yield f"{event.bad[:8]} was never deployed to {name}"
-    if event.restores not in ran:
-        yield f"{event.restores[:8]}, which is to come back, never ran in {name}"
+    objects = world.objects
+    # In an incident the application that speaks for all need not be the first in order.
+    speakers = [name for name in event.applications if world.cluster.ran(name, event.bad)]
+    if not speakers:
+        yield f"{event.bad[:8]} was never deployed to {', '.join(event.applications)}"
+        return
+    if not any(world.cluster.ran(name, event.restores) for name in speakers):
+        yield f"{event.restores[:8]}, which is to come back, never ran in {', '.join(speakers)}"
     for sha in event.reverts:
         if not objects.is_ancestor(sha, event.bad) or objects.is_ancestor(sha, event.restores):
             yield f"{sha[:8]} lies outside of ({event.restores[:8]}, {event.bad[:8]}]"
-        if not any(change.path.startswith(f"apps/{name}/") for change in objects.commits[sha].changes):
-            yield f"{sha[:8]} changes no file of {name}"
+        if not any(path.startswith(f"apps/{name}/") for name in speakers for path in objects.commits[sha].paths):
+            yield f"{sha[:8]} changes no file of {', '.join(speakers)}"
     if not event.reverts:
         yield f"{event.commit.sha[:8]} reverts nothing"
 

@@ -13,7 +13,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     """By what really ran, and by what was taken back, by a rollback or by a person."""
     if not isinstance(event, Rollback):
         return
-    name = event.applications[0]
+    name = event.speaker
     ends = world.truth.inputs(name, event.commit.sha)
     ran = {one.inputs for one in world.truth.runs(name)}
     if len(event.reverts) > 1 and ends not in ran:

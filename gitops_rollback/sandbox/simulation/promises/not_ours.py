@@ -17,7 +17,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     """The store's word at the last tick before the bad revision's sync began."""
     if not isinstance(event, Rollback):
         return
-    name = event.applications[0]
+    name = event.speaker
     begun = world.cluster.begun.get((name, event.bad))
     if begun is None or name in world.setup.health:
         return

@@ -13,21 +13,23 @@ def check(world: World, event: Event) -> Iterator[str]:
     """Only what can be read is judged here: a broken file takes nothing away and gives nothing."""
     if not isinstance(event, Rollback):
         return
-    name = event.applications[0]
+    name = event.speaker
     oldest = world.objects.commits[event.reverts[-1]]
-    before = world.policy_at(oldest.parents[0], name)
-    if before is not None and not before.allows:
-        yield f"the policy of {name} before {oldest.sha[:8]} does not let anybody act"
+    known = [world.policy_at(at, name) for at in (oldest.parents[0], event.restores)]
+    if all(policy is not None and not policy.allows for policy in known):
+        yield f"no policy of {name} from before {oldest.sha[:8]} lets anybody act"
     head = event.commit.parents[0]
     now = world.policy_at(head, name)
-    if now is not None and not now.allows and not _brought_by_culprit(world, event, head, now.path):
-        yield f"the policy of {name} at the head forbids it, and no culprit brought that"
+    if now is not None and not now.allows and not _brought_by_suspect(world, event, head, now.path):
+        yield f"the policy of {name} at the head forbids it, and no suspect brought that"
 
 
-def _brought_by_culprit(world: World, event: Rollback, head: str, path: str) -> bool:
+def _brought_by_suspect(world: World, event: Rollback, head: str, path: str) -> bool:
+    """Suspects are all commits that were deployed and change the application's own files, reverted or not."""
     for commit in world.objects.first_parents(head):
         if path in commit.paths:
-            return commit.sha in event.reverts
+            own = any(changed.startswith(f"apps/{event.speaker}/") for changed in commit.paths)
+            return own and world.objects.is_ancestor(commit.sha, event.bad)
     return False
 
 

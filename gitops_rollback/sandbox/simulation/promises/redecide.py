@@ -19,11 +19,11 @@ def check(world: World, event: Event) -> Iterator[str]:
     update = next((one for one in event.updates if one.ref == MAIN), None)
     if update is None:
         return
-    parents, read = world.objects.commits[update.new].parents, event.read.get(MAIN)
-    if parents[:1] != (read,) or update.old != read:
-        yield f"{event.who} builds on {parents[0][:8]}, but read {str(read)[:8]} last"
-    if event.read_at < event.since_tick:
-        yield f"{event.who} pushes on a head that it read before this tick"
+    parents = world.objects.commits[update.new].parents
+    if parents[:1] != (update.old,):
+        yield f"{event.who} builds on {parents[0][:8]}, but says that it read {str(update.old)[:8]}"
+    if update.old not in event.heads:
+        yield f"{event.who} builds on {str(update.old)[:8]}, which it did not read in this attempt"
     journal = next((one for one in event.updates if one.ref == JOURNAL), None)
     if journal is not None and not _on_read(world, journal.old, event.read.get(JOURNAL)):
         yield f"{event.who} writes the journal on a head that it never read nor wrote"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from gitops_rollback.core.sync import Health
 from gitops_rollback.sandbox.simulation.events import Event, Recorded
@@ -36,9 +37,16 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.after['id']} is verified, but {name} is {world.cluster.apps[name].state.health}"
     if world.stepped or not _asks_metrics(event):
         return
-    red = [name for name in rollback.applications[:1] if world.shown(name, event.at, HOLD)[0] == RED]
+    red = [name for name in rollback.applications[:1] if world.shown(name, _verified_at(event), HOLD)[0] == RED]
     for name in red:
         yield f"{event.after['id']} is verified, but {name} was red within its hold time"
+
+
+def _verified_at(event: Recorded) -> datetime:
+    """By the record's word: the journal may take it much later."""
+    times = event.after["times"]
+    said = times.get("verified") if isinstance(times, dict) else None
+    return datetime.fromisoformat(said) if isinstance(said, str) else event.at
 
 
 def _asks_metrics(event: Recorded) -> bool:
