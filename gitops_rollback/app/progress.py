@@ -49,7 +49,7 @@ class Follower:
         self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime
     ) -> Progress:
         """One look at the rollback. An application whose engine does not answer is unseen, never converged."""
-        policy, target = self._policy(record, watched)
+        policy, _ = self._policy(record, watched)
         if record.phase is Phase.AWAITING_APPROVAL:
             return Progress(record, policy, False, superseded=self._superseded(record, watched))
         commit = record.commit
@@ -60,14 +60,25 @@ class Follower:
         found = Progress(record, policy, True, applications)
         if record.phase is not Phase.VERIFYING:
             return found
-        checks = tuple(
-            self._check(check, policy, target, watched, record, now) for check in checks_of(policy, record.triggers)
-        )
-        checks += tuple(
-            CheckResult(name, None, "the policy does not know this trigger, so nothing shows that it is quiet")
-            for name in unknown_triggers(policy, record.triggers)
-        )
+        named = [one for one in listing.watched if one.name in record.applications] or [watched]
+        checks = self._checks(record, named, now)
         return replace(found, checks=checks, held_since=self._holding(found, checks, now))
+
+    def _checks(self, record: RollbackRecord, named: Sequence[Watched], now: datetime) -> tuple[CheckResult, ...]:
+        """Each application's checks: in an incident none of them may speak for the others."""
+        found: list[CheckResult] = []
+        unknown: list[tuple[str, ...]] = []
+        for watched in named:
+            policy, target = self._policy(record, watched)
+            unknown.append(unknown_triggers(policy, record.triggers))
+            results = [
+                self._check(check, policy, target, watched, record, now) for check in checks_of(policy, record.triggers)
+            ]
+            of = f" of {watched.id.name}" if len(named) > 1 else ""
+            found += [replace(result, name=f"{result.name}{of}") for result in results]
+        message = "the policy does not know this trigger, so nothing shows that it is quiet"
+        lost = [name for name in record.triggers if all(name in names for names in unknown)]
+        return (*found, *(CheckResult(name, None, message) for name in lost))
 
     def _policy(self, record: RollbackRecord, watched: Watched) -> tuple[Policy, Target]:
         """The policy before the change that was rolled back: a change does not bring the checks that clear it."""

@@ -94,3 +94,14 @@ def test_old_troubles_of_others_hold_nobody_back(world: World) -> None:
     _break(world, "web")
     one.until(START, LATER)
     assert world.reverts() == 1
+
+
+def test_an_incident_is_not_verified_by_the_one_of_its_applications_that_is_well(world: World) -> None:
+    one = _shared_commit(world, "cart", "web")
+    _break(world, "cart", "web")
+    one.until(START, START + 2 * MINUTE)
+    world.metrics.mend("cart", START + 2 * MINUTE)
+    one.until(START + 2 * MINUTE, START + 10 * MINUTE)
+    assert world.reverts() == 1
+    assert "Verified" not in one.told.reasons
+    assert "StillBad" in one.told.reasons
