@@ -61,9 +61,25 @@ class PoliciesBefore:
         widest = self._before(since, line, deployed)
         window = widest.policy[0].timing.window if widest.policy else Timing().window
         nearer = self._good(deployed, marked, window)
-        if nearer is None or nearer == since:
-            return widest
-        return self._before(nearer, tuple(takewhile(lambda commit: commit.sha != nearer, line)), deployed)
+        if nearer is not None and nearer != since:
+            line = _since(nearer, line)
+            widest = self._before(nearer, line, deployed)
+        return widest if widest.policy is not None else self._first_policy(line, deployed) or widest
+
+    def _first_policy(self, line: tuple[Commit, ...], deployed: Deployed) -> Before | None:
+        """Where nobody had a policy at the start of the range: the first one that stood before a later deployment.
+
+        There was nothing that it could weaken. Suspects that are older than it are still never automatic.
+        """
+        inside = {commit.sha for commit in line} - {deployed.revision}
+        for record in deployed.records:
+            revision = our_revision(record, deployed.feeds)
+            if revision is None or revision not in inside:
+                continue
+            before = self._before(revision, _since(revision, line), deployed)
+            if before.policy is not None:
+                return before
+        return None
 
     def brought_by_suspect(self, commits: tuple[Commit, ...], head: str, application: ApplicationId) -> bool:
         """True if the newest change up to `head` of what the policies say of the application is one of `commits`.
@@ -103,6 +119,11 @@ class PoliciesBefore:
 
     def _own(self, found: tuple[Policy, Target] | None, deployed: Deployed) -> Paths:
         return own_paths(deployed.state.sources, deployed.indexes, found[1].paths if found else ())
+
+
+def _since(revision: str, line: tuple[Commit, ...]) -> tuple[Commit, ...]:
+    """The commits of `line`, which is newest first, after `revision`."""
+    return tuple(takewhile(lambda commit: commit.sha != revision, line))
 
 
 def marked_revisions(records: Iterable[RollbackRecord]) -> set[str]:

@@ -122,3 +122,32 @@ def test_a_second_edit_of_the_policy_file_does_not_vouch_for_what_a_suspect_wrot
     world.metrics.break_from("web", START + MINUTE)
     one.until(START, LATER)
     assert {message.reason for message in one.told.messages} - {"LogOnly"}
+
+
+def test_the_first_policy_of_a_young_application_judges_what_came_after_it(world: World) -> None:
+    """Nothing lived for long yet, and when the range began there was no policy that anybody could have weakened."""
+    first = world.first({"README.md": "The shop\n", "apps/web/web.yaml": deployment("web", "1.0")})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 6 * MINUTE)
+    world.engine.deploy("web", ship(world, "web", START - 5 * MINUTE), START - 4 * MINUTE)
+    world.people.push("Watch web", {f"{POLICIES}/web.yaml": policy("web")}, START - 3 * MINUTE)
+    bad = ship(world, "web", START - MINUTE, "1.1", "1.2")
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    tick = one.until(START, LATER)[-1]
+    assert world.reverts() == 1
+    assert [record.reverts for record in tick.view.journal.records.values()] == [(bad,)]
+
+
+def test_a_commit_that_brings_the_first_policy_is_not_judged_by_it_alone(world: World) -> None:
+    first = world.first({"README.md": "The shop\n", "apps/web/web.yaml": deployment("web", "1.0")})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 60 * MINUTE)
+    bad = ship(world, "web", START - MINUTE, files={f"{POLICIES}/web.yaml": policy("web")})
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, LATER)
+    assert world.reverts() == 0
+    assert "NoPolicyInForce" in one.told.reasons
