@@ -89,7 +89,7 @@ class PolicyText:
     @property
     def allows(self) -> bool:
         """True if somebody may act by it without a person."""
-        return self.severity == "auto_rollback" and not self.suspend and self.threshold < 1
+        return self.severity == "auto_rollback" and not self.suspend and (self.threshold < 1 or self.health)
 
     @property
     def text(self) -> bytes:

@@ -46,7 +46,8 @@ def told_of(world: World, name: str) -> bool:
             mass = False
         if full in (message.application, *_applications(world, message.rollback_id)) and told.at >= since:
             return True
-    return mass
+    waiting = (one for one in world.records.values() if one["phase"] == "AwaitingApproval")
+    return mass or any(full in _applications(world, str(one["id"])) for one in waiting)
 
 
 def _since(world: World, name: str) -> datetime:
@@ -63,8 +64,12 @@ def _since(world: World, name: str) -> datetime:
 def is_masked(world: World, name: str) -> bool:
     """Nobody could tell: something else hid the beginning of the fault, a clock was wrong, the policy was disarmed."""
     began = world.truth.bad_since(name, world.now)
-    policy = world.policy_at(world.head, name)
-    if began is None or world.stepped or policy is None or policy.threshold >= 1:
+    # A limit that nothing reaches judges on until the next good revision, wherever it came from.
+    disarmed = any(one.name == name and one.threshold >= 1 for one in world.policy_texts.values())
+    live = world.truth.inputs(name, world.cluster.apps[name].live)
+    if (name, live) in world.taken_back:
+        return True  # a person took it back in git already, and only the engine has not followed
+    if began is None or world.stepped or disarmed or world.policy_at(world.head, name) is None:
         return True
     if world.store.value(name, began - TICK) != GREEN or world.store.value(name, began - 2 * TICK) != GREEN:
         return True

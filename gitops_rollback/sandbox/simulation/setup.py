@@ -16,6 +16,7 @@ ACTORS = (
     "stopper",
     "outage",
     "gaps",
+    "liar",
     "flapper",
     "engine-trouble",
     "rules",
@@ -68,7 +69,7 @@ def setup_of(seed: int, scenario: str) -> Setup:
     return setup
 
 
-_LIKELY = {"forcer": 0.06, "clock": 0.1}
+_LIKELY = {"forcer": 0.06, "clock": 0.1, "liar": 0.15}
 
 
 def _all(_setup: Setup) -> None:
@@ -96,10 +97,22 @@ def _blind(setup: Setup) -> None:
     setup.actors = setup.actors | {"gaps", "flapper", "outage"}
 
 
+def _people(setup: Setup) -> None:
+    """Everybody who reverts, writes back, disarms and stops; all clocks are right."""
+    setup.actors = (setup.actors | {"reverter", "updater", "editor", "stopper"}) - {"clock", "forcer"}
+
+
+def _lies(setup: Setup) -> None:
+    """Metrics that blame good commits."""
+    setup.actors = (setup.actors | {"liar"}) - {"clock", "forcer"}
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
     "race": _race,
     "kills": _kills,
     "blind": _blind,
+    "people": _people,
+    "lies": _lies,
 }

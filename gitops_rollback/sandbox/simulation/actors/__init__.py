@@ -9,7 +9,7 @@ from gitops_rollback.sandbox.simulation.actors.developer import Developer
 from gitops_rollback.sandbox.simulation.actors.editor import Editor
 from gitops_rollback.sandbox.simulation.actors.engine_trouble import EngineTrouble
 from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
-from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Outage
+from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
 from gitops_rollback.sandbox.simulation.actors.stopper import Stopper
@@ -27,6 +27,7 @@ OTHERS: Mapping[str, Actor] = {
     "flapper": Flapper,
     "forcer": Forcer,
     "gaps": Gaps,
+    "liar": Liar,
     "outage": Outage,
     "reverter": Reverter,
     "rules": Rules,

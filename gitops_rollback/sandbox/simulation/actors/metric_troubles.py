@@ -8,6 +8,8 @@ from datetime import timedelta
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
+FRESH = timedelta(seconds=90)
+
 
 class Outage:
     """Everything is red at once, for minutes, and no commit is to blame."""
@@ -59,3 +61,27 @@ class Flapper:
         shows = self._random.choice(("red", "red", "green"))
         world.store.show(service, shows, world.now, self._random.uniform(5, 25))
         world.schedule.after(self._random.uniform(40, 90), self._turn)
+
+
+class Liar:
+    """The series of an application that was just deployed turn red for minutes, though nothing is wrong with it."""
+
+    def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
+        self._world = world
+        self._random = world.random("liar")
+        world.schedule.after(self._random.uniform(10, 60), self._turn)
+
+    def _turn(self) -> None:
+        world = self._world
+        if world.calm:
+            return
+        fresh = [name for name in world.setup.names if self._is_fresh(name)]
+        if fresh and self._random.random() < 0.5:
+            name, seconds = self._random.choice(fresh), self._random.uniform(100, 300)
+            world.store.show(name, "red", world.now, seconds)
+            world.tell("metrics", f"lie about {name} for {seconds:.0f} s: it is well")
+        world.schedule.after(self._random.uniform(20, 60), self._turn)
+
+    def _is_fresh(self, name: str) -> bool:
+        ran = self._world.truth.at(name, self._world.now)
+        return ran is not None and ran.bad_from is None and self._world.now - ran.at < FRESH

@@ -15,11 +15,11 @@ LONG_ENOUGH = 105  # seconds: the longest `for`, the initial delay, and two tick
 
 
 def check(world: World, event: Event) -> Iterator[str]:
-    """Counted are those that were shown red for long, are under watch, and do not run the culprit."""
+    """Counted are those that turned red of late though no commit is to blame for it."""
     if not isinstance(event, Rollback):
         return
     red = [name for name in world.setup.names if _is_newly_red(world, event, name)]
-    strangers = [name for name in red if not _carries(world, event, name)]
+    strangers = [name for name in red if not _carries(world, event, name) and not world.truth.is_bad(name, event.at)]
     if len(strangers) >= MANY - 1:
         yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
 

@@ -11,6 +11,8 @@ from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
+LONGER = 181  # seconds that a run of red ticks may be longer than its `for`
+SHARE = 0.7  # of the ticks within a `for` that must have been red; gaps count for nothing
 OLD = timedelta(seconds=90)  # a tick that was slowed down, and its retries
 
 
@@ -33,7 +35,8 @@ def is_red(world: World, event: Rollback, name: str) -> bool:
         return False
     policy = world.policy_at(event.restores, name)
     hold = policy.hold if policy is not None else 30
-    return GREEN not in world.shown(name, seen.at, hold)
+    runs = (world.shown(name, seen.at, hold + more) for more in range(0, LONGER, 15))
+    return any(GREEN not in shown and shown.count(RED) >= SHARE * len(shown) for shown in runs)
 
 
 PROMISE = Promise("10", "no data, no action", check)

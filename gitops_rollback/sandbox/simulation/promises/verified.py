@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gitops_rollback.core.sync import Health
 from gitops_rollback.sandbox.simulation.events import Event, Recorded
-from gitops_rollback.sandbox.simulation.metrics import RED
+from gitops_rollback.sandbox.simulation.metrics import GREEN
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -37,9 +37,9 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.after['id']} is verified, but {name} is {world.cluster.apps[name].state.health}"
     if world.stepped or not _asks_metrics(event):
         return
-    red = [name for name in rollback.applications[:1] if world.shown(name, _verified_at(event), HOLD)[0] == RED]
-    for name in red:
-        yield f"{event.after['id']} is verified, but {name} was red within its hold time"
+    unseen = [name for name in rollback.applications[:1] if world.shown(name, _verified_at(event), HOLD)[0] != GREEN]
+    for name in unseen:
+        yield f"{event.after['id']} is verified, but {name} was not seen quiet within its hold time"
 
 
 def _verified_at(event: Recorded) -> datetime:
