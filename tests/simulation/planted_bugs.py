@@ -233,7 +233,7 @@ PLANTED: Mapping[str, Planted] = {
     "empty-is-healthy": Planted(9, empty_is_healthy, ("14", "10"), "blind"),
     "a-gap-completes-for": Planted(10, a_gap_completes_for, ("10",), "blind"),
     "no-baseline": Planted(12, no_baseline, ("11",), "blind"),
-    "policy-read-at-the-head": Planted(13, policy_read_at_the_head, ("12",), "people"),
+    "policy-read-at-the-head": Planted(13, policy_read_at_the_head, ("12", "14"), "people"),
     "our-own-commit-as-a-suspect": Planted(15, our_own_commit_as_a_suspect, ("8",), "lies"),
     "no-quarantine": Planted(16, no_quarantine, ("9", "21", "8"), "people"),
     "verified-at-the-old-revision": Planted(17, verified_at_the_old_revision, ("14",), "lies"),

@@ -14,8 +14,6 @@ from gitops_rollback.sandbox.simulation.running import run, simulate, told
 from gitops_rollback.sandbox.simulation.setup import SCENARIOS
 
 TRACES = "from gitops_rollback.sandbox.simulation.running import run; print(*(run(seed).trace for seed in range(6)))"
-    "import sys; from gitops_rollback.sandbox.simulation.running import run; print(*(run(s).trace for s in range(6)))"
-)
 DESIGN = {str(number) for number in range(1, 22)}
 
 # Worlds in which something went wrong once: (scenario, seed) -> what it was.
