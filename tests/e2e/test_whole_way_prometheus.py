@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +20,7 @@ from gitops_rollback.sandbox.stories import rolled_back
 
 REQUESTS_PER_SECOND = 50.0
 BAD_SHARE, GOOD_SHARE = 0.4, 0.0
+SCRAPES_BEFORE = 10  # the longest range twice: a fault without a time before it is nobody's
 SCRAPE = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -113,6 +117,14 @@ def follow_deployments(live: Live, service: Service) -> None:
     live.argocd.on_change(deployed)
 
 
+def scraped(url: str) -> float:
+    """How many samples of the service Prometheus holds."""
+    query = urllib.parse.quote('count_over_time(http_requests_total{status="200"}[1h])')
+    with urllib.request.urlopen(f"{url}/api/v1/query?query={query}", timeout=10) as answer:
+        found = json.load(answer)["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0
+
+
 def test_a_bad_push_is_reverted_and_verified_by_what_a_real_prometheus_scraped(tmp_path: Path) -> None:
     programs()
     service = Service()
@@ -123,6 +135,7 @@ def test_a_bad_push_is_reverted_and_verified_by_what_a_real_prometheus_scraped(t
         with served(service) as port, running(folder, SCRAPE.format(port=port)) as url:
             live.start_in_real_time()
             follow_deployments(live, service)
+            live.until(lambda: scraped(url) >= SCRAPES_BEFORE, "Prometheus has seen the time before the release")
             live.start_controller(PROMETHEUS_URL=url)
             live.until(lambda: reason_now(live) == "NoRecentSync", "the first deployment is no longer watched")
             live.fail()
