@@ -90,6 +90,7 @@ class Executor:
         self._clock = clock
         self._journal_head: str | None = None
         self._newest: dict[str, DecisionEntry] = {}
+        self._said: set[str] = set()  # whose newest decision is this process's own: another replica's changes nothing
         self._batch: list[DecisionEntry] = []
         self._unwritten: dict[str, RollbackRecord] = {}
         self._flushed_at = clock.now()
@@ -111,10 +112,12 @@ class Executor:
         self._unread = False
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
-            if known is None or known.at < entry.at:
+            if entry.application not in self._said and (known is None or known.at < entry.at):
                 self._newest[entry.application] = entry
         while len(self._newest) > MAX_NEWEST:
-            self._newest.pop(next(iter(self._newest)))
+            oldest = next(iter(self._newest))
+            self._said.discard(oldest)
+            del self._newest[oldest]
         if not self._started:
             self._started = True
             self._write((), (started(self._clock.now(), __version__),))
@@ -142,7 +145,7 @@ class Executor:
         if not due(self._newest.get(look.name), entry):
             return
         reached("before-note")
-        self._newest[look.name] = entry
+        self._say(entry)
         if not note.decision.act.tells:
             self._batch = [*self._batch, entry][-MAX_BATCH:]
             reached("after-note")
@@ -153,13 +156,17 @@ class Executor:
         if note.decision.reason is not Reason.MASS_EVENT:  # the repository's notice speaks for all of them
             self.tell(message_about_entry(entry, record, look.policy))
 
+    def _say(self, entry: DecisionEntry) -> None:
+        self._newest[entry.application] = entry
+        self._said.add(entry.application)
+
     def announce(self, notice: Notice) -> None:
         """Keep and tell what concerns the whole repository, where it says something new."""
         entry = entry_about(notice, self._clock.now())
         known = self._newest.get(entry.application)
         if not due(known, entry) or (known is None and not notice.state):
             return
-        self._newest[entry.application] = entry
+        self._say(entry)
         self._write((), (entry,))
         self.tell(message_about_notice(notice, self._repo.name, entry.at))
 
@@ -265,7 +272,7 @@ class Executor:
         entry = entry_of(land.decision, look, land.plan, now)
         result = self._push_with_journal(commit, base, record, entry)
         if result.outcome is PushOutcome.LANDED:
-            self._newest[look.name] = entry
+            self._say(entry)
             self.tell(message_about_record("started", record, look.policy))
             reached("after-land")
         return Landing(result.outcome, result.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app_world import MINUTE, START, Replica, World, running, ship
+from app_world import MINUTE, START, TICK, Replica, World, running, ship
 
 from gitops_rollback.core.errors import CredentialsRejected
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
@@ -117,3 +117,14 @@ class _Refusing:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._repo, name)
+
+
+def test_two_replicas_that_see_different_things_do_not_answer_each_other_at_every_tick(world: World) -> None:
+    running(world, "web")
+    one, two = world.replica("one"), world.replica("two")
+    one.reconciler.surroundings.settings_pause = lambda: PauseState(SETTINGS_DOOR, unreadable="torn")
+    for n in range(6):
+        one.tick(START + n * TICK)
+        two.tick(START + n * TICK)
+    assert one.told.reasons.count("PauseUnreadable") == 1
+    assert len(two.told.reasons) <= 1
