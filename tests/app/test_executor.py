@@ -125,6 +125,6 @@ def test_two_replicas_that_see_different_things_do_not_answer_each_other_at_ever
     one.reconciler.surroundings.settings_pause = lambda: PauseState(SETTINGS_DOOR, unreadable="torn")
     for n in range(6):
         one.tick(START + n * TICK)
-        two.tick(START + n * TICK)
+        two.tick(START + n * TICK + TICK / 3)
     assert one.told.reasons.count("PauseUnreadable") == 1
     assert len(two.told.reasons) <= 1
