@@ -115,7 +115,7 @@ class Proposer:
     ) -> RevertText:
         never_ran = blamed.message if blamed.automatic else ""
         return RevertText(
-            rollback_id=rollback_id(self._repo.name, applications[0], look.bad_revision),
+            rollback_id=rollback_id(self._repo.name, look.name, look.bad_revision),
             reverts=tuple(suspect.commit for suspect in blamed.suspects),
             why=tuple(sentence for sentence in (_headline(look), never_ran) if sentence),
             applications=applications,

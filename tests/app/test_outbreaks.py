@@ -55,6 +55,8 @@ def test_an_incident_goes_on_where_its_first_application_has_recovered_by_itself
     _pause(one, False)
     one.until(LATER, LATER + MINUTE)
     assert world.reverts() == 1
+    body = world.people.git("log", "-1", "--format=%B", "main")
+    assert any(f"Rollback-Id: {record}\n" in body for record in one.reconciler.see_now().journal.records)
 
 
 def test_a_persons_no_to_an_incident_counts_for_each_of_its_applications(world: World) -> None:
