@@ -27,7 +27,7 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import Advance, Facts, Finish, Land, Note, Progress, Sync, Terminate, next_action
 from gitops_rollback.core.decision import Proposal, decide
-from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.ports import Clock
 
 
@@ -97,13 +97,28 @@ class Reconciler:
     def look(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight | None:
         """Everything that is asked about one application; nothing is written. None: another one speaks for it."""
         record = view.open_record(watched.name)
-        if record is not None:
-            return self._follow(watched, record, view, listing, now)
+        if record is None:
+            return self._watch(watched, view, listing, now)
+        followed = self._follow(watched, record, view, listing, now)
+        over = followed is not None and followed.progress is not None and bool(followed.progress.superseded)
+        if over or record.phase is not Phase.AWAITING_APPROVAL:
+            return followed
+        return self._newer_alarm(watched, record, view, listing, now) or followed
+
+    def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
         look = self.observer.look(watched, view, now, self.directory.feeder(watched))
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
         if proposal is not None:
             reached("after-propose")
         return Sight(watched, look=look, proposal=proposal)
+
+    def _newer_alarm(
+        self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
+    ) -> Sight | None:
+        """A plan may wait for a word for long; what was deployed after it is watched all the same."""
+        sight = self._watch(watched, view, listing, now)
+        newer = sight.look is not None and sight.look.bad_revision not in ("", record.bad_revision)
+        return sight if newer and sight.proposal is not None else None
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action."""

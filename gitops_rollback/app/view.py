@@ -45,11 +45,10 @@ class View:
     pauses: tuple[PauseState, PauseState]  # control branch, branch head
 
     def open_record(self, application: str) -> RollbackRecord | None:
-        """The rollback of this application that is not done; a plan that waits for a word counts too."""
-        for record in self.journal.records.values():
-            if application in record.applications and record.phase is not Phase.DONE:
-                return record
-        return None
+        """The rollback of this application that is not done; a plan that waits for a word only if no other is open."""
+        records = [one for one in self.journal.records.values() if one.open and application in one.applications]
+        under_way = [one for one in records if one.phase is not Phase.AWAITING_APPROVAL]
+        return next(iter((*under_way, *records)), None)
 
 
 class PolicyStore:

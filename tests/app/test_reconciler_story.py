@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, World, deployment, policy
+from app_world import MINUTE, POLICIES, START, World, deployment, policy, running
 
 
 def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
@@ -20,3 +20,20 @@ def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
     last = one.until(START + 3 * MINUTE, START + 10 * MINUTE)[-1]
     assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]
     assert world.people.read("apps/web/web.yaml") == deployment("web", "1.0")
+
+
+def test_a_plan_that_waits_for_a_word_does_not_blind_for_what_is_deployed_after_it(world: World) -> None:
+    running(world, "web")
+    claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
+    asked = world.people.push("Add a claim", {"apps/web/claim.yaml": claim}, START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", asked, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, START + 3 * MINUTE)
+    assert world.reverts() == 0
+    world.metrics.mend("web", START + 3 * MINUTE)
+    bad = world.people.push("Ship 1.1", {"apps/web/web.yaml": deployment("web", "1.1")}, START + 19 * MINUTE)
+    world.engine.deploy("web", bad, START + 20 * MINUTE)
+    world.metrics.break_from("web", START + 21 * MINUTE)
+    one.until(START + 20 * MINUTE, START + 30 * MINUTE)
+    assert world.reverts() == 1
