@@ -46,8 +46,7 @@ def told_of(world: World, name: str) -> bool:
             mass = False
         if full in (message.application, *_applications(world, message.rollback_id)) and told.at >= since:
             return True
-    waiting = (one for one in world.records.values() if one["phase"] == "AwaitingApproval")
-    return mass or any(full in _applications(world, str(one["id"])) for one in waiting)
+    return mass
 
 
 def _since(world: World, name: str) -> datetime:
