@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,9 @@ WEAKER_FILTER = {WITH_CONTENTS: BLOBLESS, BLOBLESS: "--no-filter"}
 FILTER_REFUSED = re.compile(r"filter '.*' not supported")  # a server may allow some filters only
 SHA256_DIGITS = 64
 CLONING, POLLING = "cloning", "polling"
+# A repository without a remote over the clone's objects. Asked there, git says that an object is missing; asked in a
+# partial clone it begins a fetch, and dies of it when that ends before git has spoken to it.
+LONELY = "without-remote"
 
 
 class Clone:
@@ -55,18 +58,17 @@ class Clone:
         self.broken = False
         self.git = self._git(self.directory)
         self.reader = ObjectReader(self.git, deadline=settings.fetch_deadline)
-        self.offline = ObjectReader(self._git(self.directory, offline=True))
+        objects = {"GIT_OBJECT_DIRECTORY": str(self.directory / "objects")}
+        self.offline = ObjectReader(self._git(self.directory / LONELY, objects))
         self._lock = FileLock(self.directory.with_suffix(".fetch.lock"), settings.name)
         self._opened = False
         self._refused_filters: set[str] = set()
 
-    def _git(self, directory: Path, offline: bool = False) -> Git:
-        # No protocol is called "none": a partial clone that lacks an object then cannot fetch it, and says so at once.
-        environment = {"GIT_ALLOW_PROTOCOL": "none"} if offline else self._access.environment
+    def _git(self, directory: Path, environment: Mapping[str, str] | None = None) -> Git:
         return Git(
             directory,
             config=self._access.config,
-            environment=environment,
+            environment=self._access.environment if environment is None else environment,
             secrets=self._access.secrets,
             on_complaint=self._hear,
         )
@@ -174,7 +176,7 @@ class Clone:
 
     def _ensure(self) -> bool:
         """Have a clone, a whole one; True if it was made just now. Called with the lock held."""
-        if self.broken or (self.directory.exists() and not (self.directory / "config").is_file()):
+        if self.broken or (self.directory.exists() and not self._is_whole()):
             self._discard()
         fresh = not self.directory.exists()
         if fresh:
@@ -186,6 +188,9 @@ class Clone:
                 self._fetch_first(self.git)
         self._opened = True
         return fresh
+
+    def _is_whole(self) -> bool:
+        return all((folder / "config").is_file() for folder in (self.directory, self.directory / LONELY))
 
     def _discard(self) -> None:
         self.close()
@@ -213,7 +218,10 @@ class Clone:
         self.broken = False
 
     def _init(self, git: Git, *options: str) -> None:
-        git.run("init", "--quiet", "--bare", "--template=", *options)
+        lonely = git.git_dir / LONELY
+        lonely.mkdir(exist_ok=True)
+        for one in (git, self._git(lonely)):
+            one.run("init", "--quiet", "--bare", "--template=", *options)
         git.run("config", f"remote.{REMOTE}.url", self._settings.url)
 
     def _default_branch(self, git: Git) -> tuple[str, str]:
