@@ -16,6 +16,7 @@ from gitops_rollback.adapters.http import Http
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotifier
 from gitops_rollback.adapters.probe import HttpProbe
+from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import MetricSettings, Notification
@@ -153,7 +154,7 @@ def offered(settings: Settings, name: str, url: str) -> str:
     from_settings = settings.secret(name)
     if from_settings is None:
         raise SettingsInvalid(f"secretRef {name}", "the controller's settings offer no secret of that name")
-    if not any(url.startswith(f"{origin}/") or url == origin for origin in from_settings.origins):
+    if origin_of(url) not in from_settings.origins:
         raise SettingsInvalid(f"secretRef {name}", "this secret may not be sent to that origin")
     return from_settings.value.get_secret_value()
 
