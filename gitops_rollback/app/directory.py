@@ -21,6 +21,7 @@ from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Operation, Source
+from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import ConfigRepo, Engine
 
 
@@ -77,8 +78,14 @@ class Directory:
     """Lists the engines and joins them with the policies."""
 
     def __init__(
-        self, repo: ConfigRepo, engines: Sequence[Engine], policies: PolicyStore, aliases: Sequence[str] = ()
+        self,
+        repo: ConfigRepo,
+        engines: Sequence[Engine],
+        policies: PolicyStore,
+        aliases: Sequence[str] = (),
+        tenancy: Tenancy | None = None,
     ) -> None:
+        self._tenancy = tenancy or Tenancy()
         self._repo = repo
         self._engines = engines
         self._policies = policies
@@ -105,9 +112,14 @@ class Directory:
                 else:
                     strangers.append(state)
         self._judged = {one.name: self._judged[one.name] for one in fed if one.name in self._judged}
-        watched = tuple(one for one in (self._watch(fed_one, named, view, now) for fed_one in fed) if one is not None)
-        problems += self._unmatched(view, watched, strangers, bool(problems))
+        found = [one for one in (self._watch(fed_one, named, view, now) for fed_one in fed) if one is not None]
+        problems += self._unmatched(view, found, strangers, bool(problems))
+        watched = tuple(one for one in found if not self._refusal(one))
+        problems += [Problem(one.name, Reason.FOREIGN_TENANT, why) for one in found if (why := self._refusal(one))]
         return Listing(watched, tuple(fed), tuple(problems))
+
+    def _refusal(self, watched: Watched) -> str:
+        return self._tenancy.refusal(watched.policy, watched.state.project, watched.state.namespace)
 
     def _feeds_now(self, state: ApplicationState, source: Source) -> bool:
         return self.feeds(source, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -28,6 +28,7 @@ from gitops_rollback.core.guards.facts import (
     LiveObject,
     OwnFile,
     TakenBack,
+    TenantBudget,
     WriterFacts,
 )
 from gitops_rollback.core.ownership import ours
@@ -35,6 +36,7 @@ from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.suspects import spec_changed
 from gitops_rollback.core.sync import Operation
+from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import ConfigRepo
 
 MAX_FILES = 300
@@ -57,6 +59,7 @@ class Limits:
 
     budgets: Budgets
     counted: Callable[[], tuple[CountedRollback, ...]]
+    tenancy: Tenancy = field(default_factory=Tenancy)
 
 
 class GuardFactsReader:
@@ -92,7 +95,26 @@ class GuardFactsReader:
             writer=self._seen(lambda: self._writer(look, suspects, reversal, view)),
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
+            foreign=self._foreign(look, reversal, listing),
+            tenant=self._tenant(look, listing),
         )
+
+    def _foreign(self, look: Look, reversal: Reversal, listing: Listing) -> tuple[str, ...]:
+        """Applications and files of other tenants that the plan would change."""
+        tenancy = self._limits.tenancy
+        others = [
+            fed.name
+            for fed in listing.fed
+            if fed.touches(reversal.paths) and tenancy.refusal(look.policy, fed.state.project, fed.state.namespace)
+        ]
+        return (*others, *tenancy.foreign_paths(look.policy, reversal.paths))
+
+    def _tenant(self, look: Look, listing: Listing) -> TenantBudget | None:
+        tenant = self._limits.tenancy.of(look.policy)
+        if tenant is None or tenant.per_day is None:
+            return None
+        own = [fed.name for fed in listing.fed if tenant.owns(fed.state.project, fed.state.namespace)]
+        return TenantBudget(tenant.name, tenant.per_day, frozenset(own))
 
     def _seen(self, read: Callable[[], T]) -> T | None:
         try:

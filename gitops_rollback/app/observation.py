@@ -18,6 +18,7 @@ from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
+from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import ConfigRepo
 
 CLOCK_SLACK = timedelta(minutes=10)
@@ -38,7 +39,10 @@ class InForce:
 class Observer:
     """Looks at applications. Keeps nothing but the deployment records that an engine may forget."""
 
-    def __init__(self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring) -> None:
+    def __init__(
+        self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, tenancy: Tenancy | None = None
+    ) -> None:
+        self._tenancy = tenancy or Tenancy()
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
@@ -93,6 +97,8 @@ class Observer:
         if before.policy is None:
             return InForce(subject.policy, subject.target, known=False, own=subject.own)
         found, named = before.policy
+        if self._tenancy.refusal(found, subject.state.project, subject.state.namespace):
+            return InForce(subject.policy, subject.target, known=False, own=subject.own)
         newest = head[0] if head else None
         if head is None and (found.path in view.policies.broken or _is_refused(named, view)):
             newest = found  # a file that cannot be read takes nothing away: the last valid policy keeps judging

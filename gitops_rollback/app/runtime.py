@@ -23,6 +23,7 @@ from gitops_rollback.app.ledger import Ledger
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
+from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
@@ -31,7 +32,7 @@ from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Budgets as BudgetSettings
 from gitops_rollback.app.settings import Limit as LimitSetting
-from gitops_rollback.app.settings import Repository
+from gitops_rollback.app.settings import Repository, Settings
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of
@@ -39,6 +40,7 @@ from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.errors import RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets, Limit
 from gitops_rollback.core.stop import PauseState
+from gitops_rollback.core.tenants import Tenancy, Tenant
 from gitops_rollback.ports import Message
 
 SHORTEST_PATIENCE_SECONDS = 1.0
@@ -95,10 +97,11 @@ class Runtime:
         """The parts of the way for one repository."""
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
         policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
-        directory = Directory(repo, parts.engines, policies, opened.settings.aliases)
+        tenancy = tenancy_of(settings)
+        directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy)
         measuring = Measuring(parts.sources.of, ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query"))
         inputs = Inputs(repo)
-        limits = Limits(guard_budgets(settings.budgets), self.ledger.counted)
+        limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy)
         executor: Executor | ObservingExecutor
         if settings.observe:
             out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"
@@ -108,7 +111,7 @@ class Runtime:
         return Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
-            observer=Observer(repo, policies, measuring),
+            observer=Observer(repo, policies, measuring, tenancy),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
             follower=Follower(repo, policies, measuring, parts.probe),
             surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
@@ -150,6 +153,24 @@ class Runtime:
             reconciler.executor.tell(
                 Message("failed", name, "Nothing can be done", str(error), key, error.reason.value, page=True)
             )
+
+
+def tenancy_of(settings: Settings) -> Tenancy:
+    """The settings' tenants as the core knows them."""
+    tenants = tuple(
+        Tenant(
+            name=one.name,
+            policies=one.policies,
+            projects=one.applications.projects,
+            namespaces=one.applications.namespaces,
+            paths=one.paths,
+            secrets=one.secrets,
+            origins=one.origins,
+            per_day=one.budgets.per24h,
+        )
+        for one in settings.tenants
+    )
+    return Tenancy(tenants, origin_of)
 
 
 def guard_budgets(settings: BudgetSettings) -> Budgets:

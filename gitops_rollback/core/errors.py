@@ -81,6 +81,7 @@ class Reason(StrEnum):
     WINDOW_CLOSED = "WindowClosed"
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
+    FOREIGN_TENANT = "ForeignTenant"
     BLAST_RADIUS = "BlastRadius"
     SCHEDULE = "Schedule"
     TRAILER = "Trailer"

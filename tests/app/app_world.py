@@ -46,6 +46,7 @@ from gitops_rollback.core.sync import (
     SyncStatus,
     SyncWindows,
 )
+from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource
 from gitops_rollback.sandbox.people import People
 
@@ -274,6 +275,7 @@ class World:
         self.clock = SetClock(START)
         self.metrics = MemoryMetrics()
         self.engine = MemoryEngine(self.url, self.head, self.clock)
+        self.tenancy = Tenancy()
         self.replicas: list[Replica] = []
         self.others: list[GitConfigRepo] = []
 
@@ -337,15 +339,14 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     journal = GitJournal(journal_repo)
     source: MetricSource = world.metrics
     measuring = Measuring(lambda settings: source)
-    directory = Directory(repo, (world.engine,), policies)
+    directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy)
+    limits = Limits(Budgets(), ledger.counted, world.tenancy)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     return Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
-        observer=Observer(repo, policies, measuring),
-        proposer=Proposer(
-            repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, Limits(Budgets(), ledger.counted))
-        ),
+        observer=Observer(repo, policies, measuring, world.tenancy),
+        proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
         follower=Follower(repo, policies, measuring, NoProbe()),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),

@@ -11,7 +11,7 @@ from functools import partial
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.branch import judge_branch, judge_writer
-from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown
+from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown, judge_tenant
 from gitops_rollback.core.guards.capacity import judge_capacity
 from gitops_rollback.core.guards.facts import GuardFacts, ask
 from gitops_rollback.core.guards.irreversible import judge_irreversible
@@ -36,6 +36,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("capacity", judge_capacity),
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
+    ("tenant", judge_tenant),
     ("budgets", judge_budgets),
     ("cooldown", judge_cooldown),
     ("built", judge_unbuilt),

@@ -5,8 +5,8 @@ Counted are distinct automatic rollbacks with a pushed commit. Source: safety.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import CountedRollback, GuardFacts, Limit, allow, answer, ask
@@ -15,6 +15,7 @@ from gitops_rollback.core.policy import GuardRule
 
 BUDGETS = "budgets"
 COOLDOWN = "cooldown"
+TENANT = "tenant"
 UNSEEN = "earlier rollbacks cannot be read"
 
 
@@ -26,12 +27,29 @@ def judge_budgets(facts: GuardFacts) -> GuardAnswer:
     scopes = [(f"of {name}", facts.budgets.application, _touching(name)) for name in facts.applications]
     scopes.append((f"of repository {facts.repository}", facts.budgets.repository, _within(facts.repository)))
     scopes.append(("of this controller", facts.budgets.controller, _any))
+    if facts.tenant is not None:
+        limit = Limit(facts.tenant.most, timedelta(hours=24))
+        scopes.append((f"of tenant {facts.tenant.tenant}", (limit,), _of_any(facts.tenant.applications)))
     for whose, limits, counts in scopes:
         spent = _spent([one for one in facts.rollbacks if counts(one)], limits, facts.now)
         if spent is not None:
             message = f"the budget {whose} is spent: {spent.most} automatic rollback(s) in {spent.per}"
             return ask(BUDGETS, Reason.BUDGET_SPENT, message, remedy)
     return allow(BUDGETS, "within the budgets of application, repository and controller")
+
+
+def judge_tenant(facts: GuardFacts) -> GuardAnswer:
+    """Ask where the plan reaches what another team owns."""
+    if not facts.foreign:
+        return allow(TENANT, "nothing of another tenant changes")
+    named = ", ".join(facts.foreign[:3]) + (" and more" if len(facts.foreign) > 3 else "")
+    return ask(
+        TENANT, Reason.FOREIGN_TENANT, f"the plan changes {named} of another tenant", "ask that team, then approve"
+    )
+
+
+def _of_any(applications: Collection[str]) -> Callable[[CountedRollback], bool]:
+    return lambda one: any(name in applications for name in one.applications)
 
 
 def judge_cooldown(facts: GuardFacts) -> GuardAnswer:

@@ -119,6 +119,15 @@ class Budgets:
 
 
 @dataclass(frozen=True)
+class TenantBudget:
+    """How many automatic rollbacks of all its applications a tenant may have in 24 hours."""
+
+    tenant: str
+    most: int
+    applications: frozenset[str]
+
+
+@dataclass(frozen=True)
 class GuardFacts:
     """A plan and all that is known about it, at `now`."""
 
@@ -142,6 +151,8 @@ class GuardFacts:
     rollbacks: tuple[CountedRollback, ...] | None = None  # of the last 24 hours at least, all repositories
     budgets: Budgets = Budgets()
     keeps_replicas: bool = False  # the engine leaves `replicas` of scaled workloads alone (RespectIgnoreDifferences)
+    foreign: tuple[str, ...] = ()  # applications and files of other tenants that the plan would change
+    tenant: TenantBudget | None = None  # None: no tenants, or one without a budget
     extra_kinds: frozenset[tuple[str, str]] = frozenset()  # (group, kind) that the settings add
 
 
