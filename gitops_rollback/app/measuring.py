@@ -125,7 +125,8 @@ class Measuring:
             return Measurement.invalid(now, question.fault)
         try:
             expressions = [_after(expression, now - since) for expression in question.expressions]
-            asker = self._asker(policy, min(check.timeout, policy.metrics.timeout), since)
+            cluster = variables.get("CLUSTER", "")
+            asker = self._asker(policy, cluster, min(check.timeout, policy.metrics.timeout), since)
         except QueryInvalid as exc:
             return Measurement.invalid(now, exc.message)
         except RollbackError as exc:
@@ -149,10 +150,12 @@ class Measuring:
                 self._watches.popitem(last=False)
             return watch
 
-    def _asker(self, policy: Policy, patience: timedelta, newest: datetime) -> Asker:
+    def _asker(self, policy: Policy, cluster: str, patience: timedelta, newest: datetime) -> Asker:
         """Raises: RollbackError of finding the source."""
         deadline = min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
-        return Asker(self._source_of(policy.metrics), deadline, newest.timestamp(), self._executor)
+        return Asker(
+            self._source_of(replace(policy.metrics, cluster=cluster)), deadline, newest.timestamp(), self._executor
+        )
 
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
@@ -175,7 +178,8 @@ class Measuring:
         if not questions:
             return {}
         try:
-            asker = self._asker(subject.policy, subject.policy.metrics.timeout, subject.t0)
+            cluster = subject.variables.get("CLUSTER", "")
+            asker = self._asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
         except RollbackError as exc:
             failed = Measurement.failed(exc.reason, at, exc.message)
             return {trigger: _blind(watch.memories[trigger], failed) for trigger in questions}

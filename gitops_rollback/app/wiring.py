@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -94,7 +94,8 @@ class MetricSources:
     def of(self, wanted: MetricSettings) -> MetricSource:
         """Raises: SettingsInvalid where nothing serves it, or its secret may not go there; OutboundBlocked."""
         if not wanted.url:
-            return self._default()
+            return self._default(wanted.cluster)
+        wanted = replace(wanted, cluster="")
         for server in self._settings.metrics:
             if server.url.rstrip("/") == wanted.url.rstrip("/") and not wanted.secret:
                 return self._by_server[server.name]
@@ -109,10 +110,16 @@ class MetricSources:
         for source in (*self._by_server.values(), *self._by_policy.values()):
             source.close()
 
-    def _default(self) -> MetricSource:
+    def _default(self, cluster: str) -> MetricSource:
+        """The first of the settings' sources that serves the cluster; one that names no clusters serves all."""
         if not self._by_server:
             raise SettingsInvalid("metrics", "the policy names no metrics.url, and PROMETHEUS_URL is not set")
-        return next(iter(self._by_server.values()))
+        for server in self._settings.metrics:
+            if not server.clusters or cluster in server.clusters:
+                return self._by_server[server.name]
+        raise SettingsInvalid(
+            "metrics", f"no metric source of the settings serves the cluster {cluster or '(unknown)'}"
+        )
 
     def _own(self, wanted: MetricSettings) -> PrometheusSource:
         token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
@@ -120,6 +127,7 @@ class MetricSources:
             PrometheusSettings(
                 name=wanted.url,
                 url=wanted.url,
+                flavour=wanted.provider,
                 headers=wanted.headers,
                 tenant=wanted.tenant,
                 bearer_token=token,

@@ -92,6 +92,7 @@ class MetricSettings:
     secret: str = ""
     headers: tuple[tuple[str, str], ...] = ()  # never a credential: those come by `secret`
     tenant: str = ""  # X-Scope-OrgID of Mimir and Cortex
+    cluster: str = ""  # no key of a policy: where the application runs, filled in when it is measured
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""Which metric source answers for an application?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.app.wiring import MetricSources
+from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.policy import MetricSettings
+
+CLUSTERS = """
+metrics:
+  - {name: east, url: "https://east.example.com", clusters: [in-cluster, east]}
+  - {name: west, url: "https://west.example.com", clusters: [west]}
+"""
+
+
+def settings(folder: Path, text: str) -> Settings:
+    path = folder / "gitops-rollback.yaml"
+    path.write_text(text)
+    return load_settings({"HOME": str(folder)}, {"config": str(path)})
+
+
+@pytest.mark.parametrize(("cluster", "source"), [("east", "east"), ("in-cluster", "east"), ("west", "west")])
+def test_each_cluster_is_asked_at_its_own_source(tmp_path: Path, cluster: str, source: str) -> None:
+    sources = MetricSources(settings(tmp_path, CLUSTERS))
+    assert sources.of(MetricSettings(cluster=cluster)).name == source
+
+
+def test_a_cluster_that_no_source_serves_is_refused_and_not_summed(tmp_path: Path) -> None:
+    sources = MetricSources(settings(tmp_path, CLUSTERS))
+    with pytest.raises(SettingsInvalid, match="north"):
+        sources.of(MetricSettings(cluster="north"))
+
+
+def test_a_source_that_names_no_clusters_serves_all(tmp_path: Path) -> None:
+    sources = MetricSources(settings(tmp_path, "metrics: [{name: all, url: 'https://prometheus.example.com'}]\n"))
+    assert sources.of(MetricSettings(cluster="north")).name == "all"
+
+
+def test_the_url_of_a_policy_is_one_source_for_all_clusters(tmp_path: Path) -> None:
+    sources = MetricSources(settings(tmp_path, CLUSTERS))
+    wanted = MetricSettings(url="https://thanos.example.com", provider="thanos")
+    assert sources.of(MetricSettings(wanted.provider, wanted.url, cluster="a")) is sources.of(wanted)
