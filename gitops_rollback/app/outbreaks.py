@@ -78,6 +78,8 @@ class Outbreaks:
         self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         beside = self._bystanders(listing, quiet, suspects, now) if alarms else Bystanders(frozenset(quiet))
+        # An outage that has just ended explains what still fires in somebody's window, so it is remembered as well.
+        self._red.update({name: (now, frozenset()) for name in beside.red if name not in self._red})
         observed = [self._observed(one, suspects, beside, listing) for one in listing.watched]
         incidents = group(observed)
         raised = frozenset(alarm.look.name for alarm in alarms)

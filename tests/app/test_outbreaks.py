@@ -90,6 +90,18 @@ def test_a_region_that_is_out_is_nobodys_commit_though_only_one_was_deployed(wor
     assert "MassEvent" in one.told.reasons
 
 
+def test_what_still_fires_when_an_outage_has_just_ended_is_nobodys_commit_either(world: World) -> None:
+    """The others are well again; the one that was deployed lags behind them."""
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    one.until(START, START + MINUTE - TICK)
+    _break(world, "web", *CALM, "calm4")
+    one.until(START + MINUTE, LATER)
+    for name in (*CALM, "calm4"):
+        world.metrics.mend(name, LATER)
+    one.until(LATER, LATER + 3 * MINUTE)
+    assert world.reverts() == 0
+
+
 def test_old_troubles_of_others_hold_nobody_back(world: World) -> None:
     one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
     _break(world, *CALM, "calm4", at=START - 60 * MINUTE)

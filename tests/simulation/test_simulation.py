@@ -25,6 +25,10 @@ REGRESSIONS = {
     ("all", 64): "in a regional outage a good commit was rolled back, since only what was deployed lately was counted",
     ("all", 1335): "two replicas that saw different things answered each other in the journal at every tick",
     ("all", 1591): "the commit of an incident and its record had two different ids",
+    (
+        "all",
+        5247,
+    ): "a commit was rolled back in the minute in which an outage ended, since only the others were well again",
     ("lies", 1): "a plan that waited for a word blinded for the next bad release",
     ("lies", 5): "an incident was verified by one application while another one was still red",
 }
