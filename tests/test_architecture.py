@@ -105,6 +105,11 @@ def test_functions_and_files_stay_short(path: Path) -> None:
     assert not long
 
 
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_functions_of_tests_stay_short_too(path: Path) -> None:
+    assert not [f"{node.name}: {_length(node)}" for node in _functions(path) if _length(node) > 60]
+
+
 def _length(node: ast.FunctionDef) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
 

@@ -109,63 +109,73 @@ def recorded_reply(entry: Mapping[str, object]) -> Reply:
     return Reply(response["status"], headers, raw)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Hands each request to the `Server` behind it."""
+
+    server: Quiet
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (OSError, ValueError):
+            self.close_connection = True
+
+    def _any(self) -> None:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, parts.path, parse_qs(parts.query), dict(self.headers), body)
+        self._reply(self.server.running.answer(request))
+
+    do_GET = do_POST = do_DELETE = _any
+
+    def _reply(self, reply: Reply) -> None:
+        parts = reply.chunks() if reply.chunks else None
+        first = next(parts, b"") if parts else b""
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if parts is None:
+            if "Content-Length" not in reply.headers:
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._chunk(first)
+        for chunk in parts:
+            self._chunk(chunk)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, chunk: bytes) -> None:
+        if chunk:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            self.wfile.flush()
+
+
+class Quiet(ThreadingHTTPServer):
+    """Says nothing about clients that leave early: tests make them do so."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, running: Server) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.running = running
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
 @contextmanager
 def serve(tls: trustme.CA | None = None) -> Iterator[Server]:
     """A running server; its threads have ended when this ends."""
     server = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-        def handle_one_request(self) -> None:
-            try:
-                super().handle_one_request()
-            except (OSError, ValueError):
-                self.close_connection = True
-
-        def _any(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(self.command, parts.path, parse_qs(parts.query), dict(self.headers), body)
-            self._reply(server.answer(request))
-
-        do_GET = do_POST = do_DELETE = _any
-
-        def _reply(self, reply: Reply) -> None:
-            parts = reply.chunks() if reply.chunks else None
-            first = next(parts, b"") if parts else b""
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            if parts is None:
-                if "Content-Length" not in reply.headers:
-                    self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-                return
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self._chunk(first)
-            for chunk in parts:
-                self._chunk(chunk)
-            self.wfile.write(b"0\r\n\r\n")
-
-        def _chunk(self, chunk: bytes) -> None:
-            if chunk:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                self.wfile.flush()
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    http = Quiet(("127.0.0.1", 0), Handler)
+    http = Quiet(server)
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.issue_cert("127.0.0.1").configure_cert(context)
