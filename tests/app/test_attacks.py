@@ -18,7 +18,11 @@ READDED = 50
 POLICY_PATH = f"{POLICIES}/web.yaml"
 FLOOR = """
   guards:
-    - {{name: patched, type: floor, images: {{registry.example/web: ">={version}"}}, because: CVE-2026-1234, result: {result}}}
+    - name: patched
+      type: floor
+      images: {{registry.example/web: ">={version}"}}
+      because: CVE-2026-1234
+      result: {result}
 """
 
 
