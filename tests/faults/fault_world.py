@@ -1,0 +1,100 @@
+"""A sandbox world whose real controller reaches git, Argo CD and Prometheus through a fault proxy each.
+
+    with fault_world(folder) as world:                 # everything runs, all is healthy
+        world.links.git.strike(cut_before_reply(), posts_to("git-receive-pack"), times=1)
+        world.fail()                                   # a developer lands a bad release
+        world.until_verified()
+        return history_faults(world)
+
+`world` is a `Live` of `tests/e2e/live_world.py`: `until`, `let_pass`, `pages`, `telling`, `people` and the rest are
+there. The sandbox's parts themselves and the people talk past the proxies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from live_world import Live
+from proxy import FaultProxy
+
+from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
+
+MAIN = "refs/heads/main"
+
+
+@dataclass(frozen=True)
+class Links:
+    """The controller's ways out."""
+
+    git: FaultProxy
+    argocd: FaultProxy
+    prometheus: FaultProxy
+
+    def all(self) -> tuple[FaultProxy, ...]:
+        return self.git, self.argocd, self.prometheus
+
+
+class FaultWorld(Live):
+    """`links` are there once the world has started."""
+
+    links: Links
+
+    def start_world(self) -> None:
+        super().start_world()
+        git, argocd, prometheus = self.world.url, self.argocd.url, self.world.prometheus.url
+        self.links = Links(FaultProxy(git), FaultProxy(argocd), FaultProxy(prometheus))
+        self.more_environment |= {
+            "GITOPS_ROLLBACK_REPO": self.links.git.url,
+            "GITOPS_ROLLBACK_REPO_ALIAS": git,  # what the engine calls it
+            "ARGOCD_SERVER": self.links.argocd.url,
+            "PROMETHEUS_URL": self.links.prometheus.url,
+        }
+
+    def heal(self) -> None:
+        """End all faults of all links."""
+        for link in self.links.all():
+            link.heal()
+
+    def close(self) -> None:
+        """Leave nothing behind, however far the start came."""
+        self.kill_controller()
+        for link in self.links.all() if hasattr(self, "links") else ():
+            link.stop()
+        self.world.stop()
+
+
+@contextmanager
+def fault_world(folder: Path, controller: bool = True, **words: Any) -> Iterator[FaultWorld]:
+    """A started world, with a running controller unless told otherwise; `words` are those of `Live`."""
+    world = FaultWorld(folder, **words)
+    try:
+        world.start_world()
+        if controller:
+            world.start_controller()
+        yield world
+        assert world.argocd.failures == []
+    finally:
+        world.close()
+
+
+def history_faults(
+    world: Live, reverts: int | None = 1, forced: Collection[str] = (), settled: bool = True
+) -> tuple[str, ...]:
+    """What no fault excuses: the checker's promises of git and journal, a living controller, no internal error.
+
+    `reverts`: how many commits of the controller the branch must have; None leaves it open. `forced` are heads that a
+    person forced on a branch; `settled` as the checker has it.
+    """
+    bad = {world.telling.bad} if world.telling.bad else None
+    wrong = list(check_history(world.world.bare, Known(bad=bad, forced=forced, settled=settled)))
+    ours = world.telling.reverts() if world.telling.before else []
+    if reverts not in (None, len(ours)):
+        wrong.append(f"{len(ours)} commits of the controller on the branch, {reverts} were due")
+    if world.controller is not None and world.controller.poll() is not None:
+        wrong.append(f"the controller ended with {world.controller.poll()}")
+    crashes = [line for line in world.logged() if "exception" in line or "Traceback" in str(line.get("text"))]
+    return (*wrong, *(f"an internal error: {line}" for line in crashes))
