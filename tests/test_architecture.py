@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gitops_rollback"
-LAYERS = ("core", "ports", "adapters", "app", "web", "sandbox", "cli")
+LAYERS = ("core", "crash_points", "ports", "adapters", "app", "web", "sandbox", "cli")
 ONE_ROOM = {
     "git": {"adapters/git/door.py"},
     "requests": {"adapters/engines/argocd.py"},

@@ -19,6 +19,7 @@ from gitops_rollback.core import journal
 from gitops_rollback.core.errors import JournalBroken, ObjectMissing, Reason, StalledError
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.rollback import RollbackRecord, merge
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo, JournalView, TreeEntry
 
 BRANCH = "gitops-rollback-journal"
@@ -62,6 +63,7 @@ class GitJournal:
         self._files = _Files()
         self._lock = threading.Lock()
 
+    @crash_point("journal-read")
     def read(self, head: str | None) -> JournalView:
         """The journal at `head`; empty if there never was one.
 
@@ -80,6 +82,7 @@ class GitJournal:
             self._seen = head
             return view
 
+    @crash_point("journal-build")
     def commit(
         self, head: str | None, records: Iterable[RollbackRecord], decisions: Iterable[DecisionEntry], at: datetime
     ) -> str:

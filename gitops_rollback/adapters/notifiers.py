@@ -23,6 +23,7 @@ import structlog
 
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.journal import format_time, plain
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Message, Notifier
 
 MAX_TEXT = 200  # characters of a title, and of each line of a text
@@ -149,6 +150,7 @@ class WebhookNotifier:
         while (message := self._queue.get()) is not None and not self._stop.is_set():
             self._deliver(message)
 
+    @crash_point("deliver")
     def _deliver(self, message: Message) -> None:
         body, headers = self._request(message)
         trouble = ""
@@ -241,6 +243,7 @@ class Fanout:
         self._notifiers = tuple(notifiers)
         self._log = structlog.get_logger("notify")
 
+    @crash_point("tell")
     def tell(self, message: Message) -> None:
         for notifier in self._notifiers:
             try:

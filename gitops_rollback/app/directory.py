@@ -22,6 +22,7 @@ from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Operation, Source
 from gitops_rollback.core.tenants import Tenancy
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo, Engine
 
 
@@ -93,6 +94,7 @@ class Directory:
         self._before = PoliciesBefore(repo, policies)
         self._judged: dict[str, Judged] = {}
 
+    @crash_point("engine-list")
     def look(self, view: View, now: datetime) -> Listing:
         """One engine that does not answer is a problem of its own applications only."""
         named = TargetIndex(view.policies.policies)

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback import __version__
-from gitops_rollback.app.crash_points import reached
-from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import (
     entry_about,
@@ -34,6 +33,7 @@ from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance, merge
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import (
     Clock,
     ConfigRepo,
@@ -144,15 +144,16 @@ class Executor:
         entry = entry_of(note.decision, look, note.plan, self._clock.now())
         if not due(self._newest.get(look.name), entry):
             return
-        reached("before-note")
         self._say(entry)
+        self._note(note, look, entry)
+
+    @crash_point("note")
+    def _note(self, note: Note, look: Look, entry: DecisionEntry) -> None:
         if not note.decision.act.tells:
             self._batch = [*self._batch, entry][-MAX_BATCH:]
-            reached("after-note")
             return
         record = self._record_of_note(note, look)
         self._write((record,) if record else (), (entry,))
-        reached("note-written")
         if note.decision.reason is not Reason.MASS_EVENT:  # the repository's notice speaks for all of them
             self.tell(message_about_entry(entry, record, look.policy))
 
@@ -198,6 +199,7 @@ class Executor:
             self._told.pop(next(iter(self._told)))
         self._notifier.tell(message)
 
+    @crash_point("write")
     def _write(self, records: Sequence[RollbackRecord], entries: Sequence[DecisionEntry]) -> bool:
         """One journal commit for these, for all that is batched and for what could not be written before.
 
@@ -229,9 +231,7 @@ class Executor:
             commit = self._journal.commit(self._journal_head, pending.values(), lines, self._clock.now())
             if commit == self._journal_head:
                 return PushResult(PushOutcome.LANDED, {})
-            reached("before-write")
             result = self._push(self._journal_repo, RefUpdate(self._journal.ref, commit, self._journal_head))
-            reached("after-write")
             if result.outcome is PushOutcome.LANDED:
                 self._journal_head = commit
             if result.outcome is not PushOutcome.REJECTED:
@@ -256,9 +256,9 @@ class Executor:
 
     # The branch
 
+    @crash_point("land")
     def land(self, land: Land, look: Look) -> Landing:
         """Push the plan's commit together with its record. REJECTED: somebody was faster, decide anew."""
-        reached("before-land")
         now = self._clock.now()
         base, tree = land.plan.reversal.base, land.plan.reversal.tree
         if tree is None:
@@ -267,14 +267,12 @@ class Executor:
             return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
         date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), _incident_time(land.decision, now))
         commit = self._repo.write_commit(tree, base, land.plan.message, date)
-        reached("commit-built")
         record = _landed(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
         entry = entry_of(land.decision, look, land.plan, now)
         result = self._push_with_journal(commit, base, record, entry)
         if result.outcome is PushOutcome.LANDED:
             self._say(entry)
             self.tell(message_about_record("started", record, look.policy))
-            reached("after-land")
         return Landing(result.outcome, result.message)
 
     def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
@@ -287,12 +285,9 @@ class Executor:
         note = self._journal.commit(self._journal_head, [*self._unwritten.values(), record], lines, self._clock.now())
         branch = RefUpdate(f"refs/heads/{self._repo.branch}", commit, base)
         journal = RefUpdate(self._journal.ref, note, self._journal_head)
-        reached("journal-commit-built")
         if self._journal_repo is not self._repo or not self._repo.atomic:
             return self._push_after_journal(branch, record, entry)
-        reached("before-push")
         result = self._push(self._repo, branch, journal)
-        reached("after-push")
         if result.outcome is PushOutcome.LANDED:
             self._journal_head, self._batch, self._unwritten = note, [], {}
             return result
@@ -317,45 +312,45 @@ class Executor:
 
     # An open rollback
 
+    @crash_point("advance")
     def advance(self, action: Advance) -> None:
         """Write the next phase."""
         now = self._clock.now()
-        reached("before-advance")
         self._write((advance(action.record, action.phase, now, message=action.message),), ())
-        reached("after-advance")
 
+    @crash_point("keep")
     def keep(self, record: RollbackRecord) -> bool:
         """Write a record as it is; False if the journal could not be written."""
         return self._write((record,), (_entry_about(record, self._clock.now()),))
 
+    @crash_point("finish")
     def finish(self, action: Finish, policy: Policy) -> None:
         """Write the outcome and tell people."""
-        reached("before-finish")
         record = advance(
             action.record, Phase.DONE, self._clock.now(),
             outcome=action.outcome, reason=action.reason.value, message=action.message,
         )  # fmt: skip
-        self._write((record,), (_entry_about(record, self._clock.now()),))
-        reached("finish-written")
+        self.keep(record)
         self.tell(message_about_record(event_of(action.outcome), record, policy))
-        reached("after-finish")
 
+    @crash_point("terminate")
     def terminate(self, action: Terminate, listing: Listing) -> None:
         """Ask the engine to end the operation; the next look sees whether it has."""
-        reached("before-terminate")
         for fed in listing.named(action.progress.application):
             fed.engine.terminate(fed.state.id, fed.state.project)
-        reached("after-terminate")
 
+    @crash_point("sync")
     def sync(self, action: Sync, listing: Listing) -> None:
         """Sync with our mark; without the right to sync a refresh is what is left, and auto-sync does the rest."""
-        reached("before-sync")
         for fed in listing.named(action.progress.application):
             try:
                 fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
             except CredentialsRejected:
-                fed.engine.refresh(fed.state.id, fed.state.project)
-        reached("after-sync")
+                self._refresh(fed)
+
+    @crash_point("refresh")
+    def _refresh(self, fed: Fed) -> None:
+        fed.engine.refresh(fed.state.id, fed.state.project)
 
     def fail(self, subject: str, error: RollbackError, page: bool) -> None:
         """Tell that something outside did not work."""

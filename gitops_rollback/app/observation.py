@@ -19,6 +19,7 @@ from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.core.tenants import Tenancy
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
 CLOCK_SLACK = timedelta(minutes=10)
@@ -107,6 +108,7 @@ class Observer:
         target = next((target for target in policy.targets if target.name == named.name), named)
         return InForce(policy, target, known=True, own=before.own, removed=newest is None and not by_suspect)
 
+    @crash_point("engine-read")
     def _state(self, subject: Watched, now: datetime) -> ApplicationState:
         """The full state where a sync may be under watch; the listing's summary says enough of all the others."""
         operation = subject.state.operation

@@ -21,6 +21,7 @@ from gitops_rollback.core.policy import Check, Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult, checks_of, judge, unknown_triggers
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
 MAX_HELD = 1000
@@ -45,6 +46,7 @@ class Follower:
         self._held: dict[str, datetime] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
+    @crash_point("follow")
     def progress(
         self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime
     ) -> Progress:
@@ -64,6 +66,7 @@ class Follower:
         checks = self._checks(record, named, now)
         return replace(found, checks=checks, held_since=self._holding(found, checks, now))
 
+    @crash_point("verification-read")
     def _checks(self, record: RollbackRecord, named: Sequence[Watched], now: datetime) -> tuple[CheckResult, ...]:
         """Each application's checks: in an incident none of them may speak for the others."""
         found: list[CheckResult] = []

@@ -21,6 +21,7 @@ from gitops_rollback.core.message import RevertText, for_people, revert_message
 from gitops_rollback.core.plan import Plan, Reversal
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, our_revision
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
 
@@ -33,6 +34,7 @@ class Proposer:
         self._blamer = blamer
         self._facts = facts
 
+    @crash_point("propose")
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         """Raises: RepositoryUnavailable."""
         # Whose files are whose is not for the judged change to say either.

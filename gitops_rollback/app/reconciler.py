@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 
 from gitops_rollback.app.circumstances import Surroundings
-from gitops_rollback.app.crash_points import reached
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.landing import Lander
@@ -25,9 +24,21 @@ from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View, Viewer
-from gitops_rollback.core.action import Advance, Facts, Finish, Land, Note, Progress, Sync, Terminate, next_action
+from gitops_rollback.core.action import (
+    Action,
+    Advance,
+    Facts,
+    Finish,
+    Land,
+    Note,
+    Progress,
+    Sync,
+    Terminate,
+    next_action,
+)
 from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock
 
 
@@ -72,17 +83,16 @@ class Reconciler:
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
 
+    @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
         """One round. Raises what the repository itself raises; what one application raises stays with it."""
         view = self.see_now()
-        reached("after-fetch")
         listing = self.directory.look(view, now)
         self.observer.remember_health([fed.state for fed in listing.fed], now)
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
         self.surroundings.see(listing, view, [sight.look for sight in sights if sight.look])
         self.report(tick)
-        reached("after-look")
         for watched in listing.watched:
             self.isolated(watched.name, partial(self.executor.tell_again, view, watched))
         with self.exclusive():
@@ -91,9 +101,9 @@ class Reconciler:
             for sight in sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
             self.executor.flush()
-        reached("after-tick")
         return tick
 
+    @crash_point("look")
     def look(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight | None:
         """Everything that is asked about one application; nothing is written. None: another one speaks for it."""
         record = view.open_record(watched.name)
@@ -108,8 +118,6 @@ class Reconciler:
     def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
         look = self.observer.look(watched, view, now, self.directory.feeder(watched))
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
-        if proposal is not None:
-            reached("after-propose")
         return Sight(watched, look=look, proposal=proposal)
 
     def _newer_alarm(
@@ -122,7 +130,7 @@ class Reconciler:
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action."""
-        match next_action(self._facts(sight, tick), tick.now):
+        match self._next(sight, tick):
             case Land() as land if sight.look is not None:
                 lander = Lander(self.executor, self.proposer, self.retries())
                 lander.land(land, sight.look, partial(self._decide_anew, sight.watched, tick))
@@ -136,6 +144,10 @@ class Reconciler:
                 self.executor.advance(advance)
             case Finish() as finish if sight.progress is not None:
                 self.executor.finish(finish, sight.progress.policy)
+
+    @crash_point("decide")
+    def _next(self, sight: Sight, tick: Tick) -> Action:
+        return next_action(self._facts(sight, tick), tick.now)
 
     def _facts(self, sight: Sight, tick: Tick) -> Facts:
         if sight.look is None:
@@ -160,7 +172,7 @@ class Reconciler:
         if sight is None:
             return None
         fresh = replace(tick, now=now, view=view, sights=(sight,))
-        action = next_action(self._facts(sight, fresh), now)
+        action = self._next(sight, fresh)
         if isinstance(action, Land) and sight.look is not None:
             return action, sight.look
         self.reconcile(sight, fresh)
@@ -174,7 +186,6 @@ class Reconciler:
         if speakers and speakers[0] != watched.name:
             return None
         progress = self.follower.progress(record, watched, view, listing, now)
-        reached("after-follow")
         return Sight(watched, progress=progress)
 
     def go_on(self, record: RollbackRecord, tick: Tick) -> None:

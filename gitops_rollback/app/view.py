@@ -25,6 +25,7 @@ from gitops_rollback.core.stop import (
 )
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.core.written import MAX_BYTES
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, ConfigRepo, Heads, Journal, JournalView
 
 MAX_CACHED_TREES = 64
@@ -90,6 +91,7 @@ class PolicyStore:
             while len(self._cached) > MAX_CACHED_TREES:
                 self._cached.popitem(last=False)
 
+    @crash_point("policy-read")
     def at_head(self, head: str) -> PolicySet:
         """The policies at the branch's head; a file that became unreadable goes on as it last was."""
         found = self.at(head)

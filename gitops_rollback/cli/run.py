@@ -12,10 +12,9 @@ import click
 import structlog
 from click.core import ParameterSource
 
-from gitops_rollback import __version__
+from gitops_rollback import __version__, crash_points
 from gitops_rollback.adapters.files import watch_files
 from gitops_rollback.adapters.log import configure_logging
-from gitops_rollback.app import crash_points
 from gitops_rollback.app.controller import Controller
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed

@@ -56,6 +56,7 @@ class World:
         self._applications = tuple(applications) or tuple(default_application(name) for name in SERVICES)
         self._timing = timing or Timing()
         self.argocd: ArgoCdSandbox | None = None
+        self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
 
     @property
     def url(self) -> str:
@@ -69,7 +70,13 @@ class World:
         for service in self.services.values():
             service.publish(self.prometheus)
         self.argocd = ArgoCdSandbox(
-            self.bare, self.url, self._applications, self.clock, timing=self._timing, port=self._ports.argocd
+            self.bare,
+            self.url,
+            self._applications,
+            self.clock,
+            timing=self._timing,
+            port=self._ports.argocd,
+            rights=self.rights,
         )
         self.argocd.on_change(self._deployed)
         self.argocd.start()

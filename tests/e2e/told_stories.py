@@ -13,7 +13,7 @@ from pathlib import Path
 
 from live_world import quick_policy
 
-from gitops_rollback.app.crash_points import VARIABLE
+from gitops_rollback.crash_points import VARIABLE
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.demo import START_SECONDS, Demo
 from gitops_rollback.sandbox.people import People

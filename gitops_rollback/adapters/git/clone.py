@@ -26,6 +26,7 @@ from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.remote import RepositorySettings, access, is_branch_name
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, RollbackError
+from gitops_rollback.crash_points import crash_point
 
 REMOTE = "origin"
 FIRST_DEPTH = timedelta(days=30)
@@ -197,6 +198,7 @@ class Clone:
         shutil.rmtree(self.directory)
         self.broken = False
 
+    @crash_point("clone")
     def _clone(self) -> None:
         """Made beside its place and moved there when it is whole: a killed clone leaves nothing that looks like one."""
         parent = self.directory.parent

@@ -15,6 +15,7 @@ from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout, Reposi
 from gitops_rollback.adapters.git.remote import is_branch_name
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
 
 LINE = re.compile(r"(?P<flag>[ +\-*!=])\t(?P<source>[^\t:]*):(?P<ref>refs/[^\t]+)\t(?P<summary>.*)")
@@ -52,6 +53,7 @@ def require_updates(updates: Sequence[RefUpdate]) -> None:
             raise RepositoryUnusable("push", "ids must be full object ids")
 
 
+@crash_point("send")
 def send(git: Git, remote: str, updates: Sequence[RefUpdate], atomic: bool, deadline: float) -> Answer:
     """One `git push` with plain refspecs. Raises: GitTimeout, and then anything may have landed."""
     refspecs = [f"{update.new}:{update.ref}" for update in updates]

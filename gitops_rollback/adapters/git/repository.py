@@ -27,6 +27,7 @@ from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable
 from gitops_rollback.core.plan import Reversal
+from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
 
 HEADS = "refs/heads/"
@@ -79,6 +80,7 @@ class GitConfigRepo:
         """As in `ports.ConfigRepo`; found out by the first push of several refs."""
         return self._atomic
 
+    @crash_point("fetch")
     def fetch(self) -> Heads:
         """As in `ports.ConfigRepo`. A rewritten branch stays one until `accept_rewrite`, over restarts too."""
         self._clone.refresh()
@@ -244,6 +246,7 @@ class GitConfigRepo:
         """A commit may lie beyond the shallow boundary; a tree is here if its commit is."""
         self._clone.need(treeish)
 
+    @crash_point("inverse")
     def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
         """As in `ports.ConfigRepo`."""
         for sha in reverts:
@@ -252,6 +255,7 @@ class GitConfigRepo:
         self._is_known(at)
         return self._reverser.reverse(at, reverts, mainline)
 
+    @crash_point("commit-build")
     def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""
         return self._writer.commit(tree, (parent,), message, date)
@@ -278,6 +282,7 @@ class GitConfigRepo:
                     self._remember(Seen(update.new, time.time()))
         return result
 
+    @crash_point("reread")
     def _look(self, refs: Sequence[str]) -> Mapping[str, str | None]:
         """Read the remote, whatever state the branch is in."""
         branches = [ref.removeprefix(HEADS) for ref in refs]

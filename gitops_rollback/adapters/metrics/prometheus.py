@@ -18,6 +18,7 @@ from gitops_rollback.adapters.metrics.limits import Turnstile
 from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
 from gitops_rollback.core.errors import Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer
+from gitops_rollback.crash_points import crash_point
 
 # Each asks its backend for a whole, fresh answer or an error, in place of a silent part.
 FLAVOURS: Mapping[str, Mapping[str, str]] = {
@@ -70,11 +71,13 @@ class PrometheusSource:
         self._turnstile = Turnstile(places, settings.max_queries_per_minute)
         self._unreachable_at: datetime | None = None
 
+    @crash_point("query")
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """The instant value(s) at `at`; of queries that wait for a place the highest `priority` goes first."""
         asked = Asked(expression, at, instant=True, allowed_warnings=self._settings.allowed_warnings)
         return self._ask(asked, "query", {"query": expression, "time": _seconds(at)}, timeout, priority)
 
+    @crash_point("range-query")
     def query_range(
         self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
     ) -> Answer:
