@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gitops_rollback.app.directory import Fed, Listing
+from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
+from gitops_rollback.app.queries import span_since
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.action import ApplicationProgress, Progress
@@ -20,11 +22,14 @@ from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.core.trigger import MAX_GAP_INTERVALS
 from gitops_rollback.core.verification import CheckResult, checks_of, judge, unknown_triggers
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
 MAX_HELD = 1000
+MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
+LABEL_DIGITS = 12
 
 
 class Probe(Protocol):
@@ -36,14 +41,15 @@ class Probe(Protocol):
 
 
 class Follower:
-    """Follows open rollbacks. Keeps only since when each has been good; a restart counts anew, which is longer."""
+    """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew."""
 
     def __init__(self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, probe: Probe) -> None:
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
         self._probe = probe
-        self._held: dict[str, datetime] = {}
+        self._lasting = Lasting()
+        self._judging: dict[str, str] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
     @crash_point("follow")
@@ -58,38 +64,66 @@ class Follower:
         landed = commit is not None and self._repo.is_ancestor(commit, view.heads.branch)
         if commit is None or not landed:
             return Progress(record, policy, landed)
-        applications = tuple(self._application(record, commit, fed) for fed in self._affected(record, listing))
-        found = Progress(record, policy, True, applications)
+        pushed, began = self._lasting.times(record, now)
+        affected = self._affected(record, listing)
+        applications = tuple(self._application(record, commit, fed, pushed) for fed in affected)
+        found = Progress(record, policy, True, applications, began=began)
         if record.phase is not Phase.VERIFYING:
             return found
         named = [one for one in listing.watched if one.name in record.applications] or [watched]
-        checks = self._checks(record, named, now)
-        return replace(found, checks=checks, held_since=self._holding(found, checks, now))
+        found = replace(found, checks=self._checks(found, named, now))
+        return replace(found, held_since=self._holding(found, named, now))
 
     @crash_point("verification-read")
-    def _checks(self, record: RollbackRecord, named: Sequence[Watched], now: datetime) -> tuple[CheckResult, ...]:
-        """Each application's checks: in an incident none of them may speak for the others."""
-        found: list[CheckResult] = []
+    def _checks(
+        self, found: Progress, named: Sequence[Watched], at: datetime, past: bool = False
+    ) -> tuple[CheckResult, ...]:
+        """Each application's checks: in an incident none of them may speak for the others.
+
+        What a check said at an instant in the `past` is known only of those that a metric store answers.
+        """
+        record = found.record
+        results: list[CheckResult] = []
         unknown: list[tuple[str, ...]] = []
         for watched in named:
             policy, target = self._policy(record, watched)
             unknown.append(unknown_triggers(policy, record.triggers))
-            results = [
-                self._check(check, policy, target, watched, record, now) for check in checks_of(policy, record.triggers)
-            ]
+            asked = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
             of = f" of {watched.id.name}" if len(named) > 1 else ""
-            found += [replace(result, name=f"{result.name}{of}") for result in results]
+            for check in asked:
+                result = self._check(check, policy, target, watched, found, at)
+                results.append(replace(result, name=f"{result.name}{of}"))
         message = "the policy does not know this trigger, so nothing shows that it is quiet"
         lost = [name for name in record.triggers if all(name in names for names in unknown)]
-        return (*found, *(CheckResult(name, None, message) for name in lost))
+        return (*results, *(CheckResult(name, None, message) for name in lost))
 
     def _policy(self, record: RollbackRecord, watched: Watched) -> tuple[Policy, Target]:
         """The policy before the change that was rolled back: a change does not bring the checks that clear it."""
-        for revision in (self._before(record), record.restores):
+        for revision in (self._judged_by(record), self._before(record), record.restores):
             found = self._policies.naming(revision, watched.id) if revision else None
             if found is not None:
                 return found
         return watched.policy, watched.target
+
+    def _judged_by(self, record: RollbackRecord) -> str:
+        """The revision whose policy decided, older than every suspect; the record names its first digits.
+
+        Those that were left alone are suspects, too, and may have brought a policy that calls everything good.
+        """
+        known = self._judging.get(record.id) or self._named(record, record.policy.rpartition("@")[2])
+        self._judging[record.id] = known
+        while len(self._judging) > MAX_HELD:
+            self._judging.pop(next(iter(self._judging)))
+        return known
+
+    def _named(self, record: RollbackRecord, digits: str) -> str:
+        if len(digits) < LABEL_DIGITS or not record.restores:
+            return ""
+        try:
+            line = [commit.sha for commit in self._repo.commits(record.restores, record.bad_revision)]
+        except ObjectMissing:
+            line = []
+        return next((sha for sha in (*line, record.restores) if sha.startswith(digits)), "")
 
     def _before(self, record: RollbackRecord) -> str:
         """The first parent of the oldest commit that it undoes; "" where that is not known here."""
@@ -130,22 +164,22 @@ class Follower:
         paths = {path for step in record.steps for path in step.blobs}
         return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.touches(paths))
 
-    def _application(self, record: RollbackRecord, commit: str, fed: Fed) -> ApplicationProgress:
+    def _application(self, record: RollbackRecord, commit: str, fed: Fed, since: datetime) -> ApplicationProgress:
         try:
             state = fed.engine.application(fed.state.id, fed.state.project)
         except RollbackError as error:
             return ApplicationProgress(fed.name, None, why=error.message)
         if state is None:
             return ApplicationProgress(fed.name, None, gone=True)
-        return _judged(fed, state, record, lambda revision: self._contains(revision, commit))
+        return _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
 
     def _contains(self, revision: str, commit: str) -> bool:
         return bool(revision) and self._repo.is_ancestor(commit, revision)
 
     def _check(
-        self, check: Check, policy: Policy, target: Target, watched: Watched, record: RollbackRecord, now: datetime
+        self, check: Check, policy: Policy, target: Target, watched: Watched, found: Progress, now: datetime
     ) -> CheckResult:
-        switched = record.times.get("synced", now)
+        record, switched = found.record, found.began or now
         if check.type == "engine":
             return CheckResult(check.name, True, "every application was seen converged")
         if check.type == "http":
@@ -163,23 +197,31 @@ class Follower:
             return CheckResult(check.name, None, error.message)
         return CheckResult(check.name, status == check.expect_status, f"answered {status}")
 
-    def _holding(self, found: Progress, checks: Sequence[CheckResult], now: datetime) -> datetime | None:
-        """Since when everything has been good at each look; None as soon as one thing is not."""
-        record = found.record
-        start = record.times.get("synced", now) + found.policy.verification.start_after
-        good = all(one.converged for one in found.applications) and all(check.ok is True for check in checks)
+    def _holding(self, found: Progress, named: Sequence[Watched], now: datetime) -> datetime | None:
+        """Since when everything has been good at each look; None as soon as one thing is not.
+
+        What nobody looked at has not held: the ticks between two looks are read back, a long silence begins anew.
+        """
+        identity = found.record.id
+        start = (found.began or now) + found.policy.verification.start_after
+        good = all(one.converged for one in found.applications) and all(check.ok is True for check in found.checks)
         if not found.applications or not good or now < start:
-            self._held.pop(record.id, None)
+            self._lasting.bad(identity)
             return None
-        while len(self._held) >= MAX_HELD and record.id not in self._held:
-            self._held.pop(next(iter(self._held)))
-        return self._held.setdefault(record.id, now)
+        intervals = (found.policy.timing.interval, *(one.policy.timing.interval for one in named))
+        run = self._lasting.run(identity, now, MAX_GAP_INTERVALS * max(intervals))
+        missed = span_since(run.last, now, min(intervals)).instants if run else ()
+        if len(missed) > MAX_READ_BACK or not all(self._was_good(found, named, at) for at in missed):
+            run = None
+        return self._lasting.good(identity, now, run)
+
+    def _was_good(self, found: Progress, named: Sequence[Watched], at: datetime) -> bool:
+        return all(check.ok is True for check in self._checks(found, named, at, past=True))
 
 
 def _judged(
-    fed: Fed, state: ApplicationState, record: RollbackRecord, contains: Callable[[str], bool]
+    fed: Fed, state: ApplicationState, record: RollbackRecord, since: datetime, contains: Callable[[str], bool]
 ) -> ApplicationProgress:
-    since = record.times.get("pushed") or record.times["decided"]
     index = fed.indexes[0] if len(state.sources) > 1 else None
     done, why = converged(state, contains, since, index, (record.bad_revision,))
     blockage = blocked_by(state, _without_our_commit(state, index, contains))

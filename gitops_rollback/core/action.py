@@ -45,6 +45,7 @@ class Progress:
     checks: tuple[CheckResult, ...] = ()
     held_since: datetime | None = None  # all checks and applications have been good at every look since
     superseded: str = ""  # a waiting plan that nobody needs any more, and why
+    began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _sync(progress: Progress, now: datetime) -> Action:
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
-    if now >= _started(record) + progress.policy.delivery.sync_timeout:
+    if now >= (progress.began or _started(record)) + progress.policy.delivery.sync_timeout:
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(applications))
     for application in applications:
         action = _sync_one(record, application, now)
@@ -187,7 +188,7 @@ def _verify(progress: Progress, now: datetime) -> Action:
     if progress.held_since is not None and now >= progress.held_since + rules.hold_for:
         message = "; ".join(f"{check.name} {check.message}" for check in progress.checks) or "the engine is healthy"
         return Finish(record, RollbackOutcome.VERIFIED, Reason.VERIFIED, f"held {_words(rules.hold_for)}: {message}")
-    if now >= _switched(record) + rules.timeout:
+    if now >= (progress.began or _switched(record)) + rules.timeout:
         return _unverified(progress)
     return Wait(_why_not_verified(progress))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, ship
+from datetime import datetime
+
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
 
 from gitops_rollback.core.verification import unknown_triggers
 
@@ -81,3 +83,76 @@ def test_a_fired_trigger_that_no_policy_knows_any_more_is_named_and_not_taken_fo
     one = world.replica()
     known = one.tick(START).view.policies.policies[0]
     assert unknown_triggers(known, ("errors", "latency")) == ("latency",)
+
+
+def _verifying(world: World) -> Replica:
+    """A rollback that is verified if the next looks are good: the first good one is at LATER."""
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, LATER - TICK)
+    world.metrics.mend("web", LATER - TICK)
+    tick = one.tick(LATER)
+    assert [(record.phase, record.outcome) for record in tick.view.journal.records.values()] == [("Verifying", None)]
+    return one
+
+
+def _outcome_at(replica: Replica, *times: datetime) -> list[object]:
+    """How the rollbacks stand after these looks."""
+    for at in (*times, times[-1] + TICK / 5):
+        tick = replica.tick(at)
+    return [record.outcome for record in tick.view.journal.records.values()]
+
+
+def test_good_looks_one_after_the_other_verify(world: World) -> None:
+    assert _outcome_at(_verifying(world), LATER + TICK, LATER + 2 * TICK) == ["verified"]
+
+
+def test_a_long_silence_is_no_hold_time(world: World) -> None:
+    one = _verifying(world)
+    back = LATER + 2 * MINUTE
+    assert _outcome_at(one, back) == [None]
+    assert _outcome_at(one, back + TICK, back + 2 * TICK) == ["verified"]
+
+
+def test_a_red_moment_between_two_late_looks_begins_the_hold_time_anew(world: World) -> None:
+    one = _verifying(world)
+    world.metrics.break_from("web", LATER + TICK, LATER + TICK + TICK / 3)
+    assert _outcome_at(one, LATER + 2 * TICK) == [None]
+    assert _outcome_at(one, LATER + 3 * TICK, LATER + 4 * TICK) == ["verified"]
+
+
+def test_a_quiet_moment_between_two_late_looks_is_read_back(world: World) -> None:
+    assert _outcome_at(_verifying(world), LATER + 2 * TICK) == ["verified"]
+
+
+def test_a_suspect_that_was_left_alone_does_not_bring_the_checks(world: World) -> None:
+    """Its own policy would call anything good, and the rollback of what came after it did not help."""
+    running(world, "web")
+    disarmed = {f"{POLICIES}/web.yaml": policy("web", threshold=1e9)}
+    first = ship(world, "web", START - 21 * MINUTE, files=disarmed)
+    world.engine.deploy("web", first, START - 20 * MINUTE)
+    second = world.people.push("Log more", {"apps/web/web.yaml": deployment("web", "1.1", "debug")}, START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", second, START)
+    world.metrics.break_from("web", START + MINUTE)
+    last = one.until(START, START + 10 * MINUTE)[-1]
+    found = [(record.reverts, record.outcome) for record in last.view.journal.records.values()]
+    assert found == [((second,), "unverified")]
+
+
+def test_a_clock_that_was_ahead_when_it_pushed_does_not_delay_the_end(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    ahead = LATER + 20 * MINUTE
+    one.tick(ahead)
+    assert world.reverts() == 1
+    world.metrics.mend("web", LATER)
+    last = one.until(LATER, LATER + 3 * MINUTE)[-1]
+    assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]
+    assert len(world.engine.synced) == 1

@@ -86,6 +86,18 @@ def test_what_cannot_be_synced_ends_unverified(application: ApplicationProgress,
     assert (action.outcome, action.reason) == (RollbackOutcome.UNVERIFIED, reason)
 
 
+def test_a_step_that_the_record_dates_ahead_ends_by_when_it_was_first_seen() -> None:
+    """A clock that was wrong wrote the record's times."""
+    ahead = a_record(pushed=PUSHED + timedelta(hours=1))
+    action = continue_rollback(progress(seen(), record=ahead, began=PUSHED), PUSHED + timedelta(minutes=59))
+    assert isinstance(action, Finish)
+    assert action.reason is Reason.SYNC_TIMEOUT
+    late = a_record(Phase.VERIFYING, synced=PUSHED + timedelta(hours=1))
+    action = continue_rollback(verifying(record=late, began=PUSHED), PUSHED + timedelta(minutes=59))
+    assert isinstance(action, Finish)
+    assert action.reason is Reason.VERIFICATION_TIMEOUT
+
+
 def test_every_changed_application_must_converge() -> None:
     both = replace(progress(seen(converged=True)), applications=(seen(converged=True), seen(application="other")))
     assert isinstance(continue_rollback(both, PUSHED), Sync)
