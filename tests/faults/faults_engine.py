@@ -1,0 +1,217 @@
+"""Argo CD answers nonsense, never comes to an end, shows an old state, or will not sync."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from argocd_proxy import ArgoCdProxy
+from live_world import APPLICATION, SERVICE, Live
+from scene import Scene, scene
+
+from gitops_rollback.sandbox.argocd import AppSpec, SyncWindow, Timing
+from gitops_rollback.sandbox.world import SERVICES, default_application
+
+MINUTE = timedelta(minutes=1)
+NO_POLLS = Timing(reconciliation=86400.0)  # the engine never comes before the controller's own sync
+ERROR = '{"error":"%s","code":%d,"message":"%s"}'
+HTML = "text/html; charset=utf-8"
+ANSWERS: tuple[tuple[str, int, str, str], ...] = (
+    ("401", 401, ERROR % ("no session", 16, "no session"), "application/json"),
+    ("403", 403, ERROR % ("permission denied", 7, "permission denied"), "application/json"),
+    ("404", 404, "404 page not found\n", "text/plain"),
+    ("500", 500, ERROR % ("rpc error", 13, "rpc error"), "application/json"),
+    ("502", 502, "<html>bad gateway</html>", HTML),
+    ("503", 503, "upstream connect error", "text/plain"),
+    ("login page", 200, "<html><body>Please log in</body></html>", HTML),
+    ("empty 200", 200, "", "application/json"),
+    ("null", 200, "null", "application/json"),
+)  # fmt: skip
+
+
+def answers_nonsense(folder: Path, seed: int) -> tuple[str, ...]:
+    """F13: nothing is done on an answer that says nothing, before the push or after it; then it goes on."""
+    with scene(folder, seed, timing=NO_POLLS) as it:
+        answers = list(ANSWERS)
+        it.dice.shuffle(answers)
+        it.live.fail()
+        it.until(lambda: it.live.argocd.deployed(APPLICATION).revision == it.live.telling.bad, "it is deployed")
+        for answer in answers[:5]:
+            _answers(it, answer, "before the push")
+        it.until(lambda: bool(it.reverts()), "the bad release is reverted")
+        for answer in answers[5:]:
+            _answers(it, answer, "after the push")
+            it.check(not it.live.telling.is_done("verified"), f"verified while Argo CD answered {answer[0]}")
+        it.verified()
+    return tuple(it.broken)
+
+
+def _answers(it: Scene, answer: tuple[str, int, str, str], when: str) -> None:
+    name, status, body, kind = answer
+    it.live.argocd.answer(status, body, kind)
+    it.nothing_for(MINUTE * it.dice.uniform(0.7, 1.3), f"{when} while Argo CD answered {name}")
+    it.check(it.live.probe("/healthz")[0] == 200, f"it does not live while Argo CD answers {name}")
+    seen = it.live.probe("/readyz?verbose")[1]
+    it.check("[-]engine default listing" in seen, f"readyz says nothing of {name}: {seen}")
+    it.live.argocd.reset()
+
+
+class Spoiler(ArgoCdProxy):
+    """Shows another health than the true one, or an operation that never ends."""
+
+    def __init__(self, target: str, word: str) -> None:
+        self.word = word
+        self.on = threading.Event()
+        super().__init__(target)
+
+    def spoil(self, text: bytes) -> bytes:
+        if not self.on.is_set() or b'"metadata"' not in text:
+            return text
+        document = json.loads(text)
+        for one in document.get("items") or [document]:
+            status = one.get("status") if isinstance(one, dict) else None
+            if not isinstance(status, dict):
+                continue
+            if self.word == "Running":
+                status.setdefault("operationState", {})["phase"] = "Running"
+                status["operationState"].pop("finishedAt", None)
+            else:
+                status["health"] = {"status": self.word}
+        return json.dumps(document).encode()
+
+
+def never_ends(folder: Path, seed: int) -> tuple[str, ...]:
+    """F14: after our push the engine is Progressing, Unknown or at work for ever: never verified, a page in 30 min."""
+    words = ("Running", "Progressing", "Unknown")
+    with scene(folder, seed, controller=False) as it:
+        proxy = Spoiler(it.live.argocd.url, words[seed % len(words)])
+        try:
+            it.live.start_controller(ARGOCD_SERVER=proxy.url)
+            it.live.fail()
+            it.pending()
+            it.until(lambda: bool(it.reverts()), "the bad release is reverted")
+            proxy.on.set()
+            pushed = it.live.now()
+            it.until(lambda: bool(it.live.telling.records()[0]["outcome"]), "it came to an end")
+            it.check(it.live.now() - pushed <= timedelta(minutes=32), "no end within 30 minutes")
+            record = it.live.telling.records()[0]
+            it.check(record["outcome"] == "unverified", f"ended {record['outcome']}, not unverified")
+            it.until(lambda: it.paged(record["reason"]), "a person is paged")
+            it.nothing_for(5 * MINUTE, "after it was given up")
+        finally:
+            it.live.kill_controller()
+            proxy.stop()
+    return tuple(it.broken)
+
+
+def shows_an_old_state(folder: Path, seed: int) -> tuple[str, ...]:
+    """F15: Synced and Healthy, but at the old revision: not verified until the revision has our commit."""
+    with scene(folder, seed, timing=NO_POLLS) as it:
+        it.live.fail()
+        it.pending()
+        it.live.let_pass(timedelta(seconds=it.dice.uniform(0, 20)))
+        it.live.argocd.stale(True)
+        it.until(lambda: bool(it.reverts()), "the bad release is reverted")
+        asked = len(it.live.argocd.writes)
+        for _ in range(5):
+            it.nothing_for(MINUTE, "while the engine showed an old state")
+            phases = [(record["phase"], record["outcome"]) for record in it.live.telling.records()]
+            it.check(phases == [("Syncing", None)], f"{phases} at the old revision")
+        it.check(len(it.live.argocd.writes) - asked <= 24, "more than one sync at a tick")
+        it.live.argocd.stale(False)
+        it.verified()
+    return tuple(it.broken)
+
+
+def will_not_sync(folder: Path, seed: int) -> tuple[str, ...]:
+    """F16: auto-sync off, the window closed, somebody at odds with self-heal. Reported, and no storm of requests."""
+    broken = _without_auto_sync(folder / "off", seed)
+    broken += _window_closed(folder / "closed", seed)
+    return tuple(broken + _self_heal_fights(folder / "fight", seed))
+
+
+def _without_auto_sync(folder: Path, seed: int) -> list[str]:
+    """Somebody syncs by hand; so do we, since nothing else waits on the branch."""
+    with scene(folder, seed, kind=SyncedByHand, applications=_applications(auto_sync=False)) as it:
+        it.live.fail()
+        _sync_by_hand(it.live)
+        it.until(lambda: bool(it.reverts()), "the bad release is reverted")
+        it.verified()
+        it.check(_posts(it.live) <= 4, f"{_posts(it.live)} syncs were asked for, two of them by a person")
+    return it.broken
+
+
+class SyncedByHand(Live):
+    """Somebody syncs checkout-api once at the beginning, too."""
+
+    asked = False
+
+    def all_healthy(self) -> bool:
+        if not self.asked:
+            self.asked = True
+            _sync_by_hand(self)
+        return super().all_healthy()
+
+
+def _applications(**words: bool) -> list[AppSpec]:
+    """The shop's, checkout-api with these words."""
+    others = [default_application(name) for name in SERVICES if name != SERVICE]
+    return [replace(default_application(SERVICE), **words), *others]
+
+
+def _sync_by_hand(live: Live) -> None:
+    url = f"{live.argocd.url}/api/v1/applications/{APPLICATION}/sync"
+    headers = {"Authorization": f"Bearer {live.argocd.token}", "Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url, b"{}", headers), timeout=30) as answer:
+        answer.read()
+
+
+def _posts(live: Live) -> int:
+    return sum(write.method == "POST" for write in live.argocd.writes)
+
+
+def _window_closed(folder: Path, seed: int) -> list[str]:
+    with scene(folder, seed) as it:
+        it.live.fail()
+        it.pending()
+        it.live.argocd.set_sync_windows([SyncWindow("deny")])
+        it.until(lambda: it.explained("WindowClosed"), "it says that the window is closed")
+        it.nothing_for(5 * MINUTE, "while the sync window was closed")
+        it.until(lambda: it.paged("WindowClosed"), "a person is paged")
+        it.check(not it.live.argocd.writes, f"asked the engine for something: {it.live.argocd.writes}")
+    return it.broken
+
+
+def _self_heal_fights(folder: Path, seed: int) -> list[str]:
+    with scene(folder, seed, applications=_applications(self_heal=True)) as it:
+        over = threading.Event()
+        fighter = threading.Thread(target=_fight, args=(it.live, over), daemon=True)
+        it.live.fail()
+        fighter.start()
+        try:
+            it.until(lambda: bool(it.reverts()), "the bad release is reverted")
+            asked, began = len(it.live.argocd.writes), it.live.now()
+            it.live.let_pass(4 * MINUTE)
+            writes = len(it.live.argocd.writes) - asked
+            minutes = (it.live.now() - began) / MINUTE
+            it.check(writes <= 3 * minutes + 3, f"{writes} writes to the engine in {minutes:.0f} minutes")
+        finally:
+            over.set()
+            fighter.join()
+        it.verified()
+    return it.broken
+
+
+def _fight(live: Live, over: threading.Event) -> None:
+    """Somebody scales the Deployment again and again; the engine takes it back."""
+    count = 7
+    while not over.wait(live.world.clock.real_seconds(timedelta(seconds=25))):
+        count += 1
+        live.argocd.edit_live(APPLICATION, "Deployment", lambda one, n=count: one["spec"].update(replicas=n))
+
+
+FAULTS = {"F13": answers_nonsense, "F14": never_ends, "F15": shows_an_old_state, "F16": will_not_sync}

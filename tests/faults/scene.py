@@ -1,0 +1,155 @@
+"""One world with a fault in it: what a scenario does, and what must hold of git and the journal after any of them.
+
+A scenario is a function of a folder and a seed; what it returns are the sentences that turned out false. The checks
+read the bare repository, the server's own record of pushes and the controller's log, never the product's code.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from live_world import Live
+
+from gitops_rollback.sandbox.git_server import RefChange
+from gitops_rollback.sandbox.people import People
+from gitops_rollback.sandbox.prometheus import Vector
+from gitops_rollback.sandbox.telling import CONTROLLER
+from gitops_rollback.sandbox.world import REPOSITORY
+
+Scenario = Callable[[Path, int], tuple[str, ...]]
+MAIN = "refs/heads/main"
+REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40})")
+LONGEST_SECONDS = 90.0
+
+
+@dataclass
+class Scene:
+    """A world, the seed's dice, and what turned out false so far."""
+
+    live: Live
+    dice: random.Random
+    broken: list[str] = field(default_factory=list)
+    rewritten: bool = False  # the scenario itself moves refs by force, so records may miss commits
+
+    def check(self, holds: bool, sentence: str) -> None:
+        """Remember `sentence` if it does not hold."""
+        if not holds:
+            self.broken.append(sentence)
+
+    def until(self, condition: Callable[[], bool], what: str, real_seconds: float = LONGEST_SECONDS) -> None:
+        self.live.until(condition, what, real_seconds)
+
+    def reverts(self) -> list[str]:
+        """Commits of the controller on the branch, newest first."""
+        return our_commits(self.live.people)
+
+    def nothing_for(self, span: timedelta, during: str) -> None:
+        """No further commit of ours lands while `span` of world time passes."""
+        before = len(self.reverts())
+        self.live.let_pass(span)
+        self.check(len(self.reverts()) == before, f"a commit was pushed {during}")
+
+    def pending(self) -> None:
+        """Wait until the controller sees the failure, and has not acted yet."""
+        self.until(self.live.pending, "a trigger is pending")
+
+    def verified(self, count: int = 1) -> None:
+        """The story ends well: so many rollbacks, all of them verified."""
+
+        def ended() -> bool:
+            records = self.live.telling.records()
+            return len(records) >= count and all(one["outcome"] == "verified" for one in records)
+
+        self.until(ended, f"{count} verified")
+        self.check(len(self.reverts()) == count, f"{len(self.reverts())} commits of ours, not {count}")
+
+    def paged(self, *reasons: str) -> bool:
+        """A person was paged for one of these reasons."""
+        return any(self.live.pages(reason) for reason in reasons)
+
+    def explained(self, *reasons: str) -> bool:
+        """A decision or a message with one of these reasons is in journal or log."""
+        logged = {line.get("reason") for line in self.live.logged()}
+        return self.live.telling.has_decided(*reasons) or bool(logged & set(reasons))
+
+
+def hide(it: Scene, hidden: Callable[[str, datetime], bool]) -> None:
+    """From now on the sandbox's Prometheus has no series for a query at an instant that is `hidden`."""
+    prometheus = it.live.world.prometheus
+    truth = prometheus._at
+
+    def shown(query: str, at: datetime) -> Vector:
+        return [] if hidden(query, at) else truth(query, at)
+
+    prometheus._at = shown
+
+
+@contextmanager
+def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = Live, **words: Any) -> Iterator[Scene]:
+    """A started world with a running controller; afterwards nothing of it is left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    live = kind(folder, **words)
+    one = Scene(live, random.Random(seed))
+    try:
+        live.start_world()
+        if controller:
+            live.start_controller()
+        yield one
+        one.broken += aftermath(one)
+    finally:
+        live.kill_controller()
+        close: Callable[[], None] = getattr(live, "close", live.world.stop)
+        close()
+
+
+def aftermath(scene: Scene) -> list[str]:
+    """What must hold whatever happened: only fast-forwards, nothing twice, commits and records one to one."""
+    live, people = scene.live, scene.live.people
+    broken = [f"the sandbox failed: {failure!r}" for failure in live.argocd.failures]
+    updates = live.world.git.updates(f"{REPOSITORY}.git")
+    broken += [f"not a fast-forward: {one}" for one in updates if not forward(people, one)]
+    commits = our_commits(people)
+    undone = [sha for commit in commits for sha in REVERTS.findall(live.message(commit))]
+    broken += [f"{sha} was reverted {count} times" for sha, count in Counter(undone).items() if count > 1]
+    landed = {one.new for one in updates if one.ref == MAIN}
+    broken += [f"{sha} of ours came by no push" for sha in commits if sha not in landed]
+    broken += [f"a push that is not ours: {sha}" for sha in landed if sha not in commits]
+    if not scene.rewritten:
+        broken += matched(live, commits)
+    broken += [f"a traceback: {line['event' if 'event' in line else 'msg']}" for line in crashes(live)]
+    return broken
+
+
+def matched(live: Live, commits: Sequence[str]) -> list[str]:
+    """Each commit of ours has one record, and each record that was pushed has its commit on the branch."""
+    steps = [step["commit"] for record in live.telling.records() for step in record["steps"] if step["pushedAt"]]
+    missing = [f"no record of our commit {sha}" for sha in commits if sha not in steps]
+    missing += [f"recorded, but not on the branch: {sha}" for sha in steps if sha not in commits]
+    return missing + [f"{sha} stands in {count} records" for sha, count in Counter(steps).items() if count > 1]
+
+
+def crashes(live: Live) -> list[dict[str, Any]]:
+    """What the controller itself calls an internal error."""
+    return [line for line in live.logged() if "exception" in line or "InternalError" in str(line.get("reason"))]
+
+
+def forward(people: People, update: RefChange) -> bool:
+    """Nothing was lost by this update: a new branch, or a descendant."""
+    if not update.old.strip("0"):
+        return True
+    if not update.new.strip("0"):
+        return False
+    return people.git("merge-base", update.old, update.new, check=False) == update.old
+
+
+def our_commits(people: People) -> list[str]:
+    log = people.git("log", "--format=%H %cn", "main").splitlines()
+    return [line.split()[0] for line in log if line.split(" ", 1)[1] == CONTROLLER]
