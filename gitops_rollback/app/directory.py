@@ -19,6 +19,7 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
+from gitops_rollback.core.rollback import Phase
 from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Operation, Source
 from gitops_rollback.core.tenants import Tenancy
@@ -149,11 +150,22 @@ class Directory:
         return replace(listing, fed=tuple(replace(fed, own=own(fed)) for fed in listing.fed))
 
     def _watch(self, fed: Fed, named: TargetIndex, view: View, now: datetime) -> Watched | None:
-        found = named.naming(fed.state.id) or self._removed_by_change(fed, view, now)
+        found = (
+            named.naming(fed.state.id) or self._removed_by_change(fed, view, now) or self._of_open_rollback(fed, view)
+        )
         if found is None:
             return None
         policy, target = found
         return Watched(policy, target, fed.engine, fed.state, fed.indexes, fed.own)
+
+    def _of_open_rollback(self, fed: Fed, view: View) -> tuple[Policy, Target] | None:
+        """What was pushed is followed to its end, though a person has taken the policy away since."""
+        record = view.open_record(fed.name)
+        if record is None or record.phase is Phase.AWAITING_APPROVAL:
+            return None
+        revisions = (record.restores, record.bad_revision, record.commit)
+        found = (self._policies.naming(revision, fed.state.id) for revision in revisions if revision)
+        return next((one for one in found if one is not None), None)
 
     def _removed_by_change(self, fed: Fed, view: View, now: datetime) -> tuple[Policy, Target] | None:
         """A change must not escape by deleting its policy; a person who deletes it alone is left alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, World, deployment, policy, running
+from app_world import MINUTE, POLICIES, START, World, deployment, policy, running, ship
 
 
 def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
@@ -20,6 +20,21 @@ def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
     last = one.until(START + 3 * MINUTE, START + 10 * MINUTE)[-1]
     assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]
     assert world.people.read("apps/web/web.yaml") == deployment("web", "1.0")
+
+
+def test_a_rollback_goes_on_to_its_end_though_a_person_takes_its_policy_away(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, START + 3 * MINUTE)
+    assert world.reverts() == 1
+    world.people.push("Drop the policy", {f"{POLICIES}/web.yaml": None}, START + 3 * MINUTE)
+    world.metrics.mend("web", START + 3 * MINUTE)
+    ticks = one.until(START + 3 * MINUTE, START + 10 * MINUTE)
+    assert [record.outcome for record in ticks[-1].view.journal.records.values()] == ["verified"]
+    assert ticks[-1].listing.watched == (), "what nobody names is left alone once its rollback has ended"
 
 
 def test_a_plan_that_waits_for_a_word_does_not_blind_for_what_is_deployed_after_it(world: World) -> None:
