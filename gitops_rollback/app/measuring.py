@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -77,23 +78,30 @@ class _Memory:
 class _Watch:
     """One application's newest deployment; `lock` is held during a whole look, so looks never overlap."""
 
+    lock: AbstractContextManager[object]
     key: object = None
     at: datetime | None = None
     triggers: tuple[Trigger, ...] = ()
     memories: dict[Trigger, _Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Measuring:
     """Measures applications; safe for several threads. `source_of` finds a policy's metric source, or raises.
 
     `executor` asks the expressions of one look side by side; it must not be the one whose threads call `measure`.
+    `new_lock` makes locks for those threads.
     """
 
-    def __init__(self, source_of: Callable[[MetricSettings], MetricSource], executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        source_of: Callable[[MetricSettings], MetricSource],
+        executor: Executor | None = None,
+        new_lock: Callable[[], AbstractContextManager[object]] = threading.Lock,
+    ) -> None:
         self._source_of = source_of
         self._executor = executor
+        self._new_lock = new_lock
         self._watches: OrderedDict[str, _Watch] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -144,7 +152,7 @@ class Measuring:
 
     def _watch(self, application: str) -> _Watch:
         with self._lock:
-            watch = self._watches.setdefault(application, _Watch())
+            watch = self._watches.setdefault(application, _Watch(lock=self._new_lock()))
             self._watches.move_to_end(application)
             while len(self._watches) > MAX_WATCHED:
                 self._watches.popitem(last=False)

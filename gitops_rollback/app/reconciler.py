@@ -132,8 +132,7 @@ class Reconciler:
         """Decide, and do the one next action."""
         match self._next(sight, tick):
             case Land() as land if sight.look is not None:
-                lander = Lander(self.executor, self.proposer, self.retries())
-                lander.land(land, sight.look, partial(self._decide_anew, sight.watched, tick))
+                self._land(land, sight.look, tick)
             case Note() as note if sight.look is not None:
                 self.executor.note(note, sight.look)
             case Terminate() as terminate:
@@ -148,6 +147,13 @@ class Reconciler:
     @crash_point("decide")
     def _next(self, sight: Sight, tick: Tick) -> Action:
         return next_action(self._facts(sight, tick), tick.now)
+
+    def _land(self, land: Land, look: Look, tick: Tick) -> None:
+        """A look that came late planned on the head of an earlier tick: that is decided anew before anything moves."""
+        again = partial(self._decide_anew, look.watched, tick)
+        decided = (land, look) if land.plan.reversal.base == tick.view.heads.branch else again()
+        if decided is not None:
+            Lander(self.executor, self.proposer, self.retries()).land(*decided, again)
 
     def _facts(self, sight: Sight, tick: Tick) -> Facts:
         if sight.look is None:

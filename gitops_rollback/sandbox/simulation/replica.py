@@ -1,8 +1,8 @@
-"""One controller of a simulated world: the real parts on simulated ports, ticked by the schedule, killed by chance."""
+"""One controller of a simulated world: the real parts on simulated ports, in strands that are killed by chance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +26,7 @@ from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
+from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.action import Note
 from gitops_rollback.core.errors import RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets
@@ -33,10 +34,12 @@ from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.engine_port import SimEngine
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
-from gitops_rollback.sandbox.simulation.gate import Gate, Killed
+from gitops_rollback.sandbox.simulation.gate import Gate, Surface
 from gitops_rollback.sandbox.simulation.metrics import SimMetrics
 from gitops_rollback.sandbox.simulation.repo import AUTHOR, Disk, SimRepo
-from gitops_rollback.sandbox.simulation.schedule import START
+from gitops_rollback.sandbox.simulation.schedule import START, Killed
+from gitops_rollback.sandbox.simulation.schedule import Process as Strands
+from gitops_rollback.sandbox.simulation.workers import SimWorkers
 from gitops_rollback.sandbox.simulation.world import World
 
 
@@ -99,9 +102,9 @@ class NoProbe:
 class Process:
     """What dies with a kill."""
 
+    strands: Strands
     gate: Gate
     repo: SimRepo
-    metrics: SimMetrics
     reconciler: Reconciler
     decisions: dict[str, str] = field(default_factory=dict)
 
@@ -114,32 +117,34 @@ class Replica:
         self.clock = SimClock(world)
         self.ticks = 0
         self.began = START
-        self.looked_at: dict[str, datetime] = {}
-        self.last_good: datetime = START
         self._world = world
         self._random: Random = world.random(who)
         self._disk = Disk()
         self._failures = 0
         self.process: Process | None = None
-        world.schedule.after(self._random.uniform(1, 40), self._turn)
+        world.at_calm.append(self._stand_up)
+        world.schedule.after(self._random.uniform(1, 40), self._start)
 
-    def _start(self) -> Process:
+    def _start(self) -> None:
         world = self._world
         if not world.setup.keeps_disk:
             self._disk = Disk()
-        gate = Gate(self.who, world.schedule, world.story, world.setup.rates, self._random)
+        strands, setup = world.schedule.process(), world.setup
+        surface = Surface(world.schedule, world.story, setup.rates, setup.latency, world.stands_still)
+        gate = Gate(self.who, strands, surface, self._random)
         repo = SimRepo(gate, world.remote, self._disk, self._asked)
-        metrics = SimMetrics(gate, world.store)
-        engine = SimEngine(gate, world.cluster, self.clock.now, world.setup.may_sync)
-        reconciler = self._wired(gate, repo, metrics, engine)
+        reconciler = self._wired(gate, repo, SimWorkers(world.schedule, strands))
         world.tell(self.who, "starts")
-        return Process(gate, repo, metrics, reconciler)
+        self.process = Process(strands, gate, repo, reconciler)
+        strands.begin(self._run)
 
-    def _wired(self, gate: Gate, repo: SimRepo, metrics: SimMetrics, engine: SimEngine) -> Reconciler:
-        """As the runtime wires them, without threads."""
+    def _wired(self, gate: Gate, repo: SimRepo, workers: SimWorkers) -> Reconciler:
+        """As the runtime wires them, with strands for threads."""
         world, clock = self._world, self.clock
+        engine = SimEngine(gate, world.cluster, clock.now, world.setup.may_sync)
+        metrics = SimMetrics(gate, world.store)
         policies, inputs, ledger = PolicyStore(repo, POLICIES), Inputs(repo), Ledger()
-        measuring, journal = Measuring(lambda _settings: metrics), GitJournal(repo)
+        measuring, journal = Measuring(lambda _settings: metrics, new_lock=gate.lock), GitJournal(repo)
         directory = Directory(repo, (engine,), policies)
         limits = Limits(Budgets(), ledger.counted)
         executor = TellingExecutor(repo, repo, journal, SimNotifier(gate, world), clock)
@@ -154,7 +159,7 @@ class Replica:
             outbreaks=Outbreaks(repo, measuring),
             executor=executor,
             clock=clock,
-            side_by_side=self._side_by_side,
+            side_by_side=SideBySide[Watched, Sight](_name_of, self._look_failed, _patience, workers),
             isolated=self._isolated,
             exclusive=repo.exclusive,
             ledger=lambda records: ledger.see(repo.name, records),
@@ -164,19 +169,24 @@ class Replica:
 
     # The loop
 
-    def _turn(self) -> None:
-        """One tick, and the plan for the next one. Whatever kills the process ends here."""
+    def _run(self) -> None:
+        """Tick after tick until the process is killed; then somebody starts another one."""
         world = self._world
         try:
-            if self.process is None:
-                self.process = self._start()
-            self._tick(self.process)
+            while self.process is not None:
+                self._tick(self.process)
+                due = aligned(world.now, DEFAULT_INTERVAL) + DEFAULT_INTERVAL * min(2**self._failures, 8)
+                late = self._random.uniform(0, 2)
+                world.schedule.sleep((due - world.now).total_seconds() + late)
         except Killed:
             self.process = None
-            world.schedule.after(self._random.uniform(2, 60), self._turn)
-            return
-        due = aligned(world.now, DEFAULT_INTERVAL) + DEFAULT_INTERVAL * min(2**self._failures, 8)
-        world.schedule.at(due + timedelta(seconds=self._random.uniform(0, 2)), self._turn)
+            world.schedule.after(self._random.uniform(2, 60), self._start)
+            raise
+
+    def _stand_up(self) -> None:
+        """Nobody stands still for long in a calm world."""
+        if self.process is not None and self.process.strands.still_until > self._world.now:
+            self.process.strands.still_until = self._world.now + timedelta(seconds=self._random.uniform(0, 30))
 
     def _tick(self, process: Process) -> None:
         world = self._world
@@ -186,7 +196,6 @@ class Replica:
         try:
             process.reconciler.tick(aligned(self.clock.now(), DEFAULT_INTERVAL))
             self._failures = 0
-            self.last_good = world.now
         except RollbackError as error:
             self._failures += 1
             self._failed(process.reconciler, error)
@@ -216,31 +225,16 @@ class Replica:
         except Exception as error:
             world.report(Broken(world.now, self.who, f"{name}: {type(error).__name__}: {error}"))
 
-    def _side_by_side(self, look: Callable[[Watched], Sight | None], items: Sequence[Watched]) -> tuple[Sight, ...]:
-        """One after the other, in an order of chance; what was found is in the items' order."""
-        found: dict[str, Sight] = {}
-        order = list(items)
-        self._random.shuffle(order)
-        for item in order:
-            try:
-                sight = look(item)
-            except RollbackError as error:
-                if self.process is not None:
-                    self.process.reconciler.executor.fail(item.name, error, page=False)
-                continue
-            except Exception as error:
-                text = f"{item.name}: {type(error).__name__}: {error}"
-                self._world.report(Broken(self._world.now, self.who, text))
-                continue
-            self.looked_at[item.id.name] = self._world.now
-            if sight is not None:
-                found[item.name] = sight
-        return tuple(found[item.name] for item in items if item.name in found)
+    def _look_failed(self, watched: Watched, error: Exception) -> None:
+        if not isinstance(error, RollbackError):
+            self._world.report(Broken(self._world.now, self.who, f"{watched.name}: {type(error).__name__}: {error}"))
+        elif self.process is not None:
+            self.process.reconciler.executor.fail(watched.name, error, page=False)
 
     def _retries(self) -> PushRetries:
         schedule = self._world.schedule
         return PushRetries(
-            elapsed=lambda: (schedule.now - START).total_seconds(), wait=schedule.advance, draw=self._random.uniform
+            elapsed=lambda: (schedule.now - START).total_seconds(), wait=schedule.sleep, draw=self._random.uniform
         )
 
     # What it sees and does
@@ -273,6 +267,15 @@ class Replica:
             if process.decisions.get(sight.watched.name) != text:
                 process.decisions[sight.watched.name] = text
                 self._world.tell(self.who, f"sees {sight.watched.id.name}: {text}")
+
+
+def _name_of(watched: Watched) -> str:
+    return watched.name
+
+
+def _patience() -> float:
+    """As the runtime's."""
+    return 0.6 * DEFAULT_INTERVAL.total_seconds()
 
 
 def _words(look: Look) -> str:

@@ -7,7 +7,7 @@ a look at the remote, and the newest accepted head outlives the process where it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -47,6 +47,7 @@ class SimRepo:
         self, gate: Gate, remote: Remote, disk: Disk, asked: Callable[[SimRepo, tuple[RefUpdate, ...]], None]
     ) -> None:
         self.gate = gate
+        self._turn = gate.lock()
         self.read_heads: Mapping[str, str] = {}
         self.heads: list[str] = []  # of the branch, as read in this attempt
         self.last = ""
@@ -218,7 +219,6 @@ class SimRepo:
         self._known |= self._objects.bit(sha)
         return sha
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """As in `ports.ConfigRepo`; each replica has a clone of its own."""
-        yield
+        return self._turn

@@ -57,6 +57,16 @@ def simulate(seeds: int, start: int = 0, scenario: str = "all", jobs: int = 1) -
 def run(seed: int, scenario: str = "all") -> Result:
     """One world from its first commit to its rest."""
     world = build(seed, scenario)
+    try:
+        _live(world)
+    finally:
+        world.schedule.close()
+    verified = sum(record["outcome"] == "verified" for record in world.records.values())
+    story = tuple(str(line) for line in world.story.lines)
+    return Result(seed, scenario, world.story.trace, len(world.rollbacks), verified, tuple(world.violations), story)
+
+
+def _live(world: World) -> None:
     replicas = [Replica(f"controller-{n + 1}", world) for n in range(world.setup.replicas)]
     DEVELOPER(world, replicas)
     for name in sorted(world.setup.actors):
@@ -65,9 +75,6 @@ def run(seed: int, scenario: str = "all") -> Result:
     while world.now < end and not world.violations:
         world.schedule.run_until(min(world.now + SLICE, end))
     _come_to_rest(world)
-    verified = sum(record["outcome"] == "verified" for record in world.records.values())
-    story = tuple(str(line) for line in world.story.lines)
-    return Result(seed, scenario, world.story.trace, len(world.rollbacks), verified, tuple(world.violations), story)
 
 
 def build(seed: int, scenario: str) -> World:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from gitops_rollback.sandbox.simulation.gate import Rates
 
+T = TypeVar("T")
 NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
 ACTORS = (
     "reverter",
@@ -23,6 +25,15 @@ ACTORS = (
     "clock",
     "forcer",
 )
+RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
+    "slow": (0.4, 0.001, 0.05),
+    "before": (0.4, 0.001, 0.03),
+    "after": (0.4, 0.001, 0.03),
+    "twice": (0.4, 0.001, 0.1),
+    "stale": (0.4, 0.001, 0.1),
+    "kill": (0.4, 0.0002, 0.003),
+    "pause": (0.15, 0.0001, 0.001),
+}
 
 
 @dataclass
@@ -33,6 +44,7 @@ class Setup:
     actors: frozenset[str] = frozenset()
     replicas: int = 1
     rates: Rates = field(default_factory=Rates)
+    latency: float = 0.06  # the longest that a port's call takes which nothing slows down
     manual: frozenset[str] = frozenset()  # applications without auto-sync
     health: frozenset[str] = frozenset()  # applications with a health trigger
     may_sync: bool = True
@@ -44,29 +56,46 @@ class Setup:
 
 def setup_of(seed: int, scenario: str) -> Setup:
     """The world of a seed; a scenario turns some things on and leaves the rest to the seed."""
-    random = Random(f"setup/{seed}")
-    count = random.choice((2, 3, 4, 5, 6, 8))
-    names = NAMES[:count]
-    rates = Rates()
-    for name, most in (("slow", 0.05), ("before", 0.03), ("after", 0.03), ("twice", 0.1), ("stale", 0.1)):
-        if random.random() < 0.4:
-            setattr(rates, name, random.uniform(0.001, most))
-    if random.random() < 0.4:
-        rates.kill = random.uniform(0.0002, 0.003)
+    draw = _Draw(seed)
+    names = NAMES[: draw.one_of("applications", (2, 3, 4, 5, 6, 8))]
     setup = Setup(
         names=names,
-        actors=frozenset(actor for actor in ACTORS if random.random() < _LIKELY.get(actor, 0.25)),
-        replicas=2 if random.random() < 0.3 else 1,
-        rates=rates,
-        manual=frozenset(name for name in names if random.random() < 0.1),
-        health=frozenset(name for name in names if random.random() < 0.3),
-        may_sync=random.random() < 0.9,
-        keeps_disk=random.random() < 0.5,
-        racing=random.choice((0.0, 0.0, 0.3, 0.9)),
-        busy=random.choice((60.0, 180.0, 400.0)),
+        actors=frozenset(actor for actor in ACTORS if draw.happens(f"actor/{actor}", _LIKELY.get(actor, 0.25))),
+        replicas=2 if draw.happens("replicas", 0.3) else 1,
+        rates=Rates(**{name: draw.rate(f"rate/{name}", *rate) for name, rate in RATES.items()}),
+        latency=draw.one_of("latency", (0.06, 0.06, 0.3, 1.0)),
+        manual=frozenset(name for name in names if draw.happens(f"manual/{name}", 0.1)),
+        health=frozenset(name for name in names if draw.happens(f"health/{name}", 0.3)),
+        may_sync=draw.happens("may-sync", 0.9),
+        keeps_disk=draw.happens("keeps-disk", 0.5),
+        racing=draw.one_of("racing", (0.0, 0.0, 0.3, 0.9)),
+        busy=draw.one_of("busy", (60.0, 180.0, 400.0)),
     )
     SCENARIOS[scenario](setup)
     return setup
+
+
+class _Draw:
+    """A stream of chances for each name, so that a new one does not change what a seed means for the old ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def _random(self, name: str) -> Random:
+        return Random(f"setup/{self._seed}/{name}")
+
+    def happens(self, name: str, share: float) -> bool:
+        """True in this share of the seeds."""
+        return self._random(name).random() < share
+
+    def one_of(self, name: str, choices: Sequence[T]) -> T:
+        """One of them, all alike."""
+        return self._random(name).choice(choices)
+
+    def rate(self, name: str, share: float, least: float, most: float) -> float:
+        """In this share of the seeds something between the two, else nothing."""
+        random = self._random(name)
+        return random.uniform(least, most) if random.random() < share else 0.0
 
 
 _LIKELY = {"forcer": 0.06, "clock": 0.1, "liar": 0.15}
@@ -92,6 +121,11 @@ def _kills(setup: Setup) -> None:
     setup.rates.kill = 0.005
 
 
+def _zombie(setup: Setup) -> None:
+    """Two replicas, and now and then one of them stands still for minutes and wakes up in the middle of its deed."""
+    setup.replicas, setup.rates.pause = 2, 0.002
+
+
 def _blind(setup: Setup) -> None:
     """Metrics that vanish, flap, and turn red everywhere."""
     setup.actors = setup.actors | {"gaps", "flapper", "outage"}
@@ -112,6 +146,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "plain": _plain,
     "race": _race,
     "kills": _kills,
+    "zombie": _zombie,
     "blind": _blind,
     "people": _people,
     "lies": _lies,

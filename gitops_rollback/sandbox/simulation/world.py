@@ -50,7 +50,7 @@ class World:
     def __init__(self, seed: int, setup: Setup) -> None:
         self.seed = seed
         self.setup = setup
-        self.schedule = Schedule()
+        self.schedule = Schedule(self.random("schedule"))
         self.story = Story()
         self.objects = Objects()
         self.remote = Remote(self.objects, lambda: self.schedule.now, moved=self._moved)
@@ -72,6 +72,7 @@ class World:
         self.taken_back: set[tuple[str, str]] = set()  # (application, inputs) that a person took back
         self.refusing = False  # a rule of the server refused something, at some time
         self.writes: deque[datetime] = deque()  # of the journal, of late
+        self.still: dict[str, list[tuple[datetime, datetime]]] = {}  # when a replica's process stood still
         self.at_calm: list[Callable[[], None]] = []
 
     @property
@@ -140,6 +141,10 @@ class World:
         """A promise does not hold."""
         self.violations.append(Violation(self.now, promise, text))
         self.tell("PROMISE", f"{promise} is broken: {text}")
+
+    def stands_still(self, who: str, seconds: float) -> None:
+        """A replica's process neither looks nor acts for so long."""
+        self.still.setdefault(who, []).append((self.now, self.now + timedelta(seconds=seconds)))
 
     def _moved(self, accepted: Accepted) -> None:
         known = len(self.rollbacks)
