@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+SOAK = ROOT / "benchmarks" / "soak.py"
 STAMP = VENV / ".installed-for"
 OLDEST_PYTHON = 0x030B0000  # 3.11
 OLDEST_GIT = (2, 38)
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
-    targets = {"demo": demo, "test": test, "bench": bench, "install": install, "help": show_help}
+    targets = {"demo": demo, "test": test, "bench": bench, "soak": soak, "install": install, "help": show_help}
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
     os.chdir(ROOT)
@@ -38,6 +39,7 @@ def show_help() -> int:
     print("python3 make.py demo [STORY=bad-release] [SPEED=30] [DEMO=--serve]   a rollback, in the sandbox")
     print("python3 make.py test                                                 lint, types, all tests")
     print("python3 make.py bench                                                what it costs, as ratios")
+    print("python3 make.py soak [KIND=kills] [MINUTES=60] [JOBS=2] [SEED=7]     new seeds, all promises checked")
     return 0
 
 
@@ -71,7 +73,17 @@ def bench() -> int:
     """All benchmarks; each prints its ratios against a floor of the same run."""
     if code := ready(extras="[dev]"):
         return code
-    return max(run(PYTHON, path) for path in sorted((ROOT / "benchmarks").glob("[!_]*.py")))
+    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK})
+    return max(run(PYTHON, path) for path in measured)
+
+
+def soak() -> int:
+    """Seeds that were never played before, of one kind or of all in turn; 1 if a promise broke."""
+    if code := ready(extras="[dev]"):
+        return code
+    given = {f"--{name.lower()}": os.environ.get(name, "") for name in ("MINUTES", "JOBS", "SEED")}
+    options = [part for flag, value in given.items() if value for part in (flag, value)]
+    return run(PYTHON, SOAK, *os.environ.get("KIND", "").split(), *options)
 
 
 def install() -> int:

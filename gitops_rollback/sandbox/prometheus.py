@@ -12,6 +12,7 @@ import json
 import math
 import re
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import promql_parser
@@ -201,6 +202,11 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.sandbox = sandbox
         self.open: set[socket.socket] = set()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that dies in the middle is no news; anything else is told as ever."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     def end_connections(self) -> None:
         for connection in tuple(self.open):
