@@ -11,6 +11,7 @@ from gitops_rollback.core.plan import Plan
 from gitops_rollback.ports import ConfigRepo
 
 MAX_DIFF_LINES = 400
+MAX_COMPARED_LINES = 10_000  # of both sides of a file: comparing takes the square of it where all lines look alike
 SECRET = re.compile(r"""^\s*['"]?kind['"]?\s*:\s*['"]?\w*Secret\b""")
 
 
@@ -30,6 +31,8 @@ def _file_diff(change: FileChange, repo: ConfigRepo) -> list[str]:
         return [f"{change.path}: not shown"]
     if any(SECRET.search(line) for line in (*before, *after)):
         return [f"{change.path}: not shown, it holds a secret"]
+    if len(before) + len(after) > MAX_COMPARED_LINES:
+        return [f"{change.path}: not shown, it has {len(before)} lines before and {len(after)} after"]
     old = f"a/{change.path}" if change.old_blob else "/dev/null"
     new = f"b/{change.path}" if change.new_blob else "/dev/null"
     return list(difflib.unified_diff(before, after, old, new, lineterm=""))

@@ -71,15 +71,15 @@ def parse_trailers(message: str) -> dict[str, tuple[str, ...]]:
     paragraphs = re.split(r"\n[ \t]*\n", message.strip("\n"))
     if len(paragraphs) < 2:
         return {}
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[list[str]]] = {}  # each value as the parts of its lines
     last = ""
     for line in paragraphs[-1].splitlines():
         if line[:1] in (" ", "\t") and last:
-            found[last] = (*found[last][:-1], found[last][-1] + " " + line.strip())
+            found[last][-1].append(line.strip())
             continue
         match = TRAILER_LINE.fullmatch(line)
         if match is None:
             return {}
         last = match["key"]
-        found[last] = (*found.get(last, ()), match["value"].strip())
-    return found
+        found.setdefault(last, []).append([match["value"].strip()])
+    return {key: tuple(" ".join(parts) for parts in values) for key, values in found.items()}

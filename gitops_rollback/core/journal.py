@@ -334,7 +334,10 @@ def parse_time(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text[:40]!r} has no time zone")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(f"{text[:40]!r} is outside of the calendar") from exc
 
 
 def newest_entries(entries: Sequence[DecisionEntry]) -> dict[str, DecisionEntry]:

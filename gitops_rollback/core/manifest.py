@@ -6,7 +6,8 @@ A file holds objects (`apiVersion` and `kind`), or plain documents: Helm values,
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -111,18 +112,13 @@ def changes(before: Sequence[ManifestObject], after: Sequence[ManifestObject]) -
     An object that only moved to another file stays. Where one went and one of the same kind came in the same file, it
     was renamed.
     """
-    left, right = list(before), list(after)
+    same_file, left, right = _pairs(before, after, lambda one: (one.key, one.path))
+    moved, left, right = _pairs(left, right, lambda one: one.key)
     found: list[ObjectChange] = []
-    for same_file in (True, False):
-        for old in tuple(left):
-            new = next((one for one in right if one.key == old.key and (one.path == old.path or not same_file)), None)
-            if new is None:
-                continue
-            left.remove(old)
-            right.remove(new)
-            fields = differences(dict(old.document), dict(new.document))
-            if fields:
-                found.append(ObjectChange(old, ChangeKind.CHANGED, fields, new))
+    for old, new in (*same_file, *moved):
+        fields = differences(dict(old.document), dict(new.document))
+        if fields:
+            found.append(ObjectChange(old, ChangeKind.CHANGED, fields, new))
     return (*found, *_gone_and_come(left, right))
 
 
@@ -166,13 +162,27 @@ def _objects(document: Value, path: str) -> Iterator[ManifestObject]:
     yield ManifestObject(group, kind, str(namespace or ""), str(name), document, path)
 
 
-def _gone_and_come(left: list[ManifestObject], right: list[ManifestObject]) -> Iterator[ObjectChange]:
-    for old in left:
-        new = next((one for one in right if (one.group, one.kind, one.path) == (old.group, old.kind, old.path)), None)
-        if new is None:
-            yield ObjectChange(old, ChangeKind.REMOVED)
+def _pairs(
+    before: Sequence[ManifestObject], after: Sequence[ManifestObject], mark: Callable[[ManifestObject], Hashable]
+) -> tuple[list[tuple[ManifestObject, ManifestObject]], list[ManifestObject], list[ManifestObject]]:
+    """Pairs of equal mark, first with first, and what is left of both; a file may hold many thousand objects."""
+    waiting: dict[Hashable, deque[ManifestObject]] = {}
+    for new in after:
+        waiting.setdefault(mark(new), deque()).append(new)
+    pairs: list[tuple[ManifestObject, ManifestObject]] = []
+    left: list[ManifestObject] = []
+    for old in before:
+        found = waiting.get(mark(old))
+        if found:
+            pairs.append((old, found.popleft()))
         else:
-            right.remove(new)
-            yield ObjectChange(old, ChangeKind.RENAMED, after=new)
-    for new in right:
-        yield ObjectChange(new, ChangeKind.ADDED, after=new)
+            left.append(old)
+    free = {id(one) for found in waiting.values() for one in found}
+    return pairs, left, [one for one in after if id(one) in free]
+
+
+def _gone_and_come(left: Sequence[ManifestObject], right: Sequence[ManifestObject]) -> Iterator[ObjectChange]:
+    renamed, gone, come = _pairs(left, right, lambda one: (one.group, one.kind, one.path))
+    yield from (ObjectChange(old, ChangeKind.RENAMED, after=new) for old, new in renamed)
+    yield from (ObjectChange(old, ChangeKind.REMOVED) for old in gone)
+    yield from (ObjectChange(new, ChangeKind.ADDED, after=new) for new in come)

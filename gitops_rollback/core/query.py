@@ -19,6 +19,7 @@ from gitops_rollback.core.policy import Target
 
 VARIABLES = ("SERVICE", "NAMESPACE", "APPLICATION", "REVISION", "PROJECT", "CLUSTER")
 LONGEST_QUERY = 10_000  # characters
+MOST_VARIABLES = 100  # of one query
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -78,6 +79,8 @@ def render(template: str, variables: Mapping[str, str]) -> str:
     that. Outside of literals only letters, digits, `_` and `:` may come in. Comments stay as they are.
     Raises: QueryInvalid for an unknown variable, one without a value here, or a place where no escape is safe.
     """
+    if template.count("$") > MOST_VARIABLES:
+        raise QueryInvalid("query", f"more than {MOST_VARIABLES} variables or `$`")
     parts: list[str] = []
     operator = ""
     for token in tokens(template):

@@ -122,7 +122,10 @@ def _time(value: object) -> datetime:
         raise ValueError(f"until {str(value)[:40]!r} is not a time like 2026-11-25T12:00:00Z") from exc
     if at.tzinfo is None:
         raise ValueError(f"until {str(value)[:40]!r} has no time zone")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(f"until {str(value)[:40]!r} is outside of the calendar") from exc
 
 
 def _mapping(value: object, what: str, known: set[str]) -> Mapping[str, object]:

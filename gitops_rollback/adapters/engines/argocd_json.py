@@ -19,16 +19,21 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 MAX_DEPTH = 200  # far below the depth at which the parser itself raises RecursionError
+MAX_CONTAINERS = 1_000_000  # lists and objects; far more than 64 MiB of real applications hold
 MAX_FAULTS = 5
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A string that is never closed ends with the text: were it no match, each of its quotes would be tried anew.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
 def load(body: bytes) -> object:
-    """The value of a JSON text in UTF-8. Raises: ValueError, also for nesting deeper than 200 levels."""
-    if _too_deep(body):
+    """The value of a JSON text in UTF-8. Raises: ValueError, also for more than 200 levels or a million lists."""
+    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    if len(brackets) > 2 * MAX_CONTAINERS:
+        raise ValueError(f"JSON of more than {MAX_CONTAINERS} lists and objects")
+    if _too_deep(brackets):
         raise ValueError(f"JSON is nested deeper than {MAX_DEPTH} levels, or its brackets do not match")
     value: object = json.loads(body.decode(), parse_constant=_no_number)
     return value
@@ -38,9 +43,8 @@ def _no_number(word: str) -> object:
     raise ValueError(f"{word} is not JSON")
 
 
-def _too_deep(body: bytes) -> bool:
+def _too_deep(brackets: bytes) -> bool:
     """Each pass takes away the innermost level, so that a bomb is found without a recursive parser."""
-    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False

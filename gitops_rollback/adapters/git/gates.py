@@ -9,6 +9,7 @@ NUL "GITCRYPT" NUL), git-lfs specification (pointer files), YAML 1.2 section 3.2
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ HEADER_BYTES = 1024
 YAML_NAMES = re.compile(r".*\.(ya?ml|json)|kustomization")
 YAML_BYTES = 2 << 20
 YAML_DEPTH = 100
+LONGEST_PATH = 500  # characters of a key's path; a longer one is only told apart by its digest
+MOST_REPEATED = 1_000  # keys of a file that stand twice
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # events only: just its composer crashes on deep nesting
 
 
@@ -198,7 +201,7 @@ class _Node:
 
 def _repeated_keys(events: Iterable[yaml.Event]) -> Iterator[str]:
     open_nodes: list[_Node] = []
-    documents = 0
+    documents = found = 0
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
@@ -208,6 +211,9 @@ def _repeated_keys(events: Iterable[yaml.Event]) -> Iterator[str]:
             repeated, path = _place(open_nodes[-1] if open_nodes else None, event, documents - 1)
             if repeated:
                 yield path
+                found += 1
+                if found > MOST_REPEATED:
+                    raise _TooDeep
             if isinstance(event, yaml.CollectionStartEvent):
                 if len(open_nodes) >= YAML_DEPTH:
                     raise _TooDeep
@@ -220,12 +226,18 @@ def _place(parent: _Node | None, event: yaml.NodeEvent, document: int) -> tuple[
         return False, str(document)
     if parent.seen is None:
         parent.index += 1
-        return False, f"{parent.path}/{parent.index - 1}"
+        return False, _below(parent.path, str(parent.index - 1))
     if parent.key is not None:
-        path, parent.key = f"{parent.path}/{parent.key}", None
+        path, parent.key = _below(parent.path, parent.key), None
         return False, path
     # Keys that are no scalars are told apart by place: no manifest has them.
     parent.key = event.value if isinstance(event, yaml.ScalarEvent) else f"?{len(parent.seen)}"
     repeated = parent.key in parent.seen and parent.key != "<<"
     parent.seen.add(parent.key)
-    return repeated, f"{parent.path}/{parent.key}"
+    return repeated, _below(parent.path, parent.key)
+
+
+def _below(path: str, key: str) -> str:
+    """The path one level down. Keys may be as long as the file, and stand under each other a hundred times."""
+    whole = f"{path}/{key}"
+    return whole if len(whole) <= LONGEST_PATH else hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()

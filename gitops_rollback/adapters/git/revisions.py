@@ -7,6 +7,7 @@ git-rev-parse(1) (`--disambiguate` knows objects only, so a branch that is named
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 WRITTEN_SHA = re.compile(r"[0-9a-f]{4,64}")
 SECONDS = re.compile(r"> (\d{1,18}) [+-]\d+$")
 TAG_DEPTH = 8
+NOT_OF_MESSAGES = frozenset({"punycode", "idna"})  # codecs of names, which take the square of a text's length
 NEAR = 64  # commits that are read one by one before git is asked to walk
 
 
@@ -144,7 +146,7 @@ def is_partial(git_dir: Path) -> bool:
 
 def _decode(body: bytes, encoding: str) -> str:
     try:
-        text = body.decode(encoding)
+        text = body.decode("utf-8" if codecs.lookup(encoding).name in NOT_OF_MESSAGES else encoding)
     except (LookupError, ValueError):
         text = body.decode("utf-8", "replace")
     return text.encode("utf-8", "replace").decode()  # some codecs give halves of characters

@@ -20,6 +20,8 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|
 BROKEN_QUERY = frozenset({"bad_data", "execution", "400", "422"})  # errorType; VictoriaMetrics writes the code there
 LINT = "PromQL info:"  # Prometheus 2.48 sent its lint among the warnings, later versions as `infos`
 MAX_QUOTE = 200
+MAX_CONTAINERS = 300_000  # lists and objects of an answer: 20 series over a month of hourly steps need a tenth
+MAX_SEPARATORS = 1_000_000
 OLDEST_SAMPLE = timedelta(seconds=60)
 NEWEST_SAMPLE = timedelta(seconds=5)
 
@@ -87,6 +89,9 @@ def _error(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
 
 
 def _json(body: bytes) -> object:
+    # A few bytes of text can stand for a hundred times as much memory, so it is counted before anything is built.
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_SEPARATORS:
+        raise Malformed("the answer holds more values than anybody needs; aggregate the query")
     try:
         return json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as exc:

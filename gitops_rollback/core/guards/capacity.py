@@ -65,13 +65,19 @@ def quantity(value: object) -> Decimal | None:
 def _lower(facts: GuardFacts, live: Sequence[LiveObject]) -> Iterator[str]:
     before, after, plain = _planned(facts)
     scaled = _scaled_workloads(live)
+    running: dict[object, list[Mapping[str, object]]] = {}
     for one in live:
-        planned = _match(one, after)
+        running.setdefault(_at(one.live, "metadata", "name"), []).append(one.live)
+    named: dict[str, list[ManifestObject]] = {}
+    for found in after:
+        named.setdefault(found.name, []).append(found)
+    for one in live:
+        planned = _match(one, named)
         document: Mapping[str, object] = planned.document if planned is not None else one.desired
         if document and one.live:
             yield from _lower_object(document, one.live, scaled, facts.keeps_replicas)
     for old, new in zip(before, after, strict=False):
-        if not any(_same(old, one.live) for one in live):
+        if not any(_same(old, document) for document in running.get(old.name, ())):
             yield from (f"{new.label} {line}" for line in _lower_numbers(new.document, old.document, False))
     for path, left, right in plain:
         yield from (f"{path}: {line}" for line in _lower_numbers(right, left, bool(scaled)))
@@ -88,8 +94,9 @@ def _planned(
         left, right = view(changed.path, changed.before), view(changed.path, changed.after)
         if left is None or right is None:
             continue  # the irreversible guard asks for it
+        known = {one.key: one for one in reversed(left.objects)}
         for new in right.objects:
-            old = next((one for one in left.objects if one.key == new.key), None)
+            old = known.get(new.key)
             if old is not None:
                 before.append(old)
                 after.append(new)
@@ -162,8 +169,10 @@ def _scaled_workloads(live: Sequence[LiveObject]) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def _match(one: LiveObject, planned: Sequence[ManifestObject]) -> ManifestObject | None:
-    return next((found for found in planned if _same(found, one.live or one.desired)), None)
+def _match(one: LiveObject, planned: Mapping[str, Sequence[ManifestObject]]) -> ManifestObject | None:
+    document = one.live or one.desired
+    candidates = planned.get(str(_at(document, "metadata", "name")), ())
+    return next((found for found in candidates if _same(found, document)), None)
 
 
 def _same(found: ManifestObject, document: Mapping[str, object]) -> bool:

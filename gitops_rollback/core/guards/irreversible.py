@@ -26,7 +26,7 @@ SHOWN = 3
 _READABLE = (".yaml", ".yml", ".json")
 _SECRET_CONTENT = re.compile(
     rb"\A\0GITCRYPT\0|\A\$ANSIBLE_VAULT;|\Aage-encryption\.org/|-----BEGIN (?:AGE|PGP|[A-Z ]*PRIVATE KEY)"
-    rb"|\bENC\[AES256_GCM,|^\s*\"?sops\"?\s*:",
+    rb"|\bENC\[AES256_GCM,|^[ \t]*+\"?sops\"?[ \t]*:",
     re.MULTILINE,
 )
 _SECRET_NAME = re.compile(

@@ -1,0 +1,165 @@
+"""What fuzzing starts from: for each target some inputs that are taken, and the words that its format is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plan_facts import DEPLOYMENT
+
+from gitops_rollback.core.journal import DecisionEntry, encode_entry, encode_record
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord
+from gitops_rollback.core.stop import Pause, encode_pauses
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDED = ROOT / "tests" / "contract" / "argocd"
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+RECORD = RollbackRecord(
+    "rb-0123456789abcdef", ("default/Application/argocd/web",), "argocd", "shop/config", "b" * 40, "a" * 40, "p@a",
+    ("errors",), ("b" * 40,), Phase.DONE, outcome=RollbackOutcome.VERIFIED, times={"pushed": AT},
+    steps=(StepRecord(1, 1, "d" * 40, {"a": "e" * 40, "gone": None}, AT),), evidence={"value": 0.5},
+)  # fmt: skip
+ENTRY = DecisionEntry(AT, "default/Application/argocd/web", "leave", "Quiet", "b" * 40, "no trigger fires", {"n": 1})
+VECTOR = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1795608000, "1"]}]}}
+MATRIX = {
+    "status": "success",
+    "data": {"resultType": "matrix", "result": [{"metric": {"pod": "a"}, "values": [[1795607940, "1"], [1, "NaN"]]}]},
+    "warnings": [],
+}
+FAILED = {"status": "error", "errorType": "bad_data", "error": "parse error"}
+SETTINGS = """repositories:
+  - {url: "https://git.example/shop.git", branch: main, policies: p, git: {username: me, token: canary}}
+argocd: [{instance: default, server: "https://argocd.example", token: canary}]
+metrics: [{name: default, url: "http://127.0.0.1:9090", token: canary}]
+budgets: {application: 1/30m, repository: [{max: 4, per: 1h}]}
+tenants: [{name: a, projects: [p]}]
+notifications: [{url: "https://hooks.example/x", secretRef: {name: hook}}]
+secrets: [{name: hook, value: canary, origins: ["https://hooks.example"]}]
+paused: false
+pausedUntil: 2026-11-25T12:00:00Z
+allowHttp: true
+"""
+QUERY = 'sum(rate(x{service=~"$SERVICE-[a-z]+",a=`$NAMESPACE`}[2m] offset -5m)) by (le) > bool 1 or y @ end()'
+COMMIT = (
+    b"tree " + b"d" * 40 + b"\nparent " + b"a" * 40 + b"\nauthor A <a@b> 1700000000 +0000\ncommitter A <a@b> "
+    b"1700000000 +0000\nencoding ISO-8859-1\n\nSubject\n\nRollback-Id: rb-1\n"
+)  # fmt: skip
+MESSAGE = b"Subject <!channel>\n\nBody @all [x](http://e)\n\nRollback-Id: rb-1\nRollback-Step: 1/1\n 2\n"
+FRAME = b'data: {"result":{"type":"MODIFIED","application":{"metadata":{"name":"shop","namespace":"argocd"}}}} \n\n\n'
+WORDS = [
+    b"1h30m\0",
+    b"https://git.example/a.git\0git@git.example:a",
+    b"apps/**/x*\0apps/a/b/xy",
+    b"1.2.3-rc1\0>=1.2,<2",
+]
+
+
+def _lines(name: str) -> Iterator[dict[str, object]]:
+    for line in (RECORDED / name).read_text().splitlines():
+        yield json.loads(line)
+
+
+def _states() -> list[dict[str, object]]:
+    return [line["object"] for line in _lines("states.jsonl") if isinstance(line["object"], dict)]
+
+
+def _bytes(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _answers() -> Iterator[bytes]:
+    for line in _lines("answers.jsonl"):
+        response = line["response"]
+        assert isinstance(response, dict)
+        yield b"\0\1" + _bytes(response["body"])
+
+
+POLICIES = [path.read_bytes() for path in sorted((ROOT / "policies").glob("*.yaml"))]
+DIFFS = {"items": [{"targetState": _bytes({"kind": "Pod"}).decode(), "liveState": "null"}]}
+WINDOWS = {"canSync": True, "activeWindows": [{"kind": "deny"}], "assignedWindows": [{"kind": "allow"}]}
+
+SEEDS: dict[str, list[bytes]] = {
+    "policy": POLICIES,
+    "query": [QUERY.encode() + b"\0a.b", b"histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))\0x"],
+    "metrics": [b"\0" + _bytes(one) for one in (VECTOR, MATRIX)] + [b"\5" + _bytes(FAILED)],
+    "application": [_bytes(state) for state in _states()],
+    "applications": [_bytes({"items": _states()[:2], "metadata": {}}), _bytes(DIFFS), _bytes(WINDOWS)],
+    "engine-answer": list(_answers()),
+    "stream": [(RECORDED / "stream.txt").read_bytes(), FRAME],
+    "message": [MESSAGE],
+    "commit": [COMMIT],
+    "log": [b"A <a@b>\xffB <b@c>\xff1700000000\xffSubject\n\nRollback-Id: rb-1\n"],
+    "record": [encode_record(RECORD)],
+    "decisions": [encode_entry(ENTRY) * 2],
+    "pause": [encode_pauses((Pause(None, AT, "me", "why"), Pause("web", None)))],
+    "settings": [SETTINGS.encode()],
+    "manifest": [DEPLOYMENT.encode() + b"\0" + DEPLOYMENT.replace("1.42.0", "1.41.2").encode()],
+    "words": WORDS,
+}
+
+# What no chance would ever spell.
+TOKENS: dict[str, list[str]] = {
+    "policy": [
+        "<<",
+        "&a ",
+        "*a",
+        "!!int",
+        "%YAML 1.1\n---\n",
+        "? ",
+        ".nan",
+        "0777",
+        "1:30",
+        "\ufeff",
+        "\x85",
+        "$SERVICE",
+    ],
+    "query": [
+        "$SERVICE",
+        "${NAMESPACE}",
+        "=~",
+        "!~",
+        "offset ",
+        "[5m:1m]",
+        "@ start()",
+        "by (",
+        "`",
+        '\\"',
+        "$X",
+        "\\U",
+    ],
+    "metrics": ['"warnings":["x"]', '"isPartial":true', "NaN", "+Inf", '"histogram"', '"scalar"', '"string"', "1e999"],
+    "application": ["null", "[]", "{}", '"\\ud800"', "NaN", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"],
+    "applications": ["null", '"items":', '"\\ud800"', "NaN"],
+    "engine-answer": ['"code":9', '"message":"hunter2"', "blocked by sync window", "://["],
+    "stream": ["data:", "\r\n", ":\n", '"error":', '"http_code":', "DELETED"],
+    "message": ["\n\n", ": ", "\x1b[", "\u202e", "\u2028", "\x85", "@", "](", "---"],
+    "commit": ["encoding ", "punycode", "idna", "utf-7", "unicode_escape", "utf-16", "zlib", "undefined", "\n\n"],
+    "log": [":100644", "\n:", "H" + "e" * 40],
+    "record": ['"schema": 2', "9999-12-31T23:59:59-23:59", "null", "NaN", "1e999", '"\\ud800"', "true"],
+    "decisions": ['"schema": 2', "0001-01-01T00:00:00+23:59", "null", "NaN", '"\\ud800"', "1e999"],
+    "pause": [
+        "all: true",
+        "until: ",
+        "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00+23:59",
+        "- name: ",
+        "applications:",
+    ],
+    "settings": ["File: ", "/dev/null", "9999-12-31T23:59:59-23:59", "http://[", "file:///", "://", "1/1h,", "\\x00"],
+    "manifest": [
+        "---\n",
+        "items:",
+        "kind: List",
+        "&a ",
+        "*a",
+        "{{",
+        "sops:",
+        "initContainers:",
+        "apiVersion: v1",
+        "image:",
+    ],
+    "words": ["999999999d", "ms", "**", "@sha256:", "[::1]", ":22", ".git", ">=", "!="],
+}
