@@ -15,9 +15,11 @@ import json
 import queue
 import random
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -30,6 +32,7 @@ MAX_TEXT = 200  # characters of a title, and of each line of a text
 MAX_LINES = 40
 QUEUE_LENGTH = 256
 REMEMBERED_KEYS = 1024
+LAST_WORDS_SECONDS = 3.0
 TRIES = 6
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
@@ -236,6 +239,13 @@ def cloud_event(message: Message, document: Mapping[str, object]) -> dict[str, o
     }
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A notifier that sends in the background, and must be let end."""
+
+    def close(self, timeout_seconds: float) -> None: ...
+
+
 class Fanout:
     """Tells all of them; one that fails against its contract does not keep the message from the others."""
 
@@ -250,3 +260,10 @@ class Fanout:
                 notifier.tell(message)
             except Exception as exc:
                 self._log.error("Lost a message", error=type(exc).__name__, application=message.application)
+
+    def close(self, timeout_seconds: float = LAST_WORDS_SECONDS) -> None:
+        """Send what is queued, all side by side, as far as `timeout_seconds` of real time allow. Tells nothing more."""
+        end = time.monotonic() + timeout_seconds
+        for notifier in self._notifiers:
+            if isinstance(notifier, Closing):
+                notifier.close(max(0.0, end - time.monotonic()))

@@ -66,7 +66,8 @@ class Runtime:
         return Controller(loops, self.parts.engines, self.health)
 
     def close(self) -> None:
-        """End the processes and connections of the parts; after the controller has been joined."""
+        """Say what is still to be said, and end what the parts hold; after the controller has been joined."""
+        self.parts.notifier.close()
         for opened in self._opened:
             opened.repo.close()
             opened.journal_repo.close()

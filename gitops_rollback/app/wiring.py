@@ -20,7 +20,7 @@ from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import MetricSettings, Notification
-from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
+from gitops_rollback.ports import Clock, Engine, Message, MetricSource
 
 MAX_POLICY_SOURCES = 64
 MAX_POLICY_WEBHOOKS = 64
@@ -36,7 +36,7 @@ class Parts:
     engines: tuple[Engine, ...]
     sources: MetricSources
     probe: HttpProbe
-    notifier: Notifier
+    notifier: Fanout
 
 
 def wire(settings: Settings) -> Parts:
@@ -207,6 +207,10 @@ class PolicyWebhooks:
             notifier = self._notifier(route)
             if isinstance(notifier, WebhookNotifier):
                 notifier.tell(message)
+
+    def close(self, timeout_seconds: float) -> None:
+        """As `Fanout.close`."""
+        Fanout([one for one in self._known.values() if isinstance(one, WebhookNotifier)]).close(timeout_seconds)
 
     def _notifier(self, route: Notification) -> WebhookNotifier | RollbackError:
         if route not in self._known:

@@ -52,6 +52,7 @@ def opened_requests(settings: Settings) -> Iterator[tuple[Asked, ...]]:
         for one in opened:
             one.repo.close()
             one.journal_repo.close()
+        runtime.close()
 
 
 def first_that_knows(

@@ -13,10 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings
-from gitops_rollback.app.wiring import PolicyWebhooks
+from gitops_rollback.app.wiring import PolicyWebhooks, wire
 from gitops_rollback.core.policy import Notification
+from gitops_rollback.core.stop import PauseState
 from gitops_rollback.ports import Message
 
 PATIENCE_SECONDS = 10.0
@@ -35,6 +37,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received: queue.Queue[Received] = queue.Queue()
+        self.busy, self.busy_seconds = threading.Event(), 0.0
 
     @property
     def url(self) -> str:
@@ -46,6 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.busy.wait(self.server.busy_seconds)
         self.server.received.put(Received(self.path, self.headers.get("X-Signature", ""), body))
         self.send_response(204)
         self.end_headers()
@@ -96,3 +100,11 @@ def test_only_wanted_events_and_offered_secrets_reach_a_webhook(receiver: Receiv
     webhooks.tell(told("two", unwanted, stolen, wanted))
     assert receiver.received.get(timeout=PATIENCE_SECONDS).path == "/wanted"
     assert receiver.received.empty()
+
+
+def test_what_is_queued_is_still_sent_at_the_end(receiver: Receiver) -> None:
+    receiver.busy_seconds = 0.5
+    runtime = Runtime(wire(settings(receiver)), PauseNow(PauseState("settings")))
+    runtime.parts.notifier.tell(told("three", Notification(("*",), "webhook", f"{receiver.url}/last")))
+    runtime.close()
+    assert receiver.received.get_nowait().path == "/last"
