@@ -261,7 +261,7 @@ class Fanout:
             except Exception as exc:
                 self._log.error("Lost a message", error=type(exc).__name__, application=message.application)
 
-    def close(self, timeout_seconds: float = LAST_WORDS_SECONDS) -> None:
+    def close(self, timeout_seconds: float) -> None:
         """Send what is queued, all side by side, as far as `timeout_seconds` of real time allow. Tells nothing more."""
         end = time.monotonic() + timeout_seconds
         for notifier in self._notifiers:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from gitops_rollback.adapters.notifiers import LAST_WORDS_SECONDS, Closing
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.controller import Controller, RepositoryLoop
@@ -67,7 +68,8 @@ class Runtime:
 
     def close(self) -> None:
         """Say what is still to be said, and end what the parts hold; after the controller has been joined."""
-        self.parts.notifier.close()
+        if isinstance(self.parts.notifier, Closing):
+            self.parts.notifier.close(LAST_WORDS_SECONDS)
         for opened in self._opened:
             opened.repo.close()
             opened.journal_repo.close()

@@ -20,7 +20,7 @@ from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import MetricSettings, Notification
-from gitops_rollback.ports import Clock, Engine, Message, MetricSource
+from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
 
 MAX_POLICY_SOURCES = 64
 MAX_POLICY_WEBHOOKS = 64
@@ -36,7 +36,7 @@ class Parts:
     engines: tuple[Engine, ...]
     sources: MetricSources
     probe: HttpProbe
-    notifier: Fanout
+    notifier: Notifier
 
 
 def wire(settings: Settings) -> Parts:
