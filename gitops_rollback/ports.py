@@ -136,6 +136,11 @@ class RefUpdate:
     new: str
     old: str | None
 
+    @property
+    def refspec(self) -> str:
+        """What is said to git: a plain one, by which a server moves the ref only to a descendant."""
+        return f"{self.new}:{self.ref}"
+
 
 class PushOutcome(StrEnum):
     """What is known after a push *and* the look at the remote that follows each push without success."""

@@ -56,7 +56,7 @@ def require_updates(updates: Sequence[RefUpdate]) -> None:
 @crash_point("send")
 def send(git: Git, remote: str, updates: Sequence[RefUpdate], atomic: bool, deadline: float) -> Answer:
     """One `git push` with plain refspecs. Raises: GitTimeout, and then anything may have landed."""
-    refspecs = [f"{update.new}:{update.ref}" for update in updates]
+    refspecs = [update.refspec for update in updates]
     options = ["--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
     options += ["--atomic"] if atomic else ["--no-atomic"]
     words = ["-c", "core.abbrev=no", "push", *options, "--end-of-options", remote, *refspecs]

@@ -58,12 +58,15 @@ class Cluster:
     apps: dict[str, App] = field(default_factory=dict)
     down_until: datetime = START
     told: dict[tuple[str, str], Health] = field(default_factory=dict)  # (replica, application) -> its newest word
+    shown: dict[tuple[str, str], ApplicationState] = field(default_factory=dict)  # the whole of that word
+    sync_asked: Callable[[str, str, str], None] = lambda _who, _application, _identity: None
     begun: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (application, revision) -> first sync of it
     stuck: Callable[[str], bool] = lambda _application: False
 
     def add(self, name: str, auto_sync: bool, revision: str, since: datetime) -> None:
         """An application that has been running `revision` since then."""
-        source = Source(self.url, f"apps/{name}", "main")
+        shared = self.truth.shared.get(name)
+        source = Source(self.url, f"apps/{name}", "main", value_files=(f"/{shared}",) if shared else ())
         done = since + timedelta(seconds=5)
         record = DeploymentRecord((revision,), (source,), since, done, history_id=1)
         operation = Operation(OperationPhase.SUCCEEDED, (revision,), (source,), since, done)

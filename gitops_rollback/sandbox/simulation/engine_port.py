@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
 from gitops_rollback.ports import ManagedObject
@@ -43,6 +44,7 @@ class SimEngine:
             return None
         state = self._cluster.state(application.name, self._lag())
         self._cluster.told[self._gate.who, application.name] = state.health
+        self._cluster.shown[self._gate.who, application.name] = state
         return self._seen(state)
 
     def refresh(self, application: ApplicationId, project: str) -> None:
@@ -55,6 +57,7 @@ class SimEngine:
             self._reach("engine.sync")
             raise CredentialsRejected(INSTANCE, "permission denied")
         started: list[bool] = []
+        self._cluster.sync_asked(self._gate.who, application.name, info.get(ROLLBACK_ID_INFO, ""))
         self._act("engine.sync", lambda: started.append(self._cluster.sync(application.name, info)))
         return started[0]
 

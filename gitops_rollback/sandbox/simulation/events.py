@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.remote import Accepted
 
@@ -71,6 +72,17 @@ class Told:
 
 
 @dataclass(frozen=True)
+class SyncAsked:
+    """A replica asks the engine for a sync under this id. `told` is what the engine had told it of the application."""
+
+    at: datetime
+    who: str
+    application: str
+    identity: str
+    told: ApplicationState | None
+
+
+@dataclass(frozen=True)
 class Broken:
     """An exception in the product that is none of its own family."""
 
@@ -89,4 +101,4 @@ class Ticked:
     seconds: float
 
 
-Event = Asked | Accepted | Rollback | Recorded | Told | Broken | Ticked
+Event = Asked | Accepted | Rollback | Recorded | Told | SyncAsked | Broken | Ticked

@@ -130,6 +130,14 @@ def first_files(names: tuple[str, ...]) -> dict[str, bytes]:
     return files
 
 
+FLEET_FILE = "fleet/values.yaml"
+
+
+def fleet_values(version: str) -> bytes:
+    """The file that all applications of the fleet read."""
+    return f"image: registry.example/fleet:{version}\n".encode()
+
+
 POISON_POLICIES: tuple[bytes, ...] = (
     b"spec: [" * 200,
     b"apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPolicy\nspec: &a {targets: *a}\n",
@@ -137,6 +145,7 @@ POISON_POLICIES: tuple[bytes, ...] = (
     b"apiVersion: gitops-rollback.dev/v9\nkind: RollbackPolicy\nmetadata: {name: poison}\nspec: {}\n",
     b"",
 )
+SELECTS_NOTHING = PolicyText("all").text.replace(b"application: {namespace: argocd, name: all}", b"selector: {}")
 _WORDS = re.compile(rb"image: \S+:(\S+)|LEVEL: \"(\S+)\"")
 
 

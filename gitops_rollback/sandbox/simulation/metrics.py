@@ -32,7 +32,8 @@ class Overlay:
 class Seen:
     """What a replica was answered about a service: the value at an instant, or why there was none."""
 
-    at: datetime
+    at: datetime  # by the replica's clock
+    really: datetime
     value: float | None
     why: str = ""
 
@@ -78,16 +79,16 @@ class SimMetrics:
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """As in `ports.MetricSource`."""
         service = self._service(expression)
-        if self._fails("metrics.query"):
-            self._store.seen[self._gate.who, service] = Seen(at, None, "error")
+        fails, now = self._fails("metrics.query"), self._store.clock()
+        if fails:
+            self._store.seen[self._gate.who, service] = Seen(at, now, None, "error")
             return Answer(Outcome.ERROR, at, expression, detail="did not answer")
-        now = self._store.clock()
         if at - now > LOOKBACK:
-            self._store.seen[self._gate.who, service] = Seen(at, None, "future")
+            self._store.seen[self._gate.who, service] = Seen(at, now, None, "future")
             return Answer(Outcome.VALUE, at, expression)
         value = self._store.value(service, min(at, now))
         finite = value if value is not None and value == value else None
-        self._store.seen[self._gate.who, service] = Seen(at, finite, "" if finite is not None else "no data")
+        self._store.seen[self._gate.who, service] = Seen(at, now, finite, "" if finite is not None else "no data")
         series = () if value is None else (Series((), ((at, value),)),)
         return Answer(Outcome.VALUE, at, expression, series)
 

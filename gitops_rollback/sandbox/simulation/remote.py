@@ -47,7 +47,10 @@ class Remote:
         return dict(known[-1] if known else self._past[0][1])
 
     def receive(self, who: str, updates: Sequence[RefUpdate]) -> dict[str, PushOutcome]:
-        """One atomic push of plain refspecs: all refs move, or none. LANDED also where a ref stood there already."""
+        """One atomic push: all refs move, or none. LANDED also where a ref stood there already.
+
+        As a real server does, it takes a forced push from whoever asks, unless a rule refuses the ref.
+        """
         verdicts = {update.ref: self._verdict(update) for update in updates}
         bad = [outcome for outcome in verdicts.values() if outcome is not PushOutcome.LANDED]
         if bad:
@@ -65,14 +68,15 @@ class Remote:
         return outcomes
 
     def force(self, who: str, ref: str, new: str) -> None:
-        """What a person with the right to force can do, and nobody else."""
+        """What a person with the right to force does to a ref, whatever the rules say."""
         self._move(who, ref, new)
 
     def _verdict(self, update: RefUpdate) -> PushOutcome:
         old = self.refs.get(update.ref)
         if update.ref in self.locked:
             return PushOutcome.LOCKED
-        if old is not None and not self.objects.is_ancestor(old, update.new):
+        plain = not update.refspec.startswith("+")
+        if plain and old is not None and not self.objects.is_ancestor(old, update.new):
             return PushOutcome.REJECTED
         return PushOutcome.PROTECTED if update.ref in self.refused and old != update.new else PushOutcome.LANDED
 

@@ -31,6 +31,7 @@ from gitops_rollback.core.action import Note
 from gitops_rollback.core.errors import RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.ports import Message, RefUpdate
+from gitops_rollback.sandbox.simulation.chat import Chat, QuietFanout
 from gitops_rollback.sandbox.simulation.engine_port import SimEngine
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
@@ -147,7 +148,9 @@ class Replica:
         measuring, journal = Measuring(lambda _settings: metrics, new_lock=gate.lock), GitJournal(repo)
         directory = Directory(repo, (engine,), policies)
         limits = Limits(Budgets(), ledger.counted)
-        executor = TellingExecutor(repo, repo, journal, SimNotifier(gate, world), clock)
+        chat = Chat(world.setup.deaf, world.random(f"chat of {self.who}"))
+        notifier = QuietFanout((chat, SimNotifier(gate, world)))
+        executor = TellingExecutor(repo, repo, journal, notifier, clock)
         executor.tells, executor.said = partial(world.tell, self.who), {}
         return Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),

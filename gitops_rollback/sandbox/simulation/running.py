@@ -10,7 +10,15 @@ from multiprocessing import get_context
 
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
 from gitops_rollback.sandbox.simulation.engine_port import POISON
-from gitops_rollback.sandbox.simulation.files import POISON_POLICIES, POLICIES, PolicyText, first_files
+from gitops_rollback.sandbox.simulation.files import (
+    FLEET_FILE,
+    POISON_POLICIES,
+    POLICIES,
+    SELECTS_NOTHING,
+    PolicyText,
+    first_files,
+    fleet_values,
+)
 from gitops_rollback.sandbox.simulation.promises import PROMISES
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -85,9 +93,14 @@ def build(seed: int, scenario: str) -> World:
     files = dict(first_files((*setup.names, POISON)))
     for name in setup.names:
         policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health)
-        files[policy.path] = world.put(policy)
+        if name not in setup.unwatched:
+            files[policy.path] = world.put(policy)
+    if setup.fleet:
+        files[FLEET_FILE] = fleet_values("1.0")
+        world.truth.shared |= dict.fromkeys(setup.fleet, FLEET_FILE)
     files[f"{POLICIES}/{POISON}.yaml"] = world.put(PolicyText(POISON))
-    files[f"{POLICIES}/broken.yaml"] = random.choice(POISON_POLICIES)
+    poison = random.choice(POISON_POLICIES)
+    files[f"{POLICIES}/broken.yaml"] = SELECTS_NOTHING if setup.unwatched else poison
     tree = world.objects.with_files(None, files)
     world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
     for name in (*setup.names, POISON):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from gitops_rollback.sandbox.simulation.gate import Rates
 
 T = TypeVar("T")
+FLEET = 30
 NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
 ACTORS = (
     "reverter",
@@ -24,6 +25,9 @@ ACTORS = (
     "rules",
     "clock",
     "forcer",
+    "promoter",
+    "colleague",
+    "forger",
 )
 RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
     "slow": (0.4, 0.001, 0.05),
@@ -52,6 +56,15 @@ class Setup:
     racing: float = 0.0  # how likely a foreign push comes just before ours
     busy: float = 180.0  # mean seconds between two commits of the developers
     lasts: float = 1500.0
+    unwatched: frozenset[str] = frozenset()  # applications without a policy
+    fleet: tuple[str, ...] = ()  # applications that all read one shared file
+    habit: str = ""  # of the promoter; "" leaves it to the seed
+    deaf: float = 0.0  # how often a receiver of messages fails
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The applications that are no part of the fleet."""
+        return tuple(name for name in self.names if name not in self.fleet)
 
 
 def setup_of(seed: int, scenario: str) -> Setup:
@@ -70,6 +83,8 @@ def setup_of(seed: int, scenario: str) -> Setup:
         keeps_disk=draw.happens("keeps-disk", 0.5),
         racing=draw.one_of("racing", (0.0, 0.0, 0.3, 0.9)),
         busy=draw.one_of("busy", (60.0, 180.0, 400.0)),
+        unwatched=frozenset(name for name in names[2:] if draw.happens(f"unwatched/{name}", 0.03)),
+        deaf=draw.rate("deaf", 0.2, 0.05, 0.9),
     )
     SCENARIOS[scenario](setup)
     return setup
@@ -98,7 +113,7 @@ class _Draw:
         return random.uniform(least, most) if random.random() < share else 0.0
 
 
-_LIKELY = {"forcer": 0.06, "clock": 0.1, "liar": 0.15}
+_LIKELY = {"forcer": 0.06, "clock": 0.1, "liar": 0.15, "promoter": 0.15, "colleague": 0.15, "forger": 0.15}
 
 
 def _all(_setup: Setup) -> None:
@@ -141,6 +156,38 @@ def _lies(setup: Setup) -> None:
     setup.actors = (setup.actors | {"liar"}) - {"clock", "forcer"}
 
 
+def _clocks(setup: Setup) -> None:
+    """Clocks that jump, while metrics tell the truth."""
+    setup.actors = (setup.actors | {"clock", "flapper"}) - {"gaps", "liar"}
+
+
+def _promotion(setup: Setup) -> None:
+    """Production is written by something that writes it again, and by colleagues whose commits conflict."""
+    setup.actors = (setup.actors | {"promoter", "colleague"}) - {"clock", "forcer"}
+
+
+def _forged(setup: Setup) -> None:
+    """Commits that say of themselves that they are rollbacks."""
+    setup.actors = setup.actors | {"forger"}
+
+
+def _strangers(setup: Setup) -> None:
+    """One application has no policy, and somebody wrote a policy that selects nothing."""
+    setup.unwatched = frozenset(setup.names[-1:])
+
+
+def _fleet(setup: Setup) -> None:
+    """Thirty applications that read one shared file, among few others."""
+    setup.names = NAMES[:4]
+    setup.manual = setup.manual & frozenset(setup.names)
+    setup.health = setup.health & frozenset(setup.names)
+    setup.unwatched = frozenset()
+    setup.fleet = tuple(f"fleet-{number:02}" for number in range(1, FLEET + 1))
+    setup.names += setup.fleet
+    setup.actors = (setup.actors | {"fleet"}) - {"liar", "outage", "forcer", "clock"}
+    setup.busy = 400.0
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
@@ -150,4 +197,9 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "blind": _blind,
     "people": _people,
     "lies": _lies,
+    "clocks": _clocks,
+    "promotion": _promotion,
+    "forged": _forged,
+    "strangers": _strangers,
+    "fleet": _fleet,
 }

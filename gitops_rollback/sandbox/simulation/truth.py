@@ -6,6 +6,7 @@ It says what is allowed, never what the controller would do.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -35,16 +36,16 @@ class Truth:
     hangs: set[str] = field(default_factory=set)  # words whose sync never ends
     crashes: set[str] = field(default_factory=set)  # words that the engine sees, too
     ran: dict[str, list[Ran]] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)  # application -> a file beside its directory that it reads
 
     def words(self, application: str, treeish: str) -> frozenset[str]:
         """The faulty words of the application's files at a commit or tree."""
         bad = self.faulty.get(application)
         if not bad:
             return frozenset()
-        under = f"apps/{application}/"
         found: set[str] = set()
         for path, blob in self.objects.files(treeish).items():
-            if path.startswith(under):
+            if self.owns(application, path):
                 found |= words_of(self.objects.blobs[blob]) & bad
         return frozenset(found)
 
@@ -56,7 +57,17 @@ class Truth:
 
     def inputs(self, application: str, treeish: str) -> str:
         """The state of the application's own files."""
-        return self.objects.entry(treeish, f"apps/{application}") or ""
+        own = self.objects.entry(treeish, f"apps/{application}") or ""
+        shared = self.shared.get(application)
+        return own if shared is None else f"{own} {self.objects.entry(treeish, shared) or ''}"
+
+    def owns(self, application: str, path: str) -> bool:
+        """True if the application renders from this file."""
+        return path.startswith(f"apps/{application}/") or path == self.shared.get(application)
+
+    def own_paths(self, application: str, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those of the paths that the application renders from."""
+        return tuple(path for path in paths if self.owns(application, path))
 
     def started(self, application: str, revision: str, at: datetime) -> None:
         """The engine put this revision into the cluster."""

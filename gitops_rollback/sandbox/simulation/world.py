@@ -12,7 +12,7 @@ from random import Random
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
 from gitops_rollback.sandbox.simulation.engine import Cluster
-from gitops_rollback.sandbox.simulation.events import Asked, Document, Event, Recorded, Rollback, Told
+from gitops_rollback.sandbox.simulation.events import Asked, Document, Event, Recorded, Rollback, SyncAsked, Told
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.metrics import Store
 from gitops_rollback.sandbox.simulation.objects import Objects
@@ -57,6 +57,7 @@ class World:
         self.truth = Truth(self.objects)
         self.store = Store(self.truth, lambda: self.schedule.now)
         self.cluster = Cluster(self.schedule, self.remote, self.truth, self.story, self.random("engine"), URL)
+        self.cluster.sync_asked = self._sync_asked
         self.pauses = Pauses()
         self.calm = False
         self.stepped = False  # some clock jumped
@@ -129,6 +130,9 @@ class World:
     def asked(self, event: Asked) -> None:
         """A replica is about to push."""
         self.report(event)
+
+    def _sync_asked(self, who: str, name: str, identity: str) -> None:
+        self.report(SyncAsked(self.now, who, name, identity, self.cluster.shown.get((who, name))))
 
     def told(self, who: str, message: Message) -> None:
         """People hear something."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gitops_rollback.sandbox.simulation.actors.clock import Clock
+from gitops_rollback.sandbox.simulation.actors.colleague import Colleague
 from gitops_rollback.sandbox.simulation.actors.developer import Developer
 from gitops_rollback.sandbox.simulation.actors.editor import Editor
 from gitops_rollback.sandbox.simulation.actors.engine_trouble import EngineTrouble
+from gitops_rollback.sandbox.simulation.actors.fleet import Fleet
 from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
+from gitops_rollback.sandbox.simulation.actors.forger import Forger
 from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage
+from gitops_rollback.sandbox.simulation.actors.promoter import Promoter
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
 from gitops_rollback.sandbox.simulation.actors.stopper import Stopper
@@ -22,13 +26,17 @@ Actor = Callable[[World, Sequence[Replica]], object]
 DEVELOPER: Actor = Developer
 OTHERS: Mapping[str, Actor] = {
     "clock": Clock,
+    "colleague": Colleague,
     "editor": Editor,
     "engine-trouble": EngineTrouble,
     "flapper": Flapper,
+    "fleet": Fleet,
     "forcer": Forcer,
+    "forger": Forger,
     "gaps": Gaps,
     "liar": Liar,
     "outage": Outage,
+    "promoter": Promoter,
     "reverter": Reverter,
     "rules": Rules,
     "stopper": Stopper,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import claim, config, deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -40,7 +41,7 @@ class Developer:
         self._world.schedule.after(self._random.expovariate(1 / self._world.setup.busy) + 2, self._turn)
 
     def _commit(self, kind: str) -> None:
-        world, names = self._world, self._world.setup.names
+        world, names = self._world, self._world.setup.alone
         name = self._random.choice(names)
         several = tuple(sorted(self._random.sample(names, k=max(2, len(names) // 2))))
         if kind == "unrelated":
@@ -87,16 +88,7 @@ class Developer:
 
     def _fault(self, names: Sequence[str], word: str) -> None:
         """From now on this word makes these applications bad, sooner or later."""
-        truth = self._world.truth
-        late = self._random.random() < 0.15
-        truth.onset[word] = self._random.uniform(60, 300) if late else self._random.uniform(0, 40)
-        if self._random.random() < 0.15:
-            truth.hangs.add(word)
-        if self._random.random() < 0.4:
-            truth.crashes.add(word)
-        for name in names:
-            truth.faulty.setdefault(name, set()).add(word)
-        self._world.tell("truth", f"{word} is bad for {', '.join(names)}")
+        make_bad(self._world, self._random, names, word)
 
     def _next(self) -> int:
         self._count += 1

@@ -30,13 +30,13 @@ class Reverter:
 
     def _put_back(self, name: str) -> None:
         world = self._world
-        under = f"apps/{name}/"
-        now = {path: blob for path, blob in world.objects.files(world.head).items() if path.startswith(under)}
+        owns = world.truth.owns
+        now = {path: blob for path, blob in world.objects.files(world.head).items() if owns(name, path)}
         for commit in world.objects.first_parents(world.head):
             if not world.truth.words(name, commit.sha):
                 then = world.objects.files(commit.sha)
                 files: dict[str, bytes | None] = {path: None for path in now if path not in then}
-                files |= {path: world.objects.blobs[blob] for path, blob in then.items() if path.startswith(under)}
+                files |= {path: world.objects.blobs[blob] for path, blob in then.items() if owns(name, path)}
                 world.taken_back.add((name, world.truth.inputs(name, world.head)))
                 world.commit("reverter", files, f"Put {name} back as it was")
                 return

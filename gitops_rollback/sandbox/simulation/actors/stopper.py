@@ -1,8 +1,12 @@
-"""An operator at the three doors of the stop switch, who sometimes leaves a file that nobody can read."""
+"""Operators at the three doors of the stop switch, one at each, who sometimes leave a file that nobody can read.
+
+Each closes his own door for a while and opens it again, whatever the others do; so two or three may be closed at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
 
 from gitops_rollback.core.stop import CONTROL_PATH, HEAD_PATH, SETTINGS_DOOR, Pause, PauseState
 from gitops_rollback.ports import RefUpdate
@@ -16,40 +20,60 @@ UNREADABLE = b"apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nsp
 
 
 class Stopper:
-    """Closes one door for a while, then opens it."""
+    """All three operators."""
 
     def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
-        self._world = world
-        self._random = world.random("stopper")
         world.pauses.texts |= {world.objects.blob(CLOSED), world.objects.blob(UNREADABLE)}
+        doors: Mapping[str, Callable[[World, bytes], None]] = {
+            "settings": _write_settings,
+            "control": _write_control,
+            "head": _write_head,
+        }
+        for door, write in doors.items():
+            Operator(world, door, write, world.random(f"stopper at {door}"))
+
+
+class Operator:
+    """One person at one door."""
+
+    def __init__(self, world: World, door: str, write: Callable[[World, bytes], None], random: Random) -> None:
+        self._world = world
+        self._door = door
+        self._write = write
+        self._random = random
         world.at_calm.append(self._open)
-        world.schedule.after(self._random.uniform(30, 500), self._turn)
+        world.schedule.after(random.uniform(30, 1200), self._close)
 
-    def _turn(self) -> None:
-        if self._world.calm:
+    def _close(self) -> None:
+        world, random = self._world, self._random
+        if world.calm:
             return
-        door = self._random.choice(("settings", "control", "head"))
-        text = CLOSED if self._random.random() < 0.7 else UNREADABLE
-        self._set(door, text)
-        self._world.pauses.closed[door] = self._world.now
-        self._world.schedule.after(self._random.uniform(60, 300), self._open)
-        self._world.schedule.after(self._random.uniform(400, 900), self._turn)
-
-    def _set(self, door: str, text: bytes) -> None:
-        world = self._world
-        world.tell("stopper", f"{'closes' if text != OPEN else 'opens'} the door {door}")
-        if door == "settings":
-            closed = () if text == OPEN else (Pause(None),)
-            world.pauses.settings = PauseState(SETTINGS_DOOR, closed)
-        elif door == "head":
-            world.commit("stopper", {HEAD_PATH: None if text == OPEN else text}, "Pause, or go on")
-        else:
-            old = world.remote.refs.get(CONTROL)
-            tree = world.objects.with_files(old, {CONTROL_PATH: text})
-            sha = world.objects.commit(tree, (old,) if old else (), PERSON, "Pause, or go on", world.now)
-            world.remote.receive("stopper", (RefUpdate(CONTROL, sha, old),))
+        text = CLOSED if random.random() < 0.7 else UNREADABLE
+        world.tell("stopper", f"closes the door {self._door}{'' if text == CLOSED else ' with an unreadable word'}")
+        self._write(world, text)
+        world.pauses.closed[self._door] = world.now
+        world.schedule.after(random.uniform(60, 300), self._open)
+        world.schedule.after(random.uniform(700, 2000), self._close)
 
     def _open(self) -> None:
-        for door in tuple(self._world.pauses.closed):
-            self._set(door, OPEN)
-            del self._world.pauses.closed[door]
+        if self._door in self._world.pauses.closed:
+            self._world.tell("stopper", f"opens the door {self._door}")
+            self._write(self._world, OPEN)
+            del self._world.pauses.closed[self._door]
+
+
+def _write_settings(world: World, text: bytes) -> None:
+    closed = (Pause(None),) if text == CLOSED else ()
+    unreadable = "the settings have an unknown key" if text == UNREADABLE else ""
+    world.pauses.settings = PauseState(SETTINGS_DOOR, closed, unreadable)
+
+
+def _write_head(world: World, text: bytes) -> None:
+    world.commit("stopper", {HEAD_PATH: None if text == OPEN else text}, "Pause, or go on")
+
+
+def _write_control(world: World, text: bytes) -> None:
+    old = world.remote.refs.get(CONTROL)
+    tree = world.objects.with_files(old, {CONTROL_PATH: text})
+    sha = world.objects.commit(tree, (old,) if old else (), PERSON, "Pause, or go on", world.now)
+    world.remote.receive("stopper", (RefUpdate(CONTROL, sha, old),))

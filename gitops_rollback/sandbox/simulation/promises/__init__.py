@@ -24,6 +24,7 @@ from gitops_rollback.sandbox.simulation.promises import (
     policy_in_force,
     redecide,
     stop,
+    sync_once,
     unknown_is_not_failed,
     verified,
 )
@@ -48,6 +49,7 @@ PROMISES: tuple[Promise, ...] = (
     verified.PROMISE,
     irreversible.PROMISE,
     crash_anywhere.PROMISE,
+    sync_once.PROMISE,
     one_bad_input.PROMISE,
     canary.PROMISE,
     explained.PROMISE,

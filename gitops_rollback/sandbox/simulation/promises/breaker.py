@@ -10,6 +10,7 @@ from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 MANY = 5
+FEW, FEW_PERCENT = 3, 10  # so many are enough where they are more than this share of all
 WINDOW = 570  # seconds: red within ten minutes is red at once
 LONG_ENOUGH = 105  # seconds: the longest `for`, the initial delay, and two ticks
 
@@ -20,7 +21,8 @@ def check(world: World, event: Event) -> Iterator[str]:
         return
     red = [name for name in world.setup.names if _is_newly_red(world, event, name)]
     strangers = [name for name in red if not _carries(world, event, name) and not world.truth.is_bad(name, event.at)]
-    if len(strangers) >= MANY - 1:
+    count = len(strangers) + 1
+    if count >= MANY or (count >= FEW and 100 * count > FEW_PERCENT * (len(world.setup.names) + 1)):
         yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
 
 
@@ -33,8 +35,7 @@ def _is_newly_red(world: World, event: Rollback, name: str) -> bool:
 def _carries(world: World, event: Rollback, name: str) -> bool:
     live = world.cluster.apps[name].live
     return any(
-        world.objects.is_ancestor(sha, live)
-        and any(path.startswith(f"apps/{name}/") for path in world.objects.commits[sha].paths)
+        world.objects.is_ancestor(sha, live) and world.truth.own_paths(name, world.objects.commits[sha].paths)
         for sha in event.reverts
     )
 

@@ -24,7 +24,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     for sha in event.reverts:
         if not objects.is_ancestor(sha, event.bad) or objects.is_ancestor(sha, event.restores):
             yield f"{sha[:8]} lies outside of ({event.restores[:8]}, {event.bad[:8]}]"
-        if not any(path.startswith(f"apps/{name}/") for name in speakers for path in objects.commits[sha].paths):
+        if not any(world.truth.own_paths(name, objects.commits[sha].paths) for name in speakers):
             yield f"{sha[:8]} changes no file of {', '.join(speakers)}"
     if not event.reverts:
         yield f"{event.commit.sha[:8]} reverts nothing"

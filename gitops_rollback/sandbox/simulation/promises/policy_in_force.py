@@ -14,6 +14,8 @@ def check(world: World, event: Event) -> Iterator[str]:
     if not isinstance(event, Rollback):
         return
     name = event.speaker
+    if name in world.setup.unwatched:
+        yield f"no policy has ever named {name}"
     oldest = world.objects.commits[event.reverts[-1]]
     known = [world.policy_at(at, name) for at in (oldest.parents[0], event.restores)]
     if all(policy is not None and not policy.allows for policy in known):
@@ -28,8 +30,8 @@ def _brought_by_suspect(world: World, event: Rollback, head: str, path: str) -> 
     """Suspects are all commits that were deployed and change the application's own files, reverted or not."""
     for commit in world.objects.first_parents(head):
         if path in commit.paths:
-            own = any(changed.startswith(f"apps/{event.speaker}/") for changed in commit.paths)
-            return own and world.objects.is_ancestor(commit.sha, event.bad)
+            own = world.truth.own_paths(event.speaker, commit.paths)
+            return bool(own) and world.objects.is_ancestor(commit.sha, event.bad)
     return False
 
 

@@ -25,7 +25,7 @@ def check(world: World, event: Event) -> Iterator[str]:
         yield f"{event.after['id']} is verified, but its commit never landed"
         return
     for name in world.setup.names:
-        if not any(path.startswith(f"apps/{name}/") for path in rollback.commit.paths):
+        if not world.truth.own_paths(name, rollback.commit.paths):
             continue
         since = [one for one in world.truth.runs(name) if one.at >= rollback.at]
         live = world.cluster.apps[name].live
