@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gitops_rollback.app.directory import Listing
-from gitops_rollback.app.notices import Notice, about_damage, about_mass_event, about_pauses
+from gitops_rollback.app.notices import Notice, Silence, about_damage, about_engines, about_mass_event, about_pauses
 from gitops_rollback.app.outbreaks import Alarm, Outbreak
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View
 from gitops_rollback.core.decision import Circumstances, Proposal
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, rollback_id
@@ -19,6 +20,7 @@ from gitops_rollback.core.stop import PauseState, stopped
 from gitops_rollback.ports import ConfigRepo
 
 UNSETTLED_TICKS = 3
+NO_LISTING = (Reason.ENGINE_UNAVAILABLE, Reason.CREDENTIALS_REJECTED)
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Surroundings:
     _missed: dict[str, int] = field(default_factory=dict)  # ticks in a row without a look
     _alarmed: dict[str, int] = field(default_factory=dict)  # ticks in a row with an alarm
     _pending: set[str] = field(default_factory=set)
+    _silent: dict[str, datetime] = field(default_factory=dict)  # engines that could not be listed, and since when
     _listing: Listing | None = None
 
     def see(self, listing: Listing, view: View, looks: Sequence[Look]) -> None:
@@ -67,6 +70,14 @@ class Surroundings:
         yield from about_pauses((self.settings_pause(), *view.pauses), names, now)
         yield from about_damage(view.journal.damaged)
         yield from about_mass_event(outbreak.too_many)
+        silent = self._silences(listing, now)
+        answering = {fed.engine.instance for fed in listing.fed} - {one.engine for one in silent}
+        yield from about_engines(silent, answering, now)
+
+    def _silences(self, listing: Listing, now: datetime) -> tuple[Silence, ...]:
+        problems = [one for one in listing.problems if one.reason in NO_LISTING]
+        self._silent = {one.subject: self._silent.get(one.subject, now) for one in problems}
+        return tuple(Silence(one.subject, self._silent[one.subject], one.reason, one.message) for one in problems)
 
     def stopped(self, look: Look, view: View, now: datetime) -> str:
         """Which of the three doors stops this application, in words; "" if none does."""

@@ -353,8 +353,8 @@ class Executor:
         fed.engine.refresh(fed.state.id, fed.state.project)
 
     def fail(self, subject: str, error: RollbackError, page: bool) -> None:
-        """Tell that something outside did not work."""
-        key = f"{subject}/{error.reason.value}"
+        """Tell that something outside did not work: once a day, since it may have been mended and come back."""
+        key = f"{subject}/{error.reason.value}/{page}/{self._clock.now():%F}"
         self.tell(Message("failed", subject, "Cannot act", str(error), key, error.reason.value, page=page))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.journal import CONTROLLER
@@ -21,6 +21,8 @@ OPEN_ENDED = f"{CONTROLLER}/open-ended-pauses"
 STRANGERS = f"{CONTROLLER}/pause-names"
 DAMAGE = f"{CONTROLLER}/journal-damage"
 MASS_EVENT = f"{CONTROLLER}/mass-event"
+ENGINE = f"{CONTROLLER}/engine-"
+SILENT_FOR = timedelta(minutes=5)  # as long as a trigger may be without data, by default
 MAX_NAMED = 10
 
 
@@ -35,6 +37,16 @@ class Notice:
     title: str
     message: str
     page: bool = False
+
+
+@dataclass(frozen=True)
+class Silence:
+    """One engine that could not be listed, and since when that is so."""
+
+    engine: str
+    since: datetime
+    reason: Reason
+    message: str
 
 
 def about_pauses(doors: Sequence[PauseState], names: Collection[str], now: datetime) -> Iterator[Notice]:
@@ -79,6 +91,18 @@ def about_mass_event(too_many: str) -> Iterator[Notice]:
         )
     else:
         yield Notice(MASS_EVENT, "resumed", Reason.QUIET, "", "The mass event is over", "no mass event any more")
+
+
+def about_engines(silent: Sequence[Silence], answering: Collection[str], now: datetime) -> Iterator[Notice]:
+    """An engine that has said nothing useful for so long that a person should know; and that it is over."""
+    for one in silent:
+        if now - one.since >= SILENT_FOR:
+            message = f"nothing is known of its applications since {one.since:%H:%M:%S} UTC: {one.message}"
+            title = f"Engine {one.engine} cannot be asked"
+            yield Notice(f"{ENGINE}{one.engine}", "page", one.reason, one.reason.value, title, message, page=True)
+    for engine in sorted(answering):
+        title = f"Engine {engine} answers again"
+        yield Notice(f"{ENGINE}{engine}", "resumed", Reason.QUIET, "", title, "its applications are seen again")
 
 
 def _holding(door: PauseState, now: datetime) -> PauseState:

@@ -38,7 +38,7 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of
 from gitops_rollback.app.workers import SideBySide
-from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets, Limit
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.core.tenants import Tenancy, Tenant
@@ -91,7 +91,7 @@ class Runtime:
         )
         reconciler.side_by_side = SideBySide[Watched, Sight](
             lambda watched: watched.name,
-            lambda watched, error: self._look_failed(reconciler, watched.name, error),
+            lambda watched, error: self._look_failed(reconciler, repo.name, watched.name, error),
             lambda: self._patience(loop.interval),
         )
         return loop
@@ -141,7 +141,10 @@ class Runtime:
             log.exception("an action failed", application=name)
             self.health.report(name, False, "InternalError: see the log")
 
-    def _look_failed(self, reconciler: Reconciler, name: str, error: Exception) -> None:
+    def _look_failed(self, reconciler: Reconciler, repo: str, name: str, error: Exception) -> None:
+        if isinstance(error, RollbackError) and error.reason is Reason.DISK_FULL:
+            self._failed(reconciler, repo, error)  # no application's own trouble, and only a person can mend it
+            return
         if isinstance(error, RollbackError):
             reconciler.executor.fail(name, error, page=False)
             return
@@ -149,10 +152,10 @@ class Runtime:
         self.health.report(name, False, "InternalError: see the log")
 
     def _failed(self, reconciler: Reconciler, name: str, error: RollbackError) -> None:
-        """A repository that cannot be read is retried; what only a person can mend is told at once."""
+        """A repository that cannot be read is retried; what only a person can mend is told at once, and once a day."""
         log.warning("a tick failed", repo=name, reason=error.reason.value, error=error.message)
         if isinstance(error, StalledError):
-            key = f"{name}/{error.reason.value}"
+            key = f"{name}/{error.reason.value}/{self.parts.clock.now():%F}"
             reconciler.executor.tell(
                 Message("failed", name, "Nothing can be done", str(error), key, error.reason.value, page=True)
             )

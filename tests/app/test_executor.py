@@ -128,3 +128,17 @@ def test_two_replicas_that_see_different_things_do_not_answer_each_other_at_ever
         two.tick(START + n * TICK + TICK / 3)
     assert one.told.reasons.count("PauseUnreadable") == 1
     assert len(two.told.reasons) <= 1
+
+
+def test_a_failure_is_paged_once_a_day_though_it_was_only_logged_before(world: World) -> None:
+    one = _broken(world)
+    one.tick(START)
+    error = CredentialsRejected("git", "no")
+    before = len(one.told.messages)
+    one.reconciler.executor.fail("web", error, page=False)
+    for _ in range(3):
+        one.reconciler.executor.fail("web", error, page=True)
+    assert [message.page for message in one.told.messages[before:]] == [False, True]
+    world.clock.at = START + 24 * 60 * MINUTE
+    one.reconciler.executor.fail("web", error, page=True)
+    assert [message.page for message in one.told.messages[before:]] == [False, True, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gitops_rollback.app.notices import about_damage, about_mass_event, about_pauses
+from gitops_rollback.app.notices import Silence, about_damage, about_engines, about_mass_event, about_pauses
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.stop import CONTROL_DOOR, HEAD_DOOR, Pause, PauseState
 
@@ -71,3 +71,16 @@ def test_a_mass_event_is_one_thing_however_it_grows() -> None:
     assert next(about_mass_event("5 incidents")).state == next(about_mass_event("9 incidents")).state != ""
     assert next(about_mass_event("5 incidents")).page
     assert not next(about_mass_event("")).page
+
+
+def test_a_silent_engine_is_paged_once_it_lasts_and_its_return_is_told() -> None:
+    silent = [Silence("default", NOW, Reason.CREDENTIALS_REJECTED, "no session")]
+    assert list(about_engines(silent, (), NOW + timedelta(minutes=4, seconds=59))) == []
+    (page,) = about_engines(silent, (), NOW + timedelta(minutes=5))
+    assert page.page
+    assert page.reason is Reason.CREDENTIALS_REJECTED
+    assert "since 12:00:00 UTC: no session" in page.message
+    (later,) = about_engines(silent, (), NOW + timedelta(hours=1))
+    assert later.state == page.state, "one page, however long it lasts"
+    (back,) = about_engines((), ("default",), NOW + timedelta(hours=1))
+    assert (back.subject, back.state, back.page) == (page.subject, "", False)

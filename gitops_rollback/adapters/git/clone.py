@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitops_rollback.adapters.git import faults
+from gitops_rollback.adapters.git.disk import FULL, told
 from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout, RepositoryUnusable
 from gitops_rollback.adapters.git.history import instant
 from gitops_rollback.adapters.git.lock import FileLock
@@ -77,6 +78,8 @@ class Clone:
     def _hear(self, complaint: str) -> None:
         if faults.is_corrupt(complaint):
             self.broken = True
+        if FULL.search(complaint):
+            _sweep(self.directory, FULL_DISK_SECONDS)
 
     def refresh(self, also: Collection[str] = ()) -> None:
         """Bring all followed refs, and the branches `also`, to what the remote has now.
@@ -172,7 +175,7 @@ class Clone:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        with self._lock.held(self._settings.clone_deadline):
+        with self._lock.held(self._settings.clone_deadline), told(self._settings.name):
             yield
 
     def _ensure(self) -> bool:
@@ -302,8 +305,6 @@ class Clone:
                 return self._fetch(options, refspecs, kind, git)
             if faults.is_locked(exc.stderr) or exc.code < 0:
                 _sweep_locks(git.git_dir)
-            if faults.DISK_FULL.search(exc.stderr):
-                _sweep(git.git_dir, FULL_DISK_SECONDS)
             if "couldn't find remote ref" in exc.stderr:
                 raise RepositoryUnusable(
                     self._settings.name, f"the remote no longer has branch {self.branch!r}"
@@ -317,7 +318,7 @@ def _sweep(directory: Path, older_than: float) -> None:
     before = time.time() - older_than
     for pattern in ("??/tmp_obj_*", "tmp_obj_*", "pack/tmp_*", "pack/.tmp-*"):
         for leftover in (directory / "objects").glob(pattern):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 if leftover.stat().st_mtime < before:
                     leftover.unlink()
     _sweep_locks(directory)
@@ -326,7 +327,8 @@ def _sweep(directory: Path, older_than: float) -> None:
 def _sweep_locks(directory: Path) -> None:
     for pattern in ("*.lock", "refs/**/*.lock", "objects/info/*.lock"):
         for leftover in directory.glob(pattern):
-            leftover.unlink(missing_ok=True)
+            with suppress(OSError):  # gone, or on a read-only disk
+                leftover.unlink()
 
 
 def tracking(branch: str) -> str:

@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 import git
 
+from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of, told
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
 
 OLDEST_GIT = (2, 38)  # merge-tree --write-tree
@@ -131,15 +132,20 @@ class Git:
     ) -> GitResult:
         """Run `git <args>` to its end; `deadline` in real seconds, `limit` in bytes of output.
 
-        Raises: GitFailed for a code that is not in `ok`; GitTimeout; GitOutputTooLarge; RepositoryUnusable: no git.
+        Raises: GitFailed for a code that is not in `ok`; DiskFull; GitTimeout; GitOutputTooLarge; RepositoryUnusable.
         """
         subject = f"git {args[0]}"
-        with _input_file(stdin) as source:
-            process = self.open(*args, stdin=source)
-            code, stdout, raw = _finish(process, subject, deadline, limit)
+        try:
+            with _input_file(stdin) as source:
+                process = self.open(*args, stdin=source)
+                code, stdout, raw = _finish(process, subject, deadline, limit)
+        except OSError as exc:
+            self.complain(str(exc.strerror))
+            raise meaning_of(subject, exc) from exc
         stderr = raw.decode("utf-8", "replace")
         if code not in ok:
-            raise GitFailed(subject, code, self.complain(stderr))
+            complaint = self.complain(stderr)
+            raise DiskFull(subject) if FULL.search(complaint) else GitFailed(subject, code, complaint)
         return GitResult(code, stdout, self.redact(stderr))
 
     def text(
@@ -179,7 +185,9 @@ class Git:
     def with_scratch_objects(self) -> Iterator[Git]:
         """A twin whose new objects go to a temporary folder: it reads this repository and leaves nothing in it."""
         store = self.git_dir / self.text("rev-parse", "--git-path", "objects")
-        with tempfile.TemporaryDirectory(prefix="gitops-rollback-objects-") as folder:
+        with told("git"):
+            scratch_folder = tempfile.TemporaryDirectory(prefix="gitops-rollback-objects-")
+        with scratch_folder as folder, told("git"):
             (Path(folder) / "pack").mkdir()
             scratch = {"GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(os.fspath(store))}
             environment = {**self.environment, **scratch}
@@ -246,6 +254,8 @@ def _start(
         )
     except git.GitCommandNotFound as exc:
         raise RepositoryUnusable("git", "is not installed, or not in PATH") from exc
+    except OSError as exc:  # no more files, processes or memory for us
+        raise meaning_of("git", exc) from exc
     if not isinstance(interruptible, git.Git.AutoInterrupt) or interruptible.proc is None:
         raise RepositoryUnusable("git", "could not be started")
     process = interruptible.proc

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 
+from gitops_rollback.adapters.git.disk import FULL, DiskFull
 from gitops_rollback.adapters.git.door import GitFailed, RepositoryUnusable
 from gitops_rollback.core.errors import (
     CredentialsRejected,
-    Reason,
     RepositoryUnavailable,
     RollbackError,
-    StalledError,
 )
 
 CREDENTIALS = re.compile(
@@ -30,7 +29,6 @@ NOT_THERE = re.compile(
     r"|REPOSITORY_NOT_FOUND"
 )
 REDIRECT = re.compile(r"returned error: 30[1278]|unable to update url base from redirection")
-DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system", re.IGNORECASE)
 CORRUPT = re.compile(
     r"is corrupt|inflate: |packfile .*(cannot be accessed|does not match|truncated|invalid|is far too short)"
     r"|index file .*(too small|corrupt|wrong|invalid)|unable to unpack .* header|garbage at end of loose object"
@@ -46,8 +44,8 @@ def meaning(subject: str, failed: GitFailed) -> RollbackError:
     """The error that says what a command which talked to the remote ran into; raise it `from` the failure."""
     text = failed.stderr
     said = _telling(text)
-    if DISK_FULL.search(text):
-        return StalledError(subject, "the disk that holds the clone is full or read-only", Reason.DISK_FULL)
+    if FULL.search(text):
+        return DiskFull(subject)
     if UNTRUSTED.search(text):
         return RepositoryUnusable(subject, f"the remote is not the one that we trust: {said}")
     if CREDENTIALS.search(text):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from gitops_rollback.adapters.git.disk import told
 from gitops_rollback.core.errors import RepositoryUnavailable
 
 POLL_SECONDS = 0.02
@@ -49,8 +50,9 @@ class FileLock:
             self._thread_lock.release()
 
     def _lock_file(self, until: float) -> BinaryIO:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("ab")
+        with told(self._subject):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._path.open("ab")
         pause = threading.Event()
         while True:
             try:

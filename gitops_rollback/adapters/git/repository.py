@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from gitops_rollback.adapters.git import history, objects
 from gitops_rollback.adapters.git.clone import REMOTE, Clone
 from gitops_rollback.adapters.git.commits import CommitWriter
+from gitops_rollback.adapters.git.disk import told
 from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.adapters.git.lock import FileLock
 from gitops_rollback.adapters.git.push import Pusher, require_updates
@@ -88,7 +89,7 @@ class GitConfigRepo:
         tips = self._clone.tips(self.branch, journal, control)
         if self.branch not in tips:
             raise RepositoryUnavailable(self.name, "the fetched branch cannot be read")
-        with self._seen_lock:
+        with self._seen_lock, told(self.name):
             self._compare_with_seen(tips[self.branch])
         return Heads(tips[self.branch], tips.get(journal), tips.get(control))
 
@@ -278,7 +279,7 @@ class GitConfigRepo:
             return PushResult(PushOutcome.REJECTED, refs, "this server cannot move several refs at once")
         for update in updates:
             if update.ref == HEADS + self.branch and result.refs[update.ref] is PushOutcome.LANDED:
-                with self._seen_lock:
+                with self._seen_lock, suppress(OSError):  # it has landed, whatever this disk can still take
                     self._remember(Seen(update.new, time.time()))
         return result
 

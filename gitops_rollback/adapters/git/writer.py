@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of
 from gitops_rollback.adapters.git.door import ERROR_OUTPUT_LIMIT, Git, end_group
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import RepositoryUnavailable
@@ -63,7 +64,8 @@ class ObjectWriter:
             process.stdin.write(f"{path}\n".encode())
             process.stdin.flush()
         except OSError as exc:  # git ended, or the temporary folder is full or gone
-            raise RepositoryUnavailable("git hash-object", f"cannot take a commit: {exc.strerror}") from exc
+            self._git.complain(str(exc.strerror))
+            raise meaning_of("git hash-object", exc) from exc
         return self._answer(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -92,6 +94,8 @@ class ObjectWriter:
                 if not chunk:
                     complaint = os.read(process.stderr.fileno(), ERROR_OUTPUT_LIMIT).decode("utf-8", "replace")
                     said = self._git.complain(complaint).strip() or "has ended"
+                    if FULL.search(said):
+                        raise DiskFull("git hash-object")
                     raise RepositoryUnavailable("git hash-object", f"the commit cannot be written: {said}")
                 answer += chunk
         sha = answer.decode("ascii", "replace").strip()
