@@ -52,7 +52,7 @@ COVERING = (
     Tale("races", "push-race", _at(Stage.ALARM, "before-reread", "after-reread", "before-send:2")
          + _at(Stage.FOLLOW, "after-send:2")),
     Tale("without-answers", "bad-release", _at(Stage.ALARM, "after-send:2"), answers_lost=3),
-    Tale("asks", "asks-first", _at(Stage.ALARM, "before-write:2", "after-write:2", "after-note")),
+    Tale("asks", "asks-first", _at(Stage.ALARM, "before-write:2", "after-note")),
     Tale("may-not-sync", "bad-release", _both(Stage.FOLLOW, "refresh"), rights=("get",)),
     Tale("two-at-once", "bad-release", _at(Stage.ALARM, "before-land", "before-send:2", "after-send:2")
          + _at(Stage.FOLLOW, "before-advance", "after-write:2"), replicas=2),
