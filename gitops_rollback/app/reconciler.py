@@ -39,7 +39,7 @@ from gitops_rollback.core.action import (
 from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Clock
+from gitops_rollback.ports import Clock, Heads
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Reconciler:
     ledger: Callable[[Iterable[RollbackRecord]], None]
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
+    _read: Heads | None = None  # what the newest fetch found
 
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
@@ -149,9 +150,13 @@ class Reconciler:
         return next_action(self._facts(sight, tick), tick.now)
 
     def _land(self, land: Land, look: Look, tick: Tick) -> None:
-        """A look that came late planned on the head of an earlier tick: that is decided anew before anything moves."""
+        """A look that came late planned on the head of an earlier tick: that is decided anew before anything moves.
+
+        So is what was decided before another application of this tick fetched again, and may have read a stop.
+        """
         again = partial(self._decide_anew, look.watched, tick)
-        decided = (land, look) if land.plan.reversal.base == tick.view.heads.branch else again()
+        as_read = tick.view.heads == self._read and land.plan.reversal.base == tick.view.heads.branch
+        decided = (land, look) if as_read else again()
         if decided is not None:
             Lander(self.executor, self.proposer, self.retries()).land(*decided, again)
 
@@ -206,6 +211,7 @@ class Reconciler:
     def see_now(self) -> View:
         """Fetch and read; whoever writes afterwards writes on top of this. Raises what the repository raises."""
         view = self.executor.see(self.viewer.look())
+        self._read = view.heads
         self.ledger(view.journal.records.values())
         return view
 

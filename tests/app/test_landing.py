@@ -8,8 +8,11 @@ from datetime import timedelta
 import pytest
 from app_world import MINUTE, START, TICK, Replica, World, running, ship
 
-from gitops_rollback.ports import PushResult, RefUpdate
+from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH
+from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
+from gitops_rollback.sandbox.people import People
 
+STOP = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {all: true}\n"
 LATER = START + 3 * MINUTE
 
 
@@ -103,3 +106,31 @@ def test_a_server_without_atomic_pushes_gets_the_entry_first_and_one_commit(
     world.metrics.mend("web", LATER)
     last = one.until(LATER, START + 10 * MINUTE)[-1]
     assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]
+
+
+def test_a_stop_that_one_application_has_read_holds_for_the_next_one_of_the_same_tick(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first push finds the branch locked; by then everything is paused, and the second is not even tried."""
+    running(world, "api", "web")
+    for name in ("api", "web"):
+        world.engine.deploy(name, ship(world, name, START - MINUTE), START)
+        world.metrics.break_from(name, START + MINUTE)
+    one = world.replica()
+    pushed: list[str] = []
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        if updates[0].ref != "refs/heads/main":
+            return real(updates)
+        if not pushed:
+            world.people.git("update-ref", f"refs/heads/{CONTROL_BRANCH}", world.head())
+            People(world.bare, CONTROL_BRANCH).push("Stop", {CONTROL_PATH: STOP}, LATER)
+        pushed.append(updates[0].new)
+        return PushResult(PushOutcome.LOCKED, {update.ref: PushOutcome.LOCKED for update in updates}, "locked")
+
+    real = one.repo.push
+    monkeypatch.setattr(one.repo, "push", push)
+    one.until(START, LATER)
+    assert len(pushed) == 1
+    held = {message.application for message in one.told.messages if message.event == "held"}
+    assert {name.rpartition("/")[2] for name in held} == {"api", "web"}
