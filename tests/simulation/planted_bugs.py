@@ -31,6 +31,7 @@ from gitops_rollback.core import guards, measurement, suspects, trigger
 from gitops_rollback.core.action import Land
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.guards.facts import allow
+from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.sync import Health
 from gitops_rollback.core.trigger import Baseline, BaselineLevel
@@ -146,6 +147,17 @@ def policy_read_at_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proposing.Proposer, "_within_policy", lambda self, look, found: found)
 
 
+def trailers_believed_on_any_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes our words into a commit is believed to have rolled back."""
+
+    def rolled_back(self: Any, look: Any, proposal: Any, seen: Any) -> str:
+        culprits = {suspect.commit.sha for suspect in proposal.attribution.suspects}
+        records, line = seen.journal.records.values(), self.repo.recent(seen.heads.branch, 200)
+        return rolled_back_before(look.name, look.bad_revision, culprits, self.repo.name, records, line)
+
+    monkeypatch.setattr(circumstances.Surroundings, "_rolled_back", rolled_back)
+
+
 def _blame_whatever_restores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the other defences: restored trees, budgets, known ground."""
     kept = tuple(
@@ -234,6 +246,7 @@ PLANTED: Mapping[str, Planted] = {
     "a-gap-completes-for": Planted(10, a_gap_completes_for, ("10",), "blind"),
     "no-baseline": Planted(12, no_baseline, ("11",), "blind"),
     "policy-read-at-the-head": Planted(13, policy_read_at_the_head, ("12", "14"), "people"),
+    "trailers-believed-on-any-commit": Planted(14, trailers_believed_on_any_commit, ("8",), "people"),
     "our-own-commit-as-a-suspect": Planted(15, our_own_commit_as_a_suspect, ("8",), "lies"),
     "no-quarantine": Planted(16, no_quarantine, ("9", "21", "8"), "people"),
     "verified-at-the-old-revision": Planted(17, verified_at_the_old_revision, ("14",), "lies"),

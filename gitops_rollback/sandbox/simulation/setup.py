@@ -148,7 +148,7 @@ def _blind(setup: Setup) -> None:
 
 def _people(setup: Setup) -> None:
     """Everybody who reverts, writes back, disarms and stops; all clocks are right."""
-    setup.actors = (setup.actors | {"reverter", "updater", "editor", "stopper"}) - {"clock", "forcer"}
+    setup.actors = (setup.actors | {"reverter", "updater", "editor", "stopper", "forger"}) - {"clock", "forcer"}
 
 
 def _lies(setup: Setup) -> None:
