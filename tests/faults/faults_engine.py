@@ -47,7 +47,19 @@ def answers_nonsense(folder: Path, seed: int) -> tuple[str, ...]:
             _answers(it, answer, "after the push")
             it.check(not it.live.telling.is_done("verified"), f"verified while Argo CD answered {answer[0]}")
         it.verified()
+        it.live.argocd.answer(*answers[0][1:])
+        it.until(lambda: bool(_pages_of_silence(it)), "it is paged once it lasts")
+        it.nothing_for(3 * MINUTE, "while Argo CD said nothing")
+        it.check(len(_pages_of_silence(it)) == 1, f"{len(_pages_of_silence(it))} pages for one silence")
+        it.live.argocd.reset()
+        it.until(
+            lambda: any("answers again" in str(line.get("msg")) for line in it.live.logged()), "its return is told"
+        )
     return tuple(it.broken)
+
+
+def _pages_of_silence(it: Scene) -> list[str]:
+    return [str(line["msg"]) for line in it.live.pages() if "cannot be asked" in str(line["msg"])]
 
 
 def _answers(it: Scene, answer: tuple[str, int, str, str], when: str) -> None:

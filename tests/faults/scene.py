@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ from typing import Any
 
 from live_world import Live
 
-from gitops_rollback.sandbox.git_server import RefChange
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import Vector
+from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
 from gitops_rollback.sandbox.telling import CONTROLLER
 from gitops_rollback.sandbox.world import REPOSITORY
 
@@ -37,7 +37,9 @@ class Scene:
     live: Live
     dice: random.Random
     broken: list[str] = field(default_factory=list)
-    rewritten: bool = False  # the scenario itself moves refs by force, so records may miss commits
+    rewritten: bool = False  # the scenario itself moves refs by force, so the history breaks promises
+    harmed: bool = False  # the process itself was, so an internal error is no surprise
+    secrets: list[str] = field(default_factory=list)  # must stand nowhere
 
     def check(self, holds: bool, sentence: str) -> None:
         """Remember `sentence` if it does not hold."""
@@ -111,43 +113,24 @@ def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = L
 
 
 def aftermath(scene: Scene) -> list[str]:
-    """What must hold whatever happened: only fast-forwards, nothing twice, commits and records one to one."""
-    live, people = scene.live, scene.live.people
+    """What must hold whatever happened: of the history by the judge from outside, and that nothing stumbled."""
+    live = scene.live
     broken = [f"the sandbox failed: {failure!r}" for failure in live.argocd.failures]
-    updates = live.world.git.updates(f"{REPOSITORY}.git")
-    broken += [f"not a fast-forward: {one}" for one in updates if not forward(people, one)]
-    commits = our_commits(people)
-    undone = [sha for commit in commits for sha in REVERTS.findall(live.message(commit))]
-    broken += [f"{sha} was reverted {count} times" for sha, count in Counter(undone).items() if count > 1]
-    landed = {one.new for one in updates if one.ref == MAIN}
+    landed = {one.new for one in live.world.git.updates(f"{REPOSITORY}.git") if one.ref == MAIN}
+    commits = our_commits(live.people)
     broken += [f"{sha} of ours came by no push" for sha in commits if sha not in landed]
     broken += [f"a push that is not ours: {sha}" for sha in landed if sha not in commits]
+    undone = [sha for commit in commits for sha in REVERTS.findall(live.message(commit))]
+    broken += [f"{sha} was reverted {count} times" for sha, count in Counter(undone).items() if count > 1]
     if not scene.rewritten:
-        broken += matched(live, commits)
-    broken += [f"a traceback: {line['event' if 'event' in line else 'msg']}" for line in crashes(live)]
-    return broken
-
-
-def matched(live: Live, commits: Sequence[str]) -> list[str]:
-    """Each commit of ours has one record, and each record that was pushed has its commit on the branch."""
-    steps = [step["commit"] for record in live.telling.records() for step in record["steps"] if step["pushedAt"]]
-    missing = [f"no record of our commit {sha}" for sha in commits if sha not in steps]
-    missing += [f"recorded, but not on the branch: {sha}" for sha in steps if sha not in commits]
-    return missing + [f"{sha} stands in {count} records" for sha, count in Counter(steps).items() if count > 1]
+        broken += check_history(live.world.bare, Known(secrets=scene.secrets, texts={"log": live.log.read_text()}))
+    stumbles = () if scene.harmed else crashes(live)
+    return broken + [f"stumbled: {line.get('msg')}" for line in stumbles]
 
 
 def crashes(live: Live) -> list[dict[str, Any]]:
     """What the controller itself calls an internal error."""
     return [line for line in live.logged() if "exception" in line or "InternalError" in str(line.get("reason"))]
-
-
-def forward(people: People, update: RefChange) -> bool:
-    """Nothing was lost by this update: a new branch, or a descendant."""
-    if not update.old.strip("0"):
-        return True
-    if not update.new.strip("0"):
-        return False
-    return people.git("merge-base", update.old, update.new, check=False) == update.old
 
 
 def our_commits(people: People) -> list[str]:

@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 from faults import Play, run_fault
 
-PARTS = ("engine", "metrics", "memory")
+PARTS = ("engine", "metrics", "disk", "memory", "names", "changes")
 AT_ONCE = 4
 SEED = 1
 
