@@ -77,7 +77,7 @@ class Runtime:
         self.parts.sources.close()
 
     def _loop(self, repository: Repository) -> RepositoryLoop:
-        opened = open_repository(self.parts.settings, repository)
+        opened = self._open(repository)
         self._opened.append(opened)
         repo, reconciler = opened.repo, self.reconciler(opened)
         reconciler.report = TickReport(repo.name, self.metrics)
@@ -95,6 +95,9 @@ class Runtime:
             lambda: self._patience(loop.interval),
         )
         return loop
+
+    def _open(self, repository: Repository) -> Opened:
+        return open_repository(self.parts.settings, repository)
 
     def reconciler(self, opened: Opened) -> Reconciler:
         """The parts of the way for one repository."""

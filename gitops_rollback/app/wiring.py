@@ -39,9 +39,9 @@ class Parts:
     notifier: Notifier
 
 
-def wire(settings: Settings) -> Parts:
-    """Raises: SettingsInvalid with what cannot be used."""
-    clock = clock_of(settings)
+def wire(settings: Settings, clock: Clock | None = None) -> Parts:
+    """`clock`: instead of the settings' one. Raises: SettingsInvalid with what cannot be used."""
+    clock = clock or clock_of(settings)
     return Parts(
         settings=settings,
         clock=clock,

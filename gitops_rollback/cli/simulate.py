@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import Any
 
 import click
 
-from gitops_rollback.sandbox.simulation.running import simulate, told
-from gitops_rollback.sandbox.simulation.setup import SCENARIOS
+from gitops_rollback.sandbox.simulation.running import Result, simulate, told
+from gitops_rollback.sandbox.simulation.setup import ACTORS, RACING, RATES, SCENARIOS, Smaller
+from gitops_rollback.sandbox.simulation.shrinking import FEWEST, shrunk
+
+PARTS = (*sorted(ACTORS), *sorted((*RATES, RACING)))
 
 
 @click.command("simulate")
@@ -18,25 +22,39 @@ from gitops_rollback.sandbox.simulation.setup import SCENARIOS
 @click.option("--scenario", default="all", show_default=True, type=click.Choice(sorted(SCENARIOS)), help="Which kind.")
 @click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1, 64), help="Processes; one for each core.")
 @click.option("--story", is_flag=True, help="Tell every world, not only those that broke a promise.")
-def command(seeds: int, start: int, scenario: str, jobs: int, story: bool) -> None:
+@click.option("--shrink", is_flag=True, help="Look for the smallest world that breaks the same promise, and tell that.")
+@click.option("--without", multiple=True, type=click.Choice(PARTS), help="Worlds without this actor or fault.")
+@click.option("--applications", type=click.IntRange(FEWEST), help="At most so many applications.")
+@click.option("--replicas", type=click.IntRange(1, 2), help="At most so many controllers.")
+@click.option("--minutes", type=click.IntRange(1), help="Faults and people stop after so many minutes at most.")
+def command(seeds: int, start: int, scenario: str, jobs: int, story: bool, shrink: bool, **less: Any) -> None:
     """Run the real controller in simulated worlds with faults, races and kills, and check its promises at each step.
 
     \b
     Examples:
       gitops-rollback simulate --seeds 1000
       gitops-rollback simulate --seeds 1 --from 42 --story
+      gitops-rollback simulate --seeds 1 --from 42 --shrink
+      gitops-rollback simulate --seeds 1 --from 42 --without kill --without editor --applications 2
     """
     began, broken, rollbacks, verified = time.monotonic(), 0, 0, 0
-    for result in simulate(seeds, start, scenario, jobs):
+    for result in simulate(seeds, start, scenario, jobs, _smaller(**less)):
         rollbacks, verified = rollbacks + result.rollbacks, verified + result.verified
-        if result.violations:
-            broken += 1
+        broken += bool(result.violations)
         if result.violations or story:
-            click.echo(told(result))
-            click.echo(f"trace {result.trace}\n")
+            _show(shrunk(result) if shrink else result)
     seconds = time.monotonic() - began
     click.echo(
         f"{seeds} seeds, {rollbacks} rollbacks, {verified} verified, {broken} worlds with a broken promise; "
         f"{seeds / seconds:.1f} seeds a second"
     )
     sys.exit(1 if broken else 0)
+
+
+def _smaller(without: tuple[str, ...], applications: int | None, replicas: int | None, minutes: int | None) -> Smaller:
+    return Smaller(frozenset(without), applications, replicas, minutes)
+
+
+def _show(result: Result) -> None:
+    click.echo(told(result))
+    click.echo(f"trace {result.trace}\n")

@@ -12,7 +12,8 @@ import ssl
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,9 +105,12 @@ class GitServer:
         self.read_only = False
         self.atomic = True
         self.before_push: Callable[[Path], None] | None = None
+        self.on_request: Callable[[Operation], None] | None = None  # on the thread that will answer
         self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
         self._faults: list[Fault] = []
+        self._under_way = 0
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._released = threading.Event()
         self._hooks = TemporaryDirectory(prefix="gitops-rollback-hooks-")
         self._write_hooks()
@@ -178,6 +182,23 @@ class GitServer:
             self._faults.clear()
         self._released.set()
 
+    def wait_until_idle(self, real_seconds: float) -> bool:
+        """Wait until every request that came has been dealt with; False if that takes longer."""
+        with self._ended:
+            return self._ended.wait_for(lambda: self._under_way == 0, real_seconds)
+
+    @contextmanager
+    def dealing(self) -> Iterator[None]:
+        """A request is under way."""
+        with self._ended:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._under_way -= 1
+                self._ended.notify_all()
+
     def _add(self, fault: Fault) -> None:
         with self._lock:
             self._faults.append(fault)
@@ -236,10 +257,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._handle()
+        with self.server.git_server.dealing():
+            self._handle()
 
     def do_POST(self) -> None:
-        self._handle()
+        with self.server.git_server.dealing():
+            self._handle()
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept in `GitServer.requests`, not printed."""
@@ -250,6 +273,8 @@ class _Handler(BaseHTTPRequestHandler):
         operation = self._operation()
         user, password = self._credentials()
         git_server.requests.append(Request(self.command, self.path, operation, user))
+        if git_server.on_request is not None:
+            git_server.on_request(operation)
         fault = git_server.take_fault(operation)
         if fault is not None and not fault.after and self._strike(fault):
             return

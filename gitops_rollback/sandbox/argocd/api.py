@@ -294,7 +294,7 @@ class Api:
                         raise ApiError(5, f'applications.argoproj.io "{key[1]}" not found')
                     if not refresh_pending(application):
                         return application
-                subscription.wake.wait(_REAL_SECONDS_PER_LOOK)
+                self.controller.scheduler.attend(subscription.wake, _REAL_SECONDS_PER_LOOK)
         finally:
             self.store.unsubscribe(subscription)
         raise ApiError(5, f'applications.argoproj.io "{key[1]}" not found')

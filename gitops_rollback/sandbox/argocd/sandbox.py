@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from gitops_rollback.sandbox.argocd.access import Access
@@ -86,6 +87,19 @@ class ArgoCdSandbox:
         """Serve, and let the controller work."""
         self._thread.start()
         self._controller.scheduler.start()
+
+    def start_stepped(self, pass_to: Callable[[datetime], None]) -> None:
+        """Serve; the controller works only in `step`, for a clock that stands until `pass_to` moves it."""
+        self._thread.start()
+        self._controller.scheduler.drive(pass_to)
+
+    def due(self) -> datetime | None:
+        """When the controller has something to do next; None if never."""
+        return self._controller.scheduler.due()
+
+    def step(self) -> bool:
+        """Let time pass to what is due next, and do that; False if there is nothing. Only after `start_stepped`."""
+        return self._controller.scheduler.step()
 
     def stop(self) -> None:
         """End streams and connections, and wait for the threads."""

@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.clock import SandboxClock
@@ -74,11 +74,46 @@ class Scheduler:
         self._order = itertools.count()
         self._stopped = False
         self._paused: datetime | None = None
+        self._pass_to: Callable[[datetime], None] | None = None
+        self._stepping = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="sandbox-argocd-controller", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
         self._thread.start()
+
+    def drive(self, pass_to: Callable[[datetime], None]) -> None:
+        """Instead of `start`: nothing happens but by `step`, and by who waits in `attend`.
+
+        `pass_to(moment)` lets the clock come to a moment, if it is not there yet.
+        """
+        self._pass_to = pass_to
+
+    def due(self) -> datetime | None:
+        """When the next step is due, which may be past; None if nothing is."""
+        with self._lock:
+            while self._queue and self._queue[0][2] != self._queue[0][3].turn:
+                heapq.heappop(self._queue)
+            return self._queue[0][0] if self._queue and self._paused is None else None
+
+    def step(self) -> bool:
+        """Let time pass to the next step, and do it on this thread; False if there is none. Only after `drive`."""
+        with self._stepping:
+            due = self.due()
+            if due is None or self._pass_to is None:
+                return False
+            self._pass_to(due)
+            task, moment = self._next()
+            if task is not None and moment is not None:
+                self.clock.enter(moment)
+                self._resume(task)
+                self.clock.leave()
+            return True
+
+    def attend(self, event: threading.Event, real_seconds: float) -> None:
+        """Wait for `event` a while. With a clock that stands, whoever waits lets the world go on."""
+        if self._pass_to is None or event.is_set() or not self.step():
+            event.wait(real_seconds)
 
     def stop(self) -> None:
         """Stop after the present step and wait for that."""

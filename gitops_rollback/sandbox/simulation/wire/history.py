@@ -25,9 +25,9 @@ class Known:
     """What the checker is told besides the repository.
 
     `committer` is part of our committer's name or address. `forced` are the new heads that a person forced on a branch.
-    `bad` are the commits that really did harm, `innocent` those that surely did none; None: nobody knows. `secrets`
-    must stand nowhere in the journal, in our messages and in `texts` (a name and what it holds). `settled`: nothing is
-    under way any more, so that every commit of ours has its record and every record has ended.
+    `bad` are the commits that really did harm; None: nobody knows. `secrets` must stand nowhere in the journal, in our
+    messages and in `texts` (a name and what it holds). `settled`: nothing is under way any more, so that every commit
+    of ours has its record and every record has ended.
     """
 
     committer: str = "gitops-rollback"
@@ -36,7 +36,6 @@ class Known:
     journal_bare: Path | None = None  # where the journal is kept elsewhere
     forced: Collection[str] = ()
     bad: Collection[str] | None = None
-    innocent: Collection[str] = ()
     secrets: Collection[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     settled: bool = True
@@ -179,11 +178,11 @@ class History:
                 yield f"(8) our {commit.sha[:12]} reverts our own {sha[:12]}"
 
     def blames(self) -> Iterator[str]:
-        """(6, 11) What we revert did harm, and was not one of those that surely did none."""
+        """(6, 11) Of what we revert something did harm: others may go with it, back to where all was well."""
         for commit in self.ours:
-            for sha in reverts_of(commit):
-                if sha in self.known.innocent or (self.known.bad is not None and sha not in self.known.bad):
-                    yield f"(11) our {commit.sha[:12]} reverts {sha[:12]}, which did no harm"
+            if self.known.bad is not None and not set(reverts_of(commit)) & set(self.known.bad):
+                reverts = ", ".join(sha[:12] for sha in reverts_of(commit))
+                yield f"(11) our {commit.sha[:12]} reverts {reverts}, which did no harm"
 
     def one_to_one(self) -> Iterator[str]:
         """(19) Every commit of ours has its record, and what a record calls pushed is on the branch."""

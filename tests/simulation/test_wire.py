@@ -1,0 +1,84 @@
+"""Worlds on the wire: real git, real HTTP, the real adapters. The controller keeps its promises there, too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gitops_rollback.adapters.git import push
+from gitops_rollback.app import circumstances
+from gitops_rollback.cli.simulate import command
+from gitops_rollback.sandbox.simulation.running import told
+from gitops_rollback.sandbox.simulation.wire.running import run, simulate
+from gitops_rollback.sandbox.simulation.wire.setup import Setup, setup_of
+
+TWO = Setup(names=("web", "api"), busy=200.0, lasts=900.0)
+
+
+def test_ten_worlds_break_no_promise() -> None:
+    results = list(simulate(10, jobs=min(2, os.cpu_count() or 1)))
+    assert not [told(result) for result in results if result.violations]
+    assert sum(result.rollbacks for result in results) > 5  # worlds in which nothing happens prove nothing
+    assert sum(result.verified for result in results) > 2
+    told_of = "\n".join(line for result in results for line in result.story)
+    for happened in (
+        "git            trouble",
+        "engine         trouble",
+        "metrics        trouble",
+        "dies in the middle",
+    ):
+        assert happened in told_of
+
+
+def test_a_seed_tells_the_same_story_again() -> None:
+    setup = replace(setup_of(9), lasts=660.0)
+    one, other = run(9, setup), run(9, setup)
+    assert one.rollbacks
+    assert "dies" in "".join(one.story)
+    assert one.story == other.story
+    assert one.trace == other.trace
+
+
+def a_push_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was landed since the last look is overwritten."""
+    real = push.send
+
+    def send(git: Any, remote: str, updates: Any, *rest: Any) -> Any:
+        return real(git, remote, [replace(update, new=f"+{update.new}") for update in updates], *rest)
+
+    monkeypatch.setattr(push, "send", send)
+
+
+def no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No door of the stop switch stops anything."""
+    monkeypatch.setattr(circumstances, "stopped", lambda *_: None)
+
+
+PLANTED: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Setup, int, str]] = {
+    "force": (a_push_by_force, replace(TWO, racing=1.0), 1, "(1) "),
+    "no-stop": (no_stop, replace(TWO, people=frozenset({"stopper"})), 2, "(13) "),
+}
+
+
+@pytest.mark.parametrize(("patch", "setup", "seed", "promise"), PLANTED.values(), ids=PLANTED)
+def test_a_planted_fault_is_found(
+    monkeypatch: pytest.MonkeyPatch, patch: Callable[[pytest.MonkeyPatch], None], setup: Setup, seed: int, promise: str
+) -> None:
+    assert not run(seed, setup).violations
+    patch(monkeypatch)
+    broken = [f"{one.promise} {one.text}" for one in run(seed, setup).violations]
+    assert [text for text in broken if promise in text], broken
+
+
+def test_the_command_runs_worlds_on_the_wire() -> None:
+    result = CliRunner().invoke(command, ["--mode", "wire", "--seeds", "1", "--from", "8", "--story"])
+    assert result.exit_code == 0
+    assert "1 seeds" in result.output
+    assert "simulate --mode wire --seeds 1 --from 8" in result.output
+    refused = CliRunner().invoke(command, ["--mode", "wire", "--scenario", "race"])
+    assert refused.exit_code == 2
