@@ -63,12 +63,17 @@ class PolicyStore:
         self.directory = directory
         self._bounds = tuple(bounds)
         self._cached: OrderedDict[str, tuple[PolicySet, TargetIndex]] = OrderedDict()
+        self._newest: tuple[str, PolicySet, PolicySet] | None = None  # what `at` was asked last, and its answer
         self._lock = threading.Lock()
 
     def at(self, revision: str) -> PolicySet:
         """All policies at `revision`; an absent directory or unknown revision holds none."""
+        known = self._newest
         found, _ = self._read(revision)
-        return replace(found, policies=tuple(replace(policy, revision=revision) for policy in found.policies))
+        if known is None or known[0] != revision or known[1] is not found:
+            policies = tuple(replace(policy, revision=revision) for policy in found.policies)
+            self._newest = known = revision, found, replace(found, policies=policies)
+        return known[2]
 
     def _read(self, revision: str) -> tuple[PolicySet, TargetIndex]:
         try:
@@ -114,7 +119,7 @@ class PolicyStore:
 
     def said(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """As `naming`, without where and when it was said: equal answers judge alike."""
-        found = self.naming(revision, application)
+        found = self._read(revision)[1].naming(application)
         return (replace(found[0], revision="", path=""), found[1]) if found else None
 
     def _load(self, revision: str) -> PolicySet:

@@ -144,7 +144,10 @@ def _record_of(operation: Operation) -> DeploymentRecord:
 
 def _chained(records: Sequence[DeploymentRecord]) -> tuple[DeploymentRecord, ...]:
     starts = [record.started_at for record in records[1:]]
-    return tuple(replace(one, replaced_at=end) for one, end in zip(records, [*starts, None], strict=False))
+    return tuple(
+        one if one.replaced_at == end else replace(one, replaced_at=end)
+        for one, end in zip(records, [*starts, None], strict=False)
+    )
 
 
 def _key(record: DeploymentRecord) -> tuple[tuple[str, ...], datetime]:

@@ -91,6 +91,8 @@ def _target(target: Target, head: Target) -> Target:
 
 def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
     """The trigger as the later and weaker of both; None if nothing is left that fires it."""
+    if trigger == head and (trigger.states or trigger.type != "health"):
+        return trigger
     states = tuple(state for state in trigger.states if state in head.states)
     if trigger.type == "health" and not states:
         return None
@@ -123,6 +125,8 @@ def _measured(trigger: Trigger) -> tuple[object, ...]:
 
 
 def _timing(timing: Timing, head: Timing) -> Timing:
+    if timing == head:
+        return timing
     return replace(
         timing,
         window=min(timing.window, head.window),
@@ -132,6 +136,8 @@ def _timing(timing: Timing, head: Timing) -> Timing:
 
 
 def _delivery(delivery: Delivery, head: Delivery) -> Delivery:
+    if delivery == head:
+        return delivery
     return replace(delivery, mode=max(delivery.mode, head.mode, key=MODES.index))
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import yaml
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 48
 MAX_NODES = 200_000
+REMEMBERED_FILES, REMEMBERED_CHARACTERS = 1000, 8192
 
 Value = str | None | tuple["Value", ...] | dict[str, "Value"]
 
@@ -37,6 +39,16 @@ def documents(content: bytes | str) -> tuple[Value, ...] | None:
     text = _text(content)
     if text is None or "{{" in text:
         return None
+    return _documents_once(text) if len(text) <= REMEMBERED_CHARACTERS else _documents(text)
+
+
+@lru_cache(maxsize=REMEMBERED_FILES)
+def _documents_once(text: str) -> tuple[Value, ...] | None:
+    """Rules ask one after the other about the same few files, at each tick. Nobody changes what they are given."""
+    return _documents(text)
+
+
+def _documents(text: str) -> tuple[Value, ...] | None:
     try:
         return tuple(_read(text))
     except (_Unread, yaml.YAMLError):

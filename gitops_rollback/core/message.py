@@ -119,8 +119,10 @@ def _value(foreign: str) -> str:
 
 def _harmless(foreign: str) -> str:
     text = _ESCAPES.sub("", foreign[:READ_CHARACTERS])
-    text = "".join(" " if char in _BREAKS else char for char in text)
-    text = "".join("\N{REPLACEMENT CHARACTER}" if _is_surrogate(char) else char for char in text if not _hidden(char))
+    if not text.isprintable():
+        text = "".join(" " if char in _BREAKS else char for char in text)
+        kept = (char for char in text if not _hidden(char))
+        text = "".join("\N{REPLACEMENT CHARACTER}" if _is_surrogate(char) else char for char in kept)
     text = _MENTION.sub("(at)", text)
     text = _SLACK.sub("(", text)
     text = _LINK.sub("] (", text)

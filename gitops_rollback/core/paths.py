@@ -12,6 +12,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gitops_rollback.core.sync import Source
 
@@ -57,6 +58,7 @@ HOUSEKEEPING_FILES = frozenset(
 )
 
 
+@lru_cache(maxsize=1 << 14)
 def matches(pattern: str, path: str) -> bool:
     """True if `pattern` names `path`, by the rules above."""
     below = pattern.endswith("/")
@@ -135,6 +137,7 @@ def _value_file(name: str, source: Source, ours: bool, refs: dict[str, int], ind
     return _inside(joined) or None
 
 
+@lru_cache(maxsize=4096)
 def _inside(pattern: str) -> str | None:
     """Normalised, without leading or trailing slashes; None if it leaves the repository."""
     cleaned = posixpath.normpath("/".join(part for part in pattern.split("/") if part not in ("", ".")) or ".")

@@ -6,6 +6,7 @@ Source: git-fetch(1), "GIT URLS": `scheme://[user@]host[:port]/path` and `[user@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)(?::\d*)?(?P<path>/.*)?"
@@ -28,6 +29,7 @@ def path_equal(one: str, other: str) -> bool:
     return bool(path) and path == _host_and_path(other)[1]
 
 
+@lru_cache(maxsize=1024)
 def _host_and_path(url: str) -> tuple[str, str]:
     text = url.strip().lower()
     match = _URL.fullmatch(text) or _SCP.fullmatch(text)

@@ -136,8 +136,12 @@ def _event_faults(event: yaml.Event, path: str) -> Iterator[Fault]:
         yield _fault(event, path, "anchors are not allowed", "write the value out where it is needed")
     if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
         yield _fault(event, path, "tags (`!`) are not allowed", "remove the tag; quote a text that starts with `!`")
-    if isinstance(event, yaml.ScalarEvent) and any(_unreadable(char) for char in event.value):
+    if isinstance(event, yaml.ScalarEvent) and _has_unreadable(event.value):
         yield _fault(event, path, "a text holds a control character", "remove the escape")
+
+
+def _has_unreadable(text: str) -> bool:
+    return not text.isprintable() and any(_unreadable(char) for char in text)
 
 
 def _unreadable(char: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from gitops_rollback.adapters.policies.reader import ReadPolicy, read_policy
@@ -18,6 +19,7 @@ from gitops_rollback.core.policy import ApplicationRef, Policy, Target
 from gitops_rollback.core.written import MAX_BYTES, Mark
 
 MAX_FILES = 1000
+REMEMBERED_FILES, REMEMBERED_BYTES = 2 * MAX_FILES, 8192  # 16 MB of texts at most
 SUFFIXES = (".yaml", ".yml")
 MODES = {
     "120000": ("a symbolic link", "commit the file itself"),
@@ -97,7 +99,17 @@ def _read(file: PolicyFile, revision: str, twins: frozenset[str]) -> ReadPolicy:
         return refused(f"the policy is {what}, not a plain file", fix)
     if file.text is None:
         return refused(f"the file has more than {MAX_BYTES} bytes", "split the policy into several")
-    return read_policy(file.text, file.path, revision)
+    if len(file.text) > REMEMBERED_BYTES:
+        return read_policy(file.text, file.path, revision)
+    found = _read_once(file.text, file.path)
+    policy = replace(found.policy, revision=revision) if found.policy is not None else None
+    return replace(found, policy=policy)
+
+
+@lru_cache(maxsize=REMEMBERED_FILES)
+def _read_once(text: bytes, path: str) -> ReadPolicy:
+    """One change of one file must not make a thousand others be parsed again."""
+    return read_policy(text, path, "")
 
 
 def _case_twins(files: Sequence[PolicyFile]) -> frozenset[str]:
