@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import structlog
 
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.reconciler import Reconciler, Tick
-from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.errors import Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Clock, Engine
 
@@ -21,6 +22,8 @@ DEFAULT_INTERVAL = timedelta(seconds=15)
 WAIT_SLICE_SECONDS = 1.0
 SHORTEST_WAKE_SECONDS = 0.25
 LONGEST_BACKOFF = 8
+LONGEST_RETRY_AFTER_SECONDS = 900.0
+LONGEST_SILENCE = timedelta(minutes=10)  # of a repository that cannot be read; then a person is told
 log = structlog.get_logger()
 
 
@@ -34,9 +37,12 @@ class RepositoryLoop:
     health: Health
     failed: Callable[[str, RollbackError], None]
     interval: timedelta = DEFAULT_INTERVAL
+    draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
     _following: bool = False
     _failures: int = 0
+    _failing_since: datetime | None = None
+    _not_before: float = 0.0  # monotonic seconds: the remote asked to be left alone until then
 
     def wake(self) -> None:
         """An application may have changed: look sooner if a rollback is under way."""
@@ -62,18 +68,29 @@ class RepositoryLoop:
         except RollbackError as error:
             self._failures += 1
             self.health.report(self.name, False, f"{error.reason.value}: {error.message}")
-            self.failed(self.name, error)
+            self.failed(self.name, self._after(error))
             return
         except Exception:
             self._failures += 1
             self.health.report(self.name, False, "InternalError: see the log")
             log.exception("a tick failed", repo=self.name)
             return
-        self._failures = 0
+        self._failures, self._failing_since = 0, None
         self._following = any(sight.progress is not None for sight in tick.sights)
         timings = [watched.policy.timing.interval for watched in tick.listing.watched]
         self.interval = min(timings, default=DEFAULT_INTERVAL)
         self._report(tick)
+
+    def _after(self, error: RollbackError) -> RollbackError:
+        """Keep what the remote asks for. An error that has lasted too long for a passing one is a person's matter."""
+        now = self.clock.now()
+        since = self._failing_since = self._failing_since or now
+        if isinstance(error, RepositoryUnavailable):
+            self._not_before = time.monotonic() + min(error.retry_after, LONGEST_RETRY_AFTER_SECONDS)
+        if isinstance(error, StalledError) or now - since < LONGEST_SILENCE:
+            return error
+        minutes = (now - since) // timedelta(minutes=1)
+        return StalledError(error.subject, f"for {minutes} minutes now: {error.message}", error.reason)
 
     def _report(self, tick: Tick) -> None:
         view, listing = tick.view, tick.listing
@@ -90,10 +107,15 @@ class RepositoryLoop:
                 self.health.report(f"engine {problem.subject} listing", False, problem.message)
 
     def _wait(self, stop: threading.Event) -> None:
-        """Until the next multiple of the interval, or a hint while a rollback is under way; longer after failures."""
+        """Until the next multiple of the interval, or a hint while a rollback is under way.
+
+        After failures longer, by up to an interval more, so that what failed together does not come back together.
+        """
         steps = min(2**self._failures, LONGEST_BACKOFF) if self._failures else 1
         due = aligned(self.clock.now(), self.interval) + self.interval * steps
-        end = time.monotonic() + self.clock.real_seconds(due - self.clock.now())
+        if self._failures:
+            due += self.interval * self.draw(0.0, 1.0)
+        end = max(time.monotonic() + self.clock.real_seconds(due - self.clock.now()), self._not_before)
         earliest = time.monotonic() + SHORTEST_WAKE_SECONDS
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             self.health.turned(self.name)

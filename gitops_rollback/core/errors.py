@@ -157,9 +157,13 @@ class QueryInvalid(StalledError):
 
 
 class RepositoryUnavailable(TransientError):
-    """The git remote did not answer in time, or the clone is unusable for now."""
+    """The git remote did not answer in time, or the clone is unusable for now.
+
+    `retry_after`: how many seconds the remote asks to be left alone; 0 if it does not say.
+    """
 
     reason = Reason.REPOSITORY_UNAVAILABLE
+    retry_after = 0.0
 
 
 class ObjectMissing(StalledError):

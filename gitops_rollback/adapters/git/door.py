@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 import git
 
+from gitops_rollback.adapters.git import headers
 from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of, told
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
 
@@ -78,9 +79,10 @@ class GitResult:
 class GitFailed(RepositoryUnavailable):
     """A git command ended with a code that its caller did not expect; a negative one is the signal that ended it."""
 
-    def __init__(self, subject: str, code: int, stderr: str) -> None:
+    def __init__(self, subject: str, code: int, stderr: str, retry_after: float = 0.0) -> None:
         last = stderr.strip().splitlines()[-1] if stderr.strip() else "no message"
         super().__init__(subject, f"exit code {code}: {last}")
+        self.retry_after = retry_after
         self.code = code
         self.stderr = stderr
 
@@ -136,16 +138,17 @@ class Git:
         """
         subject = f"git {args[0]}"
         try:
-            with _input_file(stdin) as source:
-                process = self.open(*args, stdin=source)
+            with _input_file(stdin) as source, headers.recorded() as heard:
+                process = self.open(*args, stdin=source, more=heard.environment)
                 code, stdout, raw = _finish(process, subject, deadline, limit)
+                retry_after = heard.retry_after() if code else 0.0
         except OSError as exc:
             self.complain(str(exc.strerror))
             raise meaning_of(subject, exc) from exc
         stderr = raw.decode("utf-8", "replace")
         if code not in ok:
             complaint = self.complain(stderr)
-            raise DiskFull(subject) if FULL.search(complaint) else GitFailed(subject, code, complaint)
+            raise DiskFull(subject) if FULL.search(complaint) else GitFailed(subject, code, complaint, retry_after)
         return GitResult(code, stdout, self.redact(stderr))
 
     def text(
@@ -159,13 +162,18 @@ class Git:
         """The output of `run` as text without outer white space; bytes that are not UTF-8 are surrogate-escaped."""
         return self.run(*args, stdin=stdin, deadline=deadline, ok=ok, limit=limit).stdout.decode(*LOSSLESS).strip()
 
-    def open(self, *args: str, stdin: BinaryIO | int | None = None) -> subprocess.Popen[bytes]:
+    def open(
+        self, *args: str, stdin: BinaryIO | int | None = None, more: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start `git <args>` in its own process group; the caller reads it and ends it with `end_group`.
+
+        `more` is added to the environment.
 
         Raises: RepositoryUnusable if git is missing or too old.
         """
         require_git()
-        return _start([f"--git-dir={self.git_dir}", *self._prefix, *args], self.git_dir, self.environment, stdin)
+        environment = {**self.environment, **(more or {})}
+        return _start([f"--git-dir={self.git_dir}", *self._prefix, *args], self.git_dir, environment, stdin)
 
     def complain(self, stderr: str) -> str:
         """Tell `on_complaint` what a failed command wrote; returns it redacted."""

@@ -54,7 +54,9 @@ def meaning(subject: str, failed: GitFailed) -> RollbackError:
         return RepositoryUnusable(subject, f"there is no such repository, or we may not see it: {said}")
     if REDIRECT.search(text):
         return RepositoryUnusable(subject, "the remote redirects to another address: put that one into the settings")
-    return RepositoryUnavailable(subject, f"the remote did not answer as git expects: {said}")
+    unavailable = RepositoryUnavailable(subject, f"the remote did not answer as git expects: {said}")
+    unavailable.retry_after = failed.retry_after
+    return unavailable
 
 
 def is_corrupt(complaint: str) -> bool:
