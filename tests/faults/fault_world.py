@@ -12,7 +12,7 @@ there. The sandbox's parts themselves and the people talk past the proxies.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from live_world import Live
 from proxy import FaultProxy
 
+from gitops_rollback.sandbox.simulation.wire.gitlog import keep_reflogs
 from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
 
 MAIN = "refs/heads/main"
@@ -42,11 +43,13 @@ class FaultWorld(Live):
     """`links` are there once the world has started."""
 
     links: Links
+    git_door = ""  # another address of the config repository for the git link to lead to: TLS, SSH
 
     def start_world(self) -> None:
+        keep_reflogs(self.world.bare)
         super().start_world()
         git, argocd, prometheus = self.world.url, self.argocd.url, self.world.prometheus.url
-        self.links = Links(FaultProxy(git), FaultProxy(argocd), FaultProxy(prometheus))
+        self.links = Links(FaultProxy(self.git_door or git), FaultProxy(argocd), FaultProxy(prometheus))
         self.more_environment |= {
             "GITOPS_ROLLBACK_REPO": self.links.git.url,
             "GITOPS_ROLLBACK_REPO_ALIAS": git,  # what the engine calls it
@@ -68,10 +71,16 @@ class FaultWorld(Live):
 
 
 @contextmanager
-def fault_world(folder: Path, controller: bool = True, **words: Any) -> Iterator[FaultWorld]:
-    """A started world, with a running controller unless told otherwise; `words` are those of `Live`."""
+def fault_world(
+    folder: Path, controller: bool = True, prepare: Callable[[FaultWorld], None] = lambda _world: None, **words: Any
+) -> Iterator[FaultWorld]:
+    """A started world, with a running controller unless told otherwise; `words` are those of `Live`.
+
+    `prepare` comes before the start: credentials of the git server, `git_door`, `more_environment`.
+    """
     world = FaultWorld(folder, **words)
     try:
+        prepare(world)
         world.start_world()
         if controller:
             world.start_controller()

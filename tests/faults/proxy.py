@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -100,6 +100,11 @@ def duplicate() -> Verb:
     return Verb("duplicate")
 
 
+def elsewhere(path: str, other: str) -> Verb:
+    """The same server is asked for the path `other` instead of `path`: a mirror, an old copy."""
+    return Verb("elsewhere", reply=f"{path} {other}".encode())
+
+
 def status(code: int, headers: Mapping[str, str] | None = None, body: bytes = b"fault\n", after: bool = False) -> Verb:
     """The client hears this instead; `after` the server has done its work all the same."""
     lines = {"Content-Type": "text/plain", "Content-Length": str(len(body)), "Connection": "close", **(headers or {})}
@@ -147,7 +152,7 @@ class FaultProxy:
         assert parts.hostname is not None
         self.target = (parts.hostname, parts.port or 80)
         self.seen: deque[Exchange] = deque(maxlen=KEPT)
-        self._scheme, self._path = parts.scheme, parts.path
+        self._parts = parts
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
@@ -162,7 +167,9 @@ class FaultProxy:
     @property
     def url(self) -> str:
         """As the target's, with our port; host:port where that had no scheme."""
-        return f"{self._scheme}://127.0.0.1:{self.port}{self._path}" if self._scheme else f"127.0.0.1:{self.port}"
+        user = f"{self._parts.username}@" if self._parts.username else ""
+        place = f"{user}127.0.0.1:{self.port}{self._parts.path}"
+        return f"{self._parts.scheme}://{place}" if self._parts.scheme else place
 
     def strike(self, verb: Verb, when: Condition = every, times: int | None = None, open_too: bool = False) -> Fault:
         """From now on. With `open_too`, exchanges that are under way are met as well (a stream, a slow answer)."""
@@ -241,7 +248,7 @@ class _Link:
     def __init__(self, proxy: FaultProxy, client: socket.socket, server: socket.socket) -> None:
         self.proxy, self.client, self.server = proxy, client, server
         self.fault: Fault | None = None
-        self.exchange: Exchange | None = None
+        self.exchange = Exchange()  # the one under way
         self.passed = 0  # bytes of the reply
         self._input = client.makefile("rb")
         self._lock = threading.Lock()
@@ -281,7 +288,7 @@ class _Link:
         while (exchange := read_request(self._input)) is not None:
             if not self._begin(exchange):
                 break
-            self.server.sendall(exchange.head + exchange.body)
+            self.server.sendall(self.exchange.head + self.exchange.body)
         return True
 
     def _pass_bytes(self) -> bool:
@@ -302,6 +309,8 @@ class _Link:
             return True
         if fault.verb.name == "duplicate":
             self._send_alone(exchange)
+        elif fault.verb.name == "elsewhere":
+            self.exchange = replace(exchange, head=exchange.head.replace(*fault.verb.reply.split(b" "), 1))
         if not fault.verb.instead:
             return True
         if fault.verb.name == "hold":
@@ -310,7 +319,7 @@ class _Link:
         return False
 
     def _wait_if_held(self) -> None:
-        late = self.proxy.join_late(self.exchange) if self.exchange else None
+        late = self.proxy.join_late(self.exchange)
         if late is not None and late.verb.name == "hold":
             late.over.wait()
             raise OSError("the link was down")
@@ -325,7 +334,7 @@ class _Link:
 
     def _replies(self) -> bool:
         while chunk := self.server.recv(CHUNK):
-            fault = self.fault or (self.proxy.join_late(self.exchange) if self.exchange else None)
+            fault = self.fault or self.proxy.join_late(self.exchange)
             if fault is None:
                 self.client.sendall(chunk)
             else:

@@ -22,6 +22,7 @@ from proxy import (
     delay,
     drop_after,
     duplicate,
+    elsewhere,
     posts_to,
     refuse,
     silent_reply,
@@ -181,6 +182,13 @@ def test_a_request_comes_twice(link: Link) -> None:
     link.proxy.strike(duplicate(), times=1)
     assert link.ask(body=b"work") == TEXT
     assert link.heard == [("/a", b"work")] * 2
+
+
+def test_a_request_goes_elsewhere(link: Link) -> None:
+    link.proxy.strike(elsewhere("/a", "/old"), asks_for("/a"))
+    assert link.ask("/a/x", b"work") == TEXT
+    assert link.ask("/b") == TEXT
+    assert link.heard == [("/old/x", b"work"), ("/b", b"")]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["instead", "after"])
