@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -27,7 +28,7 @@ PARTS = (*sorted(ACTORS), *sorted((*RATES, RACING)))
 @click.option("--applications", type=click.IntRange(FEWEST), help="At most so many applications.")
 @click.option("--replicas", type=click.IntRange(1, 2), help="At most so many controllers.")
 @click.option("--minutes", type=click.IntRange(1), help="Faults and people stop after so many minutes at most.")
-def command(seeds: int, start: int, scenario: str, jobs: int, story: bool, shrink: bool, **less: Any) -> None:
+def command(seeds: int, start: int, jobs: int, story: bool, shrink: bool, **which: Any) -> None:
     """Run the real controller in simulated worlds with faults, races and kills, and check its promises at each step.
 
     \b
@@ -38,7 +39,7 @@ def command(seeds: int, start: int, scenario: str, jobs: int, story: bool, shrin
       gitops-rollback simulate --seeds 1 --from 42 --without kill --without editor --applications 2
     """
     began, broken, rollbacks, verified = time.monotonic(), 0, 0, 0
-    for result in simulate(seeds, start, scenario, jobs, _smaller(**less)):
+    for result in _results(range(start, start + seeds), jobs, **which):
         rollbacks, verified = rollbacks + result.rollbacks, verified + result.verified
         broken += bool(result.violations)
         if result.violations or story:
@@ -51,8 +52,9 @@ def command(seeds: int, start: int, scenario: str, jobs: int, story: bool, shrin
     sys.exit(1 if broken else 0)
 
 
-def _smaller(without: tuple[str, ...], applications: int | None, replicas: int | None, minutes: int | None) -> Smaller:
-    return Smaller(frozenset(without), applications, replicas, minutes)
+def _results(numbers: range, jobs: int, scenario: str, without: tuple[str, ...], **most: Any) -> Iterator[Result]:
+    smaller = Smaller(frozenset(without), **most)
+    return simulate(len(numbers), numbers.start, scenario, jobs, smaller)
 
 
 def _show(result: Result) -> None:

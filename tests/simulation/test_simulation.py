@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from planted_bugs import PLANTED
 
+from gitops_rollback.app import reconciler
+from gitops_rollback.app.workers import SideBySide
+from gitops_rollback.sandbox.simulation.determinism import NotDeterministic
 from gitops_rollback.sandbox.simulation.promises import PROMISES
 from gitops_rollback.sandbox.simulation.running import run, simulate, told
+from gitops_rollback.sandbox.simulation.schedule import START, Lock, Schedule
 from gitops_rollback.sandbox.simulation.setup import SCENARIOS
+from gitops_rollback.sandbox.simulation.shrinking import shrunk
 
-TRACES = "from gitops_rollback.sandbox.simulation.running import run; print(*(run(seed).trace for seed in range(6)))"
+ROOT = Path(__file__).parents[2]
+TOLD_AGAIN = 8
+TRACES = f"""
+import sys
+from gitops_rollback.sandbox.simulation.running import run
+print(*(run(seed, sys.argv[1]).trace for seed in range({TOLD_AGAIN})))
+"""
 DESIGN = {str(number) for number in range(1, 22)}
 
 # Worlds in which something went wrong once: (scenario, seed) -> what it was.
@@ -41,18 +60,97 @@ def test_what_went_wrong_once_stays_right(scenario: str, seed: int) -> None:
     assert not result.violations, told(result)
 
 
-def test_a_seed_tells_the_same_story_whatever_the_order_of_sets_is() -> None:
-    traces = [_traces(hash_seed) for hash_seed in ("1", "4242")]
-    assert traces[0] == traces[1]
-    assert len(set(traces[0])) == 6
+@pytest.mark.parametrize("scenario", ["all", "zombie"])
+def test_a_seed_tells_the_same_story_whatever_the_order_of_sets_and_the_python(scenario: str) -> None:
+    runs = [_traces(scenario, hash_seed, python) for hash_seed, python in [("1", sys.executable), *_others()]]
+    traces = [done.communicate(timeout=300)[0].split() for done in runs]
+    assert all(done.returncode == 0 for done in runs)
+    assert all(one == traces[0] for one in traces)
+    assert len(set(traces[0])) == TOLD_AGAIN
 
 
-def _traces(hash_seed: str) -> list[str]:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    done = subprocess.run(
-        [sys.executable, "-c", TRACES], env=environment, capture_output=True, text=True, check=True, timeout=300
-    )
-    return done.stdout.split()
+def _traces(scenario: str, hash_seed: str, python: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([python, "-c", TRACES, scenario], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def _others() -> Iterator[tuple[str, str]]:
+    """Another order of sets, and each other Python on the path, or named in the environment, that has what we need."""
+    yield "4242", sys.executable
+    named = os.environ.get("GITOPS_ROLLBACK_PYTHONS", "").split(os.pathsep)
+    found = (shutil.which(name) for name in (*filter(None, named), "python3.12", "python3.13", "python3.14"))
+    for python in dict.fromkeys(filter(None, found)):
+        needs = [python, "-c", "import gitops_rollback.sandbox.simulation.running"]
+        if subprocess.run(needs, cwd=ROOT, capture_output=True, timeout=60).returncode == 0:
+            yield "7", python
+
+
+def test_nothing_of_the_product_asks_the_real_world_within_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_threads = reconciler.Reconciler.tick
+
+    def tick(self: Any, now: Any) -> Any:
+        self.side_by_side = SideBySide[Any, Any](str, lambda *_: None, lambda: 1.0)
+        return real_threads(self, now)
+
+    monkeypatch.setattr(reconciler.Reconciler, "tick", tick)
+    with pytest.raises(NotDeterministic, match=r"Thread.start|time.monotonic"):
+        run(0)
+    began = time.monotonic()  # the doors are open again
+    assert began <= time.monotonic()
+
+
+def test_a_kill_leaves_nothing_of_its_process_behind() -> None:
+    schedule, done = Schedule(Random(1)), []
+    process = schedule.process()
+
+    def waits(name: str) -> None:
+        try:
+            schedule.sleep(60)
+        finally:
+            done.append(name)
+            schedule.sleep(1)  # a dead process does nothing more
+            done.append("never")
+
+    strands = [process.begin(partial(waits, name)) for name in ("one", "two")]
+    schedule.after(5, process.kill)
+    schedule.run_until(START + timedelta(seconds=10))
+    schedule.close()
+    assert sorted(done) == ["one", "two"]
+    assert all(strand.dead for strand in strands)
+
+
+def test_who_waits_for_a_lock_lets_others_go_on() -> None:
+    schedule, done = Schedule(Random(1)), []
+    process, lock = schedule.process(), Lock(schedule)
+
+    def holds(name: str) -> None:
+        with lock, lock:
+            done.append(f"{name} in")
+            schedule.sleep(5)
+            done.append(f"{name} out")
+
+    for name in ("a", "b"):
+        process.begin(partial(holds, name))
+    process.begin(lambda: done.append("c"))
+    schedule.run_until(START + timedelta(seconds=20))
+    schedule.close()
+    assert done.index("c") < 3
+    first = done[0][0] if done[0] != "c" else done[1][0]
+    second = "b" if first == "a" else "a"
+    assert [word for word in done if word != "c"] == [
+        f"{first} in", f"{first} out", f"{second} in", f"{second} out",
+    ]  # fmt: skip
+
+
+def test_a_broken_promise_is_shown_in_a_smaller_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    PLANTED["one-bad-policy-stops-the-loop"].patch(monkeypatch)
+    result = shrunk(run(3, "people"))
+    assert result.violations[0].promise.startswith("17 ")
+    assert result.smaller.applications == 2
+    assert {"reverter", "updater", "editor", "stopper"} <= result.smaller.without
+    assert result.again.endswith(result.smaller.flags)
+    again = run(result.seed, result.scenario, result.smaller)
+    assert again.trace == result.trace
 
 
 def test_a_broken_promise_is_told_with_its_story_and_the_command_to_see_it_again(

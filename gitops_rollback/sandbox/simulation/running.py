@@ -9,6 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
+from gitops_rollback.sandbox.simulation.determinism import guarded
 from gitops_rollback.sandbox.simulation.engine_port import POISON
 from gitops_rollback.sandbox.simulation.files import (
     FLEET_FILE,
@@ -24,7 +25,7 @@ from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.rest import at_rest, unsettled
 from gitops_rollback.sandbox.simulation.schedule import START
-from gitops_rollback.sandbox.simulation.setup import setup_of
+from gitops_rollback.sandbox.simulation.setup import Smaller, setup_of
 from gitops_rollback.sandbox.simulation.world import PERSON, Violation, World
 
 SLICE = timedelta(seconds=30)
@@ -32,6 +33,7 @@ DEADLINE = timedelta(minutes=30)
 STILL = timedelta(minutes=2)
 LIVED = timedelta(hours=3)
 SHOWN_LINES = 120
+NOTHING_LESS = Smaller()
 
 
 @dataclass(frozen=True)
@@ -45,33 +47,39 @@ class Result:
     verified: int
     violations: tuple[Violation, ...]
     story: tuple[str, ...]
+    smaller: Smaller = NOTHING_LESS
 
     @property
     def again(self) -> str:
         """The command that shows this world again."""
-        return f"gitops-rollback simulate --seeds 1 --from {self.seed} --scenario {self.scenario}"
+        return f"gitops-rollback simulate --seeds 1 --from {self.seed} --scenario {self.scenario}{self.smaller.flags}"
 
 
-def simulate(seeds: int, start: int = 0, scenario: str = "all", jobs: int = 1) -> Iterator[Result]:
+def simulate(
+    seeds: int, start: int = 0, scenario: str = "all", jobs: int = 1, smaller: Smaller = NOTHING_LESS
+) -> Iterator[Result]:
     """One result for each seed, in order; several processes share the seeds out among them."""
     numbers = range(start, start + seeds)
     if jobs < 2 or seeds < 2:
-        yield from (run(seed, scenario) for seed in numbers)
+        yield from (run(seed, scenario, smaller) for seed in numbers)
         return
     with get_context("spawn").Pool(min(jobs, seeds)) as pool:
-        yield from pool.imap(partial(run, scenario=scenario), numbers, chunksize=2)
+        yield from pool.imap(partial(run, scenario=scenario, smaller=smaller), numbers, chunksize=2)
 
 
-def run(seed: int, scenario: str = "all") -> Result:
-    """One world from its first commit to its rest."""
-    world = build(seed, scenario)
-    try:
-        _live(world)
-    finally:
-        world.schedule.close()
+def run(seed: int, scenario: str = "all", smaller: Smaller = NOTHING_LESS) -> Result:
+    """One world from its first commit to its rest. Raises: NotDeterministic."""
+    with guarded():
+        world = build(seed, scenario, smaller)
+        try:
+            _live(world)
+        finally:
+            world.schedule.close()
     verified = sum(record["outcome"] == "verified" for record in world.records.values())
     story = tuple(str(line) for line in world.story.lines)
-    return Result(seed, scenario, world.story.trace, len(world.rollbacks), verified, tuple(world.violations), story)
+    return Result(
+        seed, scenario, world.story.trace, len(world.rollbacks), verified, tuple(world.violations), story, smaller
+    )
 
 
 def _live(world: World) -> None:
@@ -85,9 +93,9 @@ def _live(world: World) -> None:
     _come_to_rest(world)
 
 
-def build(seed: int, scenario: str) -> World:
+def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     """The world before anybody acts: applications that have been running well for hours, each with its policy."""
-    world = World(seed, setup_of(seed, scenario))
+    world = World(seed, setup_of(seed, scenario, smaller))
     world.judge = lambda: judge(world)
     random, setup = world.random("build"), world.setup
     files = dict(first_files((*setup.names, POISON)))

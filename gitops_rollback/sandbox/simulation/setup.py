@@ -29,6 +29,7 @@ ACTORS = (
     "colleague",
     "forger",
 )
+RACING = "racing"
 RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
     "slow": (0.4, 0.001, 0.05),
     "before": (0.4, 0.001, 0.03),
@@ -67,7 +68,35 @@ class Setup:
         return tuple(name for name in self.names if name not in self.fleet)
 
 
-def setup_of(seed: int, scenario: str) -> Setup:
+@dataclass(frozen=True)
+class Smaller:
+    """What a seed's world has less of. `without` names actors and faults; None leaves a number to the seed."""
+
+    without: frozenset[str] = frozenset()
+    applications: int | None = None
+    replicas: int | None = None
+    minutes: int | None = None
+
+    def cut(self, setup: Setup) -> None:
+        """Take it away."""
+        setup.names = setup.names[: self.applications]
+        setup.manual, setup.health = setup.manual & set(setup.names), setup.health & set(setup.names)
+        setup.actors -= self.without
+        for name in self.without & set(RATES):
+            setattr(setup.rates, name, 0.0)
+        setup.racing = 0.0 if RACING in self.without else setup.racing
+        setup.replicas = min(setup.replicas, self.replicas or setup.replicas)
+        setup.lasts = min(setup.lasts, 60.0 * self.minutes) if self.minutes else setup.lasts
+
+    @property
+    def flags(self) -> str:
+        """As the command line takes it, with a space before each."""
+        numbers = {"applications": self.applications, "replicas": self.replicas, "minutes": self.minutes}
+        without = [f" --without {name}" for name in sorted(self.without)]
+        return "".join([*without, *(f" --{name} {number}" for name, number in numbers.items() if number)])
+
+
+def setup_of(seed: int, scenario: str, smaller: Smaller | None = None) -> Setup:
     """The world of a seed; a scenario turns some things on and leaves the rest to the seed."""
     draw = _Draw(seed)
     names = NAMES[: draw.one_of("applications", (2, 3, 4, 5, 6, 8))]
@@ -87,6 +116,8 @@ def setup_of(seed: int, scenario: str) -> Setup:
         deaf=draw.rate("deaf", 0.2, 0.05, 0.9),
     )
     SCENARIOS[scenario](setup)
+    if smaller is not None:
+        smaller.cut(setup)
     return setup
 
 
