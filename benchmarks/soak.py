@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from datetime import UTC, datetime
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -65,32 +66,39 @@ def play_one(kind: str, seed: int) -> int:
 
 
 def soak(kind: str, minutes: float, jobs: int) -> int:
-    """One slice. 1 if a promise broke: then no further seed is begun."""
+    """One slice. 1 if a promise broke: then no further seed is begun. What was played is logged however it ends."""
     first, began = next_seed(kind), time.monotonic()
     done: list[Played] = []
+    try:
+        for played in played_side_by_side(kind, first, began + 60 * minutes, jobs):
+            done.append(played)
+            tell(kind, played)
+    finally:
+        line = line_of(kind, first, done, (time.monotonic() - began) / 3600)
+        with LOG.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line, sort_keys=True) + "\n")
+    print(f"{kind}: {line['seeds']} seeds from {first}, {line['kills']} kills, {line['violations']} broken", flush=True)
+    return 1 if line["violations"] else 0
+
+
+def played_side_by_side(kind: str, first: int, end: float, jobs: int) -> Iterator[Played]:
+    """Seeds from `first` on as they end, until the monotonic time `end` or the first that is broken."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting: set[Future[Played]] = set()
-        seed, broken = first, False
+        seeds, broken = count(first), False
         while True:
-            while len(waiting) < jobs and not broken and time.monotonic() - began < 60 * minutes:
-                waiting.add(pool.submit(play, kind, seed))
-                seed += 1
+            while len(waiting) < jobs and not broken and time.monotonic() < end:
+                waiting.add(pool.submit(play, kind, next(seeds)))
             if not waiting:
-                break
+                return
             ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for played in (future.result() for future in ended):
-                done.append(played)
                 broken = broken or bool(played.broken)
-                tell(kind, played)
-    line = line_of(kind, first, done, (time.monotonic() - began) / 3600)
-    with LOG.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line, sort_keys=True) + "\n")
-    print(f"{kind}: seeds {first} to {seed - 1}, {line['kills']} kills, {line['violations']} with a broken promise")
-    return 1 if broken else 0
+                yield played
 
 
 def tell(kind: str, played: Played) -> None:
-    """Each kill story as it ends; of the others only those that broke."""
+    """The story of a seed that broke something."""
     if played.broken:
         print(played.story, *played.broken, sep="\n")
         print(f"see it again: python3 make.py soak KIND={kind} SEED={played.seed}", flush=True)
@@ -101,7 +109,8 @@ def line_of(kind: str, first: int, done: list[Played], hours: float) -> Line:
     for played in done:
         labels.update(played.labels)
     line = {
-        "commit": commit_now(), "kind": kind, "scenario": "all", "first": first, "seeds": len(done),
+        "commit": commit_now(), "kind": kind, "scenario": "all", "first": first,
+        "next": after(first, done), "seeds": len(done),
         "kills": sum(played.kills for played in done), "hours": round(hours, 4),
         "violations": sum(bool(played.broken) for played in done), "python": platform.python_version(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -109,9 +118,14 @@ def line_of(kind: str, first: int, done: list[Played], hours: float) -> Line:
     return line | ({"labels": dict(sorted(labels.items()))} if labels else {})
 
 
+def after(first: int, done: list[Played]) -> int:
+    """The first seed of the next slice: one that was cut off is not played a second time either."""
+    return max((played.seed + 1 for played in done), default=first)
+
+
 def next_seed(kind: str) -> int:
     """The one after the last that was ever played."""
-    return max((line["first"] + line["seeds"] for line in lines() if line["kind"] == kind), default=0)
+    return max((line["next"] for line in lines() if line["kind"] == kind), default=0)
 
 
 def lines() -> list[Line]:
