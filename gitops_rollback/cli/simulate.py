@@ -13,6 +13,8 @@ import click
 from gitops_rollback.sandbox.simulation.running import Result, simulate, told
 from gitops_rollback.sandbox.simulation.setup import ACTORS, RACING, RATES, SCENARIOS, Smaller
 from gitops_rollback.sandbox.simulation.shrinking import FEWEST, shrunk
+from gitops_rollback.sandbox.simulation.wire.running import WireResult
+from gitops_rollback.sandbox.simulation.wire.running import simulate as on_the_wire
 
 PARTS = (*sorted(ACTORS), *sorted((*RATES, RACING)))
 
@@ -21,6 +23,10 @@ PARTS = (*sorted(ACTORS), *sorted((*RATES, RACING)))
 @click.option("--seeds", default=100, show_default=True, type=click.IntRange(1), help="How many worlds.")
 @click.option("--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first seed.")
 @click.option("--scenario", default="all", show_default=True, type=click.Choice(sorted(SCENARIOS)), help="Which kind.")
+@click.option(
+    "--mode", default="memory", show_default=True, type=click.Choice(("memory", "wire")),
+    help="All in memory, or real git and real HTTP on loopback.",
+)  # fmt: skip
 @click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1, 64), help="Processes; one for each core.")
 @click.option("--story", is_flag=True, help="Tell every world, not only those that broke a promise.")
 @click.option("--shrink", is_flag=True, help="Look for the smallest world that breaks the same promise, and tell that.")
@@ -43,7 +49,7 @@ def command(seeds: int, start: int, jobs: int, story: bool, shrink: bool, **whic
         rollbacks, verified = rollbacks + result.rollbacks, verified + result.verified
         broken += bool(result.violations)
         if result.violations or story:
-            _show(shrunk(result) if shrink else result)
+            _show(shrunk(result) if shrink and not isinstance(result, WireResult) else result)
     seconds = time.monotonic() - began
     click.echo(
         f"{seeds} seeds, {rollbacks} rollbacks, {verified} verified, {broken} worlds with a broken promise; "
@@ -52,7 +58,13 @@ def command(seeds: int, start: int, jobs: int, story: bool, shrink: bool, **whic
     sys.exit(1 if broken else 0)
 
 
-def _results(numbers: range, jobs: int, scenario: str, without: tuple[str, ...], **most: Any) -> Iterator[Result]:
+def _results(
+    numbers: range, jobs: int, mode: str, scenario: str, without: tuple[str, ...], **most: Any
+) -> Iterator[Result]:
+    if mode == "wire":
+        if scenario != "all" or without or any(most.values()):
+            raise click.UsageError("a world on the wire is all that its seed says: no --scenario, and nothing less")
+        return on_the_wire(len(numbers), numbers.start, jobs)
     smaller = Smaller(frozenset(without), **most)
     return simulate(len(numbers), numbers.start, scenario, jobs, smaller)
 
