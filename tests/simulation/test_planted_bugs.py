@@ -1,21 +1,52 @@
-"""Does it bite? Each planted bug is found, by a promise that it really breaks, within some hundred seeds."""
+"""Does it bite? Each planted bug still applies to the product, and is found by a promise that it really breaks.
+
+From which seed on each is looked for stands in its patch, so that this is quick; `benchmarks/planted_bugs.py` does the
+honest search from seed 0.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
-from planted_bugs import PLANTED
+from planting import NOT_BUILT, PatchStale, Planted, Search, planted, planted_copy, search
 
-from gitops_rollback.sandbox.simulation.running import run
+from gitops_rollback.sandbox.simulation.promises import PROMISES
 
-MOST_SEEDS = 300
+LISTED = set(range(1, 29))
+BUGS = planted()
 
 
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    planted = PLANTED[name]
-    planted.patch(monkeypatch)
-    for seed in range(MOST_SEEDS):
-        broken = run(seed, planted.scenario).violations
-        if broken and broken[0].promise.split()[0] in planted.promises:
-            return
-    pytest.fail(f"not found in {MOST_SEEDS} worlds")
+@pytest.fixture(scope="module")
+def searches() -> Iterator[dict[int, Future[Search]]]:
+    """All searches at once, side by side."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        yield {bug.number: pool.submit(search, bug, bug.start, bug.within) for bug in BUGS}
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.number}-{bug.name}")
+def test_a_planted_bug_is_found(bug: Planted, searches: dict[int, Future[Search]]) -> None:
+    found = searches[bug.number].result()
+    assert found.found, f"not found in {found.seeds} worlds from seed {bug.start} of {bug.scenario}"
+
+
+def test_every_listed_bug_is_planted_or_has_no_feature_yet() -> None:
+    numbers = {bug.number for bug in BUGS}
+    assert numbers | set(NOT_BUILT) >= LISTED
+    assert not numbers & set(NOT_BUILT)
+
+
+def test_every_promise_has_a_bug_that_breaks_it() -> None:
+    assert {promise.number for promise in PROMISES} == {number for bug in BUGS for number in bug.promises}
+
+
+def test_a_patch_that_no_longer_applies_says_so(tmp_path: os.PathLike[str]) -> None:
+    bug = BUGS[0]
+    stale = bug.patch.read_text(encoding="utf-8").replace("\n-", "\n-was otherwise once ")
+    path = type(bug.patch)(tmp_path) / bug.patch.name
+    path.write_text(stale, encoding="utf-8")
+    other = Planted(bug.number, bug.name, bug.bug, bug.promises, bug.scenario, bug.start, bug.within, path)
+    with pytest.raises(PatchStale, match="this patch no longer applies: renew it"), planted_copy(other):
+        pass

@@ -217,6 +217,20 @@ def _fleet(setup: Setup) -> None:
     setup.names += setup.fleet
     setup.actors = (setup.actors | {"fleet"}) - {"liar", "outage", "forcer", "clock"}
     setup.busy = 400.0
+    # A tick makes ten times as many calls as elsewhere, and each may be the last.
+    setup.rates.kill, setup.rates.pause = setup.rates.kill / 10, setup.rates.pause / 10
+
+
+def _busy(setup: Setup) -> None:
+    """Many applications and quick developers, so that rollbacks follow one another."""
+    setup.names, setup.busy, setup.rates.kill = NAMES, 40.0, 0.0
+    setup.actors = setup.actors - {"clock", "forcer", "stopper", "outage", "gaps"}
+
+
+def _by_hand(setup: Setup) -> None:
+    """People sync by hand and the controller may not, so that what it pushes is applied late; metrics lie."""
+    setup.manual, setup.may_sync = frozenset(setup.names), False
+    setup.actors = (setup.actors | {"engine-trouble", "liar"}) - {"clock", "forcer", "gaps"}
 
 
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
@@ -233,4 +247,6 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "forged": _forged,
     "strangers": _strangers,
     "fleet": _fleet,
+    "busy": _busy,
+    "by-hand": _by_hand,
 }

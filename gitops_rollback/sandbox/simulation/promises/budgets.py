@@ -22,9 +22,12 @@ def check(world: World, event: Event) -> Iterator[str]:
         young = [one for one in world.rollbacks if event.at - one.at < per - SLACK]
         if len(young) > most:
             yield f"{len(young)} rollbacks within {per}, {most} are allowed"
-    for name in event.applications:
+    # A commit that changes an application's files is a rollback of it, whoever is named.
+    touched = [name for name in world.setup.names if world.truth.own_paths(name, event.commit.paths)]
+    for name in dict.fromkeys((*event.applications, *touched)):
         for most, per in APPLICATION:
-            young = [one for one in world.rollbacks if name in one.applications and event.at - one.at < per - SLACK]
+            mine = [one for one in world.rollbacks if one is event or name in one.applications]
+            young = [one for one in mine if event.at - one.at < per - SLACK]
             if len(young) > most:
                 yield f"{len(young)} rollbacks of {name} within {per}, {most} are allowed"
 
