@@ -65,10 +65,9 @@ def _pages_of_silence(it: Scene) -> list[str]:
 def _answers(it: Scene, answer: tuple[str, int, str, str], when: str) -> None:
     name, status, body, kind = answer
     it.live.argocd.answer(status, body, kind)
+    it.until(lambda: "[-]engine default listing" in it.live.probe("/readyz?verbose")[1], f"readyz tells of {name}")
     it.nothing_for(MINUTE * it.dice.uniform(0.7, 1.3), f"{when} while Argo CD answered {name}")
     it.check(it.live.probe("/healthz")[0] == 200, f"it does not live while Argo CD answers {name}")
-    seen = it.live.probe("/readyz?verbose")[1]
-    it.check("[-]engine default listing" in seen, f"readyz says nothing of {name}: {seen}")
     it.live.argocd.reset()
 
 

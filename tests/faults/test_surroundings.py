@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 from faults import Play, run_fault
 
-PARTS = ("engine", "metrics", "disk", "memory", "names", "changes")
+PARTS = ("engine", "metrics", "clock", "disk", "memory", "process", "names", "changes", "herd")
 AT_ONCE = 4
 SEED = 1
 
