@@ -12,7 +12,15 @@ from killed_stories import Death, Stage, Tale
 PACKAGE = Path(__file__).resolve().parents[2] / "gitops_rollback"
 STEP = re.compile(r'@crash_point\("([a-z-]+)"\)')
 LONGEST_LIFE_SECONDS = 6.0
-MOST_TIMES = 3
+MOST_DEALT = 7
+SELDOM = (
+    "after-land",
+    "after-send:2",
+    "after-keep",
+    "after-finish",
+    "after-advance",
+)  # a story comes to these but once
+RARE = ("terminate", "refresh", "reread")  # few stories come to these
 
 # The steps of each stage that a new process surely takes, in the order in which it takes them.
 STARTS = ("fetch", "policy-read", "journal-read", "journal-build", "send", "write", "engine-list",
@@ -64,53 +72,61 @@ COVERING = (
 
 
 def random_tale(seed: int) -> Tale:
-    """Eight to fourteen deaths, the same for the same seed."""
+    """About fifteen deaths, the same for the same seed; over many seeds each place comes about equally often."""
     dice = random.Random(f"kills {seed}")
-    story = dice.choices(("bad-release", "stuck-hook", "push-race", "asks-first"), (6, 2, 2, 1))[0]
-    rights = ("get",) if story == "bad-release" and dice.random() < 0.2 else ("get", "sync")
-    quiet, alarm, follow, over = _places(story, rights, dice)
-    deaths = (
-        *_some(dice, Stage.QUIET, quiet, 1, 4),
-        *_some(dice, Stage.ALARM, alarm, 3, 5),
-        *_some(dice, Stage.FOLLOW, follow, 3, 5),
-        *_some(dice, Stage.OVER, over, 1, 2),
-    )
+    story = dice.choices(("bad-release", "stuck-hook", "push-race", "asks-first"), (6, 3, 3, 1))[0]
+    rights = ("get",) if story == "bad-release" and dice.random() < 0.4 else ("get", "sync")
+    places = _places(story, rights, dice)
+    counts = (dice.randint(2, 5), dice.randint(4, 6), dice.randint(4, 7), dice.randint(1, 3))
+    deaths: list[Death] = []
+    for stage, count in zip(Stage, counts, strict=True):
+        deaths += [_death(stage, place, dice) for place in _dealt(places[stage], count, seed)]
     lost = dice.choice((0, 0, 1, 2, 3))
-    return Tale(f"seed-{seed}", story, deaths, dice.choice((1, 1, 1, 1, 2)), rights, lost)
+    return Tale(f"seed-{seed}", story, tuple(deaths), dice.choice((1, 1, 1, 1, 2)), rights, lost)
 
 
-def _places(story: str, rights: Iterable[str], dice: random.Random) -> tuple[list[str], ...]:
+def _places(story: str, rights: Iterable[str], dice: random.Random) -> dict[Stage, list[str]]:
     """What each stage of this story surely comes to, given that earlier processes died there or before."""
-    starts = _labels("clone", *STARTS)
-    alarm = [*_labels(*ALARMS), "after-journal-build:2", "before-send:2", "before-decide", "after-decide"]
-    follow = [*_labels(*FOLLOWS), "before-advance", "before-finish", "before-keep", "before-write:2", "before-send:2"]
-    ends = ["after-land", "after-send:2", "after-write:2", "after-keep", "after-finish", "after-advance"]
-    follow += ["before-sync", "after-sync"] if "sync" in rights else _labels("refresh", "sync")
-    if story == "stuck-hook":
-        follow += _labels("terminate")
-    if story == "push-race":
-        alarm += _labels("reread")
+    over = _labels("tell", "deliver", "policy-read", "journal-build")
     if story == "asks-first":
-        alarm = [*_labels("query", "range-query", "propose", "inverse", "note", "decide"), "before-write:2"]
-        return starts, alarm, [], _labels("tell", "deliver", *STARTS[:6])
-    alarm += dice.sample(ends[:2], 1)
-    return starts, alarm, [*follow, *ends[2:]], _labels("tell", "deliver", *STARTS)
+        alarm = [*_labels("query", "range-query", "propose", "inverse", "decide"), "before-note", "before-write:2"]
+        return {Stage.QUIET: _labels("clone", *STARTS), Stage.ALARM: alarm, Stage.FOLLOW: [], Stage.OVER: over}
+    alarm = [*_labels(*ALARMS[:4]), "before-land", "before-commit-build", "after-commit-build", "after-journal-build:2",
+             "before-send:2", "before-decide", "after-decide"]  # fmt: skip
+    alarm = [*dice.sample(alarm, len(alarm)), dice.choice(("after-land", "after-send:2"))]
+    follow = [*_labels(*FOLLOWS), "before-advance", "before-finish", "before-keep", "before-write:2", "before-send:2",
+              "after-write:2", dice.choice(("after-advance", "after-keep", "after-finish"))]  # fmt: skip
+    follow += _labels("sync") if "sync" in rights else _labels("refresh", "sync")
+    follow += _labels("terminate") if story == "stuck-hook" else []
+    alarm += _labels("reread") if story == "push-race" else []
+    return {Stage.QUIET: _labels("clone", *STARTS), Stage.ALARM: alarm, Stage.FOLLOW: follow, Stage.OVER: over}
+
+
+def _dealt(places: list[str], count: int, seed: int) -> list[str]:
+    """The next `count` cards of a deck that is shuffled whenever it was dealt; what is rare is always among them."""
+    if not places:
+        return []
+    rare = [place for place in places if place in SELDOM or place.partition("-")[2] in RARE]
+    others = [place for place in places if place not in rare]
+    rounds, first = divmod(seed * MOST_DEALT, len(others))
+    deck = [place for one in (rounds, rounds + 1) for place in _shuffled(others, one)]
+    dealt = list(dict.fromkeys([*rare, *deck[first:]]))[:count]
+    return sorted(dealt, key=places.index)
+
+
+def _shuffled(places: list[str], number: int) -> list[str]:
+    return sorted(places, key=lambda place: random.Random(f"{place} {number}").random())
 
 
 def _labels(*steps: str) -> list[str]:
     return [f"{side}-{step}" for step in steps for side in ("before", "after")]
 
 
-def _some(dice: random.Random, stage: Stage, places: list[str], least: int, most: int) -> tuple[Death, ...]:
-    """Some of the places, and a few moments; a few lose their disk."""
-    count = min(len(places), dice.randint(least, most))
-    found = []
-    for place in dice.sample(places, count):
-        loses_disk, kind = dice.random() < 0.2, dice.random()
-        if kind < 0.06:
-            found.append(Death(stage, after=dice.uniform(0.3, LONGEST_LIFE_SECONDS), loses_disk=loses_disk))
-        elif kind < 0.1:
-            found.append(Death(stage, after=dice.uniform(1.5, LONGEST_LIFE_SECONDS), asked=True))
-        else:
-            found.append(Death(stage, place, loses_disk=loses_disk))
-    return tuple(found)
+def _death(stage: Stage, place: str, dice: random.Random) -> Death:
+    """At the place, seldom at a moment instead; some lose their disk."""
+    loses_disk, kind = dice.random() < 0.2, dice.random()
+    if kind < 0.04:
+        return Death(stage, after=dice.uniform(0.3, LONGEST_LIFE_SECONDS), loses_disk=loses_disk)
+    if kind < 0.06:
+        return Death(stage, after=dice.uniform(1.5, LONGEST_LIFE_SECONDS), asked=True)
+    return Death(stage, place, loses_disk=loses_disk)
