@@ -88,6 +88,20 @@ def test_a_corrupt_clone_is_made_anew_and_nothing_is_pushed(
     assert remote.server.updates("shop.git") == ()
 
 
+def test_a_clone_that_git_finds_a_way_round_is_made_anew_all_the_same(remote: Remote, repo: GitConfigRepo) -> None:
+    repo.fetch()
+    mark = repo.directory / "mark"
+    mark.touch()
+    for index in (repo.directory / "objects" / "pack").glob("*.idx"):
+        index.chmod(0o644)
+        index.write_bytes(bytes(range(255, -1, -1)) * 8)
+    for number in range(4):
+        head = remote.commit({"new": f"{number}"})
+        assert repo.fetch().branch == head
+        assert len(repo.commits(None, head)) == 4 + number
+    assert not mark.exists()
+
+
 def test_what_killed_processes_left_is_swept(remote: Remote, tmp_path: Path) -> None:
     repo = remote.open(tmp_path / "state")
     repo.fetch()

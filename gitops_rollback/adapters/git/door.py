@@ -115,7 +115,7 @@ class Git:
     ) -> None:
         """`config` are further `key=value`s, never secret; `secrets` are texts that no message may hold.
 
-        `on_complaint` hears the redacted error output of each command that failed.
+        `on_complaint` hears the redacted error output of each command that wrote some, failed or not.
         """
         self.git_dir = Path(os.path.abspath(git_dir))
         self.config = tuple(config)
@@ -149,7 +149,8 @@ class Git:
         if code not in ok:
             complaint = self.complain(stderr)
             raise DiskFull(subject) if FULL.search(complaint) else GitFailed(subject, code, complaint, retry_after)
-        return GitResult(code, stdout, self.redact(stderr))
+        # git that found another way says so: a pack that cannot be used, an object that it had to load again.
+        return GitResult(code, stdout, self.complain(stderr) if stderr else "")
 
     def text(
         self,
@@ -176,7 +177,7 @@ class Git:
         return _start([f"--git-dir={self.git_dir}", *self._prefix, *args], self.git_dir, environment, stdin)
 
     def complain(self, stderr: str) -> str:
-        """Tell `on_complaint` what a failed command wrote; returns it redacted."""
+        """Tell `on_complaint` what a command wrote; returns it redacted."""
         redacted = self.redact(stderr)
         if self.on_complaint is not None:
             self.on_complaint(redacted)

@@ -32,7 +32,7 @@ REDIRECT = re.compile(r"returned error: 30[1278]|unable to update url base from 
 CORRUPT = re.compile(
     r"is corrupt|inflate: |packfile .*(cannot be accessed|does not match|truncated|invalid|is far too short)"
     r"|index file .*(too small|corrupt|wrong|invalid)|unable to unpack .* header|garbage at end of loose object"
-    r"|bad (shallow|grafts?) line|bad config line|hash mismatch|not a git repository|wrong index v"
+    r"|non-monotonic index|bad (shallow|grafts?) line|bad config line|hash mismatch|not a git repository|wrong index v"
     r"|failed to (read delta|unpack)|unable to parse (commit|object)|unable to mmap|unknown object type"
     r"|bad object header"
 )
