@@ -212,7 +212,7 @@ def test_a_sha256_repository_is_followed(server: GitServer, tmp_path: Path) -> N
 # R20, F6, F11: the branch moves back
 
 
-def test_a_rewritten_branch_stays_one_until_a_person_says_so(remote: Remote, tmp_path: Path) -> None:
+def test_r20_a_rewritten_branch_stays_one_until_a_person_says_so(remote: Remote, tmp_path: Path) -> None:
     repo = remote.open(tmp_path / "state")
     repo.fetch()
     foreign = remote.commit({"other": "1"}, on="main~2")
