@@ -67,14 +67,14 @@ def play_one(kind: str, seed: int) -> int:
 
 def soak(kind: str, minutes: float, jobs: int) -> int:
     """One slice. 1 if a promise broke: then no further seed is begun. What was played is logged however it ends."""
-    first, began = next_seed(kind), time.monotonic()
+    commit, first, began = commit_now(), next_seed(kind), time.monotonic()
     done: list[Played] = []
     try:
         for played in played_side_by_side(kind, first, began + 60 * minutes, jobs):
             done.append(played)
             tell(kind, played)
     finally:
-        line = line_of(kind, first, done, (time.monotonic() - began) / 3600)
+        line = {"commit": commit} | line_of(kind, first, done, (time.monotonic() - began) / 3600)
         with LOG.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, sort_keys=True) + "\n")
     print(f"{kind}: {line['seeds']} seeds from {first}, {line['kills']} kills, {line['violations']} broken", flush=True)
@@ -109,7 +109,7 @@ def line_of(kind: str, first: int, done: list[Played], hours: float) -> Line:
     for played in done:
         labels.update(played.labels)
     line = {
-        "commit": commit_now(), "kind": kind, "scenario": "all", "first": first,
+        "kind": kind, "scenario": "all", "first": first,
         "next": after(first, done), "seeds": len(done),
         "kills": sum(played.kills for played in done), "hours": round(hours, 4),
         "violations": sum(bool(played.broken) for played in done), "python": platform.python_version(),
