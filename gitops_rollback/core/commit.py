@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from datetime import datetime
 
 ABSENT_MODE = "000000"
@@ -48,7 +49,7 @@ class Commit:
     def subject(self) -> str:
         return self.message.split("\n", 1)[0]
 
-    @property
+    @cached_property
     def paths(self) -> tuple[str, ...]:
         return tuple(change.path for change in self.changes)
 

@@ -24,6 +24,7 @@ class Objects:
         self.commits: dict[str, Commit] = {}
         self._bits: dict[str, int] = {}
         self._ancestors: dict[str, int] = {}
+        self._lines: dict[str, int] = {}
         self._entries: dict[tuple[str, str], str | None] = {}
 
     def blob(self, content: bytes) -> str:
@@ -55,6 +56,7 @@ class Objects:
         for parent in parents:
             mask |= self._ancestors[parent]
         self._ancestors[name] = mask
+        self._lines[name] = self._bits[name] | (self._lines[parents[0]] if parents else 0)
         return name
 
     def files(self, treeish: str) -> Tree:
@@ -91,6 +93,10 @@ class Objects:
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """True too if they are the same; False if either does not exist."""
         return bool(self._ancestors.get(descendant, 0) & self._bits.get(ancestor, 0))
+
+    def on_first_parent(self, sha: str, tip: str) -> bool:
+        """True if the first-parent line of `tip` holds the commit."""
+        return bool(self._lines.get(tip, 0) & self._bits.get(sha, 0))
 
     def reach(self, sha: str) -> int:
         """All that is reachable from a commit, as a set of bits."""

@@ -169,7 +169,7 @@ class SimRepo:
         """As in `ports.ConfigRepo`."""
         if not (self.has(sha) and self.is_ancestor(sha, tip)):
             return False
-        return any(commit.sha == sha for commit in self._objects.first_parents(tip))
+        return self._objects.on_first_parent(sha, tip)
 
     def tree(self, treeish: str) -> str:
         """As in `ports.ConfigRepo`."""
