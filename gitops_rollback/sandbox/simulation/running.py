@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from multiprocessing import get_context
 
@@ -31,6 +31,10 @@ from gitops_rollback.sandbox.simulation.world import PERSON, Violation, World
 SLICE = timedelta(seconds=30)
 DEADLINE = timedelta(minutes=30)
 STILL = timedelta(minutes=2)
+LAST_WORD = timedelta(minutes=45)  # a last rollback, its watch of ten minutes, and a batch of the journal
+SILENCE = timedelta(minutes=12)  # longer than a batch waits
+LISTENED_TO = 8  # one world of so many is listened to for so long
+AT_REST = "16 (when faults stop each application is verified, or held and paged)"
 LIVED = timedelta(hours=3)
 SHOWN_LINES = 120
 NOTHING_LESS = Smaller()
@@ -144,11 +148,29 @@ def _come_to_rest(world: World) -> None:
             still_since, writes = world.now, len(world.rollbacks)
     if not world.violations and world.now - still_since < STILL:
         for text in (*unsettled(world), "the last rollback came only now"):
-            world.broken("16 (when faults stop each application is verified, or held and paged)", text)
+            world.broken(AT_REST, text)
+    if world.seed % LISTENED_TO == 0 and not world.violations:
+        _fall_silent(world, end - DEADLINE)
     for promise in PROMISES:
         if promise.at_end is not None and not world.violations:
             for text in promise.at_end(world):
                 world.broken(str(promise), text)
+
+
+def _fall_silent(world: World, since: datetime) -> None:
+    """In the end nothing is written any more, and nobody is told anything."""
+    world.schedule.run_until(since + LAST_WORD)
+    refs, messages = dict(world.remote.refs), len(world.messages)
+    world.schedule.run_until(world.now + SILENCE)
+    if world.violations:
+        return
+    for ref, head in world.remote.refs.items():
+        if refs.get(ref) != head:
+            world.broken(AT_REST, f"{ref} is still written to, {LAST_WORD} after the faults have stopped")
+    for said in world.messages[messages:]:
+        world.broken(AT_REST, f"people are still told things: {said.message.title}")
+    for text in unsettled(world):
+        world.broken(AT_REST, text)
 
 
 def told(result: Result) -> str:
