@@ -242,7 +242,20 @@ def _restore(
         memory.had_data, memory.ready = before[trigger].had_data, True
         memory.alone = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, memory.had_data)
         memory.beside = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, True)
+        if memory.alone.level is BaselineLevel.FIRING and memory.alone.began is None:
+            began = _began_lately(asker, subject, trigger, missing[trigger])
+            memory.alone, memory.beside = replace(memory.alone, began=began), replace(memory.beside, began=began)
     return faults
+
+
+def _began_lately(asker: Asker, subject: Subject, trigger: Trigger, question: Question) -> datetime | None:
+    """When that began which was so before the sync, where it began under another sync that was still under watch."""
+    previous, window = subject.event.previous, subject.policy.timing.window
+    if previous is None or subject.t0 - previous.started_at > window:
+        return None
+    span = span_before(trigger, subject.t0, subject.interval, window)
+    history = asker.histories((question,), span)[0]
+    return None if history.fault else _judged(trigger, history, subject.t0, span.step, True).began
 
 
 def _catch_up(

@@ -67,7 +67,9 @@ class Observer:
             return self._unwatched(subject, state, records, None, removed=force.removed)
         subject = replace(subject, own=force.own)
         verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
-        case = Case(subject.name, force.policy, force.known, event, verdicts)
+        began = any(verdict.fires and verdict.baseline.began for verdict in verdicts)
+        told = view.told(subject.name, bad) if began else None
+        case = Case(subject.name, force.policy, force.known, event, verdicts, told)
         return Look(
             subject, state, force.policy, force.target, case, alarm(case, now), records, event, bad
         )  # fmt: skip

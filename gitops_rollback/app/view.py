@@ -10,7 +10,8 @@ from datetime import datetime
 
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
-from gitops_rollback.core.errors import ObjectMissing, StalledError
+from gitops_rollback.core.decision import Act
+from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.in_force import within_bounds
 from gitops_rollback.core.policy import Policy, Target
@@ -32,6 +33,7 @@ MAX_CACHED_TREES = 64
 MAX_POLICY_FILES = 1000
 MAX_HISTORY = 200  # commits that are searched for the last valid state of a policy
 VANISHED_TICKS = 2
+TELLING = frozenset(act.value for act in Act if act.tells)
 REMEMBERED = 1000  # commits that are searched for ours where there is no journal
 
 
@@ -50,6 +52,16 @@ class View:
         records = [one for one in self.journal.records.values() if one.open and application in one.applications]
         under_way = [one for one in records if one.phase is not Phase.AWAITING_APPROVAL]
         return next(iter((*under_way, *records)), None)
+
+    def told(self, application: str, but: str) -> datetime | None:
+        """When people last heard of the application, or of all at once, because of another revision than `but`."""
+        records = [one for one in self.journal.records.values() if application in one.applications]
+        times = [one.times["decided"] for one in records if one.bad_revision != but and "decided" in one.times]
+        for entry in self.journal.decisions:
+            own = entry.application == application and entry.revision != but and entry.action in TELLING
+            if own or entry.reason == Reason.MASS_EVENT.value:
+                times.append(entry.at)
+        return max(times, default=None)
 
 
 class PolicyStore:

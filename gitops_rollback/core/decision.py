@@ -62,7 +62,8 @@ class Decision:
 class Case:
     """What is known of one application before anybody is blamed.
 
-    `in_force` is False where only the head has a policy: then nothing is automatic.
+    `in_force` is False where only the head has a policy: then nothing is automatic. `told` is when people last heard
+    of the application because of an earlier deployment; None if they did not.
     """
 
     application: str
@@ -70,6 +71,7 @@ class Case:
     in_force: bool
     event: SyncEvent | None
     verdicts: tuple[Verdict, ...] = ()
+    told: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _page_when_blind(case: Case, now: datetime) -> Decision | None:
 
 
 def _page_what_nobody_judged(case: Case, now: datetime) -> Decision | None:
-    """It began under an earlier sync, too shortly before this one to have fired there: nobody was told yet."""
+    """It began under an earlier sync, and nobody was told: too shortly before this one, or while nobody could see."""
     if any(_counts(verdict, case, now) for verdict in case.verdicts):
         return None
     for verdict in case.verdicts:
@@ -147,7 +149,9 @@ def _began_unjudged(verdict: Verdict, case: Case) -> bool:
     if trigger is None or began is None or case.policy is None or case.event is None or case.event.previous is None:
         return False
     timing, t0 = case.policy.timing, case.event.record.started_at
-    return t0 - began <= unjudged(trigger, timing) and t0 - case.event.previous.started_at <= timing.window
+    if t0 - case.event.previous.started_at > timing.window or t0 - began > timing.window:
+        return False
+    return t0 - began <= unjudged(trigger, timing) or case.told is None or case.told < began
 
 
 def unjudged(trigger: Trigger, timing: Timing) -> timedelta:

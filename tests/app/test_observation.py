@@ -151,3 +151,15 @@ def test_a_commit_that_brings_the_first_policy_is_not_judged_by_it_alone(world: 
     one.until(START, LATER)
     assert world.reverts() == 0
     assert "NoPolicyInForce" in one.told.reasons
+
+
+def test_a_fault_that_began_unseen_under_an_earlier_sync_is_told_though_it_blames_nobody(world: World) -> None:
+    """Nobody looked from its beginning until the next release came; that one is not to blame."""
+    running(world, "web")
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    world.engine.deploy("web", ship(world, "web", START + 4 * MINUTE, old="1.1", new="1.2"), START + 5 * MINUTE)
+    one = world.replica()
+    one.until(START + 6 * MINUTE, START + 8 * MINUTE)
+    assert world.reverts() == 0
+    assert [message.reason for message in one.told.messages if message.page] == ["NotOurs"]

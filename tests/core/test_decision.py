@@ -70,21 +70,25 @@ def test_an_alarm_needs_a_firing_trigger_that_was_quiet_before(verdict: Verdict,
 
 
 @pytest.mark.parametrize(
-    ("began", "previous", "act"),
+    ("began", "previous", "told", "act"),
     [
-        pytest.param(90, 5, Act.PAGE, id="the-earlier-sync-was-never-judged"),
-        pytest.param(91, 5, Act.LEAVE, id="it-was-judged-long-enough"),
-        pytest.param(None, 5, Act.LEAVE, id="it-was-always-so"),
-        pytest.param(90, 30, Act.PAGE, id="at-the-end-of-the-window"),
-        pytest.param(90, 31, Act.LEAVE, id="no-sync-of-late"),
+        pytest.param(90, 5, 80, Act.PAGE, id="the-earlier-sync-was-never-judged"),
+        pytest.param(91, 5, 80, Act.LEAVE, id="it-was-judged-and-told"),
+        pytest.param(91, 5, 91, Act.LEAVE, id="told-as-it-began"),
+        pytest.param(91, 5, 92, Act.PAGE, id="what-was-told-was-something-earlier"),
+        pytest.param(1800, 5, None, Act.PAGE, id="nobody-could-see-it-and-nobody-was-told"),
+        pytest.param(1801, 5, None, Act.LEAVE, id="it-is-older-than-the-window"),
+        pytest.param(None, 5, None, Act.LEAVE, id="it-was-always-so"),
+        pytest.param(90, 30, None, Act.PAGE, id="at-the-end-of-the-window"),
+        pytest.param(90, 31, None, Act.LEAVE, id="no-sync-of-late"),
     ],
 )
 def test_what_began_just_before_a_second_sync_is_told_though_it_blames_nobody(
-    began: int | None, previous: int, act: Act
+    began: int | None, previous: int, told: int | None, act: Act
 ) -> None:
     since = None if began is None else T0 - timedelta(seconds=began)
     verdict = replace(a_verdict(), baseline=Baseline(BaselineLevel.FIRING, began=since))
-    case = a_case(verdict)
+    case = replace(a_case(verdict), told=None if told is None else T0 - timedelta(seconds=told))
     assert case.event is not None
     before = DeploymentRecord((GOOD,), (), T0 - timedelta(minutes=previous))
     decision = alarm(replace(case, event=replace(case.event, previous=before)), NOW)
