@@ -11,7 +11,8 @@ from pathlib import Path
 from fault_world import FaultWorld
 from live_world import POLICY_PATH, SERVICE, quick_policy
 from proxy import Verb, delay, refuse, status
-from scene import Scene, hide, scene
+from scene import Scenario, Scene, hide, scene
+from scraped_metrics import odd_shapes, wrong_samples
 
 from gitops_rollback.sandbox.prometheus import Fault, Vector
 from gitops_rollback.sandbox.services import BAD_ERROR_RATIO, GOOD, REQUESTS_PER_SECOND
@@ -195,4 +196,15 @@ def _sine(period: float) -> Callable[[str, datetime], float]:
     return value
 
 
-FAULTS = {"F23": away, "F24": senseless, "F25": gaps, "F26": all_down, "F27": flaps}
+def both(first: Scenario, second: Scenario) -> Scenario:
+    """One after the other, each in a folder of its own."""
+    return lambda folder, seed: (*first(folder / "sandbox", seed), *second(folder / "scraped", seed))
+
+
+FAULTS = {
+    "F23": away,
+    "F24": both(senseless, odd_shapes),
+    "F25": both(gaps, wrong_samples),
+    "F26": all_down,
+    "F27": flaps,
+}

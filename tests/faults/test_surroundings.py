@@ -13,7 +13,7 @@ import pytest
 from faults import Play, run_fault
 
 PARTS = ("engine", "metrics", "clock", "disk", "memory", "process", "names", "changes", "herd")
-AT_ONCE = 4
+AT_ONCE = 5
 SEED = 1
 
 
