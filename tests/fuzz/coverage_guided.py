@@ -2,7 +2,7 @@
 
 Needs atheris (`pip install atheris`, beside the product, in any environment). Each input may take one second of CPU and
 64 MiB of memory. Ends at the first input that breaks a promise; it is left in `--artifacts`, and goes into
-`test_fuzz_found.py` when it is mended. `all` runs the targets one after the other, each in a process of its own.
+`test_worst_inputs.py` when it is mended. `all` runs the targets one after the other, each in a process of its own.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Most of them once took the square of their length: minutes to hours, with the wh
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -33,6 +34,8 @@ from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.stop import read_pause
 
 MIB = 1 << 20
+MOST_BYTES = 64 * MIB
+DEAR_IN_MEMORY = ("json", "metrics", "trailers", "commit", "subject", "blank", "documents", "stream")
 MOST_SECONDS = 2.0  # of this thread's CPU: a second, and as much again for a slow machine
 
 
@@ -108,6 +111,17 @@ def test_the_dearest_input_of_its_size_has_an_answer_in_time(read: Callable[[], 
     started = time.thread_time()
     read()
     assert time.thread_time() - started < MOST_SECONDS
+
+
+@pytest.mark.parametrize("name", [name for name in WORST if name.startswith(DEAR_IN_MEMORY)])
+def test_the_dearest_input_of_its_size_takes_little_memory(name: str) -> None:
+    """With the input itself, which is up to 20 MiB long."""
+    tracemalloc.start()
+    try:
+        WORST[name]()
+        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_many_objects_that_all_go_are_told_apart_in_time() -> None:
