@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RIGS = tuple(str(ROOT / "tests" / name) for name in ("e2e", "git", "faults"))
 
+DEATHS = (" is killed ", " dies ")  # as simulated worlds tell of a controller's
+
 
 @dataclass(frozen=True)
 class Played:
@@ -48,10 +50,11 @@ def _wire(seed: int, _folder: Path) -> Played:
 
 def _simulated(module: str, seed: int) -> Played:
     result = import_module(module).run(seed)
+    kills = sum(any(words in line for words in DEATHS) for line in result.story)
     if not result.violations:
-        return Played(seed)
+        return Played(seed, kills=kills)
     told = import_module("gitops_rollback.sandbox.simulation.running").told(result)
-    return Played(seed, tuple(f"{one.promise}: {one.text}" for one in result.violations), told)
+    return Played(seed, tuple(f"{one.promise}: {one.text}" for one in result.violations), told, kills)
 
 
 def _kills(seed: int, folder: Path) -> Played:
