@@ -33,7 +33,7 @@ class Judge:
         self.violations: list[Violation] = []
         self.records: dict[str, Recorded] = {}
         self.rollbacks: list[Made] = []
-        self.writes = 0
+        self._landed_at: dict[str, datetime] = {}  # our commits, and when each was there at the earliest
         self._began = world.now
         world.look = self.look
 
@@ -44,10 +44,10 @@ class Judge:
 
     def look(self, late: bool) -> None:
         """Judge what is new on the remote."""
-        for update in self._news(MAIN):
-            self._landed(update[1], late)
+        for _, new in self._news(MAIN):
+            self._landed(new, late)
         for old, new in self._news(JOURNAL):
-            self.writes += 1
+            self._world.stirred = self._world.now
             self._written(old, new)
 
     def at_end(self, log: str) -> None:
@@ -85,6 +85,7 @@ class Judge:
             return
         made = Made(sha, (), committer, 0, message, ())
         self.rollbacks.append(made)
+        self._landed_at[sha] = self._began if not late else self._world.now
         names = ", ".join(made.trailers.get("Rollback-Application", ()))
         reverts = ", ".join(one[:8] for one in made.trailers.get("Rollback-Reverts", ()))
         self._world.tell("controller", f"ROLLS BACK {names}: {sha[:8]} reverts {reverts}")
@@ -132,7 +133,8 @@ class Judge:
         same = log.file(ran.revision, path) == log.file(sha, path)
         if sha not in log.reachable(ran.revision) and not same:
             return False
-        return end - ran.at >= HOLD and self._world.truth.red_since(name, end - timedelta(microseconds=1)) is None
+        since = max(ran.at, self._landed_at.get(sha, self._world.now))
+        return end - since >= HOLD and self._world.truth.red_since(name, end - timedelta(microseconds=1)) is None
 
     # At the end
 

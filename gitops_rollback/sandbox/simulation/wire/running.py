@@ -74,6 +74,7 @@ def _live(world: World) -> Judge:
         troubles.calm()
         for act in opened:
             act()
+        world.stir()
         world.tell("world", "comes to rest: no more faults, nobody acts")
         _come_to_rest(world, judge)
     finally:

@@ -47,6 +47,7 @@ class Troubles:
         def mended() -> None:
             mend()
             self._world.tell(place, "works again")
+            self._world.stir()
 
         def struck() -> None:
             if self._world.calm:
