@@ -145,7 +145,11 @@ POISON_POLICIES: tuple[bytes, ...] = (
     b"apiVersion: gitops-rollback.dev/v9\nkind: RollbackPolicy\nmetadata: {name: poison}\nspec: {}\n",
     b"",
 )
-SELECTS_NOTHING = PolicyText("all").text.replace(b"application: {namespace: argocd, name: all}", b"selector: {}")
+SELECTS_NOTHING = (
+    PolicyText("all")
+    .text.replace(b"application: {namespace: argocd, name: all}", b"selector: {}")
+    .replace(b"$SERVICE", b"$APPLICATION")
+)
 _WORDS = re.compile(rb"image: \S+:(\S+)|LEVEL: \"(\S+)\"")
 
 

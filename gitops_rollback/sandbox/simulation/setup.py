@@ -26,6 +26,7 @@ ACTORS = (
     "clock",
     "forcer",
     "promoter",
+    "scrapes",
     "colleague",
     "forger",
 )
@@ -144,7 +145,15 @@ class _Draw:
         return random.uniform(least, most) if random.random() < share else 0.0
 
 
-_LIKELY = {"forcer": 0.06, "clock": 0.1, "liar": 0.15, "promoter": 0.15, "colleague": 0.15, "forger": 0.15}
+_LIKELY = {
+    "forcer": 0.06,
+    "clock": 0.1,
+    "liar": 0.15,
+    "promoter": 0.15,
+    "colleague": 0.15,
+    "forger": 0.15,
+    "scrapes": 0.15,
+}
 
 
 def _all(_setup: Setup) -> None:
@@ -174,7 +183,7 @@ def _zombie(setup: Setup) -> None:
 
 def _blind(setup: Setup) -> None:
     """Metrics that vanish, flap, and turn red everywhere."""
-    setup.actors = setup.actors | {"gaps", "flapper", "outage"}
+    setup.actors = setup.actors | {"gaps", "flapper", "outage", "scrapes"}
 
 
 def _people(setup: Setup) -> None:
@@ -189,7 +198,7 @@ def _lies(setup: Setup) -> None:
 
 def _clocks(setup: Setup) -> None:
     """Clocks that jump, while metrics tell the truth."""
-    setup.actors = (setup.actors | {"clock", "flapper"}) - {"gaps", "liar"}
+    setup.actors = (setup.actors | {"clock", "flapper"}) - {"gaps", "liar", "scrapes"}
 
 
 def _promotion(setup: Setup) -> None:

@@ -12,7 +12,7 @@ from gitops_rollback.sandbox.simulation.actors.engine_trouble import EngineTroub
 from gitops_rollback.sandbox.simulation.actors.fleet import Fleet
 from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
 from gitops_rollback.sandbox.simulation.actors.forger import Forger
-from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage
+from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage, Scrapes
 from gitops_rollback.sandbox.simulation.actors.promoter import Promoter
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
@@ -39,6 +39,7 @@ OTHERS: Mapping[str, Actor] = {
     "promoter": Promoter,
     "reverter": Reverter,
     "rules": Rules,
+    "scrapes": Scrapes,
     "stopper": Stopper,
     "updater": Updater,
 }

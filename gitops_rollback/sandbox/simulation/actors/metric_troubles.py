@@ -1,4 +1,4 @@
-"""What metrics do besides telling the truth: a regional outage, gaps and NaN, a source that is down, flaps."""
+"""What metrics do besides telling the truth: a regional outage, gaps and NaN, a source that is down, flaps, lies."""
 
 from __future__ import annotations
 
@@ -43,6 +43,31 @@ class Gaps:
             world.store.show(service, shows, world.now, seconds)
         world.tell("metrics", f"{shows} of {service or 'everything'} for {seconds:.0f} s")
         world.schedule.after(self._random.uniform(60, 400), self._turn)
+
+
+class Scrapes:
+    """The series of an application vanish or turn NaN for a while when its Pods are new, or have begun to fail."""
+
+    def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
+        self._world = world
+        self._random = world.random("scrapes")
+        world.schedule.after(self._random.uniform(10, 40), self._turn)
+
+    def _turn(self) -> None:
+        world = self._world
+        if world.calm:
+            return
+        for name in world.setup.names:
+            if self._is_shaky(name) and self._random.random() < 0.5:
+                shows = self._random.choice(("gap", "nan"))
+                world.store.show(name, shows, world.now, self._random.uniform(20, 100))
+        world.schedule.after(self._random.uniform(20, 60), self._turn)
+
+    def _is_shaky(self, name: str) -> bool:
+        ran, now = self._world.truth.at(name, self._world.now), self._world.now
+        if ran is None:
+            return False
+        return now - ran.at < FRESH or (ran.bad_from is not None and timedelta(0) <= now - ran.bad_from < FRESH)
 
 
 class Flapper:
