@@ -25,6 +25,7 @@ from gitops_rollback.sandbox.simulation.wire.gitlog import keep_reflogs
 from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
 
 MAIN = "refs/heads/main"
+UNHURRIED = 25.0  # a tick each 0.6 s: there is time to strike between the bad release and the rollback
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class FaultWorld(Live):
             "ARGOCD_SERVER": self.links.argocd.url,
             "PROMETHEUS_URL": self.links.prometheus.url,
         }
+
+    def deployed(self) -> bool:
+        """The controller has looked at the bad release as what runs, whatever it thinks of it yet."""
+        seen = {line.get("revision") for line in self.logged() if line.get("msg") == "looked"}
+        return self.telling.bad[:12] in seen
 
     def heal(self) -> None:
         """End all faults of all links."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import trustme
-from fault_world import MAIN, FaultWorld, fault_world, history_faults
+from fault_world import MAIN, UNHURRIED, FaultWorld, fault_world, history_faults
 from proxy import (
     Condition,
     Exchange,
@@ -78,7 +78,7 @@ LOST = (cut_before_reply(), drop_after(60), status(502, after=True))
 
 def reply_lost(folder: Path, seed: int) -> list[str]:
     """F1: the ref moved and nobody says so: found by reading again, no second commit."""
-    with fault_world(folder) as world:
+    with fault_world(folder, speed=UNHURRIED) as world:
         fault = world.links.git.strike(LOST[seed % len(LOST)], pushes_to(MAIN), times=1)
         world.fail()
         broken = verified(world)
@@ -100,9 +100,9 @@ def server_errors(folder: Path, seed: int) -> list[str]:
     """F2: refused for long: it waits longer and longer, as long as it is told to, and then tells a person."""
     code = CODES[seed % len(CODES)]
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if code in (429, 503) else {}
-    with fault_world(folder) as world:
+    with fault_world(folder, speed=UNHURRIED) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         world.links.git.strike(status(code, headers))
         began = time.monotonic()
         world.until(lambda: bool(world.pages(UNAVAILABLE)), "a person is paged")
@@ -138,7 +138,7 @@ def struck_reading(folder: Path, verb: Verb, when: Condition) -> list[str]:
     """The remote cannot be read for a while; the controller lives, and goes on once it can."""
     with fault_world(folder, speed=SLOW_WORLD) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         fault = world.links.git.strike(verb, when, open_too=True)
         world.until(lambda: fault.struck >= 1, "the reading is struck")
         world.until(lambda: said(world, "a tick failed"), "the tick ends by itself", GIT_PATIENCE_SECONDS)
@@ -250,9 +250,9 @@ TURNS: tuple[Callable[[FaultWorld, Path], list[str]], ...] = (expired, rotated, 
 def credentials(folder: Path, seed: int) -> list[str]:
     """F9: the token ends in the middle, is renewed in time, or may only read."""
     token_file = folder / "token"
-    with fault_world(folder, prepare=lambda world: locked_door(world, token_file)) as world:
+    with fault_world(folder, speed=UNHURRIED, prepare=lambda world: locked_door(world, token_file)) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         broken = TURNS[seed % len(TURNS)](world, token_file) + verified(world)
         return broken + [f"a token stands in the log: {one}" for one in (FIRST, SECOND) if one in world.log.read_text()]
 
@@ -283,9 +283,9 @@ def certificate(folder: Path, bad: Callable[[trustme.CA], trustme.LeafCert]) -> 
             world.git_door = world.world.url.replace(world.world.git.url, server.url)
             world.more_environment["GITOPS_ROLLBACK_GIT_CA_FILE"] = str(folder / "ca.pem")
 
-        with fault_world(folder, prepare=prepare) as world:
+        with fault_world(folder, speed=UNHURRIED, prepare=prepare) as world:
             world.fail()
-            world.until(world.pending, "a trigger is pending")
+            world.until(world.deployed, "the controller has seen the bad release")
             show(bad(ours))
             broken = distrusted(world)
             show(ours.issue_cert("127.0.0.1"))
@@ -308,7 +308,7 @@ def host_key(folder: Path) -> list[str]:
             server.trust(server.folder / "host", world.links.git.port)
             world.start_controller()
             world.fail()
-            world.until(world.pending, "a trigger is pending")
+            world.until(world.deployed, "the controller has seen the bad release")
             server.show(ssh_key(server.folder / "other"))
             broken = distrusted(world)
             server.show(known)

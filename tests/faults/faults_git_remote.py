@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from fault_world import MAIN, FaultWorld, fault_world, history_faults
+from fault_world import MAIN, UNHURRIED, FaultWorld, fault_world, history_faults
 from faults_git_link import READS, since, verified
 from proxy import Exchange, asks_for, cut_before_reply, elsewhere, pushes_to, status
 
@@ -74,7 +74,7 @@ def race(folder: Path, seed: int) -> list[str]:
     with fault_world(folder, speed=RACE_SPEED, timing=NO_POLLS) as world:
         world.fail()
         with Pushers(world, random.Random(seed)) as others:
-            world.until(world.pending, "a trigger is pending")
+            world.until(world.deployed, "the controller has seen the bad release")
             world.until(lambda: bool(world.telling.reverts()) or bool(world.pages("PushRejected")), "landed, or held")
         broken = verified(world)
         lost = set(others.landed) - set(world.people.git("rev-list", "main").split())
@@ -83,9 +83,9 @@ def race(folder: Path, seed: int) -> list[str]:
 
 def always_late(folder: Path, seed: int) -> list[str]:
     """F5: somebody is faster every time: the tries end, a person is told; it lands once they stop."""
-    with fault_world(folder, timing=NO_POLLS) as world:
+    with fault_world(folder, speed=UNHURRIED, timing=NO_POLLS) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         began, landed = time.monotonic(), []
 
         def be_faster(_repository: Path) -> None:
@@ -115,9 +115,9 @@ def races(folder: Path, seed: int) -> list[str]:
 
 def rewritten(folder: Path, seed: int) -> list[str]:
     """F6: somebody forces the branch to a line without the culprit: hold and page, nothing is pushed."""
-    with fault_world(folder) as world:
+    with fault_world(folder, speed=UNHURRIED) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         tree, parent = f"{world.telling.before}^{{tree}}", world.telling.before
         other = world.people.git(
             "-c", "user.name=Kim", "-c", "user.email=kim@shop.example",
@@ -161,9 +161,9 @@ def _paged_with(world: FaultWorld, words: str) -> bool:
 def refused(folder: Path, seed: int) -> list[str]:
     """F7: a rule of the server refuses the push: a person is asked with the server's own words, and not in a loop."""
     refuse, words = REFUSALS[seed % len(REFUSALS)]
-    with fault_world(folder) as world:
+    with fault_world(folder, speed=UNHURRIED) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         refuse(world)
         began = time.monotonic()
         world.until(lambda: _paged_with(world, words), f"a person is told in words: {words}")
@@ -180,9 +180,9 @@ def refused(folder: Path, seed: int) -> list[str]:
 
 def locked(folder: Path, seed: int) -> list[str]:
     """F8: a push that died left its lock at the server: hold, page, and its file is never touched."""
-    with fault_world(folder) as world:
+    with fault_world(folder, speed=UNHURRIED) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         lock = world.world.bare / "refs" / "heads" / "main.lock"
         lock.touch()
         broken = held(world, "RemoteRefLocked")
@@ -272,7 +272,7 @@ def broken_clone(folder: Path, seed: int) -> list[str]:
     """F12: the local clone is spoiled while the controller runs: it is made anew, and nothing wrong is pushed."""
     with fault_world(folder, speed=RACE_SPEED) as world:
         world.fail()
-        world.until(world.pending, "a trigger is pending")
+        world.until(world.deployed, "the controller has seen the bad release")
         clone = next((world.folder / "state" / "clones").glob("*.git"))
         for path in clone.rglob("*.pack"):
             path.chmod(0o644)

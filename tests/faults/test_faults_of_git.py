@@ -17,7 +17,7 @@ from faults import run_fault
 from ssh_server import SSHD
 
 CUT_PUSHES = 20
-AT_ONCE = 4
+AT_ONCE = 6
 # Those that wait for git's own limits begin first. A fault's seed is its variant.
 LONG = [("F3", 0), ("F4", 0), ("F3", 2), ("F5", 0), ("F5", 1), ("F8", 0)]
 SHORT = [("F1", 0), ("F1", 1), ("F1", 2), ("F2", 0), ("F6", 0), ("F7", 0), ("F7", 2), ("F9", 0), ("F9", 1), ("F9", 2)]
