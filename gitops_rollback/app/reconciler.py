@@ -163,6 +163,9 @@ class Reconciler:
     def _facts(self, sight: Sight, tick: Tick) -> Facts:
         if sight.look is None:
             return Facts(progress=sight.progress)
+        record = tick.view.open_record(sight.watched.name)
+        if record is not None and record.phase is not Phase.AWAITING_APPROVAL:
+            return Facts()  # a look that came late, from before the push: what it would judge is under way
         if sight.proposal is None:
             return Facts(decision=sight.look.raised)
         alarm = Alarm(sight.look, sight.proposal)

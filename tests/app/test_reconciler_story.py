@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, World, deployment, policy, running, ship
+from app_world import MINUTE, POLICIES, START, TICK, World, deployment, policy, running, ship
 
 
 def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
@@ -52,3 +52,21 @@ def test_a_plan_that_waits_for_a_word_does_not_blind_for_what_is_deployed_after_
     world.metrics.break_from("web", START + 21 * MINUTE)
     one.until(START + 20 * MINUTE, START + 30 * MINUTE)
     assert world.reverts() == 1
+
+
+def test_a_look_from_before_the_push_that_comes_late_says_nothing_of_the_rollback_under_way(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    before, late = one.until(START, START + MINUTE)[-1], None
+    while world.reverts() == 0:
+        now = before.now + TICK
+        late = one.reconciler.look(before.listing.watched[0], before.view, before.listing, now)
+        before = one.tick(now)
+    after = one.tick(before.now + TICK)
+    assert late is not None
+    assert late.proposal is not None, "the late look saw the alarm"
+    one.reconciler.reconcile(late, after)
+    assert "AlreadyRolledBack" not in one.told.reasons
