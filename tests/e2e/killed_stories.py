@@ -341,6 +341,8 @@ class KilledStory(Demo):
             locks = list(replica.state.glob("clones/*/**/*.lock"))  # git's locks; ours go with a process
             if locks:
                 yield f"locks were left: {locks}"
+            if halves := list(replica.state.glob("clones/*.new-*")):
+                yield f"half a clone was left: {halves}"
             for line in replica.log.read_text("utf-8", "replace").splitlines():
                 if '"exception"' in line or line.startswith("Traceback"):
                     yield f"an internal error: {line[:300]}"
