@@ -32,7 +32,7 @@ from gitops_rollback.sandbox.world import REPOSITORY, run_command
 
 SPEED = 30.0  # a tick each 0.5 s; a controller that gets no CPU for a second of them begins its `for` anew
 LOOK_SECONDS = 0.15
-PATIENCE_SECONDS = 45.0  # for a death at its place; a machine under load is slow
+PATIENCE_SECONDS = 75.0  # for a death at its place; a machine under load is slow
 GRACE_SECONDS = 4.0  # what comes right after the end of a story comes within this
 LONGEST = timedelta(hours=3)
 TAIL_LINES = 60
