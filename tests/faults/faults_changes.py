@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from fault_world import MAIN, FaultWorld
-from live_world import POLICY_PATH, quick_policy
+from live_world import POLICY_PATH
 from proxy import Exchange, delay, pushes_to
-from scene import Scene, scene
+from scene import Scene, patient_policy, scene
 
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.stories import release
@@ -51,7 +51,7 @@ def changes(folder: Path, seed: int) -> tuple[str, ...]:
             _rotate(it, before="the verification")
         it.live.give("settings.yaml", SETTINGS % 5)
         it.verified()
-        it.live.people.push("Watch the shop again", {POLICY_PATH: quick_policy()}, it.live.now())
+        it.live.people.push("Watch the shop again", {POLICY_PATH: patient_policy()}, it.live.now())
         it.live.let_pass(timedelta(seconds=31))
         it.live.world.failing_tags.add("1.43.0")
         release(it.live.telling, "1.43.0")

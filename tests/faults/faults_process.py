@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
-from live_world import POLICY_PATH, quick_policy
-from scene import Scene, scene
+from live_world import POLICY_PATH
+from scene import Scene, patient_policy, scene
 
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.git_server import Operation
@@ -52,7 +52,7 @@ def killed(folder: Path, seed: int) -> tuple[str, ...]:
 
 def asked_to_end(folder: Path, seed: int) -> tuple[str, ...]:
     """F36: SIGTERM while a push is under way, and again: it ends within its grace, and the next one knows."""
-    patient = quick_policy().replace("  verification:", "  delivery: {syncTimeout: 1h}\n  verification:")
+    patient = patient_policy().replace("  verification:", "  delivery: {syncTimeout: 1h}\n  verification:")
     with scene(folder, seed, timing=NO_POLLS, policies={POLICY_PATH: patient}) as it:
         landed = it.dice.random() < 0.5
         it.live.fail()

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from live_world import Live
+from live_world import POLICY_PATH, SERVICE, Live, quick_policy
 
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import Vector
@@ -27,7 +27,7 @@ from gitops_rollback.sandbox.world import REPOSITORY
 Scenario = Callable[[Path, int], tuple[str, ...]]
 MAIN = "refs/heads/main"
 REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40})")
-LONGEST_SECONDS = 90.0
+LONGEST_SECONDS = 120.0
 
 
 @dataclass
@@ -101,11 +101,16 @@ def hide(it: Scene, hidden: Callable[[str, datetime], bool]) -> None:
     prometheus._at = shown
 
 
+def patient_policy(service: str = SERVICE) -> str:
+    """The quick policy, but its verification waits for longer than a loaded machine may take."""
+    return quick_policy(service).replace("timeout: 15m", "timeout: 2h")
+
+
 @contextmanager
 def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = Live, **words: Any) -> Iterator[Scene]:
     """A started world with a running controller; afterwards nothing of it is left."""
     folder.mkdir(parents=True, exist_ok=True)
-    live = kind(folder, **words)
+    live = kind(folder, **{"policies": {POLICY_PATH: patient_policy()}, **words})
     one = Scene(live, random.Random(seed))
     try:
         live.start_world()
