@@ -17,7 +17,7 @@ from gitops_rollback.core.manifest_text import Value, documents
 
 UNKNOWN_NAME = ""  # a tag in Helm values whose image is named by the chart
 _VERSION = re.compile(r"v?(?P<numbers>\d+(?:\.\d+)*)(?P<pre>-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
-_CLAUSE = re.compile(r"\s*(?P<sign>>=|<=|==|!=|=|>|<)?\s*(?P<version>\S+)\s*")
+_CLAUSE = re.compile(r"(?P<sign>>=|<=|==|!=|=|>|<)?\s*(?P<version>\S+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -81,7 +81,7 @@ def satisfies(version: str, constraint: str) -> bool | None:
     A pre-release (`1.42.0-rc1`) comes before its release; missing numbers are zero.
     """
     for clause in constraint.split(","):
-        match = _CLAUSE.fullmatch(clause)
+        match = _CLAUSE.fullmatch(clause.strip())
         wanted = None if match is None else _ordered(match["version"])
         actual = _ordered(version)
         if match is None or wanted is None or actual is None:

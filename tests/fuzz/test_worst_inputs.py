@@ -24,6 +24,7 @@ from gitops_rollback.core.commit import parse_trailers
 from gitops_rollback.core.guards.capacity import judge_capacity
 from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.migrations import judge_migrations
+from gitops_rollback.core.images import satisfies
 from gitops_rollback.core.journal import decode_record
 from gitops_rollback.core.manifest import ObjectChange, changes, objects
 from gitops_rollback.core.manifest_text import documents
@@ -100,6 +101,8 @@ WORST = {
     "blank-lines-that-are-indented": lambda: guards(b"\n " * (MIB // 2), b"a: 1\n"),
     "glob-of-stars": lambda: matches("*a" * 2_000 + "b", "a" * 4_000),
     "glob-of-double-stars": lambda: matches("/".join(["**", "*"] * 250), "/".join("a" * 1_000)),
+    "constraint-of-spaces": lambda: satisfies("1.2.3", " " * 60_000),
+    "constraint-of-spaces-and-a-word": lambda: satisfies("1.2.3", ">=" + " " * 60_000 + "1 x"),
     "address-of-separators": lambda: same_repository("://" * 200_000, "b@" * 100_000 + ":"),
     "stream-of-one-endless-line": lambda: stream(b"a" * 4096, 2_100),
     "documents-of-aliases": lambda: documents("".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 999))),
