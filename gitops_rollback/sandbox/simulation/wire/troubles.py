@@ -17,6 +17,7 @@ METRICS = {
     "warnings": Fault.WARNINGS,
     "html": Fault.HTML,
 }
+OF_PUSHES = ("cut", "late-status", "hang")  # these wait for a push, which is rare
 WAYS = (Operation.ADVERTISE_FETCH, Operation.FETCH, Operation.ADVERTISE_PUSH, Operation.PUSH, Operation.ANY)
 
 
@@ -55,7 +56,7 @@ class Troubles:
             kind = self._random.choice(kinds)
             self._world.tell(place, f"trouble: {kind}")
             strike(kind)
-            lasts = self._random.choice((20.0, 45.0, 100.0, 240.0))
+            lasts = self._random.choice((20.0, 45.0, 100.0, 240.0)) * (4 if kind in OF_PUSHES else 1)
             self._world.after(lasts, mended)
             self._world.after(lasts + self._random.uniform(60, 500), struck)
 
