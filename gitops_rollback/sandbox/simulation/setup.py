@@ -82,6 +82,8 @@ class Smaller:
         """Take it away."""
         setup.names = setup.names[: self.applications]
         setup.manual, setup.health = setup.manual & set(setup.names), setup.health & set(setup.names)
+        setup.unwatched &= set(setup.names)
+        setup.fleet = tuple(name for name in setup.fleet if name in setup.names)
         setup.actors -= self.without
         for name in self.without & set(RATES):
             setattr(setup.rates, name, 0.0)
@@ -236,6 +238,12 @@ def _busy(setup: Setup) -> None:
     setup.actors = setup.actors - {"clock", "forcer", "stopper", "outage", "gaps"}
 
 
+def _region(setup: Setup) -> None:
+    """Three applications, just enough for a mass event, quick developers, and an outage."""
+    setup.names, setup.busy = NAMES[:3], 60.0
+    setup.actors = (setup.actors | {"outage"}) - {"clock", "forcer", "stopper", "editor", "gaps"}
+
+
 def _by_hand(setup: Setup) -> None:
     """People sync by hand and the controller may not, so that what it pushes is applied late; metrics lie."""
     setup.manual, setup.may_sync = frozenset(setup.names), False
@@ -258,4 +266,5 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "fleet": _fleet,
     "busy": _busy,
     "by-hand": _by_hand,
+    "region": _region,
 }
