@@ -116,25 +116,32 @@ class Judge:
 
     def _not_verified(self, record: Recorded) -> Iterator[str]:
         log = GitLog(self._world.bare)
+        by_metrics = "errors" in record.document.get("triggers", ())
         for sha in record.commits & log.commits.keys():
             paths = {change.path for change in log.commits[sha].changes}
             for name in self._world.setup.names:
                 touched = any(path.startswith(f"apps/{name}/") for path in paths)
-                if touched and not any(self._holds(name, one, end, sha, log) for one, end in self._spans(name)):
+                if touched and not any(
+                    self._holds(name, one, end, sha, log, by_metrics) for one, end in self._spans(name)
+                ):
                     yield f"{record.id} is verified, but {name} never ran {sha[:8]} and was well for {HOLD}"
 
     def _spans(self, name: str) -> Iterator[tuple[Ran, datetime]]:
         for ran, end in self._world.truth.spans(name):
             yield ran, end or self._world.now
 
-    def _holds(self, name: str, ran: Ran, end: datetime, sha: str, log: GitLog) -> bool:
-        """The application ran what contains our commit, or says the same, and was well at the end of long enough."""
+    def _holds(self, name: str, ran: Ran, end: datetime, sha: str, log: GitLog, by_metrics: bool) -> bool:
+        """The application ran what contains our commit, or says the same, and was well at the end of long enough.
+
+        Well is what had fired and is quiet again: a health trigger says nothing of the errors of the next release.
+        """
         path = f"apps/{name}/deployment.yaml"
-        same = log.file(ran.revision, path) == log.file(sha, path)
-        if sha not in log.reachable(ran.revision) and not same:
+        if sha not in log.reachable(ran.revision) and log.file(ran.revision, path) != log.file(sha, path):
             return False
         since = max(ran.at, self._landed_at.get(sha, self._world.now))
-        return end - since >= HOLD and self._world.truth.red_since(name, end - timedelta(microseconds=1)) is None
+        red = self._world.truth.red_since(name, end - timedelta(microseconds=1)) is not None
+        well = not red if by_metrics else not any("crash" in tag for tag in ran.tags)
+        return end - since >= HOLD and well
 
     # At the end
 
