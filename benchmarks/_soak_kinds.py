@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RIGS = tuple(str(ROOT / "tests" / name) for name in ("e2e", "git", "faults"))
 
+PUSHES = 20  # of one seed
 DEATHS = (" is killed ", " dies ")  # as simulated worlds tell of a controller's
 
 
@@ -74,7 +75,7 @@ def _faults(seed: int, folder: Path) -> Played:
 
 
 def _pushes(seed: int, folder: Path) -> Played:
-    broken = tuple(import_module("lost_answers").run_pushes(folder, seed))
+    broken = tuple(import_module("ambiguous_pushes").cut_pushes(folder, PUSHES, seed).wrong)
     return Played(seed, broken, f"in {folder}" if broken else "")
 
 

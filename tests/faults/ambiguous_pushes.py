@@ -1,4 +1,4 @@
-"""Pushes whose answer never comes, many of them: is each one recognised at the next read, and none done twice?
+"""Pushes whose answer never comes, while others push: is each one recognised at the next read, and none made twice?
 
 Real git over real HTTP through the fault proxy, and the product's own repository; no controller, so that it is fast.
 
@@ -10,14 +10,13 @@ Real git over real HTTP through the fault proxy, and the product's own repositor
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 from proxy import Fault, FaultProxy, asks_for, cut_before_reply, drop_after, pushes_to, refuse, status
-from remote_world import JOURNAL, MAIN, Remote
+from remote_world import JOURNAL, MAIN, Remote, git
 
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.core.errors import RollbackError
@@ -25,26 +24,31 @@ from gitops_rollback.ports import PushOutcome, RefUpdate
 from gitops_rollback.sandbox.git_server import GitServer
 
 START = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
-AFTER_THE_WORK = (cut_before_reply(), drop_after(40), drop_after(200), status(502, after=True), status(504, after=True))
-BEFORE_THE_WORK = (refuse(), status(503))
-SHARE_BEFORE, SHARE_BLIND = 0.1, 0.3
-MOST_PUSHES = 8
+READS, WRITES = asks_for("git-upload-pack"), asks_for("git-receive-pack")
+PUSHES = pushes_to(MAIN)
+AFTER_THE_WORK = (
+    *(cut_before_reply(), drop_after(40), drop_after(200)),
+    *(status(code, after=True) for code in (500, 502, 504)),
+)
+BEFORE_THE_WORK = ((refuse(), PUSHES), (status(503), PUSHES), (status(500), WRITES))
+SHARE_BEFORE, SHARE_BLIND, SHARE_RACED = 0.15, 0.3, 0.25
+MOST_PUSHES = 16  # for one change: even if many of them never reach the server, or come late
 
 
 @dataclass
 class Found:
-    """What happened. `outcomes`: how the product judged the pushes; `late`: landed, and recognised by a later read."""
+    """What happened. `late`: landed, and known only by a later read; `raced`: somebody else was faster."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
     late: int = 0
+    raced: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
 def cut_pushes(folder: Path, count: int, seed: int) -> Found:
-    """Push `count` changes, each by a push that is cut.
+    """Push `count` changes, each by pushes that are cut, until it is there.
 
-    Most are cut after the server has done its work, some before; of some the look that follows fails as well. What is
-    not there at the next read is pushed again, as the controller would.
+    Most are cut after the server has done its work, some before; of some the look that follows fails as well; before
+    some, another person lands a commit. What is not there at the next read is pushed again, as the controller would.
     """
     server = GitServer(folder / "served").start()
     remote = Remote(server).create()
@@ -55,7 +59,7 @@ def cut_pushes(folder: Path, count: int, seed: int) -> Found:
         pushing = _Pushing(remote, repo, proxy, random.Random(seed))
         for number in range(count):
             pushing.change(number)
-        pushing.found.wrong += once_each(remote, count)
+        pushing.found.wrong += _once_each(remote, count, pushing.theirs)
         return pushing.found
     finally:
         repo.close()
@@ -67,59 +71,80 @@ class _Pushing:
     def __init__(self, remote: Remote, repo: GitConfigRepo, proxy: FaultProxy, dice: random.Random) -> None:
         self._remote, self._repo, self._proxy, self._dice = remote, repo, proxy, dice
         self.found = Found()
+        self.theirs: list[str] = []
 
     def change(self, number: int) -> None:
         """One change, until it is on the branch."""
         for _ in range(MOST_PUSHES):
-            heads = self._repo.fetch()
-            change, outcome = self._push(number, heads.branch, heads.journal)
-            landed, known = self._remote.head() == change, self._repo.fetch().branch == change
-            self._judge(number, outcome, landed, known)
-            if landed:
+            if self._push(number):
                 return
         self.found.wrong.append(f"change {number} did not land in {MOST_PUSHES} pushes")
 
-    def _push(self, number: int, head: str, journal: str | None) -> tuple[str, PushOutcome]:
-        at = START + timedelta(seconds=number)
-        change = self._repo.write_files(head, {"apps/a.yaml": f"n: {number + 1}\n".encode()}, f"Change {number}", at)
-        entry = self._repo.write_files(journal, {f"e/{number}": b"done\n"}, f"Entry {number}", at)
-        fault = self._strike()
-        try:
-            outcome = self._repo.push((RefUpdate(MAIN, change, head), RefUpdate(JOURNAL, entry, journal))).outcome
-        except RollbackError as error:
-            self.found.wrong.append(f"change {number}: {error}")
-            outcome = PushOutcome.UNKNOWN
-        if fault.struck == 0:
-            self.found.wrong.append(f"change {number}: the push was not struck")
+    def _push(self, number: int) -> bool:
+        """One push that is struck, and what is said of it; whether it landed."""
+        updates = self._updates(number)
+        raced = self._dice.random() < SHARE_RACED
+        if raced:
+            self.theirs.append(self._remote.commit({f"theirs/{len(self.theirs)}": "n: 1\n"}, "Theirs"))
+        fault, blind = self._strike()
+        outcome = self._outcome(number, updates)
         self._proxy.heal()
-        return change, outcome
-
-    def _strike(self) -> Fault:
-        """The push is cut; and of some, what is read after it until `heal`."""
-        verbs = BEFORE_THE_WORK if self._dice.random() < SHARE_BEFORE else AFTER_THE_WORK
-        fault = self._proxy.strike(self._dice.choice(verbs), pushes_to(MAIN))
-        if self._dice.random() < SHARE_BLIND:
-            self._proxy.strike(status(503), lambda one: fault.struck > 0 and asks_for("git-upload-pack")(one))
-        return fault
-
-    def _judge(self, number: int, outcome: PushOutcome, landed: bool, known: bool) -> None:
-        self.found.outcomes[outcome.value] += 1
-        self.found.late += landed and outcome is not PushOutcome.LANDED
+        if fault.struck == 0 and not raced:  # git itself sees that it comes too late, and sends nothing
+            self.found.wrong.append(f"change {number}: the push was not struck")
+        landed, known = self._remote.head() == updates[0].new, self._repo.fetch().branch == updates[0].new
         if known != landed:
             self.found.wrong.append(f"change {number}: landed {landed}, and the next read says {known}")
-        if (outcome is PushOutcome.LANDED) > landed:
-            self.found.wrong.append(f"change {number}: called landed, and it is not")
-        if landed and outcome not in (PushOutcome.LANDED, PushOutcome.UNKNOWN):
-            self.found.wrong.append(f"change {number}: landed, and called {outcome}")
+        if landed != (self._remote.head(JOURNAL) == updates[1].new):
+            self.found.wrong.append(f"change {number}: one of its two branches moved without the other")
+        self._judge(number, outcome, landed, blind)
+        self.found.raced += raced
+        return landed
+
+    def _updates(self, number: int) -> tuple[RefUpdate, RefUpdate]:
+        heads, at = self._repo.fetch(), START + timedelta(seconds=number)
+        ours = self._repo.write_files(heads.branch, {f"ours/{number}": b"n: 1\n"}, f"Change {number}", at)
+        entry = self._repo.write_files(heads.journal, {f"e/{number}": b"done\n"}, f"Entry {number}", at)
+        return RefUpdate(MAIN, ours, heads.branch), RefUpdate(JOURNAL, entry, heads.journal)
+
+    def _strike(self) -> tuple[Fault, bool]:
+        """The push is cut; and of some, what is read after it until `heal`."""
+        if self._dice.random() < SHARE_BEFORE:
+            fault = self._proxy.strike(*self._dice.choice(BEFORE_THE_WORK))
+        else:
+            fault = self._proxy.strike(self._dice.choice(AFTER_THE_WORK), PUSHES)
+        blind = self._dice.random() < SHARE_BLIND
+        if blind:
+            self._proxy.strike(status(503), lambda one: fault.struck > 0 and READS(one))
+        return fault, blind
+
+    def _outcome(self, number: int, updates: tuple[RefUpdate, ...]) -> PushOutcome:
+        try:
+            return self._repo.push(updates).outcome
+        except RollbackError as error:
+            self.found.wrong.append(f"change {number}: {error}")
+            return PushOutcome.UNKNOWN
+
+    def _judge(self, number: int, outcome: PushOutcome, landed: bool, blind: bool) -> None:
+        """What landed is called so, or, by one who could not look, unknown; and nothing else is called landed."""
+        self.found.late += landed and outcome is not PushOutcome.LANDED
+        allowed = {PushOutcome.LANDED} if landed else set(PushOutcome) - {PushOutcome.LANDED}
+        if outcome not in (allowed | {PushOutcome.UNKNOWN} if blind else allowed):
+            self.found.wrong.append(f"change {number}: landed {landed}, and called {outcome}")
 
 
-def once_each(remote: Remote, count: int) -> list[str]:
-    """By the server's own word: so many updates of both refs, each one step forward, no change twice."""
-    updates = remote.server.updates(f"{remote.name}.git")
-    wrong = []
-    for ref in (MAIN, JOURNAL):
-        moves = [one for one in updates if one.ref == ref]
-        broken = [b.old for a, b in pairwise(moves) if a.new != b.old]
-        if len(moves) != count or broken:
-            wrong.append(f"{ref} moved {len(moves)} times for {count} changes, {len(broken)} times from elsewhere")
-    return wrong
+def _once_each(remote: Remote, count: int, theirs: list[str]) -> Iterator[str]:
+    """By plain git and the server's own word: each change is there once, and nothing of anybody's was lost."""
+    for ref, folder in ((MAIN, "ours"), (JOURNAL, "e")):
+        for number in range(count):
+            made = len(git("log", "--format=%H", ref, "--", f"{folder}/{number}", cwd=remote.path).split())
+            if made != 1:
+                yield f"{folder}/{number} was made by {made} commits"
+        moves = [one for one in remote.server.updates(f"{remote.name}.git") if one.ref == ref]
+        if len(moves) != count:
+            yield f"{ref} moved {len(moves)} times for {count} changes"
+        for one in moves:
+            if one.old.strip("0") and git("merge-base", one.old, one.new, cwd=remote.path) != one.old:
+                yield f"{ref} went from {one.old} to {one.new}, which does not descend"
+    lost = set(theirs) - set(git("rev-list", MAIN, cwd=remote.path).split())
+    if lost:
+        yield f"commits of others were lost: {sorted(lost)}"
