@@ -15,6 +15,8 @@ ONE_ROOM = {
     "git": {"adapters/git/door.py"},
     "requests": {"adapters/engines/argocd.py"},
     "httpx": {"adapters/http.py"},
+    "httpcore2": {"adapters/kubernetes/transport.py"},
+    "lightkube": {"adapters/kubernetes/access.py"},
     "watchfiles": {"adapters/files.py"},
 }
 NOT_IN_CORE = {

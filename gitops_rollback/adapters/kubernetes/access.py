@@ -1,0 +1,127 @@
+"""Which API server, trusted by what, and logged in as whom? The only file that imports `lightkube`.
+
+Nothing of a kubeconfig is quoted in an error: a YAML error shows the line, which may be a token.
+Source: product.md, Kubernetes access; kubectl's order (flag, KUBECONFIG, ~/.kube/config); lightkube 1.0.1
+config/kubeconfig.py and config/client_adapter.py, whose own authentication classes are not used (see `credentials`).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+from lightkube.config.client_adapter import verify_cluster
+from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, SERVICE_ACCOUNT, KubeConfig, SingleConfig
+from lightkube.config.models import User
+from lightkube.core.exceptions import ConfigError
+
+from gitops_rollback.adapters.engines.argocd_settings import is_loopback
+from gitops_rollback.adapters.kubernetes.credentials import Credentials, ExecPlugin, Fixed, Plugin, TokenFile
+from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.core.errors import SettingsInvalid
+
+SUBJECT = "Kubernetes configuration"
+_UNREADABLE = (ConfigError, msgspec.ValidationError, yaml.YAMLError, OSError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, repr=False)
+class Access:
+    """What a transport needs. `tls` is None for plain http, which is for loopback only."""
+
+    server: str
+    tls: ssl.SSLContext | None
+    credentials: Credentials
+    namespace: str
+
+
+def find_access(
+    settings: KubernetesSettings,
+    environment: Mapping[str, str] = os.environ,
+    service_account: str = SERVICE_ACCOUNT,
+) -> Access:
+    """The access that settings and environment describe. Raises: SettingsInvalid if there is none, or it is broken."""
+    if not (settings.kubeconfig or settings.context) and environment.get("KUBERNETES_SERVICE_HOST"):
+        try:
+            config = KubeConfig.from_service_account(service_account).get()
+        except _UNREADABLE:
+            raise SettingsInvalid(SUBJECT, f"the Pod's service account in {service_account} cannot be read") from None
+    else:
+        config = _from_files(settings, environment)
+    if config is None:
+        raise SettingsInvalid(SUBJECT, "no context is chosen")
+    return _access(config, settings.namespace)
+
+
+def _from_files(settings: KubernetesSettings, environment: Mapping[str, str]) -> SingleConfig | None:
+    """The first file that has the wanted context, or any current one; each file stands for itself."""
+    named = settings.kubeconfig or environment.get("KUBECONFIG", "")
+    paths = [path for path in named.split(os.pathsep) if path] or [DEFAULT_KUBECONFIG]
+    found = [path for path in paths if Path(path).expanduser().is_file()]
+    if not found:
+        raise SettingsInvalid(SUBJECT, f"no cluster: not in a Pod, and no kubeconfig at {', '.join(paths)}"[:300])
+    for file in _parsed(found):
+        wanted = settings.context or file.current_context
+        if wanted and wanted in file.contexts:
+            try:
+                return file.get(wanted)
+            except _UNREADABLE:
+                raise SettingsInvalid(SUBJECT, f"{file.fname} lacks the cluster or user of its context") from None
+    wanted = f"context {settings.context}" if settings.context else "current context"
+    raise SettingsInvalid(SUBJECT, f"no {wanted} in {', '.join(found)}"[:300])
+
+
+def _parsed(paths: list[str]) -> Iterator[KubeConfig]:
+    for path in paths:
+        try:
+            yield KubeConfig.from_file(path)
+        except _UNREADABLE:
+            raise SettingsInvalid(SUBJECT, f"{path} is no readable kubeconfig") from None
+
+
+def _access(config: SingleConfig, namespace: str) -> Access:
+    server = config.cluster.server
+    try:
+        parts = urlsplit(server)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise SettingsInvalid(SUBJECT, "the server's address cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None or parts.query:
+        raise SettingsInvalid(SUBJECT, "the server's address must be https://host[:port][/path]")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SettingsInvalid(f"Kubernetes {parts.netloc}", "plain http is only for loopback")
+    user = config.user or User()
+    try:
+        tls = verify_cluster(config.cluster, user, config.abs_file) if parts.scheme == "https" else None
+    except _UNREADABLE:
+        raise SettingsInvalid(f"Kubernetes {parts.netloc}", "a CA, certificate or key cannot be used") from None
+    return Access(server, tls, _credentials(config, user), namespace or config.namespace)
+
+
+def _credentials(config: SingleConfig, user: User) -> Credentials:
+    if user.token_file is not None:
+        return TokenFile(str(config.abs_file(user.token_file)))
+    if user.token is not None:
+        return Fixed.token(user.token)
+    if user.exec is not None:
+        return ExecPlugin(_plugin(config, user))
+    if user.username and user.password:
+        return Fixed.password(user.username, user.password)
+    if user.auth_provider:
+        raise SettingsInvalid(SUBJECT, "`auth-provider` is gone from Kubernetes; use an exec plugin")
+    return Fixed()
+
+
+def _plugin(config: SingleConfig, user: User) -> Plugin:
+    declared = user.exec
+    assert declared is not None
+    # As kubectl reads it: a bare name is looked up in PATH, a relative path starts at the kubeconfig.
+    relative = os.sep in declared.command
+    command = str(config.abs_file(declared.command)) if relative else declared.command
+    environment = {one.name: one.value for one in declared.env or ()}
+    return Plugin(declared.apiVersion, command, tuple(declared.args or ()), environment)
