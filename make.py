@@ -21,6 +21,9 @@ STAMP = VENV / ".installed-for"
 OLDEST_PYTHON = 0x030B0000  # 3.11
 OLDEST_GIT = (2, 38)
 
+# Most tests of whole stories wait; a file stays together, since its stories share what is costly to start.
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+
 STORY_VARIABLES = {"STORY": "--story", "ENGINE": "--engine", "SPEED": "--speed"}
 
 
@@ -61,7 +64,7 @@ def test() -> int:
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
         ("mypy",),
-        ("pytest", *os.environ.get("PYTEST_ADDOPTS_LINE", "").split()),
+        ("pytest", *SIDE_BY_SIDE, *os.environ.get("PYTEST_ADDOPTS_LINE", "").split()),
     )
     for tool, *rest in steps:
         if code := run(PYTHON, "-m", tool, *rest):
