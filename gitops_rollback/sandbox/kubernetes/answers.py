@@ -5,11 +5,15 @@ Source: k8s.io/apimachinery pkg/api/errors/errors.go, and the recorded answers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gitops_rollback.sandbox.kubernetes.kinds import Kind
 from gitops_rollback.sandbox.rendering import Json
 
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
 REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -36,6 +40,26 @@ TOO_OLD_PAGE = (
 STALE_WRITE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One answer, ready to send."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def found(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer of JSON, which ends with a line break as the real server's do."""
+    return Answer(status, json.dumps(body, separators=(",", ":")).encode() + b"\n", JSON, dict(headers or {}))
+
+
+def plain(status: int, text: str) -> Answer:
+    """An answer in words."""
+    return Answer(status, text.encode(), TEXT)
+
+
 class Refusal(Exception):
     """An answer that is a failure: the HTTP status, the `Status` object, and headers that go with it."""
 
@@ -43,6 +67,10 @@ class Refusal(Exception):
         super().__init__(status["message"])
         self.status = status
         self.headers = dict(headers or {})
+
+    def answer(self) -> Answer:
+        """As it is sent."""
+        return found(self.status, self.code, self.headers)
 
     @property
     def code(self) -> int:

@@ -60,6 +60,11 @@ class History:
             self._changes.popleft()
         self.compacted = max(self.compacted, min(upto, self.version))
 
+    def restart(self, version: int, oldest: int) -> None:
+        """Begin at another version, with no changes since `oldest`."""
+        self._changes.clear()
+        self.version, self.compacted = version, oldest
+
     def since(self, version: int) -> list[Change]:
         """The changes after `version`. Raises: Refusal 410 when some are forgotten, 504 when it has not come."""
         self._check(version)

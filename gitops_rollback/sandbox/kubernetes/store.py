@@ -11,16 +11,18 @@ import copy
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gitops_rollback.sandbox.clock import SandboxClock
-from gitops_rollback.sandbox.kubernetes import answers, fields, rules
+from gitops_rollback.sandbox.kubernetes.answers import already_exists, conflict, invalid, not_found
+from gitops_rollback.sandbox.kubernetes.fields import Owner, after_update, applied
 from gitops_rollback.sandbox.kubernetes.history import ADDED, DELETED, MODIFIED, Change, History, Ref
-from gitops_rollback.sandbox.kubernetes.kinds import Kind
+from gitops_rollback.sandbox.kubernetes.kinds import NAMESPACE, Kind
 from gitops_rollback.sandbox.kubernetes.lists import as_object
 from gitops_rollback.sandbox.kubernetes.patching import Patch
+from gitops_rollback.sandbox.kubernetes.rules import condemned, created, gone, same, stamp, updated
 from gitops_rollback.sandbox.rendering import Json
 
 UNKNOWN = "unknown"
@@ -67,6 +69,12 @@ class Store:
         with self._lock:
             return self._history.version
 
+    @property
+    def oldest(self) -> int:
+        """The oldest version after which every change is still known."""
+        with self._lock:
+            return self._history.compacted
+
     # Reading
 
     def find(self, kind: Kind, name: str, namespace: str = "") -> Json | None:
@@ -78,7 +86,7 @@ class Store:
         """One object. Raises: Refusal NotFound."""
         found = self.find(kind, name, namespace)
         if found is None:
-            raise answers.not_found(kind, name)
+            raise not_found(kind, name)
         return found
 
     def objects(self, kind: Kind, namespace: str = "") -> list[Json]:
@@ -91,7 +99,9 @@ class Store:
             now = self._history.version if version is None else version
             objects = self._objects if now == self._history.version else self._history.undo(now, self._objects)
             refs = [ref for ref in objects if ref.kind == kind and namespace in ("", ref.namespace)]
-            return now, [copy.deepcopy(objects[ref]) for ref in sorted(refs, key=lambda ref: (ref.namespace, ref.name))]
+            return now, [
+                copy.deepcopy(objects[ref]) for ref in sorted(refs, key=lambda ref: f"{ref.namespace}/{ref.name}")
+            ]
 
     def changes(self, after: int, kind: Kind | None = None, namespace: str = "") -> Sequence[Change]:
         """The writes after a version, of a kind and a namespace or all. Raises: Refusal 410 Expired, 504."""
@@ -102,15 +112,21 @@ class Store:
                 if kind in (None, change.ref.kind) and namespace in ("", change.ref.namespace)
             ]
 
+    def has_namespace(self, name: str) -> bool:
+        """Whether a namespace is there: by its own object, by an object in it, or since the beginning."""
+        with self._lock:
+            own = any(ref.kind is NAMESPACE and ref.name == name for ref in self._objects)
+            return own or name == "default" or any(ref.namespace == name for ref in self._objects)
+
     # Writing
 
     def create(self, kind: Kind, manifest: Json, by: By = By()) -> Json:
         """A new object, in the namespace that its metadata names. Raises: Refusal AlreadyExists."""
         with self._writing() as heard:
-            body = rules.created(kind, manifest, self._new_uid(), self.now())
+            body = created(kind, manifest, self._new_uid(), self.now())
             ref = self._ref(kind, body["metadata"])
             if ref in self._objects:
-                raise answers.already_exists(kind, ref.name)
+                raise already_exists(kind, ref.name)
             return self._commit(heard, ref, None, self._owned({}, body, kind, by), by)
 
     def replace(self, kind: Kind, manifest: Json, by: By = By()) -> Json:
@@ -121,10 +137,10 @@ class Store:
             if before is None and kind.create_on_update and not by.status and not manifest["metadata"].get("uid"):
                 return self.create(kind, manifest, by)
             if before is None:
-                raise answers.not_found(kind, ref.name)
+                raise not_found(kind, ref.name)
             if not manifest["metadata"].get("resourceVersion") and not kind.blind_update:
                 complaint = "Invalid value: 0: must be specified for an update"
-                raise answers.invalid(kind, ref.name, "metadata.resourceVersion", "FieldValueInvalid", complaint)
+                raise invalid(kind, ref.name, "metadata.resourceVersion", "FieldValueInvalid", complaint)
             return self._update(heard, ref, before, copy.deepcopy(manifest), by)
 
     def change(self, kind: Kind, name: str, namespace: str, mutate: Callable[[Json], object], by: By = By()) -> Json:
@@ -134,45 +150,61 @@ class Store:
             mutate(body)
             return body
 
-        return self._transform(kind, name, namespace, altered, by)
+        return self.transform(kind, name, namespace, altered, by)
+
+    def transform(
+        self, kind: Kind, name: str, namespace: str, transform: Callable[[Json], Json], by: By = By()
+    ) -> Json:
+        """Write what `transform` makes of an object, as one step. Raises: Refusal NotFound, Conflict, its own."""
+        with self._writing() as heard:
+            ref = Ref(kind, namespace, name)
+            before = self._objects.get(ref)
+            if before is None:
+                raise not_found(kind, name)
+            return self._update(heard, ref, before, transform(copy.deepcopy(before)), by)
 
     def patch(self, kind: Kind, name: str, namespace: str, patch: Patch, by: By = By()) -> Json:
         """PATCH; one that holds a resourceVersion is optimistic. Raises: Refusal NotFound, Conflict, 400, 422."""
-        return self._transform(kind, name, namespace, patch.of, by)
+        return self.transform(kind, name, namespace, patch.of, by)
 
     def apply(self, kind: Kind, manifest: Json, by: By, force: bool = False) -> Json:
         """Server-side apply by `by.manager`; makes what is missing. Raises: Refusal Conflict (who owns what)."""
         with self._writing() as heard:
             ref = self._ref(kind, manifest["metadata"])
             before = self._objects.get(ref)
-            owner = fields.Owner(by.manager, "Apply", "status" if by.status else "", kind.api_version)
+            owner = Owner(by.manager, "Apply", "status" if by.status else "", kind.api_version)
             if before is None:
                 if by.status:
-                    raise answers.not_found(kind, ref.name)
-                body = rules.created(kind, manifest, self._new_uid(), self.now())
-                entries = fields.after_update({}, manifest, owner, rules.stamp(self.now()), kind.custom)
+                    raise not_found(kind, ref.name)
+                body = created(kind, manifest, self._new_uid(), self.now())
+                entries = after_update({}, manifest, owner, stamp(self.now()), kind.custom)
                 body["metadata"]["managedFields"] = entries
                 return self._commit(heard, ref, None, body, by)
             given = manifest["metadata"].get("resourceVersion")
-            body = fields.applied(before, manifest, owner, rules.stamp(self.now()), kind.custom, force)
+            body = applied(before, manifest, owner, stamp(self.now()), kind.custom, force)
             body["metadata"]["resourceVersion"] = given or before["metadata"]["resourceVersion"]
             return self._update(heard, ref, before, body, by, body["metadata"]["managedFields"])
 
-    def delete(self, kind: Kind, name: str, namespace: str = "", uid: str = "", version: str = "") -> Json:
-        """Delete, or mark as deleted while finalizers hold it; the last state. Raises: Refusal NotFound, Conflict."""
+    def delete(
+        self, kind: Kind, name: str, namespace: str = "", uid: str = "", version: str = "", *, orphan: bool = False
+    ) -> Json:
+        """Delete, with what it owns unless `orphan`, or mark as deleted while finalizers hold it; the last state.
+
+        Raises: Refusal NotFound, Conflict (`uid` or `version` is another).
+        """
         with self._writing() as heard:
             ref = Ref(kind, namespace, name)
             before = self._objects.get(ref)
             if before is None:
-                raise answers.not_found(kind, name)
+                raise not_found(kind, name)
             for key, wanted in (("uid", uid), ("resourceVersion", version)):
                 if wanted and wanted != before["metadata"][key]:
-                    raise answers.conflict(kind, name, _unmet(key, wanted, before["metadata"][key]))
+                    raise conflict(kind, name, _unmet(key, wanted, before["metadata"][key]))
             if "deletionTimestamp" in before["metadata"]:
                 return copy.deepcopy(before)
             if before["metadata"].get("finalizers"):
-                return self._commit(heard, ref, before, rules.condemned(before, self.now()), By())
-            self._remove(heard, ref, before)
+                return self._commit(heard, ref, before, condemned(before, self.now()), By())
+            self._remove(heard, ref, before, orphan)
             return copy.deepcopy(before)
 
     # Hearing of changes
@@ -197,6 +229,12 @@ class Store:
             subscription.closed = True
             subscription.wake.set()
 
+    def wake(self) -> None:
+        """Wake every subscription though nothing was written: something else has changed that it looks at."""
+        with self._lock:
+            for subscription in self._subscriptions:
+                subscription.wake.set()
+
     def on_change(self, callback: Callable[[Change], None]) -> None:
         """Call `callback` after every write, in the writer's thread, in order; it must be quick and not raise."""
         with self._lock:
@@ -217,6 +255,17 @@ class Store:
         with self._lock:
             self._history.compact(self._history.version if upto is None else upto)
 
+    def load(self, objects: Iterable[tuple[Kind, Json]], version: int, oldest: int | None = None) -> None:
+        """Hold just these whole objects at this version, as after a restore from a backup: no change comes of it.
+
+        `oldest`: the version after which watches may begin (default: the present). Watches that are open break.
+        """
+        with self._lock:
+            self._objects = {self._ref(kind, body["metadata"]): copy.deepcopy(body) for kind, body in objects}
+            self._history.restart(version, version if oldest is None else oldest)
+            self._lock.notify_all()
+        self.close_subscriptions()
+
     # How a write is made
 
     @contextlib.contextmanager
@@ -230,42 +279,33 @@ class Store:
                     callback(change)
             if heard:
                 self._lock.notify_all()
-                for subscription in self._subscriptions:
-                    subscription.wake.set()
+                self.wake()
 
     def _ref(self, kind: Kind, metadata: Json) -> Ref:
         return Ref(kind, metadata.get("namespace", "") if kind.namespaced else "", metadata.get("name", ""))
-
-    def _transform(self, kind: Kind, name: str, namespace: str, transform: Callable[[Json], Json], by: By) -> Json:
-        with self._writing() as heard:
-            ref = Ref(kind, namespace, name)
-            before = self._objects.get(ref)
-            if before is None:
-                raise answers.not_found(kind, name)
-            return self._update(heard, ref, before, transform(copy.deepcopy(before)), by)
 
     def _update(
         self, heard: list[Change], ref: Ref, before: Json, body: Json, by: By, entries: list[Json] | None = None
     ) -> Json:
         metadata = as_object(body.get("metadata"))
         if metadata.get("uid") not in (None, before["metadata"]["uid"]):
-            raise answers.conflict(ref.kind, ref.name, _unmet("uid", metadata["uid"], before["metadata"]["uid"]))
+            raise conflict(ref.kind, ref.name, _unmet("uid", metadata["uid"], before["metadata"]["uid"]))
         if metadata.get("resourceVersion") not in (None, "", before["metadata"]["resourceVersion"]):
-            raise answers.conflict(ref.kind, ref.name)
-        after = rules.updated(ref.kind, before, body, by.status)
-        if rules.same(before, after) and entries in (None, before["metadata"].get("managedFields")):
+            raise conflict(ref.kind, ref.name)
+        after = updated(ref.kind, before, body, by.status)
+        if same(before, after) and entries in (None, before["metadata"].get("managedFields")):
             return copy.deepcopy(before)
         after = self._owned(before, after, ref.kind, by) if entries is None else _with_entries(after, entries)
-        if rules.gone(after) and not by.dry_run:
+        if gone(after) and not by.dry_run:
             self._remove(heard, ref, before)
             return copy.deepcopy(after)
         return self._commit(heard, ref, before, after, by)
 
     def _owned(self, before: Json, after: Json, kind: Kind, by: By) -> Json:
-        owner = fields.Owner(by.manager, "Update", "status" if by.status else "", kind.api_version)
+        owner = Owner(by.manager, "Update", "status" if by.status else "", kind.api_version)
         # A status that the schema gave to a new object has no owner.
         ours = after if before else {key: value for key, value in after.items() if key != "status" or not kind.status}
-        entries = fields.after_update(before, ours, owner, rules.stamp(self.now()), kind.custom)
+        entries = after_update(before, ours, owner, stamp(self.now()), kind.custom)
         return _with_entries(after, entries)
 
     def _commit(self, heard: list[Change], ref: Ref, before: Json | None, after: Json, by: By) -> Json:
@@ -277,13 +317,14 @@ class Store:
         self._note(heard, Change(version, MODIFIED if before else ADDED, ref, before, stored))
         return copy.deepcopy(stored)
 
-    def _remove(self, heard: list[Change], ref: Ref, before: Json) -> None:
-        """Delete an object, and then what it owned."""
+    def _remove(self, heard: list[Change], ref: Ref, before: Json, orphan: bool = False) -> None:
+        """Delete an object, and then what it owned, unless that shall stay."""
         version = self._history.version + 1
         last = {**before, "metadata": {**before["metadata"], "resourceVersion": str(version)}}
         del self._objects[ref]
         self._note(heard, Change(version, DELETED, ref, before, last))
-        for owned in [one for one, body in self._objects.items() if _owned_by(body, before["metadata"]["uid"])]:
+        uid = before["metadata"]["uid"]
+        for owned in () if orphan else [one for one, body in self._objects.items() if _owned_by(body, uid)]:
             if owned in self._objects:
                 self._remove(heard, owned, self._objects[owned])
 
