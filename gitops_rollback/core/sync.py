@@ -127,6 +127,7 @@ class Operation:
     initiated_by: str = "automated"
     dry_run: bool = False
     partial: bool = False  # only selected resources, self-heal included: never stands in history
+    ends_by: datetime | None = None  # the engine itself gives it up then; None where it does not say
     info: Mapping[str, str] = field(default_factory=dict)
     results: tuple[ResourceResult, ...] = ()
 

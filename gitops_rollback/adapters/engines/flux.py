@@ -1,0 +1,320 @@
+"""One Flux through the Kubernetes API: what does it say about its applications, and make it fetch and apply.
+
+Flux has no operation that could be started with a revision, and none that could be ended: it is asked to look again, by
+an annotation, the source first and what applies it then. That a request was answered says nothing: a suspended or
+failing object answers too. So nobody here concludes success; the next look does. `suspend` is never lifted.
+Source: contracts/flux-kubernetes.md sections 7 and 8; fluxcd/pkg apis/meta/annotations.go.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from gitops_rollback.adapters.engines import flux_helm, flux_kustomization
+from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.engines.flux_live import live_objects
+from gitops_rollback.adapters.engines.flux_memory import Memory
+from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
+from gitops_rollback.adapters.engines.flux_settings import FluxSettings
+from gitops_rollback.adapters.engines.flux_sources import SOURCE_KINDS
+from gitops_rollback.adapters.engines.flux_wire import CANNOT_SYNC, asked_at
+from gitops_rollback.adapters.engines.flux_world import (
+    APPLIERS,
+    HELM_CHARTS,
+    HELM_RELEASES,
+    IMAGE_POLICIES,
+    IMAGE_WRITERS,
+    KUSTOMIZATIONS,
+    SOURCE_RESOURCES,
+    Differs,
+    Named,
+    States,
+    World,
+    needed,
+    read_world,
+    resource_of,
+)
+from gitops_rollback.adapters.kubernetes.client import Listing
+from gitops_rollback.adapters.kubernetes.errors import Missing, Unserved
+from gitops_rollback.adapters.kubernetes.resources import Resource
+from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, RollbackError, StalledError
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
+from gitops_rollback.ports import ManagedObject
+
+REQUIRED = (KUSTOMIZATIONS, *SOURCE_RESOURCES.values(), HELM_RELEASES, HELM_CHARTS)
+OPTIONAL = (IMAGE_WRITERS, IMAGE_POLICIES)  # without the right to see them nothing is known of image automations
+SUBJECT = "Flux"
+
+Object = dict[str, Any]
+
+
+class Cluster(Protocol):
+    """What is needed of the Kubernetes API; `adapters.kubernetes.client.Kubernetes` is one."""
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None: ...
+
+    def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing: ...
+
+    def merge_patch(self, resource: Resource, namespace: str, name: str, patch: Mapping[str, object]) -> Object: ...
+
+
+class Changes(Protocol):
+    """Follows all objects of a resource until `stop`, over any interruption, and hands over what has changed."""
+
+    def follow(self, resource: Resource, changed: Callable[[Object], None], stop: threading.Event) -> None: ...
+
+
+class Flux:
+    """`ports.Engine` for the Flux of one cluster. Usable from several threads."""
+
+    def __init__(
+        self,
+        settings: FluxSettings,
+        cluster: Cluster,
+        changes: Changes,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        differs: Differs = lambda *_: True,
+    ) -> None:
+        """`differs(repository, path, old, new)` serves a Flux before 2.7, which does not tell what has changed."""
+        self.instance = settings.instance
+        self._settings = settings
+        self._cluster = cluster
+        self._changes = changes
+        self._now = now
+        self._differs = differs
+        self._lock = threading.Lock()
+        self._memories: dict[ApplicationId, Memory] = {}
+        self._world: World | None = None
+
+    # What the engine says.
+
+    def applications(self) -> tuple[ApplicationState, ...]:
+        """Every Kustomization and HelmRelease that we may see, in full: the lists hold all that there is."""
+        listed = {resource: self._list(resource) for resource in (*REQUIRED, *OPTIONAL)}
+        world = read_world(listed)
+        with self._lock:
+            self._world = world
+            states = States(self.instance, world, self._memories, self._now(), self._differs)
+            found = states.all()
+            self._memories = {**states.memories, **self._forgotten_last(states.memories)}
+        return found
+
+    def application(self, application: ApplicationId, project: str) -> ApplicationState | None:
+        """One application from fresh objects; dependencies and image automations are those of the last list."""
+        return self._state(application, self._fresh_world(application))
+
+    def refresh(self, application: ApplicationId, project: str) -> None:
+        """Make its sources fetch. Raises: EngineUnavailable if one has not answered in time."""
+        self._request_sources(self._fresh_world(application), application, self._token({}))
+
+    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
+        """Flux has no windows; closed is what is suspended, pinned, or waits for a dependency that will not come."""
+        state = self.application(application, project)
+        reasons = self._in_the_way(state) if state is not None else ("it does not exist",)
+        return SyncWindows(not reasons, bool(reasons), "; ".join(reasons))
+
+    def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
+        """Its workloads; what Flux wants of them is read from the fields that it owns."""
+        return live_objects(self._cluster, application)
+
+    # What the engine is asked to do.
+
+    def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
+        """Ask the sources, then what applies them; `prune` is what the object itself says. Never False: it queues.
+
+        Asked again soon after, nothing is written. Raises besides: StalledError WindowClosed where it is suspended.
+        """
+        world = self._fresh_world(application)
+        state = self._state(application, world)
+        if state is None:
+            raise EngineUnavailable(self._subject(application), "it is gone")
+        reasons = self._in_the_way(state)
+        if reasons:
+            raise StalledError(self._subject(application), "; ".join(reasons), Reason.WINDOW_CLOSED)
+        token = self._token(info)
+        self._request_sources(world, application, token)
+        self._request_appliers(world, application, token)
+        return True
+
+    def terminate(self, application: ApplicationId, project: str) -> None:
+        """No wait of Flux can be ended from outside. It is told that there is something newer.
+
+        With the feature gate `CancelHealthCheckOnNewRevision` that ends the wait at once; without it Flux looks at the
+        end of its own time-out, which the state's operation names (`ends_by`).
+        """
+        world = self._fresh_world(application)
+        state = self._state(application, world)
+        if state is None or self._in_the_way(state):
+            return
+        token = self._token({})
+        for kind, key in self._source_keys(world, application):
+            self._request(SOURCE_RESOURCES[kind], key, token)
+        self._request_appliers(world, application, token)
+
+    # Access and waking up.
+
+    def probe(self) -> tuple[str, ...]:
+        """Whether all that is needed can be listed; the right to annotate shows only when it is used."""
+        wrong: list[str] = []
+        try:
+            self._cluster.list_objects(KUSTOMIZATIONS)
+        except Unserved:
+            return ("this cluster serves no Kustomizations of Flux (v1): Flux is not installed, or older than 2.0",)
+        except RollbackError as exc:
+            return (str(exc),)
+        for resource in (*REQUIRED[1:], *OPTIONAL):
+            try:
+                self._cluster.list_objects(resource)
+            except Unserved:
+                continue
+            except CredentialsRejected:
+                wrong.append(f"{SUBJECT} {self.instance}: the right to list {resource} is missing")
+            except RollbackError as exc:
+                wrong.append(str(exc))
+        return tuple(wrong)
+
+    def watch(self, wake: Callable[[ApplicationId], None], stop: threading.Event) -> None:
+        """Wake for each change of an applier, and of a source for all that it feeds. Blocks until `stop`."""
+
+        def changed(found: Object) -> None:
+            for application in self._concerned(found):
+                wake(application)
+
+        followed = (KUSTOMIZATIONS, HELM_RELEASES, *SOURCE_RESOURCES.values())
+        threads = [
+            threading.Thread(
+                target=self._changes.follow, args=(resource, changed, stop), name=f"flux-{resource.plural}", daemon=True
+            )
+            for resource in followed
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _concerned(self, found: Object) -> tuple[ApplicationId, ...]:
+        root = Node(found)
+        kind, metadata = root.get("kind").text(), root.get("metadata")
+        key = (metadata.get("namespace").text(), metadata.get("name").text())
+        if kind in APPLIERS:
+            return (ApplicationId(self.instance, kind, *key),)
+        world = self._world or World()
+        known = [ApplicationId(self.instance, flux_kustomization.KIND, *one) for one in world.kustomizations]
+        known += [ApplicationId(self.instance, flux_helm.KIND, *one) for one in world.releases]
+        return tuple(one for one in known if (kind, key) in needed(world, one))
+
+    # The world.
+
+    def _list(self, resource: Resource) -> tuple[Object, ...]:
+        try:
+            return self._cluster.list_objects(resource).items
+        except Unserved:
+            if resource is KUSTOMIZATIONS:
+                raise
+            return ()
+        except CredentialsRejected:
+            if resource not in OPTIONAL:
+                raise
+            return ()
+
+    def _fresh_world(self, application: ApplicationId) -> World:
+        """The last list with this application and what decides about it read anew; a first list if there is none."""
+        if self._world is None:
+            self.applications()
+        world = self._world or World()
+        key = (application.namespace, application.name)
+        if application.kind not in APPLIERS:
+            return world
+        world = world.with_object(application.kind, key, self._cluster.get(APPLIERS[application.kind], *key))
+        for kind, name in (*needed(world, application), *needed(world, application)[::-1]):
+            resource = resource_of(kind)
+            if resource is not None:
+                world = world.with_object(kind, name, self._get(resource, name))
+        return world
+
+    def _get(self, resource: Resource, name: Named) -> Object | None:
+        try:
+            return self._cluster.get(resource, *name)
+        except Unserved:
+            return None
+
+    def _state(self, application: ApplicationId, world: World) -> ApplicationState | None:
+        with self._lock:
+            states = States(self.instance, world, self._memories, self._now(), self._differs)
+            state = states.one(application)
+            self._memories.update(states.memories)
+        return state
+
+    def _forgotten_last(self, fresh: Mapping[ApplicationId, Memory]) -> dict[ApplicationId, Memory]:
+        """What is not listed is remembered for a while: a list may have been a stale one."""
+        gone = [key for key in self._memories if key not in fresh]
+        return {key: self._memories[key] for key in gone[-(len(fresh) + 100) :]}
+
+    # One request.
+
+    def _in_the_way(self, state: ApplicationState) -> tuple[str, ...]:
+        ours = "SignedCommitsOnly" if self._settings.commits_are_signed else ""
+        return tuple(message for kind, message in state.conditions if kind in CANNOT_SYNC and kind != ours)
+
+    def _token(self, info: Mapping[str, str]) -> str:
+        return f"{info.get(ROLLBACK_ID_INFO) or 'rb-0'}/{self._now().isoformat()}"
+
+    def _source_keys(self, world: World, application: ApplicationId) -> tuple[tuple[str, Named], ...]:
+        return tuple((kind, key) for kind, key in needed(world, application) if kind in SOURCE_KINDS)
+
+    def _request_sources(self, world: World, application: ApplicationId, token: str) -> None:
+        for kind, key in self._source_keys(world, application):
+            resource = SOURCE_RESOURCES[kind]
+            before = self._request(resource, key, token)
+            self._await_handled(resource, key, before)
+
+    def _request_appliers(self, world: World, application: ApplicationId, token: str) -> None:
+        """The Kustomization, or the one that brings the HelmRelease and then that; a stalled release starts anew."""
+        key = (application.namespace, application.name)
+        release = world.releases.get(key) if application.kind == flux_helm.KIND else None
+        if release is None:
+            self._request(KUSTOMIZATIONS, key, token)
+            return
+        if release.owner is not None and release.owner in world.kustomizations:
+            self._request(KUSTOMIZATIONS, release.owner, token)
+        self._request(HELM_RELEASES, key, token, reset=release.common.stalled)
+
+    def _request(self, resource: Resource, key: Named, token: str, reset: bool = False) -> str:
+        """Annotate unless a request of ours is young; what was handled before it is returned ("" if it still waits)."""
+        found = self._cluster.get(resource, *key)
+        if found is None:
+            raise EngineUnavailable(f"{SUBJECT} {resource.plural} {'/'.join(key)}", "it is gone")
+        root = Node(found)
+        requested = root.get("metadata", "annotations").pairs().get(REQUESTED_AT, "")
+        handled = root.get("status", "lastHandledReconcileAt").text()
+        made = asked_at(requested)
+        young = made is not None and timedelta() <= self._now() - made < self._settings.ask_again_after
+        if young and requested.split("/")[0] == token.split("/")[0]:
+            return handled if handled != requested else "\0"
+        annotations = {REQUESTED_AT: token, **({RESET_AT: token} if reset else {})}
+        try:
+            self._cluster.merge_patch(resource, *key, {"metadata": {"annotations": annotations}})
+        except Missing as exc:
+            raise EngineUnavailable(f"{SUBJECT} {resource.plural} {'/'.join(key)}", "it is gone") from exc
+        return handled
+
+    def _await_handled(self, resource: Resource, key: Named, before: str) -> None:
+        """Until the answer has *changed*: somebody else may have written another token over ours meanwhile."""
+        deadline = time.monotonic() + self._settings.handled_within.total_seconds()
+        pause = threading.Event()
+        while True:
+            found = self._cluster.get(resource, *key)
+            if found is None or Node(found).get("status", "lastHandledReconcileAt").text() != before:
+                return
+            if time.monotonic() >= deadline:
+                patience = f"{self._settings.handled_within.total_seconds():g} s"
+                raise EngineUnavailable(f"{SUBJECT} {resource.plural} {'/'.join(key)}", f"no answer within {patience}")
+            pause.wait(self._settings.look_every.total_seconds())
+
+    def _subject(self, application: ApplicationId) -> str:
+        return f"{SUBJECT} {application.kind} {application.short}"

@@ -1,0 +1,248 @@
+"""What does a HelmRelease with its chart, and the Kustomization that brings it, say in our words?
+
+Its sources are the chart and the directory of the Kustomization that holds the HelmRelease and its values. For a record
+both bear one revision where they are one repository: the commit that the chart was made from, or the one that the
+Kustomization had applied when Helm released.
+Source: contracts/flux-kubernetes.md sections 3.5 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from gitops_rollback.adapters.engines import flux_helm as helm
+from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
+from gitops_rollback.adapters.engines.flux_kustomization import Kustomization
+from gitops_rollback.adapters.engines.flux_memory import Look, Memory, Waiting, fold, is_older, with_health
+from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_sources import FluxSource, lever_faults, written_again
+from gitops_rollback.adapters.engines.flux_wire import (
+    IN_CLUSTER,
+    Known,
+    Told,
+    asked_at,
+    dependency_faults,
+    finished,
+    kustomization_sync,
+    operation,
+    revision_of,
+    shared_conditions,
+)
+from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Source, SyncStatus
+
+FAILED_RELEASE = ("UpgradeFailed", "InstallFailed", "TestFailed", "RollbackFailed", "UninstallFailed")
+TAKEN_BACK = ("RollbackSucceeded", "UninstallSucceeded")
+NOT_BUILT = ("SourceNotReady", "ArtifactFailed", "ValuesError", "StateError", "AccessDenied")
+
+
+@dataclass(frozen=True)
+class Around:
+    """The objects around one HelmRelease, each None where it is not there. `owner_memory`: what its owner deployed."""
+
+    chart: HelmChart | None = None
+    chart_source: FluxSource | None = None
+    owner: Kustomization | None = None
+    owner_source: FluxSource | None = None
+    owner_memory: Memory | None = None
+    memory: Memory | None = None  # its own, from before this look
+    releases: Mapping[tuple[str, str], Common] = field(default_factory=dict)  # the others, for `dependsOn`
+
+    @property
+    def chart_in_git(self) -> bool:
+        return self.chart_source is not None and self.chart_source.git
+
+    @property
+    def one_source(self) -> bool:
+        """Chart and values come from the very same source object."""
+        chart, owner = self.chart_source, self.owner_source
+        return chart is not None and owner is not None and chart.common == owner.common
+
+    @property
+    def applied(self) -> str:
+        """The commit that the owner has applied last; "" without one."""
+        return revision_of(self.owner_source, self.owner.live) if self.owner else ""
+
+
+def chart_key(one: HelmRelease) -> tuple[str, str]:
+    """Namespace and name of the HelmChart that the release uses; ("", "") if it is not known yet."""
+    if one.chart_ref is not None and one.chart_ref[0] == helm.CHART_KIND:
+        return one.chart_ref[1], one.chart_ref[2]
+    return one.helm_chart
+
+
+def chart_source_key(one: HelmRelease, chart: HelmChart | None) -> tuple[str, str, str]:
+    """Kind, namespace and name of what the chart is taken from."""
+    if chart is not None:
+        return chart.ref.source
+    if one.chart is not None:
+        return one.chart.source
+    return one.chart_ref or ("", "", "")
+
+
+def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now: datetime) -> Told:
+    """The state of one HelmRelease after this look."""
+    memory = near.memory
+    sources = helm_sources(one, near)
+    waiting = _mapped(one, near, sources)
+    look = Look(
+        uid=one.common.uid,
+        sources=sources,
+        outcomes=one.outcomes(lambda shot: revisions_at(near, sources, shot.chart_version, shot.released_at)),
+        waiting=waiting,
+        now=now,
+    )
+    stale = is_older(memory, look)
+    memory = _with_reconciled(with_health(fold(memory, look), one.health, one.common.ready.changed_at), one)
+    state = ApplicationState(
+        id=ApplicationId(instance, helm.KIND, one.common.namespace, one.common.name),
+        uid=one.common.uid,
+        project=one.common.namespace,
+        destination=f"kubeconfig {one.cluster}" if one.cluster else IN_CLUSTER,
+        namespace=one.target_namespace or one.common.namespace,
+        sources=sources,
+        sync=helm_sync(one, near),
+        sync_revisions=_compared(one, near, sources),
+        health=one.health,
+        observed_at=now,
+        reconciled_at=memory.reconciled_at,
+        operation=operation(memory, one.in_progress, waiting, one.common, now, at_once=True),
+        auto_sync=not any(_suspended(one, near)),
+        prune=True,
+        self_heal=one.self_heal,
+        conditions=_conditions(one, near, known, stale),
+    )
+    return Told(finished(state, one.common, memory), memory)
+
+
+def helm_sources(one: HelmRelease, near: Around) -> tuple[Source, ...]:
+    """The chart, then the directory of the owner. What the owner's commits decide is not the release's own setting."""
+    ref = near.chart.ref if near.chart else one.chart
+    url = near.chart_source.url if near.chart_source else ""
+    settings = "" if one.owner else one.parameters
+    if near.chart_in_git and near.chart_source is not None and ref is not None:
+        chart = Source(url, path=ref.chart, target_revision=near.chart_source.follows, parameters=settings)
+    else:
+        name = ref.chart if ref else near.chart_source.common.name if near.chart_source else one.common.name
+        version = "" if one.owner or ref is None else ref.version
+        chart = Source(url, chart=name or one.common.name, target_revision=version, parameters=settings)
+    if near.owner is None:
+        return (chart,)
+    source = near.owner_source
+    held = Source(source.url if source else "", path=near.owner.path, target_revision=source.follows if source else "")
+    return (chart, held)
+
+
+def revisions_at(near: Around, sources: tuple[Source, ...], version: str, moment: datetime) -> tuple[str, ...]:
+    """What a release of this chart version at that moment was made from, one revision for each source."""
+    owner = near.owner_memory.revision_at(moment) if near.owner_memory else ""
+    owner = owner or near.applied
+    if not near.chart_in_git:
+        return (version, owner)[: len(sources)]
+    chart = _chart_commit(near, version)
+    if near.one_source:
+        # The owner's commit may be an older one with the same manifests: of one repository the chart's commit counts.
+        chart, owner = (chart, chart) if is_sha(chart) else (owner or chart, owner)
+    return (chart, owner)[: len(sources)]
+
+
+def helm_sync(one: HelmRelease, near: Around) -> SyncStatus:
+    """Is what the chart, the values and their Kustomization say now what is released?"""
+    ready, chart = one.common.ready, near.chart
+    if ready.reason in NOT_BUILT or not ready.status:
+        return SyncStatus.UNKNOWN
+    owner_behind = near.owner is not None and kustomization_sync(near.owner, near.owner_source) is not SyncStatus.SYNCED
+    built = chart.version if chart else ""
+    chart_behind = bool(built) and built != one.attempted
+    settled = ready.true and one.common.spec_seen and not one.in_progress
+    return SyncStatus.SYNCED if settled and not owner_behind and not chart_behind else SyncStatus.OUT_OF_SYNC
+
+
+def _compared(one: HelmRelease, near: Around, sources: tuple[Source, ...]) -> tuple[str, ...]:
+    """What the release was last compared to: the chart that was attempted, and what its owner has applied."""
+    if not one.attempted:
+        return ()
+    chart = _chart_commit(near, one.attempted) if near.chart_in_git else one.attempted
+    return (chart, near.applied)[: len(sources)]
+
+
+def _chart_commit(near: Around, version: str) -> str:
+    """The commit of a chart in git: by the digits in its version, else what it was built from last."""
+    source, chart, owner = near.chart_source, near.chart, near.owner
+    if not helm.commit_prefix(version):
+        return commit_of(chart.observed) if chart and chart.version == version else ""
+    known = [source.revision if source else "", chart.observed if chart else ""]
+    if owner is not None and near.one_source:
+        known += [owner.applied, owner.attempted, *(entry.revision for entry in owner.history)]
+        known += [run.revisions[0] for run in (near.owner_memory.runs if near.owner_memory else ()) if run.revisions]
+    known += [run.revisions[0] for run in (near.memory.runs if near.memory else ()) if run.revisions]
+    return helm.chart_commit(version, tuple(one for one in known if one))
+
+
+def _mapped(one: HelmRelease, near: Around, sources: tuple[Source, ...]) -> Waiting | None:
+    """The action that runs, once it says what it works on: that is written after the action has been announced."""
+    waiting, built = one.waiting, near.chart.version if near.chart else ""
+    if waiting is None or built not in ("", one.attempted) or one.attempted_generation != one.common.generation:
+        return None
+    return replace(waiting, revisions=revisions_at(near, sources, waiting.revisions[0], waiting.since))
+
+
+def _with_reconciled(memory: Memory, one: HelmRelease) -> Memory:
+    """When it last compared. A run that finds nothing to do leaves no time behind, so its beginning is kept.
+
+    A request of ours that was answered tells that a run began after it was made.
+    """
+    began = one.common.condition("Reconciling").changed_at if one.in_progress else None
+    asked = asked_at(one.common.handled) if not one.common.suspended else None
+    ended = None if one.in_progress else memory.began_at
+    times = [memory.reconciled_at, one.finished_at, asked, ended]
+    newest = max((time for time in times if time is not None), default=None)
+    return replace(memory, reconciled_at=newest, began_at=began)
+
+
+def _suspended(one: HelmRelease, near: Around) -> tuple[bool, ...]:
+    others = (near.owner, near.owner_source, near.chart_source)
+    return (one.common.suspended, *(other.common.suspended for other in others if other is not None))
+
+
+def _conditions(one: HelmRelease, near: Around, known: Known, stale: bool) -> tuple[tuple[str, str], ...]:
+    others = (near.chart, near.owner, near.chart_source, near.owner_source)
+    found = shared_conditions(one.common, [*one.faults, *(f for other in others if other for f in other.faults)], stale)
+    found += _lever(one, near)
+    found += dependency_faults(one.depends_on, near.releases.get, helm.KIND)
+    ready = one.common.ready
+    failed = f"{ready.reason}: {ready.message}"
+    if ready.reason in FAILED_RELEASE and not one.in_progress:
+        found.append(("SyncError", failed))
+    elif ready.reason in NOT_BUILT:
+        found.append(("ComparisonError", failed))
+    elif ready.reason == "DependencyNotReady":
+        found.append((ready.reason, ready.message))
+    for kind in ("Remediated", "Drifted"):
+        condition = one.common.condition(kind)
+        if condition.true:
+            found.append((kind, f"{condition.reason}: {condition.message}"))
+    if one.cluster:
+        found.append(("OtherCluster", f"its objects live on the cluster of the kubeconfig {one.cluster}"))
+    if near.owner is not None and near.owner_source is not None:
+        found += written_again(known.sources.writers_of(near.owner_source, near.owner.path))
+    return tuple(dict.fromkeys(found))
+
+
+def _lever(one: HelmRelease, near: Around) -> list[tuple[str, str]]:
+    """Why a commit may not get here. A chart from a registry is not in the way: its version stands in git."""
+    found: list[tuple[str, str]] = []
+    if one.owner is None:
+        found.append(("NotFromGit", f"no Kustomization brings {one.common.short}: no commit changes its values"))
+    elif near.owner is None:
+        found.append(("SourceMissing", f"Kustomization {one.owner[0]}/{one.owner[1]} does not exist"))
+    else:
+        found += lever_faults(near.owner_source, f"the source of {near.owner.common.short}")
+        if near.owner.common.suspended:
+            found.append(("SuspendedSource", f"{near.owner.common.short}, which brings it, is suspended"))
+    chart = near.chart_source
+    if chart is not None and (chart.git or chart.common.suspended) and not near.one_source:
+        found += [fault for fault in lever_faults(chart, chart.common.short) if fault[0] != "NotGit"]
+    return found

@@ -1,0 +1,101 @@
+"""What runs of an application of Flux, and what does Flux want of it?
+
+The cluster keeps no rendered manifest. But server-side apply writes down which fields each manager owns: those of
+Flux's controller, with their present values, are what it applied last (and applies again at each interval).
+Source: contracts/flux-kubernetes.md section 2 (labels); Kubernetes docs, Server-Side Apply, "Field management".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.kubernetes.client import Listing
+from gitops_rollback.adapters.kubernetes.errors import Unserved
+from gitops_rollback.adapters.kubernetes.resources import DAEMON_SETS, DEPLOYMENTS, ROLLOUTS, STATEFUL_SETS, Resource
+from gitops_rollback.core.errors import CredentialsRejected
+from gitops_rollback.core.sync import ApplicationId
+from gitops_rollback.ports import ManagedObject
+
+WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)
+OPTIONAL = (ROLLOUTS,)
+MANAGERS = {"Kustomization": ("kustomize", "kustomize-controller"), "HelmRelease": ("helm", "helm-controller")}
+IDENTITY = ("apiVersion", "kind")
+
+
+class Lists(Protocol):
+    """The one method of the Kubernetes API that is needed."""
+
+    def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing: ...
+
+
+def live_objects(cluster: Lists, application: ApplicationId) -> tuple[ManagedObject, ...]:
+    """The workloads that bear the application's labels, in any namespace. Raises: as the API does."""
+    label, manager = MANAGERS[application.kind]
+    prefix = f"{label}.toolkit.fluxcd.io"
+    selector = f"{prefix}/name={application.name},{prefix}/namespace={application.namespace}"
+    found: list[ManagedObject] = []
+    for resource in (*WORKLOADS, *OPTIONAL):
+        try:
+            items = cluster.list_objects(resource, label_selector=selector).items
+        except Unserved:
+            continue
+        except CredentialsRejected:
+            if resource in OPTIONAL:
+                continue
+            raise
+        found += [ManagedObject(wanted(one, manager), one) for one in items]
+    return tuple(found)
+
+
+def wanted(live: Mapping[str, Any], manager: str) -> dict[str, Any]:
+    """The part of an object that `manager` owns; {} if it owns nothing of it, or that cannot be read."""
+    entries = Node(live).get("metadata", "managedFields").items()
+    owned: dict[str, Any] = {}
+    for entry in entries:
+        if entry.get("manager").text() == manager and not entry.get("subresource").text():
+            _merge(owned, entry.get("fieldsV1").mapping())
+    if not owned:
+        return {}
+    metadata = {name: live.get("metadata", {}).get(name) for name in ("name", "namespace")}
+    found = _project(live, owned)
+    found = found if isinstance(found, dict) else {}
+    identity = {name: live[name] for name in IDENTITY if name in live}
+    return {**found, **identity, "metadata": {**found.get("metadata", {}), **metadata}}
+
+
+def _merge(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    for key, below in fields.items():
+        if isinstance(below, dict):
+            _merge(into.setdefault(key, {}), below)
+
+
+def _project(value: Any, fields: Mapping[str, Any]) -> Any:
+    """`value` cut to the owned fields: `f:name` is a field, `k:{...}` an entry by keys, `v:...` one by value."""
+    inner = {key: below for key, below in fields.items() if key != "."}
+    if not inner:
+        return value
+    if isinstance(value, dict):
+        pairs = ((key[2:], below) for key, below in inner.items() if key.startswith("f:"))
+        return {name: _project(value[name], below) for name, below in pairs if name in value}
+    if isinstance(value, list):
+        found = ((entry, _fields_of(entry, inner)) for entry in value)
+        return [_project(entry, below) for entry, below in found if below is not None]
+    return value
+
+
+def _fields_of(entry: Any, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is owned of this entry of a list; None if nothing is."""
+    for key, below in fields.items():
+        try:
+            named = json.loads(key[2:]) if key[:2] in ("k:", "v:") else None
+        except ValueError:
+            continue
+        by_keys = key.startswith("k:") and isinstance(named, dict) and isinstance(entry, dict)
+        if by_keys and all(entry.get(name) == value for name, value in named.items()):
+            return below if isinstance(below, dict) else None
+        if key.startswith("v:") and named == entry:
+            return {}
+    return None

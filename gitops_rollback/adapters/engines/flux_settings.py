@@ -1,0 +1,17 @@
+"""What is needed to speak to Flux through one Kubernetes API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class FluxSettings:
+    """`handled_within` bounds the wait for a source to fetch; `ask_again_after` keeps requests rare."""
+
+    instance: str = "flux"
+    handled_within: timedelta = timedelta(seconds=30)
+    ask_again_after: timedelta = timedelta(seconds=60)
+    look_every: timedelta = timedelta(seconds=1)
+    commits_are_signed: bool = False  # our commits carry a signature that a source's `verify` may accept

@@ -1,0 +1,261 @@
+"""What do Flux's objects, as JSON, say in our words?
+
+Each Kustomization and each HelmRelease is an application. Nothing here raises for what the cluster sends: a value of a
+wrong type reads as empty and leaves the condition `Malformed`, so that one broken object neither hides the others nor
+looks healthy. What is known from earlier looks comes in as `Memory` and goes out again.
+Source: contracts/flux-kubernetes.md sections 2 to 9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from gitops_rollback.adapters.engines import flux_kustomization as ks
+from gitops_rollback.adapters.engines.flux_kustomization import Kustomization, Stage
+from gitops_rollback.adapters.engines.flux_memory import (
+    Look,
+    Memory,
+    Waiting,
+    fold,
+    is_older,
+    pending_run,
+    records,
+    with_health,
+)
+from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_sources import FluxSource, Sources, lever_faults, written_again
+from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
+from gitops_rollback.core.sync import (
+    MALFORMED,
+    ApplicationId,
+    ApplicationState,
+    Health,
+    Operation,
+    OperationPhase,
+    Source,
+    SyncStatus,
+)
+
+CANNOT_SYNC = (
+    *("Suspended", "SuspendedSource", "PinnedSource", "NotGit", "SourceMissing", "SignedCommitsOnly"),
+    "DependencyBlocks",
+)
+IN_CLUSTER = "in-cluster"
+_ASKED = re.compile(r"(rb-[0-9a-f]+)/(\S+)")
+
+
+@dataclass(frozen=True)
+class Known:
+    """All objects around an application. `differs(repository, path, old, new)`: do two commits differ in a path?"""
+
+    sources: Sources = field(default_factory=Sources)
+    kustomizations: Mapping[tuple[str, str], Kustomization] = field(default_factory=dict)
+    differs: Callable[[str, str, str, str], bool] = field(default=lambda *_: True)
+
+    def source_of(self, one: Kustomization) -> FluxSource | None:
+        return self.sources.find(*one.source)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An application's state, and what is to be remembered of it."""
+
+    state: ApplicationState
+    memory: Memory
+
+
+def kustomization_state(instance: str, one: Kustomization, known: Known, memory: Memory | None, now: datetime) -> Told:
+    """The state of one Kustomization after this look."""
+    source = known.source_of(one)
+    sources = kustomization_sources(one, source)
+    look = Look(
+        uid=one.common.uid,
+        sources=sources,
+        outcomes=one.outcomes(source is None or source.git),
+        waiting=one.waiting,
+        now=now,
+        differs=lambda old, new: known.differs(sources[0].repo_url, one.path, old, new),
+    )
+    stale = is_older(memory, look)
+    memory = fold(memory, look)
+    health = settled_health(one.health, one.waiting, memory, now)
+    memory = with_health(memory, health, one.health_changed_at)
+    compared = one.attempted if one.stage is Stage.BUILD_FAILED else one.live
+    state = ApplicationState(
+        id=ApplicationId(instance, ks.KIND, one.common.namespace, one.common.name),
+        uid=one.common.uid,
+        project=one.common.namespace,
+        destination=f"kubeconfig {one.cluster}" if one.cluster else IN_CLUSTER,
+        namespace=one.target_namespace or _only_namespace(one) or one.common.namespace,
+        sources=sources,
+        sync=kustomization_sync(one, source),
+        sync_revisions=(revision_of(source, compared),) if compared else (),
+        health=health,
+        observed_at=now,
+        reconciled_at=one.reconciled_at,
+        operation=operation(memory, one.stage in (Stage.RUNNING, Stage.WAITING), one.waiting, one.common, now),
+        auto_sync=not one.common.suspended and not (source is not None and source.common.suspended),
+        prune=one.prune,
+        self_heal=True,
+        conditions=_kustomization_conditions(one, source, known, stale),
+        resources=one.resources,
+    )
+    return Told(finished(state, one.common, memory), memory)
+
+
+def kustomization_sources(one: Kustomization, source: FluxSource | None) -> tuple[Source, ...]:
+    """One source; without an address where the source object is not there, so that it is nobody's repository."""
+    return (
+        Source(
+            repo_url=source.url if source else "",
+            path=one.path,
+            target_revision=source.follows if source else "",
+            parameters=one.parameters,
+        ),
+    )
+
+
+def kustomization_sync(one: Kustomization, source: FluxSource | None) -> SyncStatus:
+    """Is what the source holds now what is live? `UNKNOWN` where the desired state could not even be built."""
+    if one.stage in (Stage.NEW, Stage.BUILD_FAILED, Stage.FAILED):
+        return SyncStatus.UNKNOWN
+    behind = source is not None and bool(source.revision) and source.revision != one.live
+    unseen_spec = one.stage is Stage.APPLIED and not one.common.spec_seen
+    under_way = one.stage is Stage.RUNNING and one.attempted != one.live
+    failed = one.stage in (Stage.DEPENDENCY, Stage.APPLY_FAILED, Stage.PRUNE_FAILED)
+    return SyncStatus.OUT_OF_SYNC if behind or unseen_spec or under_way or failed else SyncStatus.SYNCED
+
+
+def revision_of(source: FluxSource | None, text: str) -> str:
+    """As it stands in records: the commit for a git source, the whole text for any other."""
+    return commit_of(text) if source is None or source.git else text
+
+
+def operation(
+    memory: Memory, in_progress: bool, waiting: Waiting | None, common: Common, now: datetime, at_once: bool = False
+) -> Operation | None:
+    """What the engine works on, or the newest run. It names revisions only once they are sure to be a change.
+
+    `at_once`: a wait is a deployment from its beginning, not only once it lasts.
+    """
+    last = memory.last
+    if not in_progress:
+        if last is None:
+            return None
+        phase = OperationPhase.FAILED if last.failed else OperationPhase.SUCCEEDED
+        message = common.ready.message
+        return Operation(
+            phase, last.revisions, last.sources, last.started_at, last.finished_at,
+            message=message, initiated_by=last.initiated_by,
+        )  # fmt: skip
+    message = common.condition("Reconciling").message or common.ready.message
+    if waiting is None:
+        began = common.condition("Reconciling").changed_at or now
+        return Operation(OperationPhase.RUNNING, (), (), began, in_progress=True, message=message)
+    again = last is not None and last.revisions == waiting.revisions
+    new = at_once or pending_run(memory, now) is not None
+    sources = last.sources if again and last is not None else ()
+    return Operation(
+        phase=OperationPhase.RUNNING,
+        revisions=waiting.revisions if again or new else (),
+        sources=sources,
+        started_at=last.started_at if again and last is not None else waiting.since,
+        in_progress=True,
+        message=f"{message}, until {waiting.until:%H:%M:%S}Z" if waiting.until else message,
+        ends_by=waiting.until,
+    )
+
+
+def finished(state: ApplicationState, common: Common, memory: Memory) -> ApplicationState:
+    """What both kinds of applications have in common: requests, names, health since when, and the deployments."""
+    if state.operation is not None and state.operation.in_progress and not state.operation.sources:
+        state = replace(state, operation=replace(state.operation, sources=state.sources))
+    asked = _ASKED.fullmatch(common.requested)
+    return replace(
+        state,
+        health_changed_at=memory.health_at,
+        history=records(memory),
+        operation_requested=bool(common.waiting_request) and not (state.operation and state.operation.in_progress),
+        requested_info={ROLLBACK_ID_INFO: asked.group(1)} if asked else {},
+        annotations=common.annotations,
+        labels=common.labels,
+        deleting=common.deleting,
+    )
+
+
+def settled_health(told: Health, waiting: Waiting | None, memory: Memory, now: datetime) -> Health:
+    """A short look of the engine at what has not changed is no change of health; a wait that lasts is one."""
+    brief = told is Health.PROGRESSING and not (waiting is not None and waiting.lasts(now))
+    return memory.health if brief and memory.health is not None else told
+
+
+def asked_at(token: str) -> datetime | None:
+    """When a request of ours was made, by its own word; None for a foreign token."""
+    asked = _ASKED.fullmatch(token)
+    try:
+        return datetime.fromisoformat(asked.group(2)).astimezone(UTC) if asked else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def shared_conditions(common: Common, faults: Iterable[str], stale: bool) -> list[tuple[str, str]]:
+    """Conditions that any application may have."""
+    found = [(MALFORMED, fault) for fault in faults]
+    if stale:
+        found.append((MALFORMED, "an older state than was seen before: the answer is stale"))
+    if common.suspended:
+        found.append(("Suspended", f"{common.short} is suspended: it applies nothing until a person resumes it"))
+    if common.stalled:
+        condition = common.condition("Stalled")
+        found.append(("Stalled", f"{condition.reason}: {condition.message}"))
+    return found
+
+
+def dependency_faults(
+    depends_on: Iterable[tuple[str, str]], others: Callable[[tuple[str, str]], Common | None], kind: str
+) -> list[tuple[str, str]]:
+    """Dependencies that will not get ready by themselves: until then nothing is applied here, a revert included."""
+    found: list[tuple[str, str]] = []
+    for key in depends_on:
+        other = others(key)
+        if other is None:
+            found.append(("DependencyBlocks", f"{kind} {key[0]}/{key[1]} does not exist, and this one depends on it"))
+        elif other.suspended:
+            found.append(("DependencyBlocks", f"{other.short} is suspended, and this one depends on it"))
+        elif other.stalled or (other.ready.false and other.ready.reason != "DependencyNotReady"):
+            why = f"{other.ready.reason}: {other.ready.message}"
+            found.append(("DependencyBlocks", f"{other.short} is not ready, and this one depends on it: {why}"))
+    return found
+
+
+def _kustomization_conditions(
+    one: Kustomization, source: FluxSource | None, known: Known, stale: bool
+) -> tuple[tuple[str, str], ...]:
+    faults = (*one.faults, *(source.faults if source else ()))
+    found = shared_conditions(one.common, faults, stale)
+    found += lever_faults(source, f"{one.source[0]} {one.source[1]}/{one.source[2]}")
+    found += dependency_faults(one.depends_on, lambda key: _common(known.kustomizations.get(key)), ks.KIND)
+    ready, failed = one.common.ready, f"{one.common.ready.reason}: {one.common.ready.message}"
+    if one.stage in (Stage.BUILD_FAILED, Stage.APPLY_FAILED, Stage.PRUNE_FAILED):
+        found.append(("SyncError", failed))
+    elif one.stage is Stage.FAILED:
+        found.append(("ComparisonError", failed))
+    elif one.stage in (Stage.DEPENDENCY, Stage.HEALTH_FAILED):
+        found.append((ready.reason, ready.message))
+    if one.cluster:
+        found.append(("OtherCluster", f"its objects live on the cluster of the kubeconfig {one.cluster}"))
+    if source is not None:
+        found += written_again(known.sources.writers_of(source, one.path))
+    return tuple(found)
+
+
+def _common(one: Kustomization | None) -> Common | None:
+    return one.common if one else None
+
+
+def _only_namespace(one: Kustomization) -> str:
+    found = {resource.namespace for resource in one.resources if resource.namespace}
+    return next(iter(found)) if len(found) == 1 else ""
