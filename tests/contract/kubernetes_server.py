@@ -58,7 +58,7 @@ def bookmark(version: int) -> bytes:
     return event("BOOKMARK", {"kind": "Kustomization", "metadata": {"resourceVersion": str(version)}})
 
 
-def streaming(*pieces: bytes | Callable[[], object]) -> Reply:
+def streaming(*pieces: bytes | Callable[[socket.socket], object]) -> Reply:
     """A watch that sends each piece, and does what is no bytes in between; then it ends as a server ends one."""
 
     def write(connection: socket.socket, _request: Request) -> None:
@@ -68,7 +68,7 @@ def streaming(*pieces: bytes | Callable[[], object]) -> Reply:
             if isinstance(piece, bytes):
                 connection.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             else:
-                piece()
+                piece(connection)
         connection.sendall(b"0\r\n\r\n")
 
     return write
