@@ -27,7 +27,11 @@ class Clock(Protocol):
     """Policy time. Deadlines of HTTP, git and processes are real time and never come from here."""
 
     def now(self) -> datetime:
-        """The present, aware UTC."""
+        """The present, aware UTC. Somebody may set it anew at any time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of policy time since some instant of this process's own: for durations, since nothing sets it."""
         ...
 
     def real_seconds(self, duration: timedelta) -> float:
@@ -305,3 +309,28 @@ class Notifier(Protocol):
     """Tells people. Never raises and never blocks for long: telling must not stand in the way of a rollback."""
 
     def tell(self, message: Message) -> None: ...
+
+
+class Lease(Protocol):
+    """The right to act for one config repository. No fence: two may believe to hold it, the branch head decides."""
+
+    name: str
+
+    def epoch(self) -> int | None:
+        """The epoch under which an effect may be started now; None: not ours, or not surely so any more.
+
+        Grows with each change of the holder. Asks nobody, so it is cheap.
+        """
+        ...
+
+    def confirm(self, epoch: int) -> bool:
+        """Renew now, just before an effect. True only if the lease is ours under this very epoch."""
+        ...
+
+    def run(self, stop: threading.Event, changed: Callable[[int | None], None]) -> None:
+        """Try to hold the lease until `stop`; `changed` gets each new epoch, None when it is lost or has run out."""
+        ...
+
+    def release(self) -> None:
+        """Give it back, once `run` has ended and all work has stopped. Best effort, never raises."""
+        ...

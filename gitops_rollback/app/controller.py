@@ -41,7 +41,7 @@ class RepositoryLoop:
     _hint: threading.Event = field(default_factory=threading.Event)
     _following: bool = False
     _failures: int = 0
-    _failing_since: datetime | None = None
+    _failing_since: float | None = None  # monotonic seconds of policy time
     _not_before: float = 0.0  # monotonic seconds: the remote asked to be left alone until then
 
     def wake(self) -> None:
@@ -83,13 +83,14 @@ class RepositoryLoop:
 
     def _after(self, error: RollbackError) -> RollbackError:
         """Keep what the remote asks for. An error that has lasted too long for a passing one is a person's matter."""
-        now = self.clock.now()
-        since = self._failing_since = self._failing_since or now
+        now = self.clock.monotonic()
+        since = self._failing_since = now if self._failing_since is None else self._failing_since
+        silence = timedelta(seconds=now - since)
         if isinstance(error, RepositoryUnavailable):
             self._not_before = time.monotonic() + min(error.retry_after, LONGEST_RETRY_AFTER_SECONDS)
-        if isinstance(error, StalledError) or now - since < LONGEST_SILENCE:
+        if isinstance(error, StalledError) or silence < LONGEST_SILENCE:
             return error
-        minutes = (now - since) // timedelta(minutes=1)
+        minutes = silence // timedelta(minutes=1)
         return StalledError(error.subject, f"for {minutes} minutes now: {error.message}", error.reason)
 
     def _report(self, tick: Tick) -> None:

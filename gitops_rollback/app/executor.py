@@ -93,7 +93,7 @@ class Executor:
         self._said: set[str] = set()  # whose newest decision is this process's own: another replica's changes nothing
         self._batch: list[DecisionEntry] = []
         self._unwritten: dict[str, RollbackRecord] = {}
-        self._flushed_at = clock.now()
+        self._flushed_at = clock.monotonic()
         self._told: dict[str, None] = {}
         self._announces = announces
         self._started = not announces
@@ -186,7 +186,7 @@ class Executor:
 
     def flush(self, at_once: bool = False) -> None:
         """Write what was left alone, at most once in ten minutes or `at_once`; never in the way of a rollback."""
-        due_now = at_once or self._clock.now() - self._flushed_at >= BATCH_EVERY
+        due_now = at_once or self._clock.monotonic() - self._flushed_at >= BATCH_EVERY.total_seconds()
         if self._unwritten or not self.writable or (self._batch and due_now):
             self._write((), ())
 
@@ -213,7 +213,7 @@ class Executor:
             result = PushResult(PushOutcome.UNKNOWN, {}, str(error))
         if result.outcome is PushOutcome.LANDED:
             self._batch, self._unwritten, self.writable = [], {}, True
-            self._flushed_at = self._clock.now()
+            self._flushed_at = self._clock.monotonic()
             self._told.pop(f"journal/{self._repo.name}", None)
             return True
         self._unwritten, self._batch = pending, lines[-MAX_BATCH:]

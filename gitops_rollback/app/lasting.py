@@ -2,25 +2,44 @@
 
 The journal's times are the words of the clock of whoever wrote them. One that lies ahead of our clock was written by a
 clock that was wrong, then or now, and a deadline that is counted from it would not come for as long as it was wrong.
+What this process saw for itself lasts by the monotonic clock: a wall clock that jumps ends no wait.
 """
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 
 MAX_KEPT = 1000
+LONGEST_PAUSE = timedelta(minutes=2)  # between two looks; whoever comes back later looks as if for the first time
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """When this process saw a record for the first time, and when in this phase."""
+    """When this process saw a record for the first time, when in this phase, and since when without a long pause."""
 
     phase: Phase
     first: datetime
     phase_first: datetime
+    watching: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Since:
+    """When it was pushed by the record's word; and as the clock goes now: when its phase and our watching began."""
+
+    pushed: datetime
+    began: datetime
+    watching: datetime
 
 
 @dataclass(frozen=True)
@@ -33,36 +52,57 @@ class Run:
 
 @dataclass
 class Lasting:
-    """Memory only: a restart counts anew, which is longer."""
+    """Memory only, in steady time: a restart counts anew, which is longer. What comes and goes is wall time."""
 
+    steady: Steady
     _seen: dict[str, Seen] = field(default_factory=dict)
     _runs: dict[str, Run] = field(default_factory=dict)
+    _asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
-    def times(self, record: RollbackRecord, now: datetime) -> tuple[datetime, datetime]:
-        """(When it was pushed, when its phase began): by its own word, but never later than this process saw it."""
-        known = self._seen.pop(record.id, None) or Seen(record.phase, now, now)
-        first = min(known.first, now)
-        phase = min(known.phase_first, now) if known.phase is record.phase else now
-        self._seen[record.id] = Seen(record.phase, first, phase)
-        while len(self._seen) > MAX_KEPT:
-            self._seen.pop(next(iter(self._seen)))
+    def times(self, record: RollbackRecord, now: datetime) -> Since:
+        """By the record's own word, but never later than this process saw it."""
+        at = self.steady.of(now)
+        known = self._seen.get(record.id) or Seen(record.phase, at, at, at, at)
+        first = min(known.first, at)
+        phase = min(known.phase_first, at) if known.phase is record.phase else at
+        watching = min(known.watching, at) if at - known.last <= LONGEST_PAUSE else at
+        _keep(self._seen, record.id, Seen(record.phase, first, phase, watching, at))
         said = record.times.get("pushed") or record.times["decided"]
         began = record.times.get("synced", said) if record.phase is Phase.VERIFYING else said
-        return min(said, first), min(began, phase)
+        wall = self.steady.wall
+        return Since(min(said, wall(first)), wall(min(self.steady.of(began), phase)), wall(watching))
+
+    def ask(self, identity: str, application: str, now: datetime) -> None:
+        """The engine is asked now to sync this application."""
+        _keep(self._asked, (identity, application), self.steady.of(now))
+
+    def asked(self, identity: str, application: str) -> datetime | None:
+        """When this process asked last, whatever the engine says of it."""
+        asked = self._asked.get((identity, application))
+        return None if asked is None else self.steady.wall(asked)
 
     def run(self, identity: str, now: datetime, longest_gap: timedelta) -> Run | None:
         """The run that a good look at `now` would continue: a clock that went back ends it, as a long silence does."""
-        run = self._runs.get(identity)
-        return run if run is not None and run.last <= now <= run.last + longest_gap else None
+        run, wall = self._runs.get(identity), self.steady.wall
+        if run is None or not run.last <= self.steady.of(now) <= run.last + longest_gap:
+            return None
+        return Run(wall(run.since), wall(run.last))
 
     def good(self, identity: str, now: datetime, run: Run | None) -> datetime:
         """All is good now, too; since when, if `run` goes on."""
-        self._runs.pop(identity, None)
-        self._runs[identity] = Run(run.since if run else now, now)
-        while len(self._runs) > MAX_KEPT:
-            self._runs.pop(next(iter(self._runs)))
-        return self._runs[identity].since
+        at, known = self.steady.of(now), self._runs.get(identity)
+        since = known.since if run is not None and known is not None else at
+        _keep(self._runs, identity, Run(since, at))
+        return self.steady.wall(since)
 
     def bad(self, identity: str) -> None:
         """Not all is good."""
         self._runs.pop(identity, None)
+
+
+def _keep(memory: MutableMapping[K, V], key: K, value: V) -> None:
+    """The newest one; of too many the oldest goes."""
+    memory.pop(key, None)
+    memory[key] = value
+    while len(memory) > MAX_KEPT:
+        memory.pop(next(iter(memory)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.core.guards.facts import CountedRollback
 from gitops_rollback.core.rollback import RollbackRecord
 
@@ -12,9 +14,13 @@ CONTROLLER = "controller"
 
 
 class Ledger:
-    """Shared by all loops. A journal that was not read yet counts nothing, so each loop reads before it acts."""
+    """Shared by all loops. A journal that was not read yet counts nothing, so each loop reads before it acts.
 
-    def __init__(self) -> None:
+    A rollback is as young as the wall clock says or as this process knows, whichever is younger.
+    """
+
+    def __init__(self, steady: Steady) -> None:
+        self._steady = steady
         self._lock = threading.Lock()
         self._by_repository: dict[str, tuple[CountedRollback, ...]] = {}
 
@@ -26,7 +32,8 @@ class Ledger:
 
     def counted(self) -> tuple[CountedRollback, ...]:
         with self._lock:
-            return tuple(one for counted in self._by_repository.values() for one in counted)
+            every = [one for counted in self._by_repository.values() for one in counted]
+        return tuple(replace(one, at=max(one.at, self._steady.wall(self._steady.of(one.at)))) for one in every)
 
 
 def _counted(repository: str, record: RollbackRecord) -> CountedRollback | None:

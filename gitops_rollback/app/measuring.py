@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.queries import Asker, History, Question, Span, span_before, span_since, tick_of
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
 from gitops_rollback.core.decision import unjudged
 from gitops_rollback.core.duration import format_duration
@@ -28,6 +29,7 @@ from gitops_rollback.core.trigger import (
     BaselineLevel,
     Hold,
     Level,
+    Phase,
     Tick,
     TriggerState,
     Verdict,
@@ -84,13 +86,14 @@ class _Watch:
     triggers: tuple[Trigger, ...] = ()
     memories: dict[Trigger, _Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
+    ahead: timedelta = timedelta(0)  # by how much the wall clock had jumped at the last look
 
 
 class Measuring:
     """Measures applications; safe for several threads. `source_of` finds a policy's metric source, or raises.
 
     `executor` asks the expressions of one look side by side; it must not be the one whose threads call `measure`.
-    `new_lock` makes locks for those threads.
+    `new_lock` makes locks for those threads. `steady` tells a clock that jumped; without it none ever does.
     """
 
     def __init__(
@@ -98,10 +101,12 @@ class Measuring:
         source_of: Callable[[MetricSettings], MetricSource],
         executor: Executor | None = None,
         new_lock: Callable[[], AbstractContextManager[object]] = threading.Lock,
+        steady: Steady | None = None,
     ) -> None:
         self._source_of = source_of
         self._executor = executor
         self._new_lock = new_lock
+        self._steady = steady
         self._watches: OrderedDict[str, _Watch] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -116,6 +121,9 @@ class Measuring:
                 watch.key, watch.at, watch.memories = key, None, {}
             if watch.at is not None and at < watch.at:
                 return tuple(stale(verdict) for verdict in watch.verdicts)
+            if self._jumped(watch) >= interval and watch.at is not None:
+                _begin_anew(watch, at)
+                return watch.verdicts
             if watch.at != at or watch.triggers != subject.policy.triggers:
                 watch.verdicts = self._look(subject, watch, at)
                 watch.at, watch.triggers = at, subject.policy.triggers
@@ -149,6 +157,12 @@ class Measuring:
         """Drop what is kept of the application of this full name."""
         with self._lock:
             self._watches.pop(application, None)
+
+    def _jumped(self, watch: _Watch) -> timedelta:
+        """By how much the wall clock has jumped ahead since the last look."""
+        before = watch.ahead
+        watch.ahead = self._steady.look() if self._steady else before
+        return watch.ahead - before
 
     def _watch(self, application: str) -> _Watch:
         with self._lock:
@@ -214,6 +228,18 @@ class Measuring:
             measured[trigger] = now
         had_data = any(memory.had_data or memory.state.last_observed for memory in watch.memories.values())
         return name_lost_telemetry(measured, answers.values(), had_data)
+
+
+def _begin_anew(watch: _Watch, at: datetime) -> None:
+    """The clock jumped ahead to `at`: no `for` may count what it jumped over, and this look says nothing."""
+    for memory in watch.memories.values():
+        state = memory.state
+        if state.phase is Phase.PENDING:
+            state = replace(state, phase=Phase.INACTIVE)
+        if state.phase is Phase.FIRING:
+            state = replace(state, last_observed=at)
+        memory.state = replace(state, last=Tick(at, Level.ERROR), blind_since=None)
+    watch.at, watch.verdicts = at, tuple(stale(verdict) for verdict in watch.verdicts)
 
 
 def _is_asked(trigger: Trigger) -> bool:

@@ -12,6 +12,7 @@ from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
 from gitops_rollback.app.queries import span_since
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.action import ApplicationProgress, Progress
@@ -43,12 +44,14 @@ class Probe(Protocol):
 class Follower:
     """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew."""
 
-    def __init__(self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, probe: Probe) -> None:
+    def __init__(
+        self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, probe: Probe, steady: Steady
+    ) -> None:
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
         self._probe = probe
-        self._lasting = Lasting()
+        self._lasting = Lasting(steady)
         self._judging: dict[str, str] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -64,10 +67,10 @@ class Follower:
         landed = commit is not None and self._repo.is_ancestor(commit, view.heads.branch)
         if commit is None or not landed:
             return Progress(record, policy, landed)
-        pushed, began = self._lasting.times(record, now)
+        since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        applications = tuple(self._application(record, commit, fed, pushed) for fed in affected)
-        found = Progress(record, policy, True, applications, began=began)
+        applications = tuple(self._application(record, commit, fed, since.pushed) for fed in affected)
+        found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
             return found
         named = [one for one in listing.watched if one.name in record.applications] or [watched]
@@ -171,7 +174,13 @@ class Follower:
             return ApplicationProgress(fed.name, None, why=error.message)
         if state is None:
             return ApplicationProgress(fed.name, None, gone=True)
-        return _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
+        found = _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
+        asked = [at for at in (found.asked_at, self._lasting.asked(record.id, fed.name)) if at is not None]
+        return replace(found, asked_at=max(asked, default=None))
+
+    def asks(self, record: RollbackRecord, application: str, now: datetime) -> None:
+        """We ask the engine for a sync now; an engine that shows an older state is not asked at each look for that."""
+        self._lasting.ask(record.id, application, now)
 
     def _contains(self, revision: str, commit: str) -> bool:
         return bool(revision) and self._repo.is_ancestor(commit, revision)

@@ -139,6 +139,7 @@ class Reconciler:
             case Terminate() as terminate:
                 self.executor.terminate(terminate, tick.listing)
             case Sync() as sync:
+                self.follower.asks(sync.record, sync.progress.application, self.clock.now())
                 self.executor.sync(sync, tick.listing)
             case Advance() as advance:
                 self.executor.advance(advance)

@@ -34,6 +34,7 @@ from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Budgets as BudgetSettings
 from gitops_rollback.app.settings import Limit as LimitSetting
 from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of
@@ -57,8 +58,11 @@ class Runtime:
     settings_pause: Callable[[], PauseState]
     health: Health = field(default_factory=Health)
     metrics: Metrics = field(default_factory=Metrics)
-    ledger: Ledger = field(default_factory=Ledger)
     _opened: list[Opened] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.steady = Steady(self.parts.clock)
+        self.ledger = Ledger(self.steady)
 
     def controller(self) -> Controller:
         """A controller over all repositories of the settings; not started yet."""
@@ -105,7 +109,8 @@ class Runtime:
         policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
         tenancy = tenancy_of(settings)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy)
-        measuring = Measuring(parts.sources.of, ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query"))
+        threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
+        measuring = Measuring(parts.sources.of, threads, steady=self.steady)
         inputs = Inputs(repo)
         limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy)
         executor: Executor | ObservingExecutor
@@ -119,7 +124,7 @@ class Runtime:
             directory=directory,
             observer=Observer(repo, policies, measuring, tenancy),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
-            follower=Follower(repo, policies, measuring, parts.probe),
+            follower=Follower(repo, policies, measuring, parts.probe, self.steady),
             surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
             outbreaks=Outbreaks(repo, measuring),
             executor=executor,

@@ -27,11 +27,11 @@ def verdict_of(
 
 
 def stale(verdict: Verdict) -> Verdict:
-    """The verdict of a tick that lies after the clock's present: nobody may act on it."""
+    """The verdict of a tick whose clock was set anew, back or ahead: nobody may act on it."""
     state = verdict.state
     if state.last is not None:
         state = replace(state, last=Tick(state.last.at, Level.ERROR))
-    message = f"{verdict.trigger}: the clock went back, so this look is not newer than the last"
+    message = f"{verdict.trigger}: the clock was set, so this look is not the next one after the last"
     return replace(verdict, state=state, reason=Reason.STALE_TICK, message=message)
 
 

@@ -18,6 +18,7 @@ from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
 
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
+SYNC_PATIENCE = timedelta(minutes=2)  # of whoever looks for the first time, or again after a long pause
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ApplicationProgress:
     why: str = ""  # why not converged yet
     blocked: bool = False  # an operation still works on a revision without our commit
     gone: bool = False
-    asked_at: datetime | None = None  # when the last operation of ours for this rollback ended or began
+    asked_at: datetime | None = None  # when we asked last, or the last operation of ours for this rollback ended
     failed: str = ""  # our operation ended badly: its message
 
 
@@ -46,6 +47,7 @@ class Progress:
     held_since: datetime | None = None  # all checks and applications have been good at every look since
     superseded: str = ""  # a waiting plan that nobody needs any more, and why
     began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
+    watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,22 @@ def _sync(progress: Progress, now: datetime) -> Action:
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
-    if now >= (progress.began or _started(record)) + progress.policy.delivery.sync_timeout:
+    if now >= _sync_deadline(progress):
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(applications))
     for application in applications:
         action = _sync_one(record, application, now)
         if action is not None:
             return action
     return Wait(_why_not_synced(applications))
+
+
+def _sync_deadline(progress: Progress) -> datetime:
+    """Nobody gives up before having asked and waited a little: a controller may have been away for all that time."""
+    timeout = progress.policy.delivery.sync_timeout
+    deadline = (progress.began or _started(progress.record)) + timeout
+    if progress.watching is None:
+        return deadline
+    return max(deadline, progress.watching + min(SYNC_PATIENCE, timeout))
 
 
 def _sync_one(record: RollbackRecord, application: ApplicationProgress, now: datetime) -> Action | None:

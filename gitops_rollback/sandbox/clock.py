@@ -45,6 +45,10 @@ class ScaledClock:
             raise ValueError("only a clock faster than the real one can jump")
         self.start -= ahead.total_seconds() / (self.speed - 1)
 
+    def monotonic(self) -> float:
+        """Seconds of scaled time that nothing but time moves: no jump, and no change of the machine's clock."""
+        return time.monotonic() * self.speed
+
     def real_seconds(self, duration: timedelta) -> float:
         """How many real seconds `duration` of scaled time takes."""
         return duration.total_seconds() / self.speed

@@ -30,6 +30,7 @@ from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.guards.facts import Budgets
@@ -105,9 +106,13 @@ class SetClock:
 
     def __init__(self, now: datetime) -> None:
         self.at = now
+        self.ahead = timedelta(0)  # by how much it is wrong
 
     def now(self) -> datetime:
-        return self.at
+        return self.at + self.ahead
+
+    def monotonic(self) -> float:
+        return (self.at - START).total_seconds()
 
     def real_seconds(self, duration: timedelta) -> float:
         return 0.001 * duration.total_seconds()
@@ -198,11 +203,11 @@ class MemoryEngine:
         return None if state is None else self._seen(state)
 
     def refresh(self, application: ApplicationId, project: str) -> None:
-        self.compare(application.name, self._head(), self._clock.now())
+        self.compare(application.name, self._head(), self._clock.at)
 
     def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
         self.synced.append(application.name)
-        self.deploy(application.name, self._head(), self._clock.now(), info)
+        self.deploy(application.name, self._head(), self._clock.at, info)
         return True
 
     def terminate(self, application: ApplicationId, project: str) -> None:
@@ -250,8 +255,9 @@ class Replica:
     clock: SetClock
 
     def tick(self, now: datetime) -> Tick:
+        """At `now`, whatever the controller's clock calls it."""
         self.clock.at = now
-        return self.reconciler.tick(now)
+        return self.reconciler.tick(self.clock.now())
 
     def until(self, start: datetime, end: datetime) -> list[Tick]:
         """One tick after the other from `start` to `end`, both included."""
@@ -335,10 +341,11 @@ class World:
 
 def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: ConfigRepo) -> Reconciler:
     """The parts as the runtime wires them, without threads; what an action raises is raised."""
-    policies, inputs, ledger = PolicyStore(repo, POLICIES), Inputs(repo), Ledger()
+    steady, policies, inputs = Steady(world.clock), PolicyStore(repo, POLICIES), Inputs(repo)
+    ledger = Ledger(steady)
     journal = GitJournal(journal_repo)
     source: MetricSource = world.metrics
-    measuring = Measuring(lambda settings: source)
+    measuring = Measuring(lambda settings: source, steady=steady)
     directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy)
     limits = Limits(Budgets(), ledger.counted, world.tenancy)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
@@ -347,7 +354,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy),
         proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
-        follower=Follower(repo, policies, measuring, NoProbe()),
+        follower=Follower(repo, policies, measuring, NoProbe(), steady),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),
         executor=executor,

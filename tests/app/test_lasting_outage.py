@@ -28,6 +28,9 @@ class Outage:
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return (self.time - START).total_seconds()
+
     def real_seconds(self, duration: timedelta) -> float:
         return duration.total_seconds() / 1000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
 
@@ -149,9 +149,10 @@ def test_a_clock_that_was_ahead_when_it_pushed_does_not_delay_the_end(world: Wor
     one = world.replica()
     world.engine.deploy("web", bad, START)
     world.metrics.break_from("web", START + MINUTE)
-    ahead = LATER + 20 * MINUTE
-    one.tick(ahead)
+    one.clock.ahead = 20 * MINUTE
+    one.tick(LATER - TICK)
     assert world.reverts() == 1
+    one.clock.ahead = timedelta(0)
     world.metrics.mend("web", LATER)
     last = one.until(LATER, LATER + 3 * MINUTE)[-1]
     assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]

@@ -13,6 +13,7 @@ from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.reconciler import Tick
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.core.plan import GuardAnswer
 
 HTTP = "[{name: front, type: http, url: 'http://127.0.0.1:9/health', timeout: 7s}]"
@@ -36,7 +37,9 @@ class Front:
 
 def following(one: Replica, world: World, front: Front) -> Follower:
     follower = one.reconciler.follower
-    return Follower(one.repo, follower._policies, Measuring(lambda _settings: world.metrics), front)
+    return Follower(
+        one.repo, follower._policies, Measuring(lambda _settings: world.metrics), front, Steady(world.clock)
+    )
 
 
 def broken(world: World, text: str = "", front: Front | None = None) -> Replica:

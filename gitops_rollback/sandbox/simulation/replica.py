@@ -24,6 +24,7 @@ from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.retrying import PushRetries
+from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.workers import SideBySide
@@ -54,6 +55,10 @@ class SimClock:
     def now(self) -> datetime:
         """As in `ports.Clock`."""
         return self._world.now + self.offset
+
+    def monotonic(self) -> float:
+        """As in `ports.Clock`."""
+        return (self._world.now - START).total_seconds()
 
     def real_seconds(self, duration: timedelta) -> float:
         """As in `ports.Clock`."""
@@ -144,8 +149,9 @@ class Replica:
         world, clock = self._world, self.clock
         engine = SimEngine(gate, world.cluster, clock.now, world.setup.may_sync)
         metrics = SimMetrics(gate, world.store)
-        policies, inputs, ledger = PolicyStore(repo, POLICIES), Inputs(repo), Ledger()
-        measuring, journal = Measuring(lambda _settings: metrics, new_lock=gate.lock), GitJournal(repo)
+        steady, policies, inputs = Steady(clock), PolicyStore(repo, POLICIES), Inputs(repo)
+        ledger, journal = Ledger(steady), GitJournal(repo)
+        measuring = Measuring(lambda _settings: metrics, new_lock=gate.lock, steady=steady)
         directory = Directory(repo, (engine,), policies)
         limits = Limits(Budgets(), ledger.counted)
         chat = Chat(world.setup.deaf, world.random(f"chat of {self.who}"))
@@ -157,7 +163,7 @@ class Replica:
             directory=directory,
             observer=Observer(repo, policies, measuring),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
-            follower=Follower(repo, policies, measuring, NoProbe()),
+            follower=Follower(repo, policies, measuring, NoProbe(), steady),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),
             executor=executor,

@@ -21,6 +21,10 @@ class SteppedClock:
         """As in `ports.Clock`."""
         return self._now
 
+    def monotonic(self) -> float:
+        """As in `ports.Clock`."""
+        return (self._now - START).total_seconds()
+
     def real_seconds(self, duration: timedelta) -> float:
         """As in `ports.Clock`: how long I/O may take is real time, as ever."""
         return duration.total_seconds()
