@@ -32,6 +32,25 @@ NOT_IN_CORE = {
     "time",
     "random",
 }
+STEPPED = ("core", "app", "adapters", "ports", "crash_points")  # what a simulation runs step by step
+REAL_TIME = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns")
+CHANCE = ("random", "secrets", "uuid.uuid1", "uuid.uuid4", "os.urandom", "os.getrandom")
+# Who may know the real time or draw a number all the same, and why.
+HONEST = {
+    "adapters/clock.py": "it is the clock",
+    "adapters/notifiers.py": "jitter between tries, and the time that an event's envelope carries",
+    "adapters/engines/argocd.py": "the clock that stands in where none is given",
+    "adapters/engines/argocd_exchange.py": "jitter between tries",
+    "adapters/engines/flux.py": "the clock that stands in where none is given",
+    "adapters/git/clone.py": "how far back to fetch, and how old a file of a git that died is: the disk has real time",
+    "adapters/git/headers.py": "a Retry-After is a date of the real world",
+    "adapters/git/repository.py": "how long a mirror may lag behind our own push, in real time",
+    "adapters/kubernetes/credentials.py": "a token of the real world ends at a time of the real world",
+    "adapters/kubernetes/watching.py": "jitter of how long a watch lasts",
+    "app/controller.py": "jitter between ticks, which a simulation replaces",
+    "app/pausing.py": "jitter between pushes of a person's command, which no tick comes to",
+    "app/retrying.py": "jitter between pushes, which a simulation replaces",
+}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 HERE = Path(__file__).resolve()
@@ -127,6 +146,27 @@ def test_no_test_sleeps_and_hopes(path: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     names = [(call.lineno, ast.unparse(call.func)) for call in calls]
     assert not [line for line, name in names if name in ("time.sleep", "sleep") or name.endswith("Event().wait")]
+
+
+def _real_time_or_chance(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            name = ast.unparse(node).replace("datetime.datetime.", "datetime.").replace("datetime.date.", "date.")
+            if name in (*REAL_TIME, *CHANCE) or name.startswith(("random.", "secrets.")):
+                yield f"{node.lineno}: {name}"
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (f"{node.lineno}: {name}" for name in names if name in (*REAL_TIME, *CHANCE))
+            if node.module in ("random", "secrets"):
+                yield f"{node.lineno}: {node.module}"
+
+
+def test_time_and_chance_come_from_outside() -> None:
+    """What a simulated step asks must be the simulation's to say: the next run with its seed is the same."""
+    stepped = [path for path in SOURCES if _name(path).split("/")[0].removesuffix(".py") in STEPPED]
+    found = {_name(path): list(_real_time_or_chance(path)) for path in stepped}
+    assert {name: places for name, places in found.items() if places and name not in HONEST} == {}
+    assert [name for name in HONEST if found.get(name) == []] == [], "these need no exception any more"
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:

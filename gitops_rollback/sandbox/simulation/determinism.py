@@ -1,7 +1,7 @@
 """Nothing of a simulated step may come from outside of its world: no clock, no chance, no thread but the seed's.
 
 For as long as a world runs, each door to them is guarded; whoever of the product goes through one ends the simulation.
-`datetime.now` cannot be replaced: an architecture test finds it in the text.
+`datetime.now` cannot be replaced: `tests/test_architecture.py` finds it in the text, and has the few who may ask it.
 """
 
 from __future__ import annotations
