@@ -46,6 +46,7 @@ HONEST = {
     "adapters/git/headers.py": "a Retry-After is a date of the real world",
     "adapters/git/repository.py": "how long a mirror may lag behind our own push, in real time",
     "adapters/kubernetes/credentials.py": "a token of the real world ends at a time of the real world",
+    "adapters/kubernetes/lease.py": "jitter between tries, and the clock that stands in where none is given",
     "adapters/kubernetes/watching.py": "jitter of how long a watch lasts",
     "app/controller.py": "jitter between ticks, which a simulation replaces",
     "app/pausing.py": "jitter between pushes of a person's command, which no tick comes to",
