@@ -129,13 +129,18 @@ def after_update(before: Json, after: Json, owner: Owner, time: str, custom: boo
 
 
 def _with(owned: list[Owned], owner: Owner, time: str, fields: frozenset[Path], add: bool) -> list[Owned]:
-    mine = [one for one in owned if one.owner.key() == owner.key()]
-    others = [one for one in owned if one.owner.key() != owner.key()]
-    if mine and add:
-        mine = [replace(mine[0], fields=mine[0].fields | fields, time=time if fields else mine[0].time)]
-    else:
-        mine = [Owned(owner, time, fields)]
-    return [one for one in (*others, *mine) if one.fields]
+    """The entries with those fields for one owner: besides what it has (`add`), or instead. Its time moves then."""
+    result = []
+    for one in owned:
+        if one.owner.key() == owner.key():
+            wanted = one.fields | fields if add else fields
+            moved = fields if add else wanted != one.fields
+            result.append(Owned(owner, time if moved else one.time, wanted))
+        else:
+            result.append(one)
+    if all(one.owner.key() != owner.key() for one in owned):
+        result.append(Owned(owner, time, fields))
+    return [one for one in result if one.fields]
 
 
 def applied(live: Json, wanted: Json, owner: Owner, time: str, custom: bool, force: bool) -> Json:
@@ -147,13 +152,13 @@ def applied(live: Json, wanted: Json, owner: Owner, time: str, custom: bool, for
     clashes = [(one.owner.words(), _dotted(path)) for one in others for path in sorted(one.fields & taken)]
     if clashes and not force:
         raise apply_conflict(clashes)
-    before = [one.fields for one in owned if one.owner.key() == owner.key()]
+    before = [one for one in owned if one.owner.key() == owner.key()]
     held: frozenset[Path] = frozenset().union(*(one.fields for one in others))
     result = copy.deepcopy(live)
-    for path in sorted(frozenset().union(*before) - mine.keys() - held):
+    for path in sorted(frozenset().union(*(one.fields for one in before)) - mine.keys() - held):
         _remove(result, path)
     result = overlaid(result, wanted, custom)
-    kept = [replace(one, fields=one.fields - taken) for one in others]
+    kept = [one if one in before else replace(one, fields=one.fields - taken) for one in owned]
     entries = written(_with(kept, owner, time, frozenset(mine), add=False))
     result.setdefault("metadata", {})["managedFields"] = entries
     return result
@@ -210,11 +215,13 @@ def _remove_item(items: list[Any], path: Path) -> None:
 
 
 def _dotted(path: Path) -> str:
+    """As a conflict names a field: `.spec.template.spec.containers[name="shop"].image`."""
     text = ""
     for word in path:
-        text += (
-            f".{word[2:]}"
-            if word.startswith("f:")
-            else f"[{word[2:].strip('{}').replace(chr(34) + ':', chr(34) + '=')}]"
-        )
+        if word.startswith("f:"):
+            text += f".{word[2:]}"
+        elif word.startswith("k:"):
+            text += "[" + ",".join(f"{key}={_json(value)}" for key, value in json.loads(word[2:]).items()) + "]"
+        else:
+            text += f"[{word[2:]}]"
     return text

@@ -13,6 +13,7 @@ from typing import Any
 
 from gitops_rollback.sandbox.kubernetes.kinds import Kind
 from gitops_rollback.sandbox.kubernetes.lists import as_object
+from gitops_rollback.sandbox.kubernetes.workloads import filled
 from gitops_rollback.sandbox.rendering import Json
 
 KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName")
@@ -48,7 +49,7 @@ def defaulted(kind: Kind, body: Json) -> Json:
             place = place.get(word) if isinstance(place, dict) else None
         if isinstance(place, dict):
             place.setdefault(last, copy.deepcopy(value))
-    return body
+    return filled(body) if kind.group == "apps" else body
 
 
 def updated(kind: Kind, before: Json, after: Json, status: bool) -> Json:
