@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,16 +123,21 @@ def recorded_events(path: Path) -> Iterator[tuple[float, str, str, dict[str, Any
             yield entry["t"], entry["event"]["type"], entry["kind"], entry["event"]["object"]
 
 
-def replay(path: Path, kind: str, name: str) -> list[Look]:
-    """All looks at one application while a recording is fed to one engine, an event at a time."""
+def replay(path: Path, kind: str, name: str, between: Sequence[float] = ()) -> list[Look]:
+    """All looks at one application while a recording is fed to one engine: after each event, and at `between`."""
     cluster, clock = FakeCluster(), Clock()
     engine = flux_for(cluster, clock)
     application = ApplicationId("flux", kind, "flux-system", name)
     found: list[Look] = []
+    quiet = sorted(between)
     for t, change, plural, value in recorded_events(path):
-        clock.now = BEGAN + timedelta(seconds=t)
+        while quiet and quiet[0] < t:
+            found += _looked(engine, clock, application, quiet.pop(0))
         (cluster.drop if change == "DELETED" else cluster.put)(plural, value)
-        state = next((one for one in engine.applications() if one.id == application), None)
-        if state is not None:
-            found.append(Look(t, state))
+        found += _looked(engine, clock, application, t)
     return found
+
+
+def _looked(engine: Flux, clock: Clock, application: ApplicationId, t: float) -> list[Look]:
+    clock.now = BEGAN + timedelta(seconds=t)
+    return [Look(t, state) for state in engine.applications() if state.id == application]
