@@ -1,0 +1,251 @@
+"""What Flux's objects tell again and again, folded look by look into deployments: the cases that no recording has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flux_cluster import Clock, FakeCluster, flux_for
+from flux_objects_made import (
+    SHA,
+    applied,
+    entry,
+    failed,
+    git_repository,
+    helm_chart,
+    helm_release,
+    helm_repository,
+    made,
+    rev,
+    snapshot,
+    waiting,
+)
+
+from gitops_rollback.adapters.engines.flux import Flux
+from gitops_rollback.core.deployments import deployments
+from gitops_rollback.core.suspects import spec_changed
+from gitops_rollback.core.sync import ApplicationState, Health
+
+
+class Told:
+    """An engine over a fake cluster; each look puts objects and gives the state of the one application."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.cluster, self.clock = FakeCluster(), Clock()
+        self.engine = flux_for(self.cluster, self.clock, **settings)
+        self.cluster.put("gitrepositories", git_repository())
+
+    def look(self, clock: str, value: dict[str, Any], plural: str = "kustomizations") -> ApplicationState:
+        self.clock.now = moment(clock)
+        self.cluster.put(plural, value)
+        name = value["metadata"]["name"]
+        return next(one for one in self.engine.applications() if one.id.name == name)
+
+
+def moment(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2026-11-23T{clock}Z").astimezone(UTC)
+
+
+def told(state: ApplicationState) -> list[str]:
+    return [f"{one.revisions[-1][:1]}@{one.started_at:%H:%M:%S}" for one in deployments(state)]
+
+
+def test_the_first_revision_of_a_content_stays_its_name_through_foreign_commits() -> None:
+    flux = Told()
+    flux.look("09:01:00", applied("a", [entry("1", "a", "09:00:00", "09:00:00")]))
+    flux.look(
+        "09:05:00", applied("b", [entry("2", "b", "09:04:00", "09:04:00"), entry("1", "a", "09:00:00", "09:00:00")])
+    )
+    later = applied(
+        "d",
+        [entry("2", "d", "09:04:00", "09:20:00", totalReconciliations=3), entry("1", "a", "09:00:00", "09:00:00")],
+    )
+    assert told(flux.look("09:21:00", later)) == ["a@08:59:59", "b@09:03:59"]
+
+
+def test_there_and_back_again_are_two_deployments_of_which_the_last_began_lately() -> None:
+    flux = Told()
+    flux.look("09:01:00", applied("a", [entry("1", "a", "09:00:00", "09:00:00")]))
+    bad = [entry("2", "b", "09:04:00", "09:04:00"), entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:05:00", applied("b", bad))
+    back = [entry("1", "c", "09:00:00", "09:45:00", totalReconciliations=2), bad[0]]
+    assert told(flux.look("09:46:00", applied("c", back))) == ["a@08:59:59", "b@09:03:59", "c@09:44:59"]
+
+
+def test_there_and_back_again_between_two_looks_is_seen_nevertheless() -> None:
+    flux = Told()
+    flux.look("09:01:00", applied("a", [entry("1", "a", "09:00:00", "09:00:00")]))
+    back = [
+        entry("1", "c", "09:00:00", "09:45:00", totalReconciliations=2),
+        entry("2", "b", "09:40:00", "09:42:00", totalReconciliations=2),
+    ]
+    assert told(flux.look("09:46:00", applied("c", back))) == ["a@08:59:59", "b@09:39:59", "c@09:44:59"]
+
+
+def test_content_that_came_back_unseen_is_as_old_as_it_can_be() -> None:
+    """Its newest time moves with every interval: a restart must not make a new deployment of it."""
+    history = [
+        entry("1", "c", "08:00:00", "09:45:00", totalReconciliations=70),
+        entry("2", "b", "08:30:00", "08:40:00", totalReconciliations=2),
+    ]
+    state = Told().look("09:46:00", applied("c", history))
+    assert told(state) == ["b@08:29:59", "c@08:40:00"]
+    assert state.health_changed_at is not None
+    assert state.health_changed_at < moment("08:41:00")
+
+
+def test_a_failed_content_that_gets_well_is_one_deployment() -> None:
+    flux = Told()
+    bad = entry(
+        "2", "b", "09:05:00", "09:05:00", lastReconciledStatus="HealthCheckFailed", lastReconciledDuration="40s"
+    )
+    first = flux.look("09:05:01", failed("HealthCheckFailed", "b", "a", [bad], "09:05:00"))
+    assert [one.deployed_at for one in deployments(first)] == [None]
+    assert first.health is Health.DEGRADED
+    well = [entry("2", "b", "09:09:00", "09:09:00"), bad]
+    state = flux.look("09:10:01", applied("b", well))
+    assert told(state) == ["b@09:04:20"]
+    assert deployments(state)[0].deployed_at == moment("09:09:00")
+
+
+def test_a_wait_given_up_for_something_newer_had_applied_what_it_waited_for() -> None:
+    flux = Told()
+    history = [entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:01:00", applied("a", history))
+    assert told(flux.look("09:05:03", waiting("b", "a", history, "09:05:00"))) == ["a@08:59:59"]
+    assert told(flux.look("09:05:20", waiting("b", "a", history, "09:05:00")))[-1] == "b@09:05:00"
+    back = [entry("1", "c", "09:00:00", "09:05:30", totalReconciliations=2)]
+    assert told(flux.look("09:05:31", applied("c", back))) == ["a@08:59:59", "b@09:05:00", "c@09:05:29"]
+
+
+def test_a_short_wait_that_ends_as_it_began_was_none() -> None:
+    flux = Told()
+    history = [entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:01:00", applied("a", history))
+    flux.look("09:05:03", waiting("b", "a", history, "09:05:00"))
+    same = flux.look("09:05:06", applied("b", [entry("1", "b", "09:00:00", "09:05:05", totalReconciliations=2)]))
+    assert told(same) == ["a@08:59:59"]
+    assert same.health is Health.HEALTHY
+
+
+def test_an_object_made_anew_has_another_past() -> None:
+    flux = Told()
+    flux.look("09:01:00", applied("a", [entry("1", "a", "09:00:00", "09:00:00")]))
+    again = applied("b", [entry("2", "b", "09:30:00", "09:30:00")])
+    again["metadata"]["uid"] = "another"
+    assert told(flux.look("09:31:00", again)) == ["b@09:29:59"]
+
+
+def test_an_older_state_than_was_seen_is_no_ground_to_act_on_and_teaches_nothing() -> None:
+    flux = Told()
+    old = applied("a", [entry("1", "a", "09:00:00", "09:00:00")])
+    new = applied("b", [entry("2", "b", "09:10:00", "09:10:00"), entry("1", "a", "09:00:00", "09:00:00")])
+    flux.look("09:11:00", new)
+    stale = flux.look("09:11:05", old)
+    assert "stale" in stale.malformed
+    assert told(flux.look("09:11:10", new))[-1] == "b@09:09:59"
+    assert not flux.look("09:11:11", new).malformed
+
+
+def test_a_flux_without_history_tells_deployments_by_revision_where_nothing_says_that_they_are_equal() -> None:
+    flux = Told()
+    flux.look("09:11:00", applied("a", None))
+    assert [one.revisions[0] for one in deployments(flux.look("09:12:00", applied("b", None)))] == [SHA["a"], SHA["b"]]
+
+
+def test_a_flux_without_history_deploys_nothing_by_commits_that_leave_the_inputs_alone() -> None:
+    flux = Told()
+    flux.engine = Flux(flux.engine._settings, flux.cluster, flux.engine._changes, flux.clock, lambda *_: False)
+    flux.look("09:11:00", applied("a", None))
+    state = flux.look("09:12:00", applied("b", None))
+    assert [one.revisions[0] for one in deployments(state)] == [SHA["a"]]
+    assert state.sync_revisions == (SHA["b"],)
+
+
+def test_each_deployment_keeps_the_settings_that_it_was_made_with() -> None:
+    flux = Told()
+    flux.look("09:01:00", applied("a", [entry("1", "a", "09:00:00", "09:00:00")]))
+    changed = applied(
+        "b", [entry("2", "b", "09:05:00", "09:05:00"), entry("1", "a", "09:00:00", "09:00:00")], path="./x"
+    )
+    first, second = deployments(flux.look("09:06:00", changed))
+    assert (first.sources[0].path, second.sources[0].path) == ("apps/cart", "x")
+    assert spec_changed(second, first)
+
+
+# HelmReleases with a chart from a registry: what changes them stands in the repository of their Kustomization.
+
+
+def helm_world() -> Told:
+    flux = Told()
+    flux.cluster.put("helmrepositories", helm_repository())
+    flux.cluster.put("helmcharts", helm_chart("1.0.0"))
+    flux.cluster.put("kustomizations", applied("a", [entry("1", "a", "09:00:00", "09:00:00")], name="apps"))
+    return flux
+
+
+def upgrade(flux: Told, letter: str, version: str, config: str, number: int = 2) -> ApplicationState:
+    history = [
+        entry(version + config, letter, "09:10:00", "09:10:00"),
+        entry("1", "a", "09:00:00", "09:00:00"),
+    ]
+    flux.cluster.put("gitrepositories", git_repository(letter))
+    flux.look("09:10:01", applied(letter, history, name="apps"))
+    flux.cluster.put("helmcharts", helm_chart(version))
+    shots = [snapshot(number, version, "09:10:05", config), snapshot(1, "1.0.0", "09:00:05", status="superseded")]
+    return flux.look("09:11:00", helm_release(version, shots), "helmreleases")
+
+
+@pytest.mark.parametrize(("version", "config"), [("1.1.0", "c1"), ("1.0.0", "c2")])
+def test_a_new_version_or_new_values_are_a_deployment_by_the_commit_that_its_kustomization_applied(
+    version: str, config: str
+) -> None:
+    flux = helm_world()
+    flux.look("09:01:00", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")]), "helmreleases")
+    state = upgrade(flux, "b", version, config)
+    assert [one.revisions for one in deployments(state)] == [("1.0.0", SHA["a"]), (version, SHA["b"])]
+    first, second = deployments(state)
+    assert not spec_changed(second, first)  # the version stands in git, where a commit takes it back
+    assert state.sync_revisions == (version, SHA["b"])
+    assert [(one.chart, one.path) for one in state.sources] == [("bill", ""), ("", "apps/cart")]
+
+
+def test_the_same_chart_and_values_released_again_are_no_deployment() -> None:
+    flux = helm_world()
+    flux.look("09:01:00", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")]), "helmreleases")
+    shots = [snapshot(2, "1.0.0", "09:20:05"), snapshot(1, "1.0.0", "09:00:05", status="superseded")]
+    state = flux.look("09:21:00", helm_release("1.0.0", shots), "helmreleases")
+    assert [one.history_id for one in deployments(state)] == [1]
+
+
+def test_a_release_behind_its_kustomization_is_not_synced() -> None:
+    flux = helm_world()
+    release = helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")])
+    assert flux.look("09:01:00", release, "helmreleases").sync.value == "Synced"
+    flux.cluster.put("gitrepositories", git_repository("b"))
+    assert flux.look("09:02:00", release, "helmreleases").sync.value == "OutOfSync"
+
+
+def test_a_release_that_nothing_from_git_brings_says_so() -> None:
+    flux = helm_world()
+    state = flux.look("09:01:00", helm_release("1.0.0", [], owner=""), "helmreleases")
+    assert "no commit changes its values" in dict(state.conditions)["NotFromGit"]
+    assert [one.chart for one in state.sources] == ["bill"]
+    assert state.sources[0].target_revision == "1.0.0"
+
+
+def test_a_chart_without_a_commit_in_its_version_goes_by_its_kustomization_where_both_are_one_source() -> None:
+    flux = helm_world()
+    source = {"kind": "GitRepository", "name": "fleet"}
+    chart = made(
+        "HelmChart",
+        "flux-system-bill",
+        {"chart": "charts/bill", "sourceRef": source},
+        {"artifact": {"revision": "1.0.0"}, "observedSourceArtifactRevision": rev("a")},
+    )
+    flux.cluster.put("helmcharts", chart)
+    spec = {"chart": {"spec": {"chart": "./charts/bill", "sourceRef": source}}}
+    state = flux.look("09:01:00", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")], **spec), "helmreleases")
+    assert deployments(state)[0].revisions == (SHA["a"], SHA["a"])
+    assert [one.path for one in state.sources] == ["charts/bill", "apps/cart"]
