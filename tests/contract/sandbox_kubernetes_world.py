@@ -67,7 +67,7 @@ def ask(
 
 
 class Watcher:
-    """One watch: `events` as they came; `ended` when the stream did, `broken` if in the middle."""
+    """One watch: `events` as they came; `ended` when the stream did, `broken` if in the middle, after some event."""
 
     def __init__(self, sandbox: KubernetesSandbox, path: str, query: str = "") -> None:
         self.events: list[Json] = []
@@ -90,6 +90,7 @@ class Watcher:
                 self._grow(lambda: None)
                 while line := response.readline():
                     self._grow(partial(self.events.append, json.loads(line)))
+                self.broken = response.chunk_left is not None  # the last chunk, of length zero, never came
         except (OSError, ValueError, http.client.HTTPException):
             self.broken = True
         self._connection.close()

@@ -93,6 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def do_GET(self) -> None:
@@ -186,18 +187,20 @@ class Handler(BaseHTTPRequestHandler):
         watch = self.server.api.watch(request)
         if isinstance(watch, Answer):
             return watch
-        self.send_response(200)
-        self._headers(JSON)
-        self.send_header("Transfer-Encoding", "chunked")
         watcher = Watcher(self.server.api.store, self.server.api.faults, self.server.bookmark_every, self._chunk)
         try:
-            self.end_headers()
-            self.wfile.flush()
-            watcher.run(watch, self._client_there)
+            watcher.run(watch, self._begin_stream, self._client_there)
             self.wfile.write(b"0\r\n\r\n")
         except OSError as exc:
             raise Cut from exc
         return None
+
+    def _begin_stream(self) -> None:
+        self.send_response(200)
+        self._headers(JSON)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
 
     def _headers(self, content_type: str) -> None:
         self.send_header("Audit-Id", str(uuid.uuid4()))

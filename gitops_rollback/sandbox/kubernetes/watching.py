@@ -6,6 +6,7 @@ Source: k8s.io/apiserver pkg/endpoints/handlers/watch.go, pkg/storage/cacher; th
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,32 +52,36 @@ class Watcher:
         self._send = send
         self._position = 0
         self._lose = 0
+        self._orders: deque[Order] = deque()
 
-    def run(self, watch: Watch, present: Callable[[], bool]) -> None:
-        """Stream until the time is over, the client gone (`present`), or the server stopped. Raises: Cut."""
+    def run(self, watch: Watch, begin: Callable[[], None], present: Callable[[], bool]) -> None:
+        """Stream until the time is over, the client gone (`present`), or the server stopped. Raises: Cut.
+
+        `begin` sends the status line and headers: whoever has seen them can be sure that faults reach this stream.
+        """
         subscription = self._store.subscribe()
-        orders = self._faults.streams.join()
+        self._orders = self._faults.streams.join()
         end = self._store.now() + timedelta(seconds=watch.seconds)
         try:
+            begin()
             self._begin(watch)
             bookmark = self._next_bookmark(end)
             while not subscription.closed and present() and self._store.now() < end:
                 subscription.wake.clear()
-                while orders:
-                    if self._obey(orders.popleft(), subscription, present):
-                        return
-                if not self._faults.streams.held:
-                    self._changes(watch)
-                if watch.bookmarks and self._store.now() >= bookmark:
+                if self._obey_all(subscription, present):
+                    return
+                self._changes(watch)
+                if watch.bookmarks and not self._faults.streams.held and self._store.now() >= bookmark:
                     self._bookmark(watch.kind, None)
                     bookmark = self._next_bookmark(end)
-                self._wait(min(bookmark, end), subscription)
+                if not self._orders:
+                    self._wait(min(bookmark, end), subscription)
             if subscription.closed:
                 raise Cut
         except Refusal as exc:
             self._event("ERROR", exc.status)
         finally:
-            self._faults.streams.leave(orders)
+            self._faults.streams.leave(self._orders)
             self._store.unsubscribe(subscription)
 
     def _begin(self, watch: Watch) -> None:
@@ -105,8 +110,14 @@ class Watcher:
         if left > 0:
             self._store.clock.wait(min(left, LONGEST_LOOK), subscription.wake)
 
+    def _obey_all(self, subscription: Subscription, present: Callable[[], bool]) -> bool:
+        """Do what the faults ask of this stream; True: it has ended."""
+        while self._orders:
+            if self._obey(self._orders.popleft(), subscription, present):
+                return True
+        return False
+
     def _obey(self, order: Order, subscription: Subscription, present: Callable[[], bool]) -> bool:
-        """Do what a fault asks of this stream; True: it has ended."""
         if order.cut:
             raise Cut
         if order.error:
@@ -121,7 +132,10 @@ class Watcher:
 
     def _changes(self, watch: Watch) -> None:
         now = self._store.version
-        for change in self._since(watch):
+        changes = self._since(watch)
+        if self._orders or self._faults.streams.held:
+            return  # what was ordered before these changes comes first
+        for change in changes:
             if self._faults.lagging_at is not None and change.version > self._faults.lagging_at:
                 return
             for word, body in seen(change, watch.selects):
