@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,7 +27,10 @@ from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.core.errors import SettingsInvalid
 
 SUBJECT = "Kubernetes configuration"
-_UNREADABLE = (ConfigError, msgspec.ValidationError, yaml.YAMLError, OSError, LookupError, TypeError, ValueError)
+_UNREADABLE = (
+    *(ConfigError, msgspec.ValidationError, yaml.YAMLError, OSError),
+    *(LookupError, TypeError, ValueError, AttributeError),  # of a file that is YAML, but no kubeconfig
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,27 +43,23 @@ class Access:
     namespace: str
 
 
-def find_access(
-    settings: KubernetesSettings,
-    environment: Mapping[str, str] = os.environ,
-    service_account: str = SERVICE_ACCOUNT,
-) -> Access:
+def find_access(settings: KubernetesSettings, service_account: str = SERVICE_ACCOUNT) -> Access:
     """The access that settings and environment describe. Raises: SettingsInvalid if there is none, or it is broken."""
-    if not (settings.kubeconfig or settings.context) and environment.get("KUBERNETES_SERVICE_HOST"):
+    if not (settings.kubeconfig or settings.context) and os.environ.get("KUBERNETES_SERVICE_HOST"):
         try:
             config = KubeConfig.from_service_account(service_account).get()
         except _UNREADABLE:
             raise SettingsInvalid(SUBJECT, f"the Pod's service account in {service_account} cannot be read") from None
     else:
-        config = _from_files(settings, environment)
+        config = _from_files(settings)
     if config is None:
         raise SettingsInvalid(SUBJECT, "no context is chosen")
     return _access(config, settings.namespace)
 
 
-def _from_files(settings: KubernetesSettings, environment: Mapping[str, str]) -> SingleConfig | None:
+def _from_files(settings: KubernetesSettings) -> SingleConfig | None:
     """The first file that has the wanted context, or any current one; each file stands for itself."""
-    named = settings.kubeconfig or environment.get("KUBECONFIG", "")
+    named = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
     paths = [path for path in named.split(os.pathsep) if path] or [DEFAULT_KUBECONFIG]
     found = [path for path in paths if Path(path).expanduser().is_file()]
     if not found:
