@@ -18,6 +18,7 @@ from gitops_rollback.app.queries import Asker, History, Question, Span, span_bef
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
 from gitops_rollback.core.decision import unjudged
+from gitops_rollback.core.deployments import HARD_END
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
@@ -275,11 +276,11 @@ def _restore(
 
 
 def _began_lately(asker: Asker, subject: Subject, trigger: Trigger, question: Question) -> datetime | None:
-    """When that began which was so before the sync, where it began under another sync that was still under watch."""
-    previous, window = subject.event.previous, subject.policy.timing.window
-    if previous is None or subject.t0 - previous.started_at > window:
+    """When that began which was so before the sync, where there was another sync not long before it."""
+    previous = subject.event.previous
+    if previous is None or subject.t0 - previous.started_at > HARD_END:
         return None
-    span = span_before(trigger, subject.t0, subject.interval, window)
+    span = span_before(trigger, subject.t0, subject.interval, HARD_END)
     history = asker.histories((question,), span)[0]
     return None if history.fault else _judged(trigger, history, subject.t0, span.step, True).began
 

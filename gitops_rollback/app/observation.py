@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
-from gitops_rollback.core.decision import Act, Case, Decision, alarm
+from gitops_rollback.core.decision import NOT_WATCHED, Act, Case, Decision, alarm, looked_too_late
 from gitops_rollback.core.deployments import HARD_END, distinct, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
@@ -22,6 +24,7 @@ from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
+LONGEST_PAUSE = timedelta(minutes=2)  # between two looks that are taken for one watch
 CLOCK_SLACK = timedelta(minutes=10)
 HEALTHS_KEPT = 8
 
@@ -38,7 +41,7 @@ class InForce:
 
 
 class Observer:
-    """Looks at applications. Keeps nothing but the deployment records that an engine may forget."""
+    """Looks at applications. Keeps the deployment records that an engine may forget, and when it looked."""
 
     def __init__(
         self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, tenancy: Tenancy | None = None
@@ -49,6 +52,7 @@ class Observer:
         self._measuring = measuring
         self._before = PoliciesBefore(repo, policies)
         self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
+        self._looked: dict[str, datetime] = {}  # when each was measured last
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
@@ -62,17 +66,33 @@ class Observer:
             self._measuring.forget(subject.name)
             return self._unwatched(subject, state, records, event)
         force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, records, bad, feeds))
-        if force.removed or watched(state, now, force.policy.timing.window, records=records) is None:
+        was_watched = partial(_was_watched, state, force.policy.timing.window, records)
+        late = not was_watched(now)
+        if force.removed or (late and self._saw_the_end(subject.name, event, now, was_watched)):
             self._measuring.forget(subject.name)
             return self._unwatched(subject, state, records, None, removed=force.removed)
         subject = replace(subject, own=force.own)
         verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
-        began = any(verdict.fires and verdict.baseline.began for verdict in verdicts)
-        told = view.told(subject.name, bad) if began else None
-        case = Case(subject.name, force.policy, force.known, event, verdicts, told)
-        return Look(
-            subject, state, force.policy, force.target, case, alarm(case, now), records, event, bad
-        )  # fmt: skip
+        asked = any(verdict.fires and (late or verdict.baseline.began) for verdict in verdicts)
+        told = view.told(subject.name, "" if late else bad) if asked else None
+        earlier = tuple(one.started_at for one in distinct(records) if one.started_at < event.record.started_at)
+        case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier)
+        if any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts):
+            self._looked[subject.name] = now  # one that could not see anything counts for none
+        raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
+        return Look(subject, state, force.policy, force.target, case, raised, records, event, bad)
+
+    def _saw_the_end(
+        self, application: str, event: SyncEvent, now: datetime, was_watched: Callable[[datetime], bool]
+    ) -> bool:
+        """This process has looked while the sync's watch ended, or since: what there was has been judged."""
+        last = self._looked.get(application)
+        if last is None or last < event.record.started_at:
+            return False
+        saw = now - last <= LONGEST_PAUSE or not was_watched(last)
+        if saw:
+            self._looked[application] = now
+        return saw
 
     def look_anyway(
         self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool], because: Decision
@@ -130,7 +150,7 @@ class Observer:
         removed: bool = False,
     ) -> Look:
         case = Case(subject.name, subject.policy, True, None)
-        decision = Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
+        decision = NOT_WATCHED
         if removed:
             decision = Decision(Act.LEAVE, Reason.NO_POLICY, "no policy at the head names this application any more")
         elif state.malformed:
@@ -158,7 +178,8 @@ class Observer:
         """
         states = tuple(states)
         listed, engines = {str(state.id) for state in states}, {state.id.instance for state in states}
-        for memory in (self._records, self._healths):
+        memories: tuple[dict[str, Any], ...] = (self._records, self._healths, self._looked)
+        for memory in memories:
             for name in [name for name in memory if name not in listed and name.split("/", 1)[0] in engines]:
                 memory.pop(name, None)
         for state in states:
@@ -169,6 +190,12 @@ class Observer:
     def _health_before(self, application: str, t0: datetime) -> Health | None:
         before = [health for at, health in self._healths.get(application, ()) if at < t0]
         return before[-1] if before else None
+
+
+def _was_watched(
+    state: ApplicationState, window: timedelta, records: tuple[DeploymentRecord, ...], at: datetime
+) -> bool:
+    return watched(state, at, window, records=records) is not None
 
 
 def _is_refused(target: Target, view: View) -> bool:

@@ -63,7 +63,7 @@ class Case:
     """What is known of one application before anybody is blamed.
 
     `in_force` is False where only the head has a policy: then nothing is automatic. `told` is when people last heard
-    of the application because of an earlier deployment; None if they did not.
+    of the application because of an earlier deployment; None if they did not. `earlier` is when those were deployed.
     """
 
     application: str
@@ -72,6 +72,7 @@ class Case:
     event: SyncEvent | None
     verdicts: tuple[Verdict, ...] = ()
     told: datetime | None = None
+    earlier: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,9 @@ class Circumstances:
     part_of: str = ""  # another application of the same incident speaks for this one
 
 
+NOT_WATCHED = Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
+
+
 def alarm(case: Case, now: datetime) -> Decision:
     """Is the application worse since its sync, and what may that cause at most? ROLL_BACK means: look for a culprit."""
     for rule in _BEFORE_BLAME:
@@ -118,9 +122,7 @@ def _leave_without_policy(case: Case, _now: datetime) -> Decision | None:
 
 
 def _leave_without_recent_sync(case: Case, _now: datetime) -> Decision | None:
-    if case.event is None:
-        return Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
-    return None
+    return NOT_WATCHED if case.event is None else None
 
 
 def _page_when_blind(case: Case, now: datetime) -> Decision | None:
@@ -149,9 +151,27 @@ def _began_unjudged(verdict: Verdict, case: Case) -> bool:
     if trigger is None or began is None or case.policy is None or case.event is None or case.event.previous is None:
         return False
     timing, t0 = case.policy.timing, case.event.record.started_at
-    if t0 - case.event.previous.started_at > timing.window or t0 - began > timing.window:
-        return False
-    return t0 - began <= unjudged(trigger, timing) or case.told is None or case.told < began
+    lately = max(t0 - case.event.previous.started_at, t0 - began) <= timing.window
+    if lately and t0 - began <= unjudged(trigger, timing):
+        return True
+    under = max((at for at in case.earlier if at <= began), default=None)
+    watched = lately or (under is not None and began - under <= timing.window)
+    return watched and (case.told is None or case.told < began)
+
+
+def looked_too_late(case: Case, now: datetime, was_watched: Callable[[datetime], bool]) -> Decision:
+    """The sync is no longer under watch, and nobody looked while it was: a fault of that time is told, and no more.
+
+    `was_watched(instant)` says whether the sync was still under watch then. `case.told` counts every message.
+    """
+    for verdict in case.verdicts:
+        onset = verdict.onset
+        if onset is None or verdict.severity is Severity.LOG_ONLY or not _counts(verdict, case, now):
+            continue
+        if was_watched(onset) and (case.told is None or case.told < onset):
+            message = f"{verdict.trigger} began at {onset:%H:%M:%S} UTC, soon after the last sync; nobody looked then"
+            return Decision(Act.PAGE, Reason.NO_RECENT_SYNC, message)
+    return _page_what_nobody_judged(case, now) or NOT_WATCHED
 
 
 def unjudged(trigger: Trigger, timing: Timing) -> timedelta:

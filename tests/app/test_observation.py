@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, World, deployment, policy, running, ship
+import pytest
+from app_world import MINUTE, POLICIES, START, Replica, World, deployment, policy, running, ship
 
 LATER = START + 3 * MINUTE
 
@@ -163,3 +164,86 @@ def test_a_fault_that_began_unseen_under_an_earlier_sync_is_told_though_it_blame
     one.until(START + 6 * MINUTE, START + 8 * MINUTE)
     assert world.reverts() == 0
     assert [message.reason for message in one.told.messages if message.page] == ["NotOurs"]
+
+
+def _unseen(world: World, looks_before: bool) -> Replica:
+    """A bad release, and nobody looks until its watch is over; the controller is a new one, or one that stood still."""
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    if looks_before:
+        one.tick(START - MINUTE / 2)
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    return one
+
+
+@pytest.mark.parametrize("looks_before", [True, False])
+def test_a_fault_whose_watch_ended_while_nobody_looked_is_told_once_and_not_undone(
+    world: World, looks_before: bool
+) -> None:
+    one = _unseen(world, looks_before)
+    one.until(START + 40 * MINUTE, START + 50 * MINUTE)
+    assert [message.reason for message in one.told.messages if message.page] == ["NoRecentSync"]
+    assert world.reverts() == 0
+    two = world.replica("two")
+    two.until(START + 51 * MINUTE, START + 52 * MINUTE)
+    assert {message.key for message in two.told.messages} <= {message.key for message in one.told.messages}
+
+
+def test_a_fault_that_began_after_the_watch_is_not_the_sync_s(world: World) -> None:
+    one = _unseen(world, looks_before=False)
+    world.metrics.bad.clear()
+    world.metrics.break_from("web", START + 35 * MINUTE)
+    one.until(START + 40 * MINUTE, START + 42 * MINUTE)
+    assert not one.told.messages
+
+
+def test_a_fault_after_a_watch_that_was_kept_to_its_end_is_nobody_s_business(world: World) -> None:
+    one = _unseen(world, looks_before=True)
+    world.metrics.bad.clear()
+    world.metrics.break_from("web", START + 30 * MINUTE)
+    one.until(START, START + 40 * MINUTE)
+    assert not one.told.messages
+
+
+def test_metrics_that_are_down_when_somebody_looks_again_are_asked_later(world: World) -> None:
+    one = _unseen(world, looks_before=True)
+    world.metrics.down = True
+    one.until(START + 40 * MINUTE, START + 41 * MINUTE)
+    world.metrics.down = False
+    one.until(START + 42 * MINUTE, START + 43 * MINUTE)
+    assert "NoRecentSync" in one.told.reasons
+
+
+def test_a_fault_that_began_unseen_is_told_though_the_next_sync_came_long_after_its_own(world: World) -> None:
+    running(world, "web")
+    one = world.replica()
+    one.tick(START - MINUTE)
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    world.engine.deploy("web", ship(world, "web", START + 44 * MINUTE, old="1.1", new="1.2"), START + 45 * MINUTE)
+    one.until(START + 46 * MINUTE, START + 50 * MINUTE)
+    assert world.reverts() == 0
+    assert [message.reason for message in one.told.messages if message.page] == ["NotOurs"]
+
+
+def test_a_fault_that_began_unseen_is_told_though_two_syncs_came_after_its_own(world: World) -> None:
+    running(world, "web")
+    one = world.replica()
+    one.tick(START - MINUTE)
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    world.engine.deploy("web", ship(world, "web", START + 34 * MINUTE, old="1.1", new="1.2"), START + 35 * MINUTE)
+    world.engine.deploy("web", ship(world, "web", START + 44 * MINUTE, old="1.2", new="1.3"), START + 45 * MINUTE)
+    one.until(START + 46 * MINUTE, START + 50 * MINUTE)
+    assert [message.reason for message in one.told.messages if message.page] == ["NotOurs"]
+
+
+def test_what_failed_by_itself_before_any_sync_is_not_told(world: World) -> None:
+    running(world, "web")
+    world.metrics.break_from("web", START)
+    one = world.replica()
+    world.engine.deploy("web", ship(world, "web", START + 4 * MINUTE), START + 5 * MINUTE)
+    one.until(START + 6 * MINUTE, START + 10 * MINUTE)
+    assert not [message for message in one.told.messages if message.page]
