@@ -251,7 +251,6 @@ def test_a_broken_kubeconfig_is_named_and_not_quoted(tmp_path: Path, text: str) 
         pytest.param("ftp://k8s.test", {}, id="another-scheme"),
         pytest.param("https://me:s3cr3t@k8s.test", {}, id="password-in-the-address"),
         pytest.param("https://k8s.test:port", {}, id="no-port"),
-        pytest.param(),
         pytest.param("https://k8s.test", {"client-certificate": "/no/such", "client-key": "/no/such"}, id="no-cert"),
         pytest.param("https://k8s.test", {"auth-provider": {"name": "gcp"}}, id="auth-provider"),
     ],
