@@ -19,10 +19,9 @@ from enum import IntEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from live_world import quick_policy
+from live_world import MAIN, NO_POLLS, patient_policy
 
 from gitops_rollback.crash_points import VARIABLE
-from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.demo import START_SECONDS, STOP_SECONDS, Demo
 from gitops_rollback.sandbox.simulation.wire.gitlog import keep_reflogs
 from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
@@ -36,8 +35,9 @@ PATIENCE_SECONDS = 75.0  # for a death at its place; a machine under load is slo
 GRACE_SECONDS = 4.0  # what comes right after the end of a story comes within this
 LONGEST = timedelta(hours=3)
 TAIL_LINES = 60
-MAIN = "refs/heads/main"
-NO_POLLS = Timing(reconciliation=86400.0)  # the engine never comes before the controller's own sync
+PATIENCE = (
+    "  timing: {window: 2h}\n  delivery: {syncTimeout: 2h}\n"  # all the time in the world for whoever dies on the way
+)
 
 
 class Stage(IntEnum):
@@ -168,22 +168,13 @@ class _Deaths:
         return self.left.popleft() if self.left else None
 
 
-def patient_policy() -> str:
-    """The quick one of the other tests, and all the time in the world for whoever dies on the way."""
-    text = quick_policy()
-    if "timeout: 15m" not in text or "  verification:" not in text:
-        raise ValueError("the policy of the stories is another one now")
-    patience = "  timing: {window: 2h}\n  delivery: {syncTimeout: 2h}\n  verification:"
-    return text.replace("timeout: 15m", "timeout: 2h").replace("  verification:", patience)
-
-
 class KilledStory(Demo):
     """The demo with any number of controllers that die by plan."""
 
     def __init__(self, tale: Tale, out: Path, say: Callable[[str], None], listener: Listener) -> None:
         story = find_story(tale.story)
         assert story is not None
-        quick = replace(story, policy=patient_policy(), longest=LONGEST)
+        quick = replace(story, policy=patient_policy(more=PATIENCE), longest=LONGEST)
         super().__init__(quick, SPEED, out, say, timing=NO_POLLS)
         keep_reflogs(self.world.bare)
         self.world.rights = tale.rights

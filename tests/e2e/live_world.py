@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Timing
 from gitops_rollback.sandbox.clock import ScaledClock
-from gitops_rollback.sandbox.stories import APPLICATION, DEPLOYMENT, NEW_TAG, SERVICE, release
+from gitops_rollback.sandbox.stories import APPLICATION, NEW_TAG, SERVICE, release
 from gitops_rollback.sandbox.story_texts import POLICY_PATH
 from gitops_rollback.sandbox.story_texts import policy as story_policy
 from gitops_rollback.sandbox.telling import Telling
@@ -32,9 +32,13 @@ from gitops_rollback.sandbox.world import SERVICES, World, default_application, 
 SPEED = 40.0
 QUIET_BEFORE = timedelta(hours=4)
 PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.1  # many a look is a run of git, and several worlds live side by side
+MINUTE = timedelta(minutes=1)
+MAIN = "refs/heads/main"
+NO_POLLS = Timing(reconciliation=86400.0)  # the engine looks when somebody asks it to, not by itself
 PERSON = "Kim Svoboda"
 Document = dict[str, Any]
+Alive = TypeVar("Alive", bound="Live")
 
 
 def quick_policy(service: str = SERVICE, guards: str = "") -> str:
@@ -47,6 +51,17 @@ def quick_policy(service: str = SERVICE, guards: str = "") -> str:
         .replace("{name: shop}", f"{{name: {service}}}")
         .replace(SERVICE, service)
     )
+
+
+def patient_policy(service: str = SERVICE, more: str = "") -> str:
+    """The quick policy, but its verification waits for longer than a loaded machine may take.
+
+    `more` are further parts of it, whole lines, as "  delivery: {syncTimeout: 1h}\n".
+    """
+    text = quick_policy(service)
+    if text.count("timeout: 15m") != 1 or text.count("  verification:") != 1:
+        raise ValueError("the policy of the stories is another one now")
+    return text.replace("timeout: 15m", "timeout: 2h").replace("  verification:", f"{more}  verification:")
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,8 @@ class Live:
         self.log = folder / "controller.log"
         self.controller: subprocess.Popen[bytes] | None = None
         self._idle = threading.Event()
+        self._parsed: list[Document] = []
+        self._read = 0  # bytes of the log that are parsed
 
     @property
     def argocd(self) -> ArgoCdSandbox:
@@ -160,10 +177,20 @@ class Live:
             process.kill()
             process.wait(30)
 
+    def close(self) -> None:
+        """Leave nothing behind, however far the start came."""
+        self.kill_controller()
+        self.world.stop()
+
     def logged(self) -> list[Document]:
         """The controller's log lines; what is no JSON is under `text`."""
-        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
-        return [_parsed(line) for line in lines]
+        if self.log.exists():
+            with self.log.open("rb") as log:
+                log.seek(self._read)
+                whole = log.read().rpartition(b"\n")[0]
+            self._read += len(whole) + 1 if whole else 0
+            self._parsed += [_parsed(line) for line in whole.decode("utf-8", "replace").splitlines()]
+        return self._parsed[:]
 
     def probe(self, path: str) -> tuple[int, str]:
         """Status and text of a probe of the running controller."""
@@ -247,24 +274,30 @@ def _parsed(line: str) -> Document:
 
 
 @contextmanager
-def living(folder: Path, controller: bool = True, **words: Any) -> Iterator[Live]:
-    """A started world, with a running controller unless told otherwise; at the end nothing of it is left."""
-    live = Live(folder, **words)
+def living(
+    folder: Path,
+    controller: bool = True,
+    kind: type[Alive] = Live,
+    prepare: Callable[[Alive], object] = lambda _live: None,
+    **words: Any,
+) -> Iterator[Alive]:
+    """A started world, with a running controller unless told otherwise; at the end nothing of it is left.
+
+    `words` are those of `Live`; `prepare` comes before the start.
+    """
+    live = kind(folder, **words)
     try:
+        prepare(live)
         live.start_world()
         if controller:
             live.start_controller()
         yield live
         assert live.argocd.failures == []
     finally:
-        live.kill_controller()
-        live.world.stop()
+        live.close()
 
 
 def environment_of_nobody() -> dict[str, str]:
     """The environment without anything that is ours."""
     ours = ("GITOPS_ROLLBACK_", "ARGOCD_", "PROMETHEUS_", "GIT_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-
-
-__all__ = ["APPLICATION", "DEPLOYMENT", "NEW_TAG", "PERSON", "POLICY_PATH", "SERVICE", "Answer", "Live", "living"]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from argocd_proxy import ArgoCdProxy
-from live_world import DEPLOYMENT, NEW_TAG, Live, living, quick_policy
+from live_world import NEW_TAG, Live, living, quick_policy
 
 from gitops_rollback.sandbox.prometheus import Fault
 from gitops_rollback.sandbox.services import Service
+from gitops_rollback.sandbox.stories import DEPLOYMENT
 from gitops_rollback.sandbox.world import NAMESPACE, SERVICES, default_application
 
 POLICIES = ".gitops-rollback/policies"
@@ -82,11 +83,6 @@ def hanging(live: Live) -> Iterator[None]:
         end.set()
 
 
-def closed(live: Live) -> None:
-    live.kill_controller()
-    live.world.stop()
-
-
 def test_what_is_broken_beside_it_neither_stops_nor_delays_a_rollback(tmp_path: Path) -> None:
     """An object without sense, a query that hangs, a broken policy, and one of an application that is not there."""
     policies = {
@@ -128,7 +124,7 @@ def test_one_commit_that_breaks_two_applications_is_one_incident(tmp_path: Path)
         assert live.trailer("Rollback-Reverts") == [bad]
         assert [live.argocd.deployed(f"{name}-prod").revision for name in names[:2]] == [live.people.head()] * 2
     finally:
-        closed(live)
+        live.close()
 
 
 def test_many_unrelated_red_applications_are_one_page_and_no_commit(tmp_path: Path) -> None:
@@ -147,7 +143,7 @@ def test_many_unrelated_red_applications_are_one_page_and_no_commit(tmp_path: Pa
         assert len(live.pages()) == 1, live.pages()
         assert live.pages()[0]["reason"] == "MassEvent"
     finally:
-        closed(live)
+        live.close()
 
 
 def argocd_answers(status: int, body: str) -> Callable[[Live], Callable[[], None]]:

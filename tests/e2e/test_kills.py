@@ -16,7 +16,7 @@ from told_stories import SideBySide
 from gitops_rollback.crash_points import VARIABLE
 from gitops_rollback.sandbox.world import run_command
 
-AT_ONCE = 4  # a story mostly waits
+AT_ONCE = 5  # a story mostly waits
 REGRESSIONS: tuple[int, ...] = ()  # seeds of the soak that once found a fault
 TALES = (*COVERING, *(random_tale(seed) for seed in REGRESSIONS))
 

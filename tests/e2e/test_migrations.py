@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from live_world import DEPLOYMENT, NEW_TAG, SERVICE, Live, living
+from live_world import NEW_TAG, SERVICE, Live, living
 
-from gitops_rollback.sandbox.stories import IMAGE, land_again
+from gitops_rollback.sandbox.stories import DEPLOYMENT, IMAGE, land_again
 
 FOLDER = f"apps/{SERVICE}"
 KUSTOMIZATION = f"{FOLDER}/kustomization.yaml"
@@ -64,11 +64,6 @@ def started(tmp_path: Path, image: str) -> Live:
     return live
 
 
-def closed(live: Live) -> None:
-    live.kill_controller()
-    live.world.stop()
-
-
 def test_a_release_whose_own_image_ran_before_the_sync_is_not_undone_by_itself(tmp_path: Path) -> None:
     """Only the image changes; the Job before the sync runs that image, so it may have migrated the data."""
     live = started(tmp_path, "")
@@ -80,7 +75,7 @@ def test_a_release_whose_own_image_ran_before_the_sync_is_not_undone_by_itself(t
         assert len(live.pages("MigrationRan")) == 1
         assert [record["phase"] for record in live.telling.records()] == ["AwaitingApproval"]
     finally:
-        closed(live)
+        live.close()
 
 
 def test_a_release_beside_a_test_job_of_another_image_is_rolled_back(tmp_path: Path) -> None:
@@ -90,7 +85,7 @@ def test_a_release_beside_a_test_job_of_another_image_is_rolled_back(tmp_path: P
         live.until_verified()
         assert len(live.telling.reverts()) == 1
     finally:
-        closed(live)
+        live.close()
 
 
 def test_what_was_rolled_back_once_is_not_rolled_back_again_when_it_is_deployed_again(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 
 from live_world import Live, living
 
-WRITING = ("git-receive-pack",)
-
 
 def kept(folder: Path) -> list[dict[str, Any]]:
     """The decisions as the files have them, line by line."""

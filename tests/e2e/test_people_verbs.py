@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from live_world import DEPLOYMENT, PERSON, POLICY_PATH, SERVICE, Live, living, quick_policy
+from live_world import PERSON, POLICY_PATH, SERVICE, Live, living, quick_policy
 
 from gitops_rollback.sandbox.people import People
-from gitops_rollback.sandbox.stories import release_with_claim
+from gitops_rollback.sandbox.stories import DEPLOYMENT, release_with_claim
 from gitops_rollback.sandbox.telling import JOURNAL
 
 

@@ -142,8 +142,7 @@ def test_no_secret_is_written_or_said_anywhere(tmp_path: Path) -> None:
         assert [secret for secret in (GIT_TOKEN, METRICS_TOKEN, live.argocd.token) if secret in said] == []
         assert live.stop_controller() == 0
     finally:
-        live.kill_controller()
-        live.world.stop()
+        live.close()
 
 
 def test_a_stop_while_git_hangs_ends_soon_and_cleanly(tmp_path: Path) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from fault_world import MAIN, FaultWorld
-from live_world import POLICY_PATH
+from fault_world import FaultWorld
+from live_world import MAIN, MINUTE, NO_POLLS, POLICY_PATH, patient_policy
 from proxy import Exchange, delay, pushes_to
-from scene import Scene, patient_policy, scene
+from scene import Scene, scene
 
-from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.stories import release
 
-MINUTE = timedelta(minutes=1)
-NO_POLLS = Timing(reconciliation=86400.0)
 SETTINGS = "budgets: {repository: %d/1h}\n"
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
+from live_world import MINUTE, NO_POLLS
+from machine import lacks
 from scene import Scene, hide, scene
 
-from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.stories import release
 
-MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 LOOK_BACK = timedelta(minutes=5)  # as far as a real Prometheus goes back for a sample
 LIBRARIES = (
@@ -25,12 +23,23 @@ LIBRARIES = (
 def library() -> Path:
     """Debian's libfaketime. Missing: a failure in CI, a skip with its reason elsewhere."""
     found = next((path for path in LIBRARIES if path.exists()), None)
-    if found is None:
-        reason = "Debian's package `libfaketime` is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return found or lacks("Debian's package `libfaketime` is not installed")
+
+
+def faked(file: Path) -> dict[str, str]:
+    """What a process must have so that its wall clock, but not its monotonic one, is off by what `file` says."""
+    return {
+        "LD_PRELOAD": str(library()),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def set_off(file: Path, seconds: float) -> None:
+    """Let `file` say so many seconds, ahead or (below 0) behind."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(f"{seconds:+.3f}s\n")
+    fresh.replace(file)
 
 
 class Watch:
@@ -40,25 +49,18 @@ class Watch:
         self._it = it
         self._file = it.live.folder / "faketime"
         self.set(timedelta(0))
-        it.live.more_environment |= {
-            "LD_PRELOAD": str(library()),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "1",  # real seconds; without a cache each look at the clock reads the file
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        # Seconds for which a look is kept; else each look at the clock reads the file.
+        it.live.more_environment |= {**faked(self._file), "FAKETIME_CACHE_DURATION": "1"}
         clock = it.live.world.clock
         hide(it, lambda _query, at: at > clock.now() + LOOK_BACK)  # no store has samples of the future
 
     def set(self, off: timedelta) -> None:
-        seconds = self._it.live.world.clock.real_seconds(off)
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{seconds:+.3f}s\n")
-        fresh.replace(self._file)
+        set_off(self._file, self._it.live.world.clock.real_seconds(off))
 
 
 def wrong_clock(folder: Path, seed: int) -> tuple[str, ...]:
     """F31: an innocent release is left alone by any clock, a bad one is undone once, and budgets hold."""
-    with scene(folder, seed, controller=False, timing=Timing(reconciliation=86400.0)) as it:
+    with scene(folder, seed, controller=False, timing=NO_POLLS) as it:
         watch = Watch(it)
         it.live.start_controller(GITOPS_ROLLBACK_BUDGET_APPLICATION="1/2h")
         release(it.live.telling, "1.41.5")

@@ -9,13 +9,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from live_world import MINUTE
 from scene import Scene, scene
 
-MINUTE = timedelta(minutes=1)
 LEFT_BY_A_KILLED_GIT = "objects/pack/tmp_pack_left"
 OLD_SECONDS = 3600.0
 

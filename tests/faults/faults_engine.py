@@ -10,14 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from argocd_proxy import ArgoCdProxy
-from live_world import APPLICATION, SERVICE, Live
+from live_world import APPLICATION, MINUTE, NO_POLLS, SERVICE, Live
 from scene import Scene, scene
 
-from gitops_rollback.sandbox.argocd import AppSpec, SyncWindow, Timing
+from gitops_rollback.sandbox.argocd import AppSpec, SyncWindow
 from gitops_rollback.sandbox.world import SERVICES, default_application
 
-MINUTE = timedelta(minutes=1)
-NO_POLLS = Timing(reconciliation=86400.0)  # the engine never comes before the controller's own sync
 ERROR = '{"error":"%s","code":%d,"message":"%s"}'
 HTML = "text/html; charset=utf-8"
 ANSWERS: tuple[tuple[str, int, str, str], ...] = (

@@ -14,7 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import trustme
-from fault_world import MAIN, UNHURRIED, FaultWorld, fault_world, history_faults
+from fault_world import UNHURRIED, FaultWorld, fault_world, history_faults
+from live_world import MAIN, MINUTE
+from machine import lacks
 from proxy import (
     Condition,
     Exchange,
@@ -29,11 +31,10 @@ from proxy import (
     slow,
     status,
 )
-from ssh_server import ssh_key, ssh_server
+from ssh_server import SSHD, ssh_key, ssh_server
 
 from gitops_rollback.sandbox.git_server import GitServer
 
-MINUTE = timedelta(minutes=1)
 SLOW_WORLD = 10.0  # git needs half a real minute to see that nothing comes: the world must not run away meanwhile
 GIT_PATIENCE_SECONDS = 75.0  # one deadline of a git command, and some
 READS, WRITES = "git-upload-pack", "git-receive-pack"
@@ -294,6 +295,8 @@ def certificate(folder: Path, bad: Callable[[trustme.CA], trustme.LeafCert]) -> 
 
 def host_key(folder: Path) -> list[str]:
     """The SSH server shows another host key, and later the known one again."""
+    if SSHD is None:
+        lacks("sshd is not installed")
     with ssh_server(folder / "ssh") as server:
         known = Path(shutil.copy(server.folder / "host", server.folder / "known"))
 
@@ -346,6 +349,3 @@ FAULTS: Mapping[str, Callable[[Path, int], list[str]]] = {
     "F9": credentials,
     "F10": stranger,
 }
-VARIANTS = {
-    "F1": len(LOST), "F2": len(CODES), "F3": len(SILENCES), "F4": len(DRIPS), "F9": len(TURNS), "F10": len(STRANGERS),
-}  # fmt: skip

@@ -8,18 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
-from fault_world import MAIN, UNHURRIED, FaultWorld, fault_world, history_faults
+from fault_world import UNHURRIED, FaultWorld, fault_world, history_faults
 from faults_git_link import READS, since, verified
+from live_world import MAIN, MINUTE, NO_POLLS
 from proxy import Exchange, asks_for, cut_before_reply, elsewhere, pushes_to, status
 
-from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.simulation.wire.gitlog import run_git
 
-MINUTE = timedelta(minutes=1)
-NO_POLLS = Timing(reconciliation=86400.0)  # foreign commits reach the engine when somebody syncs, not all at once
 PUSHES_PER_HOLD = 16  # twelve tries, and what the journal needs
 RACE_SPEED = 20.0
 
@@ -297,4 +294,3 @@ FAULTS: Mapping[str, Callable[[Path, int], list[str]]] = {
     "F11": mirror_lag,
     "F12": broken_clone,
 }
-VARIANTS = {"F5": len(RACES), "F6": 2, "F7": len(REFUSALS), "F8": 1, "F11": 2, "F12": len(DAMAGES)}

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from fault_world import FaultWorld
-from live_world import POLICY_PATH, quick_policy
+from live_world import MINUTE, POLICY_PATH, quick_policy
 from proxy import FaultProxy, refuse
 from scene import Scene, scene
 
@@ -15,7 +15,6 @@ from gitops_rollback.sandbox.argocd import AppSpec
 from gitops_rollback.sandbox.stories import release
 from gitops_rollback.sandbox.world import default_application
 
-MINUTE = timedelta(minutes=1)
 SPEED = 15.0
 APPLICATIONS = 30
 MOST_TIMES_STEADY = 1.5
@@ -37,10 +36,14 @@ def herd(folder: Path, seed: int) -> tuple[str, ...]:
             link.strike(refuse())
         it.live.let_pass(MINUTE)
         it.live.heal()
-        _judge(it, steady, "after an outage of everything")
+        outage = _asked_in(it, 2 * MINUTE)
         it.live.kill_controller()
         it.live.start_controller()
-        _judge(it, steady, "after a restart")
+        restart = _asked_in(it, 2 * MINUTE)
+        calm = _asked_in(it, 2 * MINUTE)  # a machine that was slower before asked less than ever
+        steady = {name: max(count, calm[name]) for name, count in steady.items()}
+        _judge(it, steady, outage, "after an outage of everything")
+        _judge(it, steady, restart, "after a restart")
         it.check(not it.reverts(), "an innocent release was reverted")
     return tuple(it.broken)
 
@@ -70,8 +73,8 @@ def _links(it: Scene) -> dict[str, FaultProxy]:
     return {"git": it.live.links.git, "Argo CD": it.live.links.argocd, "Prometheus": it.live.links.prometheus}
 
 
-def _judge(it: Scene, steady: dict[str, int], when: str) -> None:
-    for name, count in _asked_in(it, 2 * MINUTE).items():
+def _judge(it: Scene, steady: dict[str, int], asked: dict[str, int], when: str) -> None:
+    for name, count in asked.items():
         share = count / max(1, steady[name])
         it.check(share <= MOST_TIMES_STEADY, f"{name} was asked {share:.1f} times as much as ever {when}")
 

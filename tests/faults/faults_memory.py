@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
 from pathlib import Path
 
+from live_world import MINUTE
 from scene import Scene, scene
 
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.stories import release
 from gitops_rollback.sandbox.telling import JOURNAL
 
-MINUTE = timedelta(minutes=1)
 REF = f"refs/heads/{JOURNAL}"
 
 

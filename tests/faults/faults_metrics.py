@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from fault_world import FaultWorld
-from live_world import POLICY_PATH, SERVICE, quick_policy
+from live_world import MINUTE, POLICY_PATH, SERVICE, quick_policy
 from proxy import Verb, delay, refuse, status
 from scene import Scenario, Scene, hide, scene
 from scraped_metrics import odd_shapes, wrong_samples
@@ -19,7 +19,6 @@ from gitops_rollback.sandbox.services import BAD_ERROR_RATIO, GOOD, REQUESTS_PER
 from gitops_rollback.sandbox.stories import release
 from gitops_rollback.sandbox.world import SERVICES
 
-MINUTE = timedelta(minutes=1)
 JSON = {"Content-Type": "application/json"}
 THRESHOLD = 0.05
 DOWN = """\

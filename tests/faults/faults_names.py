@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fault_world import FaultWorld
+from live_world import MINUTE
 from scene import Scene, scene
 
-MINUTE = timedelta(minutes=1)
 METRICS = "localhost"  # a scaled clock goes with no other name; what it resolves to is ours to say
 METADATA = "169.254.169.254"
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,14 +14,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
-from live_world import POLICY_PATH
-from scene import Scene, patient_policy, scene
+from live_world import MINUTE, NO_POLLS, POLICY_PATH, patient_policy
+from scene import Scene, scene
 
-from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.git_server import Operation
 
-MINUTE = timedelta(minutes=1)
-NO_POLLS = Timing(reconciliation=86400.0)
 STORY_SECONDS = 200.0  # of world time, from the release to verified
 GRACE_SECONDS = 30.0
 LARGEST_MEMORY = 400 << 20  # bytes, resident
@@ -52,7 +49,7 @@ def killed(folder: Path, seed: int) -> tuple[str, ...]:
 
 def asked_to_end(folder: Path, seed: int) -> tuple[str, ...]:
     """F36: SIGTERM while a push is under way, and again: it ends within its grace, and the next one knows."""
-    patient = patient_policy().replace("  verification:", "  delivery: {syncTimeout: 1h}\n  verification:")
+    patient = patient_policy(more="  delivery: {syncTimeout: 1h}\n")
     with scene(folder, seed, timing=NO_POLLS, policies={POLICY_PATH: patient}) as it:
         landed = it.dice.random() < 0.5
         it.live.fail()

@@ -1,14 +1,11 @@
-"""One world with a fault in it: what a scenario does, and what must hold of git and the journal after any of them.
+"""One world with a fault in it, the seed's dice, and the sentences that turned out false.
 
-A scenario is a function of a folder and a seed; what it returns are the sentences that turned out false. The checks
-read the bare repository, the server's own record of pushes and the controller's log, never the product's code.
+A scenario is a function of a folder and a seed; what it returns are those sentences, with what `aftermath` finds.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,17 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from live_world import POLICY_PATH, SERVICE, Live, quick_policy
+from aftermath import aftermath, our_commits
+from live_world import POLICY_PATH, Live, living, patient_policy
 
-from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import Vector
-from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
-from gitops_rollback.sandbox.telling import CONTROLLER
-from gitops_rollback.sandbox.world import REPOSITORY
+from gitops_rollback.sandbox.simulation.wire.history import Known
 
 Scenario = Callable[[Path, int], tuple[str, ...]]
-MAIN = "refs/heads/main"
-REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40})")
 LONGEST_SECONDS = 120.0
 
 
@@ -101,50 +94,13 @@ def hide(it: Scene, hidden: Callable[[str, datetime], bool]) -> None:
     prometheus._at = shown
 
 
-def patient_policy(service: str = SERVICE) -> str:
-    """The quick policy, but its verification waits for longer than a loaded machine may take."""
-    return quick_policy(service).replace("timeout: 15m", "timeout: 2h")
-
-
 @contextmanager
 def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = Live, **words: Any) -> Iterator[Scene]:
     """A started world with a running controller; afterwards nothing of it is left."""
     folder.mkdir(parents=True, exist_ok=True)
-    live = kind(folder, **{"policies": {POLICY_PATH: patient_policy()}, **words})
-    one = Scene(live, random.Random(seed))
-    try:
-        live.start_world()
-        if controller:
-            live.start_controller()
+    words.setdefault("policies", {POLICY_PATH: patient_policy()})
+    with living(folder, controller, kind, **words) as live:
+        one = Scene(live, random.Random(seed))
         yield one
-        one.broken += aftermath(one)
-    finally:
-        live.kill_controller()
-        close: Callable[[], None] = getattr(live, "close", live.world.stop)
-        close()
-
-
-def aftermath(scene: Scene) -> list[str]:
-    """What must hold whatever happened: of the history by the judge from outside, and that nothing stumbled."""
-    live = scene.live
-    broken = [f"the sandbox failed: {failure!r}" for failure in live.argocd.failures]
-    landed = {one.new for one in live.world.git.updates(f"{REPOSITORY}.git") if one.ref == MAIN}
-    commits = our_commits(live.people)
-    broken += [f"{sha} of ours came by no push" for sha in commits if sha not in landed]
-    broken += [f"a push that is not ours: {sha}" for sha in landed if sha not in commits]
-    undone = [sha for commit in commits for sha in REVERTS.findall(live.message(commit))]
-    broken += [f"{sha} was reverted {count} times" for sha, count in Counter(undone).items() if count > 1]
-    if not scene.rewritten:
-        broken += check_history(live.world.bare, Known(secrets=scene.secrets, texts={"log": live.log.read_text()}))
-    stumbles = () if scene.harmed else crashes(live)
-    return broken + [f"stumbled: {line.get('msg')}" for line in stumbles]
-
-
-def crashes(live: Live) -> list[dict[str, Any]]:
-    """What the controller itself calls an internal error."""
-    return [line for line in live.logged() if "exception" in line or "InternalError" in str(line.get("reason"))]
-
-
-def our_commits(people: People) -> list[str]:
-    log = people.git("log", "--format=%H %cn", "main").splitlines()
-    return [line.split()[0] for line in log if line.split(" ", 1)[1] == CONTROLLER]
+        known = None if one.rewritten else Known(secrets=one.secrets, texts={"log": live.log.read_text()})
+        one.broken += aftermath(live, known, one.harmed)

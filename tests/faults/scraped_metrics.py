@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
+from faults_clock import faked, set_off
 from scene import Scene, scene
-from scraped import ScrapedWorld, policies
+from scraped_world import ScrapedWorld, policies
 
 from gitops_rollback.sandbox.stories import release
 
@@ -32,6 +34,22 @@ ODD = {
 }
 
 
+class MisdatedWorld(ScrapedWorld):
+    """`watch` says how far the exporter's wall clock is off."""
+
+    def exporter_environment(self) -> Mapping[str, str]:
+        self.watch(0)
+        return {**faked(self._clock), "FAKETIME_NO_CACHE": "1"}
+
+    @property
+    def _clock(self) -> Path:
+        return self.folder / "exporters-clock"
+
+    def watch(self, seconds: float) -> None:
+        """So many seconds ahead from now on."""
+        set_off(self._clock, seconds)
+
+
 def odd_shapes(folder: Path, seed: int) -> tuple[str, ...]:
     """F24 on a real Prometheus: four triggers that would all fire if their answers were taken for numbers."""
     odd = [_trigger(name, query.replace("TOTAL", TOTAL)) for name, query in ODD.items()]
@@ -52,10 +70,10 @@ def wrong_samples(folder: Path, seed: int) -> tuple[str, ...]:
             it.live.exporter.restart()
             it.nothing_for(it.dice.uniform(1.5, 3.5) * SECOND, "on counters that began anew")
         ahead = bool(seed % 2)
-        it.live.exporter.watch(WRONG_SECONDS if ahead else -WRONG_SECONDS)
+        it.live.watch(WRONG_SECONDS if ahead else -WRONG_SECONDS)
         it.live.fail("1.43.0")
         it.nothing_for(10 * SECOND, "on samples of another time")
-        it.live.exporter.watch(0)
+        it.live.watch(0)
         if not ahead:  # what lies ahead stays in the store, and hides what is true for ten minutes
             it.verified()
     return tuple(it.broken)
@@ -66,4 +84,4 @@ def _trigger(name: str, query: str) -> str:
 
 
 def _scraped(folder: Path, seed: int, triggers: str) -> AbstractContextManager[Scene]:
-    return scene(folder, seed, kind=ScrapedWorld, speed=1.0, policies=policies(triggers))
+    return scene(folder, seed, kind=MisdatedWorld, speed=1.0, policies=policies(triggers))

@@ -1,4 +1,4 @@
-"""A world in real time whose metrics are scraped by a real Prometheus from a real exporter with a clock of its own."""
+"""A world in real time whose metrics a real Prometheus scrapes from a real exporter, which fails as what runs does."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import json
 import os
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from faults_clock import library
 from live_world import POLICY_PATH, Live
 from prometheus_process import programs, running
-from test_whole_way_prometheus import BAD_SHARE, GOOD_SHARE, SCRAPE, SCRAPES_BEFORE, scraped
 
 EXPORTER = Path(__file__).with_name("exporter.py")
-ALWAYS = """\
+BAD_SHARE, GOOD_SHARE = 0.4, 0.0
+SCRAPES_BEFORE = 10  # the longest range twice: a fault without a time before it is nobody's
+SCRAPE = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: checkout
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{service: checkout-api}}}}]
+"""
+POLICY = """\
 # +argocd:skip-file-rendering
 apiVersion: gitops-rollback.dev/v1alpha1
 kind: RollbackPolicy
@@ -28,22 +37,27 @@ spec:
       application: {namespace: argocd, name: checkout-api-prod}
       workload: {kind: Deployment, namespace: shop, name: checkout-api}
       data: {rollback: safe, because: each release reads what the next one wrote}
-  timing: {interval: 1s, initialDelay: 0s, window: 1m}
+  timing: {interval: 1s, initialDelay: 0s, window: WINDOW}
   triggers:
 TRIGGERS
   verification: {startAfter: 1s, holdFor: 3s, timeout: 2m}
 """
 
 
+def policies(triggers: str, window: str = "1m") -> dict[str, str]:
+    """The one policy of such a world, with these triggers."""
+    return {POLICY_PATH: POLICY.replace("WINDOW", window).replace("TRIGGERS", triggers.rstrip())}
+
+
 class ScrapedWorld(Live):
-    """`exporter.tell` says what share fails; `exporter.watch` how far its clock is off."""
+    """For `speed=1.0`. `exporter.tell` says what share fails, which otherwise follows what is deployed."""
 
     url = ""
 
     def start_world(self) -> None:
         programs()
         self._parts = ExitStack()
-        self.exporter = Exporter(self.folder / "exporter")
+        self.exporter = Exporter(self.folder / "exporter", self.exporter_environment())
         self._parts.callback(self.exporter.stop)
         self.exporter.start()
         self.until(self.exporter.port.exists, "the exporter serves")
@@ -56,6 +70,10 @@ class ScrapedWorld(Live):
         self.argocd.on_change(self._follow)
         self.until(lambda: scraped(self.url) >= SCRAPES_BEFORE, "Prometheus has seen the time before the release")
 
+    def exporter_environment(self) -> Mapping[str, str]:
+        """What the exporter's process has besides the usual."""
+        return {}
+
     def _follow(self, application: str, deployed: Any) -> None:
         """What runs decides: it fails exactly while a failing image is deployed."""
         if application == "checkout-api-prod":
@@ -63,32 +81,29 @@ class ScrapedWorld(Live):
             self.exporter.tell(BAD_SHARE if tags & self.world.failing_tags else GOOD_SHARE)
 
     def close(self) -> None:
-        self._parts.close()
-        self.world.stop()
+        super().close()
+        if hasattr(self, "_parts"):
+            self._parts.close()
 
 
 class Exporter:
     """The process; it may be started again at the same port, its counters at zero."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         folder.mkdir(parents=True)
         self.port = folder / "told.port"
-        self._told, self._clock = folder / "told.json", folder / "faketime"
+        self._told = folder / "told.json"
+        self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self.tell(GOOD_SHARE)
-        self.watch(0)
 
     def tell(self, share: float) -> None:
-        _replace(self._told, json.dumps({"share": share}))
-
-    def watch(self, seconds: float) -> None:
-        """Its wall clock is so many seconds ahead."""
-        _replace(self._clock, f"{seconds:+.0f}s\n")
+        fresh = self._told.with_suffix(".fresh")
+        fresh.write_text(json.dumps({"share": share}))
+        fresh.replace(self._told)
 
     def start(self) -> None:
-        faked = {"LD_PRELOAD": str(library()), "FAKETIME_TIMESTAMP_FILE": str(self._clock), "FAKETIME_NO_CACHE": "1"}
-        faked["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
-        self._process = subprocess.Popen([sys.executable, str(EXPORTER), str(self._told)], env={**os.environ, **faked})
+        self._process = subprocess.Popen([sys.executable, str(EXPORTER), str(self._told)], env=self._environment)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -100,12 +115,9 @@ class Exporter:
         self.start()
 
 
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".fresh")
-    fresh.write_text(text)
-    fresh.replace(path)
-
-
-def policies(triggers: str) -> dict[str, str]:
-    """The one policy of such a world, in real time, with these triggers."""
-    return {POLICY_PATH: ALWAYS.replace("TRIGGERS", triggers.rstrip())}
+def scraped(url: str) -> float:
+    """How many samples of the service Prometheus holds."""
+    query = urllib.parse.quote('count_over_time(http_requests_total{status="200"}[1h])')
+    with urllib.request.urlopen(f"{url}/api/v1/query?query={query}", timeout=10) as answer:
+        found = json.load(answer)["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0
