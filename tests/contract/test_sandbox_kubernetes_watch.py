@@ -232,6 +232,18 @@ def test_a_restore_goes_back_in_time(api: KubernetesSandbox) -> None:
     assert "suspend" not in ask(api, "GET", CART).json["spec"]
 
 
+def test_a_server_that_was_away_comes_back_with_its_objects(api: KubernetesSandbox) -> None:
+    watcher = Watcher(api, KUSTOMIZATIONS)
+    assert watcher.wait_for("ADDED", "ADDED")
+    api.stop()
+    assert watcher.wait(lambda: watcher.ended)
+    assert watcher.broken
+    with pytest.raises(ConnectionRefusedError):
+        ask(api, "GET", CART)
+    with cluster(store=api.store, port=api.port) as again:
+        assert ask(again, "GET", CART).json == api.store.get(KUSTOMIZATION, "cart", "flux-system")
+
+
 def test_refusals_by_verb_and_kind(api: KubernetesSandbox) -> None:
     ask(api, "POST", LEASES, lease())
     api.refuse(409, verbs=("update",), plural="leases")

@@ -31,7 +31,8 @@ class KubernetesSandbox:
     """One API server over a store. All methods may be called from any thread.
 
     `store` is for the controllers of the sandbox and for tests. `kinds` is what is served; leave kinds out for a
-    cluster without their CRDs. `token` may do what `rules` say (default: everything); `grant` adds others.
+    cluster without their CRDs. `token` may do what `rules` say (default: everything); `grant` adds others. A server
+    that was away and comes back is a second one on the first one's `store` and `port`.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class KubernetesSandbox:
 
     @property
     def requests(self) -> list[str]:
-        """Method and path with query of every request so far, in their order."""
+        """Method and path with query of the last requests, in their order."""
         return list(self._server.requests)
 
     @property

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import uuid
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,7 @@ from gitops_rollback.sandbox.kubernetes.watching import Cut, Watcher
 _MAX_BODY = 3 << 20
 _CHUNKED_FROM = 2048  # Go's net/http counts the length of what fits its buffer
 _LOOK_SECONDS = 0.2
+_REQUESTS_KEPT = 20_000
 _PRIORITY = {  # which flow the priority-and-fairness filter put a request in; ever the same here
     "X-Kubernetes-Pf-Flowschema-Uid": "cc3dc961-1379-441e-adf9-45b07ef22446",
     "X-Kubernetes-Pf-Prioritylevel-Uid": "857fa701-8cd6-42af-88d9-6f532752689f",
@@ -55,7 +57,7 @@ class Server(ThreadingHTTPServer):
         self.api = api
         self.bookmark_every = bookmark_every
         self.writes: list[Write] = []
-        self.requests: list[str] = []
+        self.requests: deque[str] = deque(maxlen=_REQUESTS_KEPT)
         self.failures: list[BaseException] = []
         self.running = threading.Event()
         self.running.set()

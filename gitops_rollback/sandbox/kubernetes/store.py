@@ -236,7 +236,7 @@ class Store:
                 subscription.wake.set()
 
     def on_change(self, callback: Callable[[Change], None]) -> None:
-        """Call `callback` after every write, in the writer's thread, in order; it must be quick and not raise."""
+        """Call `callback` after every write, in order, in the writer's thread; it must be quick and must not write."""
         with self._lock:
             self._callbacks.append(callback)
 
