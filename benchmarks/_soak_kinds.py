@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 RIGS = tuple(str(ROOT / "tests" / name) for name in ("e2e", "git", "faults"))
 
@@ -34,7 +36,7 @@ def play(kind: str, seed: int) -> Played:
     folder = Path(tempfile.mkdtemp(prefix=f"soak-{kind}-{seed}-"))
     try:
         played = KINDS[kind](seed, folder)
-    except Exception as error:  # a rig that fails has shown nothing: that is no pass
+    except (Exception, pytest.skip.Exception) as error:  # a rig that fails or skips has shown nothing: that is no pass
         played = Played(seed, (f"the rig failed: {type(error).__name__}: {error}",))
     if not played.broken:
         shutil.rmtree(folder, ignore_errors=True)

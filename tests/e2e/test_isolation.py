@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from argocd_proxy import ArgoCdProxy
 from live_world import NEW_TAG, Live, living, quick_policy
+from told_stories import SideBySide, side_by_side
 
 from gitops_rollback.sandbox.prometheus import Fault
 from gitops_rollback.sandbox.services import Service
@@ -18,6 +20,7 @@ from gitops_rollback.sandbox.stories import DEPLOYMENT
 from gitops_rollback.sandbox.world import NAMESPACE, SERVICES, default_application
 
 POLICIES = ".gitops-rollback/policies"
+SILENT = "argocd-silent"
 
 
 def fleet(folder: Path, names: list[str], policies: dict[str, str]) -> Live:
@@ -177,22 +180,20 @@ def git_fails(how: str) -> Callable[[Live], Callable[[], None]]:
     return strike
 
 
-STRIKES = [
-    pytest.param(argocd_answers(200, "<<garbage>>"), id="argocd-garbage"),
-    pytest.param(argocd_answers(401, '{"error":"invalid session","code":16}'), id="argocd-401"),
-    pytest.param(argocd_answers(500, "boom"), id="argocd-500"),
-    pytest.param(prometheus_fails(Fault.ERROR), id="prometheus-503"),
-    pytest.param(prometheus_fails(Fault.HANG), id="prometheus-hang"),
-    pytest.param(git_fails("503"), id="git-503"),
-    pytest.param(git_fails("hang"), id="git-hang"),
-]
+STRIKES = {
+    "argocd-garbage": argocd_answers(200, "<<garbage>>"),
+    "argocd-401": argocd_answers(401, '{"error":"invalid session","code":16}'),
+    "argocd-500": argocd_answers(500, "boom"),
+    "prometheus-503": prometheus_fails(Fault.ERROR),
+    "prometheus-hang": prometheus_fails(Fault.HANG),
+    "git-503": git_fails("503"),
+    "git-hang": git_fails("hang"),
+}
 
 
-@pytest.mark.parametrize("strike", STRIKES)
-def test_a_fault_in_the_middle_is_waited_out_and_the_story_ends_as_told(
-    tmp_path: Path, strike: Callable[[Live], Callable[[], None]]
-) -> None:
-    with living(tmp_path) as live:
+def strike_twice(folder: Path, strike: Callable[[Live], Callable[[], None]]) -> None:
+    """Once while a trigger is pending, once after the push."""
+    with living(folder) as live:
         live.fail()
         live.until(live.pending, "a trigger is pending")
         lift = strike(live)
@@ -208,8 +209,9 @@ def test_a_fault_in_the_middle_is_waited_out_and_the_story_ends_as_told(
         assert live.people.git("diff", "--name-only", live.telling.before, "main") == ""
 
 
-def test_an_argo_cd_that_is_silent_for_a_while_is_waited_out(tmp_path: Path) -> None:
-    with living(tmp_path, controller=False) as live, proxied(live) as proxy:
+def silence_twice(folder: Path) -> None:
+    """Argo CD takes the connection and says nothing, as above."""
+    with living(folder, controller=False) as live, proxied(live) as proxy:
         live.start_controller()
         live.fail()
         live.until(live.pending, "a trigger is pending")
@@ -222,3 +224,23 @@ def test_an_argo_cd_that_is_silent_for_a_while_is_waited_out(tmp_path: Path) -> 
         proxy.silent(False)
         live.until_verified()
         assert len(live.telling.reverts()) == 1
+
+
+@pytest.fixture(scope="module")
+def struck(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[None]]:
+    """A world for each fault."""
+    out = tmp_path_factory.mktemp("isolation")
+    jobs = {name: partial(strike_twice, _folder(out, name), strike) for name, strike in STRIKES.items()}
+    with side_by_side(request, {**jobs, SILENT: partial(silence_twice, _folder(out, SILENT))}) as told:
+        yield told
+
+
+def _folder(out: Path, name: str) -> Path:
+    folder = out / name
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("name", [*STRIKES, SILENT])
+def test_a_fault_in_the_middle_is_waited_out_and_the_story_ends_as_told(struck: SideBySide[None], name: str) -> None:
+    struck.told(name)

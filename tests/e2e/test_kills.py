@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from kill_plans import COVERING, labels, random_tale
 from killed_stories import Killed, tell_killed
-from told_stories import SideBySide
+from told_stories import SideBySide, side_by_side
 
 from gitops_rollback.crash_points import VARIABLE
 from gitops_rollback.sandbox.world import run_command
@@ -24,14 +24,10 @@ TALES = (*COVERING, *(random_tale(seed) for seed in REGRESSIONS))
 @pytest.fixture(scope="module")
 def kills(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Killed]]:
     """Those tales that the selected tests ask for, told side by side."""
-    wanted = [item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")]
     out = tmp_path_factory.mktemp("kills")
-    jobs: dict[str, Callable[[], Killed]] = {
-        tale.name: partial(tell_killed, tale, out / tale.name) for tale in TALES if tale.name in wanted
-    }
-    told = SideBySide(jobs, AT_ONCE)
-    yield told
-    told.close()
+    jobs = {tale.name: partial(tell_killed, tale, out / tale.name) for tale in TALES}
+    with side_by_side(request, jobs, AT_ONCE) as told:
+        yield told
 
 
 @pytest.mark.parametrize("name", [tale.name for tale in TALES])

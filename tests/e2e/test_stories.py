@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from told_stories import SideBySide, tell
+from told_stories import SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.stories import STORIES, find_story
 
@@ -14,17 +14,15 @@ NAMES = [story.name for story in STORIES]
 
 
 @pytest.fixture(scope="module")
-def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide]:
+def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Told]]:
     """All stories that were asked for, told side by side."""
-    wanted = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     out = tmp_path_factory.mktemp("stories")
-    told = SideBySide({story.name: partial(tell, story, out / story.name) for story in STORIES if story.name in wanted})
-    yield told
-    told.close()
+    with side_by_side(request, {story.name: partial(tell, story, out / story.name) for story in STORIES}) as told:
+        yield told
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_story_ends_as_it_is_told(stories: SideBySide, name: str) -> None:
+def test_the_story_ends_as_it_is_told(stories: SideBySide[Told], name: str) -> None:
     told = stories.told(name)
     assert told.true, told.explain()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
+
+import pytest
 
 from gitops_rollback.sandbox.demo import Demo
 from gitops_rollback.sandbox.telling import Story
@@ -54,3 +57,16 @@ class SideBySide(Generic[Ended]):
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def side_by_side(
+    request: pytest.FixtureRequest, jobs: Mapping[str, Callable[[], Ended]], at_once: int = AT_ONCE
+) -> Iterator[SideBySide[Ended]]:
+    """Those of the jobs that the selected tests ask for by their parameter `name`, begun in their order."""
+    wanted = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    told = SideBySide({name: job for name, job in jobs.items() if name in wanted}, at_once)
+    try:
+        yield told
+    finally:
+        told.close()

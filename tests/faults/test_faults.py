@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults import numbers, run_fault
-from told_stories import SideBySide
+from told_stories import SideBySide, side_by_side
 
 AT_ONCE = 6  # a world mostly waits
 OTHERWISE = (1,)
@@ -39,14 +39,10 @@ def played(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SideBySide[tuple[str, ...]]]:
     """Those that the selected tests ask for, all begun: the longest first, so that none is left alone at the end."""
-    wanted = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     out = tmp_path_factory.mktemp("faults")
-    names = sorted(wanted & set(PLAYS), key=lambda name: _turn(PLAYS[name][0]))
-    plays = SideBySide(
-        {name: partial(run_fault, PLAYS[name][0], out / name, PLAYS[name][1]) for name in names}, AT_ONCE
-    )
-    yield plays
-    plays.close()
+    names = sorted(PLAYS, key=lambda name: _turn(PLAYS[name][0]))
+    with side_by_side(request, {name: partial(_play, out, name) for name in names}, AT_ONCE) as told:
+        yield told
 
 
 def _play(out: Path, name: str) -> tuple[str, ...]:
