@@ -15,7 +15,7 @@ from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import rolled_back_before
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, rollback_id
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import PauseState, stopped
 from gitops_rollback.ports import ConfigRepo
 
@@ -59,7 +59,10 @@ class Surroundings:
             settled=self._settled(look, view),
             rolled_back=self._rolled_back(look, proposal, view),
             mass_event=outbreak.too_many,
+            spreading=outbreak.spreading,
             part_of=_part_of(look, outbreak),
+            joins=_joins(self.under_way(alarm, view)),
+            asked=_asked(waiting_for(proposal, view)),
             unwritable="" if writable else "the journal could not be written to at the start",
         )
 
@@ -69,7 +72,8 @@ class Surroundings:
         names = {name for one in known for name in (one.name, one.target.name)}
         yield from about_pauses((self.settings_pause(), *view.pauses), names, now)
         yield from about_damage(view.journal.damaged)
-        yield from about_mass_event(outbreak.too_many)
+        if outbreak.is_mass_event or outbreak.calm:
+            yield from about_mass_event(outbreak.too_many if outbreak.is_mass_event else "")
         silent = self._silences(listing, now)
         answering = {fed.engine.instance for fed in listing.fed} - {one.engine for one in silent}
         yield from about_engines(silent, answering, now)
@@ -131,6 +135,33 @@ class Surroundings:
             if record.outcome is not RollbackOutcome.SUPERSEDED:
                 return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
         return ""
+
+    def under_way(self, alarm: Alarm, view: View) -> RollbackRecord | None:
+        """The open rollback that has undone all suspects in the application's own files; the engine has to follow."""
+        suspects, look = {commit.sha for commit in alarm.suspects}, alarm.look
+        for record in view.journal.records.values():
+            if not record.open or record.commit is None or not suspects or not suspects <= set(record.reverts):
+                continue
+            paths = [path for step in record.steps for path in step.blobs]
+            if look.watched.own.of(paths) and not self.repo.is_ancestor(record.commit, look.bad_revision):
+                return record
+        return None
+
+
+def waiting_for(proposal: Proposal, view: View) -> RollbackRecord | None:
+    """The plan that waits for a person's word and undoes exactly what this proposal would undo."""
+    reverts = set(proposal.plan.reversal.reverts) if proposal.plan else set()
+    records = view.journal.records.values()
+    waiting = [one for one in records if one.phase is Phase.AWAITING_APPROVAL and set(one.reverts) == reverts]
+    return waiting[0] if reverts and waiting else None
+
+
+def _joins(record: RollbackRecord | None) -> str:
+    return f"{record.id} has undone it in git, and is verified over all that it changed" if record else ""
+
+
+def _asked(record: RollbackRecord | None) -> str:
+    return f"{record.id} undoes the same commit and waits for a person's word" if record else ""
 
 
 def _part_of(look: Look, outbreak: Outbreak) -> str:

@@ -18,6 +18,7 @@ from gitops_rollback.app.records import (
     entry_of,
     event_of,
     message_about_entry,
+    message_about_joining,
     message_about_notice,
     message_about_record,
     open_record,
@@ -25,7 +26,7 @@ from gitops_rollback.app.records import (
 from gitops_rollback.app.retelling import recent_messages
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
+from gitops_rollback.core.action import Advance, Finish, Join, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, Reason, RollbackError
@@ -160,6 +161,19 @@ class Executor:
     def _say(self, entry: DecisionEntry) -> None:
         self._newest[entry.application] = entry
         self._said.add(entry.application)
+
+    @crash_point("join")
+    def join(self, join: Join, look: Look) -> None:
+        """Add an application to the open rollback of its incident, whose end names it; nobody is paged anew."""
+        if look.name in join.record.applications:
+            self.note(Note(join.decision), look)
+            return
+        entry = entry_of(join.decision, look, None, self._clock.now())
+        entry = replace(entry, details={**entry.details, "rollback": join.record.id})
+        self._say(entry)
+        self._write((replace(join.record, applications=(*join.record.applications, look.name)),), (entry,))
+        if join.record.phase is Phase.AWAITING_APPROVAL:
+            self.tell(message_about_joining(join.record, entry, look.policy))
 
     def announce(self, notice: Notice) -> None:
         """Keep and tell what concerns the whole repository, where it says something new."""

@@ -12,7 +12,7 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import entry_about, entry_of, message_about_entry, message_about_notice
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, Land, Note, Sync, Terminate
+from gitops_rollback.core.action import Advance, Finish, Join, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
@@ -48,6 +48,10 @@ class ObservingExecutor:
     def note(self, note: Note, look: Look) -> None:
         """Keep the decision where it says something new."""
         self._keep(note.decision, look, note.plan)
+
+    def join(self, join: Join, look: Look) -> None:
+        """Nothing waits for a word while observing."""
+        self._keep(join.decision, look, None)
 
     def land(self, land: Land, look: Look) -> Landing:
         """Say what would have been pushed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.measuring import Measuring
@@ -14,14 +14,17 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.errors import RollbackError
-from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of
+from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
 from gitops_rollback.core.policy import Check, Trigger
+from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.trigger import Level, level
 from gitops_rollback.ports import ConfigRepo
 
 MEMORY = timedelta(minutes=10)  # red within this time counts as red at once
 ASKED_AS_CONTROL = 12
 LONG_AGO = timedelta(days=3650)
+CALM = timedelta(minutes=2)  # a mass event that comes back within this time was never over
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,30 @@ class Alarm:
     def suspects(self) -> tuple[Commit, ...]:
         return tuple(suspect.commit for suspect in self.proposal.attribution.suspects)
 
+    @property
+    def since(self) -> datetime:
+        """When the first of its triggers fired."""
+        fired = [verdict.state.fired_at for verdict in self.look.raised.verdicts if verdict.state.fired_at]
+        return min(fired, default=UNKNOWN)
+
 
 @dataclass(frozen=True)
 class Outbreak:
-    """What one tick says about all red applications together. `too_many` "" means that the breaker does not hold."""
+    """What one tick says about all red applications together. `too_many` "" means that the breaker does not hold.
+
+    It stops actions at once. People are told of it while `spreading` is "", and that it is over once it is `calm`.
+    """
 
     incidents: tuple[Incident, ...] = ()
     too_many: str = ""
+    spreading: str = ""
+    calm: bool = False
     raised: frozenset[str] = frozenset()  # the applications that raise an alarm at this very tick
+
+    @property
+    def is_mass_event(self) -> bool:
+        """People should know that many are red at once."""
+        return bool(self.too_many) and not self.spreading
 
     def incident_of(self, application: str) -> Incident | None:
         return incident_of(application, self.incidents)
@@ -67,6 +86,7 @@ class Outbreaks:
     repo: ConfigRepo
     measuring: Measuring
     _red: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+    _calm_since: datetime | None = None
 
     def judge(
         self, alarms: Sequence[Alarm], quiet: Collection[str], view: View, listing: Listing, now: datetime
@@ -82,8 +102,14 @@ class Outbreaks:
         self._red.update({name: (now, frozenset()) for name in beside.red if name not in self._red})
         observed = [self._observed(one, suspects, beside, listing) for one in listing.watched]
         incidents = group(observed)
-        raised = frozenset(alarm.look.name for alarm in alarms)
-        return Outbreak(incidents, breaker(incidents, len(listing.watched)), raised)
+        too_many = breaker(incidents, len(listing.watched))
+        since = {alarm.look.name: alarm.since for alarm in alarms}
+        new = [one for one in observed if one.red and not _is_answered(one, view, now)]
+        waits = spreading(new, since, len(listing.watched), now) if too_many else ""
+        calm = not too_many or bool(waits and not many(new, len(listing.watched)))
+        self._calm_since = (self._calm_since or now) if calm else None
+        over = self._calm_since is not None and now - self._calm_since >= CALM
+        return Outbreak(incidents, too_many, waits, over, frozenset(since))
 
     def _recall(self, view: View, now: datetime) -> None:
         for record in view.journal.records.values():
@@ -150,3 +176,18 @@ class Outbreaks:
         except RollbackError:
             return Level.ERROR
         return level(measured, trigger.comparison, trigger.threshold)
+
+
+def _is_answered(one: ObservedApplication, view: View, now: datetime) -> bool:
+    """A rollback of the last minutes undoes all that it may be red by, or a plan that names it waits for a word."""
+    return bool(one.suspects) and any(
+        one.suspects <= frozenset(record.reverts) and _deals_with(record, one.application, now)
+        for record in view.journal.records.values()
+    )
+
+
+def _deals_with(record: RollbackRecord, application: str, now: datetime) -> bool:
+    if record.phase is Phase.AWAITING_APPROVAL:
+        return application in record.applications
+    pushed = record.times.get("pushed")
+    return record.commit is not None and (record.open or (pushed is not None and now - pushed <= MEMORY))

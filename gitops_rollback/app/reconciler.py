@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.circumstances import Surroundings, waiting_for
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.landing import Lander
@@ -29,6 +29,7 @@ from gitops_rollback.core.action import (
     Advance,
     Facts,
     Finish,
+    Join,
     Land,
     Note,
     Progress,
@@ -136,6 +137,8 @@ class Reconciler:
                 self._land(land, sight.look, tick)
             case Note() as note if sight.look is not None:
                 self.executor.note(note, sight.look)
+            case Join() as join if sight.look is not None:
+                self.executor.join(join, sight.look)
             case Terminate() as terminate:
                 self.executor.terminate(terminate, tick.listing)
             case Sync() as sync:
@@ -172,7 +175,9 @@ class Reconciler:
         alarm = Alarm(sight.look, sight.proposal)
         around = self.surroundings.around(alarm, tick.view, tick.outbreak, tick.now, self.executor.writable)
         proposal = self.proposer.for_incident(alarm, tick.outbreak.incident_of(sight.look.name))
-        return Facts(decision=decide(sight.look.raised, proposal, around, tick.now), proposal=proposal)
+        decision = decide(sight.look.raised, proposal, around, tick.now)
+        joins = self.surroundings.under_way(alarm, tick.view) or waiting_for(proposal, tick.view)
+        return Facts(decision=decision, proposal=proposal, joins=joins)
 
     def _outbreak(self, sights: Sequence[Sight], view: View, listing: Listing, now: datetime) -> Outbreak:
         """All red applications together: one commit's incident, or more than can be anybody's commits."""

@@ -159,6 +159,21 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
     )
 
 
+def message_about_joining(record: RollbackRecord, entry: DecisionEntry, policy: Policy) -> Message:
+    """What people are told of an application that turned red by what a waiting plan undoes."""
+    return Message(
+        event="suggested",
+        application=entry.application,
+        title=f"One more for {record.id}: {'/'.join(entry.application.split('/')[-2:])}",
+        text=f"{entry.message}; it would be undone for this application, too",
+        key=f"{record.id}/joined/{entry.application}",
+        reason=entry.reason,
+        rollback_id=record.id,
+        details=entry.details,
+        routes=policy.notifications,
+    )
+
+
 def _times(look: Look, decision: Decision, now: datetime) -> dict[str, datetime]:
     times = {"decided": now}
     if look.event is not None:

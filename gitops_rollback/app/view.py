@@ -15,7 +15,7 @@ from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.in_force import within_bounds
 from gitops_rollback.core.policy import Policy, Target
-from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.core.stop import (
     CONTROL_DOOR,
     CONTROL_PATH,
@@ -34,6 +34,8 @@ MAX_POLICY_FILES = 1000
 MAX_HISTORY = 200  # commits that are searched for the last valid state of a policy
 VANISHED_TICKS = 2
 TELLING = frozenset(act.value for act in Act if act.tells)
+# What is written of a rollback for all that it names: that one more joined it, or that it did not help.
+DEALT_WITH = (Act.LEAVE.value, RollbackOutcome.UNVERIFIED.value, RollbackOutcome.FAILED.value)
 REMEMBERED = 1000  # commits that are searched for ours where there is no journal
 
 
@@ -56,10 +58,12 @@ class View:
     def told(self, application: str, but: str) -> datetime | None:
         """When people last heard of the application, or of all at once, because of another revision than `but`."""
         records = [one for one in self.journal.records.values() if application in one.applications]
-        times = [one.times["decided"] for one in records if one.bad_revision != but and "decided" in one.times]
+        own = {one.id for one in records if one.bad_revision != but}
+        times = [one.times["decided"] for one in records if one.id in own and "decided" in one.times]
         for entry in self.journal.decisions:
-            own = entry.application == application and entry.revision != but and entry.action in TELLING
-            if own or entry.reason == Reason.MASS_EVENT.value:
+            told = entry.application == application and entry.revision != but and entry.action in TELLING
+            dealt_with = entry.action in DEALT_WITH and entry.details.get("rollback") in own
+            if told or dealt_with or entry.reason == Reason.MASS_EVENT.value:
                 times.append(entry.at)
         return max(times, default=None)
 

@@ -57,6 +57,15 @@ class Facts:
     progress: Progress | None = None
     decision: Decision | None = None
     proposal: Proposal | None = None
+    joins: RollbackRecord | None = None  # an open rollback of the same culprit, or a plan that waits
+
+
+@dataclass(frozen=True)
+class Join:
+    """Add an application to the open rollback of its incident."""
+
+    record: RollbackRecord
+    decision: Decision
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class Wait:
     message: str
 
 
-Action = Note | Land | Terminate | Sync | Advance | Finish | Wait
+Action = Note | Join | Land | Terminate | Sync | Advance | Finish | Wait
 
 
 def next_action(facts: Facts, now: datetime) -> Action:
@@ -128,6 +137,8 @@ def next_action(facts: Facts, now: datetime) -> Action:
     plan = facts.proposal.plan if facts.proposal else None
     if facts.decision.act is Act.ROLL_BACK and plan is not None:
         return Land(plan, facts.decision)
+    if facts.joins is not None and facts.decision.act is Act.LEAVE and facts.decision.reason is Reason.INCIDENT:
+        return Join(facts.joins, facts.decision)
     return Note(facts.decision, plan)
 
 

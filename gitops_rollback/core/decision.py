@@ -100,7 +100,10 @@ class Circumstances:
     settled: str = ""  # a person's no, or a rollback of this very revision that has ended
     rolled_back: str = ""  # at most once: this revision or culprit was rolled back by itself before
     mass_event: str = ""
+    spreading: str = ""  # why people are not told of the mass event yet
     part_of: str = ""  # another application of the same incident speaks for this one
+    joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
+    asked: str = ""  # a plan that undoes the very same waits for a person's word already
 
 
 NOT_WATCHED = Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
@@ -270,8 +273,15 @@ def decide(raised: Decision, proposal: Proposal, around: Circumstances, now: dat
     for rule in _AFTER_BLAME:
         answer = rule(raised, proposal, around, now)
         if answer is not None:
-            return Decision(answer.act, answer.reason, answer.message, raised.verdicts)
-    return raised
+            return _once(Decision(answer.act, answer.reason, answer.message, raised.verdicts), around)
+    return _once(raised, around)
+
+
+def _once(decision: Decision, around: Circumstances) -> Decision:
+    """Nobody is asked twice about one commit: who turns red by it later belongs to the question that is open."""
+    if decision.act is Act.ASK and around.asked:
+        return Decision(Act.LEAVE, Reason.INCIDENT, around.asked, decision.verdicts)
+    return decision
 
 
 def _hold_while_stopped(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
@@ -294,6 +304,10 @@ def _hold_what_was_rolled_back(_r: Decision, _p: Proposal, around: Circumstances
     return Decision(Act.HOLD, Reason.ALREADY_ROLLED_BACK, around.rolled_back) if around.rolled_back else None
 
 
+def _leave_to_the_open_rollback(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    return Decision(Act.LEAVE, Reason.INCIDENT, around.joins) if around.joins else None
+
+
 def _leave_what_is_settled(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
     return Decision(Act.LEAVE, Reason.ALREADY_ROLLED_BACK, around.settled) if around.settled else None
 
@@ -305,6 +319,8 @@ def _leave_what_is_undone(_r: Decision, proposal: Proposal, _a: Circumstances, _
 
 
 def _page_on_mass_event(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    if around.mass_event and around.spreading:
+        return Decision(Act.WAIT, Reason.INCIDENT, around.spreading)
     return Decision(Act.PAGE, Reason.MASS_EVENT, around.mass_event) if around.mass_event else None
 
 
@@ -367,6 +383,7 @@ _AFTER_BLAME: tuple[Callable[[Decision, Proposal, Circumstances, datetime], Deci
     _hold_without_memory,  # what was done before must be known before anything is done
     _wait_until_all_are_seen,  # one red application looks different when all are red
     _leave_what_is_settled,
+    _leave_to_the_open_rollback,  # what turns red by its culprit meanwhile is verified with the others
     _leave_what_is_undone,  # nothing is left to do, so nobody is asked about doing it twice
     _hold_what_was_rolled_back,  # at most once, and no ping-pong
     _page_on_mass_event,

@@ -8,14 +8,19 @@ Source: safety.md, One commit, many applications; reliability.md, row 13c.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 RED_PERCENT = 80
 CONTROL_GROUP = 3
 MANY = 5
 MANY_PERCENT = 10
 MANY_OF_SHARE = 3
+# One commit reaches its applications one after the other: engines poll every few minutes, and each is judged by itself.
+# So a page waits while the next one turns red within a minute of the last, and never longer than they all may take.
+GROWS_WITHIN = timedelta(minutes=1)
+GROWS_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,48 @@ def breaker(incidents: Sequence[Incident], watched: int) -> str:
         names = ", ".join(incident.applications[0] for incident in incidents[:3])
         return f"{count} incidents at once without a common suspect, of {watched} applications ({names}, ...)"
     return ""
+
+
+def spreading(
+    unanswered: Sequence[ObservedApplication], alarms: Mapping[str, datetime], watched: int, now: datetime
+) -> str:
+    """Why people are not told of a mass event yet, as one sentence; "" if they should be. Nothing is done either way.
+
+    `unanswered` are red by something that no rollback deals with yet, `alarms` are those that raise an alarm now, and
+    since when. It waits only where common suspects would explain them, and only while more of them turn red.
+    """
+    shared, alone = _by_suspect(unanswered)
+    if breaker([*shared, *alone], watched):
+        return ""
+    since = [[alarms[name] for name in one.applications if name in alarms] for one in shared]
+    growing = [(len(times), max(times), min(times), one) for one, times in zip(shared, since, strict=True) if times]
+    if not growing:
+        raised = any(name in alarms for one in alone for name in one.applications)
+        return "" if raised else "what is red is being dealt with already"
+    _, newest, first, one = max(growing, key=lambda found: found[:2])
+    if now - newest > GROWS_WITHIN or now - first > GROWS_FOR:
+        return ""
+    suspect = (one.culprit or "")[:12]
+    return (
+        f"{len(one.applications)} applications have {suspect} and are red, and more may follow: it may be one incident"
+    )
+
+
+def many(red: Sequence[ObservedApplication], watched: int) -> bool:
+    """These alone, each for itself, would be a mass event."""
+    return bool(breaker([Incident((one.application,)) for one in red], watched))
+
+
+def _by_suspect(red: Sequence[ObservedApplication]) -> tuple[list[Incident], list[Incident]]:
+    """Those that share a suspect, as if it were proven, the most shared first; and each that has none."""
+    left = {one.application: one for one in red}
+    shared: list[Incident] = []
+    for suspect, _ in _most_shared(red):
+        sharing = tuple(sorted(one.application for one in left.values() if suspect in one.suspects))
+        if sharing:
+            shared.append(Incident(sharing, suspect))
+            left = {name: one for name, one in left.items() if name not in sharing}
+    return shared, [Incident((name,)) for name in left]
 
 
 def _most_shared(red: Sequence[ObservedApplication]) -> list[tuple[str, int]]:

@@ -137,7 +137,8 @@ def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
     """Which of two views of the same rollback holds: the one further on; of two equally far, `other`.
 
     `other` is the newer writer's. Two views that both ended keep the end that was there first. What only one of them
-    knows is kept: pushed steps, times and superseded commits, so that no view can lose a commit of ours.
+    knows is kept: pushed steps, times, applications that joined and superseded commits, so that no view can lose a
+    commit of ours.
     """
     if one.id != other.id:
         raise ValueError(f"{one.id} and {other.id} are two rollbacks")
@@ -148,6 +149,7 @@ def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
     behind = one if ahead is other else other
     return dataclasses.replace(
         ahead,
+        applications=tuple(dict.fromkeys((*behind.applications, *ahead.applications))),
         steps=_merge_steps(behind.steps, ahead.steps),
         times={**behind.times, **ahead.times},
         superseded=tuple(dict.fromkeys((*behind.superseded, *ahead.superseded))),

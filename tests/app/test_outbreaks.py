@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from app_world import MINUTE, START, TICK, Replica, World, deployment, running
+import pytest
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, decision_of, deployment, policy, running, ship
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.records import open_record
@@ -119,3 +120,104 @@ def test_an_incident_is_not_verified_by_the_one_of_its_applications_that_is_well
     assert world.reverts() == 1
     assert "Verified" not in one.told.reasons
     assert "StillBad" in one.told.reasons
+
+
+FLEET = tuple(f"f{number}" for number in range(1, 9))
+MANY_CALM = tuple(f"calm{number}" for number in range(1, 5))
+
+
+def _staggered(world: World, apart: timedelta) -> Replica:
+    """One commit breaks eight applications one after the other, in steps of `apart`."""
+    one = _shared_commit(world, *FLEET, calm=MANY_CALM)
+    for number, name in enumerate(FLEET):
+        _break(world, name, at=START + MINUTE + number * apart)
+    return one
+
+
+def _mass_events(replica: Replica) -> list[str]:
+    return [message.title for message in replica.told.messages if "mass event" in message.title or message.page]
+
+
+def test_one_commit_whose_applications_turn_red_one_after_the_other_is_no_mass_event(world: World) -> None:
+    one = _staggered(world, TICK)
+    one.until(START, START + 15 * MINUTE)
+    assert world.reverts() == 1
+    assert "MassEvent" not in one.told.reasons
+    assert "The mass event is over: " not in " ".join(_mass_events(one))
+
+
+def test_while_more_of_them_turn_red_nothing_is_done_and_the_journal_says_why(world: World) -> None:
+    one = _staggered(world, TICK)
+    reasons: set[str] = set()
+    for number in range(int((3 * MINUTE) / TICK)):
+        tick = one.tick(START + number * TICK)
+        if tick.outbreak.too_many:
+            assert tick.outbreak.spreading
+            assert world.reverts() == 0
+            reasons |= {decision_of(sight, one, tick) for sight in tick.sights if sight.proposal is not None}
+    assert reasons == {"Incident"}
+
+
+def test_where_no_more_of_them_turn_red_people_are_told_within_a_minute(world: World) -> None:
+    """Five of eight are too few for one incident, and the others stay well."""
+    one = _shared_commit(world, *FLEET, calm=MANY_CALM)
+    _break(world, *FLEET[:5])
+    ticks = one.until(START, START + 4 * MINUTE)
+    first = next(tick.now for tick in ticks if tick.outbreak.too_many)
+    paged = next(tick.now for tick in ticks if tick.outbreak.is_mass_event)
+    assert paged - first <= MINUTE + TICK
+    assert one.told.reasons.count("MassEvent") == 1
+    assert world.reverts() == 0
+
+
+def test_a_mass_event_that_comes_and_goes_is_one_page(world: World) -> None:
+    """Without a common suspect; each tick the last one of the five is well, or red again."""
+    names = ("cart", "pay", "shop", "web")
+    running(world, *names, *CALM)
+    one = world.replica()
+    for name in names:
+        world.engine.deploy(name, ship(world, name, START - MINUTE), START)
+    _break(world, *names)
+    view = one.until(START, START + 3 * MINUTE)[-1].view
+    assert one.told.reasons.count("MassEvent") == 1
+    listing = one.reconciler.directory.look(view, START + 3 * MINUTE)
+    for number in range(1, 17):  # four minutes of half a minute each way
+        now = START + 3 * MINUTE + number * TICK
+        outbreaks = one.reconciler.outbreaks
+        red = [] if number % 4 < 2 else [f"default/Application/argocd/{name}" for name in names]
+        outbreaks._red = dict.fromkeys(red, (now, frozenset[str]()))
+        outbreak = outbreaks.judge((), (), view, listing, now)
+        assert not outbreak.calm
+
+
+def test_an_application_that_turns_red_after_the_rollback_joins_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the culprit, and the engine has not followed: no second record, and it is verified with the others."""
+    one = _shared_commit(world, "cart", "pay", "shop", "web", "zoo")
+    monkeypatch.setattr(world.engine, "sync", lambda *_: True)
+    _break(world, "cart", "pay", "shop", "web")
+    one.until(START, START + 2 * MINUTE)
+    assert world.reverts() == 1
+    _break(world, "zoo", at=START + 2 * MINUTE)
+    one.until(START + 2 * MINUTE + TICK, START + 4 * MINUTE)
+    (record,) = one.reconciler.see_now().journal.records.values()
+    assert "default/Application/argocd/zoo" in record.applications
+    assert "AlreadyRolledBack" not in one.told.reasons
+
+
+def test_an_application_that_turns_red_while_a_plan_waits_joins_it(world: World) -> None:
+    """One question for one commit; people hear of one more, and are not paged again."""
+    one = _shared_commit(world, "cart", "web")
+    files = {f"{POLICIES}/{name}.yaml": policy(name, "page_and_suggest") for name in ("cart", "web")}
+    world.people.push("Only suggest", files, START)
+    _break(world, "cart")
+    one.until(START, START + 2 * MINUTE)
+    _break(world, "web", at=START + 2 * MINUTE)
+    pages = len([message for message in one.told.messages if message.page])
+    one.until(START + 2 * MINUTE + TICK, START + 5 * MINUTE)
+    (record,) = one.reconciler.see_now().journal.records.values()
+    assert record.phase is Phase.AWAITING_APPROVAL
+    assert [name.rpartition("/")[2] for name in record.applications] == ["cart", "web"]
+    assert any(message.title.startswith("One more for rb-") for message in one.told.messages)
+    assert len([message for message in one.told.messages if message.page]) == pages

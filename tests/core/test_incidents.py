@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of
+from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
 
 S, T = "5" * 40, "7" * 40
 
@@ -96,3 +98,39 @@ def test_one_bad_base_for_thirty_applications_is_one_incident_and_breaks_nothing
 def test_the_same_outage_without_a_control_group_is_many_and_breaks() -> None:
     observed = reds(30, S)
     assert "30 incidents" in breaker(group(observed), len(observed))
+
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+TICK = timedelta(seconds=15)
+
+
+def raised(count: int, newest: timedelta, first: timedelta = timedelta(0)) -> dict[str, datetime]:
+    """Since when `count` applications raise an alarm, the newest and the first of them so long ago."""
+    return {f"r{index}": NOW - (first or newest) if index == 0 else NOW - newest for index in range(count)}
+
+
+SPREADING: dict[str, tuple[list[ObservedApplication], dict[str, datetime], bool]] = {
+    "one-suspect-and-growing": (reds(6, S), raised(6, TICK), True),
+    "the-last-one-a-minute-ago": (reds(6, S), raised(6, 4 * TICK), True),
+    "it-grows-no-more": (reds(6, S), raised(6, 5 * TICK), False),
+    "it-has-grown-for-five-minutes": (reds(6, S), raised(6, TICK, 20 * TICK), True),
+    "it-grows-for-too-long": (reds(6, S), raised(6, TICK, 21 * TICK), False),
+    "no-common-suspect": ([red(f"r{index}", str(index) * 40) for index in range(6)], raised(6, TICK), False),
+    "no-suspects": (reds(6), raised(6, TICK), False),
+    "others-are-red-as-well": ([*reds(6, S), red("x"), red("y"), red("z"), red("w")], raised(6, TICK), False),
+    "another-is-red-beside-them": ([*reds(6, S), red("x", T)], raised(6, TICK), True),
+    "nobody-raises-an-alarm": (reds(6, S), {}, True),
+    "one-without-a-suspect-raises-an-alarm": ([red("x")], {"x": NOW}, False),
+}
+
+
+@pytest.mark.parametrize(("unanswered", "alarms", "waits"), SPREADING.values(), ids=SPREADING)
+def test_a_page_waits_only_while_one_suspect_explains_all_and_more_turn_red(
+    unanswered: list[ObservedApplication], alarms: dict[str, datetime], waits: bool
+) -> None:
+    assert bool(spreading(unanswered, alarms, 40, NOW)) is waits
+
+
+def test_applications_count_each_for_itself_where_nothing_is_known_to_deal_with_them() -> None:
+    assert many(reds(5, S), 100)
+    assert not many(reds(4, S), 100)
