@@ -117,12 +117,12 @@ class Measuring:
         interval = subject.policy.timing.interval
         at = tick_of(now, interval)
         with watch.lock:
-            key = (subject.event.record.revisions, subject.t0, interval)
-            if watch.key != key:
+            key, jumped = (subject.event.record.revisions, subject.t0, interval), self._jumped(watch)
+            if watch.key != key or jumped <= -interval:  # what was seen by a clock that ran ahead is read back
                 watch.key, watch.at, watch.memories = key, None, {}
             if watch.at is not None and at < watch.at:
                 return tuple(stale(verdict) for verdict in watch.verdicts)
-            if self._jumped(watch) >= interval and watch.at is not None:
+            if jumped >= interval and watch.at is not None:
                 _begin_anew(watch, at)
                 return watch.verdicts
             if watch.at != at or watch.triggers != subject.policy.triggers:
@@ -160,7 +160,7 @@ class Measuring:
             self._watches.pop(application, None)
 
     def _jumped(self, watch: _Watch) -> timedelta:
-        """By how much the wall clock has jumped ahead since the last look."""
+        """By how much the wall clock has jumped ahead (below zero: back) since the last look."""
         before = watch.ahead
         watch.ahead = self._steady.look() if self._steady else before
         return watch.ahead - before

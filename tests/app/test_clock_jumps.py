@@ -124,6 +124,19 @@ def test_a_clock_that_jumps_ahead_completes_no_for(world: World) -> None:
     assert world.reverts() == 1
 
 
+def test_a_clock_that_is_right_again_after_it_ran_ahead_hides_nothing(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    one.clock.ahead = 20 * MINUTE
+    one.until(START + TICK, START + MINUTE)
+    one.clock.ahead = timedelta(0)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START + MINUTE + TICK, START + 2 * MINUTE)
+    assert world.reverts() == 1
+
+
 def test_a_controller_that_was_away_asks_for_the_sync_before_it_gives_up(world: World) -> None:
     one = _pushed(world)
     one.clock.at += 20 * MINUTE
