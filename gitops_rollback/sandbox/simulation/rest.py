@@ -70,8 +70,6 @@ def is_masked(world: World, name: str) -> bool:
         return True  # a person took it back in git already, and only the engine has not followed
     if began is None or world.stepped or disarmed or world.policy_at(world.head, name) is None:
         return True
-    if nobody_looked(world, began):
-        return True
     if world.store.value(name, began - TICK) != GREEN or world.store.value(name, began - 2 * TICK) != GREEN:
         return True
     reds = [
@@ -79,12 +77,6 @@ def is_masked(world: World, name: str) -> bool:
     ]
     hidden = any(start <= began + JUDGING and end >= began - 4 * TICK for start, end in reds)
     return hidden or any(start <= began + JUDGING and end >= began for start, end in world.store.down)
-
-
-def nobody_looked(world: World, began: datetime) -> bool:
-    """Each replica stood still at some time while this could have been judged."""
-    spans = [world.still.get(f"controller-{n + 1}", ()) for n in range(world.setup.replicas)]
-    return all(any(start <= began + JUDGING and end >= began for start, end in still) for still in spans)
 
 
 def _applications(world: World, identity: str) -> tuple[str, ...]:
