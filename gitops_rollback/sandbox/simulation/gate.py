@@ -25,6 +25,7 @@ class Rates:
     twice: float = 0.0
     stale: float = 0.0
     kill: float = 0.0
+    kill_push: float = 0.0  # more of it, around a push
     pause: float = 0.0  # the whole process stands still for minutes, and goes on where it was
 
     def calm(self) -> None:
@@ -111,11 +112,12 @@ class Gate:
         """The process may die here, or stand still."""
         now, dice = self._schedule.now, self._random.random()
         self._story.count(f"{self.who} {port} {when} {now.isoformat()}")
-        if dice < self._rates.kill:
+        kill = self._rates.kill + (self._rates.kill_push if port.startswith("git.push") else 0.0)
+        if dice < kill:
             self._story.tell(now, self.who, f"is killed {when} {port}")
             self._process.kill()
             raise Killed(self.who)
-        if dice < self._rates.kill + self._rates.pause:
+        if dice < kill + self._rates.pause:
             seconds = SHORTEST_PAUSE * PAUSES ** self._random.random()
             self._story.tell(now, self.who, f"stands still for {seconds:.0f} s {when} {port}")
             self._process.stand_still(seconds)

@@ -105,6 +105,7 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     files = dict(first_files((*setup.names, POISON)))
     for name in setup.names:
         policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health)
+        policy = policy.disarmed("severity") if name in setup.tame else policy
         if name not in setup.unwatched:
             files[policy.path] = world.put(policy)
     if setup.fleet:

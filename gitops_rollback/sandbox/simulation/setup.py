@@ -11,6 +11,7 @@ from gitops_rollback.sandbox.simulation.gate import Rates
 
 T = TypeVar("T")
 FLEET = 30
+CROWD = 44  # so many that four red ones are no mass event
 NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
 ACTORS = (
     "reverter",
@@ -62,6 +63,7 @@ class Setup:
     fleet: tuple[str, ...] = ()  # applications that all read one shared file
     habit: str = ""  # of the promoter; "" leaves it to the seed
     deaf: float = 0.0  # how often a receiver of messages fails
+    tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
 
     @property
     def alone(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ class Smaller:
         setup.names = setup.names[: self.applications]
         setup.manual, setup.health = setup.manual & set(setup.names), setup.health & set(setup.names)
         setup.unwatched &= set(setup.names)
+        setup.tame &= set(setup.names)
         setup.fleet = tuple(name for name in setup.fleet if name in setup.names)
         setup.actors -= self.without
         for name in self.without & set(RATES):
@@ -250,6 +253,50 @@ def _by_hand(setup: Setup) -> None:
     setup.actors = (setup.actors | {"engine-trouble", "liar"}) - {"clock", "forcer", "gaps"}
 
 
+def _zone(setup: Setup) -> None:
+    """Five applications, of which three now and then turn red together, and quick developers."""
+    setup.names, setup.busy = NAMES[:5], 60.0
+    setup.actors = (setup.actors | {"zone"}) - {"clock", "forcer", "stopper", "editor", "gaps", "outage", "liar"}
+
+
+def _crowd(setup: Setup) -> None:
+    """Forty-four applications, of which one after another gets a bad release of its own within minutes."""
+    setup.names = NAMES + tuple(f"shelf-{number:02}" for number in range(1, CROWD - len(NAMES) + 1))
+    setup.manual, setup.health, setup.unwatched, setup.may_sync = frozenset(), frozenset(), frozenset(), True
+    setup.actors, setup.busy, setup.lasts, setup.rates, setup.racing = frozenset(), 45.0, 700.0, Rates(), 0.0
+
+
+def _one_way(setup: Setup) -> None:
+    """What a rollback brings back crashes, so that our own commit is what fails; the engine's word fires, too."""
+    setup.names = NAMES[:4]
+    setup.health, setup.manual, setup.may_sync = frozenset(setup.names), frozenset(), True
+    setup.actors = (setup.actors | {"one-way"}) - {"clock", "forcer", "editor", "stopper", "outage", "gaps"}
+
+
+def _armed(setup: Setup) -> None:
+    """Policies only suggest at first, and releases bring the policy that lets them be rolled back."""
+    setup.tame, setup.unwatched = frozenset(setup.names), frozenset()
+    setup.actors = (setup.actors | {"armer"}) - {"clock", "forcer"}
+
+
+def _mid_push(setup: Setup) -> None:
+    """The process dies just before and just after its pushes, and hardly ever elsewhere."""
+    setup.rates.kill, setup.rates.kill_push = 0.0, 0.15
+
+
+def _regretted(setup: Setup) -> None:
+    """Good releases are taken back by people whom metrics fooled, and land again; the next one on top is bad."""
+    setup.names, setup.busy, setup.unwatched = NAMES[:3], 900.0, frozenset()
+    setup.actors = (setup.actors | {"doubter"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor", "liar"}
+
+
+def _batches(setup: Setup) -> None:
+    """People sync by hand what quick developers pushed meanwhile, so that one sync brings several suspects."""
+    setup.names, setup.busy = NAMES[:2], 30.0
+    setup.manual, setup.health, setup.unwatched = frozenset(setup.names), frozenset(), frozenset()
+    setup.actors = (setup.actors | {"syncer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
@@ -267,4 +314,11 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "busy": _busy,
     "by-hand": _by_hand,
     "region": _region,
+    "zone": _zone,
+    "crowd": _crowd,
+    "one-way": _one_way,
+    "armed": _armed,
+    "mid-push": _mid_push,
+    "regretted": _regretted,
+    "batches": _batches,
 }

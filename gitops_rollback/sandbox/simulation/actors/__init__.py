@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from gitops_rollback.sandbox.simulation.actors.armer import Armer
 from gitops_rollback.sandbox.simulation.actors.clock import Clock
 from gitops_rollback.sandbox.simulation.actors.colleague import Colleague
 from gitops_rollback.sandbox.simulation.actors.developer import Developer
+from gitops_rollback.sandbox.simulation.actors.doubter import Doubter
 from gitops_rollback.sandbox.simulation.actors.editor import Editor
 from gitops_rollback.sandbox.simulation.actors.engine_trouble import EngineTrouble
 from gitops_rollback.sandbox.simulation.actors.fleet import Fleet
 from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
 from gitops_rollback.sandbox.simulation.actors.forger import Forger
 from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage, Scrapes
+from gitops_rollback.sandbox.simulation.actors.one_way import OneWay
 from gitops_rollback.sandbox.simulation.actors.promoter import Promoter
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
 from gitops_rollback.sandbox.simulation.actors.stopper import Stopper
+from gitops_rollback.sandbox.simulation.actors.syncer import Syncer
 from gitops_rollback.sandbox.simulation.actors.updater import Updater
+from gitops_rollback.sandbox.simulation.actors.zone import Zone
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -25,8 +30,10 @@ Actor = Callable[[World, Sequence[Replica]], object]
 
 DEVELOPER: Actor = Developer
 OTHERS: Mapping[str, Actor] = {
+    "armer": Armer,
     "clock": Clock,
     "colleague": Colleague,
+    "doubter": Doubter,
     "editor": Editor,
     "engine-trouble": EngineTrouble,
     "flapper": Flapper,
@@ -35,11 +42,14 @@ OTHERS: Mapping[str, Actor] = {
     "forger": Forger,
     "gaps": Gaps,
     "liar": Liar,
+    "one-way": OneWay,
     "outage": Outage,
     "promoter": Promoter,
     "reverter": Reverter,
     "rules": Rules,
     "scrapes": Scrapes,
     "stopper": Stopper,
+    "syncer": Syncer,
     "updater": Updater,
+    "zone": Zone,
 }

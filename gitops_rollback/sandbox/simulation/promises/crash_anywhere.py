@@ -1,18 +1,21 @@
-"""Promise 16: phases only move forward, and at rest a rollback is done or waits for a person."""
+"""Promise 16: a commit and its record land in one push, phases only move forward, and at rest nothing is half done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event, Recorded
+from gitops_rollback.sandbox.simulation.events import Asked, Event, Recorded
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN
 from gitops_rollback.sandbox.simulation.world import World
 
 ORDER = ("Pending", "AwaitingApproval", "Pushing", "Syncing", "Verifying", "Done")
 
 
 def check(_world: World, event: Event) -> Iterator[str]:
-    """By each change of a record on the remote, whoever made it."""
+    """By each push before it leaves, and by each change of a record on the remote, whoever made it."""
+    if isinstance(event, Asked):
+        yield from _alone(event)
     if not isinstance(event, Recorded) or event.before is None:
         return
     before, after = str(event.before["phase"]), str(event.after["phase"])
@@ -23,6 +26,13 @@ def check(_world: World, event: Event) -> Iterator[str]:
     steps = event.before["steps"]
     if steps and not event.after["steps"]:
         yield f"{event.after['id']} forgot its commit"
+
+
+def _alone(event: Asked) -> Iterator[str]:
+    """Only where a rule of the server has just refused the journal may the branch move without it."""
+    refs = {update.ref for update in event.updates}
+    if MAIN in refs and JOURNAL not in refs and "protected" not in event.last:
+        yield f"{event.who} pushes a rollback without its record: a crash after it would leave it half done"
 
 
 PROMISE = Promise("16", "a crash anywhere resumes to the same end, never half", check)
