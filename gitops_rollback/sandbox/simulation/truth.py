@@ -49,12 +49,6 @@ class Truth:
                 found |= words_of(self.objects.blobs[blob]) & bad
         return frozenset(found)
 
-    def is_culprit(self, application: str, sha: str) -> bool:
-        """True if this commit brought a fault to the application."""
-        commit = self.objects.commits[sha]
-        before = self.words(application, commit.parents[0]) if commit.parents else frozenset()
-        return bool(self.words(application, sha) - before)
-
     def inputs(self, application: str, treeish: str) -> str:
         """The state of the application's own files."""
         own = self.objects.entry(treeish, f"apps/{application}") or ""
