@@ -8,6 +8,9 @@ that each promise has one. A patch begins with a header of `Key: value` lines, t
     Scenario  where it is looked for
     Start     the first seed of the quick search, just before one that finds it
     Within    how many seeds the quick search may take from there
+
+A world that does not come to rest breaks promise 16, but many faults leave one restless by accident: that says that
+something is wrong, not what. So it gives away only a fault that is there to break promise 16.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).resolve().parent / "planted"
 NOT_BUILT = {23: "the lease is not read again after a pause", 27: "the weight's step comes from memory, not from git"}
 BROKEN = re.compile(r"seed (?P<seed>\d+): promise (?P<promise>\d+) ")
-AT_REST = "(when faults stop"  # too general: it says that something is not well, and many things may be
+AT_REST = "(when faults stop"
+STABLE = "16"  # the promise that is broken then
 
 
 class PatchStale(AssertionError):
@@ -111,7 +115,8 @@ def _watch(process: subprocess.Popen[str], bug: Planted, start: int, seeds: int)
     for line in process.stdout or ():
         last = line.strip() or last
         broken = BROKEN.match(line)
-        if broken and broken["promise"] in bug.promises and AT_REST not in line:
+        counts = broken is not None and broken["promise"] in bug.promises
+        if broken and counts and (AT_REST not in line or STABLE in bug.promises):
             return Search(int(broken["seed"]) - start + 1, line.strip())
     if " seeds, " not in last:
         raise AssertionError(f"the simulation of {bug.patch.name} ended early: {last}")

@@ -36,7 +36,12 @@ def searches(request: pytest.FixtureRequest) -> Iterator[dict[int, Future[Search
 @pytest.mark.parametrize("bug", BUGS, ids=_name_of)
 def test_a_planted_bug_is_found(bug: Planted, searches: dict[int, Future[Search]]) -> None:
     found = searches[bug.number].result()
-    assert found.found, f"not found in {found.seeds} worlds from seed {bug.start} of {bug.scenario}"
+    assert found.found, (
+        f"not found in {found.seeds} worlds from seed {bug.start} of {bug.scenario}. Run `python "
+        f"benchmarks/planted_bugs.py {bug.number}`. If it finds the fault after N seeds, write `Start: N-1` into "
+        f"{bug.patch.name}: the worlds have changed. If it does not, the simulation no longer shows this fault: see "
+        "which actor, scenario or promise lost it"
+    )
 
 
 def test_every_listed_bug_is_planted_or_has_no_feature_yet() -> None:
