@@ -12,6 +12,7 @@ from sandbox_kubernetes_recordings import NEW, Recorded, assert_answered_as_reco
 from sandbox_kubernetes_world import Reply, Watcher, ask, cluster
 
 from gitops_rollback.sandbox.kubernetes import Kind, kind_of
+from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT
 
 pytestmark = pytest.mark.shared
 
@@ -20,6 +21,8 @@ SCENARIOS = (
     *("bad-image-reverted", "build-failed", "depends-on", "health-wait-ignores-revert"),
     *("helm-release-remediated", "monorepo-foreign-commit", "suspended-acknowledges"),
 )
+GIVEN = ("name", "namespace", "labels", "annotations")
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 OF_ITS_OWN = ("version", "streaming list with bookmark")  # looked at below
 
 
@@ -67,6 +70,36 @@ def test_new_leases_have_the_recorded_fields(answers: list[Recorded], replies: d
         entry, recorded_entry = ours["metadata"]["managedFields"][0], wanted["metadata"]["managedFields"][0]
         assert list(entry) == list(recorded_entry)
         assert entry["fieldsV1"] == recorded_entry["fieldsV1"]
+
+
+def test_a_deployment_is_filled_in_as_recorded(answers: list[Recorded]) -> None:
+    """From what git asks for to what the real server made of it."""
+    made = next(one.response["body"] for one in answers if one.note == "deployment complete")
+    containers = [{"name": "shop", "image": "registry.example/shop:v1"}]
+    template = {"metadata": made["spec"]["template"]["metadata"], "spec": {"containers": containers}}
+    body = {"metadata": {"name": "shop"}, "spec": {"replicas": 2, "selector": made["spec"]["selector"]}}
+    body["spec"]["template"] = template
+    with cluster() as sandbox:
+        ours = ask(sandbox, "POST", DEPLOYMENT.path("default"), body)
+    assert ours.json["spec"] == made["spec"]
+    assert ours.json["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_new_objects_look_as_recorded_before_anybody_works_on_them(scenario: str, shared: Path) -> None:
+    """What a person applied, and a controller made, as the server first showed it."""
+    lines = map(json.loads, scenario_file(shared, scenario, "watch.jsonl").read_text().splitlines())
+    added = [one["event"]["object"] for one in lines if one.get("event", {}).get("type") == "ADDED"]
+    for body in added:
+        kind = kind_of(body)
+        metadata = {name: body["metadata"][name] for name in GIVEN if name in body["metadata"]}
+        applied = json.loads(metadata.get("annotations", {}).get(LAST_APPLIED, "{}"))
+        with cluster() as sandbox:
+            sandbox.store.load([], int(body["metadata"]["resourceVersion"]) - 1)
+            fresh = Watcher(sandbox, kind.path("flux-system"), f"&resourceVersion={sandbox.store.version}")
+            sandbox.store.create(kind, {**body, **applied, "metadata": metadata, "status": {"made": "up"}})
+            assert fresh.wait_for("ADDED")
+        assert without_owners(fresh.events[0]["object"]) == without_owners(body)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -7,6 +7,7 @@ Source: the recorded answers; Kubernetes pkg/apis/core and events/v1 conversion 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from gitops_rollback.sandbox.kubernetes.kinds import EVENT, NEW_EVENT, Kind
 from gitops_rollback.sandbox.rendering import Json
@@ -55,7 +56,7 @@ def kept_body(kind: Kind, body: Json) -> Json:
 def shown(kind: Kind, body: Json) -> Json:
     """An object alone, as it is sent."""
     if kind.custom:
-        return {**{name: body[name] for name in sorted(body)}, "metadata": dict(sorted(body["metadata"].items()))}
+        return dict(_sorted(body))
     return {"kind": kind.kind, "apiVersion": kind.api_version, **_inner(kind, body)}
 
 
@@ -82,6 +83,13 @@ def bookmark(kind: Kind, metadata: Json) -> Json:
     """The object of a bookmark: a kind and a version."""
     body = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
     return {name: body[name] for name in sorted(body)} if kind.custom else body
+
+
+def _sorted(value: Any) -> Any:
+    """As Go writes a map: by name, at every depth."""
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _inner(kind: Kind, body: Json) -> Json:
