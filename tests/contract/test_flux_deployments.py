@@ -114,7 +114,8 @@ def test_a_wait_given_up_for_something_newer_had_applied_what_it_waited_for() ->
     history = [entry("1", "a", "09:00:00", "09:00:00")]
     flux.look("09:01:00", applied("a", history))
     assert told(flux.look("09:05:03", waiting("b", "a", history, "09:05:00"))) == ["a@08:59:59"]
-    assert told(flux.look("09:05:20", waiting("b", "a", history, "09:05:00")))[-1] == "b@09:05:00"
+    lasting = flux.look("09:05:20", waiting("b", "a", history, "09:05:00"))
+    assert (told(lasting)[-1], lasting.health) == ("b@09:05:00", Health.PROGRESSING)
     back = [entry("1", "c", "09:00:00", "09:05:30", totalReconciliations=2)]
     assert told(flux.look("09:05:31", applied("c", back))) == ["a@08:59:59", "b@09:05:00", "c@09:05:29"]
 
@@ -123,10 +124,23 @@ def test_a_short_wait_that_ends_as_it_began_was_none() -> None:
     flux = Told()
     history = [entry("1", "a", "09:00:00", "09:00:00")]
     flux.look("09:01:00", applied("a", history))
-    flux.look("09:05:03", waiting("b", "a", history, "09:05:00"))
+    brief = flux.look("09:05:03", waiting("b", "a", history, "09:05:00"))
+    assert brief.health is Health.HEALTHY
     same = flux.look("09:05:06", applied("b", [entry("1", "b", "09:00:00", "09:05:05", totalReconciliations=2)]))
     assert told(same) == ["a@08:59:59"]
     assert same.health is Health.HEALTHY
+
+
+def test_a_wait_after_a_failure_may_be_for_the_very_same_content() -> None:
+    flux = Told()
+    bad = entry(
+        "2", "b", "09:05:00", "09:05:00", lastReconciledStatus="HealthCheckFailed", lastReconciledDuration="40s"
+    )
+    flux.look("09:05:01", failed("HealthCheckFailed", "b", "a", [bad], "09:05:00"))
+    state = flux.look("09:07:00", waiting("c", "a", [bad], "09:06:30"))
+    assert told(state) == ["b@09:04:20"]
+    assert state.operation is not None
+    assert (state.operation.in_progress, state.operation.revisions) == (True, ())
 
 
 def test_an_object_made_anew_has_another_past() -> None:
@@ -140,11 +154,12 @@ def test_an_object_made_anew_has_another_past() -> None:
 def test_an_older_state_than_was_seen_is_no_ground_to_act_on_and_teaches_nothing() -> None:
     flux = Told()
     old = applied("a", [entry("1", "a", "09:00:00", "09:00:00")])
-    new = applied("b", [entry("2", "b", "09:10:00", "09:10:00"), entry("1", "a", "09:00:00", "09:00:00")])
+    first = entry("1", "a", "09:00:00", "09:05:00", totalReconciliations=2)
+    new = applied("b", [entry("2", "b", "09:10:00", "09:10:00"), first])
     flux.look("09:11:00", new)
     stale = flux.look("09:11:05", old)
     assert "stale" in stale.malformed
-    assert told(flux.look("09:11:10", new))[-1] == "b@09:09:59"
+    assert told(flux.look("09:11:10", new)) == ["a@08:59:59", "b@09:09:59"]
     assert not flux.look("09:11:11", new).malformed
 
 
@@ -161,6 +176,20 @@ def test_a_flux_without_history_deploys_nothing_by_commits_that_leave_the_inputs
     state = flux.look("09:12:00", applied("b", None))
     assert [one.revisions[0] for one in deployments(state)] == [SHA["a"]]
     assert state.sync_revisions == (SHA["b"],)
+
+
+def test_a_flux_without_history_tells_what_failed_after_it_was_applied_and_not_what_was_not_built() -> None:
+    flux = Told()
+    flux.look("09:11:00", applied("a", None))
+    unbuilt = failed("BuildFailed", "b", "a", [], "09:12:00")
+    assert len(deployments(flux.look("09:12:01", unbuilt))) == 1
+    state = flux.look("09:13:01", failed("HealthCheckFailed", "b", "a", [], "09:13:00"))
+    assert [(one.revisions[0], one.deployed_at is None) for one in deployments(state)] == [
+        (SHA["a"], False),
+        (SHA["b"], True),
+    ]
+    assert state.sync_revisions == (SHA["b"],)
+    assert state.health is Health.DEGRADED
 
 
 def test_each_deployment_keeps_the_settings_that_it_was_made_with() -> None:

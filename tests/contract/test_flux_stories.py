@@ -158,6 +158,12 @@ def test_a_foreign_commit_moves_what_is_compared_and_deploys_nothing() -> None:
     assert converged(last, lambda one: one.startswith("2fec092"), at(107.3))[0]
 
 
+def test_a_success_that_is_written_in_part_is_still_under_way() -> None:
+    looks = replay(sample("monorepo-foreign-commit"), "Kustomization", "cart")
+    halves = [look for look in looks if look.t in (106.639, 107.226)]
+    assert [look.state.busy for look in halves] == [True, True]
+
+
 @pytest.mark.parametrize(("story", "kind", "app", "expected"), STORIES, ids=NAMES)
 def test_whoever_starts_at_any_moment_takes_nothing_old_for_new(
     story: str, kind: str, app: str, expected: list[str]
@@ -237,6 +243,15 @@ def test_what_flux_took_back_by_itself_is_told_apart_from_a_deployment_of_git() 
         ("8d53f0a@29:23", "automated", 4),
     ]
     assert [one.deployed_at is None for one in records] == [False, True, False, False]
+
+
+def test_the_release_that_flux_went_back_to_is_not_taken_for_a_rollback_at_first_sight() -> None:
+    cluster = FakeCluster()
+    for t, _, plural, value in recorded_events(sample("helm-release-remediated")):
+        if t < 191:
+            cluster.put(plural, value)
+    state = flux_for(cluster).applications()[0]
+    assert [one.initiated_by for one in deployments(state)] == ["automated", "automated", "flux-remediation"]
 
 
 def test_after_its_own_rollback_flux_is_neither_synced_nor_healthy_though_the_old_chart_runs() -> None:
