@@ -214,6 +214,16 @@ def test_a_conflict_is_read_again_at_once(sandbox: KubernetesSandbox, clients: C
     assert sandbox.store.get(LEASE, NAME, "gitops-rollback")["metadata"]["labels"] == {"team": "shop"}
 
 
+def test_after_a_conflict_nothing_is_believed_until_it_was_read(sandbox: KubernetesSandbox, clients: Clients) -> None:
+    stopped, running = Hands(), Hands()
+    a, b = lease(clients, "a", stopped), lease(clients, "b", running)
+    running.seconds += 16
+    b.look()
+    sandbox.refuse(503, times=None, verbs=("get",))
+    a.look()
+    assert (a.epoch(), "503" in a.trouble) == (None, True)
+
+
 def test_a_deleted_lease_is_left_to_its_holder_who_comes_back_under_a_higher_epoch(
     sandbox: KubernetesSandbox, clients: Clients
 ) -> None:
