@@ -71,13 +71,13 @@ class Watcher:
                 if self._obey_all(subscription, present):
                     return
                 self._changes(watch)
-                if watch.bookmarks and not self._faults.streams.held and self._store.now() >= bookmark:
-                    self._bookmark(watch.kind, None)
+                if self._bookmark_if_due(watch, bookmark):
                     bookmark = self._next_bookmark(end)
                 if not self._orders:
                     self._wait(min(bookmark, end), subscription)
             if subscription.closed:
                 raise Cut
+            self._bookmark_if_due(watch, bookmark)
         except Refusal as exc:
             self._event("ERROR", exc.status)
         finally:
@@ -152,6 +152,13 @@ class Watcher:
         if self._position > self._store.version:
             return ()
         return self._store.changes(self._position, kept_as(watch.kind), watch.namespace)
+
+    def _bookmark_if_due(self, watch: Watch, moment: datetime) -> bool:
+        if self._store.now() < moment:
+            return False
+        if watch.bookmarks and not self._faults.streams.held:
+            self._bookmark(watch.kind, None)
+        return True
 
     def _bookmark(self, kind: Kind, annotations: dict[str, str] | None) -> None:
         metadata: Json = {"annotations": annotations} if annotations else {}
