@@ -150,6 +150,7 @@ def test_changes_are_followed(sandbox: KubernetesSandbox, client: Kubernetes) ->
         sandbox.store.delete(KUSTOMIZATION, "app-2", NAMESPACE)
         until(lambda: held(reflector) == versions(sandbox))
         assert (reflector.view().counts.lists, reflector.view().counts.drops) == (1, 0)
+        assert not [one for one in reflector.view().objects.values() if "managedFields" in one["metadata"]]
 
 
 FAULTS = {

@@ -1,7 +1,7 @@
 """What do we know of one resource, and what did a list or an event change? Pure; the loop around it is `watching`.
 
 Versions are compared as numbers where both are numbers, which apimachinery allows within one resource: what is older
-than what was seen is not believed. Objects lose what only weighs: managed fields and kubectl's copy of the manifest.
+than what was seen is not believed. `slim` takes away managed fields and kubectl's copy of the manifest.
 Source: contracts/flux-kubernetes.md, section 13; apimachinery pkg/util/resourceversion.
 """
 
@@ -59,7 +59,7 @@ class Cache:
         if len(listing.items) > self._limit:
             raise EngineUnavailable(self._subject, f"more than {self._limit} objects")
         found = {key_of(item): item for item in listing.items}
-        objects = {key: slim(item) if self._differs(key, item) else self.objects[key] for key, item in found.items()}
+        objects = {key: item if self._differs(key, item) else self.objects[key] for key, item in found.items()}
         before, self.objects, self.version = self.objects, objects, listing.version
         gone = [Change(key, item, None) for key, item in before.items() if key not in objects]
         return (

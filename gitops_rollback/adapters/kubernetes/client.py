@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -72,15 +72,22 @@ class Kubernetes:
             return None
         return self._about(answer.value(), resource, namespace, name)
 
-    def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing:
+    def list_objects(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        label_selector: str = "",
+        keep: Callable[[Object], Object] = lambda found: found,
+    ) -> Listing:
         """All objects of `namespace`, or of all (""), read in pages that are one consistent state.
 
+        `keep` says what of each object is held, page by page, so that the rest never piles up.
         Raises besides: `errors.Expired` if that failed three times.
         """
         expired: Exception | None = None
         for _ in range(LIST_TRIES):
             try:
-                return self._list(resource, namespace, label_selector)
+                return self._list(resource, namespace, label_selector, keep)
             except Expired as exc:
                 expired = exc
         raise Expired(self.subject, f"the list of {resource} changed faster than it could be read") from expired
@@ -161,7 +168,9 @@ class Kubernetes:
             raise EngineUnavailable(self.subject, "an event of the watch is about no object")
         return WatchEvent(kind, found.value)
 
-    def _list(self, resource: Resource, namespace: str, label_selector: str) -> Listing:
+    def _list(
+        self, resource: Resource, namespace: str, label_selector: str, keep: Callable[[Object], Object]
+    ) -> Listing:
         query = {"limit": str(self._settings.page)}
         if label_selector:
             query["labelSelector"] = label_selector
@@ -174,7 +183,7 @@ class Kubernetes:
             if version and found != version:
                 raise Expired(self.subject, f"two pages of {resource} are of two versions")
             version = found
-            items += self._items(page, resource)
+            items += map(keep, self._items(page, resource))
             if len(items) > self._settings.max_objects:
                 raise EngineUnavailable(self.subject, f"more than {self._settings.max_objects} {resource}")
             token = metadata.get("continue").text()

@@ -19,7 +19,7 @@ from datetime import timedelta
 import structlog
 
 from gitops_rollback.adapters.engines.argocd_exchange import Backoff
-from gitops_rollback.adapters.kubernetes.cache import Cache, Change, Key, Stale
+from gitops_rollback.adapters.kubernetes.cache import Cache, Change, Key, Stale, slim
 from gitops_rollback.adapters.kubernetes.client import Kubernetes, Object
 from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable, Expired
 from gitops_rollback.adapters.kubernetes.resources import Resource
@@ -156,7 +156,7 @@ class Reflector:
         self._watch(stop)
 
     def _list(self) -> None:
-        listing = self._client.list_objects(self.resource, self._namespace)
+        listing = self._client.list_objects(self.resource, self._namespace, keep=slim)
         with self._lock:
             changes = self._cache.replace(listing)
             self._heard(lists=1, changes=len(changes))
