@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +24,8 @@ from gitops_rollback.adapters.kubernetes.client import Kubernetes, connect
 from gitops_rollback.adapters.kubernetes.credentials import ExecPlugin, Fixed, Plugin, TokenFile
 from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.adapters.kubernetes.transport import Transport
+from gitops_rollback.adapters.kubernetes.wire import Call
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError, SettingsInvalid
 
 V1 = "client.authentication.k8s.io/v1"
@@ -274,6 +276,12 @@ class _Cluster(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if "watch=true" in self.path:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.rfile.read(1)  # says nothing, until the client has gone
+            return
         body = json.dumps(entry("cart")).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -319,6 +327,26 @@ def test_a_cluster_is_trusted_by_the_authority_of_its_kubeconfig_alone(tmp_path:
         config["clusters"][0]["cluster"]["certificate-authority"] = "ca.crt"
         file.write_text(yaml.safe_dump(config))
         assert connected(file)
+
+
+def test_a_watch_over_tls_can_be_cut_while_it_waits() -> None:
+    ca = trustme.CA()
+    tls = ssl.create_default_context()
+    ca.configure_trust(tls)
+    call, opened = Call(60), threading.Event()
+    with cluster(ca) as server, closing(Kubernetes(Transport(server, tls, Fixed()), "")) as client:
+
+        def follow() -> None:
+            with client.watch(KUSTOMIZATIONS, "", "1", 60, call) as events, suppress(ApiUnavailable):
+                opened.set()
+                list(events)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        assert opened.wait(20)
+        call.cut()
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def test_a_client_certificate_is_a_login(tmp_path: Path) -> None:
