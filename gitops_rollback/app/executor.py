@@ -39,6 +39,7 @@ from gitops_rollback.ports import (
     Clock,
     ConfigRepo,
     DecisionEntry,
+    Heads,
     Journal,
     Message,
     Notifier,
@@ -101,6 +102,7 @@ class Executor:
         self._told_again: set[str] = set()
         self._trouble = ""
         self._unread = False  # a push did not succeed, and the remote has not been fetched since
+        self.read: Heads | None = None  # what the newest fetch found
         self.writable = True
 
     def see(self, view: View) -> View:
@@ -110,7 +112,7 @@ class Executor:
         lost journal is not begun anew. What could not be written yet is part of the view that comes back.
         """
         self._journal_head, self._trouble = view.heads.journal, view.journal.trouble
-        self._unread = False
+        self._unread, self.read = False, view.heads
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
             if entry.application not in self._said and (known is None or known.at < entry.at):
@@ -241,7 +243,9 @@ class Executor:
             return result
         for _ in range(JOURNAL_TRIES):
             if self._unread:
-                self._journal_head, self._unread = self._journal_repo.fetch().journal, False
+                heads = self._journal_repo.fetch()
+                self._journal_head, self._unread = heads.journal, False
+                self.read = heads if self._journal_repo is self._repo else self.read
             commit = self._journal.commit(self._journal_head, pending.values(), lines, self._clock.now())
             if commit == self._journal_head:
                 return PushResult(PushOutcome.LANDED, {})
@@ -315,10 +319,12 @@ class Executor:
 
     def _push_after_journal(self, branch: RefUpdate, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
         """The entry says `Pushing` until the branch has it: one whose commit never lands counts for nothing."""
-        step = replace(record.steps[-1], pushed_at=None)
+        step, read = replace(record.steps[-1], pushed_at=None), self.read
         times = {name: at for name, at in record.times.items() if name != "pushed"}
         if not self._write((replace(record, phase=Phase.PUSHING, steps=(step,), times=times),), (entry,)):
             return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
+        if self.read != read:
+            return PushResult(PushOutcome.REJECTED, {}, "the remote was read again while the journal was written")
         result = self._push(self._repo, branch)
         if result.outcome is PushOutcome.LANDED:
             self._write((record,), ())

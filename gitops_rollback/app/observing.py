@@ -18,7 +18,7 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.ports import Clock, ConfigRepo, DecisionEntry, Message, Notifier, PushOutcome
+from gitops_rollback.ports import Clock, ConfigRepo, DecisionEntry, Heads, Message, Notifier, PushOutcome
 
 MAX_DIFF = 6000  # characters; a line of the file has room for 16 KiB
 MAX_READ_BYTES = 8 << 20
@@ -37,9 +37,11 @@ class ObservingExecutor:
         self._notifier = notifier
         self._clock = clock
         self._newest = newest_entries(_read_back(out))
+        self.read: Heads | None = None
 
     def see(self, view: View) -> View:
         """The journal of a controller that acts is not ours."""
+        self.read = view.heads
         return view
 
     def tell_again(self, view: View, one: Watched) -> None:

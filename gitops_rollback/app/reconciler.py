@@ -38,16 +38,23 @@ from gitops_rollback.core.action import (
     next_action,
 )
 from gitops_rollback.core.decision import Proposal, decide
-from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Clock, Heads
+from gitops_rollback.ports import Clock
+
+FRESH_SECONDS = 20.0  # so long what was seen may be acted on
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What one look at one application found: an open rollback's progress, or a look with what would be done."""
+    """What one look at one application found: an open rollback's progress, or a look with what would be done.
+
+    `at` is the tick that it was seen for, and `since` that instant in seconds of the clock that only goes forward.
+    """
 
     watched: Watched
+    at: datetime
+    since: float
     progress: Progress | None = None
     look: Look | None = None
     proposal: Proposal | None = None
@@ -83,7 +90,6 @@ class Reconciler:
     ledger: Callable[[Iterable[RollbackRecord]], None]
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
-    _read: Heads | None = None  # what the newest fetch found
 
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
@@ -118,9 +124,10 @@ class Reconciler:
         return self._newer_alarm(watched, record, view, listing, now) or followed
 
     def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
+        since = self._since(now)
         look = self.observer.look(watched, view, now, self.directory.feeder(watched))
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
-        return Sight(watched, look=look, proposal=proposal)
+        return Sight(watched, now, since, look=look, proposal=proposal)
 
     def _newer_alarm(
         self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
@@ -131,8 +138,15 @@ class Reconciler:
         return sight if newer and sight.proposal is not None else None
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
-        """Decide, and do the one next action."""
-        match self._next(sight, tick):
+        """Decide, and do the one next action. What cannot be taken back is done by what was seen just now."""
+        action = self._next(sight, tick)
+        if _is_final(action) and not self._is_fresh(sight, tick):
+            renewed = self._look_anew(sight.watched, tick)
+            if renewed is None:
+                return
+            sight, tick = renewed
+            action = self._next(sight, tick)
+        match action:
             case Land() as land if sight.look is not None:
                 self._land(land, sight.look, tick)
             case Note() as note if sight.look is not None:
@@ -153,13 +167,18 @@ class Reconciler:
     def _next(self, sight: Sight, tick: Tick) -> Action:
         return next_action(self._facts(sight, tick), tick.now)
 
-    def _land(self, land: Land, look: Look, tick: Tick) -> None:
-        """A look that came late planned on the head of an earlier tick: that is decided anew before anything moves.
+    def _is_fresh(self, sight: Sight, tick: Tick) -> bool:
+        """It was seen for this very tick, and the process has not stood still, or been busy for long, since."""
+        return sight.at == tick.now and self.clock.monotonic() - sight.since <= FRESH_SECONDS
 
-        So is what was decided before another application of this tick fetched again, and may have read a stop.
-        """
+    def _since(self, now: datetime) -> float:
+        passed = self.clock.now() - now
+        return self.clock.monotonic() - max(0.0, passed.total_seconds())
+
+    def _land(self, land: Land, look: Look, tick: Tick) -> None:
+        """What was decided before something else in this tick fetched again is decided anew: a stop may stand there."""
         again = partial(self._decide_anew, look.watched, tick)
-        as_read = tick.view.heads == self._read and land.plan.reversal.base == tick.view.heads.branch
+        as_read = tick.view.heads == self.executor.read and land.plan.reversal.base == tick.view.heads.branch
         decided = (land, look) if as_read else again()
         if decided is not None:
             Lander(self.executor, self.proposer, self.retries()).land(*decided, again)
@@ -187,16 +206,21 @@ class Reconciler:
 
     def _decide_anew(self, watched: Watched, tick: Tick) -> tuple[Land, Look] | None:
         """After a lost race: nothing that was decided on the old head counts."""
-        view, now = self.see_now(), self.clock.now()
-        sight = self.look(watched, view, tick.listing, now)
-        if sight is None:
+        renewed = self._look_anew(watched, tick)
+        if renewed is None:
             return None
-        fresh = replace(tick, now=now, view=view, sights=(sight,))
+        sight, fresh = renewed
         action = self._next(sight, fresh)
         if isinstance(action, Land) and sight.look is not None:
             return action, sight.look
         self.reconcile(sight, fresh)
         return None
+
+    def _look_anew(self, watched: Watched, tick: Tick) -> tuple[Sight, Tick] | None:
+        """The same tick as it would be seen now."""
+        view, now = self.see_now(), self.clock.now()
+        sight = self.look(watched, view, tick.listing, now)
+        return None if sight is None else (sight, replace(tick, now=now, view=view, sights=(sight,)))
 
     def _follow(
         self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
@@ -205,8 +229,8 @@ class Reconciler:
         speakers = [one.name for one in listing.watched if one.name in record.applications]
         if speakers and speakers[0] != watched.name:
             return None
-        progress = self.follower.progress(record, watched, view, listing, now)
-        return Sight(watched, progress=progress)
+        since = self._since(now)
+        return Sight(watched, now, since, self.follower.progress(record, watched, view, listing, now))
 
     def go_on(self, record: RollbackRecord, tick: Tick) -> None:
         """One step of one open rollback, whoever started it."""
@@ -220,7 +244,6 @@ class Reconciler:
     def see_now(self) -> View:
         """Fetch and read; whoever writes afterwards writes on top of this. Raises what the repository raises."""
         view = self.executor.see(self.viewer.look())
-        self._read = view.heads
         self.ledger(view.journal.records.values())
         return view
 
@@ -228,3 +251,7 @@ class Reconciler:
         """Write what is still batched: nothing that was decided is lost by a restart."""
         with self.exclusive():
             self.executor.flush(at_once=True)
+
+
+def _is_final(action: Action) -> bool:
+    return isinstance(action, Land) or (isinstance(action, Finish) and action.outcome is RollbackOutcome.VERIFIED)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
-from app_world import MINUTE, START, TICK, Replica, World, running, ship
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, policy, running, ship
 
+from gitops_rollback.app.reconciler import Sight
+from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH
 from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
 from gitops_rollback.sandbox.people import People
@@ -123,8 +125,7 @@ def test_a_stop_that_one_application_has_read_holds_for_the_next_one_of_the_same
         if updates[0].ref != "refs/heads/main":
             return real(updates)
         if not pushed:
-            world.people.git("update-ref", f"refs/heads/{CONTROL_BRANCH}", world.head())
-            People(world.bare, CONTROL_BRANCH).push("Stop", {CONTROL_PATH: STOP}, LATER)
+            _stop(world)
         pushed.append(updates[0].new)
         return PushResult(PushOutcome.LOCKED, {update.ref: PushOutcome.LOCKED for update in updates}, "locked")
 
@@ -134,3 +135,101 @@ def test_a_stop_that_one_application_has_read_holds_for_the_next_one_of_the_same
     assert len(pushed) == 1
     held = {message.application for message in one.told.messages if message.event == "held"}
     assert {name.rpartition("/")[2] for name in held} == {"api", "web"}
+
+
+def _stop(world: World) -> None:
+    world.people.git("update-ref", f"refs/heads/{CONTROL_BRANCH}", world.head())
+    People(world.bare, CONTROL_BRANCH).push("Stop", {CONTROL_PATH: STOP}, LATER)
+
+
+def _stop_while_the_journal_is_written(world: World, monkeypatch: pytest.MonkeyPatch, one: Replica) -> list[str]:
+    """The next push of the journal alone comes too late, and by then everything is paused."""
+    real = one.repo.push
+    stops: list[str] = []
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        if updates[0].ref == "refs/heads/main" or stops:
+            return real(updates)
+        _stop(world)
+        stops.append("stopped")
+        return PushResult(PushOutcome.REJECTED, {update.ref: PushOutcome.REJECTED for update in updates}, "moved")
+
+    monkeypatch.setattr(one.repo, "push", push)
+    return stops
+
+
+def test_a_stop_that_was_read_while_the_journal_was_written_holds_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan for the first application is refused by the journal, and read anew: by then everything is paused."""
+    running(world, "api", "web")
+    asking = {f"{POLICIES}/api.yaml": policy("api", severity="page_and_suggest")}
+    world.people.push("Only suggest", asking, START - 50 * MINUTE)
+    for name in ("api", "web"):
+        world.engine.deploy(name, ship(world, name, START - MINUTE), START)
+        world.metrics.break_from(name, START + MINUTE)
+    one = world.replica()
+    one.until(START, START + MINUTE)
+    stops = _stop_while_the_journal_is_written(world, monkeypatch, one)
+    one.until(START + MINUTE + TICK, LATER)
+    assert stops == ["stopped"]
+    assert world.reverts() == 0
+
+
+def test_a_stop_that_is_read_while_the_entry_is_written_first_holds_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server without atomic pushes gets the entry before the commit, and refuses it once."""
+    _broken(world)
+    world.people.git("config", "receive.advertiseAtomic", "false")
+    one = world.replica()
+    one.until(START, START + MINUTE)
+    stops = _stop_while_the_journal_is_written(world, monkeypatch, one)
+    one.until(START + MINUTE + TICK, LATER)
+    assert stops == ["stopped"]
+    assert world.reverts() == 0
+
+
+def _late(world: World, one: Replica) -> Sight:
+    """What the look of one tick found that would roll back, and that comes at the next tick only."""
+    before = one.until(START, START + MINUTE + TICK)[-1]
+    world.clock.at = before.now + TICK
+    late = one.reconciler.look(before.listing.watched[0], before.view, before.listing, world.clock.at)
+    assert late is not None
+    assert late.proposal is not None, "it would roll back"
+    one.reconciler.side_by_side = lambda look, items: (late,)
+    return late
+
+
+def test_a_late_look_rolls_back_what_is_still_bad(world: World) -> None:
+    _broken(world)
+    one = world.replica()
+    _late(world, one)
+    one.tick(world.clock.at + TICK)
+    assert world.reverts() == 1
+
+
+def test_a_late_look_rolls_nothing_back_that_nobody_can_see_any_more(world: World) -> None:
+    _broken(world)
+    one = world.replica()
+    _late(world, one)
+    world.metrics.down = True
+    one.tick(world.clock.at + TICK)
+    assert world.reverts() == 0
+
+
+def test_a_process_that_stood_still_between_look_and_push_looks_again(world: World) -> None:
+    _broken(world)
+    one = world.replica()
+    one.until(START, START + MINUTE + TICK)
+    world.metrics.mend("web", START + 2 * MINUTE)
+    looks = one.reconciler.side_by_side
+
+    def then_stands_still(look: Callable[[Watched], Sight | None], watched: Sequence[Watched]) -> tuple[Sight, ...]:
+        found = looks(look, watched)
+        world.clock.at += 2 * MINUTE
+        return found
+
+    one.reconciler.side_by_side = then_stands_still
+    one.tick(START + MINUTE + 2 * TICK)
+    assert world.reverts() == 0

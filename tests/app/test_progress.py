@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
 
+from gitops_rollback.app.reconciler import Sight
+from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.verification import unknown_triggers
 
 LATER = START + 3 * MINUTE
@@ -126,6 +129,24 @@ def test_a_red_moment_between_two_late_looks_begins_the_hold_time_anew(world: Wo
 
 def test_a_quiet_moment_between_two_late_looks_is_read_back(world: World) -> None:
     assert _outcome_at(_verifying(world), LATER + 2 * TICK) == ["verified"]
+
+
+def test_a_process_that_stands_still_after_its_last_good_look_verifies_nothing(world: World) -> None:
+    """When it wakes up the application is bad again: what it saw before says nothing of now."""
+    one = _verifying(world)
+    assert _outcome_at(one, LATER + TICK) == [None]
+    world.metrics.break_from("web", LATER + 2 * TICK + TICK / 3)
+    looks = one.reconciler.side_by_side
+
+    def then_stands_still(look: Callable[[Watched], Sight | None], watched: Sequence[Watched]) -> tuple[Sight, ...]:
+        found = looks(look, watched)
+        world.clock.at += 2 * MINUTE
+        return found
+
+    one.reconciler.side_by_side = then_stands_still
+    one.tick(LATER + 2 * TICK)
+    one.reconciler.side_by_side = looks
+    assert _outcome_at(one, LATER + 3 * MINUTE) == [None]
 
 
 def test_a_suspect_that_was_left_alone_does_not_bring_the_checks(world: World) -> None:
