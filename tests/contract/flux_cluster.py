@@ -41,6 +41,7 @@ class FakeCluster:
     refuses: dict[str, Exception] = field(default_factory=dict)
     answer: Callable[[str, str, str], None] | None = None
     selectors: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
 
     def put(self, plural: str, value: Mapping[str, Any]) -> None:
         metadata = value["metadata"]
@@ -51,6 +52,7 @@ class FakeCluster:
 
     def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
         self._served(resource)
+        self.reads.append(f"{resource.plural}/{name}")
         found = self.objects.get((resource.plural, namespace, name))
         return copy.deepcopy(found) if found is not None else None
 

@@ -10,6 +10,7 @@ from flux_cluster import Clock, FakeCluster, flux_for
 from flux_objects_made import (
     SHA,
     applied,
+    condition,
     entry,
     failed,
     git_repository,
@@ -23,6 +24,7 @@ from flux_objects_made import (
 )
 
 from gitops_rollback.adapters.engines.flux import Flux
+from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.suspects import spec_changed
 from gitops_rollback.core.sync import ApplicationState, Health
@@ -246,6 +248,40 @@ def test_the_same_chart_and_values_released_again_are_no_deployment() -> None:
     shots = [snapshot(2, "1.0.0", "09:20:05"), snapshot(1, "1.0.0", "09:00:05", status="superseded")]
     state = flux.look("09:21:00", helm_release("1.0.0", shots), "helmreleases")
     assert [one.history_id for one in deployments(state)] == [1]
+
+
+def test_a_revert_after_flux_went_back_by_itself_is_seen_by_the_state_since_helm_does_nothing() -> None:
+    flux = helm_world()
+    flux.look("09:01:00", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")]), "helmreleases")
+    shots = [
+        snapshot(3, "1.0.0", "09:12:00", action="rollback"),
+        snapshot(2, "1.1.0", "09:11:00", status="failed"),
+        snapshot(1, "1.0.0", "09:00:05", status="superseded"),
+    ]
+    flux.cluster.put("helmcharts", helm_chart("1.1.0"))
+    bad = helm_release("1.1.0", shots)
+    taken_back = condition("Ready", "False", "RollbackSucceeded", "Helm rollback succeeded", "09:12:01")
+    bad["status"]["conditions"] = [taken_back]
+    apps = [entry("2", "b", "09:10:00", "09:10:00"), entry("1", "a", "09:00:00", "09:00:00")]
+    flux.cluster.put("gitrepositories", git_repository("b"))
+    flux.look("09:10:30", applied("b", apps, name="apps"))
+    before = flux.look("09:13:00", bad, "helmreleases")
+    assert [one.initiated_by for one in deployments(before)] == ["automated", "automated", "flux-remediation"]
+    assert [one.revisions[1] for one in deployments(before)] == [SHA["a"], SHA["b"], SHA["a"]]
+    pushed = moment("09:20:00")
+    assert not converged(before, lambda one: one == SHA["c"], pushed, 1, (SHA["b"],))[0]
+
+    flux.cluster.put("gitrepositories", git_repository("c"))
+    back = entry("1", "c", "09:00:00", "09:20:30", totalReconciliations=2)
+    flux.look("09:20:31", applied("c", [back, apps[0]], name="apps"))
+    flux.cluster.put("helmcharts", helm_chart("1.0.0"))
+    good = helm_release("1.0.0", shots)
+    good["status"]["conditions"] = [
+        condition("Ready", "True", "UpgradeSucceeded", "Helm upgrade succeeded", "09:20:40")
+    ]
+    after = flux.look("09:21:00", good, "helmreleases")
+    assert len(deployments(after)) == 3
+    assert converged(after, lambda one: one == SHA["c"], pushed, 1, (SHA["b"],)) == (True, "")
 
 
 def test_a_release_behind_its_kustomization_is_not_synced() -> None:

@@ -192,11 +192,25 @@ def helm_cluster(stalled: bool = False) -> FakeCluster:
     )
 
 
-def test_a_release_is_asked_after_its_sources_and_its_kustomization() -> None:
+def test_a_release_is_asked_after_its_repository_and_its_kustomization_and_no_registry_is() -> None:
     cluster = helm_cluster()
     flux_for(cluster).sync(BILL, "flux-system", True, INFO)
-    assert asked(cluster)[:2] == ["helmrepositories/charts", "gitrepositories/fleet"]
-    assert asked(cluster)[2:] == ["kustomizations/apps", "helmreleases/bill"]
+    assert asked(cluster) == ["gitrepositories/fleet", "kustomizations/apps", "helmreleases/bill"]
+
+
+def test_each_object_around_an_application_is_read_once() -> None:
+    cluster = helm_cluster()
+    engine = flux_for(cluster)
+    engine.applications()
+    cluster.reads.clear()
+    engine.application(BILL, "flux-system")
+    assert sorted(cluster.reads) == [
+        "gitrepositories/fleet",
+        "helmcharts/flux-system-bill",
+        "helmreleases/bill",
+        "helmrepositories/charts",
+        "kustomizations/apps",
+    ]
 
 
 @pytest.mark.parametrize("stalled", [True, False])

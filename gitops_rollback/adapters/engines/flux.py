@@ -20,7 +20,7 @@ from gitops_rollback.adapters.engines.flux_live import live_objects
 from gitops_rollback.adapters.engines.flux_memory import Memory
 from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
-from gitops_rollback.adapters.engines.flux_sources import SOURCE_KINDS
+from gitops_rollback.adapters.engines.flux_sources import GIT
 from gitops_rollback.adapters.engines.flux_wire import CANNOT_SYNC, asked_at
 from gitops_rollback.adapters.engines.flux_world import (
     APPLIERS,
@@ -32,6 +32,7 @@ from gitops_rollback.adapters.engines.flux_world import (
     SOURCE_RESOURCES,
     Differs,
     Named,
+    Reader,
     States,
     World,
     needed,
@@ -90,14 +91,16 @@ class Flux:
         self._lock = threading.Lock()
         self._memories: dict[ApplicationId, Memory] = {}
         self._world: World | None = None
+        self._reader = Reader()
 
     # What the engine says.
 
     def applications(self) -> tuple[ApplicationState, ...]:
         """Every Kustomization and HelmRelease that we may see, in full: the lists hold all that there is."""
         listed = {resource: self._list(resource) for resource in (*REQUIRED, *OPTIONAL)}
-        world = read_world(listed)
         with self._lock:
+            world = read_world(listed, self._reader)
+            self._reader.next_look()
             self._world = world
             states = States(self.instance, world, self._memories, self._now(), self._differs)
             found = states.all()
@@ -231,7 +234,10 @@ class Flux:
         if application.kind not in APPLIERS:
             return world
         world = world.with_object(application.kind, key, self._cluster.get(APPLIERS[application.kind], *key))
-        for kind, name in (*needed(world, application), *needed(world, application)[::-1]):
+        read: set[tuple[str, Named]] = set()
+        while unread := [one for one in needed(world, application) if one not in read]:
+            kind, name = unread[-1]
+            read.add((kind, name))
             resource = resource_of(kind)
             if resource is not None:
                 world = world.with_object(kind, name, self._get(resource, name))
@@ -265,7 +271,8 @@ class Flux:
         return f"{info.get(ROLLBACK_ID_INFO) or 'rb-0'}/{self._now().isoformat()}"
 
     def _source_keys(self, world: World, application: ApplicationId) -> tuple[tuple[str, Named], ...]:
-        return tuple((kind, key) for kind, key in needed(world, application) if kind in SOURCE_KINDS)
+        """Git sources alone: a chart's registry has the old version still, and one of type OCI answers no request."""
+        return tuple((kind, key) for kind, key in needed(world, application) if kind == GIT)
 
     def _request_sources(self, world: World, application: ApplicationId, token: str) -> None:
         for kind, key in self._source_keys(world, application):

@@ -48,6 +48,11 @@ class Snapshot:
     config_digest: str
     released_at: datetime
 
+    @property
+    def content(self) -> str:
+        """What was released: chart, its version, and the digest of the values."""
+        return f"{self.chart}@{self.chart_version} {self.config_digest}"
+
 
 @dataclass(frozen=True)
 class ChartRef:
@@ -152,23 +157,32 @@ class HelmRelease:
         return max((one for one in told if one is not None), default=None)
 
     def outcomes(self, revisions: Callable[[Snapshot], tuple[str, ...]]) -> tuple[Outcome, ...]:
-        """Newest first. `revisions` says from which ones a snapshot was made."""
-        return tuple(self._outcome(one, revisions(one)) for one in self.history)
+        """Newest first. `revisions` says from which ones a snapshot was made.
+
+        What Flux went back to is made from what it was made from the first time, whatever git says meanwhile.
+        """
+        return tuple(self._outcome(one, revisions(self._origin(one))) for one in self.history)
+
+    def _undone(self, one: Snapshot) -> bool:
+        """Flux also writes `rollback` into the release that it went back *to*: only after a failed one it counts."""
+        failed_before = any(other.version == one.version - 1 and other.status not in GOOD for other in self.history)
+        return one.action in ("rollback", "uninstall-remediation") and failed_before
+
+    def _origin(self, one: Snapshot) -> Snapshot:
+        older = (other for other in self.history if other.version < one.version and other.content == one.content)
+        return next(older, one) if self._undone(one) else one
 
     def _outcome(self, one: Snapshot, revisions: tuple[str, ...]) -> Outcome:
         ok = one.status in GOOD
-        # Flux also writes `rollback` into the release that it went back *to*: only the step after a failed one counts.
-        failed_before = any(other.version == one.version - 1 and other.status not in GOOD for other in self.history)
-        undone = one.action in ("rollback", "uninstall-remediation") and failed_before
         return Outcome(
             key=(one.version, one.released_at, ok),
-            content=f"{one.chart}@{one.chart_version} {one.config_digest}",
+            content=one.content,
             revisions=revisions,
             first_at=one.released_at,
             last_at=one.released_at,
             ok=ok,
             number=one.version,
-            initiated_by=REMEDIATION if undone else AUTOMATED,
+            initiated_by=REMEDIATION if self._undone(one) else AUTOMATED,
         )
 
 

@@ -26,7 +26,6 @@ from gitops_rollback.core.repository_url import same_repository
 
 GIT, OCI, BUCKET = "GitRepository", "OCIRepository", "Bucket"
 HELM_REPOSITORY, EXTERNAL = "HelmRepository", "ExternalArtifact"
-SOURCE_KINDS = (GIT, OCI, BUCKET, HELM_REPOSITORY, EXTERNAL)
 DEFAULT_BRANCH = "master"  # what Flux checks out where a GitRepository has no ref
 ORIGIN_REVISION = "org.opencontainers.image.revision"
 ORIGIN_SOURCE = "org.opencontainers.image.source"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from gitops_rollback.adapters.engines import flux_helm, flux_kustomization, flux_sources
 from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
@@ -69,11 +69,35 @@ class World:
         return replace(self, sources=_with(self.sources, (kind, *key), source))
 
 
-def read_world(listed: Mapping[Resource, Objects]) -> World:
+class Reader:
+    """Reads objects, and none a second time that is the very same one: what is watched changes seldom."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, tuple[object, object]] = {}
+        self._now: dict[int, tuple[object, object]] = {}
+
+    def read(self, read: Callable[[object], _Value], values: Objects) -> list[_Value]:
+        """What `read` makes of each; objects must not be changed once they were given."""
+        return [self._one(read, value) for value in values]
+
+    def next_look(self) -> None:
+        """Forget what was not there any more in the look that has ended."""
+        self._before, self._now = self._now, {}
+
+    def _one(self, read: Callable[[object], _Value], value: object) -> _Value:
+        # The object is held beside what was read of it, so its identity is nobody else's.
+        held, found = self._before.get(id(value), (None, None))
+        known = cast(_Value, found) if held is value else read(value)
+        self._now[id(value)] = (value, known)
+        return known
+
+
+def read_world(listed: Mapping[Resource, Objects], reader: Reader | None = None) -> World:
     """All lists of one look; a resource that is not served has none. Objects without a name are left out."""
-    kustomizations = map(flux_kustomization.read_kustomization, listed.get(KUSTOMIZATIONS, ()))
-    releases = map(flux_helm.read_helm_release, listed.get(HELM_RELEASES, ()))
-    charts = map(flux_helm.read_helm_chart, listed.get(HELM_CHARTS, ()))
+    reader = reader or Reader()
+    kustomizations = reader.read(flux_kustomization.read_kustomization, listed.get(KUSTOMIZATIONS, ()))
+    releases = reader.read(flux_helm.read_helm_release, listed.get(HELM_RELEASES, ()))
+    charts = reader.read(flux_helm.read_helm_chart, listed.get(HELM_CHARTS, ()))
     policies = dict(map(flux_sources.read_image_policy, listed.get(IMAGE_POLICIES, ())))
     sources = (
         flux_sources.read_source(value, kind)
