@@ -165,6 +165,17 @@ def test_an_older_state_than_was_seen_is_no_ground_to_act_on_and_teaches_nothing
     assert not flux.look("09:11:11", new).malformed
 
 
+def test_an_emptied_history_forgets_nothing_and_is_no_stale_answer() -> None:
+    flux = Told()
+    history = [entry("2", "b", "09:10:00", "09:10:00"), entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:11:00", applied("b", history))
+    empty = applied("b", history)
+    empty["status"] = {"observedGeneration": -1}
+    state = flux.look("09:12:00", empty)
+    assert (state.malformed, told(state)) == ("", ["a@08:59:59", "b@09:09:59"])
+    assert told(flux.look("09:13:00", applied("b", history))) == ["a@08:59:59", "b@09:09:59"]
+
+
 def test_a_flux_without_history_tells_deployments_by_revision_where_nothing_says_that_they_are_equal() -> None:
     flux = Told()
     flux.look("09:11:00", applied("a", None))

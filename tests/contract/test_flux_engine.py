@@ -332,3 +332,12 @@ def test_what_is_wanted_of_a_workload_are_the_fields_that_flux_owns() -> None:
     assert cluster.selectors[0] == (
         "kustomize.toolkit.fluxcd.io/name=cart,kustomize.toolkit.fluxcd.io/namespace=flux-system"
     )
+
+
+def test_a_scaler_that_may_not_be_seen_is_not_taken_for_none() -> None:
+    cluster = cluster_with()
+    cluster.unserved = {"scaledobjects", "rollouts"}
+    assert flux_for(cluster).live_objects(CART, "flux-system") == ()
+    cluster.refuses = {"horizontalpodautoscalers": CredentialsRejected("a fake", "403")}
+    with pytest.raises(CredentialsRejected):
+        flux_for(cluster).live_objects(CART, "flux-system")

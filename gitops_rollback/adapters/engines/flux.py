@@ -122,7 +122,7 @@ class Flux:
         return SyncWindows(not reasons, bool(reasons), "; ".join(reasons))
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
-        """Its workloads; what Flux wants of them is read from the fields that it owns."""
+        """Its workloads and what scales them; what Flux wants of them is read from the fields that it owns."""
         return live_objects(self._cluster, application)
 
     # What the engine is asked to do.

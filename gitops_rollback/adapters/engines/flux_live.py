@@ -15,12 +15,18 @@ from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.resources import DAEMON_SETS, DEPLOYMENTS, ROLLOUTS, STATEFUL_SETS, Resource
-from gitops_rollback.core.errors import CredentialsRejected
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import ManagedObject
 
-WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)
-OPTIONAL = (ROLLOUTS,)
+# What the guards ask about: what runs, what scales it, and what a sync would run once.
+READ = (
+    *(DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, ROLLOUTS),
+    Resource("batch", "v1", "jobs"),
+    Resource("batch", "v1", "cronjobs"),
+    Resource("autoscaling", "v2", "horizontalpodautoscalers"),
+    Resource("keda.sh", "v1alpha1", "scaledobjects"),
+    Resource("policy", "v1", "poddisruptionbudgets"),
+)
 MANAGERS = {"Kustomization": ("kustomize", "kustomize-controller"), "HelmRelease": ("helm", "helm-controller")}
 IDENTITY = ("apiVersion", "kind")
 
@@ -32,20 +38,19 @@ class Lists(Protocol):
 
 
 def live_objects(cluster: Lists, application: ApplicationId) -> tuple[ManagedObject, ...]:
-    """The workloads that bear the application's labels, in any namespace. Raises: as the API does."""
+    """The objects of `READ` that bear the application's labels, in any namespace; a kind that is not served has none.
+
+    Raises: as the API does, for a missing right too: not seeing a scaler is not the same as there being none.
+    """
     label, manager = MANAGERS[application.kind]
     prefix = f"{label}.toolkit.fluxcd.io"
     selector = f"{prefix}/name={application.name},{prefix}/namespace={application.namespace}"
     found: list[ManagedObject] = []
-    for resource in (*WORKLOADS, *OPTIONAL):
+    for resource in READ:
         try:
             items = cluster.list_objects(resource, label_selector=selector).items
         except Unserved:
             continue
-        except CredentialsRejected:
-            if resource in OPTIONAL:
-                continue
-            raise
         found += [ManagedObject(wanted(one, manager), one) for one in items]
     return tuple(found)
 

@@ -107,11 +107,13 @@ class Memory:
 
 
 def is_older(memory: Memory | None, look: Look) -> bool:
-    """True if the look shows an earlier state of the same object than was seen before: a stale answer."""
-    if memory is None or memory.uid != look.uid or not memory.seen:
+    """True if the look shows an earlier state of the same object than was seen before: a stale answer.
+
+    An emptied history is none: Flux empties that of a HelmRelease when its release gets another name or place.
+    """
+    if memory is None or memory.uid != look.uid or not memory.seen or not look.outcomes:
         return False
-    newest = max((one.last_at for one in look.outcomes), default=None)
-    return newest is None or newest < max(one.last_at for one in memory.seen)
+    return max(one.last_at for one in look.outcomes) < max(one.last_at for one in memory.seen)
 
 
 def fold(memory: Memory | None, look: Look) -> Memory:
@@ -127,7 +129,7 @@ def fold(memory: Memory | None, look: Look) -> Memory:
     for outcome in fresh:
         memory = _with_outcome(memory, outcome, look)
     waiting = replace(look.waiting, seen_at=look.now) if look.waiting else None if fresh else memory.waiting
-    return replace(memory, runs=memory.runs[-KEPT_RUNS:], seen=look.outcomes, waiting=waiting)
+    return replace(memory, runs=memory.runs[-KEPT_RUNS:], seen=look.outcomes or memory.seen, waiting=waiting)
 
 
 def with_health(memory: Memory, health: Health, at: datetime | None) -> Memory:
