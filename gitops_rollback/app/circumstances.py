@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.notices import Notice, Silence, about_damage, about_engines, about_mass_event, about_pauses
-from gitops_rollback.app.outbreaks import Alarm, Outbreak
+from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View
 from gitops_rollback.core.decision import Circumstances, Proposal
@@ -20,6 +20,7 @@ from gitops_rollback.core.stop import PauseState, stopped
 from gitops_rollback.ports import ConfigRepo
 
 UNSETTLED_TICKS = 3
+UNSEEN_FOR = timedelta(minutes=2)  # a metric source that is restarted is back by then
 NO_LISTING = (Reason.ENGINE_UNAVAILABLE, Reason.CREDENTIALS_REJECTED)
 
 
@@ -60,6 +61,8 @@ class Surroundings:
             rolled_back=self._rolled_back(look, proposal, view),
             mass_event=outbreak.too_many,
             spreading=outbreak.spreading,
+            unseen=_unseen(look, outbreak),
+            unseen_long=now - outbreak.failing.get(look.policy.metrics.url, now) >= UNSEEN_FOR,
             part_of=_part_of(look, outbreak),
             joins=_joins(self.under_way(alarm, view)),
             asked=_asked(waiting_for(proposal, view)),
@@ -162,6 +165,14 @@ def _joins(record: RollbackRecord | None) -> str:
 
 def _asked(record: RollbackRecord | None) -> str:
     return f"{record.id} undoes the same commit and waits for a person's word" if record else ""
+
+
+def _unseen(look: Look, outbreak: Outbreak) -> str:
+    """Whether others are red is not known; a policy that asks no metric source waits for none."""
+    since = outbreak.failing.get(look.policy.metrics.url)
+    if since is None or not asked_of(look.policy):
+        return ""
+    return f"whether other applications are red is not known: their metric source fails since {since:%H:%M:%S} UTC"
 
 
 def _part_of(look: Look, outbreak: Outbreak) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
-from gitops_rollback.core.policy import Check, Trigger
+from gitops_rollback.core.policy import Check, Policy, Trigger
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.trigger import Level, level
 from gitops_rollback.ports import ConfigRepo
@@ -57,6 +57,7 @@ class Outbreak:
     spreading: str = ""
     calm: bool = False
     raised: frozenset[str] = frozenset()  # the applications that raise an alarm at this very tick
+    failing: Mapping[str, datetime] = field(default_factory=dict)  # metric sources that hide others, and since when
 
     @property
     def is_mass_event(self) -> bool:
@@ -73,10 +74,14 @@ class Outbreak:
 
 @dataclass(frozen=True)
 class Bystanders:
-    """Applications beside the alarms, by full name: quiet ones, and those that turned red without a suspect."""
+    """Applications beside the alarms, by full name: quiet ones, and those that turned red without a suspect.
+
+    `hidden` are those whose metric source failed for everybody that it was asked about.
+    """
 
     quiet: frozenset[str]
     red: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -87,6 +92,7 @@ class Outbreaks:
     measuring: Measuring
     _red: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
     _calm_since: datetime | None = None
+    _failing: dict[str, datetime] = field(default_factory=dict)
 
     def judge(
         self, alarms: Sequence[Alarm], quiet: Collection[str], view: View, listing: Listing, now: datetime
@@ -109,7 +115,18 @@ class Outbreaks:
         calm = not too_many or bool(waits and not many(new, len(listing.watched)))
         self._calm_since = (self._calm_since or now) if calm else None
         over = self._calm_since is not None and now - self._calm_since >= CALM
-        return Outbreak(incidents, too_many, waits, over, frozenset(since))
+        self._failing = self._failing_now(incidents, beside, listing, now)
+        return Outbreak(incidents, too_many, waits, over, frozenset(since), dict(self._failing))
+
+    def _failing_now(
+        self, incidents: Sequence[Incident], beside: Bystanders, listing: Listing, now: datetime
+    ) -> dict[str, datetime]:
+        """Metric sources that hide so many that it might be a mass event, and since when."""
+        hidden = tuple(Incident((name,)) for name in sorted(beside.hidden))
+        if not breaker((*incidents, *hidden), len(listing.watched)):
+            return {}
+        sources = {one.policy.metrics.url for one in listing.watched if one.name in beside.hidden}
+        return {source: self._failing.get(source, now) for source in sources}
 
     def _recall(self, view: View, now: datetime) -> None:
         for record in view.journal.records.values():
@@ -156,15 +173,17 @@ class Outbreaks:
         said = {one.name: self._says(one, now) for one in others}
         calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
         red = {one.name for one in others if Level.TRUE in said[one.name] and self._was_quiet(one, now - MEMORY)}
-        return Bystanders(frozenset(quiet) | calm, frozenset(red))
+        answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
+        answering |= {one.policy.metrics.url for one in others if set(said[one.name]) - {Level.ERROR}}
+        hidden = {one.name for one in others if said[one.name] and one.policy.metrics.url not in answering}
+        return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
 
     def _was_quiet(self, watched: Watched, then: datetime) -> bool:
         return set(self._says(watched, then)) == {Level.FALSE}
 
     def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
         """What each trigger that a metric source answers says then."""
-        asked = [trigger for trigger in watched.policy.triggers if trigger.type in ("query", "ratio") and trigger.built]
-        return tuple(self._level(watched, trigger, now) for trigger in asked)
+        return tuple(self._level(watched, trigger, now) for trigger in asked_of(watched.policy))
 
     def _level(self, watched: Watched, trigger: Trigger, now: datetime) -> Level:
         check = Check(trigger.name, "prometheus", query_from=trigger.name)
@@ -176,6 +195,11 @@ class Outbreaks:
         except RollbackError:
             return Level.ERROR
         return level(measured, trigger.comparison, trigger.threshold)
+
+
+def asked_of(policy: Policy) -> tuple[Trigger, ...]:
+    """The triggers that a metric source answers."""
+    return tuple(trigger for trigger in policy.triggers if trigger.type in ("query", "ratio") and trigger.built)
 
 
 def _is_answered(one: ObservedApplication, view: View, now: datetime) -> bool:

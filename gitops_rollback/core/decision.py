@@ -101,11 +101,14 @@ class Circumstances:
     rolled_back: str = ""  # at most once: this revision or culprit was rolled back by itself before
     mass_event: str = ""
     spreading: str = ""  # why people are not told of the mass event yet
+    unseen: str = ""  # why nobody knows whether others are red: their metric source answers nobody
+    unseen_long: bool = False  # it has lasted
     part_of: str = ""  # another application of the same incident speaks for this one
     joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
 
 
+_Rule = Callable[[Decision, Proposal, Circumstances, datetime], Decision | None]
 NOT_WATCHED = Decision(Act.LEAVE, Reason.NO_RECENT_SYNC, "no sync of this application is under watch")
 
 
@@ -284,32 +287,13 @@ def _once(decision: Decision, around: Circumstances) -> Decision:
     return decision
 
 
-def _hold_while_stopped(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.HOLD, Reason.PAUSED, around.stopped) if around.stopped else None
+def _when(word: Callable[[Circumstances], str], act: Act, reason: Reason) -> _Rule:
+    """What stands around the alarm answers by itself, in its own words."""
 
+    def rule(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+        return Decision(act, reason, word(around)) if word(around) else None
 
-def _hold_while_suspended(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.HOLD, Reason.SUSPENDED, around.suspended) if around.suspended else None
-
-
-def _hold_without_memory(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.HOLD, Reason.JOURNAL_LOST, around.journal_trouble) if around.journal_trouble else None
-
-
-def _wait_until_all_are_seen(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.WAIT, Reason.INCIDENT, around.unsettled) if around.unsettled else None
-
-
-def _hold_what_was_rolled_back(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.HOLD, Reason.ALREADY_ROLLED_BACK, around.rolled_back) if around.rolled_back else None
-
-
-def _leave_to_the_open_rollback(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.LEAVE, Reason.INCIDENT, around.joins) if around.joins else None
-
-
-def _leave_what_is_settled(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.LEAVE, Reason.ALREADY_ROLLED_BACK, around.settled) if around.settled else None
+    return rule
 
 
 def _leave_what_is_undone(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
@@ -341,22 +325,23 @@ def _ask_when_blame_is_unclear(_r: Decision, proposal: Proposal, _a: Circumstanc
     return Decision(Act.ASK, blame.reason or Reason.SEVERAL_SUSPECTS, blame.message)
 
 
-def _ask_without_journal(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.ASK, Reason.JOURNAL_UNWRITABLE, around.unwritable) if around.unwritable else None
-
-
 def _ask_by_guard(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
     return _by_guard(proposal, GuardResult.ASK, Act.ASK)
+
+
+def _wait_while_others_are_unseen(
+    raised: Decision, _p: Proposal, around: Circumstances, _now: datetime
+) -> Decision | None:
+    """Not to know whether the others are red is no reason to act: it waits, and a person is told if that lasts."""
+    if not around.unseen or raised.act is not Act.ROLL_BACK:
+        return None
+    return Decision(Act.HOLD if around.unseen_long else Act.WAIT, Reason.METRICS_UNAVAILABLE, around.unseen)
 
 
 def _wait_for_cooldown(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
     """Time alone ends a cooldown, so it waits where every other guard has said yes."""
     cooling = next((answer for answer in proposal.guards if answer.reason is Reason.COOLDOWN), None)
     return Decision(Act.WAIT, Reason.COOLDOWN, cooling.message) if cooling else None
-
-
-def _leave_to_the_incident(_r: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
-    return Decision(Act.LEAVE, Reason.INCIDENT, around.part_of) if around.part_of else None
 
 
 def _hold_what_came_back(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
@@ -377,22 +362,23 @@ def _by_guard(proposal: Proposal, result: GuardResult, act: Act) -> Decision | N
     return None
 
 
-_AFTER_BLAME: tuple[Callable[[Decision, Proposal, Circumstances, datetime], Decision | None], ...] = (
-    _hold_while_stopped,  # a person's word outranks everything
-    _hold_while_suspended,
-    _hold_without_memory,  # what was done before must be known before anything is done
-    _wait_until_all_are_seen,  # one red application looks different when all are red
-    _leave_what_is_settled,
-    _leave_to_the_open_rollback,  # what turns red by its culprit meanwhile is verified with the others
+_AFTER_BLAME: tuple[_Rule, ...] = (
+    _when(lambda around: around.stopped, Act.HOLD, Reason.PAUSED),  # a person's word outranks everything
+    _when(lambda around: around.suspended, Act.HOLD, Reason.SUSPENDED),
+    _when(lambda around: around.journal_trouble, Act.HOLD, Reason.JOURNAL_LOST),  # first know what was done before
+    _when(lambda around: around.unsettled, Act.WAIT, Reason.INCIDENT),  # one looks different when all are red
+    _when(lambda around: around.settled, Act.LEAVE, Reason.ALREADY_ROLLED_BACK),
+    _when(lambda around: around.joins, Act.LEAVE, Reason.INCIDENT),  # it is verified with the others
     _leave_what_is_undone,  # nothing is left to do, so nobody is asked about doing it twice
-    _hold_what_was_rolled_back,  # at most once, and no ping-pong
+    _when(lambda around: around.rolled_back, Act.HOLD, Reason.ALREADY_ROLLED_BACK),  # at most once, and no ping-pong
     _page_on_mass_event,
-    _leave_to_the_incident,
+    _when(lambda around: around.part_of, Act.LEAVE, Reason.INCIDENT),
     _hold_what_came_back,  # promise 9
     _page_without_plan,
     _refuse_by_guard,
     _ask_when_blame_is_unclear,
     _ask_by_guard,
-    _ask_without_journal,
+    _when(lambda around: around.unwritable, Act.ASK, Reason.JOURNAL_UNWRITABLE),
+    _wait_while_others_are_unseen,
     _wait_for_cooldown,
 )

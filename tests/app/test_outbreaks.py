@@ -9,6 +9,7 @@ from app_world import MINUTE, POLICIES, START, TICK, Replica, World, decision_of
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.records import open_record
+from gitops_rollback.core.measurement import Answer, Outcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, advance
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 
@@ -221,3 +222,68 @@ def test_an_application_that_turns_red_while_a_plan_waits_joins_it(world: World)
     assert [name.rpartition("/")[2] for name in record.applications] == ["cart", "web"]
     assert any(message.title.startswith("One more for rb-") for message in one.told.messages)
     assert len([message for message in one.told.messages if message.page]) == pages
+
+
+def _hide(world: World, monkeypatch: pytest.MonkeyPatch, *names: str, empty: bool = False) -> list[str]:
+    """The metric store fails whenever it is asked about one of `names`, or has no series of it."""
+    hidden, real = list(names), world.metrics.query
+
+    def query(expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
+        if not any(f'"{name}"' in expression for name in hidden):
+            return real(expression, at, timeout, priority)
+        outcome = Outcome.VALUE if empty else Outcome.ERROR
+        return Answer(outcome, at, expression, detail="" if empty else "connection refused")
+
+    monkeypatch.setattr(world.metrics, "query", query)
+    return hidden
+
+
+def test_nobody_is_rolled_back_while_a_failing_source_hides_whether_all_are_red(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits, a person is told once that has lasted, and it goes on when the others are seen to be well."""
+    one = _shared_commit(world, "web")
+    _break(world, "web")
+    hidden = _hide(world, monkeypatch, *CALM)
+    ticks = one.until(START, LATER)
+    web = next(sight for sight in ticks[-1].sights if sight.watched.target.name == "web")
+    assert decision_of(web, one, ticks[-1]) == "MetricsUnavailable"
+    assert world.reverts() == 0
+    assert "MetricsUnavailable" not in one.told.reasons
+    one.until(LATER, LATER + 2 * MINUTE)
+    assert [message.event for message in one.told.messages if message.reason == "MetricsUnavailable"] == ["held"]
+    hidden.clear()
+    one.until(LATER + 2 * MINUTE, LATER + 3 * MINUTE)
+    assert world.reverts() == 1
+
+
+def test_a_region_that_is_out_behind_a_failing_source_is_nobodys_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = _shared_commit(world, "web")
+    _break(world, "web", *CALM)
+    hidden = _hide(world, monkeypatch, *CALM)
+    one.until(START, LATER)
+    hidden.clear()
+    one.until(LATER, LATER + 2 * MINUTE)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
+def test_bystanders_without_traffic_hold_nobody_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = _shared_commit(world, "web")
+    _break(world, "web")
+    _hide(world, monkeypatch, *CALM, empty=True)
+    one.until(START, LATER)
+    assert world.reverts() == 1
+
+
+@pytest.mark.parametrize("calm", [(), CALM[:1]])
+def test_so_few_that_they_could_be_no_mass_event_hold_nobody_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, calm: tuple[str, ...]
+) -> None:
+    one = _shared_commit(world, "web", calm=calm)
+    _break(world, "web")
+    _hide(world, monkeypatch, *calm)
+    one.until(START, LATER)
+    assert world.reverts() == 1

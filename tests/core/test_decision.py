@@ -177,6 +177,14 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
             a_proposal(PlanOutcome.EMPTY), Circumstances(), Act.LEAVE, Reason.ALREADY_UNDONE, id="already-undone"
         ),
         pytest.param(a_proposal(), Circumstances(mass_event="9 red"), Act.PAGE, Reason.MASS_EVENT, id="mass-event"),
+        pytest.param(a_proposal(), Circumstances(unseen="x"), Act.WAIT, Reason.METRICS_UNAVAILABLE, id="others-hidden"),
+        pytest.param(
+            a_proposal(),
+            Circumstances(unseen="x", unseen_long=True),
+            Act.HOLD,
+            Reason.METRICS_UNAVAILABLE,
+            id="others-hidden-for-long",
+        ),
         pytest.param(a_proposal(planned=False), Circumstances(), Act.PAGE, Reason.NO_SUSPECT, id="nobody-to-blame"),
         pytest.param(
             a_proposal(automatic=False), Circumstances(), Act.ASK, Reason.SEVERAL_SUSPECTS, id="blame-is-unclear"

@@ -37,6 +37,10 @@ DESIGN = {str(number) for number in range(1, 22)}
 # Worlds in which something went wrong once: (scenario, seed) -> what it was.
 REGRESSIONS = {
     ("race", 59): "a plan of a look that came late was pushed on the head of an earlier tick",
+    ("blind", 40136): "a look that came late was acted on, though a newer one had found no data",
+    ("zombie", 40007): "a stop that was read while the journal was written held nobody",
+    ("zombie", 40131): "what was quiet when the process stood still was called verified when it went on",
+    ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
 }
 
 
