@@ -164,7 +164,6 @@ class Executor:
         self._newest[entry.application] = entry
         self._said.add(entry.application)
 
-    @crash_point("join")
     def join(self, join: Join, look: Look) -> None:
         """Add an application to the open rollback of its incident, whose end names it; nobody is paged anew."""
         if look.name in join.record.applications:
