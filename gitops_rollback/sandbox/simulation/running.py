@@ -148,7 +148,7 @@ def _come_to_rest(world: World) -> None:
         if len(world.rollbacks) != writes or not at_rest(world):
             still_since, writes = world.now, len(world.rollbacks)
     if not world.violations and world.now - still_since < STILL:
-        for text in (*unsettled(world), "the last rollback came only now"):
+        for text in [*unsettled(world)] or ["the last rollback came only now"]:
             world.broken(AT_REST, text)
     if world.seed % LISTENED_TO == 0 and not world.violations:
         _fall_silent(world, end - DEADLINE)
