@@ -6,12 +6,14 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from remote_world import JOURNAL, MAIN, Remote, git, wait_until
 
+from gitops_rollback.adapters.git import refusals
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.core.errors import CredentialsRejected, StalledError
 from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
@@ -222,6 +224,30 @@ def test_credentials_that_stop_working_are_an_error_not_a_race(remote: Remote, t
         repo.push((update,))
     assert "s3cret" not in str(caught.value)
     assert remote.head() == update.old
+
+
+def test_a_server_that_lets_us_not_write_is_not_asked_again_at_once(
+    remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "FIRST_WAIT", 2.0)
+    remote.server.user, remote.server.password = "bot", "s3cret-token"
+    repo = remote.open(tmp_path / "state", username="bot", token="s3cret-token")
+    update = a_commit(repo)
+    remote.server.read_only = True
+    with pytest.raises(CredentialsRejected):
+        repo.push((update,))
+    asked = len(remote.server.requests)
+    remote.server.read_only = False
+    with pytest.raises(CredentialsRejected):
+        repo.push((update,))
+    assert len(remote.server.requests) == asked
+
+    def lands() -> bool:
+        with suppress(CredentialsRejected):
+            return repo.push((update,)).outcome is PushOutcome.LANDED
+        return False
+
+    wait_until(lands)
 
 
 @pytest.mark.parametrize(

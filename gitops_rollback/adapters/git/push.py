@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitops_rollback.adapters.git import faults
 from gitops_rollback.adapters.git.door import Git, GitFailed, GitTimeout, RepositoryUnusable
+from gitops_rollback.adapters.git.refusals import Refusals
 from gitops_rollback.adapters.git.remote import is_branch_name
 from gitops_rollback.core.commit import is_sha
-from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.errors import CredentialsRejected, RollbackError, StalledError
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
 
@@ -112,12 +113,14 @@ class Pusher:
     deadline: float
     look: Callable[[Sequence[str]], Mapping[str, str | None]]
     contains: Callable[[str, str], bool]
+    refusals: Refusals = field(default_factory=Refusals)
 
     def push(self, updates: Sequence[RefUpdate], atomic: bool) -> PushResult | None:
         """None if the server cannot do an atomic push.
 
         Raises: CredentialsRejected and other StalledErrors, once it is known that nothing landed.
         """
+        self.refusals.check()
         try:
             answer = send(self.git, self.remote, updates, atomic, self.deadline)
         except GitTimeout as exc:
@@ -130,7 +133,10 @@ class Pusher:
             outcomes, trouble = self._judge(updates, answer)
         refs = {ref: outcome or PushOutcome.UNKNOWN for ref, outcome in outcomes.items()}
         if trouble is not None and not set(refs.values()) & {PushOutcome.LANDED, PushOutcome.REWOUND}:
+            if isinstance(trouble, CredentialsRejected):
+                self.refusals.note(trouble)
             raise trouble
+        self.refusals.clear()
         return PushResult(refs[updates[0].ref], refs, self._words(answer))
 
     def _judge(
