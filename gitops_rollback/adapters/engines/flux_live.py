@@ -98,9 +98,9 @@ def _fields_of(entry: Any, fields: Mapping[str, Any]) -> Mapping[str, Any] | Non
             named = json.loads(key[2:]) if key[:2] in ("k:", "v:") else None
         except ValueError:
             continue
-        by_keys = key.startswith("k:") and isinstance(named, dict) and isinstance(entry, dict)
-        if by_keys and all(entry.get(name) == value for name, value in named.items()):
-            return below if isinstance(below, dict) else None
-        if key.startswith("v:") and named == entry:
+        if key.startswith("k:") and isinstance(named, dict) and isinstance(entry, dict):
+            if named.items() <= entry.items():
+                return below if isinstance(below, dict) else None
+        elif key.startswith("v:") and named == entry:
             return {}
     return None
