@@ -82,7 +82,7 @@ class GuardFactsReader:
             reversal=reversal,
             suspects=suspects,
             repository=self._repo.name,
-            applications=tuple(fed.name for fed in listing.fed if fed.touches(reversal.paths)),
+            applications=tuple(fed.name for fed in listing.fed if fed.name == look.name or fed.touches(reversal.paths)),
             files=self._seen(lambda: self._changed(reversal.changes)),
             culprit_files=self._seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
             own_files=self._seen(lambda: self._own_files(look)),

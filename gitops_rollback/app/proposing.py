@@ -18,7 +18,7 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
 from gitops_rollback.core.incidents import Incident
 from gitops_rollback.core.message import RevertText, for_people, revert_message
-from gitops_rollback.core.plan import Plan, Reversal
+from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, our_revision
 from gitops_rollback.crash_points import crash_point
@@ -40,7 +40,7 @@ class Proposer:
         # Whose files are whose is not for the judged change to say either.
         owned = self._directory.owned_at(listing, look.policy.revision) if look.case.in_force else listing
         blame = self._blamer.blame(look, view, owned, self._directory.feeder(look.watched))
-        return self._proposal(look, self._within_policy(look, blame), view, listing, now)
+        return self._proposal(look, self._within_policy(look, _unless_restored(look, blame)), view, listing, now)
 
     def _within_policy(self, look: Look, blame: Blame) -> Blame:
         """Nothing is automatic by a policy that one of the suspects may have written."""
@@ -127,6 +127,16 @@ class Proposer:
             bad_revision=look.bad_revision,
             rung=reversal.rung,
         )
+
+
+def _unless_restored(look: Look, blame: Blame) -> Blame:
+    """Where the application's own files are back already, what the suspects changed beside them is no rollback."""
+    reversal, own = blame.reversal, look.watched.own
+    if reversal is None or reversal.outcome is not PlanOutcome.CLEAN or own.of(reversal.paths):
+        return blame
+    if not any(own.of(suspect.commit.paths) for suspect in blame.attribution.suspects):
+        return blame
+    return replace(blame, reversal=replace(reversal, outcome=PlanOutcome.EMPTY, rung=None, changes=()))
 
 
 def _headline(look: Look) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, TICK, World, deployment, policy, running, ship
+from app_world import MINUTE, POLICIES, START, TICK, World, decision_of, deployment, policy, running, ship
 
 
 def test_a_bad_release_is_undone_once_and_verified(world: World) -> None:
@@ -70,3 +70,18 @@ def test_a_look_from_before_the_push_that_comes_late_says_nothing_of_the_rollbac
     assert late.proposal is not None, "the late look saw the alarm"
     one.reconciler.reconcile(late, after)
     assert "AlreadyRolledBack" not in one.told.reasons
+
+
+def test_what_came_beside_a_release_that_a_person_took_back_is_left_alone(world: World) -> None:
+    running(world, "web")
+    louder = {f"{POLICIES}/web.yaml": policy("web", threshold=0.04)}
+    bad = ship(world, "web", START - MINUTE, files=louder)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, START + MINUTE)
+    ship(world, "web", START + MINUTE, "1.1", "1.0")
+    last = one.until(START + MINUTE, START + 3 * MINUTE)[-1]
+    assert world.reverts() == 0
+    assert not last.view.journal.records
+    assert "AlreadyUndone" in [decision_of(sight, one, last) for sight in last.sights]
