@@ -161,7 +161,7 @@ class Outbreaks:
     ) -> Bystanders:
         """Others that nobody deployed a suspect to are asked now: they are the control group, or they are red as well.
 
-        Red without a suspect is only what was quiet ten minutes ago: an old trouble of its own holds nobody back.
+        Red without a suspect is only what was quiet of late: an old trouble of its own holds nobody back.
         """
         others = [
             one
@@ -172,14 +172,15 @@ class Outbreaks:
         ][:ASKED_AS_CONTROL]
         said = {one.name: self._says(one, now) for one in others}
         calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
-        red = {one.name for one in others if Level.TRUE in said[one.name] and self._was_quiet(one, now - MEMORY)}
+        red = {one.name for one in others if Level.TRUE in said[one.name] and self._was_quiet(one, now)}
         answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
         answering |= {one.policy.metrics.url for one in others if set(said[one.name]) - {Level.ERROR}}
         hidden = {one.name for one in others if said[one.name] and one.policy.metrics.url not in answering}
         return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
 
-    def _was_quiet(self, watched: Watched, then: datetime) -> bool:
-        return set(self._says(watched, then)) == {Level.FALSE}
+    def _was_quiet(self, watched: Watched, now: datetime) -> bool:
+        """At some time within the last ten minutes: at their very start an earlier outage may not have ended yet."""
+        return any(set(self._says(watched, now - MEMORY * (4 - n) / 4)) == {Level.FALSE} for n in range(4))
 
     def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
         """What each trigger that a metric source answers says then."""

@@ -104,6 +104,17 @@ def test_what_still_fires_when_an_outage_has_just_ended_is_nobodys_commit_either
     assert world.reverts() == 0
 
 
+def test_a_region_that_is_out_again_is_nobodys_commit_either(world: World) -> None:
+    """Ten minutes ago it was out, too, and it was well in between."""
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    for name in (*CALM, "calm4"):
+        world.metrics.break_from(name, START - 11 * MINUTE, START - 5 * MINUTE)
+    _break(world, "web", *CALM, "calm4")
+    one.until(START, LATER)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
 def test_old_troubles_of_others_hold_nobody_back(world: World) -> None:
     one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
     _break(world, *CALM, "calm4", at=START - 60 * MINUTE)

@@ -40,6 +40,7 @@ REGRESSIONS = {
     ("blind", 40136): "a look that came late was acted on, though a newer one had found no data",
     ("zombie", 40007): "a stop that was read while the journal was written held nobody",
     ("zombie", 40131): "what was quiet when the process stood still was called verified when it went on",
+    ("zone", 50039): "an outage that came back within minutes was taken for an old trouble, and a commit was blamed",
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
 }
 
