@@ -42,8 +42,9 @@ class Doubter:
     def _doubt(self, name: str, old: bytes, new: bytes) -> None:
         world = self._world
         world.store.show(name, "red", world.now, LIE)
-        world.taken_back.add((name, world.truth.inputs(name, world.head)))
-        self._write(name, old, f"Take the release of {name} back")
+        doubted = world.truth.inputs(name, world.head)
+        if self._write(name, old, f"Take the release of {name} back"):
+            world.taken_back.add((name, doubted))
         self._later(name, UNTIL_DEPLOYED, lambda: self._land_again(name, new))
 
     def _land_again(self, name: str, new: bytes) -> None:
@@ -56,8 +57,9 @@ class Doubter:
             make_bad(self._world, self._random, (name,), version)
         self._write(name, deployment(name, version), f"Release {version} of {name}")
 
-    def _write(self, name: str, text: bytes, message: str) -> None:
-        self._world.commit("doubter", {self._path(name): text}, message)
+    def _write(self, name: str, text: bytes, message: str) -> bool:
+        """True if the server took it."""
+        return self._world.commit("doubter", {self._path(name): text}, message) == self._world.head
 
     def _later(self, name: str, seconds: float, act: Callable[[], None]) -> None:
         """Only if the application's files are still as they were left."""

@@ -37,6 +37,7 @@ class Reverter:
                 then = world.objects.files(commit.sha)
                 files: dict[str, bytes | None] = {path: None for path in now if path not in then}
                 files |= {path: world.objects.blobs[blob] for path, blob in then.items() if owns(name, path)}
-                world.taken_back.add((name, world.truth.inputs(name, world.head)))
-                world.commit("reverter", files, f"Put {name} back as it was")
+                bad = world.truth.inputs(name, world.head)
+                if world.commit("reverter", files, f"Put {name} back as it was") == world.head:
+                    world.taken_back.add((name, bad))
                 return
