@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from gitops_rollback.sandbox.simulation.events import Event, Rollback
 from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
@@ -20,7 +21,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     if not isinstance(event, Rollback):
         return
     red = [name for name in world.setup.names if _is_newly_red(world, event, name)]
-    strangers = [name for name in red if not _carries(world, event, name) and not world.truth.is_bad(name, event.at)]
+    strangers = [name for name in red if not _carries(world, event, name) and not _was_really_bad(world, event, name)]
     count = len(strangers) + 1
     if count >= MANY or (count >= FEW and 100 * count > FEW_PERCENT * (len(world.setup.names) + 1)):
         yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
@@ -30,6 +31,11 @@ def _is_newly_red(world: World, event: Rollback, name: str) -> bool:
     """Red without a pause, since less than the time within which troubles count as one event."""
     red = all(value == RED for value in world.shown(name, event.at, LONG_ENOUGH))
     return red and GREEN in world.shown(name, event.at, WINDOW)
+
+
+def _was_really_bad(world: World, event: Rollback, name: str) -> bool:
+    """By a commit, while it was seen red; the rollback of that commit may have been synced just now."""
+    return any(world.truth.is_bad(name, event.at - timedelta(seconds=ago)) for ago in range(0, LONG_ENOUGH, 15))
 
 
 def _carries(world: World, event: Rollback, name: str) -> bool:
