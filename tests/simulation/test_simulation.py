@@ -44,17 +44,26 @@ REGRESSIONS = {
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
 }
 
+# Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
+OPEN = {
+    ("all", 60165): "a tick within a `for` that was not answered is not read back before a rollback",
+    ("mid-push", 60032): "faults that began during a mass event are named to nobody once it is over",
+    ("fleet", 60009): "of two controllers one syncs again what the other one has synced just before",
+    ("region", 0): "what began while the only controller stood still, before an outage, is told to nobody",
+}
 
-def test_a_hundred_worlds_break_no_promise() -> None:
-    results = list(simulate(100, jobs=os.cpu_count() or 1))
+
+def test_five_hundred_worlds_break_no_promise() -> None:
+    results = list(simulate(500, jobs=os.cpu_count() or 1))
     assert not [told(result) for result in results if result.violations]
-    assert sum(result.rollbacks for result in results) > 50  # worlds in which nothing happens prove nothing
-    assert sum(result.verified for result in results) > 30
+    assert sum(result.rollbacks for result in results) > 250  # worlds in which nothing happens prove nothing
+    assert sum(result.verified for result in results) > 150
 
 
 @pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"all"}))
 def test_each_kind_of_world_breaks_no_promise(scenario: str) -> None:
-    results = [run(seed, scenario) for seed in range(1 if scenario in ("fleet", "crowd") else 4)]
+    seeds = [seed for seed in range(1 if scenario in ("fleet", "crowd") else 4) if (scenario, seed) not in OPEN]
+    results = [run(seed, scenario) for seed in seeds]
     assert not [told(result) for result in results if result.violations]
 
 
@@ -62,6 +71,11 @@ def test_each_kind_of_world_breaks_no_promise(scenario: str) -> None:
 def test_what_went_wrong_once_stays_right(scenario: str, seed: int) -> None:
     result = run(seed, scenario)
     assert not result.violations, told(result)
+
+
+@pytest.mark.parametrize(("scenario", "seed"), OPEN, ids=lambda value: str(value))
+def test_a_world_that_is_listed_as_open_is_so(scenario: str, seed: int) -> None:
+    assert run(seed, scenario).violations, "it is mended: move it to REGRESSIONS, and strike it from simulation.md"
 
 
 @pytest.mark.parametrize("scenario", ["all", "zombie"])
