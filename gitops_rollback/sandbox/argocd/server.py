@@ -10,12 +10,10 @@ import json
 import re
 import select
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,6 +21,7 @@ from gitops_rollback.sandbox.argocd.answers import HTML, JSON, Answer, ApiError,
 from gitops_rollback.sandbox.argocd.api import Api, Request
 from gitops_rollback.sandbox.argocd.faults import WEB_PAGE, Faults
 from gitops_rollback.sandbox.argocd.stream import EVENT_STREAM, Watcher
+from gitops_rollback.sandbox.cuttable_server import CuttableServer, EveryMethod
 
 _MAX_BODY = 1 << 20
 _CHUNKED_FROM = 2048  # Go's net/http counts the length of what fits its buffer
@@ -63,12 +62,8 @@ def routes(api: Api) -> list[Route]:
     return [(re.compile(pattern), verbs) for pattern, verbs in table.items()]
 
 
-class Server(ThreadingHTTPServer):
+class Server(CuttableServer):
     """The listening socket and the open connections, so that a stop ends them all."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
 
     def __init__(self, port: int, api: Api, faults: Faults, keepalive: float) -> None:
         self.api = api
@@ -76,66 +71,15 @@ class Server(ThreadingHTTPServer):
         self.keepalive = keepalive
         self.routes = routes(api)
         self.writes: list[Write] = []
-        self.failures: list[BaseException] = []
         self.present = threading.Event()
         self.present.set()
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, then serve it on its own thread."""
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close and forget the connection."""
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, *_about: Any) -> None:
-        """A client that went away is no news; anything else is the sandbox's own failure."""
-        error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, OSError):
-            self.failures.append(error)
-
-    def end_connections(self) -> None:
-        """Cut every open connection."""
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(port, Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(EveryMethod):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
     server: Server
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_PATCH(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not logged; `writes` holds those that matter."""
-
-    def version_string(self) -> str:
-        """The real server names no software."""
-        return ""
 
     def _serve(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MAX_BODY))

@@ -8,16 +8,14 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import sys
 import threading
 import uuid
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from gitops_rollback.sandbox.cuttable_server import CuttableServer, EveryMethod
 from gitops_rollback.sandbox.kubernetes.answers import JSON, Answer, Refusal, failure, found, plain
 from gitops_rollback.sandbox.kubernetes.api import Api
 from gitops_rollback.sandbox.kubernetes.discovery import discover
@@ -46,79 +44,24 @@ class Write:
     user: str
 
 
-class Server(ThreadingHTTPServer):
+class Server(CuttableServer):
     """The listening socket and the open connections, so that a stop ends them all."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
 
     def __init__(self, port: int, api: Api, bookmark_every: float) -> None:
         self.api = api
         self.bookmark_every = bookmark_every
         self.writes: list[Write] = []
         self.requests: deque[str] = deque(maxlen=_REQUESTS_KEPT)
-        self.failures: list[BaseException] = []
         self.running = threading.Event()
         self.running.set()
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, then serve it on its own thread."""
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close and forget the connection."""
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, *_about: Any) -> None:
-        """A client that went away is no news; anything else is the sandbox's own failure."""
-        error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, OSError):
-            self.failures.append(error)
-
-    def end_connections(self) -> None:
-        """Cut every open connection."""
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(port, Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(EveryMethod):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Server
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_PATCH(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not logged; `writes` holds those that matter."""
-
-    def version_string(self) -> str:
-        """The real server names no software."""
-        return ""
 
     def send_response(self, code: int, message: str | None = None) -> None:
         """The status line; the real server sends no Server header."""
