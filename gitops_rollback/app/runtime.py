@@ -78,7 +78,7 @@ class Runtime:
             opened.repo.close()
             opened.journal_repo.close()
         self._opened.clear()
-        self.parts.sources.close()
+        self.parts.close()
 
     def _loop(self, repository: Repository) -> RepositoryLoop:
         opened = self._open(repository)

@@ -7,159 +7,37 @@ Source: interfaces.md, Environment; product.md sections 3 and 6; reliability.md 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from gitops_rollback.adapters.git.remote import is_branch_name, require_url
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.origins import is_loopback, origin_of, repository_name
-from gitops_rollback.core.duration import parse_duration
-from gitops_rollback.core.errors import SettingsInvalid
-from gitops_rollback.core.journal import parse_time
+from gitops_rollback.app.origins import repository_name
+from gitops_rollback.app.settings_values import (
+    Allowed,
+    Bind,
+    Branch,
+    Closed,
+    Duration,
+    Flag,
+    HttpUrl,
+    Origins,
+    RepositoryUrl,
+    Time,
+    Words,
+    spelt_limits,
+)
 from gitops_rollback.core.stop import PauseState, settings_pause
 
 DEFAULT_CONFIG = "gitops-rollback.yaml"
 DEFAULT_BIND = "127.0.0.1:8080"
+MAX_NAMESPACES = 16  # each is watched by connections of its own; with more, watch all
 DEFAULT_POLICIES = ".gitops-rollback/policies"
 
 
-def _flag(value: object) -> object:
-    if isinstance(value, bool):
-        return value
-    words: dict[object, bool] = {"true": True, "false": False}
-    if value not in words:
-        raise ValueError("must be true or false")
-    return words[value]
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("must be a duration like 90s, 10m or 2h30m")
-    return parse_duration(value)
-
-
-def _time(value: object) -> object:
-    if value is None or isinstance(value, datetime):
-        return value
-    try:
-        return parse_time(str(value))
-    except ValueError as exc:
-        raise ValueError("must be a time with a zone like 2026-11-25T12:00:00Z") from exc
-
-
-def _budgets(value: object) -> object:
-    """`40/1h,100/24h` as the list that it stands for; a list is left alone."""
-    if not isinstance(value, str):
-        return value
-    limits = []
-    for part in value.split(","):
-        count, slash, per = part.strip().partition("/")
-        if not slash or not count.isdecimal():
-            raise ValueError("must be spelt like 40/1h or 4/1h,10/24h")
-        limits.append({"max": int(count), "per": per})
-    return limits
-
-
-def _words(value: object) -> object:
-    return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
-
-
-def _http_url(value: str, info: ValidationInfo) -> str:
-    parts = _split(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an https:// URL")
-    if parts.scheme == "http" and not (_context(info, "allow_http") or is_loopback(value)):
-        raise ValueError("plain http beyond loopback needs allowHttp: true (GITOPS_ROLLBACK_ALLOW_HTTP=true)")
-    return value
-
-
-def _repository_url(value: str, info: ValidationInfo) -> str:
-    """The git adapter's own rule; what a setting could allow is said first, with that setting's name."""
-    scheme = value.partition("://")[0]
-    if scheme == "file" and not _context(info, "allow_file"):
-        raise ValueError("file:// is for trials and needs allowFileUrls: true (GITOPS_ROLLBACK_ALLOW_FILE=true)")
-    if scheme == "http":
-        _http_url(value, info)
-    try:
-        require_url(value, allow_http=True, allow_file=True)
-    except SettingsInvalid as exc:
-        raise ValueError(exc.message) from exc
-    return value
-
-
-def _branch(value: str) -> str:
-    if value and not is_branch_name(value):
-        raise ValueError("is no name that a git branch can have")
-    return value
-
-
-class _Split(BaseModel):
-    scheme: str
-    hostname: str | None
-
-
-def _split(value: str) -> _Split:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError as exc:
-        raise ValueError("is not a URL") from exc
-    if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
-        raise ValueError("must not hold credentials; use a token setting")
-    if any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError("is not a URL")
-    return _Split(scheme=parts.scheme, hostname=parts.hostname)
-
-
-def _context(info: ValidationInfo, word: str) -> bool:
-    return bool(info.context and info.context.get(word))
-
-
-def _bind(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError("must be host:port, for example 127.0.0.1:8080")
-    return value
-
-
-def _origin(value: str) -> str:
-    if not origin_of(value):
-        raise ValueError("must be an origin like https://host:port")
-    return origin_of(value)
-
-
-def _allowed(value: str) -> str:
-    try:
-        OriginRules.parse([value])
-    except SettingsInvalid as exc:
-        raise ValueError("must hold origins, hosts, addresses or networks") from exc
-    return value
-
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Time = Annotated[datetime, BeforeValidator(_time)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Branch = Annotated[str, AfterValidator(_branch)]
-Origins = Annotated[tuple[Origin, ...], BeforeValidator(_words)]
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
-
-
-class GitAccess(_Closed):
+class GitAccess(Closed):
     """How a repository is reached: basic auth over HTTPS, or a key and pinned hosts over SSH."""
 
     username: str = ""
@@ -170,14 +48,14 @@ class GitAccess(_Closed):
     ca_file: str | None = None
 
 
-class JournalPlace(_Closed):
+class JournalPlace(Closed):
     """Another repository for the journal; left out, it is a branch of the config repository."""
 
     repository: RepositoryUrl | None = None
     branch: Branch = "gitops-rollback-journal"
 
 
-class Repository(_Closed):
+class Repository(Closed):
     """One config repository. `branch` "" means the remote's HEAD; `aliases` are other URLs of the same one."""
 
     url: RepositoryUrl
@@ -195,7 +73,7 @@ class Repository(_Closed):
         return self.name or repository_name(self.url)
 
 
-class ArgoCD(_Closed):
+class ArgoCD(Closed):
     """One Argo CD, by REST."""
 
     instance: str = "default"
@@ -205,7 +83,29 @@ class ArgoCD(_Closed):
     ca_file: str | None = None
 
 
-class MetricAuth(_Closed):
+class KubernetesAccess(Closed):
+    """How the Kubernetes API is reached, for what needs it. All left out: the Pod's own account, else a kubeconfig.
+
+    `namespaces` () are all; `own_namespace` is where our own objects live, "" that of the context or of the Pod.
+    """
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespaces: Annotated[Words, Field(max_length=MAX_NAMESPACES)] = ()
+    own_namespace: str = ""
+    request_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=10))] = timedelta(
+        seconds=30
+    )
+
+
+class Flux(Closed):
+    """The Flux of the cluster that the Kubernetes API belongs to; it is on as soon as the settings name it."""
+
+    enabled: Flag = True
+    instance: str = "flux"
+
+
+class MetricAuth(Closed):
     """Bearer (`token`) or basic (`username`, `password`)."""
 
     token: SecretStr | None = None
@@ -215,7 +115,7 @@ class MetricAuth(_Closed):
     password_file: str | None = None
 
 
-class MetricServer(_Closed):
+class MetricServer(Closed):
     """One Prometheus-compatible server; a path in `url` is a prefix. `clusters` () serves all."""
 
     name: str = "default"
@@ -232,7 +132,7 @@ class MetricServer(_Closed):
     max_queries_per_minute: int = Field(default=600, ge=1, le=100_000)
 
 
-class OfferedSecret(_Closed):
+class OfferedSecret(Closed):
     """A secret that policies may name in `secretRef`, and the only origins it may be sent to."""
 
     name: str
@@ -241,21 +141,21 @@ class OfferedSecret(_Closed):
     origins: Origins = ()
 
 
-class Limit(_Closed):
+class Limit(Closed):
     """At most `max` automatic rollbacks in any `per`."""
 
     max: int = Field(ge=0, le=1_000_000)
     per: Duration
 
 
-Limits = Annotated[tuple[Limit, ...], BeforeValidator(_budgets)]
+Limits = Annotated[tuple[Limit, ...], BeforeValidator(spelt_limits)]
 
 
 def _limit(count: int, **per: int) -> Limit:
     return Limit(max=count, per=timedelta(**per))
 
 
-class Budgets(_Closed):
+class Budgets(Closed):
     """Upper bounds of automatic rollbacks; a policy only narrows them."""
 
     application: Limits = (_limit(1, minutes=30), _limit(2, hours=24))
@@ -263,16 +163,16 @@ class Budgets(_Closed):
     controller: Limits = (_limit(3, minutes=10), _limit(10, hours=24))
 
 
-class TenantApplications(_Closed):
+class TenantApplications(Closed):
     projects: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
 
 
-class TenantBudgets(_Closed):
+class TenantBudgets(Closed):
     per24h: int | None = Field(default=None, ge=0, alias="per24h")
 
 
-class Tenant(_Closed):
+class Tenant(Closed):
     """What one team's policies reach. See safety.md, Tenants."""
 
     name: str
@@ -286,11 +186,11 @@ class Tenant(_Closed):
     queries_per_minute: int | None = Field(default=None, ge=1)
 
 
-class SecretName(_Closed):
+class SecretName(Closed):
     name: str
 
 
-class Webhook(_Closed):
+class Webhook(Closed):
     """One place that is told everything (or some events), signed with the offered secret `secretRef`."""
 
     url: HttpUrl
@@ -300,32 +200,34 @@ class Webhook(_Closed):
     secret_ref: SecretName | None = None
 
 
-class CommitIdentity(_Closed):
+class CommitIdentity(Closed):
     """Author and committer of our commits."""
 
     name: str = "gitops-rollback"
     email: str = "gitops-rollback@localhost"
 
 
-class ScaledTime(_Closed):
+class ScaledTime(Closed):
     """Policy time of a demo: it was `start` when the process began, and runs `speed` times as fast."""
 
     start: float = Field(ge=0, le=32_503_680_000)
     speed: float = Field(gt=0, le=10_000)
 
 
-class Settings(_Closed):
+class Settings(Closed):
     """All of it. `config_file` is "" if none was read; `watched` are the files whose change means a reload."""
 
     repositories: tuple[Repository, ...] = ()
     argocd: tuple[ArgoCD, ...] = ()
+    flux: Flux | None = None
+    kubernetes: KubernetesAccess | None = None
     metrics: tuple[MetricServer, ...] = ()
-    allow_origins: Annotated[tuple[Annotated[str, AfterValidator(_allowed)], ...], BeforeValidator(_words)] = ()
+    allow_origins: Allowed = ()
     allow_http: Flag = False
     allow_file_urls: Flag = False
     secrets: tuple[OfferedSecret, ...] = ()
     state_dir: str = ""
-    bind: Annotated[str, AfterValidator(_bind)] = DEFAULT_BIND
+    bind: Bind = DEFAULT_BIND
     paused: Flag = False
     paused_until: Time | None = None
     observe: Flag = False
@@ -342,6 +244,11 @@ class Settings(_Closed):
     def pause(self) -> PauseState:
         """What the first door says."""
         return settings_pause(self.paused, self.paused_until)
+
+    @property
+    def uses_kubernetes(self) -> bool:
+        """Whether anything asks the Kubernetes API: if not, neither the extra nor any right there is needed."""
+        return self.kubernetes is not None or (self.flux is not None and self.flux.enabled)
 
     @property
     def own_urls(self) -> tuple[str, ...]:

@@ -42,6 +42,13 @@ _ARGOCD: Mapping[str, str] = {
     "ARGOCD_AUTH_TOKEN_FILE": "tokenFile",
     "ARGOCD_CA_FILE": "caFile",
 }
+_KUBERNETES: Mapping[str, str] = {
+    "KUBECONFIG": "kubeconfig",  # as a flag or with our prefix; kubectl's own variable is the client's to read
+    "CONTEXT": "context",
+    "NAMESPACE": "namespaces",
+    "OWN_NAMESPACE": "ownNamespace",
+    "REQUEST_TIMEOUT": "requestTimeout",
+}
 _BUDGETS = ("APPLICATION", "REPOSITORY", "CONTROLLER")
 _SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
 _PARTS = {None: "value", "_FILE": "valueFile", "_ORIGINS": "origins"}
@@ -64,6 +71,8 @@ class Overlay:
     repository: dict[str, Given] = field(default_factory=dict)  # branch, aliases, signingKeyFile of each of them
     git: dict[str, Given] = field(default_factory=dict)
     argocd: dict[str, Given] = field(default_factory=dict)
+    flux: dict[str, Given] = field(default_factory=dict)
+    kubernetes: dict[str, Given] = field(default_factory=dict)
     metrics: dict[str, Given] = field(default_factory=dict)
     budgets: dict[str, Given] = field(default_factory=dict)
     secrets: dict[str, dict[str, Given]] = field(default_factory=dict)
@@ -79,6 +88,8 @@ class Overlay:
         merge.named("argocd", "instance", self.argocd)
         merge.named("metrics", "name", self.metrics)
         merge.mapping("budgets", self.budgets)
+        merge.mapping("flux", self.flux)
+        merge.mapping("kubernetes", self.kubernetes)
         for name, parts in self.secrets.items():
             merge.named("secrets", "name", parts, name)
 
@@ -121,6 +132,10 @@ def _sort(over: Overlay, name: str, given: Given) -> None:
         over.git[_GIT[name]] = given
     elif name in _ARGOCD:
         over.argocd[_ARGOCD[name]] = (_with_scheme(value) if name == "ARGOCD_SERVER" else value, place)
+    elif name in _KUBERNETES:
+        over.kubernetes[_KUBERNETES[name]] = (",".join(value) if isinstance(value, tuple) else value, place)
+    elif name == "FLUX":
+        over.flux["enabled"] = given
     elif name == "PROMETHEUS_URL":
         over.metrics["url"] = given
     elif name.removeprefix("BUDGET_") in _BUDGETS:

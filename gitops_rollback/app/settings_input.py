@@ -212,6 +212,8 @@ def _check(given: _Input, settings: Settings) -> None:
     """Faults that no single value shows: names that are taken twice, secrets that nobody offers, a scaled clock."""
     _check_unique(given, "repositories", [repository.label for repository in settings.repositories])
     _check_unique(given, "argocd", [engine.instance for engine in settings.argocd])
+    if settings.flux is not None and settings.flux.instance in [engine.instance for engine in settings.argocd]:
+        given.fault(("flux", "instance"), f"the name {settings.flux.instance!r} is taken by an Argo CD")
     _check_unique(given, "metrics", [server.name for server in settings.metrics])
     _check_unique(given, "tenants", [tenant.name for tenant in settings.tenants])
     _check_unique(given, "secrets", [shapes.secret_key(secret.name) for secret in settings.secrets])

@@ -1,4 +1,4 @@
-"""Puts the parts together. The only place that names concrete adapters."""
+"""Puts the parts together. Only `wiring*.py` name concrete adapters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
 from gitops_rollback.adapters.http import Http
+from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotifier
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
+from gitops_rollback.app.wiring_flux import flux_of
+from gitops_rollback.app.wiring_kubernetes import kubernetes_of
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import MetricSettings, Notification
 from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
@@ -37,18 +40,28 @@ class Parts:
     sources: MetricSources
     probe: HttpProbe
     notifier: Notifier
+    kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
+
+    def close(self) -> None:
+        """End what is held outside; after all that uses it has ended."""
+        self.sources.close()
+        if self.kubernetes is not None:
+            self.kubernetes.close()
 
 
 def wire(settings: Settings, clock: Clock | None = None) -> Parts:
     """`clock`: instead of the settings' one. Raises: SettingsInvalid with what cannot be used."""
     clock = clock or clock_of(settings)
+    client = kubernetes_of(settings)
+    argocd = tuple(_argocd(settings, engine, clock) for engine in settings.argocd)
     return Parts(
         settings=settings,
         clock=clock,
-        engines=tuple(_argocd(settings, engine, clock) for engine in settings.argocd),
+        engines=(*argocd, *flux_of(settings, client, clock)),
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
         notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),
+        kubernetes=client,
     )
 
 

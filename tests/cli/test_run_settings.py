@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,18 @@ TABLE: list[tuple[str, str, Callable[[Settings], object], object]] = [
     ("ARGOCD_SERVER", "argocd.example.com", lambda s: s.argocd[0].server, "https://argocd.example.com"),
     ("ARGOCD_AUTH_TOKEN_FILE", "@file", lambda s: secret(s.argocd[0].token), "from a file"),
     ("ARGOCD_CA_FILE", "@file", lambda s: Path(str(s.argocd[0].ca_file)).name, "file"),
+    ("FLUX", "true", lambda s: s.flux and (s.flux.enabled, s.flux.instance), (True, "flux")),
+    ("FLUX", "false", lambda s: s.uses_kubernetes, False),
+    ("KUBECONFIG", "/etc/kube", lambda s: s.kubernetes and s.kubernetes.kubeconfig, "/etc/kube"),
+    ("CONTEXT", "prod", lambda s: s.kubernetes and s.kubernetes.context, "prod"),
+    ("NAMESPACE", "flux-system, shop", lambda s: s.kubernetes and s.kubernetes.namespaces, ("flux-system", "shop")),
+    ("OWN_NAMESPACE", "ops", lambda s: s.kubernetes and s.kubernetes.own_namespace, "ops"),
+    ("REQUEST_TIMEOUT", "7s", lambda s: s.kubernetes and s.kubernetes.request_timeout, timedelta(seconds=7)),
     ("PROMETHEUS_URL", "https://p.example/prefix", lambda s: s.metrics[0].url, "https://p.example/prefix"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value", "seen", "expected"), TABLE, ids=[row[0] for row in TABLE])
+@pytest.mark.parametrize(("name", "value", "seen", "expected"), TABLE, ids=[f"{row[0]}={row[1]}"[:30] for row in TABLE])
 def test_each_variable_reaches_the_controller(
     given: Given, tmp_path: Path, name: str, value: str, seen: Callable[[Settings], object], expected: object
 ) -> None:
@@ -107,7 +115,7 @@ def test_the_file_of_the_variable_is_read(given: Given, tmp_path: Path) -> None:
     assert (settings.repositories[0].branch, settings.bind) == ("file", "127.0.0.1:2")
 
 
-FLAGS: list[tuple[tuple[str, ...], str, str, Callable[[Settings], object], object]] = [
+FLAGS: list[tuple[tuple[str, ...], str, str, Callable[[Any], object], object]] = [
     (("--repo", URL), "REPO", "https://other.example/x/y", lambda s: [one.url for one in s.repositories], [URL]),
     (("--branch", "flag"), "BRANCH", "variable", lambda s: s.repositories[0].branch, "flag"),
     (("--repo-alias", "https://f.example/x"), "REPO_ALIAS", "https://v.example/x",
@@ -116,6 +124,13 @@ FLAGS: list[tuple[tuple[str, ...], str, str, Callable[[Settings], object], objec
     (("--state-dir", "/flag"), "STATE_DIR", "/variable", lambda s: s.state_dir, "/flag"),
     (("--observe",), "OBSERVE", "false", lambda s: s.observe, True),
     (("--dry-run",), "OBSERVE", "false", lambda s: s.observe, True),
+    (("--no-flux",), "FLUX", "true", lambda s: s.uses_kubernetes, False),
+    (("--flux",), "FLUX", "false", lambda s: s.uses_kubernetes, True),
+    (("--kubeconfig", "/flag"), "KUBECONFIG", "/variable", lambda s: s.kubernetes.kubeconfig, "/flag"),
+    (("--context", "flag"), "CONTEXT", "variable", lambda s: s.kubernetes.context, "flag"),
+    (("-n", "a", "--namespace", "b"), "NAMESPACE", "c", lambda s: s.kubernetes.namespaces, ("a", "b")),
+    (("--request-timeout", "3s"), "REQUEST_TIMEOUT", "2s", lambda s: s.kubernetes.request_timeout,
+     timedelta(seconds=3)),
     (("--allow-origins", "f.example,g.example", "--allow-origins", "h.example"), "ALLOW_ORIGINS", "v.example",
      lambda s: s.allow_origins, ("f.example", "g.example", "h.example")),
 ]  # fmt: skip

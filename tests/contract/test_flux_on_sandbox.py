@@ -122,3 +122,23 @@ def test_while_it_watches_lists_cost_no_request_and_changes_wake(sandbox: Kubern
         stop.set()
         thread.join(PATIENCE.total_seconds())
     assert not thread.is_alive()
+
+
+def test_in_named_namespaces_alone_it_asks_and_watches_nothing_else(sandbox: KubernetesSandbox) -> None:
+    wire = Transport(sandbox.url, None, Fixed.token(sandbox.token))
+    with closing(Kubernetes(wire, NAMESPACE, KubernetesSettings(timeout=timedelta(seconds=20)))) as client:
+        watched = WatchedCluster(client, WatchTimes(first_wait=0.02), namespaces=(NAMESPACE, "shop"))
+        flux = Flux(FluxSettings(look_every=timedelta(milliseconds=20)), watched, watched)
+        stop = threading.Event()
+        woken: list[ApplicationId] = []
+        thread = threading.Thread(target=flux.watch, args=(woken.append, stop))
+        thread.start()
+        try:
+            until(lambda: CART in woken)
+            assert [one.id for one in flux.applications()] == [CART]
+        finally:
+            stop.set()
+            thread.join(PATIENCE.total_seconds())
+        assert not thread.is_alive()
+    asked = [one for one in sandbox.requests if "/kustomizations" in one]
+    assert {one.split("/namespaces/")[1].split("/")[0] for one in asked} == {NAMESPACE, "shop"}

@@ -168,7 +168,6 @@ def test_a_key_that_is_not_built_loads_with_one_warning_and_asks(read_spec: Read
 
 TARGETS = [
     ("selector: {labels: {tier: web}}", "targets.selector"),
-    ("application: {name: x}, engine: flux", "engine: flux"),
     ("application: {name: x}, drill: allowed", "targets.drill"),
     ("application: {name: x}, rehearse: true", "targets.rehearse"),
 ]

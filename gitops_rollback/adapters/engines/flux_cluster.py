@@ -8,25 +8,30 @@ Source: contracts/flux-kubernetes.md section 13.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from gitops_rollback.adapters.engines.flux import Object
 from gitops_rollback.adapters.kubernetes.cache import Change
 from gitops_rollback.adapters.kubernetes.client import Kubernetes, Listing
 from gitops_rollback.adapters.kubernetes.resources import Resource
-from gitops_rollback.adapters.kubernetes.watching import DEFAULT_TIMES, Reflector, WatchTimes
+from gitops_rollback.adapters.kubernetes.watching import DEFAULT_TIMES, Reflector, View, WatchTimes
 
-FROM_WATCH = "watched"  # stands for the version of a list that is no answer of the API
+FROM_WATCH = "watched"  # stands for the version of a list that is no answer of the API, or of several
 
 
 class WatchedCluster:
-    """`flux.Cluster` and `flux.Changes` over one client. Usable from several threads."""
+    """`flux.Cluster` and `flux.Changes` over one client. Usable from several threads.
 
-    def __init__(self, client: Kubernetes, times: WatchTimes = DEFAULT_TIMES) -> None:
+    With `namespaces` only those are looked into, one by one, so that a Role in each of them is enough.
+    """
+
+    def __init__(self, client: Kubernetes, times: WatchTimes = DEFAULT_TIMES, namespaces: Sequence[str] = ()) -> None:
         self._client = client
         self._times = times
+        self._namespaces = tuple(dict.fromkeys(namespaces)) or ("",)
         self._lock = threading.Lock()
-        self._followed: dict[Resource, Reflector] = {}
+        self._followed: dict[Resource, tuple[Reflector, ...]] = {}
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Always from the API."""
@@ -34,12 +39,12 @@ class WatchedCluster:
 
     def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing:
         """What is watched, if that goes well; else from the API."""
-        with self._lock:
-            reflector = self._followed.get(resource) if not (namespace or label_selector) else None
-        view = reflector.view() if reflector is not None else None
-        if view is None or not view.synced or view.trouble:
+        if namespace:
             return self._client.list_objects(resource, namespace, label_selector)
-        return Listing(FROM_WATCH, tuple(view.objects.values()))
+        views = self._watched(resource) if not label_selector else ()
+        if views and all(view.synced and not view.trouble for view in views):
+            return Listing(FROM_WATCH, tuple(one for view in views for one in view.objects.values()))
+        return self._listed(resource, label_selector)
 
     def merge_patch(self, resource: Resource, namespace: str, name: str, patch: Mapping[str, object]) -> Object:
         return self._client.merge_patch(resource, namespace, name, patch)
@@ -52,11 +57,28 @@ class WatchedCluster:
             if found is not None:
                 changed(found)
 
-        reflector = Reflector(self._client, resource, hear, times=self._times)
+        make = partial(Reflector, self._client, resource, hear, times=self._times)
+        reflectors = tuple(make(namespace=namespace) for namespace in self._namespaces)
         with self._lock:
-            self._followed[resource] = reflector
+            self._followed[resource] = reflectors
+        others = [threading.Thread(target=one.run, args=(stop,), daemon=True) for one in reflectors[1:]]
+        for thread in others:
+            thread.start()
         try:
-            reflector.run(stop)
+            reflectors[0].run(stop)
+            for thread in others:
+                thread.join()
         finally:
             with self._lock:
                 self._followed.pop(resource, None)
+
+    def _watched(self, resource: Resource) -> tuple[View, ...]:
+        with self._lock:
+            reflectors = self._followed.get(resource, ())
+        return tuple(one.view() for one in reflectors)
+
+    def _listed(self, resource: Resource, label_selector: str) -> Listing:
+        if len(self._namespaces) == 1:
+            return self._client.list_objects(resource, self._namespaces[0], label_selector)
+        found = [self._client.list_objects(resource, one, label_selector) for one in self._namespaces]
+        return Listing(FROM_WATCH, tuple(item for listing in found for item in listing.items))

@@ -54,8 +54,9 @@ class Kubernetes:
     `errors.Refused`.
     """
 
-    def __init__(self, wire: Wire, namespace: str, settings: KubernetesSettings = DEFAULTS) -> None:
+    def __init__(self, wire: Wire, namespace: str, settings: KubernetesSettings = DEFAULTS, server: str = "") -> None:
         self.namespace = namespace  # where our own objects live
+        self.server = server  # its address
         self.subject = wire.subject
         self._wire = wire
         self._settings = settings
@@ -240,7 +241,7 @@ def connect(settings: KubernetesSettings = DEFAULTS) -> Kubernetes:
         raise SettingsInvalid("Kubernetes", f"{needed} ({exc.name} is missing)") from exc
     found = access.find_access(settings)
     wire = transport.Transport(found.server, found.tls, found.credentials, settings.max_body)
-    return Kubernetes(wire, found.namespace, settings)
+    return Kubernetes(wire, found.namespace, settings, found.server)
 
 
 def _key(body: Mapping[str, Any]) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from gitops_rollback.adapters.kubernetes.credentials import Credentials
 from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable
 from gitops_rollback.adapters.kubernetes.wire import Call, Sent
 
-CONNECTIONS = 64  # each watch keeps one
+CONNECTIONS = 256  # each watch keeps one, of each resource in each namespace that is watched alone
 CONNECT_SECONDS = 10.0
 MAX_ERROR = 1 << 16  # bytes of an error that answers a watch
 

@@ -49,8 +49,6 @@ def trigger_type(trigger: View) -> str:
 
 def _targets(spec: View) -> Iterator[Unbuilt]:
     for target in spec.at("targets").items:
-        if target.at("engine").text == "flux":
-            yield Unbuilt("engine: flux", target.key_mark("engine"))
         for key in ("selector", "drill", "rehearse"):
             if target.has(key):
                 yield Unbuilt(f"targets.{key}", target.key_mark(key))
