@@ -86,6 +86,28 @@ CLEAN_CASES: dict[str, tuple[Files, Files, Files, int, dict[str, str]]] = {
         1,
         {"old/a.yaml": app(), "b": "1\n"},
     ),
+    "a neighbouring line stays": ({"a": "1\n2\n"}, {"a": "x\n2\n"}, {"a": "x\ny\n"}, 3, {"a": "1\ny\n"}),
+    "a neighbouring line of a template stays": (
+        {"t.yaml": "a: {{ .a }}\nb: {{ .b }}\n"},
+        {"t.yaml": "a: bad\nb: {{ .b }}\n"},
+        {"t.yaml": "a: bad\nb: later\n"},
+        3,
+        {"t.yaml": "a: {{ .a }}\nb: later\n"},
+    ),
+    "an element comes back where another one was added": (
+        {"a.yaml": "env:\n- {name: A, value: 1}\n- {name: B, value: 1}\n"},
+        {"a.yaml": "env:\n- {name: A, value: 1}\n"},
+        {"a.yaml": "env:\n- {name: A, value: 1}\n- {name: C, value: 1}\n"},
+        3,
+        {"a.yaml": "env:\n- {name: A, value: 1}\n- {name: B, value: 1}\n- {name: C, value: 1}\n"},
+    ),
+    "one file by key, one by git, one as it was": (
+        {"a.yaml": "a: 1\nb: 1\n", "b.yaml": app(), "c/d.yaml": "x: 1\n"},
+        {"a.yaml": "a: 2\nb: 1\n", "b.yaml": app(timeout=30), "c/d.yaml": "x: 2\n"},
+        {"a.yaml": "a: 2\nb: 2\n", "b.yaml": app(5, timeout=30)},
+        3,
+        {"a.yaml": "a: 1\nb: 2\n", "b.yaml": app(5), "c/d.yaml": "x: 1\n"},
+    ),
     "line endings of Windows stay as they are": (
         {"a.yaml": app().replace("\n", "\r\n")},
         {"a.yaml": app(timeout=30).replace("\n", "\r\n")},
@@ -162,7 +184,6 @@ CONFLICT_CASES: dict[str, tuple[Files, Files, Files, Reason, str, str]] = {
         "a",
         "changed again",
     ),
-    "a neighbouring line": ({"a": "1\n2\n"}, {"a": "x\n2\n"}, {"a": "x\ny\n"}, Reason.REVERT_CONFLICT, "a", "beside"),
     "added, and edited since": ({"b": "1\n"}, {"a": app()}, {"a": app(2)}, Reason.REVERT_CONFLICT, "a", "would lose"),
     "changed, and removed since": (
         {"a": app()},
@@ -247,6 +268,41 @@ def test_what_cannot_be_undone_says_where_and_whose_commit_is_in_the_way(
     assert why in explanation.why
     assert explanation.todo
     assert path in reversal.message
+
+
+def values(tag: str, replicas: int = 1) -> str:
+    return f"replicas: {replicas}\nimage:\n  tag: {tag}\n"
+
+
+def test_a_key_that_bots_set_again_goes_back_to_before_and_each_of_them_is_named(history: History) -> None:
+    bump = [{"v.yaml": values(tag)} for tag in ("1.4", "1.5", "1.6")]
+    _, bad, bumped, elsewhere, again = history.line(
+        *bump, {"other.yaml": "a: 1\n"}, {"v.yaml": values("1.7", replicas=3)}
+    )
+    reversal = undo(history, again, bad)
+    assert (reversal.outcome, reversal.rung, reversal.gate_reason) == (CLEAN, 4, None)
+    assert history.content(reversal.tree) == {"v.yaml": values("1.4", replicas=3), "other.yaml": "a: 1\n"}
+    assert reversal.superseded == (again, bumped)
+    assert elsewhere not in reversal.superseded
+    assert bumped[:12] in reversal.message
+    undone = history.commit({"v.yaml": values("1.4", replicas=3)}, [again])
+    assert undo(history, undone, bad).outcome is EMPTY
+
+
+def test_commits_that_are_undone_themselves_are_not_superseded(history: History) -> None:
+    _, first, second, later = history.line(*({"v.yaml": values(tag)} for tag in ("1.4", "1.5", "1.6", "1.7")))
+    reversal = undo(history, later, second, first)
+    assert (reversal.outcome, reversal.rung) == (CLEAN, 4)
+    assert history.content(reversal.tree) == {"v.yaml": values("1.4")}
+    assert reversal.superseded == (later,)
+
+
+def test_a_clash_that_no_rung_solves_names_each_key_and_who_set_it(history: History) -> None:
+    levels = ("a", "b", "c", "&anchored d")
+    _, bad, _, head = history.line(*({"v.yaml": f"tag: 1\nlevel: {level}\n"} for level in levels))
+    reversal = undo(history, head, bad)
+    assert (reversal.outcome, reversal.gate_reason) == (CONFLICT, Reason.REVERT_CONFLICT)
+    assert [(one.path, one.key, one.commit) for one in reversal.explained] == [("v.yaml", "level", head)]
 
 
 PROTECTED: dict[str, tuple[Files, Files]] = {

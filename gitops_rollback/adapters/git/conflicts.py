@@ -5,12 +5,16 @@ Source: git 2.38 and later, `merge-ort.c`: the stable kinds of conflict (`conten
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from gitops_rollback.adapters.git import history
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.core.commit import FileChange
+from gitops_rollback.core.merging.matching import Path, written
 from gitops_rollback.core.plan import Explanation
+
+SAME_KEY = "it was set again since"
+MOST_KEYS = 20  # clashes of one file that are named
 
 LATER_LIMIT = 1000  # commits that are looked through for who changed a path last
 
@@ -65,6 +69,26 @@ def explain_conflicts(
         Explanation(path, None, later.get(path), _why(kinds, undone.get(path)), _todo(later.get(path)))
         for path, kinds in conflicts.items()
     )
+
+
+def explain_clashes(
+    explained: Sequence[Explanation],
+    clashes: Mapping[str, tuple[Path, ...]],
+    setters: Mapping[tuple[str, Path], Sequence[str]],
+) -> tuple[Explanation, ...]:
+    """The same explanations, with one for each key that clashes in place of the file's.
+
+    `setters` has the commits that set each key since, newest first.
+    """
+    found: list[Explanation] = []
+    for one in explained:
+        keys = clashes.get(str(one.path), ())[:MOST_KEYS]
+        for key in keys:
+            setter = next(iter(setters.get((str(one.path), key), ())), one.commit)
+            found.append(Explanation(one.path, written(key), setter, SAME_KEY, _todo(setter)))
+        if not keys:
+            found.append(one)
+    return tuple(found)
 
 
 def _why(kinds: tuple[str, ...], undone: FileChange | None) -> str:

@@ -1,12 +1,14 @@
 """What comes out when git merges three trees in the object database: a tree, or where and why it cannot.
 
-Source: git-merge-tree(1) of 2.38 (`--write-tree -z --name-only`: NUL-separated tree, conflicted paths, an empty record,
-then per message a count, that many paths, the kind, the text; exit code 1 is a conflict).
+Source: git-merge-tree(1) of 2.38 (`--write-tree -z`: NUL-separated tree, `mode object stage<TAB>path` of each version
+of each conflicted file, an empty record, then per message a count, that many paths, the kind, the text; exit code 1 is
+a conflict).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
 from gitops_rollback.core.commit import is_sha
@@ -25,15 +27,21 @@ MERGE_CONFIG = (
 CONFLICT = "CONFLICT"
 
 
+BASE, OURS, THEIRS = "1", "2", "3"
+
+
 @dataclass(frozen=True)
 class Merge:
-    """`tree` is None on a conflict: git names one then too, but with markers in its files.
+    """`tree` is None on a conflict: git names one then too, `marked`, but with markers in its conflicted files.
 
-    `conflicts` maps each conflicted path to git's kinds of conflict there, such as `modify/delete`, in git's order.
+    `conflicts` maps each conflicted path to git's kinds of conflict there, such as `modify/delete`, in git's order;
+    `versions` to (mode, blob) by BASE, OURS and THEIRS, as far as git has one.
     """
 
     tree: str | None
-    conflicts: dict[str, tuple[str, ...]]
+    conflicts: Mapping[str, tuple[str, ...]]
+    marked: str = ""
+    versions: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
 
 
 def merge_commits(git: Git, ours: str, theirs: str) -> Merge:
@@ -41,19 +49,25 @@ def merge_commits(git: Git, ours: str, theirs: str) -> Merge:
 
     Raises: RepositoryUnavailable if an object is missing or git gives no sensible answer.
     """
-    result = git.run("merge-tree", "--write-tree", "-z", "--name-only", ours, theirs, ok=(0, 1))
+    result = git.run("merge-tree", "--write-tree", "-z", ours, theirs, ok=(0, 1))
     records = result.stdout.decode(*LOSSLESS).split("\0")
     if not is_sha(records[0]):
         raise RepositoryUnavailable("git merge-tree", "gave no tree")
     if result.code == 0:
         return Merge(records[0], {})
-    return Merge(None, _conflicts(records[1:]))
+    listed = records[1 : records.index("", 1)] if "" in records[1:] else records[1:]
+    versions: dict[str, dict[str, tuple[str, str]]] = {}
+    for record in listed:
+        words, _, path = record.partition("\t")
+        mode, blob, stage = words.split(" ")
+        versions.setdefault(path, {})[stage] = (mode, blob)
+    return Merge(None, _conflicts([*versions], records[len(listed) + 2 :]), records[0], versions)
 
 
-def _conflicts(records: list[str]) -> dict[str, tuple[str, ...]]:
-    end = records.index("") if "" in records else len(records)
-    found: dict[str, tuple[str, ...]] = dict.fromkeys(records[:end], ())
-    at = end + 1
+def _conflicts(listed: list[str], records: list[str]) -> dict[str, tuple[str, ...]]:
+    """Each conflicted path's kinds of conflict, from the messages; where git lists no path, from them alone."""
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(listed, ())
+    at = 0
     while at < len(records) and records[at].isdigit():
         count = int(records[at])
         paths, kind = records[at + 1 : at + 1 + count], records[at + 1 + count : at + 2 + count]
@@ -61,6 +75,6 @@ def _conflicts(records: list[str]) -> dict[str, tuple[str, ...]]:
         if kind and kind[0].startswith(CONFLICT):
             word = kind[0].removeprefix(CONFLICT).strip().strip("()")
             for path in paths:
-                if path in found or not records[:end]:
+                if path in found or not listed:
                     found[path] = (*found.get(path, ()), word)
     return found

@@ -1,25 +1,35 @@
 """How is a commit undone on top of a later one, without a work tree?
 
 Each commit is undone by a three-way merge in the object database: base is the culprit, the two sides are the head and
-the culprit's parent. What git calls clean must then pass the gates of `gates.py`. No ref, index or lock is touched.
+the culprit's parent. A conflict is looked at once more by line and by key (`untangling.py`). What comes out must then
+pass the gates of `gates.py`. No ref, index or lock is touched.
 Source: git-merge-tree(1), git-hash-object(1), git-revert(1) for what a merge's parent number means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitops_rollback.adapters.git import gates
-from gitops_rollback.adapters.git.conflicts import explain_conflicts, later_commits, undone_by
+from gitops_rollback.adapters.git.conflicts import (
+    LATER_LIMIT,
+    explain_clashes,
+    explain_conflicts,
+    later_commits,
+    undone_by,
+)
 from gitops_rollback.adapters.git.difference import Differences
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
-from gitops_rollback.adapters.git.merge import MERGE_CONFIG, merge_commits
-from gitops_rollback.adapters.git.objects import ObjectReader
+from gitops_rollback.adapters.git.history import log
+from gitops_rollback.adapters.git.merge import MERGE_CONFIG, Merge, merge_commits
+from gitops_rollback.adapters.git.objects import ObjectReader, put_files
 from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions, is_partial
+from gitops_rollback.adapters.git.untangling import Untangled, is_complete, setters, untangle
 from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason
+from gitops_rollback.core.merging.matching import Path
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
 
 NOBODY = "gitops-rollback <gitops-rollback@localhost>"  # of synthetic commits, which no ref ever reaches
@@ -46,15 +56,21 @@ class Undoing:
 
 @dataclass(frozen=True)
 class Step:
-    """What one rung made of an `Undoing`: a tree, or why not. `rung` 0: nothing was left to undo."""
+    """What one rung made of an `Undoing`: a tree, or why not. `rung` 0: nothing was left to undo.
+
+    `merge` is git's merge where that was a conflict, for the rungs behind it. `superseded` are later commits whose
+    values are taken back as well.
+    """
 
     tree: str | None
     rung: int = 0
     reason: Reason | None = None
     explained: tuple[Explanation, ...] = ()
+    merge: Merge | None = None
+    superseded: tuple[str, ...] = ()
 
 
-Rung = Callable[[Undoing], Step]
+Rung = Callable[[Undoing, Step], Step]
 
 
 class Reverser:
@@ -73,8 +89,8 @@ class Reverser:
         self.reader = reader or ObjectReader(self.git)
         self.writer = ObjectWriter(self.git)
         self.revisions = Revisions(self.git, self.reader)
-        # In this order; the first sound result counts. A merge per key and the target state belong behind the merge.
-        self._ladder: tuple[Rung, ...] = (self._merge,)
+        # In this order; the first sound result counts.
+        self._ladder: tuple[Rung, ...] = (self._merge, self._by_key, self._target_state)
 
     def close(self) -> None:
         """End the processes, but not that of a reader that was given; the next call starts new ones."""
@@ -117,6 +133,7 @@ class Reverser:
     def _undo_all(self, head: RawCommit, pairs: Sequence[tuple[RawCommit, RawCommit]]) -> Reversal:
         shas = tuple(culprit.sha for culprit, _ in pairs)
         tree, rung = head.tree, 0
+        superseded: tuple[str, ...] = ()
         differences = Differences(self.reader)
         works = []
         for culprit, parent in pairs:
@@ -127,10 +144,13 @@ class Reverser:
             if step.tree is None:
                 return _conflict(head, shas, culprit, step)
             tree, rung = step.tree, max(rung, step.rung)
+            superseded += step.superseded
         if tree == head.tree:
             return self._already_undone(head, works)
         strangers = [work.culprit.sha for work in works if not work.ancestor]
-        return _clean(head, shas, Step(tree, rung), differences.between(head.tree, tree), strangers)
+        others = tuple(sha for sha in dict.fromkeys(superseded) if sha not in shas)
+        step = Step(tree, rung, superseded=others)
+        return _clean(head, shas, step, differences.between(head.tree, tree), strangers)
 
     def _already_undone(self, head: RawCommit, works: Sequence[Undoing]) -> Reversal:
         """Success without a commit; says who took the culprits back, where one commit did."""
@@ -146,12 +166,12 @@ class Reverser:
         """The first rung's step that is sound; the last one's fault if none is."""
         step = Step(work.tree)
         for rung in self._ladder if work.undone else ():
-            step = rung(work)
+            step = rung(work, step)
             if step.tree is not None:
                 break
         return step
 
-    def _merge(self, work: Undoing) -> Step:
+    def _merge(self, work: Undoing, _: Step) -> Step:
         """Rungs 1 and 2: one merge gives both; untouched paths must come out as the culprit found them."""
         theirs = self._synthetic(work, work.parent.tree)
         on_head = work.ancestor and work.tree == work.head.tree  # then the culprit is the merge base already
@@ -159,15 +179,67 @@ class Reverser:
         if merge.tree is None:
             later = later_commits(self.git, work.culprit.sha, work.head.sha, merge.conflicts)
             explained = explain_conflicts(merge.conflicts, work.undone, later)
-            return Step(None, reason=Reason.REVERT_CONFLICT, explained=explained)
+            return Step(None, reason=Reason.REVERT_CONFLICT, explained=explained, merge=merge)
         changes = work.differences.between(work.tree, merge.tree)
-        faults = self._faults(work, changes)
-        if faults:
-            later = later_commits(self.git, work.culprit.sha, work.head.sha, faults)
-            explained = tuple(Explanation(path, None, later.get(path), why, CHECK) for path, why in faults.items())
-            return Step(None, reason=Reason.GATE_FAILED, explained=explained)
         untouched = set(changes) == {_inverse(change) for change in work.undone.values()}
-        return Step(merge.tree, 1 if untouched else 2)
+        return self._judged(work, Step(merge.tree, 1 if untouched else 2), changes)
+
+    def _by_key(self, work: Undoing, before: Step) -> Step:
+        """Rung 3: the conflicted files by line and by key. Where keys clash, the explanations name them."""
+        if before.merge is None:
+            return before
+        untangled = untangle(before.merge, self._text)
+        if not untangled.faults:
+            tree = put_files(self.git, self.reader, before.merge.marked, untangled.files)
+            return self._last(work, Step(tree, 3), before)
+        by = self._setters(work, untangled)
+        return replace(before, explained=explain_clashes(before.explained, untangled.clashes, by))
+
+    def _target_state(self, work: Undoing, before: Step) -> Step:
+        """Rung 4: keys that were set again since go back to what they were before the culprit.
+
+        Only where every commit that this supersedes is known.
+        """
+        if before.merge is None:
+            return before
+        untangled = untangle(before.merge, self._text, target=True)
+        by = self._setters(work, untangled)
+        known = all(by.get((path, key)) for path, keys in untangled.clashes.items() for key in keys)
+        if untangled.faults or not known or not work.ancestor:
+            return before
+        superseded = tuple(dict.fromkeys(sha for shas in by.values() for sha in shas))
+        tree = put_files(self.git, self.reader, before.merge.marked, untangled.files)
+        return self._last(work, Step(tree, 4, superseded=superseded), before)
+
+    def _last(self, work: Undoing, step: Step, before: Step) -> Step:
+        """The step, if it passes the gates and a second undoing finds nothing more to do; else the one before."""
+        judged = self._judged(work, step, work.differences.between(work.tree, str(step.tree)))
+        return judged if judged.tree is not None and self._once(work, judged.tree) else before
+
+    def _once(self, work: Undoing, tree: str) -> bool:
+        """Where lines or elements repeat themselves, undoing again may take back their twins."""
+        theirs = self._synthetic(work, work.parent.tree)
+        merge = merge_commits(self.git, self._synthetic(work, tree), theirs)
+        if merge.tree is not None:
+            return merge.tree == tree
+        again = untangle(merge, self._text, target=True)
+        return bool(again.faults) or put_files(self.git, self.reader, merge.marked, again.files) == tree
+
+    def _setters(self, work: Undoing, untangled: Untangled) -> dict[tuple[str, Path], tuple[str, ...]]:
+        """Who set each clashing key since; {} where nobody can say."""
+        if not untangled.clashes or work.culprit.sha == work.head.sha:
+            return {}
+        history = log(self.git, work.culprit.sha, work.head.sha, LATER_LIMIT)
+        return setters(history, untangled.clashes, self._text) if is_complete(history) else {}
+
+    def _judged(self, work: Undoing, step: Step, changes: Sequence[FileChange]) -> Step:
+        """The step, if its tree passes the gates."""
+        faults = self._faults(work, changes)
+        if not faults:
+            return step
+        later = later_commits(self.git, work.culprit.sha, work.head.sha, faults)
+        explained = tuple(Explanation(path, None, later.get(path), why, CHECK) for path, why in faults.items())
+        return Step(None, reason=Reason.GATE_FAILED, explained=explained)
 
     def _synthetic(self, work: Undoing, tree: str) -> str:
         """A commit of `tree` on the culprit, which makes the culprit the merge base.
@@ -271,6 +343,7 @@ def _clean(
     explained += [Explanation(path, None, None, why, LOOK) for path, why in seen if why is not None]
     reason = Reason.PROTECTED_PATH if len(explained) > len(strangers) else None
     count = len(changes)
+    also = f", and takes back what {_names(step.superseded)} set there since" if step.superseded else ""
     return Reversal(
         PlanOutcome.CLEAN,
         head.sha,
@@ -278,9 +351,10 @@ def _clean(
         tree=step.tree,
         rung=step.rung,
         changes=changes,
+        superseded=step.superseded,
         explained=tuple(explained),
         gate_reason=Reason.NOT_FIRST_PARENT if strangers else reason,
-        message=f"Undoing {_names(shas)} at {head.sha[:12]} changes {count} file{'s' if count > 1 else ''}.",
+        message=f"Undoing {_names(shas)} at {head.sha[:12]} changes {count} file{'s' if count > 1 else ''}{also}.",
     )
 
 
