@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-Object = Mapping[str, object]
+from gitops_rollback.core.fields import Object, Unclear, condition, count, number, part
 
 _GENERATION = re.compile(r"[0-9]{1,18}")
 _SHOWN = 200  # characters of a controller's own message
@@ -37,10 +37,6 @@ class RolloutStatus:
     why: str
 
 
-class _Unclear(Exception):
-    """A field has not the type that it must have."""
-
-
 def rollout_status(workload: Object) -> RolloutStatus:
     """How far `workload` (Deployment, StatefulSet, DaemonSet of apps, Rollout of argoproj.io) is. Never raises."""
     group = str(workload.get("apiVersion", "")).partition("/")[0]
@@ -48,22 +44,22 @@ def rollout_status(workload: Object) -> RolloutStatus:
     if judge is None:
         return _inconclusive("it is no Deployment, StatefulSet, DaemonSet or Argo Rollout")
     try:
-        generation = _number(_part(workload, "metadata"), "generation")
+        generation = number(part(workload, "metadata"), "generation")
         if generation is None:
             return _inconclusive("it has no metadata.generation")
-        return judge(_part(workload, "spec"), _part(workload, "status"), workload)
-    except _Unclear as exc:
+        return judge(part(workload, "spec"), part(workload, "status"), workload)
+    except Unclear as exc:
         return _inconclusive(f"{exc} cannot be read")
 
 
 def _deployment(spec: Object, status: Object, workload: Object) -> RolloutStatus:
     if _unseen(workload, status):
         return _waiting("its newest spec has not been observed")
-    if _condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
+    if condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
         return RolloutStatus(Progress.FAILED, "it exceeded its progress deadline")
-    wanted = _count(spec, "replicas", 1)
-    replicas, updated = _count(status, "replicas"), _count(status, "updatedReplicas")
-    available = _count(status, "availableReplicas")
+    wanted = count(spec, "replicas", 1)
+    replicas, updated = count(status, "replicas"), count(status, "updatedReplicas")
+    available = count(status, "availableReplicas")
     if wanted == 0:
         return _inconclusive("it is scaled to 0 replicas")
     left = ""
@@ -79,18 +75,18 @@ def _deployment(spec: Object, status: Object, workload: Object) -> RolloutStatus
 
 
 def _stateful_set(spec: Object, status: Object, workload: Object) -> RolloutStatus:
-    strategy = _part(spec, "updateStrategy")
+    strategy = part(spec, "updateStrategy")
     if strategy.get("type", "RollingUpdate") != "RollingUpdate":
         return _inconclusive("its update strategy replaces no Pod by itself")
-    if _unseen(workload, status) or not _number(status, "observedGeneration"):
+    if _unseen(workload, status) or not number(status, "observedGeneration"):
         return _waiting("its newest spec has not been observed")
-    wanted = _count(spec, "replicas", 1)
+    wanted = count(spec, "replicas", 1)
     if wanted == 0:
         return _inconclusive("it is scaled to 0 replicas")
-    ready, updated = _count(status, "readyReplicas"), _count(status, "updatedReplicas")
+    ready, updated = count(status, "readyReplicas"), count(status, "updatedReplicas")
     if ready < wanted:
         return _waiting(f"{ready} of {wanted} replicas are ready")
-    partition = _count(_part(strategy, "rollingUpdate"), "partition")
+    partition = count(part(strategy, "rollingUpdate"), "partition")
     if partition:
         above = max(wanted - partition, 0)
         if updated < above:
@@ -103,12 +99,12 @@ def _stateful_set(spec: Object, status: Object, workload: Object) -> RolloutStat
 
 
 def _daemon_set(spec: Object, status: Object, workload: Object) -> RolloutStatus:
-    if _part(spec, "updateStrategy").get("type", "RollingUpdate") != "RollingUpdate":
+    if part(spec, "updateStrategy").get("type", "RollingUpdate") != "RollingUpdate":
         return _inconclusive("its update strategy replaces no Pod by itself")
     if _unseen(workload, status):
         return _waiting("its newest spec has not been observed")
-    wanted = _count(status, "desiredNumberScheduled")
-    updated, available = _count(status, "updatedNumberScheduled"), _count(status, "numberAvailable")
+    wanted = count(status, "desiredNumberScheduled")
+    updated, available = count(status, "updatedNumberScheduled"), count(status, "numberAvailable")
     if wanted == 0:
         return _inconclusive("no node is to run it")
     if updated < wanted:
@@ -132,7 +128,7 @@ def _rollout(spec: Object, status: Object, workload: Object) -> RolloutStatus:
         return _waiting(said or "it is progressing")
     if phase != "Healthy":
         return _inconclusive("its phase is none that is known")
-    if _count(spec, "replicas", 1) == 0:
+    if count(spec, "replicas", 1) == 0:
         return _inconclusive("it is scaled to 0 replicas")
     if status.get("stableRS") != status.get("currentPodHash"):
         return _waiting("its newest template is not the stable one yet")
@@ -149,11 +145,11 @@ _KINDS: Mapping[tuple[str, str], Callable[[Object, Object, Object], RolloutStatu
 
 def _rollout_unseen(spec: Object, status: Object, workload: Object) -> bool:
     """An Argo Rollout writes the generation that it observed as text, and follows a referenced workload's too."""
-    if _generation(status, "observedGeneration") != _number(_part(workload, "metadata"), "generation"):
+    if _generation(status, "observedGeneration") != number(part(workload, "metadata"), "generation"):
         return True
     if not spec.get("workloadRef"):
         return False
-    annotations = _part(_part(workload, "metadata"), "annotations")
+    annotations = part(part(workload, "metadata"), "annotations")
     referenced = annotations.get("rollout.argoproj.io/workload-generation")
     return referenced is not None and referenced != status.get("workloadObservedGeneration")
 
@@ -163,44 +159,13 @@ def _generation(status: Object, name: str) -> int | None:
     if text is None:
         return None
     if not isinstance(text, str) or not _GENERATION.fullmatch(text):
-        raise _Unclear(f"status.{name}")
+        raise Unclear(f"status.{name}")
     return int(text)
 
 
 def _unseen(workload: Object, status: Object) -> bool:
-    generation = _number(_part(workload, "metadata"), "generation") or 0
-    return (_number(status, "observedGeneration") or 0) < generation
-
-
-def _condition(status: Object, name: str) -> Object:
-    conditions = status.get("conditions") or []
-    if not isinstance(conditions, list):
-        raise _Unclear("status.conditions")
-    return next((one for one in conditions if isinstance(one, dict) and one.get("type") == name), {})
-
-
-def _part(value: Object, name: str) -> Object:
-    part = value.get(name)
-    if part is None:
-        return {}
-    if not isinstance(part, dict):
-        raise _Unclear(name)
-    return part
-
-
-def _number(value: Object, name: str) -> int | None:
-    number = value.get(name)
-    if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
-        raise _Unclear(name)
-    return number
-
-
-def _count(value: Object, name: str, absent: int = 0) -> int:
-    """The API leaves out zeros; `absent` is what leaving out means."""
-    number = _number(value, name)
-    if number is not None and number < 0:
-        raise _Unclear(name)
-    return absent if number is None else number
+    generation = number(part(workload, "metadata"), "generation") or 0
+    return (number(status, "observedGeneration") or 0) < generation
 
 
 def _complete(why: str) -> RolloutStatus:
