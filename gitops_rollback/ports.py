@@ -20,7 +20,7 @@ from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.policy import Notification
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 
 
 class Clock(Protocol):
@@ -73,7 +73,8 @@ class Engine(Protocol):
     def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
         """Start a sync to the tracked branch's head. False if the engine is busy with another operation.
 
-        `info` marks the operation as ours. Raises: EngineUnavailable; CredentialsRejected; StalledError WindowClosed.
+        `info` marks the operation as ours. Raises: EngineUnavailable; CredentialsRejected; StalledError with the
+        reason of an obstacle that makes asking pointless.
         """
         ...
 
@@ -81,8 +82,11 @@ class Engine(Protocol):
         """Ask the engine to end the running operation; no operation is no error. Look again until it is gone."""
         ...
 
-    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
-        """Whether a sync is allowed now."""
+    def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
+        """All that would keep a commit on the branch from being applied now, the most telling first; () if nothing.
+
+        That commits must be signed is among it whether or not ours are. Raises: EngineUnavailable; CredentialsRejected.
+        """
         ...
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:

@@ -220,6 +220,10 @@ class Directory:
     ) -> list[Problem]:
         subject = f"{policy.name}/{target.name}"
         other = next((state for state in strangers if names(target, state.id)), None)
+        if other is not None and other.obstacles:
+            # What follows no git repository has no address that could be ours.
+            first = other.obstacles[0]
+            return [Problem(subject, first.reason, f"{first.message}; {first.remedy}")]
         if other is not None:
             urls = ", ".join(source.repo_url for source in other.sources) or "no repository"
             message = f"the application renders from {urls}, this repository is {self._repo.url}"

@@ -55,11 +55,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """What the settings and the other repositories add: limits, and rollbacks counted over all journals."""
+    """What the settings and the other repositories add: limits, and rollbacks counted over all journals.
+
+    `signs`: our commits in this repository bear a signature.
+    """
 
     budgets: Budgets
     counted: Callable[[], tuple[CountedRollback, ...]]
     tenancy: Tenancy = field(default_factory=Tenancy)
+    signs: bool = False
 
 
 class GuardFactsReader:
@@ -184,7 +188,8 @@ class GuardFactsReader:
             spec_changed=spec_changed(look.bad_record, good) if good else None,
             auto_sync=look.state.auto_sync,
             pending=self._seen(lambda: self._pending(look, view)),
-            windows=self._seen(lambda: look.watched.engine.sync_windows(look.watched.id, look.state.project)),
+            obstacles=self._seen(lambda: look.watched.engine.obstacles(look.watched.id, look.state.project)),
+            signs=self._limits.signs,
         )
 
     def _pending(self, look: Look, view: View) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ class Runtime:
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         measuring = Measuring(parts.sources.of, threads, steady=self.steady)
         inputs = Inputs(repo)
-        limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy)
+        signs = opened.settings.signing_key_file is not None
+        limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy, signs)
         executor: Executor | ObservingExecutor
         if settings.observe:
             out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"

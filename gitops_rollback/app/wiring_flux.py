@@ -24,6 +24,5 @@ def flux_of(settings: Settings, client: Kubernetes | None, clock: Clock) -> tupl
     engine = FluxSettings(
         instance=settings.flux.instance,
         look_every=max(SHORTEST_LOOK, timedelta(seconds=clock.real_seconds(LOOK_EVERY))),
-        commits_are_signed=all(repository.signing_key_file for repository in settings.repositories),
     )
     return (Flux(engine, cluster, cluster, clock.now),)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gitops_rollback.core.errors import Reason
+
 MALFORMED = "Malformed"
 
 
@@ -150,6 +152,18 @@ class ResourceStatus:
 
 
 @dataclass(frozen=True)
+class Obstacle:
+    """What in the engine keeps a commit on the branch from being applied, until a person or time takes it away.
+
+    It is told and never taken away by us. `remedy` is what a person can do, as a command where there is one.
+    """
+
+    reason: Reason
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class ApplicationState:
     """All that the engine says about one application at one moment (`observed_at`, our clock)."""
 
@@ -174,6 +188,7 @@ class ApplicationState:
     prune: bool = False
     self_heal: bool = False
     conditions: tuple[tuple[str, str], ...] = ()  # (type, message); type `Malformed` is ours, see `malformed`
+    obstacles: tuple[Obstacle, ...] = ()  # as far as a look shows them; `Engine.obstacles` asks for all
     images: tuple[str, ...] = ()
     resources: tuple[ResourceStatus, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -191,15 +206,6 @@ class ApplicationState:
     def busy(self) -> bool:
         """An operation is requested, running, retrying or being terminated."""
         return self.operation_requested or (self.operation is not None and self.operation.in_progress)
-
-
-@dataclass(frozen=True)
-class SyncWindows:
-    """Whether the engine would let us sync now. `can_sync` is for a manual sync, as ours is."""
-
-    can_sync: bool
-    auto_sync_blocked: bool
-    reason: str = ""
 
 
 @dataclass(frozen=True)

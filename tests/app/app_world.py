@@ -41,11 +41,11 @@ from gitops_rollback.core.sync import (
     ApplicationState,
     DeploymentRecord,
     Health,
+    Obstacle,
     Operation,
     OperationPhase,
     Source,
     SyncStatus,
-    SyncWindows,
 )
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource
@@ -213,8 +213,9 @@ class MemoryEngine:
     def terminate(self, application: ApplicationId, project: str) -> None:
         return None
 
-    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
-        return SyncWindows(True, False)
+    def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
+        state = self.states.get(application.name)
+        return state.obstacles if state is not None else ()
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
         return ()

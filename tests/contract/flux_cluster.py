@@ -110,8 +110,13 @@ class Look:
         return BEGAN + timedelta(seconds=self.t)
 
     def says(self, kind: str) -> str:
-        """The message of the condition of this type; "" without one."""
-        return next((message for one, message in self.state.conditions if one == kind), "")
+        """The message of the condition of this type, or of the obstacle with this reason; "" without one."""
+        return {**in_the_way(self.state), **dict(self.state.conditions)}.get(kind, "")
+
+
+def in_the_way(state: ApplicationState) -> dict[str, str]:
+    """What is in the way of a commit, by reason."""
+    return {one.reason.value: one.message for one in reversed(state.obstacles)}
 
 
 def recorded_events(path: Path) -> Iterator[tuple[float, str, str, dict[str, Any]]]:

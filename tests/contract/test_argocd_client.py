@@ -16,6 +16,7 @@ from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings, bas
 from gitops_rollback.core.errors import (
     CredentialsRejected,
     EngineUnavailable,
+    Reason,
     SettingsInvalid,
 )
 from gitops_rollback.core.sync import ApplicationId
@@ -226,7 +227,7 @@ def test_a_ca_file_that_vanishes_or_breaks_is_no_traceback(server: Server, tmp_p
             engine.applications()
 
 
-def test_sync_windows_are_read_for_manual_and_automatic_syncs(server: Server) -> None:
+def test_a_window_that_forbids_a_manual_sync_is_in_the_way(server: Server) -> None:
     path = "/api/v1/applications/shop/syncwindows"
     deny, allow = {"kind": "deny", "schedule": "* * * * *"}, {"kind": "allow"}
     server.put(
@@ -239,13 +240,13 @@ def test_sync_windows_are_read_for_manual_and_automatic_syncs(server: Server) ->
         json_reply({}),
     )
     engine = engine_for(server)
-    found = [engine.sync_windows(SHOP, "web") for _ in range(5)]
-    assert [(one.can_sync, one.auto_sync_blocked) for one in found] == [
-        (True, False),
-        (True, True),
-        (False, True),
-        (True, False),
-        (False, False),
+    found = [engine.obstacles(SHOP, "web") for _ in range(5)]
+    assert [[one.reason for one in obstacles] for obstacles in found] == [
+        [],
+        [],
+        [Reason.WINDOW_CLOSED],
+        [],
+        [Reason.WINDOW_CLOSED],
     ]
 
 

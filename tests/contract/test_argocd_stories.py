@@ -233,7 +233,7 @@ def ask(engine, asked: dict, status: int) -> int:
     calls = {
         ("GET", "applications", 1): lambda: engine.applications(),
         ("GET", "applications", 2): lambda: engine.application(application, "default"),
-        ("GET", "syncwindows", 3): lambda: engine.sync_windows(application, "default").can_sync,
+        ("GET", "syncwindows", 3): lambda: engine.obstacles(application, "default") == (),
         ("GET", "managed-resources", 3): lambda: engine.live_objects(application, "default"),
         ("POST", "sync", 3): lambda: engine.sync(application, "default", True, {}),
         ("DELETE", "operation", 3): lambda: engine.terminate(application, "default"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flux_cluster import Clock, FakeCluster, flux_for
+from flux_cluster import Clock, FakeCluster, flux_for, in_the_way
 from flux_objects_made import (
     SHA,
     applied,
@@ -306,7 +306,7 @@ def test_a_release_behind_its_kustomization_is_not_synced() -> None:
 def test_a_release_that_nothing_from_git_brings_says_so() -> None:
     flux = helm_world()
     state = flux.look("09:01:00", helm_release("1.0.0", [], owner=""), "helmreleases")
-    assert "no commit changes its values" in dict(state.conditions)["NotFromGit"]
+    assert "no commit changes its values" in in_the_way(state)["NotGit"]
     assert [one.chart for one in state.sources] == ["bill"]
     assert state.sources[0].target_revision == "1.0.0"
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flux_cluster import REQUESTED_AT, Clock, FakeChanges, FakeCluster, flux_for
+from flux_cluster import REQUESTED_AT, Clock, FakeChanges, FakeCluster, flux_for, in_the_way
 from flux_objects_made import (
     applied,
     entry,
@@ -119,15 +119,21 @@ def test_another_rollback_asks_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "words"),
+    ("objects", "reason", "words"),
     [
-        ([("kustomizations", applied("a", HISTORY, suspend=True))], "Kustomization flux-system/cart is suspended"),
+        (
+            [("kustomizations", applied("a", HISTORY, suspend=True))],
+            Reason.SUSPENDED,
+            "Kustomization flux-system/cart is suspended",
+        ),
         (
             [("kustomizations", applied("a", HISTORY)), ("gitrepositories", git_repository(suspend=True))],
+            Reason.SUSPENDED_SOURCE,
             "GitRepository flux-system/fleet is suspended",
         ),
         (
             [("kustomizations", applied("a", HISTORY)), ("gitrepositories", git_repository(ref={"tag": "v1"}))],
+            Reason.PINNED_SOURCE,
             "follows refs/tags/v1 and no branch",
         ),
         (
@@ -136,34 +142,42 @@ def test_another_rollback_asks_for_itself() -> None:
                 ("kustomizations", {**failed("BuildFailed", "b", "a", HISTORY, "09:00:00"), "metadata": {
                     "name": "infra", "namespace": "flux-system", "generation": 1}}),
             ],
+            Reason.DEPENDENCY_BLOCKS,
             "Kustomization flux-system/infra is not ready",
         ),
         (
             [("kustomizations", applied("a", HISTORY)), ("gitrepositories", git_repository(verify={"mode": "HEAD"}))],
+            Reason.SIGNED_COMMITS_ONLY,
             "only commits signed",
         ),
     ],
 )  # fmt: skip
 def test_what_is_in_the_way_is_said_before_and_never_lifted(
-    objects: list[tuple[str, dict[str, Any]]], words: str
+    objects: list[tuple[str, dict[str, Any]]], reason: Reason, words: str
 ) -> None:
     cluster = cluster_with(*objects)
     engine = flux_for(cluster)
-    windows = engine.sync_windows(CART, "flux-system")
-    assert not windows.can_sync
-    assert words in windows.reason
+    (found,) = engine.obstacles(CART, "flux-system")
+    assert (found.reason, words in found.message) == (reason, True)
+    if reason in (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY):
+        return
     with pytest.raises(StalledError, match=words) as refused:
         engine.sync(CART, "flux-system", True, INFO)
-    assert refused.value.reason is Reason.WINDOW_CLOSED
+    assert refused.value.reason is reason
     engine.terminate(CART, "flux-system")
     assert cluster.patches == []
 
 
-def test_nothing_in_the_way_is_an_open_window_and_signed_commits_pass_where_ours_are_signed() -> None:
+def test_where_nothing_is_in_the_way_nothing_is_told() -> None:
     cluster = cluster_with(("kustomizations", applied("a", HISTORY)))
-    assert flux_for(cluster).sync_windows(CART, "flux-system").can_sync
-    cluster.put("gitrepositories", git_repository(verify={"mode": "HEAD"}))
-    assert flux_for(cluster, commits_are_signed=True).sync_windows(CART, "flux-system").can_sync
+    assert flux_for(cluster).obstacles(CART, "flux-system") == ()
+
+
+def test_what_is_brought_by_a_suspended_kustomization_is_held_too() -> None:
+    cluster = helm_cluster()
+    cluster.put("kustomizations", applied("a", HISTORY, name="apps", suspend=True))
+    (found,) = flux_for(cluster).obstacles(BILL, "flux-system")
+    assert (found.reason, found.remedy) == (Reason.SUSPENDED_SOURCE, "`flux resume kustomization apps -n flux-system`")
 
 
 def test_a_wait_cannot_be_ended_but_is_told_once_that_there_is_something_newer() -> None:
@@ -234,7 +248,7 @@ def test_a_single_application_is_read_anew_with_its_source() -> None:
     state = engine.application(CART, "flux-system")
     assert state is not None
     assert state.sync.value == "OutOfSync"
-    assert "Suspended" in dict(state.conditions)
+    assert "Suspended" in in_the_way(state)
 
 
 def test_what_is_gone_is_none() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flux_cluster import FakeCluster, flux_for
+from flux_cluster import FakeCluster, flux_for, in_the_way
 from flux_objects_made import SHA, URL, applied, condition, entry, git_repository, made, rev
 
 from gitops_rollback.adapters.engines.flux_objects import commit_of, parse_duration, parse_revision
@@ -85,7 +85,7 @@ def test_an_endless_duration_is_cut() -> None:
 def test_a_branch_is_followed(ref: Any, follows: str) -> None:
     state = state_of(("gitrepositories", git_repository(ref=ref)), ("kustomizations", applied("a", HISTORY)))
     assert [(one.repo_url, one.path, one.target_revision) for one in state.sources] == [(URL, "apps/cart", follows)]
-    assert "PinnedSource" not in dict(state.conditions)
+    assert state.obstacles == ()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_branch_is_followed(ref: Any, follows: str) -> None:
 def test_a_pinned_source_is_named_and_looks_like_no_branch(ref: dict[str, str], follows: str) -> None:
     state = state_of(("gitrepositories", git_repository(ref=ref)), ("kustomizations", applied("a", HISTORY)))
     assert state.sources[0].target_revision == follows
-    assert f"follows {follows} and no branch" in dict(state.conditions)["PinnedSource"]
+    assert f"follows {follows} and no branch" in in_the_way(state)["PinnedSource"]
 
 
 def test_an_oci_artifact_is_no_commit_though_it_says_from_which_one_it_was_made() -> None:
@@ -117,7 +117,7 @@ def test_an_oci_artifact_is_no_commit_though_it_says_from_which_one_it_was_made(
     history = [{**HISTORY[0], "metadata": {"revision": revision}}]
     value = applied("a", history, sourceRef={"kind": "OCIRepository", "name": "fleet"})
     state = state_of(("ocirepositories", source), ("kustomizations", value))
-    said = dict(state.conditions)["NotGit"]
+    said = in_the_way(state)["NotGit"]
     assert "no git repository" in said
     assert rev("b") in said
     assert [one.revisions for one in deployments(state)] == [(revision,)]
@@ -125,7 +125,7 @@ def test_an_oci_artifact_is_no_commit_though_it_says_from_which_one_it_was_made(
 
 def test_a_source_that_is_not_there_feeds_nobody() -> None:
     state = state_of(("kustomizations", applied("a", HISTORY)))
-    assert "GitRepository flux-system/fleet does not exist" in dict(state.conditions)["SourceMissing"]
+    assert "GitRepository flux-system/fleet does not exist" in in_the_way(state)["SourceMissing"]
     assert state.sources[0].repo_url == ""
 
 
@@ -133,9 +133,9 @@ def test_suspended_unsigned_and_failing_sources_are_named() -> None:
     source = git_repository(suspend=True, verify={"mode": "HEAD"})
     source["status"]["conditions"] = [condition("Ready", "False", "GitOperationFailed", "no route to host")]
     state = state_of(("gitrepositories", source), ("kustomizations", applied("a", HISTORY)))
-    found = dict(state.conditions)
-    assert {"SuspendedSource", "SignedCommitsOnly", "SourceNotReady"} <= set(found)
-    assert "no route to host" in found["SourceNotReady"]
+    assert set(in_the_way(state)) == {"SuspendedSource", "SignedCommitsOnly"}
+    assert state.obstacles[0].remedy == "`flux resume source git fleet -n flux-system`"
+    assert "no route to host" in dict(state.conditions)["SourceNotReady"]
     assert not state.auto_sync
 
 
@@ -144,7 +144,7 @@ def test_a_dependency_that_is_suspended_or_not_there_blocks(spec: dict[str, Any]
     value = applied("a", HISTORY, dependsOn=[{"name": "infra"}])
     others = [("kustomizations", applied("a", HISTORY, name="infra", **spec))] if spec else []
     state = state_of(("gitrepositories", git_repository()), ("kustomizations", value), *others)
-    assert "flux-system/infra" in dict(state.conditions)["DependencyBlocks"]
+    assert "flux-system/infra" in in_the_way(state)["DependencyBlocks"]
 
 
 # Image automation

@@ -18,7 +18,7 @@ from gitops_rollback.core.guards.facts import (
 )
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, GuardRule, Policy, Target
-from gitops_rollback.core.sync import Operation, OperationPhase, ResourceResult, SyncWindows
+from gitops_rollback.core.sync import Operation, OperationPhase, ResourceResult
 
 NOW = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)  # a Friday
 APPLICATION = "default/Application/argocd/payments-prod"
@@ -116,7 +116,7 @@ def facts(**fields: Any) -> GuardFacts:
         ground=Ground.KNOWN,
         inputs="tree-bad",
         taken_back=(),
-        branch=BranchFacts(True, spec_changed=False, auto_sync=True, windows=SyncWindows(True, False)),
+        branch=BranchFacts(True, spec_changed=False, auto_sync=True, obstacles=()),
         writer=WriterFacts(
             root_files=("README.md",), authors=("Ann <ann@example.com>",), copied_from="", merged_from=""
         ),

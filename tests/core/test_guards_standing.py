@@ -33,7 +33,7 @@ from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge
 from gitops_rollback.core.guards.standing import judge_conflict, judge_delivery, judge_gate, judge_unbuilt
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
-from gitops_rollback.core.sync import SyncWindows
+from gitops_rollback.core.sync import Obstacle
 
 
 def reason_of(found: GuardAnswer) -> Reason | None:
@@ -106,8 +106,11 @@ def test_what_was_taken_back_and_returns_is_held(given: dict[str, Any], reason: 
     assert reason_of(judge_quarantine(facts(**given))) is reason
 
 
-OPEN = SyncWindows(True, False)
-REACHES = BranchFacts(True, spec_changed=False, auto_sync=True, windows=OPEN)
+REACHES = BranchFacts(True, spec_changed=False, auto_sync=True, obstacles=())
+CLOSED = Obstacle(Reason.WINDOW_CLOSED, "a sync window forbids it", "wait for it")
+HELD = Obstacle(Reason.SUSPENDED, "Kustomization flux-system/cart is suspended", "resume it")
+SIGNED = Obstacle(Reason.SIGNED_COMMITS_ONLY, "it takes only commits signed by a trusted key", "sign them")
+PINNED = Obstacle(Reason.PINNED_SOURCE, "it follows refs/tags/v1 and no branch", "move the tag")
 BRANCHES: dict[str, tuple[BranchFacts | None, Reason | None]] = {
     "reaches": (REACHES, None),
     "cannot-see": (None, Reason.NOT_ON_THIS_BRANCH),
@@ -120,15 +123,31 @@ BRANCHES: dict[str, tuple[BranchFacts | None, Reason | None]] = {
     "nothing-pending": (replace(REACHES, auto_sync=False, pending=()), None),
     "pending-unknown": (replace(REACHES, auto_sync=False), Reason.PENDING_CHANGES),
     "auto-sync-unknown": (replace(REACHES, auto_sync=None, pending=()), Reason.PENDING_CHANGES),
-    "window-closed": (replace(REACHES, windows=SyncWindows(False, True, "deny 0 18 * * 5")), Reason.WINDOW_CLOSED),
-    "only-auto-sync-blocked": (replace(REACHES, windows=SyncWindows(True, True)), None),
-    "window-unknown": (replace(REACHES, windows=None), Reason.WINDOW_CLOSED),
+    "window-closed": (replace(REACHES, obstacles=(CLOSED,)), Reason.WINDOW_CLOSED),
+    "obstacles-unknown": (replace(REACHES, obstacles=None), Reason.WINDOW_CLOSED),
+    "suspended-says-so-before-what-waits": (
+        replace(REACHES, auto_sync=False, pending=("1" * 40,), obstacles=(HELD,)),
+        Reason.SUSPENDED,
+    ),
+    "pinned-says-so-before-not-this-branch": (
+        replace(REACHES, follows=False, obstacles=(PINNED, SIGNED)),
+        Reason.PINNED_SOURCE,
+    ),
+    "signed-only": (replace(REACHES, obstacles=(SIGNED,)), Reason.SIGNED_COMMITS_ONLY),
+    "signed-only-and-we-sign": (replace(REACHES, obstacles=(SIGNED,), signs=True), None),
+    "signed-only-among-others-and-we-sign": (replace(REACHES, obstacles=(SIGNED, HELD), signs=True), Reason.SUSPENDED),
 }
 
 
 @pytest.mark.parametrize(("branch", "reason"), BRANCHES.values(), ids=BRANCHES)
 def test_a_commit_on_the_branch_must_reach_the_application(branch: BranchFacts | None, reason: Reason | None) -> None:
     assert reason_of(judge_branch(facts(branch=branch))) is reason
+
+
+def test_a_person_is_told_all_that_is_in_the_way_and_how_it_goes_away() -> None:
+    answer = judge_branch(facts(branch=replace(REACHES, obstacles=(HELD, SIGNED))))
+    assert answer.message == f"{HELD.message}; {SIGNED.message}"
+    assert answer.remedy == "resume it; sign them; then approve the plan"
 
 
 ANN, BOT = "Ann <ann@example.com>", "argocd-image-updater <noreply@argoproj.io>"

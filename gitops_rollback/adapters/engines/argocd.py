@@ -44,7 +44,7 @@ from gitops_rollback.core.errors import (
     RollbackError,
     SettingsInvalid,
 )
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
 
 # Names that the server's hard-coded list knows; it drops others silently, and history is not among them.
@@ -166,8 +166,8 @@ class ArgoCd:
         answer = self._send("GET", _path(application), query, patience=self._settings.refresh_timeout)
         self._application(answer, application)
 
-    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
-        """Ask before a push: afterwards a closed window is only seen as nothing happening."""
+    def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
+        """A sync window. Ask before a push: afterwards a closed one is only seen as nothing happening."""
         answer = self._read("GET", _path(application, "syncwindows"), _scope(application, project))
         return wire.read_windows(answer)
 

@@ -18,19 +18,20 @@ from typing import TypeVar
 
 from gitops_rollback.adapters.engines.argocd_json import Node, load
 from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.sync import (
     MALFORMED,
     ApplicationId,
     ApplicationState,
     DeploymentRecord,
     Health,
+    Obstacle,
     Operation,
     OperationPhase,
     ResourceResult,
     ResourceStatus,
     Source,
     SyncStatus,
-    SyncWindows,
 )
 from gitops_rollback.ports import ManagedObject
 
@@ -80,18 +81,18 @@ def read_application(answer: object, instance: str, now: datetime) -> Applicatio
     return _finished(_with_policy(_with_status(_with_operation(state, root), status), spec), root)
 
 
-def read_windows(answer: object) -> SyncWindows:
-    """Whether syncs are allowed. A missing `canSync` is no: Go leaves it out when it is false.
+def read_windows(answer: object) -> tuple[Obstacle, ...]:
+    """The window that forbids a manual sync, as ours is; () if none does.
 
-    Automatic syncs are blocked by any active deny window, and by allow windows of which none is active.
+    A missing `canSync` is no: Go leaves it out when it is false.
     """
     root = Node(answer)
-    active = [window.get("kind").text() for window in root.get("activeWindows").items()]
-    assigned = [window.get("kind").text() for window in root.get("assignedWindows").items()]
-    denied = "deny" in active
-    outside = "allow" in assigned and "allow" not in active
-    reason = "a deny window is active" if denied else "no allow window is active" if outside else ""
-    return SyncWindows(root.get("canSync").flag(), denied or outside, reason)
+    if root.get("canSync").flag():
+        return ()
+    denied = "deny" in [window.get("kind").text() for window in root.get("activeWindows").items()]
+    words = "a deny window is active" if denied else "no allow window is active"
+    remedy = "wait for the window, or open it in the engine"
+    return (Obstacle(Reason.WINDOW_CLOSED, f"a sync window forbids it: {words}", remedy),)
 
 
 def read_objects(answer: object) -> tuple[ManagedObject, ...]:

@@ -21,7 +21,7 @@ from gitops_rollback.adapters.engines.flux_memory import Memory
 from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.engines.flux_sources import GIT
-from gitops_rollback.adapters.engines.flux_wire import CANNOT_SYNC, asked_at
+from gitops_rollback.adapters.engines.flux_wire import asked_at
 from gitops_rollback.adapters.engines.flux_world import (
     APPLIERS,
     HELM_CHARTS,
@@ -44,12 +44,13 @@ from gitops_rollback.adapters.kubernetes.errors import Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, RollbackError, StalledError
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
 
 REQUIRED = (KUSTOMIZATIONS, *SOURCE_RESOURCES.values(), HELM_RELEASES, HELM_CHARTS)
 OPTIONAL = (IMAGE_WRITERS, IMAGE_POLICIES)  # without the right to see them nothing is known of image automations
 SUBJECT = "Flux"
+MAY_PASS = (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY)  # in the way, and still nothing speaks against asking
 
 Object = dict[str, Any]
 
@@ -115,11 +116,12 @@ class Flux:
         """Make its sources fetch. Raises: EngineUnavailable if one has not answered in time."""
         self._request_sources(self._fresh_world(application), application, self._token({}))
 
-    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
-        """Flux has no windows; closed is what is suspended, pinned, or waits for a dependency that will not come."""
+    def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
+        """Flux has no windows; but objects are suspended, pinned, or wait for what will not come."""
         state = self.application(application, project)
-        reasons = self._in_the_way(state) if state is not None else ("it does not exist",)
-        return SyncWindows(not reasons, bool(reasons), "; ".join(reasons))
+        if state is None:
+            raise EngineUnavailable(self._subject(application), "it is gone")
+        return state.obstacles
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
         """Its workloads and what scales them; what Flux wants of them is read from the fields that it owns."""
@@ -130,15 +132,15 @@ class Flux:
     def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
         """Ask the sources, then what applies them; `prune` is what the object itself says. Never False: it queues.
 
-        Asked again soon after, nothing is written. Raises besides: StalledError WindowClosed where it is suspended.
+        Asked again soon after, nothing is written. Raises besides: StalledError where nothing would come of it.
         """
         world = self._fresh_world(application)
         state = self._state(application, world)
         if state is None:
             raise EngineUnavailable(self._subject(application), "it is gone")
-        reasons = self._in_the_way(state)
-        if reasons:
-            raise StalledError(self._subject(application), "; ".join(reasons), Reason.WINDOW_CLOSED)
+        found = _pointless(state)
+        if found:
+            raise StalledError(self._subject(application), "; ".join(one.message for one in found), found[0].reason)
         token = self._token(info)
         self._request_sources(world, application, token)
         self._request_appliers(world, application, token)
@@ -152,7 +154,7 @@ class Flux:
         """
         world = self._fresh_world(application)
         state = self._state(application, world)
-        if state is None or self._in_the_way(state):
+        if state is None or _pointless(state):
             return
         token = self._token({})
         for kind, key in self._source_keys(world, application):
@@ -263,10 +265,6 @@ class Flux:
 
     # One request.
 
-    def _in_the_way(self, state: ApplicationState) -> tuple[str, ...]:
-        ours = "SignedCommitsOnly" if self._settings.commits_are_signed else ""
-        return tuple(message for kind, message in state.conditions if kind in CANNOT_SYNC and kind != ours)
-
     def _token(self, info: Mapping[str, str]) -> str:
         return f"{info.get(ROLLBACK_ID_INFO) or 'rb-0'}/{self._now().isoformat()}"
 
@@ -325,3 +323,8 @@ class Flux:
 
     def _subject(self, application: ApplicationId) -> str:
         return f"{SUBJECT} {application.kind} {application.short}"
+
+
+def _pointless(state: ApplicationState) -> tuple[Obstacle, ...]:
+    """Why to ask for a reconciliation would change nothing, though it would be answered."""
+    return tuple(one for one in state.obstacles if one.reason not in MAY_PASS)

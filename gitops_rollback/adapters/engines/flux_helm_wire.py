@@ -17,21 +17,23 @@ from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization
 from gitops_rollback.adapters.engines.flux_memory import Look, Memory, Waiting, fold, is_older, with_health
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
-from gitops_rollback.adapters.engines.flux_sources import FluxSource, lever_faults, written_again
+from gitops_rollback.adapters.engines.flux_sources import FluxSource, source_conditions, source_obstacles, written_again
 from gitops_rollback.adapters.engines.flux_wire import (
     IN_CLUSTER,
     Known,
     Told,
     asked_at,
-    dependency_faults,
+    dependency_obstacles,
     finished,
     kustomization_sync,
     operation,
+    own_obstacles,
     revision_of,
     shared_conditions,
 )
 from gitops_rollback.core.commit import is_sha
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, Source, SyncStatus
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, Source, SyncStatus
 
 FAILED_RELEASE = ("UpgradeFailed", "InstallFailed", "TestFailed", "RollbackFailed", "UninstallFailed")
 TAKEN_BACK = ("RollbackSucceeded", "UninstallSucceeded")
@@ -113,6 +115,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         prune=True,
         self_heal=one.self_heal,
         conditions=_conditions(one, near, known, stale),
+        obstacles=_obstacles(one, near),
     )
     return Told(finished(state, one.common, memory), memory)
 
@@ -210,8 +213,7 @@ def _suspended(one: HelmRelease, near: Around) -> tuple[bool, ...]:
 def _conditions(one: HelmRelease, near: Around, known: Known, stale: bool) -> tuple[tuple[str, str], ...]:
     others = (near.chart, near.owner, near.chart_source, near.owner_source)
     found = shared_conditions(one.common, [*one.faults, *(f for other in others if other for f in other.faults)], stale)
-    found += _lever(one, near)
-    found += dependency_faults(one.depends_on, near.releases.get, helm.KIND)
+    found += [*source_conditions(near.owner_source), *source_conditions(near.chart_source)]
     ready = one.common.ready
     failed = f"{ready.reason}: {ready.message}"
     if ready.reason in FAILED_RELEASE and not one.in_progress:
@@ -231,18 +233,27 @@ def _conditions(one: HelmRelease, near: Around, known: Known, stale: bool) -> tu
     return tuple(dict.fromkeys(found))
 
 
-def _lever(one: HelmRelease, near: Around) -> list[tuple[str, str]]:
+def _obstacles(one: HelmRelease, near: Around) -> tuple[Obstacle, ...]:
     """Why a commit may not get here. A chart from a registry is not in the way: its version stands in git."""
-    found: list[tuple[str, str]] = []
-    if one.owner is None:
-        found.append(("NotFromGit", f"no Kustomization brings {one.common.short}: no commit changes its values"))
-    elif near.owner is None:
-        found.append(("SourceMissing", f"Kustomization {one.owner[0]}/{one.owner[1]} does not exist"))
-    else:
-        found += lever_faults(near.owner_source, f"the source of {near.owner.common.short}")
-        if near.owner.common.suspended:
-            found.append(("SuspendedSource", f"{near.owner.common.short}, which brings it, is suspended"))
+    found = [*own_obstacles(one.common), *_of_owner(one, near)]
     chart = near.chart_source
     if chart is not None and (chart.git or chart.common.suspended) and not near.one_source:
-        found += [fault for fault in lever_faults(chart, chart.common.short) if fault[0] != "NotGit"]
+        found += [one for one in source_obstacles(chart, chart.common.short) if one.reason is not Reason.NOT_GIT]
+    found += dependency_obstacles(one.depends_on, near.releases.get, helm.KIND)
+    return tuple(dict.fromkeys(found))
+
+
+def _of_owner(one: HelmRelease, near: Around) -> list[Obstacle]:
+    if one.owner is None:
+        if near.chart_in_git:
+            return []
+        message = f"no Kustomization brings {one.common.short}: no commit changes its values"
+        return [Obstacle(Reason.NOT_GIT, message, "change it where it was made")]
+    if near.owner is None:
+        message = f"Kustomization {one.owner[0]}/{one.owner[1]}, which brought {one.common.short}, does not exist"
+        return [Obstacle(Reason.SOURCE_MISSING, message, "create it again, or take its label away")]
+    found = list(source_obstacles(near.owner_source, f"the source of {near.owner.common.short}"))
+    if near.owner.common.suspended:
+        message = f"{near.owner.common.short}, which brings it, is suspended"
+        found.append(Obstacle(Reason.SUSPENDED_SOURCE, message, near.owner.common.resume))
     return found

@@ -22,6 +22,14 @@ MESSAGE_KEPT = 2000  # characters
 LIST_READ = 100  # conditions, history entries and the like; Flux writes far fewer
 MAX_DURATION = timedelta(days=366)
 
+COMMAND_WORDS = {  # how the flux command line names a kind
+    "GitRepository": "source git",
+    "OCIRepository": "source oci",
+    "Bucket": "source bucket",
+    "HelmRepository": "source helm",
+    "HelmChart": "source chart",
+}
+
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h)")
 _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -72,6 +80,12 @@ class Common:
     def short(self) -> str:
         """`Kind namespace/name`, for people."""
         return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def resume(self) -> str:
+        """The command by which a person resumes it."""
+        words = COMMAND_WORDS.get(self.kind, self.kind.lower())
+        return f"`flux resume {words} {self.name} -n {self.namespace}`"
 
     @property
     def ready(self) -> Condition:

@@ -14,4 +14,3 @@ class FluxSettings:
     handled_within: timedelta = timedelta(seconds=30)
     ask_again_after: timedelta = timedelta(seconds=60)
     look_every: timedelta = timedelta(seconds=1)
-    commits_are_signed: bool = False  # our commits carry a signature that a source's `verify` may accept

@@ -22,7 +22,9 @@ from gitops_rollback.adapters.engines.flux_objects import (
     read_common,
     read_duration,
 )
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.repository_url import same_repository
+from gitops_rollback.core.sync import Obstacle
 
 GIT, OCI, BUCKET = "GitRepository", "OCIRepository", "Bucket"
 HELM_REPOSITORY, EXTERNAL = "HelmRepository", "ExternalArtifact"
@@ -109,30 +111,40 @@ def _other_ref(spec: Node, kind: str) -> str:
     return f"tags in the range {semver}" if semver else f"tag {ref.get('tag').text() or 'latest'}"
 
 
-def lever_faults(source: FluxSource | None, wanted: str) -> tuple[tuple[str, str], ...]:
-    """Why a commit on a branch may not reach what this source feeds: (type, sentence) each; () if it would.
+def source_obstacles(source: FluxSource | None, wanted: str) -> tuple[Obstacle, ...]:
+    """Why a commit on a branch would not reach what this source feeds; () if it would.
 
     `wanted` names the source that an application asks for, for the case that it is not there.
     """
     if source is None:
-        return (("SourceMissing", f"{wanted} does not exist, or may not be read"),)
+        message = f"{wanted} does not exist, or may not be read"
+        return (Obstacle(Reason.SOURCE_MISSING, message, "create it, or let our account read it"),)
     common = source.common
-    found: list[tuple[str, str]] = []
+    found: list[Obstacle] = []
     if not source.git:
         made = f", made from {source.origin}" if source.origin else ""
-        found.append(
-            ("NotGit", f"{common.short} is no git repository ({source.revision or 'no artifact yet'}{made}): no commit")
-        )
+        message = f"{common.short} is no git repository ({source.revision or 'no artifact yet'}{made}): no commit"
+        remedy = f"put the last good artifact in place again, or let {common.short} name it"
+        found.append(Obstacle(Reason.NOT_GIT, message, remedy))
     elif source.pinned:
-        found.append(("PinnedSource", f"{common.short} follows {source.follows} and no branch"))
+        message = f"{common.short} follows {source.follows} and no branch"
+        found.append(Obstacle(Reason.PINNED_SOURCE, message, f"change spec.ref of {common.short} where it is declared"))
     if common.suspended:
-        found.append(("SuspendedSource", f"{common.short} is suspended: it fetches nothing until a person resumes it"))
+        message = f"{common.short} is suspended: it fetches nothing until a person resumes it"
+        found.append(Obstacle(Reason.SUSPENDED_SOURCE, message, common.resume))
     if source.verified:
-        found.append(("SignedCommitsOnly", f"{common.short} takes only commits signed by a trusted key"))
-    if common.ready.false or common.stalled:
-        ready = common.ready
-        found.append(("SourceNotReady", f"{common.short}: {ready.reason}: {ready.message}"))
+        message = f"{common.short} takes only commits signed by a trusted key"
+        remedy = "let our commits be signed (GITOPS_ROLLBACK_SIGNING_KEY_FILE) by a key that it trusts"
+        found.append(Obstacle(Reason.SIGNED_COMMITS_ONLY, message, remedy))
     return tuple(found)
+
+
+def source_conditions(source: FluxSource | None) -> tuple[tuple[str, str], ...]:
+    """What is wrong with a source just now, as a condition of what it feeds."""
+    if source is None or not (source.common.ready.false or source.common.stalled):
+        return ()
+    ready = source.common.ready
+    return (("SourceNotReady", f"{source.common.short}: {ready.reason}: {ready.message}"),)
 
 
 @dataclass(frozen=True)

@@ -26,23 +26,27 @@ from gitops_rollback.adapters.engines.flux_memory import (
     with_health,
 )
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
-from gitops_rollback.adapters.engines.flux_sources import FluxSource, Sources, lever_faults, written_again
+from gitops_rollback.adapters.engines.flux_sources import (
+    FluxSource,
+    Sources,
+    source_conditions,
+    source_obstacles,
+    written_again,
+)
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.sync import (
     MALFORMED,
     ApplicationId,
     ApplicationState,
     Health,
+    Obstacle,
     Operation,
     OperationPhase,
     Source,
     SyncStatus,
 )
 
-CANNOT_SYNC = (
-    *("Suspended", "SuspendedSource", "PinnedSource", "NotGit", "SourceMissing", "SignedCommitsOnly"),
-    "DependencyBlocks",
-)
 IN_CLUSTER = "in-cluster"
 _ASKED = re.compile(r"(rb-[0-9a-f]+)/(\S+)")
 
@@ -101,6 +105,7 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         prune=one.prune,
         self_heal=True,
         conditions=_kustomization_conditions(one, source, known, stale),
+        obstacles=_kustomization_obstacles(one, source, known),
         resources=one.resources,
     )
     return Told(finished(state, one.common, memory), memory)
@@ -206,29 +211,45 @@ def shared_conditions(common: Common, faults: Iterable[str], stale: bool) -> lis
     found = [(MALFORMED, fault) for fault in faults]
     if stale:
         found.append((MALFORMED, "an older state than was seen before: the answer is stale"))
-    if common.suspended:
-        found.append(("Suspended", f"{common.short} is suspended: it applies nothing until a person resumes it"))
     if common.stalled:
         condition = common.condition("Stalled")
         found.append(("Stalled", f"{condition.reason}: {condition.message}"))
     return found
 
 
-def dependency_faults(
+def own_obstacles(common: Common) -> list[Obstacle]:
+    """What of the object itself keeps a commit from being applied."""
+    if not common.suspended:
+        return []
+    message = f"{common.short} is suspended: it applies nothing until a person resumes it"
+    return [Obstacle(Reason.SUSPENDED, message, common.resume)]
+
+
+def dependency_obstacles(
     depends_on: Iterable[tuple[str, str]], others: Callable[[tuple[str, str]], Common | None], kind: str
-) -> list[tuple[str, str]]:
+) -> list[Obstacle]:
     """Dependencies that will not get ready by themselves: until then nothing is applied here, a revert included."""
-    found: list[tuple[str, str]] = []
+    found: list[Obstacle] = []
     for key in depends_on:
-        other = others(key)
+        other, name = others(key), f"{kind} {key[0]}/{key[1]}"
+        message, remedy = "", f"look at {name}, which blocks it"
         if other is None:
-            found.append(("DependencyBlocks", f"{kind} {key[0]}/{key[1]} does not exist, and this one depends on it"))
+            message = f"{name} does not exist, and this one depends on it"
         elif other.suspended:
-            found.append(("DependencyBlocks", f"{other.short} is suspended, and this one depends on it"))
+            message, remedy = f"{name} is suspended, and this one depends on it", other.resume
         elif other.stalled or (other.ready.false and other.ready.reason != "DependencyNotReady"):
             why = f"{other.ready.reason}: {other.ready.message}"
-            found.append(("DependencyBlocks", f"{other.short} is not ready, and this one depends on it: {why}"))
+            message = f"{name} is not ready, and this one depends on it: {why}"
+        if message:
+            found.append(Obstacle(Reason.DEPENDENCY_BLOCKS, message, remedy))
     return found
+
+
+def _kustomization_obstacles(one: Kustomization, source: FluxSource | None, known: Known) -> tuple[Obstacle, ...]:
+    found = own_obstacles(one.common)
+    found += source_obstacles(source, f"{one.source[0]} {one.source[1]}/{one.source[2]}")
+    found += dependency_obstacles(one.depends_on, lambda key: _common(known.kustomizations.get(key)), ks.KIND)
+    return tuple(found)
 
 
 def _kustomization_conditions(
@@ -236,8 +257,7 @@ def _kustomization_conditions(
 ) -> tuple[tuple[str, str], ...]:
     faults = (*one.faults, *(source.faults if source else ()))
     found = shared_conditions(one.common, faults, stale)
-    found += lever_faults(source, f"{one.source[0]} {one.source[1]}/{one.source[2]}")
-    found += dependency_faults(one.depends_on, lambda key: _common(known.kustomizations.get(key)), ks.KIND)
+    found += source_conditions(source)
     ready, failed = one.common.ready, f"{one.common.ready.reason}: {one.common.ready.message}"
     if one.stage in (Stage.BUILD_FAILED, Stage.APPLY_FAILED, Stage.PRUNE_FAILED):
         found.append(("SyncError", failed))

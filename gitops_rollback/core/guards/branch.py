@@ -34,7 +34,7 @@ def judge_branch(facts: GuardFacts) -> GuardAnswer:
     if branch is None:
         message = "what the application follows cannot be seen"
         return ask(LEVER, Reason.NOT_ON_THIS_BRANCH, message, "look at the application's sources in the engine")
-    for check in (_follows, _same_spec, _nothing_pending, _window_open):
+    for check in (_nothing_in_the_way, _follows, _same_spec, _nothing_pending):
         found = check(branch)
         if found is not None:
             return found
@@ -85,6 +85,19 @@ def _sibling(path: str, other: str) -> str:
     return "/".join(theirs[: differing[0] + 1])
 
 
+def _nothing_in_the_way(branch: BranchFacts) -> GuardAnswer | None:
+    if branch.obstacles is None:
+        message = "whether the engine would apply a commit now cannot be seen"
+        return ask(LEVER, Reason.WINDOW_CLOSED, message, "look at the application in the engine, then approve the plan")
+    met = {Reason.SIGNED_COMMITS_ONLY} if branch.signs else set()
+    found = [one for one in branch.obstacles if one.reason not in met]
+    if not found:
+        return None
+    remedies = dict.fromkeys(one.remedy for one in found)
+    message, remedy = "; ".join(one.message for one in found), "; ".join(remedies)
+    return ask(LEVER, found[0].reason, message, f"{remedy}; then approve the plan")
+
+
 def _follows(branch: BranchFacts) -> GuardAnswer | None:
     if branch.follows:
         return None
@@ -116,15 +129,6 @@ def _nothing_pending(branch: BranchFacts) -> GuardAnswer | None:
         f"auto-sync is off, and {len(branch.pending)} commit(s) were never deployed ({waiting}): we never sync them"
     )
     return ask(LEVER, Reason.PENDING_CHANGES, message, remedy)
-
-
-def _window_open(branch: BranchFacts) -> GuardAnswer | None:
-    remedy = "wait for the window, or open it in the engine, then approve the plan"
-    if branch.windows is None:
-        return ask(LEVER, Reason.WINDOW_CLOSED, "whether a sync is allowed now cannot be seen", remedy)
-    if branch.windows.can_sync:
-        return None
-    return ask(LEVER, Reason.WINDOW_CLOSED, f"a sync window forbids it: {branch.windows.reason or 'closed'}", remedy)
 
 
 def _hydrated(writer: WriterFacts, _facts: GuardFacts) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
-from gitops_rollback.core.sync import Operation, SyncWindows
+from gitops_rollback.core.sync import Obstacle, Operation
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class BranchFacts:
 
     `follows` is True if a source follows our branch of our repository; else `decided_by` names the file, branch or
     repository that decides. `pending` are commits to the application's inputs in (deployed, head] that are not ours
-    and were never deployed.
+    and were never deployed. `obstacles` are the engine's own words for what keeps a commit from being applied.
     """
 
     follows: bool | None
@@ -70,7 +70,8 @@ class BranchFacts:
     spec_changed: bool | None = None
     auto_sync: bool | None = None
     pending: tuple[str, ...] | None = None
-    windows: SyncWindows | None = None
+    obstacles: tuple[Obstacle, ...] | None = None
+    signs: bool = False  # our commits bear a signature
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncWindows
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
 from gitops_rollback.sandbox.simulation.engine import INSTANCE, Cluster
 from gitops_rollback.sandbox.simulation.files import CANARY
@@ -65,10 +65,10 @@ class SimEngine:
         """As in `ports.Engine`."""
         self._act("engine.terminate", lambda: self._cluster.terminate(application.name))
 
-    def sync_windows(self, application: ApplicationId, project: str) -> SyncWindows:
+    def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
         """As in `ports.Engine`."""
-        self._reach("engine.sync_windows")
-        return SyncWindows(True, False)
+        self._reach("engine.obstacles")
+        return ()
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
         """As in `ports.Engine`; a secret is among them."""
