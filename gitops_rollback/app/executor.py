@@ -15,25 +15,27 @@ from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import (
     entry_about,
+    entry_about_record,
     entry_of,
     event_of,
     message_about_entry,
     message_about_joining,
     message_about_notice,
     message_about_record,
+    message_about_waiting,
     open_record,
 )
 from gitops_rollback.app.retelling import recent_messages
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, Join, Land, Note, Sync, Terminate
+from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, Reason, RollbackError
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance, merge
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance, held_up, merge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import (
     Clock,
@@ -340,7 +342,7 @@ class Executor:
     @crash_point("keep")
     def keep(self, record: RollbackRecord) -> bool:
         """Write a record as it is; False if the journal could not be written."""
-        return self._write((record,), (_entry_about(record, self._clock.now()),))
+        return self._write((record,), (entry_about_record(record, self._clock.now()),))
 
     @crash_point("finish")
     def finish(self, action: Finish, policy: Policy) -> None:
@@ -351,6 +353,12 @@ class Executor:
         )  # fmt: skip
         self.keep(record)
         self.tell(message_about_record(event_of(action.outcome), record, policy))
+
+    def hold_on(self, action: HoldOn, policy: Policy) -> None:
+        """Write until when the engine keeps to the bad revision, and why, and page."""
+        record = held_up(action.record, action.until, Reason.HEALTH_WAIT.value, action.message)
+        self.keep(record)
+        self.tell(message_about_waiting(record, policy))
 
     @crash_point("terminate")
     def terminate(self, action: Terminate, listing: Listing) -> None:
@@ -387,11 +395,3 @@ def _incident_time(decision: Decision, now: datetime) -> datetime:
     """When the alarm came to be: the same for each try, so that a retry on the same head makes the same commit."""
     fired = [verdict.state.fired_at for verdict in decision.verdicts if verdict.state.fired_at]
     return max(fired).replace(microsecond=0) if fired else now.replace(microsecond=0)
-
-
-def _entry_about(record: RollbackRecord, now: datetime) -> DecisionEntry:
-    action = record.outcome.value if record.outcome else record.phase.value
-    return DecisionEntry(
-        now, record.applications[0], action, record.reason, record.bad_revision, record.message,
-        {"rollback": record.id},
-    )  # fmt: skip

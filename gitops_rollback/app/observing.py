@@ -12,7 +12,7 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import entry_about, entry_of, message_about_entry, message_about_notice
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, Join, Land, Note, Sync, Terminate
+from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
@@ -103,6 +103,9 @@ class ObservingExecutor:
         """Not ours to sync."""
 
     def advance(self, action: Advance) -> None:
+        """Not ours to record."""
+
+    def hold_on(self, action: HoldOn, policy: Policy) -> None:
         """Not ours to record."""
 
     def finish(self, action: Finish, policy: Policy) -> None:

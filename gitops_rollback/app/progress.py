@@ -243,7 +243,7 @@ def _judged(
 
 def _without_our_commit(state: ApplicationState, index: int | None, contains: Callable[[str], bool]) -> tuple[str, ...]:
     """What the operation works on, if that cannot be what we pushed: then nobody needs it to end well."""
-    revisions = state.operation.revisions if state.operation else ()
+    revisions = (state.operation.revisions or state.requested_revisions) if state.operation else ()
     at = index or 0
     revision = revisions[at] if at < len(revisions) else ""
     return (revision,) if revision and not contains(revision) else ()

@@ -29,6 +29,7 @@ from gitops_rollback.core.action import (
     Advance,
     Facts,
     Finish,
+    HoldOn,
     Join,
     Land,
     Note,
@@ -154,10 +155,14 @@ class Reconciler:
             case Join() as join if sight.look is not None:
                 self.executor.join(join, sight.look)
             case Terminate() as terminate:
+                if terminate.progress.ends_by is not None:  # to ask again at each look would not end it sooner
+                    self.follower.asks(terminate.record, terminate.progress.application, self.clock.now())
                 self.executor.terminate(terminate, tick.listing)
             case Sync() as sync:
                 self.follower.asks(sync.record, sync.progress.application, self.clock.now())
                 self.executor.sync(sync, tick.listing)
+            case HoldOn() as held if sight.progress is not None:
+                self.executor.hold_on(held, sight.progress.policy)
             case Advance() as advance:
                 self.executor.advance(advance)
             case Finish() as finish if sight.progress is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gitops_rollback.app.notices import Notice
@@ -92,6 +93,15 @@ def entry_about(notice: Notice, now: datetime) -> DecisionEntry:
     return DecisionEntry(now, notice.subject, notice.action, notice.reason.value, notice.state, notice.message)
 
 
+def entry_about_record(record: RollbackRecord, now: datetime) -> DecisionEntry:
+    """The journal's line about how far a rollback is."""
+    action = record.outcome.value if record.outcome else record.phase.value
+    return DecisionEntry(
+        now, record.applications[0], action, record.reason, record.bad_revision, record.message,
+        {"rollback": record.id},
+    )  # fmt: skip
+
+
 def message_about_notice(notice: Notice, repository: str, at: datetime) -> Message:
     """What people are told about a whole repository. The same again later is something new."""
     return Message(
@@ -156,6 +166,16 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
         page=record.outcome not in (None, RollbackOutcome.VERIFIED, RollbackOutcome.SUPERSEDED),
         details={"commit": record.commit, "reverts": list(record.reverts), "restores": record.restores},
         routes=policy.notifications,
+    )
+
+
+def message_about_waiting(record: RollbackRecord, policy: Policy) -> Message:
+    """What people are told when a rollback is pushed and the engine does not look at it for now: a page."""
+    return replace(
+        message_about_record("held", record, policy),
+        title=f"The engine does not look at the rollback yet: {', '.join(record.applications)}",
+        key=f"{record.id}/{record.reason}",
+        page=True,
     )
 
 

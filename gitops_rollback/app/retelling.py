@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.app.records import event_of, message_about_entry, message_about_record
+from gitops_rollback.app.records import event_of, message_about_entry, message_about_record, message_about_waiting
 from gitops_rollback.core.decision import Act
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Policy
@@ -52,6 +52,8 @@ def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy
     if entry.action == Act.ROLL_BACK.value and record.open:
         begun = replace(record, phase=Phase.SYNCING, reason=entry.reason, message=entry.message)
         return message_about_record("started", begun, policy)
+    if entry.reason == Reason.HEALTH_WAIT.value and record.open:
+        return message_about_waiting(record, policy)
     if record.outcome in ENDS and entry.action == record.outcome.value:
         return message_about_record(event_of(record.outcome), record, policy)
     return None

@@ -13,11 +13,13 @@ from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import HELD_UNTIL, Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
 
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
+HELD_PATIENCE = timedelta(seconds=10)  # an engine that can be freed lets go within it
+HELD_MARGIN = timedelta(seconds=60)  # for what comes once the engine has let go of the bad revision
 SYNC_PATIENCE = timedelta(minutes=2)  # of whoever looks for the first time, or again after a long pause
 
 
@@ -33,6 +35,12 @@ class ApplicationProgress:
     gone: bool = False
     asked_at: datetime | None = None  # when we asked last, or the last operation of ours for this rollback ended
     failed: str = ""  # our operation ended badly: its message
+
+    @property
+    def ends_by(self) -> datetime | None:
+        """When the engine gives up by itself what it works on; None if it does not, or works on nothing."""
+        operation = self.state.operation if self.state is not None else None
+        return operation.ends_by if operation is not None and operation.in_progress else None
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,16 @@ class Terminate:
     """End the operation that works on the bad revision, so that ours can be synced."""
 
     progress: ApplicationProgress
+    record: RollbackRecord
+
+
+@dataclass(frozen=True)
+class HoldOn:
+    """Write and tell at once that the engine cannot be freed before `until`: only then the rollback goes on."""
+
+    record: RollbackRecord
+    until: datetime
+    message: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +143,7 @@ class Wait:
     message: str
 
 
-Action = Note | Join | Land | Terminate | Sync | Advance | Finish | Wait
+Action = Note | Join | Land | Terminate | HoldOn | Sync | Advance | Finish | Wait
 
 
 def next_action(facts: Facts, now: datetime) -> Action:
@@ -172,6 +190,9 @@ def _sync(progress: Progress, now: datetime) -> Action:
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
+    held = _held_up(record, applications, now)
+    if held is not None:
+        return held
     if now >= _sync_deadline(progress):
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(applications))
     for application in applications:
@@ -181,10 +202,35 @@ def _sync(progress: Progress, now: datetime) -> Action:
     return Wait(_why_not_synced(applications))
 
 
+def _held_up(record: RollbackRecord, applications: Sequence[ApplicationProgress], now: datetime) -> HoldOn | None:
+    """The engine was asked, and goes on waiting for the bad revision: nothing but its own time-out ends that.
+
+    Said once: what begins to wait for it again later has had its chance to look at something newer.
+    """
+    asked = [one for one in applications if one.blocked and one.asked_at and now - one.asked_at >= HELD_PATIENCE]
+    ends = [(end, one) for one in asked if (end := one.ends_by) and end - now > SYNC_AGAIN_AFTER]
+    if not ends or HELD_UNTIL in record.times:
+        return None
+    until, last = max(ends, key=lambda pair: pair[0])
+    sooner = last.state.operation.sooner if last.state and last.state.operation else ""
+    message = (
+        f"{last.application} waits for the health of a revision without the revert until {until:%H:%M:%S} UTC, and "
+        f"looks at nothing newer; the revert is on the branch, and is given until {until + HELD_MARGIN:%H:%M:%S} UTC"
+    )
+    return HoldOn(record, until, f"{message}. {sooner}".rstrip(". "))
+
+
 def _sync_deadline(progress: Progress) -> datetime:
-    """Nobody gives up before having asked and waited a little: a controller may have been away for all that time."""
+    """Nobody gives up before having asked and waited a little: a controller may have been away for all that time.
+
+    Nor while the engine waits: for the bad revision as long as the record says, for one with our commit to its end.
+    """
     timeout = progress.policy.delivery.sync_timeout
+    ends = [end for one in progress.applications if not one.blocked and (end := one.ends_by) is not None]
+    held = progress.record.times.get(HELD_UNTIL)
+    engine = max((end + HELD_MARGIN for end in (*ends, held) if end is not None), default=None)
     deadline = (progress.began or _started(progress.record)) + timeout
+    deadline = deadline if engine is None else max(deadline, engine)
     if progress.watching is None:
         return deadline
     return max(deadline, progress.watching + min(SYNC_PATIENCE, timeout))
@@ -194,13 +240,15 @@ def _sync_one(record: RollbackRecord, application: ApplicationProgress, now: dat
     state = application.state
     if application.converged or state is None:
         return None
+    asked = application.asked_at
+    recently = asked is not None and now < asked + SYNC_AGAIN_AFTER
     if application.blocked:
-        return Terminate(application)
+        # What the engine ends by itself it may not end when asked: the others must not wait for that.
+        return None if recently and application.ends_by is not None else Terminate(application, record)
     if application.failed:
         message = f"the sync of {application.application} failed: {application.failed}"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_FAILED, message)
-    asked = application.asked_at
-    if state.busy or (asked is not None and now < asked + SYNC_AGAIN_AFTER):
+    if state.busy or recently:
         return None
     return Sync(application, record)
 

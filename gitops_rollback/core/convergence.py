@@ -44,7 +44,7 @@ def blocked_by(state: ApplicationState, bad_revisions: Collection[str]) -> Block
         return Blockage(False, Reason.WINDOW_CLOSED, f"{on} is held by a sync window")
     if operation.phase is OperationPhase.TERMINATING:
         return Blockage(False, Reason.OPERATION_RUNNING, f"{on} is being terminated")
-    if any(revision in bad_revisions for revision in operation.revisions):
+    if any(revision in bad_revisions for revision in operation.revisions or state.requested_revisions):
         return Blockage(True, Reason.OPERATION_RUNNING, f"{on} still works on the bad revision: {_cut(operation)}")
     return Blockage(False, Reason.OPERATION_RUNNING, f"{on} is running: {_cut(operation)}")
 

@@ -79,7 +79,8 @@ class Reason(StrEnum):
     NO_COMMIT = "NoCommit"
     PENDING_CHANGES = "PendingChanges"
     WINDOW_CLOSED = "WindowClosed"
-    # Guards, about Flux: a commit on the branch would not be applied. `Suspended` is said of its objects, too.
+    # Guards, about Flux: a commit on the branch would not be applied.
+    SUSPENDED_APPLICATION = "SuspendedApplication"  # the Kustomization or HelmRelease itself is suspended
     SUSPENDED_SOURCE = "SuspendedSource"  # a source that fetches nothing, or what brings a HelmRelease, is suspended
     PINNED_SOURCE = "PinnedSource"  # the source follows a tag, a range of tags or a commit, and no branch
     NOT_GIT = "NotGit"  # what is applied comes from no git repository: an OCI artifact, a bucket, a person
@@ -116,6 +117,7 @@ class Reason(StrEnum):
     DISK_FULL = "DiskFull"
     # Afterwards.
     OPERATION_RUNNING = "OperationRunning"
+    HEALTH_WAIT = "HealthWait"  # the engine waits for the health of the bad revision, and looks at nothing newer
     SYNC_TIMEOUT = "SyncTimeout"
     SYNC_FAILED = "SyncFailed"
     VERIFICATION_TIMEOUT = "VerificationTimeout"

@@ -42,6 +42,9 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 }
 
 
+HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
+
+
 @dataclass(frozen=True)
 class StepRecord:
     n: int
@@ -53,7 +56,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RollbackRecord:
-    """`records/<id>.json` of the journal. `times`: deployed, fired, decided, pushed, synced, verified, where known."""
+    """`records/<id>.json` of the journal.
+
+    `times`: deployed, fired, decided, pushed, heldUntil, synced, verified, where known.
+    """
 
     id: str
     applications: tuple[str, ...]
@@ -121,6 +127,12 @@ def advance(
         message=record.message if message is None else message,
         times=_with_time(record, phase, at, outcome),
     )
+
+
+def held_up(record: RollbackRecord, until: datetime, reason: str, message: str) -> RollbackRecord:
+    """The same phase, which lasts until the engine lets go: the first word on that holds, over restarts too."""
+    times = {HELD_UNTIL: until, **record.times}
+    return dataclasses.replace(record, reason=reason, message=message, times=times)
 
 
 def _with_time(

@@ -130,6 +130,7 @@ class Operation:
     dry_run: bool = False
     partial: bool = False  # only selected resources, self-heal included: never stands in history
     ends_by: datetime | None = None  # the engine itself gives it up then; None where it does not say
+    sooner: str = ""  # how a person can make that such a wait ends sooner the next time
     info: Mapping[str, str] = field(default_factory=dict)
     results: tuple[ResourceResult, ...] = ()
 
@@ -181,7 +182,7 @@ class ApplicationState:
     reconciled_at: datetime | None = None
     operation: Operation | None = None
     operation_requested: bool = False  # an operation is set but has not reported yet
-    requested_revisions: tuple[str, ...] = ()  # what that operation was asked to apply; () if not resolved
+    requested_revisions: tuple[str, ...] = ()  # what an operation is to apply, changed or not; () if not resolved
     requested_info: Mapping[str, str] = field(default_factory=dict)
     history: tuple[DeploymentRecord, ...] = ()  # oldest first; `replaced_at` filled from the next one
     auto_sync: bool = False

@@ -12,7 +12,13 @@ from gitops_rollback.core.sync import Obstacle
 
 LATER = START + 3 * MINUTE
 REASONS = (
-    *(Reason.SUSPENDED, Reason.SUSPENDED_SOURCE, Reason.PINNED_SOURCE, Reason.NOT_GIT, Reason.SOURCE_MISSING),
+    *(
+        Reason.SUSPENDED_APPLICATION,
+        Reason.SUSPENDED_SOURCE,
+        Reason.PINNED_SOURCE,
+        Reason.NOT_GIT,
+        Reason.SOURCE_MISSING,
+    ),
     *(Reason.SIGNED_COMMITS_ONLY, Reason.DEPENDENCY_BLOCKS, Reason.WINDOW_CLOSED),
 )
 

@@ -110,6 +110,14 @@ def test_asking_again_soon_writes_nothing_and_later_it_does() -> None:
     assert len(cluster.patches) == 4
 
 
+def test_what_was_not_answered_yet_is_not_asked_again_by_a_new_process_either() -> None:
+    cluster, clock = cluster_with(("kustomizations", waiting("b", "a", HISTORY, "09:05:00")), answering=False), Clock()
+    flux_for(cluster, clock).terminate(CART, "flux-system")
+    clock.now += timedelta(minutes=30)
+    flux_for(cluster, clock).terminate(CART, "flux-system")
+    assert len(cluster.patches) == 2
+
+
 def test_another_rollback_asks_for_itself() -> None:
     cluster = cluster_with(("kustomizations", applied("a", HISTORY)))
     engine = flux_for(cluster)
@@ -123,7 +131,7 @@ def test_another_rollback_asks_for_itself() -> None:
     [
         (
             [("kustomizations", applied("a", HISTORY, suspend=True))],
-            Reason.SUSPENDED,
+            Reason.SUSPENDED_APPLICATION,
             "Kustomization flux-system/cart is suspended",
         ),
         (
@@ -248,7 +256,7 @@ def test_a_single_application_is_read_anew_with_its_source() -> None:
     state = engine.application(CART, "flux-system")
     assert state is not None
     assert state.sync.value == "OutOfSync"
-    assert "Suspended" in in_the_way(state)
+    assert "SuspendedApplication" in in_the_way(state)
 
 
 def test_what_is_gone_is_none() -> None:

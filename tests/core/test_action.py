@@ -12,6 +12,7 @@ from gitops_rollback.core.action import (
     ApplicationProgress,
     Facts,
     Finish,
+    HoldOn,
     Land,
     Note,
     Progress,
@@ -25,9 +26,9 @@ from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target, Trigger
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, held_up
 from gitops_rollback.core.suspects import Attribution
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health, SyncStatus
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health, Operation, OperationPhase, SyncStatus
 from gitops_rollback.core.verification import CheckResult
 
 PUSHED = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -154,3 +155,78 @@ def test_only_a_decision_to_roll_back_lands_a_plan() -> None:
         for act in Act
     }
     assert acts == {act: Land if act is Act.ROLL_BACK else Note for act in Act}
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def held(until: datetime, blocked: bool = True, **words: object) -> ApplicationProgress:
+    """An engine that waits for health until then, for a revision without our commit or, not `blocked`, with it."""
+    running = Operation(
+        OperationPhase.RUNNING, ("b" * 40,), (), PUSHED - MINUTE, in_progress=True, ends_by=until, sooner="set a gate"
+    )
+    return seen(state=replace(STATE, operation=running), blocked=blocked, **words)
+
+
+def test_an_engine_that_will_not_be_freed_is_asked_once_and_then_told_of() -> None:
+    until = PUSHED + 59 * MINUTE
+    assert isinstance(continue_rollback(progress(held(until)), PUSHED), Terminate)
+    asked = held(until, asked_at=PUSHED)
+    assert isinstance(continue_rollback(progress(asked), PUSHED + timedelta(seconds=9)), Wait)
+    action = continue_rollback(progress(asked), PUSHED + timedelta(seconds=10))
+    assert isinstance(action, HoldOn)
+    assert action.until == until
+    assert "until 03:59:00 UTC" in action.message
+    assert "given until 04:00:00 UTC" in action.message
+    assert action.message.endswith("set a gate")
+
+
+def test_what_ends_in_a_moment_is_not_worth_a_page() -> None:
+    now = PUSHED + MINUTE
+    assert isinstance(continue_rollback(progress(held(now + MINUTE / 2, asked_at=now - MINUTE / 3)), now), Wait)
+
+
+def waited(until: datetime) -> RollbackRecord:
+    return held_up(a_record(), until, Reason.HEALTH_WAIT.value, "it waits")
+
+
+def test_the_record_alone_says_until_when_whatever_a_restart_forgot() -> None:
+    until, record = PUSHED + 59 * MINUTE, waited(PUSHED + 59 * MINUTE)
+    late = until + MINUTE - timedelta(seconds=1)
+    assert record.phase is Phase.SYNCING
+    found = progress(held(until, asked_at=None), record=record)
+    assert isinstance(continue_rollback(found, PUSHED + 11 * MINUTE), Terminate)
+    assert isinstance(continue_rollback(progress(seen(asked_at=late), record=record), late), Wait)
+    action = continue_rollback(progress(seen(asked_at=late), record=record), until + MINUTE)
+    assert isinstance(action, Finish)
+    assert action.reason is Reason.SYNC_TIMEOUT
+
+
+def test_it_is_said_once_and_the_next_wait_for_the_bad_revision_gets_no_more_time() -> None:
+    until = PUSHED + 20 * MINUTE
+    again = held(until + 20 * MINUTE, asked_at=PUSHED + 20 * MINUTE)
+    assert not isinstance(continue_rollback(progress(again, record=waited(until)), until), HoldOn)
+    action = continue_rollback(progress(again, record=waited(until)), until + MINUTE)
+    assert isinstance(action, Finish)
+
+
+def test_a_wait_for_the_revert_itself_is_waited_for_to_its_end() -> None:
+    until = PUSHED + 25 * MINUTE
+    waits = progress(held(until, blocked=False), record=waited(PUSHED + 20 * MINUTE))
+    assert isinstance(continue_rollback(waits, until), Wait)
+    assert isinstance(continue_rollback(waits, until + MINUTE), Finish)
+
+
+def test_one_held_application_does_not_keep_the_others_from_being_synced() -> None:
+    other = replace(seen(), application="default/Application/argocd/cart")
+    both = Progress(a_record(), POLICY, True, (held(PUSHED + 59 * MINUTE, asked_at=PUSHED), other))
+    action = continue_rollback(both, PUSHED + timedelta(seconds=5))
+    assert isinstance(action, Sync)
+    assert action.progress is other
+
+
+def test_a_short_time_out_of_the_policy_is_not_cut_by_a_short_wait() -> None:
+    record = waited(PUSHED + MINUTE)
+    late = PUSHED + 10 * MINUTE
+    assert isinstance(continue_rollback(progress(seen(asked_at=late), record=record), late - MINUTE / 4), Wait)
+    assert isinstance(continue_rollback(progress(seen(asked_at=late), record=record), late), Finish)

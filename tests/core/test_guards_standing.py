@@ -108,7 +108,7 @@ def test_what_was_taken_back_and_returns_is_held(given: dict[str, Any], reason: 
 
 REACHES = BranchFacts(True, spec_changed=False, auto_sync=True, obstacles=())
 CLOSED = Obstacle(Reason.WINDOW_CLOSED, "a sync window forbids it", "wait for it")
-HELD = Obstacle(Reason.SUSPENDED, "Kustomization flux-system/cart is suspended", "resume it")
+HELD = Obstacle(Reason.SUSPENDED_APPLICATION, "Kustomization flux-system/cart is suspended", "resume it")
 SIGNED = Obstacle(Reason.SIGNED_COMMITS_ONLY, "it takes only commits signed by a trusted key", "sign them")
 PINNED = Obstacle(Reason.PINNED_SOURCE, "it follows refs/tags/v1 and no branch", "move the tag")
 BRANCHES: dict[str, tuple[BranchFacts | None, Reason | None]] = {
@@ -127,7 +127,7 @@ BRANCHES: dict[str, tuple[BranchFacts | None, Reason | None]] = {
     "obstacles-unknown": (replace(REACHES, obstacles=None), Reason.WINDOW_CLOSED),
     "suspended-says-so-before-what-waits": (
         replace(REACHES, auto_sync=False, pending=("1" * 40,), obstacles=(HELD,)),
-        Reason.SUSPENDED,
+        Reason.SUSPENDED_APPLICATION,
     ),
     "pinned-says-so-before-not-this-branch": (
         replace(REACHES, follows=False, obstacles=(PINNED, SIGNED)),
@@ -135,7 +135,10 @@ BRANCHES: dict[str, tuple[BranchFacts | None, Reason | None]] = {
     ),
     "signed-only": (replace(REACHES, obstacles=(SIGNED,)), Reason.SIGNED_COMMITS_ONLY),
     "signed-only-and-we-sign": (replace(REACHES, obstacles=(SIGNED,), signs=True), None),
-    "signed-only-among-others-and-we-sign": (replace(REACHES, obstacles=(SIGNED, HELD), signs=True), Reason.SUSPENDED),
+    "signed-only-among-others-and-we-sign": (
+        replace(REACHES, obstacles=(SIGNED, HELD), signs=True),
+        Reason.SUSPENDED_APPLICATION,
+    ),
 }
 
 

@@ -290,7 +290,10 @@ class Flux:
         self._request(HELM_RELEASES, key, token, reset=release.common.stalled)
 
     def _request(self, resource: Resource, key: Named, token: str, reset: bool = False) -> str:
-        """Annotate unless a request of ours is young; what was handled before it is returned ("" if it still waits)."""
+        """Annotate unless a request of ours is young, or not answered yet; what was handled before is returned.
+
+        The object itself holds the request, so a new process or another replica does not repeat it either.
+        """
         found = self._cluster.get(resource, *key)
         if found is None:
             raise EngineUnavailable(f"{SUBJECT} {resource.plural} {'/'.join(key)}", "it is gone")
@@ -298,9 +301,12 @@ class Flux:
         requested = root.get("metadata", "annotations").pairs().get(REQUESTED_AT, "")
         handled = root.get("status", "lastHandledReconcileAt").text()
         made = asked_at(requested)
+        ours = made is not None and requested.split("/")[0] == token.split("/")[0]
         young = made is not None and timedelta() <= self._now() - made < self._settings.ask_again_after
-        if young and requested.split("/")[0] == token.split("/")[0]:
-            return handled if handled != requested else "\0"
+        if ours and handled != requested:
+            return handled
+        if ours and young:
+            return "\0"
         annotations = {REQUESTED_AT: token, **({RESET_AT: token} if reset else {})}
         try:
             self._cluster.merge_patch(resource, *key, {"metadata": {"annotations": annotations}})

@@ -47,6 +47,11 @@ from gitops_rollback.core.sync import (
     SyncStatus,
 )
 
+GATE = "run {} with --feature-gates=CancelHealthCheckOnNewRevision=true, or set a shorter spec.timeout"
+SOONER = {
+    "Kustomization": f"To end such a wait sooner: {GATE.format('kustomize-controller')}",
+    "HelmRelease": f"To end such a wait sooner: {GATE.format('helm-controller')}",
+}
 IN_CLUSTER = "in-cluster"
 _ASKED = re.compile(r"(rb-[0-9a-f]+)/(\S+)")
 
@@ -171,6 +176,7 @@ def operation(
         in_progress=True,
         message=f"{message}, until {waiting.until:%H:%M:%S}Z" if waiting.until else message,
         ends_by=waiting.until,
+        sooner=SOONER.get(common.kind, ""),
     )
 
 
@@ -183,12 +189,19 @@ def finished(state: ApplicationState, common: Common, memory: Memory) -> Applica
         state,
         health_changed_at=memory.health_at,
         history=records(memory),
+        requested_revisions=_worked_on(state, memory),
         operation_requested=bool(common.waiting_request) and not (state.operation and state.operation.in_progress),
         requested_info={ROLLBACK_ID_INFO: asked.group(1)} if asked else {},
         annotations=common.annotations,
         labels=common.labels,
         deleting=common.deleting,
     )
+
+
+def _worked_on(state: ApplicationState, memory: Memory) -> tuple[str, ...]:
+    """What the engine waits for now, whether that is a change or the same again."""
+    waits = memory.waiting is not None and state.operation is not None and state.operation.in_progress
+    return memory.waiting.revisions if memory.waiting is not None and waits else ()
 
 
 def settled_health(told: Health, waiting: Waiting | None, memory: Memory, now: datetime) -> Health:
@@ -222,7 +235,7 @@ def own_obstacles(common: Common) -> list[Obstacle]:
     if not common.suspended:
         return []
     message = f"{common.short} is suspended: it applies nothing until a person resumes it"
-    return [Obstacle(Reason.SUSPENDED, message, common.resume)]
+    return [Obstacle(Reason.SUSPENDED_APPLICATION, message, common.resume)]
 
 
 def dependency_obstacles(
