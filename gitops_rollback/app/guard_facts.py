@@ -89,6 +89,7 @@ class GuardFactsReader:
             applications=tuple(fed.name for fed in listing.fed if fed.name == look.name or fed.touches(reversal.paths)),
             files=self._seen(lambda: self._changed(reversal.changes)),
             culprit_files=self._seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
+            superseded_files=self._seen(lambda: self._superseded(reversal)),
             own_files=self._seen(lambda: self._own_files(look)),
             operation=_operation(look),
             live=self._seen(lambda: self._live(look)),
@@ -143,6 +144,10 @@ class GuardFactsReader:
         if blob is None or mode == ABSENT_MODE:
             return None
         return b"" if mode in LINKS else self._repo.read(blob, MAX_FILE_BYTES)
+
+    def _superseded(self, reversal: Reversal) -> tuple[ChangedFile, ...]:
+        commits = [self._repo.commit(sha) for sha in reversal.superseded]
+        return tuple(one for commit in commits for one in self._changed(commit.changes))
 
     def _own_files(self, look: Look) -> tuple[OwnFile, ...]:
         found: list[OwnFile] = []

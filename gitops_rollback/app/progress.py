@@ -156,7 +156,8 @@ class Follower:
             return True
         known = self._held_changes.get((revision, reverts))
         if known is None:
-            known = self._repo.reverse(revision, reverts).outcome is PlanOutcome.CLEAN
+            found = self._repo.reverse(revision, reverts)
+            known = found.outcome is PlanOutcome.CLEAN and not found.superseded
             while len(self._held_changes) >= MAX_HELD:
                 self._held_changes.pop(next(iter(self._held_changes)))
             self._held_changes[revision, reverts] = known

@@ -95,6 +95,7 @@ class Reason(StrEnum):
     TRAILER = "Trailer"
     FLOOR = "Floor"
     REVERT_CONFLICT = "RevertConflict"
+    SUPERSEDES = "Supersedes"
     GATE_FAILED = "GateFailed"
     UNKNOWN_REVISION = "UnknownRevision"
     AMBIGUOUS_REVISION = "AmbiguousRevision"

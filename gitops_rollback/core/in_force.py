@@ -52,6 +52,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         timing=_timing(in_force.timing, head.timing),
         delivery=_delivery(in_force.delivery, head.delivery),
         guards=_guards(in_force.guards, head.guards),
+        superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
         unbuilt=tuple(dict.fromkeys((*in_force.unbuilt, *head.unbuilt))),
     )
 

@@ -216,6 +216,7 @@ class Policy:
     guards: tuple[GuardRule, ...] = ()
     verification: Verification = Verification()
     notifications: tuple[Notification, ...] = ()
+    superseding: str = "ask"  # or "allow-version-bumps": later commits whose values a plan may take back as well
     unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
     warnings: tuple[str, ...] = field(default=(), compare=False)
 

@@ -28,9 +28,22 @@ from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.guards.branch import copied_from, is_machine, judge_branch, judge_writer
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown
 from gitops_rollback.core.guards.capacity import judge_capacity, quantity
-from gitops_rollback.core.guards.facts import BranchFacts, CountedRollback, GuardFacts, TakenBack, WriterFacts
+from gitops_rollback.core.guards.facts import (
+    BranchFacts,
+    ChangedFile,
+    CountedRollback,
+    GuardFacts,
+    TakenBack,
+    WriterFacts,
+)
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
-from gitops_rollback.core.guards.standing import judge_conflict, judge_delivery, judge_gate, judge_unbuilt
+from gitops_rollback.core.guards.standing import (
+    judge_conflict,
+    judge_delivery,
+    judge_gate,
+    judge_superseded,
+    judge_unbuilt,
+)
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
 from gitops_rollback.core.sync import Obstacle
@@ -371,6 +384,43 @@ def test_what_git_can_do_and_a_person_must_see_asks() -> None:
     assert reason_of(judge_gate(facts())) is None
     assert reason_of(judge_gate(gated(".github/workflows/a.yaml"))) is Reason.PROTECTED_PATH
     assert reason_of(judge_gate(gated())) is Reason.PROTECTED_PATH
+
+
+BUMP = ChangedFile(FILE, b"image: {repository: a/b, tag: 1}\n", b"image: {repository: a/b, tag: 2}\n")
+SUPERSEDED: dict[str, tuple[str, tuple[ChangedFile, ...] | None, Reason | None]] = {
+    "the policy does not say": ("ask", (BUMP,), Reason.SUPERSEDES),
+    "versions alone": ("allow-version-bumps", (BUMP,), None),
+    "an image reference": (
+        "allow-version-bumps",
+        (ChangedFile(FILE, b"image: a/b:1\n", b"image: a/b:2@sha256:ab\n"),),
+        None,
+    ),
+    "another image": (
+        "allow-version-bumps",
+        (ChangedFile(FILE, b"image: a/b:1\n", b"image: a/c:1\n"),),
+        Reason.SUPERSEDES,
+    ),
+    "a version and more": (
+        "allow-version-bumps",
+        (BUMP, ChangedFile(FILE, b"replicas: 1\n", b"replicas: 2\n")),
+        Reason.SUPERSEDES,
+    ),
+    "a new file": ("allow-version-bumps", (ChangedFile(FILE, None, b"tag: 1\n"),), Reason.SUPERSEDES),
+    "not readable": ("allow-version-bumps", (ChangedFile(FILE, b"a: {{", b"a: {{ 1"),), Reason.SUPERSEDES),
+    "not read": ("allow-version-bumps", (ChangedFile(FILE, None, None, "too large"),), Reason.SUPERSEDES),
+    "not seen": ("allow-version-bumps", None, Reason.SUPERSEDES),
+}
+
+
+@pytest.mark.parametrize(("superseding", "files", "reason"), SUPERSEDED.values(), ids=SUPERSEDED)
+def test_what_later_commits_set_goes_back_only_where_the_policy_lets_versions_go(
+    superseding: str, files: tuple[ChangedFile, ...] | None, reason: Reason | None
+) -> None:
+    reversal = a_reversal(FILE, superseded=("c" * 40,))
+    found = judge_superseded(facts(reversal=reversal, superseded_files=files, policy=a_policy(superseding=superseding)))
+    assert reason_of(found) is reason
+    assert "c" * 12 in found.message
+    assert reason_of(judge_superseded(facts(superseded_files=files))) is None
 
 
 def test_a_policy_that_came_with_the_bad_image_goes_back_with_it() -> None:

@@ -146,7 +146,6 @@ UNBUILT = [
     ("requireRehearsal: true", "requireRehearsal"),
     ("promotion: {source: next}", "promotion"),
     ("dataFixup: {job: x}", "dataFixup"),
-    ("onSuperseded: allow-version-bumps", "onSuperseded: allow-version-bumps"),
     ("metrics: {provider: datadog}", "metrics.provider: datadog"),
     ("metrics: [{clusters: [a]}, {clusters: [b]}]", "metrics: a list"),
     (
@@ -217,6 +216,7 @@ BUILT = [
     "delivery: {mode: suggest, refresh: false, syncTimeout: 5m}",
     "decision: severity",
     "onSuperseded: ask",
+    "onSuperseded: allow-version-bumps",
     "strategies: [{name: default, type: rolling}]",
     "guards: [{name: c, type: conflict, result: ask}, {name: k, type: capacity}]",
     "notifications: [{events: ['*'], to: webhook, url: 'https://h.example', format: cloudevents}]",

@@ -54,6 +54,7 @@ def build_policy(
         guards=tuple(_guard(guard) for guard in spec.guards),
         verification=_verification(spec.verification),
         notifications=tuple(_notification(notification) for notification in spec.notifications),
+        superseding=spec.on_superseded or "ask",
         unbuilt=unbuilt,
         warnings=warnings,
     )

@@ -131,5 +131,3 @@ def _whole(spec: View) -> Iterator[Unbuilt]:
             yield Unbuilt(key, spec.key_mark(key))
     if spec.at("decision").text == "cost":
         yield Unbuilt("decision: cost", spec.key_mark("decision"))
-    if spec.at("onSuperseded").text == "allow-version-bumps":
-        yield Unbuilt("onSuperseded: allow-version-bumps", spec.key_mark("onSuperseded"))

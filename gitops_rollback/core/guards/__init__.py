@@ -18,13 +18,20 @@ from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
 from gitops_rollback.core.guards.rules import judge_companions, judge_floor, judge_rule
-from gitops_rollback.core.guards.standing import judge_conflict, judge_delivery, judge_gate, judge_unbuilt
+from gitops_rollback.core.guards.standing import (
+    judge_conflict,
+    judge_delivery,
+    judge_gate,
+    judge_superseded,
+    judge_unbuilt,
+)
 from gitops_rollback.core.plan import GuardAnswer
 
 Guard = Callable[[GuardFacts], GuardAnswer]
 
 GUARDS: tuple[tuple[str, Guard], ...] = (
     ("clean-merge", judge_conflict),
+    ("superseded", judge_superseded),
     ("gate", judge_gate),
     ("irreversible", judge_irreversible),
     ("migrations", judge_migrations),

@@ -141,6 +141,7 @@ class GuardFacts:
     applications: tuple[str, ...] | None = None  # full names of those whose inputs the plan changes
     files: tuple[ChangedFile, ...] | None = None  # of `reversal.changes`, head -> result
     culprit_files: tuple[ChangedFile, ...] | None = None  # of the suspects' own changes, newest suspect first
+    superseded_files: tuple[ChangedFile, ...] | None = None  # of the later commits that the plan supersedes
     own_files: tuple[OwnFile, ...] | None = None
     operation: Operation | None = None  # the one that deployed the bad revision, with its results
     live: tuple[LiveObject, ...] | None = None

@@ -9,9 +9,12 @@ from gitops_rollback.core.commit import REGULAR_MODE, FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, allow, ask
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome
+from gitops_rollback.core.version_bumps import only_versions
 
 GATE = "gate"
 CONFLICT = "clean-merge"
+SUPERSEDED = "superseded"
+ALLOW_BUMPS = "allow-version-bumps"
 UNBUILT = "built"
 DELIVERY = "delivery"
 POLICIES = ".gitops-rollback/policies/"
@@ -43,6 +46,21 @@ def judge_conflict(facts: GuardFacts) -> GuardAnswer:
     message = f"{first.path}: {first.why}" if first else reversal.message or f"the plan is {reversal.outcome.value}"
     todo = first.todo if first else "revert by hand"
     return ask(CONFLICT, Reason.REVERT_CONFLICT, message, todo)
+
+
+def judge_superseded(facts: GuardFacts) -> GuardAnswer:
+    """Ask where the plan takes back what later commits set, unless the policy lets it and they only moved versions."""
+    superseded = facts.reversal.superseded
+    if not superseded:
+        return allow(SUPERSEDED, "no later commit is taken back")
+    message = f"the plan also takes back what {', '.join(sha[:12] for sha in superseded[:4])} set since"
+    todo = "read those commits, then approve the plan, or fix forward"
+    if facts.policy.superseding != ALLOW_BUMPS:
+        return ask(SUPERSEDED, Reason.SUPERSEDES, message, f"{todo} (onSuperseded: {ALLOW_BUMPS} allows version bumps)")
+    files = facts.superseded_files
+    if files is None or any(one.unread or not only_versions(one.before, one.after) for one in files):
+        return ask(SUPERSEDED, Reason.SUPERSEDES, f"{message}, which is more than versions", todo)
+    return allow(SUPERSEDED, f"{message}; they only moved versions, which the policy allows")
 
 
 def judge_unbuilt(facts: GuardFacts) -> GuardAnswer:
