@@ -1,0 +1,75 @@
+"""`run` with Flux alone: the whole way as real processes, over a Kubernetes API, git over HTTP and a Prometheus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flux_world import KUSTOMIZATION, SERVICE, FluxWorld, flux_world
+
+
+def requests(world: FluxWorld) -> list[str]:
+    """What the controller wrote into the cluster, by plural."""
+    return [write.path.split("/")[-2] for write in world.kubernetes.writes]
+
+
+def test_a_bad_release_is_found_reverted_reconciled_and_verified(tmp_path: Path) -> None:
+    with flux_world(tmp_path) as world:
+        world.run()
+        bad = world.release()
+        world.until(lambda: world.applied() == bad, "the release is applied")
+        world.until(lambda: world.telling.is_done("verified"), "verified")
+        (revert,) = world.telling.reverts()
+        message = world.people.git("log", "-1", "--format=%B", revert)
+        assert f"This reverts commit {bad}." in message
+        assert f"Rollback-Application: flux/Kustomization/flux-system/{SERVICE}" in message
+        assert world.applied() == revert
+        (record,) = world.telling.records()
+        assert (record["engine"], record["badRevision"], record["outcome"]) == ("flux", bad, "verified")
+        assert set(requests(world)) == {"gitrepositories", "kustomizations"}
+        assert "suspend" not in world.kubernetes.store.get(KUSTOMIZATION, SERVICE, "flux-system")["spec"]
+
+
+def test_a_controller_that_dies_after_the_push_is_replaced_and_nothing_happens_twice(tmp_path: Path) -> None:
+    with flux_world(tmp_path) as world:
+        world.run()
+        bad = world.release()
+        world.until(lambda: bool(world.telling.reverts()), "reverted")
+        world.kill()
+        world.run()
+        world.until(lambda: world.telling.is_done("verified"), "verified")
+        assert len(world.telling.reverts()) == 1
+        (record,) = world.telling.records()
+        assert (record["badRevision"], record["outcome"]) == (bad, "verified")
+
+
+def test_what_a_person_suspended_is_left_to_a_person(tmp_path: Path) -> None:
+    with flux_world(tmp_path) as world:
+        world.run()
+        bad = world.release()
+        world.until(lambda: world.applied() == bad, "the release is applied")
+        world.suspend()
+        world.until(lambda: world.telling.has_decided("SuspendedApplication"), "a person is asked")
+        (record,) = world.telling.records()
+        assert record["phase"] == "AwaitingApproval"
+        (guard,) = [one for one in record["guards"] if one["guard"] == "branch-is-lever"]
+        assert "flux resume kustomization checkout-api -n flux-system" in guard["remedy"]
+        assert (world.telling.reverts(), requests(world)) == ([], [])
+        assert world.kubernetes.store.get(KUSTOMIZATION, SERVICE, "flux-system")["spec"]["suspend"] is True
+
+
+def test_a_health_wait_that_ignores_the_revert_is_paged_and_waited_for(tmp_path: Path) -> None:
+    with flux_world(tmp_path, waits=True) as world:
+        world.run()
+        world.release()
+        world.until(lambda: any(one["reason"] == "HealthWait" for one in world.telling.records()), "it is held up")
+        (record,) = world.telling.records()
+        assert record["phase"] == "Syncing"
+        assert "CancelHealthCheckOnNewRevision" in record["message"]
+        (revert,) = world.telling.reverts()
+        assert world.applied() != revert
+        ends = world.status()["conditions"][0]["lastTransitionTime"]
+        assert record["times"]["heldUntil"] > ends
+        world.until(lambda: world.telling.is_done("verified"), "verified after the wait")
+        assert world.applied() == revert
+        asked = [write for write in world.kubernetes.writes if f"/{SERVICE}" in write.path]
+        assert len(asked) <= 3
