@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
@@ -99,6 +99,15 @@ class Engine(Protocol):
 
     def probe(self) -> tuple[str, ...]:
         """What is wrong with access to the engine, a sentence each; () if nothing."""
+        ...
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """An engine that knows what would make a rollback slow."""
+
+    def advice(self) -> tuple[str, ...]:
+        """A sentence each, with what helps; () if there is nothing. Raises: EngineUnavailable; CredentialsRejected."""
         ...
 
 

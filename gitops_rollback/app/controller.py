@@ -16,7 +16,7 @@ from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.sync import ApplicationId
-from gitops_rollback.ports import Clock, Engine
+from gitops_rollback.ports import Advising, Clock, Engine
 
 DEFAULT_INTERVAL = timedelta(seconds=15)
 WAIT_SLICE_SECONDS = 1.0
@@ -162,7 +162,19 @@ class Controller:
             complaints = (error.message,)
         for complaint in complaints:
             log.warning("the engine does not allow all that is needed", engine=engine.instance, error=complaint)
-        self.health.report(part, not complaints, "; ".join(complaints) or "answers, and allows get and sync")
+        self.health.report(part, not complaints, "; ".join(complaints) or "answers, and allows what is needed")
+        if isinstance(engine, Advising):
+            self._advise(engine, engine.instance)
+
+    def _advise(self, engine: Advising, instance: str) -> None:
+        try:
+            advice = engine.advice()
+        except RollbackError:
+            return  # the complaints say it
+        for sentence in advice:
+            log.warning("a rollback may be slow", engine=instance, advice=sentence)
+        if advice:
+            self.health.report(f"engine {instance} advice", True, "; ".join(advice))
 
     def _wake(self, _application: ApplicationId) -> None:
         for loop in self.loops:

@@ -74,6 +74,12 @@ class FakeCluster:
             self.answer(*key)
         return copy.deepcopy(self.objects[key])
 
+    def try_patch(self, resource: Resource, namespace: str, name: str) -> None:
+        self._served(resource)
+
+    def try_watch(self, resource: Resource) -> None:
+        self._served(resource)
+
     def _served(self, resource: Resource) -> None:
         if resource.plural in self.unserved:
             raise Unserved("a fake", f"{resource} is not served")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from gitops_rollback.adapters.engines import flux_helm, flux_kustomization
 from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.engines.flux_access import OPTIONAL, REQUIRED, WATCHED, Tried, advice, missing_rights
 from gitops_rollback.adapters.engines.flux_live import live_objects
 from gitops_rollback.adapters.engines.flux_memory import Memory
 from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
@@ -24,10 +25,7 @@ from gitops_rollback.adapters.engines.flux_sources import GIT
 from gitops_rollback.adapters.engines.flux_wire import asked_at
 from gitops_rollback.adapters.engines.flux_world import (
     APPLIERS,
-    HELM_CHARTS,
     HELM_RELEASES,
-    IMAGE_POLICIES,
-    IMAGE_WRITERS,
     KUSTOMIZATIONS,
     SOURCE_RESOURCES,
     Differs,
@@ -43,19 +41,17 @@ from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
-from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, RollbackError, StalledError
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, StalledError
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
 
-REQUIRED = (KUSTOMIZATIONS, *SOURCE_RESOURCES.values(), HELM_RELEASES, HELM_CHARTS)
-OPTIONAL = (IMAGE_WRITERS, IMAGE_POLICIES)  # without the right to see them nothing is known of image automations
 SUBJECT = "Flux"
 MAY_PASS = (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY)  # in the way, and still nothing speaks against asking
 
 Object = dict[str, Any]
 
 
-class Cluster(Protocol):
+class Cluster(Tried, Protocol):
     """What is needed of the Kubernetes API; `adapters.kubernetes.client.Kubernetes` is one."""
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None: ...
@@ -164,24 +160,12 @@ class Flux:
     # Access and waking up.
 
     def probe(self) -> tuple[str, ...]:
-        """Whether all that is needed can be listed; the right to annotate shows only when it is used."""
-        wrong: list[str] = []
-        try:
-            self._cluster.list_objects(KUSTOMIZATIONS)
-        except Unserved:
-            return ("this cluster serves no Kustomizations of Flux (v1): Flux is not installed, or older than 2.0",)
-        except RollbackError as exc:
-            return (str(exc),)
-        for resource in (*REQUIRED[1:], *OPTIONAL):
-            try:
-                self._cluster.list_objects(resource)
-            except Unserved:
-                continue
-            except CredentialsRejected:
-                wrong.append(f"{SUBJECT} {self.instance}: the right to list {resource} is missing")
-            except RollbackError as exc:
-                wrong.append(str(exc))
-        return tuple(wrong)
+        """Which verb on which resource is missing; each is tried, and nothing is changed by it."""
+        return missing_rights(self._cluster, self.instance)
+
+    def advice(self) -> tuple[str, ...]:
+        """Health waits that would keep a revert from being looked at, and what ends them sooner."""
+        return advice(self._cluster)
 
     def watch(self, wake: Callable[[ApplicationId], None], stop: threading.Event) -> None:
         """Wake for each change of an applier, and of a source for all that it feeds. Blocks until `stop`."""
@@ -190,12 +174,11 @@ class Flux:
             for application in self._concerned(found):
                 wake(application)
 
-        followed = (KUSTOMIZATIONS, HELM_RELEASES, *SOURCE_RESOURCES.values())
         threads = [
             threading.Thread(
                 target=self._changes.follow, args=(resource, changed, stop), name=f"flux-{resource.plural}", daemon=True
             )
-            for resource in followed
+            for resource in WATCHED
         ]
         for thread in threads:
             thread.start()

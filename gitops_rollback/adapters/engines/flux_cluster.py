@@ -16,7 +16,9 @@ from gitops_rollback.adapters.kubernetes.cache import Change
 from gitops_rollback.adapters.kubernetes.client import Kubernetes, Listing
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.adapters.kubernetes.watching import DEFAULT_TIMES, Reflector, View, WatchTimes
+from gitops_rollback.adapters.kubernetes.wire import Call
 
+TRY_SECONDS = 10.0
 FROM_WATCH = "watched"  # stands for the version of a list that is no answer of the API, or of several
 
 
@@ -48,6 +50,17 @@ class WatchedCluster:
 
     def merge_patch(self, resource: Resource, namespace: str, name: str, patch: Mapping[str, object]) -> Object:
         return self._client.merge_patch(resource, namespace, name, patch)
+
+    def try_patch(self, resource: Resource, namespace: str, name: str) -> None:
+        """As a patch, but nothing is changed. Raises: CredentialsRejected where we may not."""
+        self._client.merge_patch(resource, namespace, name, {}, dry_run=True)
+
+    def try_watch(self, resource: Resource) -> None:
+        """Open a watch, and close it. Raises: CredentialsRejected where we may not."""
+        for namespace in self._namespaces:
+            call = Call(TRY_SECONDS)
+            with self._client.watch(resource, namespace, "0", 1, call):
+                pass
 
     def follow(self, resource: Resource, changed: Callable[[Object], None], stop: threading.Event) -> None:
         """Watch until `stop`; from the first list on `list_objects` is served by it."""

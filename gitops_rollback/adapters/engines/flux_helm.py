@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from gitops_rollback.adapters.engines.argocd_json import Node
@@ -25,11 +25,13 @@ from gitops_rollback.adapters.engines.flux_objects import (
     directory,
     parse_duration,
     read_common,
+    read_duration,
 )
 from gitops_rollback.core.sync import Health
 
 KIND, CHART_KIND = "HelmRelease", "HelmChart"
 REMEDIATION = "flux-remediation"  # who started it: Flux took its own release back, git still says the bad one
+DEFAULT_TIMEOUT = timedelta(minutes=5)
 GOOD = ("deployed", "superseded")
 
 _ACTION = re.compile(r"Running '([a-z-]+)' action with timeout of (\S+)")
@@ -91,6 +93,7 @@ class HelmRelease:
     attempted: str  # a chart version
     attempted_generation: int
     history: tuple[Snapshot, ...]  # newest first
+    health_wait: timedelta | None  # how long one Helm action may wait for what it has applied
     faults: tuple[str, ...] = ()
 
     @property
@@ -207,6 +210,7 @@ def read_helm_release(value: object) -> HelmRelease:
         attempted=status.get("lastAttemptedRevision").text(),
         attempted_generation=status.get("lastAttemptedGeneration").number() or 0,
         history=_snapshots(status.get("history")),
+        health_wait=read_duration(spec.get("timeout")) or DEFAULT_TIMEOUT,
         faults=tuple(root.faults),
     )
 

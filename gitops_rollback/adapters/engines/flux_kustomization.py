@@ -31,6 +31,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
 from gitops_rollback.core.sync import Health, ResourceStatus
 
 KIND = "Kustomization"
+SHORTEST_WAIT = timedelta(seconds=30)
 INVENTORY_KEPT = 5000
 PARAMETERS_KEPT = 16384
 TOOL_SETTINGS = (
@@ -106,6 +107,7 @@ class Kustomization:
     applied: str
     history: tuple[HistoryEntry, ...]  # newest first
     resources: tuple[ResourceStatus, ...]
+    health_wait: timedelta | None  # how long it may wait for the health of what it has applied; None: not at all
     faults: tuple[str, ...] = ()
 
     @property
@@ -224,8 +226,17 @@ def read_kustomization(value: object) -> Kustomization:
         applied=status.get("lastAppliedRevision").text(),
         history=_history(status.get("history")),
         resources=_resources(status.get("inventory", "entries"), common),
+        health_wait=_health_wait(spec),
         faults=tuple(root.faults),
     )
+
+
+def _health_wait(spec: Node) -> timedelta | None:
+    """The controller's own default is its interval without the last half minute, whatever the API's text says."""
+    if not spec.get("wait").flag() and not any(spec.get("healthChecks").items()):
+        return None
+    interval = read_duration(spec.get("interval")) or timedelta()
+    return read_duration(spec.get("timeout")) or max(SHORTEST_WAIT, interval - SHORTEST_WAIT)
 
 
 def canonical(settings: Mapping[str, object]) -> str:

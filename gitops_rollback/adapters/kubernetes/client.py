@@ -100,10 +100,15 @@ class Kubernetes:
         name: str,
         patch: Mapping[str, object],
         timeout: timedelta | None = None,
+        dry_run: bool = False,
     ) -> Object:
-        """The object after the merge patch. Raises besides: `errors.Missing`; `errors.Conflict`."""
+        """The object after the merge patch, which is only imagined in a `dry_run`.
+
+        Raises besides: `errors.Missing`; `errors.Conflict`.
+        """
         path = resource.path(namespace, name)
-        answer = self._send("PATCH", path, {"fieldManager": FIELD_MANAGER}, patch, MERGE_PATCH, timeout)
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        answer = self._send("PATCH", path, query, patch, MERGE_PATCH, timeout)
         return self._about(answer.value(), resource, namespace, name)
 
     def create(self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None) -> Object:
