@@ -41,7 +41,7 @@ from gitops_rollback.core.action import (
 from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Clock
+from gitops_rollback.ports import Clock, JournalView
 
 FRESH_SECONDS = 20.0  # so long what was seen may be acted on
 
@@ -89,6 +89,7 @@ class Reconciler:
     isolated: Callable[[str, Callable[[], None]], None]
     exclusive: Callable[[], AbstractContextManager[None]]
     ledger: Callable[[Iterable[RollbackRecord]], None]
+    remember: Callable[[JournalView], None] = lambda _journal: None
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
 
@@ -250,6 +251,7 @@ class Reconciler:
         """Fetch and read; whoever writes afterwards writes on top of this. Raises what the repository raises."""
         view = self.executor.see(self.viewer.look())
         self.ledger(view.journal.records.values())
+        self.remember(view.journal)
         return view
 
     def close(self) -> None:

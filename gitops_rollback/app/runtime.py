@@ -106,6 +106,7 @@ class Runtime:
     def reconciler(self, opened: Opened) -> Reconciler:
         """The parts of the way for one repository."""
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
+        parts.past.add(repo, opened.settings.aliases)
         policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
         tenancy = tenancy_of(settings)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy)
@@ -134,6 +135,7 @@ class Runtime:
             isolated=lambda name, act: self._isolated(executor, name, act),
             exclusive=repo.exclusive,
             ledger=lambda records: self.ledger.see(repo.name, records),
+            remember=lambda journal: parts.past.see(repo.name, journal),
         )
 
     def _patience(self, interval: timedelta) -> float:

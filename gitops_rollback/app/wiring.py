@@ -18,6 +18,7 @@ from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, Prom
 from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotifier
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.app.origins import origin_of
+from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_kubernetes import kubernetes_of
@@ -40,6 +41,7 @@ class Parts:
     sources: MetricSources
     probe: HttpProbe
     notifier: Notifier
+    past: GitPast
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
 
     def close(self) -> None:
@@ -52,16 +54,17 @@ class Parts:
 def wire(settings: Settings, clock: Clock | None = None) -> Parts:
     """`clock`: instead of the settings' one. Raises: SettingsInvalid with what cannot be used."""
     clock = clock or clock_of(settings)
-    client = kubernetes_of(settings)
+    client, past = kubernetes_of(settings), GitPast()
     argocd = tuple(_argocd(settings, engine, clock) for engine in settings.argocd)
     return Parts(
         settings=settings,
         clock=clock,
-        engines=(*argocd, *flux_of(settings, client, clock)),
+        engines=(*argocd, *flux_of(settings, client, clock, past)),
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
         notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),
         kubernetes=client,
+        past=past,
     )
 
 

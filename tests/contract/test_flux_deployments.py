@@ -24,18 +24,40 @@ from flux_objects_made import (
 )
 
 from gitops_rollback.adapters.engines.flux import Flux
+from gitops_rollback.adapters.engines.flux_past import NoPast
 from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.suspects import spec_changed
-from gitops_rollback.core.sync import ApplicationState, Health
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health
+
+
+class Alike(NoPast):
+    """No two commits differ."""
+
+    def differs(self, *_: str) -> bool:
+        return False
+
+
+class Journaled(NoPast):
+    """What was judged when, by a process before this one; commits are older by the alphabet."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = [(moment(clock), SHA[letter]) for letter, clock in (one.split("@") for one in names)]
+
+    def names(self, _application: ApplicationId) -> list[tuple[datetime, str]]:
+        return self._names
+
+    def is_older(self, old: str, new: str) -> bool:
+        return old < new
 
 
 class Told:
     """An engine over a fake cluster; each look puts objects and gives the state of the one application."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *names: str, **settings: Any) -> None:
         self.cluster, self.clock = FakeCluster(), Clock()
         self.engine = flux_for(self.cluster, self.clock, **settings)
+        self.engine._past = Journaled(*names)
         self.cluster.put("gitrepositories", git_repository())
 
     def look(self, clock: str, value: dict[str, Any], plural: str = "kustomizations") -> ApplicationState:
@@ -64,6 +86,46 @@ def test_the_first_revision_of_a_content_stays_its_name_through_foreign_commits(
         [entry("2", "d", "09:04:00", "09:20:00", totalReconciliations=3), entry("1", "a", "09:00:00", "09:00:00")],
     )
     assert told(flux.look("09:21:00", later)) == ["a@08:59:59", "b@09:03:59"]
+
+
+# After a restart: Flux tells the newest commit of each content, the journal by which one it was called first
+
+GOOD = entry("1", "b", "09:00:00", "09:03:00", totalReconciliations=4)
+BAD = entry("2", "e", "09:04:00", "09:30:00", totalReconciliations=4)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param([], ["b@08:59:59", "e@09:03:59"], id="nobody-wrote-anything"),
+        pytest.param(["c@09:05:00", "d@09:08:00"], ["b@08:59:59", "c@09:03:59"], id="the-first-name-holds"),
+        pytest.param(["a@09:02:00", "c@09:05:00"], ["a@08:59:59", "c@09:03:59"], id="each-by-its-own"),
+        pytest.param(["f@09:05:00"], ["b@08:59:59", "e@09:03:59"], id="a-newer-commit-is-another"),
+        pytest.param(["a@09:03:30"], ["b@08:59:59", "e@09:03:59"], id="between-two-lives-nobody-knows-whose"),
+        pytest.param(["c@09:31:00"], ["b@08:59:59", "c@09:03:59"], id="what-runs-now-runs-on"),
+    ],
+)
+def test_a_new_process_calls_what_runs_as_the_one_before_did(names: list[str], expected: list[str]) -> None:
+    flux = Told(*names)
+    for clock in ("09:31:00", "09:32:00"):
+        assert told(flux.look(clock, applied("e", [BAD, GOOD]))) == expected
+
+
+def test_a_name_of_what_was_bad_is_never_given_to_what_came_back_after_it() -> None:
+    history = [
+        entry("1", "d", "09:00:00", "09:45:00", totalReconciliations=6),
+        entry("2", "b", "09:04:00", "09:04:00"),
+    ]
+    flux = Told("b@09:05:30", "d@09:46:00")
+    assert told(flux.look("09:50:00", applied("d", history))) == ["b@09:03:59", "d@09:04:00"]
+
+
+def test_a_running_operation_and_the_deployments_bear_the_same_name() -> None:
+    flux = Told("c@09:05:00")
+    state = flux.look("09:31:00", applied("e", [BAD, GOOD]))
+    assert state.operation is not None
+    assert state.operation.revisions == (SHA["c"],)
+    assert [one.revisions for one in deployments(state)] == [(SHA["b"],), (SHA["c"],)]
 
 
 def test_there_and_back_again_are_two_deployments_of_which_the_last_began_lately() -> None:
@@ -184,7 +246,7 @@ def test_a_flux_without_history_tells_deployments_by_revision_where_nothing_says
 
 def test_a_flux_without_history_deploys_nothing_by_commits_that_leave_the_inputs_alone() -> None:
     flux = Told()
-    flux.engine = Flux(flux.engine._settings, flux.cluster, flux.engine._changes, flux.clock, lambda *_: False)
+    flux.engine = Flux(flux.engine._settings, flux.cluster, flux.engine._changes, flux.clock, Alike())
     flux.look("09:11:00", applied("a", None))
     state = flux.look("09:12:00", applied("b", None))
     assert [one.revisions[0] for one in deployments(state)] == [SHA["a"]]

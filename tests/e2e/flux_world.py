@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,14 +59,14 @@ def flux_policy() -> str:
 class FluxWorld:
     """`waits`: each Kustomization waits for the health of what it has applied. The clock is scaled."""
 
-    def __init__(self, folder: Path, waits: bool = False) -> None:
+    def __init__(self, folder: Path, waits: bool = False, policy: str = "") -> None:
         self.folder = folder
         self.clock = ScaledClock(SPEED)
         bare = folder / "world" / f"{REPOSITORY}.git"
         bare.parent.mkdir(parents=True)
         replay(scenario("shop"), bare)
         self.people = People(bare)
-        self.people.push("Watch the shop", {POLICY_PATH: flux_policy()}, self.clock.now())
+        self.people.push("Watch the shop", {POLICY_PATH: policy or flux_policy()}, self.clock.now())
         self.git = GitServer(folder / "world")
         self.prometheus = PrometheusSandbox(self.clock)
         self.kubernetes = KubernetesSandbox(self.clock)
@@ -107,24 +108,35 @@ class FluxWorld:
 
     def run(self, **environment: str) -> None:
         """`run` with Flux alone, as a user would start it."""
+        said = self.log.read_text().count('"started"') if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.controller = subprocess.Popen(
+                run_command(), env={**self.environment("state"), **environment}, stdout=log, stderr=log, cwd=self.folder
+            )
+        self.until(lambda: self.log.read_text().count('"started"') > said, "the controller started")
+
+    def verb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A person's command line."""
+        command = [sys.executable, "-m", "gitops_rollback", *arguments]
+        return subprocess.run(
+            command, env=self.environment("laptop"), cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    def environment(self, state: str) -> dict[str, str]:
         kubeconfig = self.folder / "kubeconfig"
         kubeconfig.write_text(KUBECONFIG.format(server=self.kubernetes.url, token=self.kubernetes.token))
-        more = {
+        return {
+            **environment_of_nobody(),
             "KUBECONFIG": str(kubeconfig),
             "GITOPS_ROLLBACK_FLUX": "true",
             "PROMETHEUS_URL": self.prometheus.url,
             "GITOPS_ROLLBACK_REPO": f"{self.git.url}/{REPOSITORY}.git",
-            "GITOPS_ROLLBACK_STATE_DIR": str(self.folder / "state"),
+            "GITOPS_ROLLBACK_STATE_DIR": str(self.folder / state),
             "GITOPS_ROLLBACK_BIND": "127.0.0.1:0",
             "GITOPS_ROLLBACK_CLOCK": f"{self.clock.start},{self.clock.speed}",
             "PYTHONUNBUFFERED": "1",
         }
-        with self.log.open("ab") as log:
-            self.controller = subprocess.Popen(
-                run_command(), env={**environment_of_nobody(), **more, **environment}, stdout=log, stderr=log,
-                cwd=self.folder,
-            )  # fmt: skip
-        self.until(lambda: '"started"' in self.log.read_text(), "the controller started")
 
     def kill(self) -> None:
         process, self.controller = self.controller, None
@@ -149,6 +161,11 @@ class FluxWorld:
         """What a Receiver of Flux does after a push."""
         token = f"receiver/{self.clock.now().isoformat()}"
         self._change(GIT_REPOSITORY, "config", lambda body: _annotate(body, token))
+
+    def let_pass(self, span: timedelta) -> None:
+        """World time, for what must not happen."""
+        end = self.clock.now() + span
+        self.until(lambda: self.clock.now() >= end, "time passes")
 
     def suspend(self, name: str = SERVICE) -> None:
         self._change(KUSTOMIZATION, name, lambda body: body["spec"].update(suspend=True))
@@ -296,9 +313,9 @@ def _asked(body: Json) -> str:
 
 
 @contextmanager
-def flux_world(folder: Path, waits: bool = False) -> Iterator[FluxWorld]:
+def flux_world(folder: Path, **words: Any) -> Iterator[FluxWorld]:
     """A started world without a controller; at the end nothing of it is left."""
-    world = FluxWorld(folder, waits)
+    world = FluxWorld(folder, **words)
     try:
         world.start()
         yield world

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
-from flux_world import KUSTOMIZATION, SERVICE, FluxWorld, flux_world
+from flux_world import KUSTOMIZATION, SERVICE, FluxWorld, flux_policy, flux_world
 
 
 def requests(world: FluxWorld) -> list[str]:
-    """What the controller wrote into the cluster, by plural."""
-    return [write.path.split("/")[-2] for write in world.kubernetes.writes]
+    """What the controller wrote into the cluster, by plural and name; what it only asked whether it may is no write."""
+    paths = [write.path for write in world.kubernetes.writes if "dryRun=All" not in write.path]
+    return ["/".join(path.partition("?")[0].split("/")[-2:]) for path in paths]
 
 
 def test_a_bad_release_is_found_reverted_reconciled_and_verified(tmp_path: Path) -> None:
@@ -25,7 +27,7 @@ def test_a_bad_release_is_found_reverted_reconciled_and_verified(tmp_path: Path)
         assert world.applied() == revert
         (record,) = world.telling.records()
         assert (record["engine"], record["badRevision"], record["outcome"]) == ("flux", bad, "verified")
-        assert set(requests(world)) == {"gitrepositories", "kustomizations"}
+        assert set(requests(world)) == {"gitrepositories/config", f"kustomizations/{SERVICE}"}
         assert "suspend" not in world.kubernetes.store.get(KUSTOMIZATION, SERVICE, "flux-system")["spec"]
 
 
@@ -71,5 +73,32 @@ def test_a_health_wait_that_ignores_the_revert_is_paged_and_waited_for(tmp_path:
         assert record["times"]["heldUntil"] > ends
         world.until(lambda: world.telling.is_done("verified"), "verified after the wait")
         assert world.applied() == revert
-        asked = [write for write in world.kubernetes.writes if f"/{SERVICE}" in write.path]
-        assert len(asked) <= 3
+        assert requests(world).count(f"kustomizations/{SERVICE}") <= 3
+
+
+def test_a_no_holds_though_a_foreign_commit_and_a_restart_came_after_it(tmp_path: Path) -> None:
+    """Flux names what runs by the newest commit of the repository; the journal knows which one it was."""
+    asking = flux_policy().replace("severity: auto_rollback", "severity: page_and_suggest")
+    with flux_world(tmp_path, policy=asking) as world:
+        world.run()
+        bad = world.release()
+        world.until(lambda: bool(world.telling.records()), "a person is asked")
+        (record,) = world.telling.records()
+        assert record["badRevision"] == bad
+        rejected = world.verb("reject", record["id"], "--reason", "we fix it forward")
+        assert rejected.returncode == 0, rejected.stderr
+        foreign = world.people.push("Read me", {"README.md": "More.\n"}, world.clock.now())
+        world.receive()
+        world.until(lambda: world.applied() == foreign, "the foreign commit is applied")
+        world.kill()
+        world.run()
+        world.let_pass(timedelta(minutes=4))
+        assert [one["id"] for one in world.telling.records()] == [record["id"]]
+
+
+def test_the_verbs_name_a_kustomization_in_full(tmp_path: Path) -> None:
+    with flux_world(tmp_path) as world:
+        plan = world.verb("plan", SERVICE, "-o", "json")
+        assert plan.returncode in (0, 4), plan.stderr
+        listed = world.verb("get", "-o", "wide")
+        assert f"Kustomization/{SERVICE}" in listed.stdout

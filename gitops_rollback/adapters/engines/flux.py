@@ -20,6 +20,7 @@ from gitops_rollback.adapters.engines.flux_access import OPTIONAL, REQUIRED, WAT
 from gitops_rollback.adapters.engines.flux_live import live_objects
 from gitops_rollback.adapters.engines.flux_memory import Memory
 from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
+from gitops_rollback.adapters.engines.flux_past import NoPast, Past
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.engines.flux_sources import GIT
 from gitops_rollback.adapters.engines.flux_wire import asked_at
@@ -28,7 +29,6 @@ from gitops_rollback.adapters.engines.flux_world import (
     HELM_RELEASES,
     KUSTOMIZATIONS,
     SOURCE_RESOURCES,
-    Differs,
     Named,
     Reader,
     States,
@@ -76,15 +76,15 @@ class Flux:
         cluster: Cluster,
         changes: Changes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        differs: Differs = lambda *_: True,
+        past: Past | None = None,
     ) -> None:
-        """`differs(repository, path, old, new)` serves a Flux before 2.7, which does not tell what has changed."""
+        """`past` is what others know of what Flux does not tell."""
         self.instance = settings.instance
         self._settings = settings
         self._cluster = cluster
         self._changes = changes
         self._now = now
-        self._differs = differs
+        self._past = past or NoPast()
         self._lock = threading.Lock()
         self._memories: dict[ApplicationId, Memory] = {}
         self._world: World | None = None
@@ -99,7 +99,7 @@ class Flux:
             world = read_world(listed, self._reader)
             self._reader.next_look()
             self._world = world
-            states = States(self.instance, world, self._memories, self._now(), self._differs)
+            states = States(self.instance, world, self._memories, self._now(), self._past)
             found = states.all()
             self._memories = {**states.memories, **self._forgotten_last(states.memories)}
         return found
@@ -236,7 +236,7 @@ class Flux:
 
     def _state(self, application: ApplicationId, world: World) -> ApplicationState | None:
         with self._lock:
-            states = States(self.instance, world, self._memories, self._now(), self._differs)
+            states = States(self.instance, world, self._memories, self._now(), self._past)
             state = states.one(application)
             self._memories.update(states.memories)
         return state

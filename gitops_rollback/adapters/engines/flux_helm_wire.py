@@ -15,7 +15,7 @@ from datetime import datetime
 from gitops_rollback.adapters.engines import flux_helm as helm
 from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization
-from gitops_rollback.adapters.engines.flux_memory import Look, Memory, Waiting, fold, is_older, with_health
+from gitops_rollback.adapters.engines.flux_memory import Look, Memory, Waiting, first_named, fold, is_older, with_health
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
 from gitops_rollback.adapters.engines.flux_sources import FluxSource, source_conditions, source_obstacles, written_again
 from gitops_rollback.adapters.engines.flux_wire import (
@@ -86,6 +86,7 @@ def chart_source_key(one: HelmRelease, chart: HelmChart | None) -> tuple[str, st
 
 def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now: datetime) -> Told:
     """The state of one HelmRelease after this look."""
+    identity = ApplicationId(instance, helm.KIND, one.common.namespace, one.common.name)
     memory = near.memory
     sources = helm_sources(one, near)
     waiting = _mapped(one, near, sources)
@@ -97,9 +98,10 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         now=now,
     )
     stale = is_older(memory, look)
-    memory = _with_reconciled(with_health(fold(memory, look), one.health, one.common.ready.changed_at), one)
+    memory = first_named(fold(memory, look), known.past.names(identity), known.past.is_older)
+    memory = _with_reconciled(with_health(memory, one.health, one.common.ready.changed_at), one)
     state = ApplicationState(
-        id=ApplicationId(instance, helm.KIND, one.common.namespace, one.common.name),
+        id=identity,
         uid=one.common.uid,
         project=one.common.namespace,
         destination=f"kubeconfig {one.cluster}" if one.cluster else IN_CLUSTER,

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from gitops_rollback.adapters.engines.flux_past import Names
 from gitops_rollback.core.sync import DeploymentRecord, Health, Source
 
 KEPT_RUNS = 100
+KEPT_BY_FLUX = 5  # contents
 AUTOMATED = "automated"
 # A wait in which nothing had changed ends at once (tens of milliseconds); one that goes on brought something.
 LASTING_WAIT = timedelta(seconds=10)
@@ -50,6 +52,7 @@ class Run:
     revisions: tuple[str, ...]
     sources: tuple[Source, ...]
     started_at: datetime
+    sure_from: datetime  # it was surely there from then on; before, something else may have been, unseen
     deployed_at: datetime | None
     ended_at: datetime | None
     failed: bool
@@ -132,6 +135,30 @@ def fold(memory: Memory | None, look: Look) -> Memory:
     return replace(memory, runs=memory.runs[-KEPT_RUNS:], seen=look.outcomes or memory.seen, waiting=waiting)
 
 
+def first_named(memory: Memory, names: Names, is_older: Callable[[str, str], bool]) -> Memory:
+    """Each run by the first commit that it was called by while it lived, where that is an older one.
+
+    What is told at first sight bears the newest commit of its content, which a foreign one may have brought.
+    """
+    if not names:
+        return memory
+    *earlier, last = memory.runs or (None,)
+    runs = [_first_named(run, run.ended_at, names, is_older) for run in earlier if run]
+    runs += [_first_named(last, None, names, is_older)] if last else []
+    return memory if memory.runs == tuple(runs) else replace(memory, runs=tuple(runs))
+
+
+def _first_named(run: Run, end: datetime | None, names: Names, is_older: Callable[[str, str], bool]) -> Run:
+    """`end`: when it was surely there last. What it was called outside of that may be the name of another."""
+    for at, name in names:
+        if at < run.sure_from or (end is not None and at > end) or name in run.revisions:
+            continue
+        revisions = tuple(name if is_older(name, one) else one for one in run.revisions)
+        if revisions != run.revisions:
+            return replace(run, revisions=revisions)
+    return run
+
+
 def with_health(memory: Memory, health: Health, at: datetime | None) -> Memory:
     """`at` is when the cluster says that the health became so; it counts only when the health has changed.
 
@@ -184,6 +211,10 @@ def _baseline(look: Look) -> tuple[Run, ...]:
         began_late = last is not None and outcome.first_at <= (last.ended_at or last.started_at)
         done = start + outcome.took if began_late else outcome.first_at
         runs.append(_run(outcome, look.sources, start, done))
+    if len(look.outcomes) >= KEPT_BY_FLUX and len(runs) > 1:
+        # What was forgotten may have lived in between.
+        oldest = look.outcomes[-1]
+        runs[0] = replace(runs[0], sure_from=oldest.last_at - oldest.took)
     return tuple(runs)
 
 
@@ -210,7 +241,8 @@ def _with_lost_wait(memory: Memory, look: Look, fresh: Sequence[Outcome]) -> Mem
         return memory
     content = f"unknown:{','.join(waiting.revisions)}"
     end = waiting.seen_at
-    run = Run(content, waiting.revisions, look.sources, waiting.since, None, end, failed=True, finished_at=end)
+    began = waiting.since
+    run = Run(content, waiting.revisions, look.sources, began, began, None, end, failed=True, finished_at=end)
     return replace(memory, runs=(*memory.runs, run), waiting=None)
 
 
@@ -247,6 +279,7 @@ def _run(outcome: Outcome, sources: tuple[Source, ...], start: datetime, done: d
         revisions=outcome.revisions,
         sources=sources,
         started_at=start,
+        sure_from=start if outcome.first_at >= start else outcome.last_at - outcome.took,
         deployed_at=end if outcome.ok else None,
         finished_at=end,
         ended_at=max(outcome.last_at, start),

@@ -19,6 +19,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     Look,
     Memory,
     Waiting,
+    first_named,
     fold,
     is_older,
     pending_run,
@@ -26,6 +27,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     with_health,
 )
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_past import NoPast, Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
     Sources,
@@ -58,11 +60,11 @@ _ASKED = re.compile(r"(rb-[0-9a-f]+)/(\S+)")
 
 @dataclass(frozen=True)
 class Known:
-    """All objects around an application. `differs(repository, path, old, new)`: do two commits differ in a path?"""
+    """All objects around an application, and what others know of its past."""
 
     sources: Sources = field(default_factory=Sources)
     kustomizations: Mapping[tuple[str, str], Kustomization] = field(default_factory=dict)
-    differs: Callable[[str, str, str, str], bool] = field(default=lambda *_: True)
+    past: Past = field(default_factory=NoPast)
 
     def source_of(self, one: Kustomization) -> FluxSource | None:
         return self.sources.find(*one.source)
@@ -78,6 +80,7 @@ class Told:
 
 def kustomization_state(instance: str, one: Kustomization, known: Known, memory: Memory | None, now: datetime) -> Told:
     """The state of one Kustomization after this look."""
+    identity = ApplicationId(instance, ks.KIND, one.common.namespace, one.common.name)
     source = known.source_of(one)
     sources = kustomization_sources(one, source)
     look = Look(
@@ -86,15 +89,15 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         outcomes=one.outcomes(source is None or source.git),
         waiting=one.waiting,
         now=now,
-        differs=lambda old, new: known.differs(sources[0].repo_url, one.path, old, new),
+        differs=lambda old, new: known.past.differs(sources[0].repo_url, one.path, old, new),
     )
     stale = is_older(memory, look)
-    memory = fold(memory, look)
+    memory = first_named(fold(memory, look), known.past.names(identity), known.past.is_older)
     health = settled_health(one.health, one.waiting, memory, now)
     memory = with_health(memory, health, one.health_changed_at)
     compared = one.attempted if one.stage is Stage.BUILD_FAILED else one.live
     state = ApplicationState(
-        id=ApplicationId(instance, ks.KIND, one.common.namespace, one.common.name),
+        id=identity,
         uid=one.common.uid,
         project=one.common.namespace,
         destination=f"kubeconfig {one.cluster}" if one.cluster else IN_CLUSTER,

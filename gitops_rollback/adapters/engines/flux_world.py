@@ -17,6 +17,7 @@ from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
 from gitops_rollback.adapters.engines.flux_helm_wire import Around, chart_key, chart_source_key, helm_state
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization
 from gitops_rollback.adapters.engines.flux_memory import Memory
+from gitops_rollback.adapters.engines.flux_past import Past
 from gitops_rollback.adapters.engines.flux_sources import FluxSource, ImageWriter, Sources
 from gitops_rollback.adapters.engines.flux_wire import Known, Told, kustomization_state
 from gitops_rollback.adapters.kubernetes.resources import Resource
@@ -40,7 +41,6 @@ APPLIERS = {flux_kustomization.KIND: KUSTOMIZATIONS, flux_helm.KIND: HELM_RELEAS
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 Named = tuple[str, str]
-Differs = Callable[[str, str, str, str], bool]
 Objects = Iterable[Mapping[str, object]]
 
 
@@ -117,14 +117,14 @@ class States:
     """Builds the states of one world; what it had to remember for them is in `memories` afterwards."""
 
     def __init__(
-        self, instance: str, world: World, memories: Mapping[ApplicationId, Memory], now: datetime, differs: Differs
+        self, instance: str, world: World, memories: Mapping[ApplicationId, Memory], now: datetime, past: Past
     ) -> None:
         self.memories: dict[ApplicationId, Memory] = {}
         self._instance = instance
         self._world = world
         self._before = memories
         self._now = now
-        self._known = Known(Sources(world.sources, world.writers), world.kustomizations, differs)
+        self._known = Known(Sources(world.sources, world.writers), world.kustomizations, past)
         self._told: dict[ApplicationId, Told] = {}
 
     def all(self) -> tuple[ApplicationState, ...]:
