@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.sync import (
+    REMEDIATION,
     ApplicationState,
     DeploymentRecord,
     Health,
@@ -33,12 +34,17 @@ def deployments(state: ApplicationState) -> tuple[DeploymentRecord, ...]:
 
     To the letter of the engine: a re-sync of the same revision has its own record (see `distinct`), a moved
     `status.sync.revision` has none. `replaced_at` is the next record's start. () for an application never deployed.
+    What the engine took back by itself is left out: git still asks for the other, and the engine will try that again.
     """
+    return _chained([record for record in _all_told(state) if record.initiated_by != REMEDIATION])
+
+
+def _all_told(state: ApplicationState) -> Sequence[DeploymentRecord]:
     last = state.history[-1] if state.history else None
     operation = state.operation
     if operation is None or not _deploys_anew(operation, state.history, last):
-        return _chained(state.history)
-    return _chained((*state.history, _record_of(operation)))
+        return state.history
+    return (*state.history, _record_of(operation))
 
 
 def distinct(records: Iterable[DeploymentRecord]) -> tuple[DeploymentRecord, ...]:

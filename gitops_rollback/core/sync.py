@@ -15,6 +15,7 @@ from enum import StrEnum
 from gitops_rollback.core.errors import Reason
 
 MALFORMED = "Malformed"
+REMEDIATION = "engine-remediation"  # who began a deployment: the engine took its own back, and git still says the other
 
 
 @dataclass(frozen=True, order=True)

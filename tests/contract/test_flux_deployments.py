@@ -26,7 +26,7 @@ from flux_objects_made import (
 from gitops_rollback.adapters.engines.flux import Flux
 from gitops_rollback.adapters.engines.flux_past import NoPast
 from gitops_rollback.core.convergence import converged
-from gitops_rollback.core.deployments import deployments
+from gitops_rollback.core.deployments import deployments, distinct
 from gitops_rollback.core.suspects import spec_changed
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health
 
@@ -339,8 +339,9 @@ def test_a_revert_after_flux_went_back_by_itself_is_seen_by_the_state_since_helm
     flux.cluster.put("gitrepositories", git_repository("b"))
     flux.look("09:10:30", applied("b", apps, name="apps"))
     before = flux.look("09:13:00", bad, "helmreleases")
-    assert [one.initiated_by for one in deployments(before)] == ["automated", "automated", "flux-remediation"]
-    assert [one.revisions[1] for one in deployments(before)] == [SHA["a"], SHA["b"], SHA["a"]]
+    assert [one.initiated_by for one in before.history] == ["automated", "automated", "engine-remediation"]
+    assert [one.revisions[1] for one in before.history] == [SHA["a"], SHA["b"], SHA["a"]]
+    assert [one.revisions[1] for one in deployments(before)] == [SHA["a"], SHA["b"]]
     pushed = moment("09:20:00")
     assert not converged(before, lambda one: one == SHA["c"], pushed, 1, (SHA["b"],))[0]
 
@@ -353,8 +354,41 @@ def test_a_revert_after_flux_went_back_by_itself_is_seen_by_the_state_since_helm
         condition("Ready", "True", "UpgradeSucceeded", "Helm upgrade succeeded", "09:20:40")
     ]
     after = flux.look("09:21:00", good, "helmreleases")
-    assert len(deployments(after)) == 3
+    assert len(deployments(after)) == 2
     assert converged(after, lambda one: one == SHA["c"], pushed, 1, (SHA["b"],)) == (True, "")
+
+
+def test_a_release_that_flux_tries_again_and_again_is_one_deployment() -> None:
+    flux = helm_world()
+    shots = [
+        snapshot(5, "1.0.0", "09:22:00", action="rollback"),
+        snapshot(4, "1.1.0", "09:21:00", status="failed"),
+        snapshot(3, "1.0.0", "09:12:00", action="rollback", status="superseded"),
+        snapshot(2, "1.1.0", "09:11:00", status="failed"),
+        snapshot(1, "1.0.0", "09:00:05", status="superseded"),
+    ]
+    flux.cluster.put("gitrepositories", git_repository("b"))
+    apps = [entry("2", "b", "09:10:00", "09:10:00"), entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:10:30", applied("b", apps, name="apps"))
+    state = flux.look("09:23:00", helm_release("1.1.0", shots), "helmreleases")
+    runs = distinct(deployments(state))
+    assert [(one.revisions[1], one.started_at) for one in runs] == [
+        (SHA["a"], moment("09:00:05")),
+        (SHA["b"], moment("09:11:00")),
+    ]
+
+
+@pytest.mark.parametrize("mode", ["enabled", "warn"])
+def test_drift_is_told_and_is_no_deployment(mode: str) -> None:
+    flux = helm_world()
+    shots = [snapshot(1, "1.0.0", "09:00:05")]
+    before = flux.look("09:01:00", helm_release("1.0.0", shots, driftDetection={"mode": mode}), "helmreleases")
+    drifted = helm_release("1.0.0", shots, driftDetection={"mode": mode})
+    drifted["status"]["conditions"].append(condition("Drifted", "True", "DriftDetected", "replicas changed"))
+    after = flux.look("09:30:00", drifted, "helmreleases")
+    assert deployments(after) == deployments(before)
+    assert "replicas changed" in dict(after.conditions)["Drifted"]
+    assert after.self_heal is (mode == "enabled")
 
 
 def test_a_release_behind_its_kustomization_is_not_synced() -> None:

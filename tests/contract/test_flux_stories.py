@@ -35,7 +35,7 @@ STORIES = [
         "helm-release-remediated",
         "HelmRelease",
         "bill",
-        ["bf76e27@28:54", "a0007f8@29:00", "bf76e27@29:16", "8d53f0a@29:23"],
+        ["bf76e27@28:54", "a0007f8@29:00", "8d53f0a@29:23"],
     ),
 ]
 WHOLE = [*STORIES, ("bad-image-reverted", "Kustomization", "shop", ["3b34657@26:17", "4386911@26:22", "0e17549@26:53"])]
@@ -235,14 +235,25 @@ def test_a_failed_health_check_names_the_object_that_is_not_healthy() -> None:
 
 def test_what_flux_took_back_by_itself_is_told_apart_from_a_deployment_of_git() -> None:
     looks = replay(sample("helm-release-remediated"), "HelmRelease", "bill")
-    records = deployments(looks[-1].state)
+    records = looks[-1].state.history
     assert [(told(one), one.initiated_by, one.history_id) for one in records] == [
         ("bf76e27@28:54", "automated", 1),
         ("a0007f8@29:00", "automated", 2),
-        ("bf76e27@29:16", "flux-remediation", 3),
+        ("bf76e27@29:16", "engine-remediation", 3),
         ("8d53f0a@29:23", "automated", 4),
     ]
     assert [one.deployed_at is None for one in records] == [False, True, False, False]
+    assert [told(one) for one in deployments(looks[-1].state)] == ["bf76e27@28:54", "a0007f8@29:00", "8d53f0a@29:23"]
+
+
+def test_what_flux_took_back_stays_under_watch_since_git_still_asks_for_it() -> None:
+    looks = replay(sample("helm-release-remediated"), "HelmRelease", "bill")
+    taken_back = next(look for look in looks if 190.705 < look.t < 192)
+    event = watched(taken_back.state, taken_back.now, WINDOW)
+    assert event is not None
+    assert (told(event.record), event.record.deployed_at) == ("a0007f8@29:00", None)
+    assert event.previous is not None
+    assert told(event.previous) == "bf76e27@28:54"
 
 
 def test_the_release_that_flux_went_back_to_is_not_taken_for_a_rollback_at_first_sight() -> None:
@@ -251,7 +262,7 @@ def test_the_release_that_flux_went_back_to_is_not_taken_for_a_rollback_at_first
         if t < 191:
             cluster.put(plural, value)
     state = flux_for(cluster).applications()[0]
-    assert [one.initiated_by for one in deployments(state)] == ["automated", "automated", "flux-remediation"]
+    assert [one.initiated_by for one in state.history] == ["automated", "automated", "engine-remediation"]
 
 
 def test_after_its_own_rollback_flux_is_neither_synced_nor_healthy_though_the_old_chart_runs() -> None:

@@ -27,10 +27,9 @@ from gitops_rollback.adapters.engines.flux_objects import (
     read_common,
     read_duration,
 )
-from gitops_rollback.core.sync import Health
+from gitops_rollback.core.sync import REMEDIATION, Health
 
 KIND, CHART_KIND = "HelmRelease", "HelmChart"
-REMEDIATION = "flux-remediation"  # who started it: Flux took its own release back, git still says the bad one
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 GOOD = ("deployed", "superseded")
 
