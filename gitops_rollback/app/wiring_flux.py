@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gitops_rollback.adapters.engines.flux import Flux
-from gitops_rollback.adapters.engines.flux_cluster import WatchedCluster
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring_kubernetes import watched_namespaces

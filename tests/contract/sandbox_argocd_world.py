@@ -233,7 +233,7 @@ def world(tmp_path: Path, applications: Sequence[AppSpec], files: Mapping[str, s
     repository = Repository(tmp_path / "config.git")
     repository.push("first", **files)
     options.setdefault("timing", QUICK)
-    clock = ScaledClock(options.pop("speed", SPEED))
+    clock = options.pop("clock", None) or ScaledClock(options.pop("speed", SPEED))
     url = "http://127.0.0.1:3080/config.git"
     paused = options.pop("paused", False)
     sandbox = ArgoCdSandbox(repository.directory, url, applications, clock, **options)

@@ -14,12 +14,12 @@ from sandbox_kubernetes_world import cluster
 from test_flux_on_sandbox import NAMESPACE, put
 
 from gitops_rollback.adapters.engines.flux import Flux
-from gitops_rollback.adapters.engines.flux_cluster import WatchedCluster
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.transport import Transport
+from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
 from gitops_rollback.sandbox.kubernetes import KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.access import Rule
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION

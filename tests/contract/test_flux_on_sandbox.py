@@ -13,12 +13,12 @@ from flux_objects_made import applied, entry, git_repository
 from sandbox_kubernetes_world import cluster
 
 from gitops_rollback.adapters.engines.flux import Flux
-from gitops_rollback.adapters.engines.flux_cluster import WatchedCluster
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.transport import Transport
+from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
 from gitops_rollback.adapters.kubernetes.watching import WatchTimes
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox

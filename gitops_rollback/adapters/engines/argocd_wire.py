@@ -89,10 +89,14 @@ def read_windows(answer: object) -> tuple[Obstacle, ...]:
     root = Node(answer)
     if root.get("canSync").flag():
         return ()
-    denied = "deny" in [window.get("kind").text() for window in root.get("activeWindows").items()]
+    return (window_closed("deny" in [window.get("kind").text() for window in root.get("activeWindows").items()]),)
+
+
+def window_closed(denied: bool) -> Obstacle:
+    """A sync window is in the way: one that denies is active, or none that allows."""
     words = "a deny window is active" if denied else "no allow window is active"
     remedy = "wait for the window, or open it in the engine"
-    return (Obstacle(Reason.WINDOW_CLOSED, f"a sync window forbids it: {words}", remedy),)
+    return Obstacle(Reason.WINDOW_CLOSED, f"a sync window forbids it: {words}", remedy)
 
 
 def read_objects(answer: object) -> tuple[ManagedObject, ...]:

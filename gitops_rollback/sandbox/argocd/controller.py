@@ -176,10 +176,25 @@ class Controller:
                 state["phase"] = "Terminating"
 
         self.store.write(key, mark)
-        task = self._watched[key].operation
-        if found and task is not None:
-            self.scheduler.wake(task, after=self.timing.write)
+        if found:
+            self._end_operation(key)
         return found
+
+    def noticed(self, key: Key, before: Json, after: Json) -> None:
+        """Act on what somebody else wrote into an Application; `before` is {} for a new one. Any thread."""
+        if key not in self._watched:
+            return
+        if after.get("operation") and not before.get("operation"):
+            self.run_operation(key)
+        if refresh_pending(after) and not refresh_pending(before) and not self.hangs.is_set():
+            self.scheduler.spawn(f"refresh of {key[1]}", self.refresh(key, Level.FORCED))
+        if _phase(after) == "Terminating" != _phase(before):
+            self._end_operation(key)
+
+    def _end_operation(self, key: Key) -> None:
+        task = self._watched[key].operation
+        if task is not None:
+            self.scheduler.wake(task, after=self.timing.write)
 
     def resolve(self, spec: Mapping[str, Json], force: bool) -> tuple[str, ...]:
         """The commits that the sources' target revisions name now (`force`) or named last. Raises: RepositoryError."""
@@ -361,3 +376,7 @@ class Controller:
 def refresh_pending(application: Json | None) -> bool:
     """Whether a refresh that was asked for has not been answered."""
     return application is not None and REFRESH in application["metadata"].get("annotations", {})
+
+
+def _phase(application: Json) -> str:
+    return str(application.get("status", {}).get("operationState", {}).get("phase", ""))

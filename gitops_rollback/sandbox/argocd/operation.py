@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from gitops_rollback.sandbox.argocd.attempt import Attempt, Outcome
-from gitops_rollback.sandbox.argocd.autosync import result_sources, revisions_of
+from gitops_rollback.sandbox.argocd.autosync import pinned, result_sources, revisions_of
 from gitops_rollback.sandbox.argocd.progress import Ended, Progress, Surroundings, Terminated
+from gitops_rollback.sandbox.argocd.repository import RepositoryError
 from gitops_rollback.sandbox.argocd.scheduler import Steps
 from gitops_rollback.sandbox.argocd.state import Key, stamp
 from gitops_rollback.sandbox.rendering import Json
@@ -44,6 +45,7 @@ class OperationRun:
         try:
             yield from self._until_window_opens()
             self._progress.check()
+            self._resolve()
             spec = self._spec()
             target = self._world.renderer.target(spec, revisions_of(self._progress.sync))
             if target.trouble:
@@ -51,9 +53,18 @@ class OperationRun:
             self._progress.results = []
             namespace = str(spec["destination"]["namespace"])
             return (yield from Attempt(self._progress, target).steps(namespace))
+        except RepositoryError as exc:
+            return Outcome("Error", f"ComparisonError: failed to resolve revision: {exc}")
         except Terminated:
             self._end_running_hooks()
             return _TERMINATED
+
+    def _resolve(self) -> None:
+        """Without a revision it is the target revision's newest commit, of the sources as they are now."""
+        if not revisions_of(self._progress.sync):
+            spec = self._progress.application()["spec"]
+            found = pinned(spec, self._world.resolve(spec, force=True))
+            self._progress.sync = {**self._progress.sync, **found}
 
     def _spec(self) -> Json:
         """The Application's spec with the sources of the operation."""

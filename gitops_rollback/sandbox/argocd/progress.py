@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Surroundings(Protocol):
     timing: Timing
 
     def cluster(self, key: Key) -> Cluster: ...
+
+    def resolve(self, spec: Mapping[str, Json], force: bool) -> tuple[str, ...]: ...
 
     def may_sync(self, key: Key, manual: bool) -> bool: ...
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from gitops_rollback.sandbox.argocd.access import Access
 from gitops_rollback.sandbox.argocd.answers import JSON, Answer
 from gitops_rollback.sandbox.argocd.api import Api
+from gitops_rollback.sandbox.argocd.cluster_objects import SharedStore
 from gitops_rollback.sandbox.argocd.controller import Controller, Deployed
 from gitops_rollback.sandbox.argocd.faults import Faults
 from gitops_rollback.sandbox.argocd.repository import BareRepository
@@ -19,6 +20,7 @@ from gitops_rollback.sandbox.argocd.server import Server, Write
 from gitops_rollback.sandbox.argocd.spec import AppSpec, SyncWindow, Timing, application_object
 from gitops_rollback.sandbox.argocd.state import Key, Store
 from gitops_rollback.sandbox.clock import SandboxClock
+from gitops_rollback.sandbox.kubernetes import Store as KubernetesStore
 from gitops_rollback.sandbox.rendering import Json
 
 DEFAULT_JWT = "sandbox.argocd.token"
@@ -29,7 +31,8 @@ class ArgoCdSandbox:
 
     `repo_dir` is the bare repository that is polled, `repo_url` what stands in the applications' sources. `token` must
     have three parts between dots, as the real server ignores others. `rights` and `projects` are the token's.
-    `issue_27875`: a revert that is compared while the bad sync still runs is never synced by itself.
+    `issue_27875`: a revert that is compared while the bad sync still runs is never synced by itself. With `objects` its
+    Applications and projects are objects of that Kubernetes API, where others may write them too.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class ArgoCdSandbox:
         projects: Collection[str] | None = None,
         port: int = 0,
         issue_27875: bool = False,
+        objects: KubernetesStore | None = None,
     ) -> None:
         if token.count(".") != 2:
             raise ValueError("an Argo CD token has three parts between dots")
@@ -53,8 +57,11 @@ class ArgoCdSandbox:
         self.timing = timing or Timing()
         repository = BareRepository(repo_dir)
         scheduler = Scheduler(clock)
-        self._store = Store(scheduler.clock)
+        self._shared = SharedStore(scheduler.clock, objects) if objects is not None else None
+        self._store: Store = self._shared or Store(scheduler.clock)
         self._controller = Controller(self._store, scheduler, repository, self.timing, issue_27875)
+        if self._shared is not None:
+            self._shared.on_foreign = self._controller.noticed
         self._faults = Faults()
         access = Access(token, rights=rights, projects=projects)
         api = Api(self._store, self._controller, repository, access)
@@ -153,6 +160,8 @@ class ArgoCdSandbox:
     def set_sync_windows(self, windows: Sequence[SyncWindow], project: str = "default") -> None:
         """The project's sync windows from now on."""
         self._controller.windows[project] = tuple(windows)
+        if self._shared is not None:
+            self._shared.put_windows(project, windows)
 
     def drop_stream_events(self, count: int) -> None:
         """Lose the next `count` events on every stream."""

@@ -111,7 +111,7 @@ class Store:
 
     def shown(self, key: Key) -> Json | None:
         """The Application as readers of the API see it: an older one while reads are stale."""
-        return (self._applications if self._stale is None else self._stale).get(key)
+        return self.get(key) if self._stale is None else self._stale.get(key)
 
     @property
     def reads_frozen(self) -> bool:
@@ -121,7 +121,8 @@ class Store:
     def freeze_reads(self, frozen: bool) -> None:
         """Let readers see the objects as they are now, whatever is written, until unfrozen."""
         with self.lock:
-            self._stale = dict(self._applications) if frozen else None
+            now = {key: found for key in self.names() if (found := self.get(key)) is not None}
+            self._stale = now if frozen else None
 
     def write(self, key: Key, change: Callable[[Json], None], metadata_only: bool = False) -> Json | None:
         """Apply `change` to a copy and make that the new object; no change makes no event. None if it is gone."""
@@ -164,7 +165,7 @@ class Store:
         with self.lock:
             subscription = Subscription(internal)
             self._subscriptions.append(subscription)
-            return subscription, [self._applications[key] for key in self.names()]
+            return subscription, [found for key in self.names() if (found := self.get(key)) is not None]
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a watcher."""
@@ -182,7 +183,7 @@ class Store:
     def record_event(self, key: Key, reason: str, message: str) -> None:
         """Remember a Kubernetes event about an Application."""
         with self.lock:
-            application = self._applications.get(key)
+            application = self.get(key)
             if application is None:
                 return
             about = application["metadata"]

@@ -93,6 +93,7 @@ ALERT = _bare_custom("notification.toolkit.fluxcd.io", "v1beta3", "Alert", "aler
 PROVIDER = _bare_custom("notification.toolkit.fluxcd.io", "v1beta3", "Provider", "providers")
 # Its CRD has no status subresource: the generation moves with every write of the status.
 APPLICATION = _bare_custom("argoproj.io", "v1alpha1", "Application", "applications", "app", "apps")
+APP_PROJECT = _bare_custom("argoproj.io", "v1alpha1", "AppProject", "appprojects", "appproj", "appprojs")
 ROLLOUT = Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts", ("ro",), custom=True, blind_update=False)
 CANARY = Kind("flagger.app", "v1beta1", "Canary", "canaries", custom=True, blind_update=False)
 LEASE = _plain("coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True, blind_update=False)
@@ -111,7 +112,7 @@ JOB = Kind("batch", "v1", "Job", "jobs")
 
 KINDS: tuple[Kind, ...] = (
     *(NAMESPACE, CONFIG_MAP, SECRET, SERVICE, POD, EVENT, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB),
-    *(LEASE, NEW_EVENT, APPLICATION, ROLLOUT, CANARY, KUSTOMIZATION, HELM_RELEASE),
+    *(LEASE, NEW_EVENT, APPLICATION, APP_PROJECT, ROLLOUT, CANARY, KUSTOMIZATION, HELM_RELEASE),
     *(GIT_REPOSITORY, OCI_REPOSITORY, BUCKET, HELM_REPOSITORY, HELM_CHART, EXTERNAL_ARTIFACT),
     *(IMAGE_UPDATE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY, RECEIVER, ALERT, PROVIDER),
 )

@@ -53,7 +53,8 @@ class Store:
     ) -> None:
         self.clock = clock
         self._new_uid = new_uid
-        self._lock = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()  # held during each write; for who writes several things as one
+        self._lock = threading.Condition(self.lock)
         self._objects: dict[Ref, Json] = {}
         self._history = History(keep)
         self._subscriptions: list[Subscription] = []

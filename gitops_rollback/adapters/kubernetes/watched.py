@@ -1,4 +1,4 @@
-"""Flux's view of a Kubernetes API: lists from what is watched, single objects from the API itself.
+"""An engine's view of a Kubernetes API: lists from what is watched, single objects from the API itself.
 
 A list of what is watched costs no request. As soon as a watch is in trouble the API is asked, which says itself what is
 wrong: what may be old is never shown as what is there now.
@@ -11,9 +11,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from gitops_rollback.adapters.engines.flux import Object
 from gitops_rollback.adapters.kubernetes.cache import Change
-from gitops_rollback.adapters.kubernetes.client import Kubernetes, Listing
+from gitops_rollback.adapters.kubernetes.client import Kubernetes, Listing, Object
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.adapters.kubernetes.watching import DEFAULT_TIMES, Reflector, View, WatchTimes
 from gitops_rollback.adapters.kubernetes.wire import Call
@@ -23,7 +22,7 @@ FROM_WATCH = "watched"  # stands for the version of a list that is no answer of 
 
 
 class WatchedCluster:
-    """`flux.Cluster` and `flux.Changes` over one client. Usable from several threads.
+    """What the engines call `Cluster` and `Changes`, over one client. Usable from several threads.
 
     With `namespaces` only those are looked into, one by one, so that a Role in each of them is enough.
     """

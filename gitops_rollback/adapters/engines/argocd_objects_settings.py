@@ -1,0 +1,15 @@
+"""How long may an Argo CD take that is spoken to by its objects?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class ArgoCdObjectsSettings:
+    """`refresh_timeout` bounds the wait for a comparison, which is looked for every `look_every`."""
+
+    instance: str = "default"
+    refresh_timeout: timedelta = timedelta(seconds=20)
+    look_every: timedelta = timedelta(seconds=1)

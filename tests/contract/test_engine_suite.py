@@ -1,0 +1,226 @@
+"""What each engine owes by the port's docstrings, put to each door in turn."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from engine_doors import DOORS, PROJECT, SHOP, Door, door, until
+from sandbox_argocd_world import deployment
+
+from gitops_rollback.core.convergence import converged
+from gitops_rollback.core.deployments import contains_our_operation, deployments
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, StalledError
+from gitops_rollback.core.sync import ApplicationId, Health, SyncStatus
+from gitops_rollback.ports import Engine
+from gitops_rollback.sandbox.argocd import SyncWindow
+
+INFO = {"rollback-id": "rb-0123456789abcdef"}
+
+
+@pytest.fixture(params=DOORS)
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    with door(request.param, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def watching(engine: Engine) -> Iterator[list[ApplicationId]]:
+    """The applications that the engine wakes for, while it watches."""
+    woken: list[ApplicationId] = []
+    stop = threading.Event()
+    thread = threading.Thread(target=engine.watch, args=(woken.append, stop))
+    thread.start()
+    try:
+        until(lambda: SHOP in woken, "the watch begins by what is there")
+        yield woken
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_it_shows_the_application_in_a_list_and_alone(at: Door) -> None:
+    assert at.engine.probe() == ()
+    (listed,) = at.engine.applications()
+    alone = at.state()
+    assert (listed.id, listed.project, listed.sources) == (SHOP, PROJECT, alone.sources)
+    assert (listed.sync, listed.health) == (alone.sync, alone.health) == (SyncStatus.SYNCED, Health.HEALTHY)
+    assert alone.malformed == ""
+
+
+def test_a_deployment_has_its_revision_and_the_time_since_when(at: Door) -> None:
+    first = at.state()
+    before = at.now()
+    revision = at.release("2")
+    old, new = deployments(at.state())
+    assert (old.revisions, new.revisions) == (first.sync_revisions, (revision,))
+    assert before - timedelta(seconds=1) <= new.started_at <= new.deployed_at
+    assert old.replaced_at == new.started_at
+
+
+def test_a_commit_of_another_application_is_no_deployment_though_it_is_compared(at: Door) -> None:
+    known = deployments(at.state())
+    revision = at.foreign()
+    state = at.state()
+    assert state.sync_revisions == (revision,)
+    assert deployments(state) == known
+
+
+def test_it_compares_with_the_newest_commit_when_asked(at: Door) -> None:
+    revision = at.push(apps__shop__web_json=None, apps__shop__site_json='{"apiVersion": "v1", "kind": "ConfigMap", '
+                       '"metadata": {"name": "site"}}')  # fmt: skip
+    at.engine.refresh(SHOP, PROJECT)
+    assert at.state().sync_revisions == (revision,)
+
+
+def test_a_refresh_that_nobody_answers_ends_in_time(at: Door) -> None:
+    at.world.sandbox.hang_refresh(True)
+    with pytest.raises(EngineUnavailable):
+        at.makes("", timedelta(seconds=0.3)).refresh(SHOP, PROJECT)
+    at.world.sandbox.hang_refresh(False)
+
+
+def test_a_sync_happens_once_is_ours_and_is_seen_at_its_revision(at: Door) -> None:
+    at.world.sandbox.pause_controller(True)
+    revision = at.push(apps__shop__web_json=deployment("web", "2"))
+    since = at.now()
+    assert at.engine.sync(SHOP, PROJECT, True, INFO)
+    assert not at.engine.sync(SHOP, PROJECT, True, INFO)
+    assert contains_our_operation(at.state(), INFO["rollback-id"])
+    at.world.sandbox.pause_controller(False)
+    until(lambda: converged(at.state(), lambda one: one == revision, since)[0], "it converged")
+    ours = [one for one in at.state().history if one.revisions == (revision,)]
+    assert len(ours) == 1
+    assert ours[0].initiated_by not in ("", "automated")
+    operation = at.state().operation
+    assert operation is not None
+    assert operation.info == INFO
+    assert not operation.partial
+    assert operation.revisions == (revision,)
+
+
+def test_over_a_running_operation_nothing_is_written_until_it_was_ended(at: Door) -> None:
+    bad = at.stuck()
+    running = at.state().operation
+    assert running is not None
+    assert running.in_progress
+    assert running.revisions == (bad,)
+    assert not at.engine.sync(SHOP, PROJECT, True, INFO)
+    assert not contains_our_operation(at.state(), INFO["rollback-id"])
+    good = at.push(apps__shop__migrate_json=None)
+    since = at.now()
+    at.engine.terminate(SHOP, PROJECT)
+    at.engine.terminate(SHOP, PROJECT)
+    until(lambda: at.engine.sync(SHOP, PROJECT, True, INFO), "the operation ended")
+    until(lambda: converged(at.state(), lambda one: one == good, since)[0], "it converged")
+
+
+def test_to_end_no_operation_is_no_error(at: Door) -> None:
+    known = at.state()
+    at.engine.terminate(SHOP, PROJECT)
+    assert at.state().operation == known.operation
+
+
+def test_a_closed_window_is_told_before_and_refuses_a_sync(at: Door) -> None:
+    assert at.engine.obstacles(SHOP, PROJECT) == ()
+    at.windows(SyncWindow("deny"))
+    assert [one.reason for one in at.engine.obstacles(SHOP, PROJECT)] == [Reason.WINDOW_CLOSED]
+    with pytest.raises(StalledError) as refused:
+        at.engine.sync(SHOP, PROJECT, True, INFO)
+    assert refused.value.reason is Reason.WINDOW_CLOSED
+    assert not contains_our_operation(at.state(), INFO["rollback-id"])
+
+
+@pytest.mark.parametrize(
+    ("windows", "closed"),
+    [
+        ([SyncWindow("deny", manual_sync=True)], False),
+        ([SyncWindow("deny", active=False)], False),
+        ([SyncWindow("allow", active=False)], True),
+        ([SyncWindow("allow", active=False), SyncWindow("allow")], False),
+        ([SyncWindow("allow"), SyncWindow("deny")], True),
+    ],
+)
+def test_which_windows_are_in_the_way_of_a_person(at: Door, windows: list[SyncWindow], closed: bool) -> None:
+    at.windows(*windows)
+    assert bool(at.engine.obstacles(SHOP, PROJECT)) == closed
+
+
+def test_gone_is_told_from_no_rights_and_from_no_answer(at: Door) -> None:
+    with pytest.raises(CredentialsRejected):
+        at.lose_rights().application(SHOP, PROJECT)
+    with pytest.raises(CredentialsRejected):
+        at.lose_rights().applications()
+    assert at.lose_rights().probe() != ()
+    at.go_down()
+    with pytest.raises(EngineUnavailable):
+        at.engine.application(SHOP, PROJECT)
+    with pytest.raises(EngineUnavailable):
+        at.engine.sync(SHOP, PROJECT, True, INFO)
+    assert at.engine.probe() != ()
+    at.come_back()
+    assert at.engine.application(SHOP, "another-project") is None
+    at.delete()
+    assert at.engine.application(SHOP, PROJECT) is None
+    assert at.engine.applications() == ()
+
+
+def test_a_sync_of_what_is_gone_is_an_error(at: Door) -> None:
+    at.delete()
+    with pytest.raises(EngineUnavailable):
+        at.engine.sync(SHOP, PROJECT, True, INFO)
+    with pytest.raises(EngineUnavailable):
+        at.engine.refresh(SHOP, PROJECT)
+
+
+def test_a_reader_that_lags_never_makes_a_release_look_arrived(at: Door) -> None:
+    at.lag(True)
+    since = at.now()
+    revision = at.release("2")
+    assert not converged(at.state(), lambda one: one == revision, since)[0]
+    assert revision not in [one.revisions[0] for one in deployments(at.state())]
+    at.lag(False)
+    assert converged(at.state(), lambda one: one == revision, since)[0]
+
+
+def test_the_watch_wakes_resumes_after_a_cut_and_tells_what_happened_meanwhile(at: Door) -> None:
+    with watching(at.engine) as woken:
+        woken.clear()
+        at.release("2")
+        until(lambda: SHOP in woken, "it wakes for a change")
+        at.cut_watches()
+        woken.clear()
+        at.release("3")
+        until(lambda: SHOP in woken, "it wakes again after a cut")
+
+
+def test_what_the_watch_knows_is_what_is_there(at: Door) -> None:
+    with watching(at.engine):
+        revision = at.release("2")
+        until(lambda: at.engine.applications()[0].sync_revisions == (revision,), "the list is new")
+        at.go_down()
+        at.cut_watches()
+        until(lambda: _unavailable(at.engine), "what may be old is not shown")
+        at.come_back()
+        at.delete()
+        until(lambda: _listed(at.engine) == 0, "it is gone from the list")
+
+
+def _unavailable(engine: Engine) -> bool:
+    try:
+        engine.applications()
+    except EngineUnavailable:
+        return True
+    return False
+
+
+def _listed(engine: Engine) -> int:
+    try:
+        return len(engine.applications())
+    except EngineUnavailable:
+        return -1
