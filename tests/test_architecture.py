@@ -47,8 +47,10 @@ HONEST = {
     "adapters/git/repository.py": "how long a mirror may lag behind our own push, in real time",
     "adapters/kubernetes/credentials.py": "a token of the real world ends at a time of the real world",
     "adapters/kubernetes/lease.py": "jitter between tries, and the clock that stands in where none is given",
+    "adapters/kubernetes/members.py": "jitter between words",
     "adapters/kubernetes/watching.py": "jitter of how long a watch lasts",
     "app/controller.py": "jitter between ticks, which a simulation replaces",
+    "app/wiring_kubernetes.py": "the identity of this start of the process, which no other may have",
     "app/pausing.py": "jitter between pushes of a person's command, which no tick comes to",
     "app/retrying.py": "jitter between pushes, which a simulation replaces",
 }

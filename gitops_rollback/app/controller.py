@@ -13,15 +13,17 @@ from functools import partial
 import structlog
 
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
+from gitops_rollback.app.leading import Leading, Role
 from gitops_rollback.app.reconciler import Reconciler, Tick
-from gitops_rollback.core.errors import Reason, RepositoryUnavailable, RollbackError, StalledError
+from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.sync import ApplicationId
-from gitops_rollback.ports import Advising, Clock, Engine
+from gitops_rollback.ports import Advising, Clock, Engine, Members
 
 DEFAULT_INTERVAL = timedelta(seconds=15)
 WAIT_SLICE_SECONDS = 1.0
 SHORTEST_WAKE_SECONDS = 0.25
 LONGEST_BACKOFF = 8
+LEAVE_SECONDS = 2.0
 LONGEST_RETRY_AFTER_SECONDS = 900.0
 LONGEST_SILENCE = timedelta(minutes=10)  # of a repository that cannot be read; then a person is told
 log = structlog.get_logger()
@@ -36,10 +38,13 @@ class RepositoryLoop:
     clock: Clock
     health: Health
     failed: Callable[[str, RollbackError], None]
+    leading: Leading | None = None  # None: there is no other replica
     interval: timedelta = DEFAULT_INTERVAL
     draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
+    _called: threading.Event = field(default_factory=threading.Event)
     _following: bool = False
+    _role: Role = Role.LEADS
     _failures: int = 0
     _failing_since: float | None = None  # monotonic seconds of policy time
     _not_before: float = 0.0  # monotonic seconds: the remote asked to be left alone until then
@@ -48,6 +53,10 @@ class RepositoryLoop:
         """An application may have changed: look sooner if a rollback is under way."""
         self._hint.set()
 
+    def call(self) -> None:
+        """It has become ours: look now."""
+        self._called.set()
+
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. Nothing that a tick raises ends the loop."""
         while not stop.is_set():
@@ -55,6 +64,11 @@ class RepositoryLoop:
             self.turn()
             self.health.turned(self.name)
             self._wait(stop)
+        self._last_words()
+
+    def _last_words(self) -> None:
+        if self._role is not Role.LEADS:
+            return
         try:
             self.reconciler.close()
         except RollbackError as error:
@@ -63,23 +77,49 @@ class RepositoryLoop:
     def turn(self) -> None:
         """One tick, at the newest multiple of the interval."""
         now = aligned(self.clock.now(), self.interval)
+        self._role = self.leading.begin() if self.leading is not None else Role.LEADS
         try:
-            tick = self.reconciler.tick(now)
+            tick = self._tick(now)
+        except LeaseLost as error:
+            log.warning("a tick ended without its lease", repo=self.name, error=error.message)
+            return
         except RollbackError as error:
             self._failures += 1
             self.health.report(self.name, False, f"{error.reason.value}: {error.message}")
-            self.failed(self.name, self._after(error))
+            if self._role is not Role.STANDS_BY:  # else the one that leads tells it
+                self.failed(self.name, self._after(error))
             return
         except Exception:
             self._failures += 1
             self.health.report(self.name, False, "InternalError: see the log")
             log.exception("a tick failed", repo=self.name)
             return
-        self._failures, self._failing_since = 0, None
+        if self._role is not Role.READS_ONLY:
+            self._failing_since = None
+        self._failures = 0
+        if tick is None:
+            self.health.report(self.name, True, "fetched; another replica acts")
+            return
         self._following = any(sight.progress is not None for sight in tick.sights)
         timings = [watched.policy.timing.interval for watched in tick.listing.watched]
         self.interval = min(timings, default=DEFAULT_INTERVAL)
         self._report(tick)
+        if self.leading is not None and self.leading.offer(self._following, self._last_words):
+            log.info("handed the repository over", repo=self.name)
+
+    def _tick(self, now: datetime) -> Tick | None:
+        """As much of it as our role allows; None: only the repository was read."""
+        if self._role is Role.STANDS_BY:
+            self._following = False
+            self.reconciler.stand_by()
+            return None
+        if self._role is Role.LEADS or self.leading is None:
+            return self.reconciler.tick(now)
+        tick = self.reconciler.read_only(now)
+        unable = self._after(LeaseLost(self.name, f"nothing is written: {self.leading.words()}"))
+        if isinstance(unable, StalledError):
+            self.failed(self.name, unable)
+        return tick
 
     def _after(self, error: RollbackError) -> RollbackError:
         """Keep what the remote asks for. An error that has lasted too long for a passing one is a person's matter."""
@@ -120,10 +160,11 @@ class RepositoryLoop:
         earliest = time.monotonic() + SHORTEST_WAKE_SECONDS
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             self.health.turned(self.name)
-            if self._following and self._hint.is_set() and time.monotonic() >= earliest:
+            if self._called.is_set() or (self._following and self._hint.is_set() and time.monotonic() >= earliest):
                 break
             stop.wait(min(left, WAIT_SLICE_SECONDS, SHORTEST_WAKE_SECONDS if self._following else left))
         self._hint.clear()
+        self._called.clear()
 
 
 @dataclass
@@ -133,10 +174,14 @@ class Controller:
     loops: tuple[RepositoryLoop, ...]
     engines: tuple[Engine, ...]
     health: Health
+    members: Members | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _leaves: threading.Event = field(default_factory=threading.Event)
+    _electing: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
+        self._elect()
         for loop in self.loops:
             self._spawn(f"loop {loop.name}", partial(loop.run, self.stop))
         for engine in self.engines:
@@ -151,7 +196,29 @@ class Controller:
         end = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        ended = not any(thread.is_alive() for thread in self._threads)
+        self._leave(ended)
+        return ended
+
+    def _elect(self) -> None:
+        """A lease is held as long as there may be work under it: its thread ends after all others."""
+        runs = {f"lease {one.repository}": one.run for one in self._leads()}
+        if self.members is not None:
+            runs["members"] = self.members.run
+        for name, run in runs.items():
+            self._electing.append(threading.Thread(target=run, args=(self._leaves,), name=name, daemon=True))
+            self._electing[-1].start()
+
+    def _leave(self, ended: bool) -> None:
+        """Give back what we lead, so that another replica goes on at once; where work goes on, it runs out instead."""
+        self._leaves.set()
+        for thread in self._electing:
+            thread.join(LEAVE_SECONDS)
+        for one in self._leads() if ended else ():
+            one.give_back()
+
+    def _leads(self) -> tuple[Leading, ...]:
+        return tuple(loop.leading for loop in self.loops if loop.leading is not None)
 
     def _probe(self, engine: Engine) -> None:
         """Say once at the start what the engine does not allow us; every look says for itself whether it worked."""

@@ -6,9 +6,9 @@ done is only known from the world, so a crash after any line is just a new look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gitops_rollback import __version__
 from gitops_rollback.app.directory import Fed, Listing
@@ -18,6 +18,8 @@ from gitops_rollback.app.records import (
     entry_about_record,
     entry_of,
     event_of,
+    incident_time,
+    landed_record,
     message_about_entry,
     message_about_joining,
     message_about_notice,
@@ -29,13 +31,12 @@ from gitops_rollback.app.retelling import recent_messages
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Sync, Terminate
-from gitops_rollback.core.decision import Act, Decision
+from gitops_rollback.core.decision import Act
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
-from gitops_rollback.core.errors import CredentialsRejected, Reason, RollbackError
+from gitops_rollback.core.errors import CredentialsRejected, LeaseLost, Reason, RollbackError
 from gitops_rollback.core.journal import due, started
-from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance, held_up, merge
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, held_up, merge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import (
     Clock,
@@ -82,11 +83,14 @@ class Executor:
         notifier: Notifier,
         clock: Clock,
         announces: bool = True,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         """`journal_repo` is `repo` itself unless the settings put the journal elsewhere.
 
         A controller `announces` itself by a `started` entry; a person's verb writes nothing but what was asked.
+        `confirm` is asked right before each write to a remote or an engine; it raises LeaseLost.
         """
+        self._confirm = confirm
         self._repo = repo
         self._journal_repo = journal_repo
         self._journal = journal
@@ -226,6 +230,8 @@ class Executor:
         lines = [*self._batch, *entries]
         try:
             result = self._push_lines(pending, lines)
+        except LeaseLost:
+            raise  # another replica writes, and tells people
         except RollbackError as error:
             result = PushResult(PushOutcome.UNKNOWN, {}, str(error))
         if result.outcome is PushOutcome.LANDED:
@@ -258,8 +264,12 @@ class Executor:
         return result
 
     def _push(self, repo: ConfigRepo, *updates: RefUpdate) -> PushResult:
-        """After anything but success, or a plain no of a rule, the next word with the remote is a fetch."""
+        """After anything but success, or a plain no of a rule, the next word with the remote is a fetch.
+
+        Raises: LeaseLost.
+        """
         self._unread = True
+        self._confirm()
         result = repo.push(updates)
         self._unread = result.outcome not in (PushOutcome.LANDED, PushOutcome.PROTECTED)
         return result
@@ -284,9 +294,9 @@ class Executor:
             return Landing(PushOutcome.PROTECTED, "the plan has no tree")
         if self._unread:
             return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
-        date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), _incident_time(land.decision, now))
+        date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), incident_time(land.decision, now))
         commit = self._repo.write_commit(tree, base, land.plan.message, date)
-        record = _landed(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
+        record = landed_record(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
         entry = entry_of(land.decision, look, land.plan, now)
         result = self._push_with_journal(commit, base, record, entry)
         if result.outcome is PushOutcome.LANDED:
@@ -363,12 +373,14 @@ class Executor:
     @crash_point("terminate")
     def terminate(self, action: Terminate, listing: Listing) -> None:
         """Ask the engine to end the operation; the next look sees whether it has."""
+        self._confirm()
         for fed in listing.named(action.progress.application):
             fed.engine.terminate(fed.state.id, fed.state.project)
 
     @crash_point("sync")
     def sync(self, action: Sync, listing: Listing) -> None:
         """Sync with our mark; without the right to sync a refresh is what is left, and auto-sync does the rest."""
+        self._confirm()
         for fed in listing.named(action.progress.application):
             try:
                 fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
@@ -383,15 +395,3 @@ class Executor:
         """Tell that something outside did not work: once a day, since it may have been mended and come back."""
         key = f"{subject}/{error.reason.value}/{page}/{self._clock.now():%F}"
         self.tell(Message("failed", subject, "Cannot act", str(error), key, error.reason.value, page=page))
-
-
-def _landed(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
-    blobs = {change.path: change.new_blob for change in plan.reversal.changes}
-    step = StepRecord(1, 1, commit, blobs, now)
-    return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
-
-
-def _incident_time(decision: Decision, now: datetime) -> datetime:
-    """When the alarm came to be: the same for each try, so that a retry on the same head makes the same commit."""
-    fired = [verdict.state.fired_at for verdict in decision.verdicts if verdict.state.fired_at]
-    return max(fired).replace(microsecond=0) if fired else now.replace(microsecond=0)

@@ -115,6 +115,12 @@ class Metrics:
         self.policies = Gauge(
             "gitops_rollback_policies", "Policies by state", ["repository", "state"], registry=self.registry
         )
+        self.leader = Gauge(
+            "gitops_rollback_leader",
+            "1 if this replica acts for the repository",
+            ["repository"],
+            registry=self.registry,
+        )
         self.ticks = Counter(
             "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
         )

@@ -96,21 +96,36 @@ class Reconciler:
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
         """One round. Raises what the repository itself raises; what one application raises stays with it."""
-        view = self.see_now()
+        tick = self.look_around(self.see_now(), now)
+        view, listing = tick.view, tick.listing
+        for watched in listing.watched:
+            self.isolated(watched.name, partial(self.executor.tell_again, view, watched))
+        with self.exclusive():
+            for notice in self.surroundings.notices(view, listing, tick.outbreak, now):
+                self.isolated(notice.subject, partial(self.executor.announce, notice))
+            for sight in tick.sights:
+                self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
+            self.executor.flush()
+        return tick
+
+    def read_only(self, now: datetime) -> Tick:
+        """A round that looks at everything, and writes and tells nothing: for when nobody may act."""
+        return self.look_around(self.stand_by(), now)
+
+    def stand_by(self) -> View:
+        """Fetch and read, so that this replica can go on where another one ends."""
+        view = self.viewer.look()
+        self.ledger(view.journal.records.values())
+        return view
+
+    def look_around(self, view: View, now: datetime) -> Tick:
+        """All applications as they are now, side by side."""
         listing = self.directory.look(view, now)
         self.observer.remember_health([fed.state for fed in listing.fed], now)
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
         self.surroundings.see(listing, view, [sight.look for sight in sights if sight.look])
         self.report(tick)
-        for watched in listing.watched:
-            self.isolated(watched.name, partial(self.executor.tell_again, view, watched))
-        with self.exclusive():
-            for notice in self.surroundings.notices(view, listing, tick.outbreak, now):
-                self.isolated(notice.subject, partial(self.executor.announce, notice))
-            for sight in sights:
-                self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
-            self.executor.flush()
         return tick
 
     @crash_point("look")

@@ -12,7 +12,7 @@ from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
@@ -47,6 +47,19 @@ def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase
         times=_times(look, decision, now),
         evidence=evidence_of(look, decision, plan),
     )
+
+
+def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
+    """The record of a rollback whose `commit` is on the branch."""
+    blobs = {change.path: change.new_blob for change in plan.reversal.changes}
+    step = StepRecord(1, 1, commit, blobs, now)
+    return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
+
+
+def incident_time(decision: Decision, now: datetime) -> datetime:
+    """When the alarm came to be: the same for each try, so that a retry on the same head makes the same commit."""
+    fired = [verdict.state.fired_at for verdict in decision.verdicts if verdict.state.fired_at]
+    return max(fired).replace(microsecond=0) if fired else now.replace(microsecond=0)
 
 
 def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, object]:

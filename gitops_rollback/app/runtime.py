@@ -20,6 +20,7 @@ from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
 from gitops_rollback.app.health import Health, Metrics
 from gitops_rollback.app.inputs import Inputs
+from gitops_rollback.app.leading import Leading, nothing
 from gitops_rollback.app.ledger import Ledger
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import Observer
@@ -39,7 +40,7 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of
 from gitops_rollback.app.workers import SideBySide
-from gitops_rollback.core.errors import Reason, RollbackError, StalledError
+from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets, Limit
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.core.tenants import Tenancy, Tenant
@@ -68,7 +69,8 @@ class Runtime:
         """A controller over all repositories of the settings; not started yet."""
         settings = self.parts.settings
         loops = tuple(self._loop(repository) for repository in settings.repositories)
-        return Controller(loops, self.parts.engines, self.health)
+        election = self.parts.election
+        return Controller(loops, self.parts.engines, self.health, election.members if election is not None else None)
 
     def close(self) -> None:
         """Say what is still to be said, and end what the parts hold; after the controller has been joined."""
@@ -83,7 +85,8 @@ class Runtime:
     def _loop(self, repository: Repository) -> RepositoryLoop:
         opened = self._open(repository)
         self._opened.append(opened)
-        repo, reconciler = opened.repo, self.reconciler(opened)
+        repo, leading = opened.repo, self._leading(opened)
+        reconciler = self.reconciler(opened, leading)
         reconciler.report = TickReport(repo.name, self.metrics)
         self.health.expect(repo.name)
         loop = RepositoryLoop(
@@ -92,7 +95,10 @@ class Runtime:
             clock=self.parts.clock,
             health=self.health,
             failed=lambda name, error: self._failed(reconciler, name, error),
+            leading=leading,
         )
+        if leading is not None:
+            leading.called = loop.call
         reconciler.side_by_side = SideBySide[Watched, Sight](
             lambda watched: watched.name,
             lambda watched, error: self._look_failed(reconciler, repo.name, watched.name, error),
@@ -103,8 +109,24 @@ class Runtime:
     def _open(self, repository: Repository) -> Opened:
         return open_repository(self.parts.settings, repository)
 
-    def reconciler(self, opened: Opened) -> Reconciler:
-        """The parts of the way for one repository."""
+    def _leading(self, opened: Opened) -> Leading | None:
+        """The repository's lease; None where there is one replica, or one that only observes."""
+        election, name = self.parts.election, opened.repo.name
+        if election is None:
+            return None
+        return Leading(name, election.lease(name), self.health, self.metrics, election.members)
+
+    def _executor(self, opened: Opened, leading: Leading | None) -> Executor | ObservingExecutor:
+        """Hands that remember nothing: what was done under another epoch is known from git alone."""
+        parts, settings, repo = self.parts, self.parts.settings, opened.repo
+        if settings.observes:
+            out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"
+            return ObservingExecutor(out, repo, parts.notifier, parts.clock)
+        confirm = leading.confirm if leading is not None else nothing
+        return Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock, confirm=confirm)
+
+    def reconciler(self, opened: Opened, leading: Leading | None = None) -> Reconciler:
+        """The parts of the way for one repository; `leading` None: no other replica acts for it."""
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
         parts.past.add(repo, opened.settings.aliases)
         policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
@@ -115,13 +137,7 @@ class Runtime:
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
         limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy, signs)
-        executor: Executor | ObservingExecutor
-        if settings.observe:
-            out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"
-            executor = ObservingExecutor(out, repo, parts.notifier, parts.clock)
-        else:
-            executor = Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock)
-        return Reconciler(
+        made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
             observer=Observer(repo, policies, measuring, tenancy),
@@ -129,14 +145,17 @@ class Runtime:
             follower=Follower(repo, policies, measuring, parts.probe, self.steady),
             surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
             outbreaks=Outbreaks(repo, measuring),
-            executor=executor,
+            executor=self._executor(opened, leading),
             clock=parts.clock,
             side_by_side=lambda look, items: tuple(found for item in items if (found := look(item)) is not None),
-            isolated=lambda name, act: self._isolated(executor, name, act),
+            isolated=lambda name, act: self._isolated(made.executor, name, act),
             exclusive=repo.exclusive,
             ledger=lambda records: self.ledger.see(repo.name, records),
             remember=lambda journal: parts.past.see(repo.name, journal),
         )
+        if leading is not None:
+            leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
+        return made
 
     def _patience(self, interval: timedelta) -> float:
         """How long a tick waits for the looks: 0.6 of its interval in real time, and not less than a second."""
@@ -146,6 +165,8 @@ class Runtime:
         try:
             act()
             self.health.recovered(name)
+        except LeaseLost as error:
+            log.warning("not done: another replica may act", application=name, error=error.message)
         except RollbackError as error:
             executor.fail(name, error, page=isinstance(error, StalledError))
         except Exception:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.origins import repository_name
@@ -96,6 +96,24 @@ class KubernetesAccess(Closed):
     request_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=10))] = timedelta(
         seconds=30
     )
+
+
+class LeaderElection(Closed):
+    """How replicas agree on who acts for a repository: one Kubernetes Lease each. Names as Kubernetes' own have them.
+
+    `enabled` left out: on where the settings name Flux or the Kubernetes API, off otherwise.
+    """
+
+    enabled: Flag | None = None
+    lease_duration: Duration = timedelta(seconds=15)
+    renew_deadline: Duration = timedelta(seconds=10)
+    retry_period: Duration = timedelta(seconds=2)
+
+    @model_validator(mode="after")
+    def _fits(self) -> LeaderElection:
+        if not self.lease_duration > self.renew_deadline > 1.2 * self.retry_period > timedelta(0):
+            raise ValueError("leaseDuration must be longer than renewDeadline, and that longer than 1.2 x retryPeriod")
+        return self
 
 
 class Flux(Closed):
@@ -221,6 +239,7 @@ class Settings(Closed):
     argocd: tuple[ArgoCD, ...] = ()
     flux: Flux | None = None
     kubernetes: KubernetesAccess | None = None
+    leader_election: LeaderElection = LeaderElection()
     metrics: tuple[MetricServer, ...] = ()
     allow_origins: Allowed = ()
     allow_http: Flag = False
@@ -231,6 +250,7 @@ class Settings(Closed):
     paused: Flag = False
     paused_until: Time | None = None
     observe: Flag = False
+    shadow: Flag = False
     observe_out: str = ""
     budgets: Budgets = Budgets()
     tenants: tuple[Tenant, ...] = ()
@@ -248,7 +268,18 @@ class Settings(Closed):
     @property
     def uses_kubernetes(self) -> bool:
         """Whether anything asks the Kubernetes API: if not, neither the extra nor any right there is needed."""
-        return self.kubernetes is not None or (self.flux is not None and self.flux.enabled)
+        named = self.kubernetes is not None or (self.flux is not None and self.flux.enabled)
+        return named or self.leader_election.enabled is True
+
+    @property
+    def observes(self) -> bool:
+        """Whether it decides in full and writes nothing."""
+        return self.observe or self.shadow
+
+    @property
+    def elects(self) -> bool:
+        """Whether a repository is acted for only by the replica that holds its lease."""
+        return self.uses_kubernetes and self.leader_election.enabled is not False and not self.observes
 
     @property
     def own_urls(self) -> tuple[str, ...]:
@@ -296,7 +327,7 @@ def secret_key(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-RESTART_ONLY = frozenset({"state_dir", "bind", "clock", "observe", "observe_out"})
+RESTART_ONLY = frozenset({"state_dir", "bind", "clock", "observe", "observe_out", "shadow"})
 
 
 def changed(old: Settings, new: Settings) -> tuple[frozenset[str], frozenset[str]]:

@@ -26,6 +26,7 @@ _PLAIN: Mapping[str, str] = {
     "STATE_DIR": "stateDir",
     "BIND": "bind",
     "OBSERVE": "observe",
+    "SHADOW": "shadow",
     "OBSERVE_OUT": "observeOut",
 }
 _GIT: Mapping[str, str] = {
@@ -48,6 +49,12 @@ _KUBERNETES: Mapping[str, str] = {
     "NAMESPACE": "namespaces",
     "OWN_NAMESPACE": "ownNamespace",
     "REQUEST_TIMEOUT": "requestTimeout",
+}
+_ELECTION: Mapping[str, str] = {
+    "LEADER_ELECT": "enabled",
+    "LEADER_ELECT_LEASE_DURATION": "leaseDuration",
+    "LEADER_ELECT_RENEW_DEADLINE": "renewDeadline",
+    "LEADER_ELECT_RETRY_PERIOD": "retryPeriod",
 }
 _BUDGETS = ("APPLICATION", "REPOSITORY", "CONTROLLER")
 _SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
@@ -73,6 +80,7 @@ class Overlay:
     argocd: dict[str, Given] = field(default_factory=dict)
     flux: dict[str, Given] = field(default_factory=dict)
     kubernetes: dict[str, Given] = field(default_factory=dict)
+    election: dict[str, Given] = field(default_factory=dict)
     metrics: dict[str, Given] = field(default_factory=dict)
     budgets: dict[str, Given] = field(default_factory=dict)
     secrets: dict[str, dict[str, Given]] = field(default_factory=dict)
@@ -90,6 +98,7 @@ class Overlay:
         merge.mapping("budgets", self.budgets)
         merge.mapping("flux", self.flux)
         merge.mapping("kubernetes", self.kubernetes)
+        merge.mapping("leaderElection", self.election)
         for name, parts in self.secrets.items():
             merge.named("secrets", "name", parts, name)
 
@@ -134,6 +143,8 @@ def _sort(over: Overlay, name: str, given: Given) -> None:
         over.argocd[_ARGOCD[name]] = (_with_scheme(value) if name == "ARGOCD_SERVER" else value, place)
     elif name in _KUBERNETES:
         over.kubernetes[_KUBERNETES[name]] = (",".join(value) if isinstance(value, tuple) else value, place)
+    elif name in _ELECTION:
+        over.election[_ELECTION[name]] = given
     elif name == "FLUX":
         over.flux["enabled"] = given
     elif name == "PROMETHEUS_URL":

@@ -21,7 +21,7 @@ from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
 from gitops_rollback.app.wiring_flux import flux_of
-from gitops_rollback.app.wiring_kubernetes import kubernetes_of
+from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import MetricSettings, Notification
 from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
@@ -43,6 +43,7 @@ class Parts:
     notifier: Notifier
     past: GitPast
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
+    election: Election | None = None  # None: there is one replica
 
     def close(self) -> None:
         """End what is held outside; after all that uses it has ended."""
@@ -65,6 +66,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),
         kubernetes=client,
         past=past,
+        election=election_of(settings, client),
     )
 
 

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 @click.option("--branch", metavar="NAME", help="The branch that the engine follows. Default: the remote's HEAD.")
 @click.option("--config", metavar="FILE", help="The settings file. Default: gitops-rollback.yaml, if it is there.")
 @click.option("--observe", "--dry-run", "observe", is_flag=True, default=None, help="Decide in full; write nothing.")
+@click.option("--shadow", is_flag=True, default=None, help="Observe beside a controller that acts; tell nobody.")
+@click.option("--leader-elect/--no-leader-elect", default=None, help="Act only with the Lease of the repository.")
 @click.option("--observe-out", metavar="DIR", help="Where --observe keeps its decisions as JSON lines.")
 @click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
 @click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
@@ -102,7 +104,7 @@ class _Service:
         log.info(
             "started",
             version=__version__,
-            observe=self.settings.observe,
+            observe=self.settings.observes,
             repositories=[repository.label for repository in self.settings.repositories],
             probes=f"http://{address[0]}:{address[1]}",
         )

@@ -116,6 +116,7 @@ class Reason(StrEnum):
     JOURNAL_UNWRITABLE = "JournalUnwritable"
     JOURNAL_NEWER = "JournalNewer"
     DISK_FULL = "DiskFull"
+    LEASE_LOST = "LeaseLost"  # another replica may act for this repository by now
     # Afterwards.
     OPERATION_RUNNING = "OperationRunning"
     HEALTH_WAIT = "HealthWait"  # the engine waits for the health of the bad revision, and looks at nothing newer
@@ -204,6 +205,12 @@ class SettingsInvalid(StalledError):
     """The controller's own settings cannot be used."""
 
     reason = Reason.POLICY_INVALID
+
+
+class LeaseLost(TransientError):
+    """The lease of the config repository is not ours, or not surely so any more: another replica may act by now."""
+
+    reason = Reason.LEASE_LOST
 
 
 class JournalBroken(StalledError):

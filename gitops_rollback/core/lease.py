@@ -78,13 +78,17 @@ def sight(previous: Sighting | None, record: LeaseRecord | None, now: float) -> 
     return Sighting(record, now, previous.record if record is None else None)
 
 
-def next_step(identity: str, sighting: Sighting, times: LeaseTimes, now: float) -> Step:
-    """What `identity` may do now. At the very end of another's lease it is still theirs."""
+def next_step(identity: str, sighting: Sighting, times: LeaseTimes, now: float, stand_back: float = 0.0) -> Step:
+    """What `identity` may do now. At the very end of another's lease it is still theirs.
+
+    `stand_back`: so many seconds a lease that nobody holds is left to those who are to have it rather than us.
+    """
     record = sighting.record or sighting.before
     if sighting.record is not None and sighting.record.holder == identity:
         return Step.RENEW
     others = record is not None and record.holder not in ("", identity)
-    if record is not None and others and now <= sighting.seen_at + (record.duration or times.duration):
+    held = (record.duration or times.duration) if record is not None and others else 0.0
+    if (held or stand_back) and now <= sighting.seen_at + held + stand_back:
         return Step.WAIT
     return Step.CREATE if sighting.record is None else Step.TAKE
 

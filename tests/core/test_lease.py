@@ -52,6 +52,25 @@ def test_a_lease_is_taken_only_when_its_holder_was_seen_silent_for_its_whole_dur
     assert next_step(OURS, sighting, TIMES, now) is step
 
 
+@pytest.mark.parametrize(
+    ("sighting", "free_since", "step"),
+    [
+        pytest.param(Sighting(None, 100.0), 100.0, Step.CREATE, id="none-at-all"),
+        pytest.param(Sighting(replace(HELD, holder=""), 100.0), 100.0, Step.TAKE, id="given-back"),
+        pytest.param(Sighting(HELD, 100.0), 115.0, Step.TAKE, id="run-out"),
+    ],
+)
+def test_a_free_lease_is_left_for_a_while_to_those_who_are_to_have_it(
+    sighting: Sighting, free_since: float, step: Step
+) -> None:
+    assert next_step(OURS, sighting, TIMES, free_since + 4.4, stand_back=4.4) is Step.WAIT
+    assert next_step(OURS, sighting, TIMES, free_since + 4.5, stand_back=4.4) is step
+
+
+def test_who_holds_it_renews_though_another_is_to_have_it() -> None:
+    assert next_step(OURS, Sighting(replace(HELD, holder=OURS), 100.0), TIMES, 100.0, stand_back=99.0) is Step.RENEW
+
+
 def test_another_clock_changes_nothing() -> None:
     """A renewTime far in the past or future is text: only that it changed counts."""
     first = sight(None, replace(HELD, renewed="1970-01-01T00:00:00.000000Z"), 100.0)

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "gitops_rollback"
 STEP = re.compile(r'@crash_point\("([a-z-]+)"\)')
 LONGEST_LIFE_SECONDS = 6.0
 MOST_DEALT = 7
+LEASED = 0.3  # in this share of the tales only the holder of a Lease acts
 SELDOM = (
     "after-land",
     "after-send:2",
@@ -64,6 +65,15 @@ COVERING = (
     Tale("may-not-sync", "bad-release", _both(Stage.FOLLOW, "refresh"), rights=("get",)),
     Tale("two-at-once", "bad-release", _at(Stage.ALARM, "before-land", "before-send:2", "after-send:2")
          + _at(Stage.FOLLOW, "before-advance", "after-write:2"), replicas=2),
+    Tale("leases", "bad-release", _both(Stage.QUIET, "lease-take", "lease-renew") + tuple(
+        Death(Stage.FOLLOW, place, after=2.0, asked=True) for place in ("before-lease-release", "after-lease-release")),
+        leased=True),
+    Tale("fails-over-before-the-push", "bad-release", _at(
+        Stage.ALARM, "before-propose", "after-inverse", "before-land", "after-commit-build", "after-journal-build:2",
+        "before-send:2"), replicas=2, leased=True),
+    Tale("fails-over-after-the-push", "bad-release", _at(Stage.ALARM, "after-send:2")
+         + _at(Stage.FOLLOW, "before-sync", "after-sync", "before-advance", "after-verification-read", "before-finish",
+               "after-keep"), replicas=2, leased=True),
     Tale("moments", "bad-release", tuple(
         Death(stage, after=after, asked=asked, loses_disk=loses_disk)
         for stage in (Stage.ALARM, Stage.FOLLOW)
@@ -77,12 +87,16 @@ def random_tale(seed: int) -> Tale:
     story = dice.choices(("bad-release", "stuck-hook", "push-race", "asks-first"), (6, 3, 3, 1))[0]
     rights = ("get",) if story == "bad-release" and dice.random() < 0.4 else ("get", "sync")
     places = _places(story, rights, dice)
+    leased = random.Random(f"leases {seed}").random() < LEASED
+    if leased:
+        places[Stage.QUIET] += _labels("lease-take", "lease-renew")
+        places[Stage.FOLLOW] += _labels("lease-release") if places[Stage.FOLLOW] else []
     counts = (dice.randint(2, 5), dice.randint(4, 6), dice.randint(4, 7), dice.randint(1, 3))
     deaths: list[Death] = []
     for stage, count in zip(Stage, counts, strict=True):
         deaths += [_death(stage, place, dice) for place in _dealt(places[stage], count, seed)]
     lost = dice.choice((0, 0, 1, 2, 3))
-    return Tale(f"seed-{seed}", story, tuple(deaths), dice.choice((1, 1, 1, 1, 2)), rights, lost)
+    return Tale(f"seed-{seed}", story, tuple(deaths), dice.choice((1, 1, 1, 1, 2)), rights, lost, leased)
 
 
 def _places(story: str, rights: Iterable[str], dice: random.Random) -> dict[Stage, list[str]]:
@@ -125,6 +139,8 @@ def _labels(*steps: str) -> list[str]:
 def _death(stage: Stage, place: str, dice: random.Random) -> Death:
     """At the place, seldom at a moment instead; some lose their disk."""
     loses_disk, kind = dice.random() < 0.2, dice.random()
+    if place.endswith("lease-release"):
+        return Death(stage, place, after=2.0, asked=True)  # it is given back by who is asked to end
     if kind < 0.04:
         return Death(stage, after=dice.uniform(0.3, LONGEST_LIFE_SECONDS), loses_disk=loses_disk)
     if kind < 0.06:

@@ -19,6 +19,7 @@ from enum import IntEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from lease_world import LeaseWorld
 from live_world import MAIN, NO_POLLS, patient_policy
 
 from gitops_rollback.crash_points import VARIABLE
@@ -53,7 +54,8 @@ class Stage(IntEnum):
 class Death:
     """One SIGKILL: at a `place` as `crash_points.arm` takes it, or `after` so many seconds of a process's life.
 
-    `asked`: by SIGTERM, as a rolling update does. `loses_disk`: the state directory is gone when the next one starts.
+    `asked`: by SIGTERM, as a rolling update does; with a `place`, it dies there while it ends. `loses_disk`: the state
+    directory is gone when the next one starts.
     """
 
     stage: Stage
@@ -77,6 +79,7 @@ class Tale:
     replicas: int = 1
     rights: tuple[str, ...] = ("get", "sync")
     answers_lost: int = 0
+    leased: bool = False  # a Kubernetes API is there, and only the holder of its Lease acts
 
 
 @dataclass
@@ -184,6 +187,7 @@ class KilledStory(Demo):
         self.replicas = [Replica(out / f"state{name}", out / f"controller{name}.log") for name in names]
         self.config = out / "settings.yaml"
         self.config.write_text(f"notifications: [{{url: '{listener.url}'}}]\n", "utf-8")
+        self.leases = LeaseWorld(out) if tale.leased else None
 
     @property
     def stage(self) -> Stage:
@@ -201,6 +205,8 @@ class KilledStory(Demo):
 
     def _start(self, replica: Replica, death: Death | None, **more: str) -> None:
         armed = {VARIABLE: death.place} if death is not None and death.place else {}
+        if self.leases is not None:
+            more |= self.leases.environment
         environment = self.world.environment(replica.state, GITOPS_ROLLBACK_CONFIG=str(self.config), **armed, **more)
         replica.log_before = replica.log.stat().st_size if replica.log.exists() else 0
         with replica.log.open("ab") as log:
@@ -221,7 +227,7 @@ class KilledStory(Demo):
 
     def _is_due(self, replica: Replica) -> bool:
         death, lived = replica.death, time.monotonic() - replica.since
-        if death is None or lived < (PATIENCE_SECONDS if death.place else death.after):
+        if death is None or lived < (PATIENCE_SECONDS if death.place and not death.asked else death.after):
             return False
         return death.stage <= self.stage or lived > 2 * PATIENCE_SECONDS
 
@@ -237,7 +243,7 @@ class KilledStory(Demo):
 
     def _died(self, replica: Replica, code: int) -> None:
         death, replica.death = replica.death, None
-        if death is None or code != (0 if death.asked else -signal.SIGKILL):
+        if death is None or code != (0 if death.asked and not death.place else -signal.SIGKILL):
             self.deaths.odd.append(f"a controller ended by itself with {code}")
             return
         self.deaths.hits.append(death.label)
@@ -279,6 +285,14 @@ class KilledStory(Demo):
             process.kill()
             process.wait(STOP_SECONDS)
             return 1
+
+    def failures(self) -> list[BaseException]:
+        return [*super().failures(), *(self.leases.kubernetes.failures if self.leases is not None else ())]
+
+    def close(self) -> None:
+        super().close()
+        if self.leases is not None:
+            self.leases.close()
 
     # The story
 

@@ -9,8 +9,12 @@ from flux_world import KUSTOMIZATION, SERVICE, FluxWorld, flux_policy, flux_worl
 
 
 def requests(world: FluxWorld) -> list[str]:
-    """What the controller wrote into the cluster, by plural and name; what it only asked whether it may is no write."""
+    """What the controller wrote into the cluster besides its own Leases, by plural and name.
+
+    What it only asked whether it may is no write.
+    """
     paths = [write.path for write in world.kubernetes.writes if "dryRun=All" not in write.path]
+    paths = [path for path in paths if "/leases" not in path]
     return ["/".join(path.partition("?")[0].split("/")[-2:]) for path in paths]
 
 

@@ -35,6 +35,7 @@ from gitops_rollback.core.lease import (
     sight,
     wanted_record,
 )
+from gitops_rollback.crash_points import crash_point
 
 DEFAULT_TIMES = LeaseTimes()
 TRIES = 2
@@ -70,13 +71,18 @@ class KubernetesLease:
         identity: str,
         times: LeaseTimes = DEFAULT_TIMES,
         clocks: Clocks = REAL,
+        stand_back: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`identity` must be of this process start alone (host name and a random part), never used again."""
+        """`identity` must be of this process start alone (host name and a random part), never used again.
+
+        `stand_back`: how many seconds a lease that nobody holds is left to others.
+        """
         self.name = name
         self.identity = identity
         self._client = client
         self._times = times
         self._clocks = clocks
+        self._stand_back = stand_back
         self._round = threading.Lock()  # one exchange with the API at a time
         self._sighting: Sighting | None = None
         self._found: Object | None = None
@@ -123,14 +129,18 @@ class KubernetesLease:
         """Give the lease back, if it is ours. Best effort: else it runs out."""
         with self._round:
             self._tenure = None
-            try:
-                found = self._client.get(LEASES, self._client.namespace, self.name, self._patience())
-                record = None if found is None else read_record(found)
-                if found is not None and record is not None and record.holder == self.identity:
-                    given_back = written(found, released_record(record, self._wall()))
-                    self._client.replace(LEASES, given_back, self._patience())
-            except RollbackError as exc:
-                log.info("lease not given back", name=self.name, message=exc.message)
+            self._give_back()
+
+    @crash_point("lease-release")
+    def _give_back(self) -> None:
+        try:
+            found = self._client.get(LEASES, self._client.namespace, self.name, self._patience())
+            record = None if found is None else read_record(found)
+            if found is not None and record is not None and record.holder == self.identity:
+                given_back = written(found, released_record(record, self._wall()))
+                self._client.replace(LEASES, given_back, self._patience())
+        except RollbackError as exc:
+            log.info("lease not given back", name=self.name, message=exc.message)
 
     def look(self) -> None:
         """One look at the lease, and the write that follows from it. Never raises for what the API says."""
@@ -172,14 +182,22 @@ class KubernetesLease:
         record = None if self._found is None else read_record(self._found)
         now = self._clocks.monotonic()
         self._sighting = sight(self._sighting, record, now)
-        step = next_step(self.identity, self._sighting, self._times, now)
+        step = next_step(self.identity, self._sighting, self._times, now, self._stand_back())
         if step is Step.WAIT:
             self._tenure = None
             return
         wanted = wanted_record(self.identity, self._sighting, self._times, self._wall())
-        self._found = self._write(step, wanted)
+        self._found = self._renew(wanted) if step is Step.RENEW else self._take(step, wanted)
         self._sighting = sight(self._sighting, read_record(self._found), now)
         self._tenure = Tenure(wanted.transitions, now)
+
+    @crash_point("lease-take")
+    def _take(self, step: Step, wanted: LeaseRecord) -> Object:
+        return self._write(step, wanted)
+
+    @crash_point("lease-renew")
+    def _renew(self, wanted: LeaseRecord) -> Object:
+        return self._write(Step.RENEW, wanted)
 
     def _write(self, step: Step, wanted: LeaseRecord) -> Object:
         if self._found is None or step is Step.CREATE:
