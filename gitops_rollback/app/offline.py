@@ -20,6 +20,7 @@ IDENTITY = "gitops-rollback <gitops-rollback@localhost>"
 MAINLINE_LIMIT = 1 << 16
 
 Answer = dict[str, object]
+Identity = str | int | float | None  # a request's own, given back as it came
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Request:
     at: str
     revert: str
     mainline: int | None = None
-    id: str | int | float | None = None
+    id: Identity = None
     last_good: str | None = None
 
 
@@ -41,7 +42,7 @@ class RequestInvalid(StalledError):
 
     reason = Reason.REQUEST_INVALID
 
-    def __init__(self, message: str, id: str | int | float | None = None) -> None:
+    def __init__(self, message: str, id: Identity = None) -> None:
         super().__init__("request", message)
         self.id = id
 
@@ -90,15 +91,7 @@ def repository_of(repo: Path | None, git_dir: Path | None) -> Path:
 
 def parse_request(line: bytes) -> Request:
     """One line of a batch. Raises: RequestInvalid, with the id if there is one."""
-    try:
-        document = json.loads(line.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as exc:
-        raise RequestInvalid("the line is not JSON") from exc
-    if not isinstance(document, dict):
-        raise RequestInvalid("the line is not a JSON object")
-    given = document.get("id")
-    usable = isinstance(given, (str, int, float)) and not (isinstance(given, float) and not math.isfinite(given))
-    id = given if usable and not isinstance(given, bool) else None
+    document, id = read_line(line)
     at, revert = document.get("at"), document.get("revert")
     mainline, last_good = document.get("mainline"), document.get("last_good")
     if not isinstance(at, str) or not isinstance(revert, str):
@@ -110,16 +103,29 @@ def parse_request(line: bytes) -> Request:
     return Request(at, revert, mainline, id, last_good)
 
 
+def read_line(line: bytes) -> tuple[dict[str, object], Identity]:
+    """The JSON object of a line, and its id as far as that is usable. Raises: RequestInvalid."""
+    try:
+        document = json.loads(line.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        raise RequestInvalid("the line is not JSON") from exc
+    if not isinstance(document, dict):
+        raise RequestInvalid("the line is not a JSON object")
+    given = document.get("id")
+    usable = isinstance(given, (str, int, float)) and not (isinstance(given, float) and not math.isfinite(given))
+    return document, given if usable and not isinstance(given, bool) else None
+
+
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def refusal(reason: Reason, message: str, id: str | int | float | None = None) -> Answer:
+def refusal(reason: Reason, message: str, id: Identity = None) -> Answer:
     """The answer to a question that cannot be asked of this repository."""
     return _answer(id, Reversal(PlanOutcome.REFUSED, "", (), gate_reason=reason, message=message), None)
 
 
-def _answer(id: str | int | float | None, reversal: Reversal, commit: str | None) -> Answer:
+def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
     reason = Reason.ALREADY_UNDONE if reversal.outcome is PlanOutcome.EMPTY else reversal.gate_reason
     return {
         "id": id,

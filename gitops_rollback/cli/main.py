@@ -24,6 +24,7 @@ VERBS = {
     "run": "The controller: watch, decide, roll back, verify.",
     "demo": "A story in the sandbox, told live and checked at the end.",
     "simulate": "The controller in simulated worlds, every promise checked at each step.",
+    "suspects": "Which commits can be to blame, and how likely each is.",
     "plan": "What would be done, and why; writes nothing.",
     "rollback": "Roll an application back, on a person's word.",
     "approve": "Say yes to a rollback that waits for a person.",

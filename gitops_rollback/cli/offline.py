@@ -7,6 +7,7 @@ repository cannot be read (2).
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,7 +72,7 @@ def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
         say(str(exc))
         return USAGE
     try:
-        answer_lines(plans, sys.stdin.buffer)
+        answer_lines(lambda line: _answer_line(plans, line), sys.stdin.buffer)
     except RollbackError as exc:
         say(str(exc))
         return USAGE
@@ -80,13 +81,13 @@ def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
     return OK
 
 
-def answer_lines(plans: OfflinePlans, source: BinaryIO) -> None:
+def answer_lines(answer: Callable[[bytes], Answer], source: BinaryIO) -> None:
     """Answer each line of `source` by one line on stdout, in order, each flushed before the next is read.
 
     Raises: StalledError if `source` cannot be read.
     """
     while line := _read_line(source):
-        click.echo(encode(_answer_line(plans, line)))
+        click.echo(encode(answer(line)))
 
 
 def _read_line(source: BinaryIO) -> bytes:

@@ -1,0 +1,92 @@
+"""`gitops-rollback suspects`: which commits of a range can be to blame; on a local clone, without engine or remote."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gitops_rollback.app.offline import Answer, RequestInvalid, encode, repository_of
+from gitops_rollback.app.offline_suspects import OfflineSuspects, parse_question, question_of, refusal, told
+from gitops_rollback.cli.main import NO, OK, USAGE
+from gitops_rollback.cli.offline import answer_lines
+from gitops_rollback.cli.output import output_option, say, shown
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.manifest_text import documents
+
+
+@click.command("suspects")
+@click.option("--repo", metavar="DIR", help="A local clone.")
+@click.option("--git-dir", metavar="DIR", help="A bare clone.")
+@click.option("--at", metavar="SHA", default="", help="The bad revision, included.")
+@click.option("--since", metavar="SHA", default="", help="The last good revision, excluded.")
+@click.option("--path", "paths", multiple=True, metavar="P", help="A file, folder or glob that it renders from.")
+@click.option("--kustomization", metavar="DIR", help="The folder that it is built from.")
+@click.option("--application", metavar="FILE", help="An Application, Kustomization or HelmRelease as YAML or JSON.")
+@click.option("--onset", metavar="TIME", help="When the trouble began: nothing later did it.")
+@click.option("--batch", is_flag=True, help="One JSON request a line on stdin, one answer a line.")
+@output_option("table", "json")
+@click.pass_context
+def command(
+    context: click.Context,
+    repo: str | None,
+    git_dir: str | None,
+    at: str,
+    since: str,
+    paths: tuple[str, ...],
+    kustomization: str | None,
+    application: str | None,
+    onset: str | None,
+    batch: bool,
+    output: str,
+) -> None:
+    """Rank the commits of (SINCE, AT] that change what an application renders from. Writes nothing.
+
+    Exit code: 0 some found, 1 none.
+
+    \b
+    Examples:
+      gitops-rollback suspects --repo . --at BAD --since GOOD --path apps/checkout
+      gitops-rollback suspects --repo . --at BAD --since GOOD --application app.yaml --onset 2026-11-20T19:30:00Z
+      gitops-rollback suspects --git-dir clone.git --batch < requests.jsonl
+    """
+    try:
+        finder = OfflineSuspects(repository_of(Path(repo) if repo else None, Path(git_dir) if git_dir else None))
+    except RollbackError as error:
+        say(str(error))
+        context.exit(USAGE)
+    try:
+        if batch:
+            answer_lines(lambda line: _answer_line(finder, line), sys.stdin.buffer)
+            context.exit(OK)
+        asked: dict[str, object] = {"at": at, "since": since, "paths": list(paths) or None}
+        asked |= {"kustomization": kustomization, "onset": onset, "application": _document(application)}
+        answer = finder.answer(question_of(asked))
+    except RollbackError as error:
+        say(error.message)
+        context.exit(USAGE)
+    finally:
+        finder.close()
+    click.echo(encode(answer) if output == "json" else "\n".join(shown(line) for line in told(answer)))
+    context.exit(OK if answer.get("suspects") else NO)
+
+
+def _answer_line(finder: OfflineSuspects, line: bytes) -> Answer:
+    try:
+        return finder.answer(parse_question(line))
+    except RequestInvalid as error:
+        return refusal(error.message, error.id)
+
+
+def _document(name: str | None) -> object:
+    """The first document of a file. Raises: RequestInvalid."""
+    if name is None:
+        return None
+    try:
+        found = documents(Path(name).read_bytes())
+    except OSError as error:
+        raise RequestInvalid(f"{name} cannot be read: {error.strerror}") from error
+    if not found:
+        raise RequestInvalid(f"{name} holds no plain YAML")
+    return found[0]

@@ -1,0 +1,132 @@
+"""One revision of a repository as files, and the inputs that are found in it."""
+
+from __future__ import annotations
+
+import posixpath
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES
+from gitops_rollback.core.manifest_text import Value, documents
+
+YAML_ENDINGS = (".yaml", ".yml", ".json")
+MOST_SEARCHED = 20_000  # files that are searched for the manifest of an object
+
+
+@dataclass(frozen=True)
+class Tree:
+    """`blobs` maps each file's path to what `read` takes; `read` gives None for what is too large."""
+
+    blobs: Mapping[str, str]
+    read: Callable[[str], bytes | None] = field(repr=False)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.blobs)
+
+    def is_file(self, path: str) -> bool:
+        return path in self.blobs
+
+    def is_folder(self, folder: str) -> bool:
+        return next(self.below(folder), None) is not None
+
+    def below(self, folder: str) -> Iterator[str]:
+        """The paths of all files under `folder` ("" is the root), in order."""
+        prefix = f"{folder}/" if folder else ""
+        for path in self._sorted[bisect_left(self._sorted, prefix) :]:
+            if not path.startswith(prefix):
+                return
+            yield path
+
+    def directly_in(self, folder: str) -> Iterator[str]:
+        """The paths of the files in `folder` itself."""
+        return (path for path in self.below(folder) if posixpath.dirname(path) == folder)
+
+    def text(self, path: str) -> bytes | None:
+        """None: there is no such file, or it is too large."""
+        blob = self.blobs.get(path)
+        return None if blob is None else self.read(blob)
+
+    def documents(self, path: str) -> tuple[Value, ...] | None:
+        """None: it is absent, or no plain YAML."""
+        text = self.text(path)
+        return None if text is None else documents(text)
+
+    def kustomization_of(self, folder: str) -> str | None:
+        """The folder's kustomization file."""
+        named = (posixpath.join(folder, name) for name in sorted(KUSTOMIZATION_NAMES))
+        return next((path for path in named if path in self.blobs), None)
+
+    def manifests_naming(self, *words: str) -> Iterator[tuple[str, Mapping[str, Value]]]:
+        """(path, document) of each YAML document in whose file all `words` stand."""
+        marks = [word.encode() for word in words]
+        named = [path for path in self._sorted if path.endswith(YAML_ENDINGS)][:MOST_SEARCHED]
+        for path in named:
+            text = self.text(path)
+            if text is None or not all(mark in text for mark in marks):
+                continue
+            yield from ((path, one) for one in documents(text) or () if isinstance(one, dict))
+
+
+@dataclass
+class Inputs:
+    """What an application renders from: each path with the reason, for people. The first reason stays."""
+
+    tree: Tree
+    why: dict[str, str] = field(default_factory=dict)
+    remote: list[str] = field(default_factory=list)  # what comes from elsewhere, and cannot be followed here
+    unread: list[str] = field(default_factory=list)  # files that name inputs and cannot be read
+    seen: set[str] = field(default_factory=set)  # folders that were followed
+
+    def add(self, path: str, why: str) -> bool:
+        """False if there is no such file."""
+        if not self.tree.is_file(path):
+            return False
+        self.why.setdefault(path, why)
+        return True
+
+    def add_below(self, folder: str, why: str, endings: tuple[str, ...] = ()) -> None:
+        """All files under a folder, or those with one of these endings."""
+        for path in self.tree.below(folder):
+            if not endings or path.endswith(endings):
+                self.add(path, why)
+
+    def enter(self, folder: str) -> bool:
+        """True the first time."""
+        new = folder not in self.seen
+        self.seen.add(folder)
+        return new
+
+
+def joined(folder: str, name: str) -> str | None:
+    """The path that `name` means in `folder`; None if it leaves the repository."""
+    path = posixpath.normpath(posixpath.join(folder, name)) if name else folder
+    if path in (".", "/"):
+        return ""
+    path = path.removeprefix("./").strip("/")
+    return None if path == ".." or path.startswith("../") else path
+
+
+def strings(value: Value) -> Iterator[str]:
+    """The texts of a list, or the text itself."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        yield from (one for one in value if isinstance(one, str))
+
+
+def mappings(value: Value) -> Iterator[dict[str, Value]]:
+    """The mappings of a list, or the mapping itself."""
+    if isinstance(value, dict):
+        yield value
+    elif isinstance(value, tuple):
+        yield from (one for one in value if isinstance(one, dict))
+
+
+def below(value: Value, *keys: str) -> Value:
+    """The value at a key path; None if there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,108 @@
+"""`suspects` on a local clone: one question, or a batch of them, each answered by itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_history import START, History
+
+BASE = {
+    "apps/web/kustomization.yaml": "resources: [../../base]\n",
+    "base/kustomization.yaml": "resources: [deployment.yaml]\n",
+    "base/deployment.yaml": "replicas: 1\n",
+    "apps/api/deployment.yaml": "replicas: 1\n",
+}
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path / "config.git")
+
+
+def batch(history: History, *questions: object) -> list[dict[str, Any]]:
+    text = "".join(f"{json.dumps(one) if not isinstance(one, str) else one}\n" for one in questions).encode()
+    command = [sys.executable, "-m", "gitops_rollback", "suspects", "--git-dir", str(history.git_dir), "--batch"]
+    done = subprocess.run(command, input=text, capture_output=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def at(minute: int) -> str:
+    """A time as `small_history` gives its commits: one a minute."""
+    return f"{datetime.fromtimestamp(START + 60 * minute, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_commit_to_a_shared_base_is_found_and_a_neighbours_is_not(history: History) -> None:
+    good, bad, other, head = history.line(
+        BASE, {"base/deployment.yaml": "replicas: 9\n"}, {"apps/api/deployment.yaml": "replicas: 2\n"}, {"README": "x"}
+    )
+    question = {"at": head, "since": good, "kustomization": "apps/web"}
+    (found,) = batch(history, {"id": "q", **question})
+    assert list(found) == ["id", "suspects", "none", "inputs", "scope"]
+    assert found["id"] == "q"
+    assert found["scope"] == "closure"
+    (suspect,) = found["suspects"]
+    assert suspect["commit"] == bad != other
+    assert suspect["probability"] + found["none"] == pytest.approx(1)
+    assert {entry["path"] for entry in found["inputs"]} == {*BASE} - {"apps/api/deployment.yaml"}
+
+
+def test_the_plain_form_prints_the_same_object(history: History) -> None:
+    good, bad, head = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"}, {"README": "x"})
+    command = [sys.executable, "-m", "gitops_rollback", "suspects", "--git-dir", str(history.git_dir)]
+    command += ["--at", head, "--since", good]
+    named = ["--path", "base", "--path", "apps/*/x", "-o", "json"]
+    done = subprocess.run([*command, *named], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    (same,) = batch(history, {"at": head, "since": good, "paths": ["base", "apps/*/x"]})
+    assert json.loads(done.stdout) == same
+    assert same["scope"] == "paths"
+    assert [one["commit"] for one in same["suspects"]] == [bad]
+    none = subprocess.run([*command, "--path", "gone"], capture_output=True, timeout=60, check=False)
+    assert none.returncode == 1
+
+
+def test_later_than_the_onset_is_last_and_its_probability_is_nothing(history: History) -> None:
+    good, bad, later = history.line(BASE, *({"base/deployment.yaml": f"replicas: {n}\n"} for n in (2, 3)))
+    (found,) = batch(history, {"at": later, "since": good, "paths": ["base"], "onset": at(2)})
+    listed = found["suspects"]
+    assert isinstance(listed, list)
+    assert [(one["commit"], one["probability"] > 0) for one in listed] == [(bad, True), (later, False)]
+
+
+APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "web"}}
+
+
+def test_a_whole_application_object_is_followed(history: History) -> None:
+    good, bad = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"})
+    application = {
+        **APPLICATION,
+        "spec": {"source": {"path": "apps/web"}, "syncPolicy": {"automated": {"prune": True}}},
+    }
+    (found,) = batch(history, {"at": bad, "since": good, "application": application})
+    assert [one["commit"] for one in found["suspects"]] == [bad]
+
+
+def test_a_wrong_question_gets_an_error_of_its_own_and_the_next_one_its_answer(history: History) -> None:
+    good, bad = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"})
+    whole = {"at": bad, "since": good, "paths": ["base"]}
+    wrong: list[object] = [
+        "not json",
+        "[]",
+        {**whole, "id": 1, "at": 7},
+        {**whole, "id": 2, "kustomization": "x"},
+        {**whole, "id": 3, "paths": "base"},
+        {**whole, "id": 4, "onset": "yesterday"},
+        {**whole, "id": 5, "at": "f" * 40},
+        {**whole, "id": 6, "at": good, "since": bad},
+        {"id": 7, "at": bad, "since": good, "application": {"kind": "Pod"}},
+    ]
+    *refused, answered = batch(history, *wrong, whole)
+    assert [one["id"] for one in refused] == [None, None, *range(1, 8)]
+    assert all(set(one) == {"id", "error"} and one["error"] for one in refused)
+    assert answered["suspects"]
