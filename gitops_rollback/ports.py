@@ -17,8 +17,9 @@ from typing import Protocol, runtime_checkable
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
+from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import Reversal
-from gitops_rollback.core.policy import Notification
+from gitops_rollback.core.policy import Notification, Workload
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 
@@ -124,6 +125,16 @@ class MetricSource(Protocol):
         self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
     ) -> Answer:
         """Samples from `start` to `end`, both inclusive."""
+        ...
+
+
+class Workloads(Protocol):
+    """What runs of an application's workloads, from Kubernetes itself or through the engine."""
+
+    def read(self, application: ApplicationState, workload: Workload) -> WorkloadFacts:
+        """One workload and all that it owns now. Raises: EngineUnavailable; CredentialsRejected; never an empty answer
+        for what could not be seen.
+        """
         ...
 
 

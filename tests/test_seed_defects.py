@@ -116,7 +116,7 @@ def test_only_the_first_service_of_a_query_was_filled(path: Path) -> None:
     triggers = read_policy(path.read_bytes(), path.name, "c" * 40).wanted(path.name).triggers
     templates = [text for one in triggers for text in (one.query, one.bad, one.total) if text]
     filled = [render(text, {"SERVICE": "cart", "NAMESPACE": "shop"}) for text in templates]
-    assert templates
+    assert templates or all(one.type == "crashLoop" for one in triggers)
     assert not [text for text in filled if "$" in text]
     assert [text.count("cart") for text in filled] == [template.count("$SERVICE") for template in templates]
 

@@ -22,6 +22,7 @@ from gitops_rollback.ports import Advising, Clock, Engine, Members
 DEFAULT_INTERVAL = timedelta(seconds=15)
 WAIT_SLICE_SECONDS = 1.0
 SHORTEST_WAKE_SECONDS = 0.25
+SHORTEST_ALARM_SECONDS = 2.0
 LONGEST_BACKOFF = 8
 LEAVE_SECONDS = 2.0
 LONGEST_RETRY_AFTER_SECONDS = 900.0
@@ -43,11 +44,17 @@ class RepositoryLoop:
     draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
     _called: threading.Event = field(default_factory=threading.Event)
+    _alarm: threading.Event = field(default_factory=threading.Event)
     _following: bool = False
     _role: Role = Role.LEADS
     _failures: int = 0
+    _turned_at: datetime | None = None
     _failing_since: float | None = None  # monotonic seconds of policy time
     _not_before: float = 0.0  # monotonic seconds: the remote asked to be left alone until then
+
+    def alarm(self) -> None:
+        """Pods fail in a new way: look now, rollback or not, and not at the next multiple of the interval."""
+        self._alarm.set()
 
     def wake(self) -> None:
         """An application may have changed: look sooner if a rollback is under way."""
@@ -75,8 +82,13 @@ class RepositoryLoop:
             log.warning("could not write the last decisions", repo=self.name, error=error.message)
 
     def turn(self) -> None:
-        """One tick, at the newest multiple of the interval."""
-        now = aligned(self.clock.now(), self.interval)
+        """One tick, at the newest multiple of the interval; at this very moment after an alarm."""
+        alarmed = self._alarm.is_set()
+        self._alarm.clear()
+        now = self.clock.now() if alarmed else aligned(self.clock.now(), self.interval)
+        if self._turned_at is not None and timedelta(0) < self._turned_at - now < self.interval:
+            now = self._turned_at  # the multiple before an alarm's moment is past
+        self._turned_at = now
         self._role = self.leading.begin() if self.leading is not None else Role.LEADS
         try:
             tick = self._tick(now)
@@ -158,9 +170,12 @@ class RepositoryLoop:
             due += self.interval * self.draw(0.0, 1.0)
         end = max(time.monotonic() + self.clock.real_seconds(due - self.clock.now()), self._not_before)
         earliest = time.monotonic() + SHORTEST_WAKE_SECONDS
+        earliest_alarm = max(time.monotonic() + SHORTEST_ALARM_SECONDS, self._not_before)
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             self.health.turned(self.name)
             if self._called.is_set() or (self._following and self._hint.is_set() and time.monotonic() >= earliest):
+                break
+            if self._alarm.is_set() and not self._failures and time.monotonic() >= earliest_alarm:
                 break
             stop.wait(min(left, WAIT_SLICE_SECONDS, SHORTEST_WAKE_SECONDS if self._following else left))
         self._hint.clear()
@@ -187,6 +202,11 @@ class Controller:
         for engine in self.engines:
             self._spawn(f"stream {engine.instance}", partial(engine.watch, self._wake, self.stop))
             self._spawn(f"probe {engine.instance}", partial(self._probe, engine))
+
+    def alarm(self) -> None:
+        """All loops look now."""
+        for loop in self.loops:
+            loop.alarm()
 
     def join(self, timeout_seconds: float) -> bool:
         """Ask all to end, and wait; True if all did."""

@@ -14,16 +14,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.app.queries import Asker, History, Question, Span, span_before, span_since, tick_of
+from gitops_rollback.app.queries import Asker, History, Question, Span, after, span_before, span_since, tick_of
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
+from gitops_rollback.app.workloads import NOBODY, pods_word
 from gitops_rollback.core.decision import unjudged
 from gitops_rollback.core.deployments import HARD_END
-from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
 from gitops_rollback.core.policy import Check, MetricSettings, Policy, Target, Trigger
-from gitops_rollback.core.query import cut_ranges, look_back
 from gitops_rollback.core.sync import ApplicationState, Health, SyncEvent
 from gitops_rollback.core.trigger import (
     Baseline,
@@ -39,11 +38,12 @@ from gitops_rollback.core.trigger import (
     replay,
     step,
 )
-from gitops_rollback.ports import MetricSource
+from gitops_rollback.ports import MetricSource, Workloads
 
 MAX_WATCHED = 10_000
 SHORTEST_DEADLINE = timedelta(seconds=1)
 NOT_ASKED = Baseline(BaselineLevel.PENDING)
+NEW_PODS = Baseline(BaselineLevel.QUIET, None, "only Pods of the template that came with the sync count")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ class Measuring:
         executor: Executor | None = None,
         new_lock: Callable[[], AbstractContextManager[object]] = threading.Lock,
         steady: Steady | None = None,
+        workloads: Workloads = NOBODY,
     ) -> None:
+        self._workloads = workloads
         self._source_of = source_of
         self._executor = executor
         self._new_lock = new_lock
@@ -112,7 +114,7 @@ class Measuring:
         self._lock = threading.Lock()
 
     def measure(self, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
-        """A verdict for each trigger of the policy, in its order. Within one tick the same again, unasked."""
+        """A verdict for each trigger of the policy, in its order. Within one tick only Pods are looked at again."""
         watch = self._watch(str(subject.state.id))
         interval = subject.policy.timing.interval
         at = tick_of(now, interval)
@@ -128,6 +130,8 @@ class Measuring:
             if watch.at != at or watch.triggers != subject.policy.triggers:
                 watch.verdicts = self._look(subject, watch, at)
                 watch.at, watch.triggers = at, subject.policy.triggers
+            elif now > at:
+                watch.verdicts = self._look_at_pods(subject, watch, now)
             return watch.verdicts
 
     def measure_check(
@@ -141,7 +145,7 @@ class Measuring:
         if question.fault:
             return Measurement.invalid(now, question.fault)
         try:
-            expressions = [_after(expression, now - since) for expression in question.expressions]
+            expressions = [after(expression, now - since) for expression in question.expressions]
             cluster = variables.get("CLUSTER", "")
             asker = self._asker(policy, cluster, min(check.timeout, policy.metrics.timeout), since)
         except QueryInvalid as exc:
@@ -188,11 +192,31 @@ class Measuring:
         for trigger in triggers:
             if trigger.built and trigger.type == "health":
                 measured[trigger] = _health(subject, watch.memories[trigger], trigger, at)
+            elif trigger.built and trigger.type == "crashLoop":
+                measured[trigger] = self._pods(subject, watch.memories[trigger], trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
         return tuple(
             verdict_of(trigger, watch.memories[trigger].state, _baseline(watch, trigger), measured.get(trigger), warm)
             for trigger in triggers
         )
+
+    def _look_at_pods(self, subject: Subject, watch: _Watch, now: datetime) -> tuple[Verdict, ...]:
+        """The verdicts, with those that need no metric store as of `now`: Pods do not wait for the next tick."""
+        verdicts = {verdict.trigger: verdict for verdict in watch.verdicts}
+        for trigger in subject.policy.triggers:
+            if trigger.built and trigger.type == "crashLoop":
+                measured = self._pods(subject, watch.memories[trigger], trigger, now)
+                state = watch.memories[trigger].state
+                verdicts[trigger.name] = verdict_of(trigger, state, _baseline(watch, trigger), measured, warm=True)
+        return tuple(verdicts.values())
+
+    def _pods(self, subject: Subject, memory: _Memory, trigger: Trigger, at: datetime) -> Measurement:
+        """Pods of a template that came with the sync were not bad before it: the baseline is quiet."""
+        measured = pods_word(self._workloads, trigger, subject.target, subject.state, subject.t0, at)
+        memory.ready, memory.alone, memory.beside = True, NEW_PODS, NEW_PODS
+        if at > subject.t0:
+            memory.state = step(memory.state, _told(measured, at), Hold.of(trigger, subject.interval))
+        return measured
 
     def _measured(
         self, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
@@ -340,9 +364,14 @@ def _health(subject: Subject, memory: _Memory, trigger: Trigger, at: datetime) -
         unlived = span_since(known, at, subject.interval).instants
         memory.state = replay((Tick(instant, Level.TRUE, 1.0) for instant in unlived), hold, memory.state)
     if at > subject.t0:
-        told = {None: Level.ERROR if measured.outcome is Outcome.ERROR else Level.NO_DATA, 0.0: Level.FALSE}
-        memory.state = step(memory.state, Tick(at, told.get(measured.value, Level.TRUE), measured.value), hold)
+        memory.state = step(memory.state, _told(measured, at), hold)
     return measured
+
+
+def _told(measured: Measurement, at: datetime) -> Tick:
+    """The tick of a trigger that is told in words: 1 is so, 0 is not."""
+    told = {None: Level.ERROR if measured.outcome is Outcome.ERROR else Level.NO_DATA, 0.0: Level.FALSE}
+    return Tick(at, told.get(measured.value, Level.TRUE), measured.value)
 
 
 def _blind(memory: _Memory, failed: Measurement) -> Measurement:
@@ -358,14 +387,3 @@ def _measured_by(policy: Policy, check: Check) -> Trigger:
     """The trigger that a check takes its query from, or its own query in a trigger's form."""
     named = next((trigger for trigger in policy.triggers if trigger.name == check.query_from), None)
     return named if named is not None else Trigger(check.name, "query", query=check.query)
-
-
-def _after(expression: str, passed: timedelta) -> tuple[str | None, str]:
-    """`expression` reading at most `passed` back, or None and why it has to wait. Raises: QueryInvalid."""
-    needed = look_back(expression)
-    if needed <= passed:
-        return expression, ""
-    cut = cut_ranges(expression, passed)
-    if cut is not None:
-        return cut, ""
-    return None, f"the query reads {format_duration(needed)} back, and only {format_duration(passed)} have passed"

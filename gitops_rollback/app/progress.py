@@ -15,6 +15,7 @@ from gitops_rollback.app.queries import span_since
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View
+from gitops_rollback.app.workloads import NOBODY, check_workloads, workloads_of
 from gitops_rollback.core.action import ApplicationProgress, Progress
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
@@ -26,7 +27,7 @@ from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import MAX_GAP_INTERVALS
 from gitops_rollback.core.verification import CheckResult, checks_of, judge, unknown_triggers
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import ConfigRepo
+from gitops_rollback.ports import ConfigRepo, Workloads
 
 MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
@@ -45,8 +46,15 @@ class Follower:
     """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew."""
 
     def __init__(
-        self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, probe: Probe, steady: Steady
+        self,
+        repo: ConfigRepo,
+        policies: PolicyStore,
+        measuring: Measuring,
+        probe: Probe,
+        steady: Steady,
+        workloads: Workloads = NOBODY,
     ) -> None:
+        self._workloads = workloads
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
@@ -194,6 +202,11 @@ class Follower:
             return CheckResult(check.name, True, "every application was seen converged")
         if check.type == "http":
             return self._http(check)
+        if check.type == "kubernetes":
+            full = (one.state for one in found.applications if one.application == watched.name)
+            watched = replace(watched, state=next(full, None) or watched.state)
+            named = (check.workload,) if check.workload else workloads_of(target, watched.state)
+            return check_workloads(self._workloads, named, watched, check.name, switched, now)
         if check.type != "prometheus":
             return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
         trigger = next((one for one in policy.triggers if one.name == check.query_from), None)

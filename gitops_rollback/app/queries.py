@@ -12,10 +12,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, ratio, single
 from gitops_rollback.core.policy import Trigger
-from gitops_rollback.core.query import render
+from gitops_rollback.core.query import cut_ranges, look_back, render
 from gitops_rollback.core.trigger import Tick, level
 from gitops_rollback.ports import MetricSource
 
@@ -147,3 +148,14 @@ def _fault(answer: Answer | None) -> Measurement | None:
 
 def _has_data(answer: Answer) -> bool:
     return any(math.isfinite(value) for series in answer.series for _, value in series.samples)
+
+
+def after(expression: str, passed: timedelta) -> tuple[str | None, str]:
+    """`expression` reading at most `passed` back, or None and why it has to wait. Raises: QueryInvalid."""
+    needed = look_back(expression)
+    if needed <= passed:
+        return expression, ""
+    cut = cut_ranges(expression, passed)
+    if cut is not None:
+        return cut, ""
+    return None, f"the query reads {format_duration(needed)} back, and only {format_duration(passed)} have passed"

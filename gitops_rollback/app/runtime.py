@@ -70,7 +70,10 @@ class Runtime:
         settings = self.parts.settings
         loops = tuple(self._loop(repository) for repository in settings.repositories)
         election = self.parts.election
-        return Controller(loops, self.parts.engines, self.health, election.members if election is not None else None)
+        members = election.members if election is not None else None
+        controller = Controller(loops, self.parts.engines, self.health, members)
+        self.parts.workloads.listen(controller.alarm)
+        return controller
 
     def close(self) -> None:
         """Say what is still to be said, and end what the parts hold; after the controller has been joined."""
@@ -133,7 +136,7 @@ class Runtime:
         tenancy = tenancy_of(settings)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy)
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
-        measuring = Measuring(parts.sources.of, threads, steady=self.steady)
+        measuring = Measuring(parts.sources.of, threads, steady=self.steady, workloads=parts.workloads)
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
         limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy, signs)
@@ -142,7 +145,7 @@ class Runtime:
             directory=directory,
             observer=Observer(repo, policies, measuring, tenancy),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
-            follower=Follower(repo, policies, measuring, parts.probe, self.steady),
+            follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads),
             surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(opened, leading),

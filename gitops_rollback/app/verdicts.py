@@ -13,6 +13,7 @@ from gitops_rollback.core.policy import Comparison, Trigger
 from gitops_rollback.core.sync import ApplicationState, Health
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Phase, Tick, TriggerState, Verdict
 
+WORDS = ("health", "crashLoop")  # say in words what they see, and have no limit
 ENGINE_SILENCE = timedelta(minutes=1)  # an engine's word older than this, and than 2.5 intervals, is no data
 
 
@@ -20,7 +21,7 @@ def verdict_of(
     trigger: Trigger, state: TriggerState, baseline: Baseline, measurement: Measurement | None, warm: bool
 ) -> Verdict:
     """The verdict; `warm` says that the initial delay has passed, or does not hold this trigger back."""
-    threshold = None if trigger.type == "health" else trigger.threshold
+    threshold = None if trigger.type in WORDS else trigger.threshold
     verdict = Verdict(trigger.name, trigger.severity, state, measurement, baseline, threshold)
     reason = _reason(trigger, verdict, warm)
     return replace(verdict, reason=reason, message=_message(trigger, verdict, reason))
@@ -114,7 +115,7 @@ def _message(trigger: Trigger, verdict: Verdict, reason: Reason | None) -> str:
 
 
 def _value(trigger: Trigger, measured: Measurement) -> str:
-    if trigger.type == "health":
+    if trigger.type in WORDS:
         return f"{trigger.name}: {measured.detail}"
     value = measured.value or 0.0
     greater = trigger.comparison is Comparison.GREATER_THAN

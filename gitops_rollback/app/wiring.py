@@ -22,6 +22,8 @@ from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
+from gitops_rollback.app.wiring_workloads import workloads_of_engines
+from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import MetricSettings, Notification
 from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
@@ -44,10 +46,13 @@ class Parts:
     past: GitPast
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
     election: Election | None = None  # None: there is one replica
+    workloads: WorkloadReaders = NOBODY
+    leave_workloads: Callable[[], None] = lambda: None
 
     def close(self) -> None:
         """End what is held outside; after all that uses it has ended."""
         self.sources.close()
+        self.leave_workloads()
         if self.kubernetes is not None:
             self.kubernetes.close()
 
@@ -57,10 +62,14 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
     clock = clock or clock_of(settings)
     client, past = kubernetes_of(settings), GitPast()
     argocd = tuple(_argocd(settings, engine, clock) for engine in settings.argocd)
+    engines: tuple[Engine, ...] = (*argocd, *flux_of(settings, client, clock, past))
+    workloads, leave = workloads_of_engines(engines, client, clock)
     return Parts(
         settings=settings,
         clock=clock,
-        engines=(*argocd, *flux_of(settings, client, clock, past)),
+        engines=engines,
+        workloads=workloads,
+        leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
         notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),

@@ -95,7 +95,8 @@ def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
     if trigger == head and (trigger.states or trigger.type != "health"):
         return trigger
     states = tuple(state for state in trigger.states if state in head.states)
-    if trigger.type == "health" and not states:
+    symptoms = tuple(word for word in trigger.symptoms if word in head.symptoms)
+    if (trigger.type == "health" and not states) or (trigger.type == "crashLoop" and not symptoms):
         return None
     return replace(
         trigger,
@@ -109,6 +110,7 @@ def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
             must_exceed_factor=max(trigger.baseline.must_exceed_factor, head.baseline.must_exceed_factor),
         ),
         states=states if trigger.type == "health" else trigger.states,
+        symptoms=symptoms,
         built=trigger.built and head.built,
     )
 

@@ -103,7 +103,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Trigger:
-    """`type` is query (one value), ratio (`bad`/`total`) or health (the engine's word)."""
+    """`type` is query (one value), ratio (`bad`/`total`), health (the engine's word) or crashLoop (the Pods')."""
 
     name: str
     type: str
@@ -121,6 +121,7 @@ class Trigger:
     minimum_per_second: float = 0.0  # of `total`; below it a ratio is no data
     baseline: Baseline = Baseline()
     states: tuple[str, ...] = ("Degraded",)  # type health
+    symptoms: tuple[str, ...] = ()  # type crashLoop: words of `pod_trouble.Symptom`
     built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
 
     @property
@@ -177,6 +178,7 @@ class Check:
     at_most: float | None = None
     at_least: float | None = None
     tolerance: float = 0.0  # relative, widens the limit on its bad side only
+    workload: Workload | None = None  # of type kubernetes; None: those of the target
     built: bool = True
 
 

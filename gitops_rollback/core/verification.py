@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from gitops_rollback.core.fields import Object, Unclear, entries, part, text
 from gitops_rollback.core.measurement import Measurement, Outcome
+from gitops_rollback.core.new_pods import WorkloadFacts, new_pods
+from gitops_rollback.core.pod_trouble import restarted_since
 from gitops_rollback.core.policy import Check, Comparison, Policy, Trigger
+from gitops_rollback.core.workloads import Progress, rollout_status
+
+FLAT_FOR = timedelta(minutes=1)  # so long ago a restart must be; the hold time counts from then on
 
 
 @dataclass(frozen=True)
@@ -71,3 +78,45 @@ def limits(check: Check, trigger: Trigger | None) -> tuple[float | None, float |
     if at_least is not None:
         at_least -= abs(at_least) * check.tolerance
     return at_most, at_least
+
+
+def judge_workload(name: str, facts: WorkloadFacts, desired: Object, since: datetime, at: datetime) -> CheckResult:
+    """A rollout that is complete, with the images that `desired` names, and no restart lately since `since`."""
+    if facts.workload is None:
+        return CheckResult(name, None, "the workload is not there")
+    status = rollout_status(facts.workload)
+    if status.progress is not Progress.COMPLETE:
+        return CheckResult(name, False if status.progress is Progress.FAILED else None, status.why)
+    try:
+        return _judge_pods(name, facts, desired, max(since, at - FLAT_FOR), status.why)
+    except Unclear as error:
+        return CheckResult(name, None, f"{error} cannot be read")
+
+
+def all_of(name: str, results: Sequence[CheckResult]) -> CheckResult:
+    """One result for several: the first that is bad, else the first that is not known, else good."""
+    order = (False, None, True)
+    return min(results, key=lambda one: order.index(one.ok), default=CheckResult(name, None, "nothing was looked at"))
+
+
+def _judge_pods(name: str, facts: WorkloadFacts, desired: Object, since: datetime, why: str) -> CheckResult:
+    found = new_pods(facts)
+    wanted, running = _images(desired), [_images({"spec": {"template": pod}}) for pod in found.pods]
+    if not wanted:
+        return CheckResult(name, None, "the engine does not show which images it wants")
+    if not running:
+        return CheckResult(name, None, "no Pod of its newest template is there")
+    stray = next((images for images in running if any(images.get(key) != image for key, image in wanted.items())), None)
+    if stray is not None:
+        key = next(key for key, image in wanted.items() if stray.get(key) != image)
+        return CheckResult(name, False, f"container {key} runs {stray.get(key) or 'nothing'}, not {wanted[key]}")
+    restarted = [pod for pod in found.pods if restarted_since(pod, since)]
+    if restarted:
+        return CheckResult(name, False, f"Pod {text(part(restarted[0], 'metadata'), 'name')} restarted")
+    return CheckResult(name, True, why)
+
+
+def _images(workload: Object) -> dict[str, str]:
+    """The main containers' images by container."""
+    containers = entries(part(workload, "spec", "template", "spec"), "containers")
+    return {text(one, "name"): text(one, "image") for one in containers if one.get("image")}

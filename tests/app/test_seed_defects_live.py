@@ -115,17 +115,3 @@ def test_the_kubernetes_check_always_said_complete(world: World) -> None:
     world.metrics.mend("web", START + 3 * MINUTE)
     last = one.until(START + 3 * MINUTE, START + 10 * MINUTE)[-1]
     assert outcomes(last) == [("unverified", "VerificationTimeout")]
-
-
-def test_a_policy_with_a_kubernetes_check_acted_as_if_it_were_looked_at(world: World) -> None:
-    workload = "workload: {kind: Deployment, namespace: shop, name: web}"
-    text = checking(f"[{{name: pods, type: kubernetes, {workload}, expect: complete}}]")
-    running(world, "web")
-    first = world.people.push("Write the policy", {f"{POLICIES}/web.yaml": text}, START - 3 * MINUTE)
-    world.engine.deploy("web", first, START - 2 * MINUTE)
-    one = world.replica()
-    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
-    world.metrics.break_from("web", START + MINUTE)
-    one.until(START, START + 3 * MINUTE)
-    assert world.reverts() == 0
-    assert "FeatureNotBuilt" in one.told.reasons

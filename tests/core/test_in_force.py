@@ -158,6 +158,15 @@ def test_a_health_trigger_without_a_common_state_is_gone() -> None:
     assert [trigger.name for trigger in judged.triggers] == ["errors", "drain"]
 
 
+def test_symptoms_of_pods_count_only_where_both_sides_name_them() -> None:
+    def looking_at(*symptoms: str) -> Policy:
+        return replace(BASE, triggers=(replace(ERRORS, type="crashLoop", symptoms=symptoms),))
+
+    judged = restrict(looking_at("crashLoop", "imagePull"), looking_at("imagePull"), head_brought_by_suspect=False)
+    assert [trigger.symptoms for trigger in judged.triggers] == [("imagePull",)]
+    assert not restrict(looking_at("crashLoop"), looking_at("imagePull"), head_brought_by_suspect=False).triggers
+
+
 def test_the_label_names_the_policy_that_judged() -> None:
     head = replace(BASE, revision="b" * 40, suspend=True)
     assert restrict(BASE, head, head_brought_by_suspect=False).label == "policies/shop.yaml@aaaaaaaaaaaa"
@@ -169,7 +178,7 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
         "notifications superseding unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
-        "no_data_for minimum_per_second baseline states built",
+        "no_data_for minimum_per_second baseline states symptoms built",
         Timing: "interval window initial_delay cooldown",
         Delivery: "mode on_rejected refresh sync_timeout",
         GuardRule: "name type result paths minimum max_targets max_files max_rollbacks per during trailer commit "

@@ -64,7 +64,6 @@ def test_the_full_example_asks_for_what_is_not_built() -> None:
         "strategies.type: infrastructure",
         "strategies.type: blue-green",
         "strategies.type: canary",
-        "verification.checks.type: kubernetes",
         "cascade",
     )
     assert len(policy.triggers) == 5

@@ -148,11 +148,6 @@ UNBUILT = [
     ("dataFixup: {job: x}", "dataFixup"),
     ("metrics: {provider: datadog}", "metrics.provider: datadog"),
     ("metrics: [{clusters: [a]}, {clusters: [b]}]", "metrics: a list"),
-    (
-        "verification: {checks: [{name: p, type: kubernetes, workload: {kind: Deployment, namespace: a, name: b}, "
-        "expect: complete}]}",
-        "verification.checks.type: kubernetes",
-    ),
 ]
 
 
@@ -179,7 +174,7 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("crashLoop", "alert", "burnRate", "regression", "gauge", "absence", "event")
+KINDS = ("alert", "burnRate", "regression", "gauge", "absence", "event")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -188,6 +183,24 @@ def test_a_kind_of_trigger_that_is_not_built_never_fires_and_asks(read_with: Rea
     policy = policy_of(read_with(line, f"    - {{name: other, type: {kind}, {kind}: {{}}}}\n{line}"))
     assert policy.unbuilt == (f"triggers.type: {kind}",)
     assert [trigger.built for trigger in policy.triggers] == [False, True]
+
+
+def test_a_crash_loop_trigger_is_immediate_unless_it_says_for(read_with: Reading) -> None:
+    line = "    - name: errors\n"
+    policy = policy_of(read_with(line, f"    - {{name: pods, type: crashLoop}}\n{line}"))
+    pods = policy.triggers[0]
+    assert (policy.unbuilt, pods.built, pods.immediate, pods.hold_for) == ((), True, True, timedelta(0))
+    assert len(pods.symptoms) == 5
+    held = "type: crashLoop, for: 1m, crashLoop: {symptoms: [imagePull, configuration]}"
+    pods = policy_of(read_with(line, f"    - {{name: pods, {held}}}\n{line}")).triggers[0]
+    assert (pods.immediate, pods.hold_for) == (False, timedelta(minutes=1))
+    assert pods.symptoms == ("imagePull", "configuration")
+
+
+@pytest.mark.parametrize("keys", ["threshold: 3", "query: up", "states: [Degraded]", "crashLoop: {symptoms: [oom]}"])
+def test_what_does_not_belong_to_a_crash_loop_is_an_error(read_with: Reading, keys: str) -> None:
+    line = "    - name: errors\n"
+    assert read_with(line, f"    - {{name: pods, type: crashLoop, {keys}}}\n{line}").errors
 
 
 ONLY_WARNS = [

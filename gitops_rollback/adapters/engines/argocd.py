@@ -36,6 +36,7 @@ from gitops_rollback.adapters.engines.argocd_answer import (
 )
 from gitops_rollback.adapters.engines.argocd_exchange import POOLS, Backoff, Exchange, exchange
 from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.engines.argocd_rights import missing_rights
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings, base_url, is_loopback
 from gitops_rollback.adapters.engines.argocd_stream import EventReader, StreamError
 from gitops_rollback.core.errors import (
@@ -63,7 +64,6 @@ STREAM_FIELDS = "result.type," + ",".join(
 )
 
 CHUNK = 1 << 16
-PROBED_PROJECTS = 20
 
 # What each error of the library means, the first that fits. None of the library's own words: they hold the URL.
 LIBRARY_ERRORS: tuple[tuple[type[exceptions.RequestException], str], ...] = (
@@ -179,6 +179,10 @@ class ArgoCd:
         except ValueError as exc:
             raise EngineUnavailable(self._subject, "a managed object is no readable JSON") from exc
 
+    def below(self, application: ApplicationId, project: str, what: str, query: Mapping[str, str]) -> object:
+        """The answer to one of the questions below an application, such as `resource-tree`."""
+        return self._read("GET", _path(application, what), {**_scope(application, project), **query})
+
     # What the engine is asked to do.
 
     def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
@@ -212,7 +216,7 @@ class ArgoCd:
             known = self.applications()
             if not known:
                 return (f"{self._subject} shows no application: the token may lack the right `applications, get`",)
-            return self._missing_rights(known)
+            return missing_rights(self._subject, known, lambda path: self._read("GET", path))
         except RollbackError as exc:
             return (str(exc),)
 
@@ -267,22 +271,6 @@ class ArgoCd:
                 yield from response.iter_content(CHUNK if chunked else 1)
         except LIBRARY_FAILURES as exc:
             raise self._unreachable(exc, running, self._settings.silence) from exc
-
-    def _missing_rights(self, known: tuple[ApplicationState, ...]) -> tuple[str, ...]:
-        by_project = {state.project: state.id for state in reversed(known)}
-        return tuple(
-            f"{self._subject} does not allow `applications, {action}` in project {project}"
-            for project, application in sorted(by_project.items())[:PROBED_PROJECTS]
-            for action in ("get", "sync")
-            if not self._may(action, project, application)
-        )
-
-    def _may(self, action: str, project: str, application: ApplicationId) -> bool:
-        """Applications outside the control plane's namespace are known to RBAC by three names."""
-        names = ((project, application.name), (project, application.namespace, application.name))
-        paths = ("/".join(quote(part, safe="") for part in parts) for parts in names)
-        answers = (self._read("GET", f"account/can-i/applications/{action}/{path}") for path in paths)
-        return any(Node(answer).get("value").text() == "yes" for answer in answers)
 
     # One request.
 

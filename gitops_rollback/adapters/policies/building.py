@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
+from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
 from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_RECEIVERS, BUILT_TRIGGERS
+from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
@@ -61,17 +63,20 @@ def build_policy(
 
 
 def _target(shape: schema.TargetShape) -> Target:
-    workload = shape.workload
     return Target(
         name=shape.name,
         engine=shape.engine,
         application=_application(shape),
-        workload=Workload(workload.kind, workload.namespace, workload.name) if workload else None,
+        workload=_workload(shape.workload),
         paths=tuple(shape.paths or ()),
         depends_on=tuple(shape.depends_on),
         data_rollback=shape.data.rollback if shape.data else "",
         data_because=(shape.data.because or "") if shape.data else "",
     )
+
+
+def _workload(shape: WorkloadShape | None) -> Workload | None:
+    return Workload(shape.kind, shape.namespace, shape.name) if shape else None
 
 
 def _application(shape: schema.TargetShape) -> ApplicationRef:
@@ -109,6 +114,8 @@ def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSett
 
 def _trigger(shape: schema.TriggerShape) -> Trigger:
     kind = shape.type or ("ratio" if shape.bad is not None else "query")
+    # What Pods show has its own patience, and needs no second measurement.
+    immediate = shape.immediate or (kind == "crashLoop" and shape.hold_for is None)
     return Trigger(
         name=shape.name,
         type=kind,
@@ -118,16 +125,22 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         total=shape.total or "",
         comparison=Comparison(shape.comparison) if shape.comparison else Comparison.GREATER_THAN,
         threshold=_or(shape.threshold, 0.0),
-        hold_for=_or(shape.hold_for, timedelta(0) if shape.immediate else DEFAULT_FOR),
-        immediate=shape.immediate,
+        hold_for=_or(shape.hold_for, timedelta(0) if immediate else DEFAULT_FOR),
+        immediate=immediate,
         keep_firing_for=_or(shape.keep_firing_for, timedelta(0)),
         reduce=shape.reduce or "one",
         no_data_for=_or(shape.no_data_for, Trigger.no_data_for),
         minimum_per_second=shape.minimum_traffic.per_second if shape.minimum_traffic else 0.0,
         baseline=_baseline(shape.baseline),
         states=tuple(shape.states or DEFAULT_STATES),
+        symptoms=_symptoms(shape) if kind == "crashLoop" else (),
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
+
+
+def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:
+    named = shape.crash_loop.symptoms if shape.crash_loop else None
+    return tuple(named or (symptom.value for symptom in Symptom))
 
 
 def _baseline(shape: schema.BaselineShape | None) -> Baseline:
@@ -187,6 +200,7 @@ def _check(shape: schema_outcome.CheckShape) -> Check:
         at_most=expect.at_most,
         at_least=expect.at_least,
         tolerance=_or(expect.tolerance, 0.0),
+        workload=_workload(shape.workload),
         built=shape.type in BUILT_CHECKS,
     )
 

@@ -85,6 +85,7 @@ TriggerType = Annotated[
         *("burnRate", "regression", "gauge", "absence", "event"),
     ),
 ]
+SymptomWord = Annotated[str, choice("crashLoop", "imagePull", "configuration", "unschedulable", "progressDeadline")]
 Reduce = Annotated[str, choice("one", "any", "all", "max", "min", "sum", "per_series")]
 HealthWord = Annotated[str, choice("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown")]
 Provider = Annotated[

@@ -129,6 +129,8 @@ def _kind(trigger: View) -> Iterator[Found]:
         yield from forbidden(trigger, kind, "query", "states")
     elif kind == "health":
         yield from forbidden(trigger, kind, "query", "bad", "total", *LIMIT_KEYS)
+    elif kind == "crashLoop":
+        yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
     for other in ("crashLoop", "alert", "burnRate", "regression", "gauge", "absence", "event"):
         if kind and other != kind:
             yield from forbidden(trigger, kind, other)

@@ -26,6 +26,7 @@ from gitops_rollback.adapters.policies.leaves import (
     Query,
     Reduce,
     Severity,
+    SymptomWord,
     TargetName,
     TriggerType,
     Url,
@@ -135,6 +136,11 @@ class BaselineShape(Shape):
     must_exceed_factor: Number | None = None
 
 
+class CrashLoop(Shape):
+    symptoms: Annotated[list[SymptomWord], Field(min_length=1)] | None = None
+    """In what way the new Pods do not come up; left out, any of these."""
+
+
 class TriggerShape(Shape):
     name: Name
     type: TriggerType | None = None
@@ -158,7 +164,7 @@ class TriggerShape(Shape):
     reduce: Reduce | None = None
     """What several series become; `one` refuses several."""
     states: Annotated[list[HealthWord], Field(min_length=1)] | None = None
-    crash_loop: Free | None = None
+    crash_loop: CrashLoop | None = None
     alert: Free | None = None
     burn_rate: Free | None = None
     regression: Free | None = None

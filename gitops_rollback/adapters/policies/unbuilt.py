@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.written import Listed, Mark
 
-BUILT_TRIGGERS = frozenset({"query", "ratio", "health"})
+BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop"})
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
-BUILT_CHECKS = frozenset({"engine", "prometheus", "http"})
+BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
 BUILT_RECEIVERS = frozenset({"webhook", "log"})
 NOT_EVALUATED_GUARDS = frozenset({"image", "revisionHistoryLimit"})
 ASKS = "until then it asks instead of acting"
@@ -108,10 +108,6 @@ def _guards(spec: View) -> Iterator[Unbuilt]:
 
 def _checks(spec: View) -> Iterator[Unbuilt]:
     verification = spec.at("verification")
-    for check in verification.at("checks").items:
-        kind = check.at("type").text
-        if kind == "kubernetes":
-            yield Unbuilt(f"verification.checks.type: {kind}", check.key_mark("type"))
     if verification.at("onFailure").at("suggest").text in ("restore", "next-suspect"):
         mark = verification.key_mark("onFailure")
         yield Unbuilt("verification.onFailure.suggest", mark, "the page comes without a next plan", asks=False)
