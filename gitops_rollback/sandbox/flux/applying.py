@@ -1,0 +1,67 @@
+"""How do objects of a revision come into the cluster, and how do those that it lacks go? By server-side apply.
+
+Source: fluxcd/pkg ssa/manager_apply.go; the recorded inventories.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from gitops_rollback.sandbox.flux.status import Subject
+from gitops_rollback.sandbox.kubernetes import KINDS, By, Refusal, kind_of
+from gitops_rollback.sandbox.rendering import Json, group_of
+
+OWNER = "kustomize.toolkit.fluxcd.io"
+
+
+class ApplyError(Exception):
+    """The API took an object not; the message is what the Kustomization would say."""
+
+
+def apply(subject: Subject, manifests: Sequence[Json]) -> None:
+    """Apply each manifest with the labels of its Kustomization. Raises: ApplyError, with what came before applied."""
+    labels = {f"{OWNER}/name": subject.name, f"{OWNER}/namespace": subject.namespace}
+    for manifest in manifests:
+        body = copy.deepcopy(manifest)
+        body["metadata"]["labels"] = {**(body["metadata"].get("labels") or {}), **labels}
+        name = named(manifest)
+        try:
+            kind = kind_of(body)
+        except KeyError as exc:
+            words = f'no matches for kind "{body["kind"]}" in version "{body["apiVersion"]}"'
+            raise ApplyError(f"{name} dry-run failed: {words}") from exc
+        try:
+            subject.store.apply(kind, body, By(subject.manager), force=True)
+        except Refusal as exc:
+            raise ApplyError(f"{name} dry-run failed: {exc}") from exc
+
+
+def prune(subject: Subject, before: Sequence[Json], now: Sequence[Json]) -> None:
+    """Delete what was in the inventory before and is not now."""
+    kept = {one["id"] for one in now}
+    for entry in before:
+        if entry["id"] in kept:
+            continue
+        namespace, name, group, kind_name = entry["id"].split("_")
+        for kind in KINDS:
+            if (kind.group, kind.kind) == (group, kind_name) and subject.store.find(kind, name, namespace):
+                subject.store.delete(kind, name, namespace)
+
+
+def entries(manifests: Sequence[Json]) -> list[Json]:
+    """The inventory of some manifests."""
+    found = [
+        (_place(one), one["metadata"]["name"], group_of(one), one["kind"], one["apiVersion"].rpartition("/")[2])
+        for one in manifests
+    ]
+    return [{"id": "_".join(parts[:4]), "v": parts[4]} for parts in sorted(found)]
+
+
+def named(manifest: Json) -> str:
+    """As Flux names an object in messages: `Deployment/shop/cart`."""
+    return "/".join(part for part in (manifest["kind"], _place(manifest), manifest["metadata"]["name"]) if part)
+
+
+def _place(manifest: Json) -> str:
+    return str(manifest["metadata"].get("namespace") or "")

@@ -1,0 +1,48 @@
+"""Is an applied object healthy, as Flux's health wait means it?
+
+Source: fluxcd/cli-utils kstatus/status/core.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitops_rollback.sandbox.flux.applying import named
+from gitops_rollback.sandbox.kubernetes import Store, kind_of
+from gitops_rollback.sandbox.rendering import Json
+
+
+@dataclass(frozen=True)
+class Unhealthy:
+    """One object that is not healthy: still on its way, or `failed`."""
+
+    name: str
+    failed: bool
+
+
+def unhealthy(store: Store, watched: Sequence[Json]) -> list[Unhealthy]:
+    """Those of `watched` that are not there or not healthy, in their order by name."""
+    found = []
+    for one in sorted(watched, key=named):
+        live = store.find(kind_of(one), one["metadata"]["name"], one["metadata"].get("namespace") or "")
+        verdict = _verdict(live)
+        if verdict != "Current":
+            found.append(Unhealthy(named(one), verdict == "Failed"))
+    return found
+
+
+def _verdict(live: Json | None) -> str:
+    if live is None:
+        return "NotFound"
+    if live["kind"] != "Deployment":
+        return "Current"
+    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
+    if status.get("observedGeneration") != live["metadata"]["generation"]:
+        return "InProgress"
+    reasons = {one["type"]: one["reason"] for one in status.get("conditions") or ()}
+    if reasons.get("Progressing") == "ProgressDeadlineExceeded":
+        return "Failed"
+    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
+    done = all(count == wanted for count in counts) and reasons.get("Progressing") == "NewReplicaSetAvailable"
+    return "Current" if done or wanted == 0 else "InProgress"

@@ -1,0 +1,192 @@
+"""Flux's controllers at work on the sandbox's Kubernetes API, over real repositories, by the sandbox's clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gitops_rollback.sandbox.argocd.repository import BareRepository
+from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
+from gitops_rollback.sandbox.clock import SandboxClock
+from gitops_rollback.sandbox.flux.kustomize import KustomizeController
+from gitops_rollback.sandbox.flux.rollout import Rollouts
+from gitops_rollback.sandbox.flux.source import SourceController
+from gitops_rollback.sandbox.flux.spec import Reconciliation, Timing
+from gitops_rollback.sandbox.flux.status import FINALIZER, REQUESTED_AT, Subject
+from gitops_rollback.sandbox.kubernetes import Store
+from gitops_rollback.sandbox.kubernetes.history import DELETED, Change, Ref
+from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION
+from gitops_rollback.sandbox.rendering import Json
+
+
+@dataclass
+class _Worker:
+    """Who works on one object. While it is busy, what happens to the object is only remembered."""
+
+    task: Task | None = None
+    idle: bool = False
+    dirty: bool = False
+
+
+class FluxSandbox:
+    """`repositories` names a bare repository for each URL. Objects are found in `store` as they come."""
+
+    def __init__(
+        self, store: Store, repositories: Mapping[str, Path], clock: SandboxClock, timing: Timing | None = None
+    ) -> None:
+        self.store = store
+        bare = {url: BareRepository(path) for url, path in repositories.items()}
+        self._timing = timing or Timing()
+        self._scheduler = Scheduler(clock)
+        self._lock = threading.Lock()
+        self._workers: dict[Ref, _Worker] = {}
+        self._sources = SourceController(bare)
+        self._kustomizations = KustomizeController(bare, self._timing)
+        self._rollouts = Rollouts(store, self._timing)
+
+    @property
+    def failures(self) -> list[BaseException]:
+        """What escaped from the controllers: nothing should."""
+        return self._scheduler.failures
+
+    def start(self) -> None:
+        """Begin with what is there, and hear of what comes."""
+        self._attend()
+        self._scheduler.start()
+
+    def drive(self, pass_to: Callable[[datetime], None]) -> None:
+        """Instead of `start`: nothing happens but by `step`. `pass_to(moment)` lets the clock come to a moment."""
+        self._scheduler.drive(pass_to)
+        self._attend()
+
+    def step(self) -> bool:
+        """Let time pass to the next thing that a controller does, and do it; False if there is none."""
+        return self._scheduler.step()
+
+    def due(self) -> datetime | None:
+        """When the next step is due; None if nothing is."""
+        return self._scheduler.due()
+
+    def stop(self) -> None:
+        """Work no more."""
+        self._scheduler.stop()
+
+    def _attend(self) -> None:
+        self.store.on_change(self._changed)
+        for kind in (GIT_REPOSITORY, KUSTOMIZATION, DEPLOYMENT):
+            for body in self.store.objects(kind):
+                self._wake(Ref(kind, body["metadata"].get("namespace", ""), body["metadata"]["name"]))
+
+    def _changed(self, change: Change) -> None:
+        ref = change.ref
+        if ref.kind in (GIT_REPOSITORY, KUSTOMIZATION) and change.type != DELETED and _calls(change):
+            self._wake(ref)
+        if ref.kind is GIT_REPOSITORY and _revision(change.after) != _revision(change.before or {}):
+            self._wake_appliers(ref, _revision(change.after))
+        if ref.kind is DEPLOYMENT:
+            if change.type == DELETED:
+                self._forget(ref)
+            elif _generation(change.after) != _generation(change.before or {}):
+                self._restart(ref)
+
+    def _wake_appliers(self, source: Ref, revision: str) -> None:
+        for body in self.store.objects(KUSTOMIZATION):
+            metadata, wanted = body["metadata"], body["spec"]["sourceRef"]
+            place = wanted.get("namespace") or metadata["namespace"]
+            if (wanted["kind"], wanted["name"], place) != ("GitRepository", source.name, source.namespace):
+                continue
+            if not _is_at(body, revision):
+                self._wake(Ref(KUSTOMIZATION, metadata["namespace"], metadata["name"]))
+
+    def _wake(self, ref: Ref) -> None:
+        with self._lock:
+            worker = self._workers.get(ref)
+            if worker is None:
+                worker = self._workers[ref] = _Worker()
+                worker.task = self._scheduler.spawn(ref.name, self._work(ref, worker))
+                return
+            worker.dirty = True
+            wake = worker.idle
+        if wake and worker.task is not None:
+            self._scheduler.wake(worker.task)
+
+    def _restart(self, ref: Ref) -> None:
+        """A rollout begins anew, wherever the one before is."""
+        self._forget(ref)
+        with self._lock:
+            worker = self._workers[ref] = _Worker()
+            worker.task = self._scheduler.spawn(ref.name, self._roll(ref, worker))
+
+    def _forget(self, ref: Ref) -> None:
+        with self._lock:
+            self._workers.pop(ref, None)
+
+    def _roll(self, ref: Ref, worker: _Worker) -> Steps:
+        for delay in self._rollouts.reconcile(ref.name, ref.namespace):
+            yield delay
+            if self._workers.get(ref) is not worker:
+                return
+
+    def _work(self, ref: Ref, worker: _Worker) -> Steps:
+        reconcile, manager = self._controller(ref)
+        while True:
+            worker.dirty = False
+            subject = Subject(self.store, ref.kind, ref.namespace, ref.name, manager)
+            if not subject.load() or self._is_ended(subject):
+                self._forget(ref)
+                return
+            subject.hold()
+            delay = yield from reconcile(subject)
+            with self._lock:
+                worker.idle = not worker.dirty
+            yield delay if worker.idle else 0.0
+            worker.idle = False
+
+    def _controller(self, ref: Ref) -> tuple[Callable[[Subject], Reconciliation], str]:
+        if ref.kind is GIT_REPOSITORY:
+            return self._sources.reconcile, self._sources.manager
+        return self._kustomizations.reconcile, self._kustomizations.manager
+
+    def _is_ended(self, subject: Subject) -> bool:
+        metadata = subject.body["metadata"]
+        if "deletionTimestamp" not in metadata:
+            return False
+        if subject.kind is KUSTOMIZATION:
+            self._kustomizations.delete(subject)
+        subject.finalize([one for one in metadata.get("finalizers") or () if one != FINALIZER])
+        return True
+
+
+def _calls(change: Change) -> bool:
+    """Whether a controller looks at its object after this write: a new spec, a new request, the end."""
+    before, after = change.before or {}, change.after
+    parts = (_generation, _asked, _is_condemned)
+    return any(part(before) != part(after) for part in parts)
+
+
+def _generation(body: Json) -> object:
+    return (body.get("metadata") or {}).get("generation")
+
+
+def _asked(body: Json) -> object:
+    return ((body.get("metadata") or {}).get("annotations") or {}).get(REQUESTED_AT)
+
+
+def _is_condemned(body: Json) -> object:
+    return "deletionTimestamp" in (body.get("metadata") or {})
+
+
+def _revision(body: Json) -> str:
+    return str(((body.get("status") or {}).get("artifact") or {}).get("revision", ""))
+
+
+def _is_at(body: Json, revision: str) -> bool:
+    """A Kustomization that has this revision already, or is at work on it, is not woken."""
+    status = body.get("status") or {}
+    busy = any(
+        one["type"] in ("Ready", "Reconciling") and one["status"] == "True" for one in status.get("conditions") or ()
+    )
+    return busy and status.get("lastAttemptedRevision") == revision
