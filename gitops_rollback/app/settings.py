@@ -101,7 +101,7 @@ class KubernetesAccess(Closed):
 class LeaderElection(Closed):
     """How replicas agree on who acts for a repository: one Kubernetes Lease each. Names as Kubernetes' own have them.
 
-    `enabled` left out: on where the settings name Flux or the Kubernetes API, off otherwise.
+    `enabled` left out: on where anything else of the settings needs the Kubernetes API, off otherwise.
     """
 
     enabled: Flag | None = None
@@ -114,6 +114,13 @@ class LeaderElection(Closed):
         if not self.lease_duration > self.renew_deadline > 1.2 * self.retry_period > timedelta(0):
             raise ValueError("leaseDuration must be longer than renewDeadline, and that longer than 1.2 x retryPeriod")
         return self
+
+
+class ArgoCDObjects(Closed):
+    """The Argo CD of the cluster that the Kubernetes API belongs to, by its objects; on as soon as it is named."""
+
+    enabled: Flag = True
+    instance: str = "default"
 
 
 class Flux(Closed):
@@ -237,6 +244,7 @@ class Settings(Closed):
 
     repositories: tuple[Repository, ...] = ()
     argocd: tuple[ArgoCD, ...] = ()
+    argocd_objects: ArgoCDObjects | None = None
     flux: Flux | None = None
     kubernetes: KubernetesAccess | None = None
     leader_election: LeaderElection = LeaderElection()
@@ -268,8 +276,8 @@ class Settings(Closed):
     @property
     def uses_kubernetes(self) -> bool:
         """Whether anything asks the Kubernetes API: if not, neither the extra nor any right there is needed."""
-        named = self.kubernetes is not None or (self.flux is not None and self.flux.enabled)
-        return named or self.leader_election.enabled is True
+        engines = [engine for engine in (self.flux, self.argocd_objects) if engine is not None and engine.enabled]
+        return self.kubernetes is not None or bool(engines) or self.leader_election.enabled is True
 
     @property
     def observes(self) -> bool:

@@ -78,6 +78,7 @@ class Overlay:
     repository: dict[str, Given] = field(default_factory=dict)  # branch, aliases, signingKeyFile of each of them
     git: dict[str, Given] = field(default_factory=dict)
     argocd: dict[str, Given] = field(default_factory=dict)
+    argocd_objects: dict[str, Given] = field(default_factory=dict)
     flux: dict[str, Given] = field(default_factory=dict)
     kubernetes: dict[str, Given] = field(default_factory=dict)
     election: dict[str, Given] = field(default_factory=dict)
@@ -96,6 +97,7 @@ class Overlay:
         merge.named("argocd", "instance", self.argocd)
         merge.named("metrics", "name", self.metrics)
         merge.mapping("budgets", self.budgets)
+        merge.mapping("argocdObjects", self.argocd_objects)
         merge.mapping("flux", self.flux)
         merge.mapping("kubernetes", self.kubernetes)
         merge.mapping("leaderElection", self.election)
@@ -145,8 +147,8 @@ def _sort(over: Overlay, name: str, given: Given) -> None:
         over.kubernetes[_KUBERNETES[name]] = (",".join(value) if isinstance(value, tuple) else value, place)
     elif name in _ELECTION:
         over.election[_ELECTION[name]] = given
-    elif name == "FLUX":
-        over.flux["enabled"] = given
+    elif name in ("FLUX", "ARGOCD_OBJECTS"):
+        (over.flux if name == "FLUX" else over.argocd_objects)["enabled"] = given
     elif name == "PROMETHEUS_URL":
         over.metrics["url"] = given
     elif name.removeprefix("BUDGET_") in _BUDGETS:

@@ -212,8 +212,11 @@ def _check(given: _Input, settings: Settings) -> None:
     """Faults that no single value shows: names that are taken twice, secrets that nobody offers, a scaled clock."""
     _check_unique(given, "repositories", [repository.label for repository in settings.repositories])
     _check_unique(given, "argocd", [engine.instance for engine in settings.argocd])
-    if settings.flux is not None and settings.flux.instance in [engine.instance for engine in settings.argocd]:
-        given.fault(("flux", "instance"), f"the name {settings.flux.instance!r} is taken by an Argo CD")
+    taken = [engine.instance for engine in settings.argocd]
+    for key, engine in (("argocdObjects", settings.argocd_objects), ("flux", settings.flux)):
+        if engine is not None and engine.enabled and engine.instance in taken:
+            given.fault((key, "instance"), f"the name {engine.instance!r} is taken by an Argo CD")
+        taken += [engine.instance] if engine is not None and engine.enabled else []
     _check_unique(given, "metrics", [server.name for server in settings.metrics])
     _check_unique(given, "tenants", [tenant.name for tenant in settings.tenants])
     _check_unique(given, "secrets", [shapes.secret_key(secret.name) for secret in settings.secrets])

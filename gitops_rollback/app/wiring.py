@@ -7,11 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
-from gitops_rollback.adapters.engines.argocd import ArgoCd
-from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
 from gitops_rollback.adapters.http import Http
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
@@ -19,7 +16,8 @@ from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotif
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.past import GitPast
-from gitops_rollback.app.settings import ArgoCD, MetricServer, Settings
+from gitops_rollback.app.settings import MetricServer, Settings
+from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
 from gitops_rollback.app.wiring_workloads import workloads_of_engines
@@ -61,8 +59,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
     """`clock`: instead of the settings' one. Raises: SettingsInvalid with what cannot be used."""
     clock = clock or clock_of(settings)
     client, past = kubernetes_of(settings), GitPast()
-    argocd = tuple(_argocd(settings, engine, clock) for engine in settings.argocd)
-    engines: tuple[Engine, ...] = (*argocd, *flux_of(settings, client, clock, past))
+    engines: tuple[Engine, ...] = (*argocd_of(settings, client, clock), *flux_of(settings, client, clock, past))
     workloads, leave = workloads_of_engines(engines, client, clock)
     return Parts(
         settings=settings,
@@ -89,24 +86,6 @@ def clock_of(settings: Settings) -> Clock:
 def committer_of(settings: Settings) -> str:
     """Author and committer of our commits, as git writes them."""
     return f"{settings.commit.name} <{settings.commit.email}>"
-
-
-def _argocd(settings: Settings, engine: ArgoCD, clock: Clock) -> ArgoCd:
-    token = engine.token.get_secret_value() if engine.token else ""
-    return ArgoCd(
-        ArgoCdSettings(
-            server=engine.server,
-            token=lambda: token,
-            instance=engine.instance,
-            ca_file=_path(engine.ca_file),
-            insecure_http_allowed=settings.allow_http,
-        ),
-        clock.now,
-    )
-
-
-def _path(name: str | None) -> Path | None:
-    return Path(name) if name else None
 
 
 class MetricSources:

@@ -39,6 +39,7 @@ log = structlog.get_logger()
 @click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
 @click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
 @click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
+@click.option("--argocd-objects/--no-argocd-objects", default=None, help="The cluster's Argo CD, without its token.")
 @click.option("--flux/--no-flux", default=None, help="Watch the Flux of the cluster. Default: if the settings name it.")
 @click.option("--kubeconfig", metavar="FILE", help="Default: the Pod's account, KUBECONFIG, ~/.kube/config.")
 @click.option("--context", metavar="NAME", help="The context of the kubeconfig.")
@@ -52,6 +53,7 @@ def command(ctx: click.Context, /, **flags: object) -> None:
     Examples:
       ARGOCD_SERVER=argocd.example.com ARGOCD_AUTH_TOKEN=... PROMETHEUS_URL=http://prometheus:9090 \\
         gitops-rollback run --repo https://git.example.com/shop/config.git
+      gitops-rollback run --argocd-objects --repo https://git.example.com/shop/config.git
       gitops-rollback run --flux --repo https://git.example.com/shop/config.git
       gitops-rollback run --observe --repo https://git.example.com/shop/config.git
     """

@@ -128,6 +128,11 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("repositories: [{url: 'ext::sh -c id'}]\n", ":1:17: ", "git"),
         ("repositories: [{url: 'https://h.example/a/b', branch: 'a..b'}]\n", ":1:47: ", "branch"),
         ("flux: {instance: default}\nargocd: [{server: 'https://h.example'}]\n", ":1:8: ", "taken by an Argo CD"),
+        (
+            "argocdObjects: {instance: a}\nargocd: [{server: 'https://h.example', instance: a}]\n",
+            ":1:17: ",
+            "taken by an Argo CD",
+        ),
         ("kubernetes: {requestTimeout: 0s}\n", ":1:14: ", "greater"),
         ("kubernetes: {kubeconfg: x}\n", ":1:14: ", "did you mean kubeconfig?"),
         ("clock: {start: 0, speed: 2}\nargocd: [{server: 'https://h.example'}]\n", ":1:1: ", "loopback"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_rollback.adapters.engines.argocd_objects import ArgoCdObjects
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.app.wiring import Parts, wire
 from gitops_rollback.core.errors import SettingsInvalid
@@ -55,6 +56,13 @@ def test_flux_alone_is_found_by_its_kubeconfig(kubeconfig: str) -> None:
         assert [engine.instance for engine in parts.engines] == ["flux"]
         assert parts.kubernetes is not None
         assert parts.kubernetes.server == "http://127.0.0.1:16443"
+
+
+def test_the_argo_cd_of_the_cluster_is_reached_by_its_objects_without_a_token_of_it(kubeconfig: str) -> None:
+    with wired({}, argocd_objects=True, kubeconfig=kubeconfig) as parts:
+        assert [(engine.instance, type(engine)) for engine in parts.engines] == [("default", ArgoCdObjects)]
+    with pytest.raises(SettingsInvalid, match="not in a Pod, and no kubeconfig"), wired({}, argocd_objects=True):
+        pass
 
 
 def test_both_engines_are_wired_over_one_client(kubeconfig: str, tmp_path: Path) -> None:
