@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
-from gitops_rollback.app.notices import Notice, Silence, about_damage, about_engines, about_mass_event, about_pauses
+from gitops_rollback.app.notices import (
+    Notice,
+    Silence,
+    about_damage,
+    about_engines,
+    about_mass_event,
+    about_pauses,
+    about_unreachable,
+)
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View
@@ -21,6 +29,7 @@ from gitops_rollback.ports import ConfigRepo
 
 UNSETTLED_TICKS = 3
 UNSEEN_FOR = timedelta(minutes=2)  # a metric source that is restarted is back by then
+NO_LEVER = (Reason.NOT_GIT, Reason.SOURCE_MISSING)
 NO_LISTING = (Reason.ENGINE_UNAVAILABLE, Reason.CREDENTIALS_REJECTED)
 
 
@@ -80,6 +89,9 @@ class Surroundings:
         silent = self._silences(listing, now)
         answering = {fed.engine.instance for fed in listing.fed} - {one.engine for one in silent}
         yield from about_engines(silent, answering, now)
+        if not silent:
+            fed_by_no_git = [one for one in listing.problems if one.reason in NO_LEVER]
+            yield from about_unreachable([(one.subject, one.reason, one.message) for one in fed_by_no_git])
 
     def _silences(self, listing: Listing, now: datetime) -> tuple[Silence, ...]:
         problems = [one for one in listing.problems if one.reason in NO_LISTING]

@@ -21,6 +21,7 @@ OPEN_ENDED = f"{CONTROLLER}/open-ended-pauses"
 STRANGERS = f"{CONTROLLER}/pause-names"
 DAMAGE = f"{CONTROLLER}/journal-damage"
 MASS_EVENT = f"{CONTROLLER}/mass-event"
+UNREACHABLE = f"{CONTROLLER}/unreachable-targets"
 ENGINE = f"{CONTROLLER}/engine-"
 SILENT_FOR = timedelta(minutes=5)  # as long as a trigger may be without data, by default
 MAX_NAMED = 10
@@ -91,6 +92,18 @@ def about_mass_event(too_many: str) -> Iterator[Notice]:
         )
     else:
         yield Notice(MASS_EVENT, "resumed", Reason.QUIET, "", "The mass event is over", "no mass event any more")
+
+
+def about_unreachable(targets: Sequence[tuple[str, Reason, str]]) -> Iterator[Notice]:
+    """Targets of policies (name, reason, sentence) that no commit of any repository reaches: nobody watches them."""
+    lines = [f"{name}: {reason.value}: {message}" for name, reason, message in targets]
+    if lines:
+        title = "A target is not watched: no commit reaches it"
+        text = "; ".join(lines[:MAX_NAMED])
+        yield Notice(UNREACHABLE, "page", targets[0][1], _digest(sorted(lines)), title, text, page=True)
+    else:
+        title = "Every target can be reached by a commit"
+        yield Notice(UNREACHABLE, "resumed", Reason.QUIET, "", title, "every target can be reached by a commit")
 
 
 def about_engines(silent: Sequence[Silence], answering: Collection[str], now: datetime) -> Iterator[Notice]:

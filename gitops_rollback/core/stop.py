@@ -176,9 +176,16 @@ def _message(door: PauseState, pause: Pause) -> str:
 
 
 def names_of(application: str) -> set[str]:
-    """The full name and its shorter forms, each without one more leading part: kind/namespace/name down to name."""
+    """The full name and its shorter forms, each without one more leading part: kind/namespace/name down to name.
+
+    The namespace alone may be left out, too, as a policy may leave it out.
+    """
     parts = application.split("/")
-    return {"/".join(parts[start:]) for start in range(len(parts))}
+    found = {"/".join(parts[start:]) for start in range(len(parts))}
+    if len(parts) == 4:
+        instance, kind, _, name = parts
+        found |= {f"{kind}/{name}", f"{instance}/{kind}/{name}"}
+    return found
 
 
 def strangers(states: Collection[PauseState], known: Collection[str]) -> tuple[str, ...]:

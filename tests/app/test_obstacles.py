@@ -46,6 +46,11 @@ def test_a_target_without_a_git_source_is_named_with_what_feeds_it(world: World)
     oci = replace(state.sources[0], repo_url="oci://registry.example/shop", path="")
     held = Obstacle(Reason.NOT_GIT, "OCIRepository shop/web is no git repository", "tag the good artifact")
     world.engine.states["web"] = replace(state, sources=(oci,), obstacles=(held,))
-    (problem,) = world.replica().tick(START).listing.problems
+    one = world.replica()
+    (problem,) = one.tick(START).listing.problems
     assert problem.reason is Reason.NOT_GIT
-    assert held.message in problem.message
+    one.until(START, LATER)
+    told = [message for message in one.told.messages if message.reason == "NotGit"]
+    assert [(message.page, held.message in message.text, held.remedy in message.text) for message in told] == [
+        (True, True, True)
+    ]

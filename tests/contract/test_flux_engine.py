@@ -118,6 +118,23 @@ def test_what_was_not_answered_yet_is_not_asked_again_by_a_new_process_either() 
     assert len(cluster.patches) == 2
 
 
+def test_what_it_depends_on_is_asked_first_and_what_is_suspended_is_left_alone() -> None:
+    needs = {"cart": ["infra", "held"], "infra": ["crds", "cart"], "crds": [], "held": []}
+    objects = [
+        ("kustomizations", applied("a", HISTORY, name=name, dependsOn=[{"name": one} for one in others],
+                                   **({"suspend": True} if name == "held" else {})))
+        for name, others in needs.items()
+    ]  # fmt: skip
+    cluster = cluster_with(*objects)
+    flux_for(cluster).sync(CART, "flux-system", True, INFO)
+    assert asked(cluster) == [
+        "gitrepositories/fleet",
+        "kustomizations/crds",
+        "kustomizations/infra",
+        "kustomizations/cart",
+    ]
+
+
 def test_another_rollback_asks_for_itself() -> None:
     cluster = cluster_with(("kustomizations", applied("a", HISTORY)))
     engine = flux_for(cluster)

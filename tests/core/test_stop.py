@@ -190,4 +190,5 @@ def test_resuming_one_application_keeps_the_pauses_of_others_and_of_all() -> Non
 
 
 def test_short_names_are_the_ends_of_the_full_one() -> None:
-    assert names_of(APP) == {APP, "Application/argocd/shop", "argocd/shop", "shop"}
+    loose = {"Application/shop", f"{APP.split('/')[0]}/Application/shop"}
+    assert names_of(APP) == {APP, "Application/argocd/shop", "argocd/shop", "shop", *loose}

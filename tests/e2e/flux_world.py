@@ -7,6 +7,7 @@ a Kustomization applies what its source holds, waits for health where it is told
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -62,7 +63,7 @@ class FluxWorld:
     def __init__(self, folder: Path, waits: bool = False, policy: str = "") -> None:
         self.folder = folder
         self.clock = ScaledClock(SPEED)
-        bare = folder / "world" / f"{REPOSITORY}.git"
+        bare = self.bare = folder / "world" / f"{REPOSITORY}.git"
         bare.parent.mkdir(parents=True)
         replay(scenario("shop"), bare)
         self.people = People(bare)
@@ -156,6 +157,10 @@ class FluxWorld:
         self.telling.acted_at = self.clock.now()
         self.receive()
         return self.telling.bad
+
+    def said(self) -> list[Json]:
+        """The controller's log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def receive(self) -> None:
         """What a Receiver of Flux does after a push."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from flux_world import KUSTOMIZATION, SERVICE, FluxWorld, flux_policy, flux_world
 
+from gitops_rollback.sandbox.argocd import ArgoCdSandbox
+
 
 def requests(world: FluxWorld) -> list[str]:
     """What the controller wrote into the cluster besides its own Leases, by plural and name.
@@ -100,9 +102,32 @@ def test_a_no_holds_though_a_foreign_commit_and_a_restart_came_after_it(tmp_path
         assert [one["id"] for one in world.telling.records()] == [record["id"]]
 
 
-def test_the_verbs_name_a_kustomization_in_full(tmp_path: Path) -> None:
-    with flux_world(tmp_path) as world:
+def test_the_verbs_work_with_flux_as_they_do_with_argo_cd(tmp_path: Path) -> None:
+    asking = flux_policy().replace("severity: auto_rollback", "severity: page_and_suggest")
+    with flux_world(tmp_path, policy=asking) as world:
+        bad = world.release()
+        world.until(lambda: world.applied() == bad, "the release is applied")
         plan = world.verb("plan", SERVICE, "-o", "json")
-        assert plan.returncode in (0, 4), plan.stderr
-        listed = world.verb("get", "-o", "wide")
-        assert f"Kustomization/{SERVICE}" in listed.stdout
+        assert plan.returncode == 0, plan.stdout + plan.stderr
+        assert bad in plan.stdout
+        done = world.verb("rollback", SERVICE, "--reason", "it fails", "--yes", "--wait")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (record,) = world.telling.records()
+        assert (record["outcome"], world.applied()) == ("verified", world.telling.reverts()[0])
+        for verb in (("get",), ("status", record["id"]), ("explain", record["id"])):
+            shown = world.verb(*verb)
+            assert shown.returncode == 0, shown.stderr
+            assert f"Kustomization/flux-system/{SERVICE}" in shown.stdout
+
+
+def test_flux_and_argo_cd_are_watched_side_by_side(tmp_path: Path) -> None:
+    with flux_world(tmp_path) as world:
+        argocd = ArgoCdSandbox(world.bare, f"{world.git.url}/shop/config.git", (), world.clock)
+        argocd.start()
+        try:
+            world.run(ARGOCD_SERVER=argocd.url, ARGOCD_AUTH_TOKEN=argocd.token)
+            world.release()
+            world.until(lambda: world.telling.is_done("verified"), "verified")
+        finally:
+            argocd.stop()
+        assert [line for line in world.said() if line["level"] == "error"] == []

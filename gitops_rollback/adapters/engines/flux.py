@@ -262,10 +262,15 @@ class Flux:
             self._await_handled(resource, key, before)
 
     def _request_appliers(self, world: World, application: ApplicationId, token: str) -> None:
-        """The Kustomization, or the one that brings the HelmRelease and then that; a stalled release starts anew."""
+        """The Kustomization after those that it needs, or the one that brings the HelmRelease and then that.
+
+        A stalled release starts anew.
+        """
         key = (application.namespace, application.name)
         release = world.releases.get(key) if application.kind == flux_helm.KIND else None
         if release is None:
+            for needed_first in world.depends_on(key):
+                self._request(KUSTOMIZATIONS, needed_first, token)
             self._request(KUSTOMIZATIONS, key, token)
             return
         if release.owner is not None and release.owner in world.kustomizations:

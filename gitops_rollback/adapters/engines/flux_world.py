@@ -54,6 +54,20 @@ class World:
     charts: Mapping[Named, HelmChart] = field(default_factory=dict)
     writers: tuple[ImageWriter, ...] = ()
 
+    def depends_on(self, key: Named) -> tuple[Named, ...]:
+        """The Kustomizations that this one waits for and that a request would move, the first needed first."""
+        found: dict[Named, None] = {}
+        self._collect(key, found, {key})
+        return tuple(found)
+
+    def _collect(self, key: Named, found: dict[Named, None], on_the_way: set[Named]) -> None:
+        one = self.kustomizations.get(key)
+        for needed in one.depends_on if one is not None else ():
+            other = self.kustomizations.get(needed)
+            if needed not in on_the_way and needed not in found and other is not None and not other.common.suspended:
+                self._collect(needed, found, on_the_way | {needed})
+                found[needed] = None
+
     def with_object(self, kind: str, key: Named, value: Mapping[str, object] | None) -> World:
         """The same with one object read anew; None: it is gone."""
         if kind == flux_kustomization.KIND:
