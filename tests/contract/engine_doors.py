@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox_argocd_world import SPEED, World, config_map, deployment, hook, world
+from sandbox_flux_world import FLUX, URL, FluxFleet
+from sandbox_flux_world import deployment as flux_deployment
 
 from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_objects import ArgoCdObjects
 from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjectsSettings
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
+from gitops_rollback.adapters.engines.flux import Flux
+from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
@@ -26,16 +30,20 @@ from gitops_rollback.core.sync import ApplicationId, ApplicationState
 from gitops_rollback.ports import Engine
 from gitops_rollback.sandbox.argocd import AppSpec, SyncWindow
 from gitops_rollback.sandbox.clock import ScaledClock
+from gitops_rollback.sandbox.flux import FluxSandbox
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox
-from gitops_rollback.sandbox.kubernetes.kinds import APPLICATION
+from gitops_rollback.sandbox.kubernetes.kinds import APPLICATION, GIT_REPOSITORY, KUSTOMIZATION
+from gitops_rollback.sandbox.people import People
 
 PATIENCE = timedelta(seconds=30)
 SHOP = ApplicationId("default", "Application", "argocd", "shop")
 PROJECT = "default"
+CART = ApplicationId("flux", "Kustomization", FLUX, "cart")
 TIMES = WatchTimes(first_wait=0.02, longest_wait=0.2)
 REFRESH_TIMEOUT = timedelta(seconds=10)
 
-DOORS = ("rest", "objects")
+ARGOCD = ("rest", "objects")
+DOORS = (*ARGOCD, "flux")
 
 
 def until(condition: Callable[[], bool], what: str = "it came true") -> None:
@@ -48,8 +56,62 @@ def until(condition: Callable[[], bool], what: str = "it came true") -> None:
     raise AssertionError(f"never: {what}")
 
 
+class Door(Protocol):
+    """An engine that is reached in one way, and the means to play a story behind it."""
+
+    engine: Engine
+    app: ApplicationId
+    project: str
+    queues: bool  # a request while one is under way is one more of the same, and not refused
+    kubernetes: KubernetesSandbox
+
+    def state(self) -> ApplicationState:
+        """The application in full, as the engine says it now."""
+        found = self.engine.application(self.app, self.project)
+        assert found is not None
+        return found
+
+    def release(self, tag: str) -> str:
+        """A commit that changes the application, applied; its SHA."""
+        ...
+
+    def change(self, tag: str) -> str:
+        """Such a commit that nobody has looked at yet."""
+        ...
+
+    def foreign(self) -> str:
+        """A commit of another application, compared by this one."""
+        ...
+
+    def now(self) -> datetime:
+        """The time there."""
+        ...
+
+    def hang(self, hangs: bool) -> None:
+        """Let the engine's controllers answer no request."""
+        ...
+
+    def other(self, token: str, patience: timedelta) -> Engine:
+        """The engine with another token ("": the same), that waits as long for a comparison."""
+        ...
+
+    def delete(self) -> None: ...
+
+    def lag(self, lags: bool) -> None:
+        """Show readers what was there, whatever happens next."""
+        ...
+
+    def cut_watches(self) -> None: ...
+
+    def go_down(self) -> None:
+        """No server answers well any more."""
+        ...
+
+    def come_back(self) -> None: ...
+
+
 @dataclass
-class Door:
+class ArgoCdDoor(Door):
     """An Argo CD that is reached by one of its two doors; whatever stands behind them is the same."""
 
     name: str
@@ -57,19 +119,25 @@ class Door:
     world: World
     kubernetes: KubernetesSandbox
     makes: Callable[[str, timedelta], Engine] = field(repr=False)
-
-    def state(self) -> ApplicationState:
-        """The application in full, as the engine says it now."""
-        found = self.engine.application(SHOP, PROJECT)
-        assert found is not None
-        return found
+    app = SHOP
+    project = PROJECT
+    queues = False
 
     def release(self, tag: str) -> str:
         """A commit that changes the application, applied; its SHA."""
-        revision = self.push(apps__shop__web_json=deployment("web", tag))
+        revision = self.change(tag)
         self.world.refresh("shop")
         self.world.until_settled("shop", revision)
         return revision
+
+    def change(self, tag: str) -> str:
+        return self.push(apps__shop__web_json=deployment("web", tag))
+
+    def hang(self, hangs: bool) -> None:
+        self.world.sandbox.hang_refresh(hangs)
+
+    def other(self, token: str, patience: timedelta) -> Engine:
+        return self.makes(token, patience)
 
     def push(self, **files: str | None) -> str:
         """A commit that nobody has looked at yet."""
@@ -100,10 +168,6 @@ class Door:
         """The time there."""
         return self.world.sandbox._store.clock.now()
 
-    def lose_rights(self) -> Engine:
-        """The engine with credentials that may do nothing."""
-        return self.makes("a.stranger.token", REFRESH_TIMEOUT)
-
     def delete(self) -> None:
         self.world.sandbox.delete("shop")
 
@@ -132,6 +196,82 @@ class Door:
         self.kubernetes.store.change(APPLICATION, "shop", "argocd", change, By("somebody"))
 
 
+@dataclass
+class FluxDoor(Door):
+    """Flux, whose only door are its objects."""
+
+    engine: Engine
+    kubernetes: KubernetesSandbox
+    flux: FluxSandbox
+    people: People
+    clock: ScaledClock
+    makes: Callable[[str, timedelta], Engine] = field(repr=False)
+    app = CART
+    project = FLUX
+    queues = True
+
+    def release(self, tag: str) -> str:
+        revision = self.change(tag)
+        self._fetch(revision)
+        return revision
+
+    def change(self, tag: str) -> str:
+        return self.people.push("change", {"apps/cart/deployment.yaml": flux_deployment("cart", tag)}, self.now())
+
+    def foreign(self) -> str:
+        files: dict[str, str | None] = {"apps/other/deployment.yaml": flux_deployment("other", "v9")}
+        revision = self.people.push("change", files, self.now())
+        self._fetch(revision)
+        return revision
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def hang(self, hangs: bool) -> None:
+        self.flux._scheduler.pause(hangs)
+
+    def other(self, token: str, patience: timedelta) -> Engine:
+        return self.makes(token, patience)
+
+    def delete(self) -> None:
+        self.kubernetes.store.delete(KUSTOMIZATION, "cart", FLUX)
+        fine = self.kubernetes.wait_until(lambda: self.kubernetes.store.find(KUSTOMIZATION, "cart", FLUX) is None)
+        assert fine
+
+    def lag(self, lags: bool) -> None:
+        self.kubernetes.reset()
+        if lags:
+            self.kubernetes.lag(quorum=True)
+
+    def cut_watches(self) -> None:
+        self.kubernetes.cut_watches()
+
+    def go_down(self) -> None:
+        self.kubernetes.refuse(503, times=None)
+
+    def come_back(self) -> None:
+        self.kubernetes.reset()
+
+    def _fetch(self, revision: str) -> None:
+        """As a person with the command line does."""
+
+        def ask(body: dict[str, Any]) -> None:
+            body["metadata"].setdefault("annotations", {})["reconcile.fluxcd.io/requestedAt"] = revision
+
+        self.kubernetes.store.change(GIT_REPOSITORY, "fleet", FLUX, ask, By("flux"))
+        self.until_applied(revision)
+
+    def until_applied(self, revision: str) -> None:
+        """Wait until the Kustomization is ready at this revision."""
+
+        def applied() -> bool:
+            status = self.kubernetes.store.get(KUSTOMIZATION, "cart", FLUX).get("status") or {}
+            ready = [one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"]
+            return status.get("lastAppliedRevision") == f"main@sha1:{revision}" and ready == ["True"]
+
+        assert self.kubernetes.wait_until(applied)
+
+
 def _hook_runs(application: Mapping[str, Any]) -> bool:
     result = application["status"].get("operationState", {}).get("syncResult", {})
     return any(one.get("hookType") and one["hookPhase"] == "Running" for one in result.get("resources", ()))
@@ -142,6 +282,46 @@ FILES = {"apps__shop__web_json": deployment("web", "1"), "apps__cart__settings_j
 
 @contextmanager
 def door(name: str, tmp_path: Path) -> Iterator[Door]:
+    """The engine that is reached by `name`, its one application deployed once."""
+    with flux_door(tmp_path) if name == "flux" else argocd_door(name, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def flux_door(tmp_path: Path) -> Iterator[FluxDoor]:
+    """A running Flux over a repository of two applications, one of which it applies."""
+    clock = ScaledClock(SPEED)
+    kubernetes = KubernetesSandbox(clock)
+    fleet = FluxFleet(tmp_path, ("cart", "other"))
+    fleet.store = kubernetes.store
+    flux = FluxSandbox(kubernetes.store, {URL: tmp_path / "fleet.git"}, clock)
+    clients: list[Kubernetes] = []
+
+    def engine(token: str, timeout: timedelta) -> Engine:
+        wire = Transport(kubernetes.url, None, Fixed.token(token or kubernetes.token))
+        clients.append(Kubernetes(wire, FLUX, KubernetesSettings(timeout=PATIENCE)))
+        watched = WatchedCluster(clients[-1], TIMES)
+        settings = FluxSettings(handled_within=timeout, look_every=timedelta(milliseconds=20))
+        return Flux(settings, watched, watched, clock.now)
+
+    kubernetes.start()
+    flux.start()
+    try:
+        fleet.source()
+        fleet.kustomization("cart")
+        made = FluxDoor(engine("", PATIENCE), kubernetes, flux, fleet.people, clock, engine)
+        made.until_applied(fleet.people.git("rev-parse", "refs/heads/main"))
+        yield made
+    finally:
+        for client in clients:
+            client.close()
+        flux.stop()
+        kubernetes.stop()
+    assert flux.failures == kubernetes.failures == []
+
+
+@contextmanager
+def argocd_door(name: str, tmp_path: Path) -> Iterator[ArgoCdDoor]:
     """A running sandbox with one application, deployed once, and the engine that reaches it by `name`."""
     clock = ScaledClock(SPEED)
     kubernetes = KubernetesSandbox(clock)
@@ -163,7 +343,9 @@ def door(name: str, tmp_path: Path) -> Iterator[Door]:
 
             token = made.sandbox.token if name == "rest" else kubernetes.token
             made.until_calm("shop")
-            yield Door(name, engine(token, PATIENCE), made, kubernetes, lambda one, wait: engine(one or token, wait))
+            yield ArgoCdDoor(
+                name, engine(token, PATIENCE), made, kubernetes, lambda one, wait: engine(one or token, wait)
+            )
     finally:
         for client in clients:
             client.close()

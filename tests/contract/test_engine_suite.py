@@ -9,8 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from engine_doors import DOORS, PROJECT, SHOP, Door, door, until
-from sandbox_argocd_world import deployment
+from engine_doors import ARGOCD, DOORS, PATIENCE, SHOP, ArgoCdDoor, Door, argocd_door, door, until
 
 from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.deployments import contains_our_operation, deployments
@@ -28,15 +27,21 @@ def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
         yield made
 
 
+@pytest.fixture(params=ARGOCD)
+def argocd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArgoCdDoor]:
+    with argocd_door(request.param, tmp_path) as made:
+        yield made
+
+
 @contextmanager
-def watching(engine: Engine) -> Iterator[list[ApplicationId]]:
+def watching(engine: Engine, app: ApplicationId = SHOP) -> Iterator[list[ApplicationId]]:
     """The applications that the engine wakes for, while it watches."""
     woken: list[ApplicationId] = []
     stop = threading.Event()
     thread = threading.Thread(target=engine.watch, args=(woken.append, stop))
     thread.start()
     try:
-        until(lambda: SHOP in woken, "the watch begins by what is there")
+        until(lambda: app in woken, "the watch begins by what is there")
         yield woken
     finally:
         stop.set()
@@ -48,7 +53,7 @@ def test_it_shows_the_application_in_a_list_and_alone(at: Door) -> None:
     assert at.engine.probe() == ()
     (listed,) = at.engine.applications()
     alone = at.state()
-    assert (listed.id, listed.project, listed.sources) == (SHOP, PROJECT, alone.sources)
+    assert (listed.id, listed.project, listed.sources) == (at.app, at.project, alone.sources)
     assert (listed.sync, listed.health) == (alone.sync, alone.health) == (SyncStatus.SYNCED, Health.HEALTHY)
     assert alone.malformed == ""
 
@@ -72,68 +77,81 @@ def test_a_commit_of_another_application_is_no_deployment_though_it_is_compared(
 
 
 def test_it_compares_with_the_newest_commit_when_asked(at: Door) -> None:
-    revision = at.push(apps__shop__web_json=None, apps__shop__site_json='{"apiVersion": "v1", "kind": "ConfigMap", '
-                       '"metadata": {"name": "site"}}')  # fmt: skip
-    at.engine.refresh(SHOP, PROJECT)
-    assert at.state().sync_revisions == (revision,)
+    revision = at.change("2")
+    at.engine.refresh(at.app, at.project)
+    until(lambda: at.state().sync_revisions == (revision,), "it is compared")
 
 
 def test_a_refresh_that_nobody_answers_ends_in_time(at: Door) -> None:
-    at.world.sandbox.hang_refresh(True)
+    at.hang(True)
     with pytest.raises(EngineUnavailable):
-        at.makes("", timedelta(seconds=0.3)).refresh(SHOP, PROJECT)
-    at.world.sandbox.hang_refresh(False)
+        at.other("", timedelta(seconds=0.3)).refresh(at.app, at.project)
+    at.hang(False)
 
 
-def test_a_sync_happens_once_is_ours_and_is_seen_at_its_revision(at: Door) -> None:
-    at.world.sandbox.pause_controller(True)
-    revision = at.push(apps__shop__web_json=deployment("web", "2"))
+def test_a_sync_is_one_deployment_seen_at_its_revision(at: Door) -> None:
     since = at.now()
-    assert at.engine.sync(SHOP, PROJECT, True, INFO)
-    assert not at.engine.sync(SHOP, PROJECT, True, INFO)
-    assert contains_our_operation(at.state(), INFO["rollback-id"])
-    at.world.sandbox.pause_controller(False)
+    revision = at.change("2")
+    assert at.engine.sync(at.app, at.project, True, INFO)
     until(lambda: converged(at.state(), lambda one: one == revision, since)[0], "it converged")
-    ours = [one for one in at.state().history if one.revisions == (revision,)]
+    assert at.engine.sync(at.app, at.project, True, INFO) or at.queues
+    until(lambda: converged(at.state(), lambda one: one == revision, since)[0], "it stays")
+    assert {one.revisions for one in deployments(at.state())[1:]} == {(revision,)}
+
+
+def test_an_operation_is_started_once_and_bears_our_mark(argocd: ArgoCdDoor) -> None:
+    argocd.world.sandbox.pause_controller(True)
+    revision = argocd.change("2")
+    since = argocd.now()
+    assert argocd.engine.sync(argocd.app, argocd.project, True, INFO)
+    assert not argocd.engine.sync(argocd.app, argocd.project, True, INFO)
+    assert contains_our_operation(argocd.state(), INFO["rollback-id"])
+    argocd.world.sandbox.pause_controller(False)
+    until(lambda: converged(argocd.state(), lambda one: one == revision, since)[0], "it converged")
+    ours = [one for one in argocd.state().history if one.revisions == (revision,)]
     assert len(ours) == 1
     assert ours[0].initiated_by not in ("", "automated")
-    operation = at.state().operation
+    operation = argocd.state().operation
     assert operation is not None
     assert operation.info == INFO
     assert not operation.partial
     assert operation.revisions == (revision,)
 
 
-def test_over_a_running_operation_nothing_is_written_until_it_was_ended(at: Door) -> None:
-    bad = at.stuck()
-    running = at.state().operation
+def test_over_a_running_operation_nothing_is_written_until_it_was_ended(argocd: ArgoCdDoor) -> None:
+    bad = argocd.stuck()
+    running = argocd.state().operation
     assert running is not None
     assert running.in_progress
     assert running.revisions == (bad,)
-    assert not at.engine.sync(SHOP, PROJECT, True, INFO)
-    assert not contains_our_operation(at.state(), INFO["rollback-id"])
-    good = at.push(apps__shop__migrate_json=None)
-    since = at.now()
-    at.engine.terminate(SHOP, PROJECT)
-    at.engine.terminate(SHOP, PROJECT)
-    until(lambda: at.engine.sync(SHOP, PROJECT, True, INFO), "the operation ended")
-    until(lambda: converged(at.state(), lambda one: one == good, since)[0], "it converged")
+    assert not argocd.engine.sync(argocd.app, argocd.project, True, INFO)
+    assert not contains_our_operation(argocd.state(), INFO["rollback-id"])
+    good = argocd.push(apps__shop__migrate_json=None)
+    since = argocd.now()
+    argocd.engine.terminate(argocd.app, argocd.project)
+    argocd.engine.terminate(argocd.app, argocd.project)
+    until(lambda: argocd.engine.sync(argocd.app, argocd.project, True, INFO), "the operation ended")
+    until(lambda: converged(argocd.state(), lambda one: one == good, since)[0], "it converged")
 
 
-def test_to_end_no_operation_is_no_error(at: Door) -> None:
-    known = at.state()
-    at.engine.terminate(SHOP, PROJECT)
-    assert at.state().operation == known.operation
+def test_an_application_of_another_project_is_gone_from_this_one(argocd: ArgoCdDoor) -> None:
+    assert argocd.engine.application(argocd.app, "another-project") is None
 
 
-def test_a_closed_window_is_told_before_and_refuses_a_sync(at: Door) -> None:
-    assert at.engine.obstacles(SHOP, PROJECT) == ()
-    at.windows(SyncWindow("deny"))
-    assert [one.reason for one in at.engine.obstacles(SHOP, PROJECT)] == [Reason.WINDOW_CLOSED]
+def test_to_end_no_operation_is_no_error(argocd: ArgoCdDoor) -> None:
+    known = argocd.state()
+    argocd.engine.terminate(argocd.app, argocd.project)
+    assert argocd.state().operation == known.operation
+
+
+def test_a_closed_window_is_told_before_and_refuses_a_sync(argocd: ArgoCdDoor) -> None:
+    assert argocd.engine.obstacles(argocd.app, argocd.project) == ()
+    argocd.windows(SyncWindow("deny"))
+    assert [one.reason for one in argocd.engine.obstacles(argocd.app, argocd.project)] == [Reason.WINDOW_CLOSED]
     with pytest.raises(StalledError) as refused:
-        at.engine.sync(SHOP, PROJECT, True, INFO)
+        argocd.engine.sync(argocd.app, argocd.project, True, INFO)
     assert refused.value.reason is Reason.WINDOW_CLOSED
-    assert not contains_our_operation(at.state(), INFO["rollback-id"])
+    assert not contains_our_operation(argocd.state(), INFO["rollback-id"])
 
 
 @pytest.mark.parametrize(
@@ -146,36 +164,35 @@ def test_a_closed_window_is_told_before_and_refuses_a_sync(at: Door) -> None:
         ([SyncWindow("allow"), SyncWindow("deny")], True),
     ],
 )
-def test_which_windows_are_in_the_way_of_a_person(at: Door, windows: list[SyncWindow], closed: bool) -> None:
-    at.windows(*windows)
-    assert bool(at.engine.obstacles(SHOP, PROJECT)) == closed
+def test_which_windows_are_in_the_way_of_a_person(argocd: ArgoCdDoor, windows: list[SyncWindow], closed: bool) -> None:
+    argocd.windows(*windows)
+    assert bool(argocd.engine.obstacles(argocd.app, argocd.project)) == closed
 
 
 def test_gone_is_told_from_no_rights_and_from_no_answer(at: Door) -> None:
     with pytest.raises(CredentialsRejected):
-        at.lose_rights().application(SHOP, PROJECT)
+        at.other("a.stranger.token", PATIENCE).application(at.app, at.project)
     with pytest.raises(CredentialsRejected):
-        at.lose_rights().applications()
-    assert at.lose_rights().probe() != ()
+        at.other("a.stranger.token", PATIENCE).applications()
+    assert at.other("a.stranger.token", PATIENCE).probe() != ()
     at.go_down()
     with pytest.raises(EngineUnavailable):
-        at.engine.application(SHOP, PROJECT)
+        at.engine.application(at.app, at.project)
     with pytest.raises(EngineUnavailable):
-        at.engine.sync(SHOP, PROJECT, True, INFO)
+        at.engine.sync(at.app, at.project, True, INFO)
     assert at.engine.probe() != ()
     at.come_back()
-    assert at.engine.application(SHOP, "another-project") is None
     at.delete()
-    assert at.engine.application(SHOP, PROJECT) is None
+    assert at.engine.application(at.app, at.project) is None
     assert at.engine.applications() == ()
 
 
 def test_a_sync_of_what_is_gone_is_an_error(at: Door) -> None:
     at.delete()
     with pytest.raises(EngineUnavailable):
-        at.engine.sync(SHOP, PROJECT, True, INFO)
+        at.engine.sync(at.app, at.project, True, INFO)
     with pytest.raises(EngineUnavailable):
-        at.engine.refresh(SHOP, PROJECT)
+        at.engine.refresh(at.app, at.project)
 
 
 def test_a_reader_that_lags_never_makes_a_release_look_arrived(at: Door) -> None:
@@ -189,18 +206,18 @@ def test_a_reader_that_lags_never_makes_a_release_look_arrived(at: Door) -> None
 
 
 def test_the_watch_wakes_resumes_after_a_cut_and_tells_what_happened_meanwhile(at: Door) -> None:
-    with watching(at.engine) as woken:
+    with watching(at.engine, at.app) as woken:
         woken.clear()
         at.release("2")
-        until(lambda: SHOP in woken, "it wakes for a change")
+        until(lambda: at.app in woken, "it wakes for a change")
         at.cut_watches()
         woken.clear()
         at.release("3")
-        until(lambda: SHOP in woken, "it wakes again after a cut")
+        until(lambda: at.app in woken, "it wakes again after a cut")
 
 
 def test_what_the_watch_knows_is_what_is_there(at: Door) -> None:
-    with watching(at.engine):
+    with watching(at.engine, at.app):
         revision = at.release("2")
         until(lambda: at.engine.applications()[0].sync_revisions == (revision,), "the list is new")
         at.go_down()

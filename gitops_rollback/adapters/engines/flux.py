@@ -109,8 +109,11 @@ class Flux:
         return self._state(application, self._fresh_world(application))
 
     def refresh(self, application: ApplicationId, project: str) -> None:
-        """Make its sources fetch. Raises: EngineUnavailable if one has not answered in time."""
-        self._request_sources(self._fresh_world(application), application, self._token({}))
+        """Make its sources fetch. Raises: EngineUnavailable if one has not answered in time, and if it is gone."""
+        world = self._fresh_world(application)
+        if self._state(application, world) is None:
+            raise EngineUnavailable(self._subject(application), "it is gone")
+        self._request_sources(world, application, self._token({}))
 
     def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
         """Flux has no windows; but objects are suspended, pinned, or wait for what will not come."""
