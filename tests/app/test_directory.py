@@ -7,6 +7,8 @@ from unittest.mock import patch
 from app_world import MINUTE, POLICIES, START, World, policy, running, ship
 
 from gitops_rollback.app import directory, view
+from gitops_rollback.core.policy import ApplicationRef, Policy, Target
+from gitops_rollback.core.sync import ApplicationId
 
 LATER = START + 3 * MINUTE
 BASE = {"base/limits.yaml": "kind: ConfigMap\nmetadata: {name: limits}\n"}
@@ -51,3 +53,20 @@ def test_ten_thousand_applications_and_a_thousand_targets_are_not_compared_each_
     with compared as one_way, found as other_way:
         one.tick(START)
     assert one_way.call_count + other_way.call_count < 1000
+
+
+def test_a_kustomization_and_a_helm_release_of_one_name_are_two_applications() -> None:
+    release = ApplicationId("flux", "HelmRelease", "shop", "cart")
+    kustomization = ApplicationId("flux", "Kustomization", "shop", "cart")
+    named = [
+        ("all", ApplicationRef("", "cart", "Kustomization")),
+        ("chart", ApplicationRef("shop", "cart", "HelmRelease")),
+    ]
+    index = view.TargetIndex(
+        [Policy(name, f"{name}.yaml", "a" * 40, (Target(name, "flux", ref),), ()) for name, ref in named]
+    )
+    found = {one: index.naming(one) for one in (release, kustomization)}
+    assert {one.kind: pair[0].name for one, pair in found.items() if pair} == {
+        "HelmRelease": "chart",
+        "Kustomization": "all",
+    }
