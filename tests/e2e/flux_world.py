@@ -1,29 +1,29 @@
 """A world with Flux in it: a Kubernetes API with Flux's objects, a git server, a Prometheus, and the real `run`.
 
-What Flux's controllers do is played here as the recordings show it, and no further: a source fetches when it is asked,
-a Kustomization applies what its source holds, waits for health where it is told to, and looks at nothing meanwhile.
+Flux's controllers are those of the sandbox; what a service does depends on the image that it was given.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from live_world import environment_of_nobody, quick_policy
 
 from gitops_rollback.sandbox.clock import ScaledClock
+from gitops_rollback.sandbox.flux.sandbox import FluxSandbox
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox
+from gitops_rollback.sandbox.kubernetes.history import DELETED, Change
+from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT as DEPLOYMENT_KIND
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION, Kind
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
@@ -38,7 +38,6 @@ SPEED = 40.0
 PATIENCE_SECONDS = 90.0
 FLUX = "flux-system"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
-HEALTH_TIMEOUT = timedelta(minutes=12)
 KUBECONFIG = """\
 apiVersion: v1
 kind: Config
@@ -76,10 +75,9 @@ class FluxWorld:
         self.failing_tags: set[str] = set()
         self.log = folder / "controller.log"
         self.controller: subprocess.Popen[bytes] | None = None
+        self.flux: FluxSandbox | None = None
         self._waits = waits
-        self._until: dict[str, tuple[datetime, str]] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._play, daemon=True)
 
     def start(self) -> None:
         for server in (self.git, self.prometheus, self.kubernetes):
@@ -93,14 +91,15 @@ class FluxWorld:
             spec = {"interval": "1h", "path": f"./apps/{name}", "prune": True, "sourceRef": source}
             more = {"wait": True, "timeout": "12m"} if self._waits else {}
             self._create(KUSTOMIZATION, name, {**spec, **more})
-        self._thread.start()
+        self.kubernetes.store.on_change(self._rolled_out)
+        self.flux = FluxSandbox(self.kubernetes.store, {url: self.bare}, self.clock)
+        self.flux.start()
         self.until(lambda: all(self.applied(name) for name in SERVICES), "all are applied")
         self.clock.jump(timedelta(hours=4))
 
     def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        if self.flux is not None:
+            self.flux.stop()
         if self.controller is not None:
             self.controller.terminate()
             self.controller.wait(30)
@@ -193,94 +192,13 @@ class FluxWorld:
         log = self.log.read_text()[-6000:] if self.log.exists() else ""
         return f"\n{self.telling.records()}\n{self.status()}\n{log}"
 
-    # Flux
-
-    def _play(self) -> None:
-        while not self._stop.wait(0.05):
-            self._fetch()
-            for name in SERVICES:
-                self._reconcile(name)
-
-    def _fetch(self) -> None:
-        body = self.kubernetes.store.get(GIT_REPOSITORY, "config", FLUX)
-        asked, status = _asked(body), body["status"]
-        if status.get("artifact") and asked == status.get("lastHandledReconcileAt", ""):
+    def _rolled_out(self, change: Change) -> None:
+        """What a service does depends on the image that its Deployment was given last."""
+        if change.ref.kind is not DEPLOYMENT_KIND or change.type == DELETED or change.ref.name not in self.services:
             return
-        revision = f"main@sha1:{self.people.head()}"
-        artifact = {"revision": revision, "digest": "sha256:0", "lastUpdateTime": self._stamp()}
-        ready = self._condition("Ready", "True", "Succeeded", f"stored artifact for revision '{revision}'")
-        self._write(GIT_REPOSITORY, "config", asked, artifact=artifact, conditions=[ready])
-
-    def _reconcile(self, name: str) -> None:
-        body = self.kubernetes.store.get(KUSTOMIZATION, name, FLUX)
-        artifact = self.kubernetes.store.get(GIT_REPOSITORY, "config", FLUX)["status"].get("artifact")
-        asked, status = _asked(body), body["status"]
-        if name in self._until:
-            self._end_wait(name, asked, status)
-            return
-        revision = artifact["revision"] if artifact else ""
-        fresh = revision != status.get("lastAttemptedRevision", "") or asked != status.get("lastHandledReconcileAt", "")
-        if not revision or not fresh:
-            return
-        if body["spec"].get("suspend"):
-            if asked != status.get("lastHandledReconcileAt", ""):
-                self._write(KUSTOMIZATION, name, asked)
-            return
-        self._apply(name, revision)
-        if body["spec"].get("wait") and self._tag(name, revision) in self.failing_tags:
-            self._begin_wait(name, revision, status)
-        else:
-            self._end(name, asked, status, revision, "ReconciliationSucceeded", f"Applied revision: {revision}")
-
-    def _apply(self, name: str, revision: str) -> None:
-        bad = self._tag(name, revision) in self.failing_tags
-        self.services[name].behave(FAILING if bad else GOOD, self.clock.now())
-
-    def _begin_wait(self, name: str, revision: str, status: Json) -> None:
-        self._until[name] = (self.clock.now() + HEALTH_TIMEOUT, revision)
-        words = f"Running health checks for revision {revision} with a timeout of 12m0s"
-        conditions = [
-            self._condition("Reconciling", "True", "Progressing", words),
-            self._condition("Ready", "Unknown", "Progressing", "Reconciliation in progress"),
-            self._condition("Healthy", "Unknown", "Progressing", words),
-        ]
-        handled = str(status.get("lastHandledReconcileAt", ""))
-        self._write(KUSTOMIZATION, name, handled, lastAttemptedRevision=revision, conditions=conditions)
-
-    def _end_wait(self, name: str, asked: str, status: Json) -> None:
-        end, revision = self._until[name]
-        if self.clock.now() >= end:
-            del self._until[name]
-            self._end(name, asked, status, revision, "HealthCheckFailed", "health check failed after 12m0s: timeout")
-
-    def _end(self, name: str, asked: str, status: Json, revision: str, reason: str, message: str) -> None:
-        digest = f"sha256:{hashlib.sha256(self._tree(name, revision).encode()).hexdigest()}"
-        known = status.get("history", [])
-        same = next((one for one in known if (one["digest"], one["lastReconciledStatus"]) == (digest, reason)), None)
-        entry = {
-            "digest": digest,
-            "firstReconciled": same["firstReconciled"] if same else self._stamp(),
-            "lastReconciled": self._stamp(),
-            "lastReconciledDuration": "212.78ms",
-            "lastReconciledStatus": reason,
-            "totalReconciliations": same["totalReconciliations"] + 1 if same else 1,
-            "metadata": {"revision": revision},
-        }
-        ok = reason == "ReconciliationSucceeded"
-        applied = {"lastAppliedRevision": revision} if ok else {}
-        self._write(
-            KUSTOMIZATION, name, asked, lastAttemptedRevision=revision, **applied,
-            history=[entry, *(one for one in known if one is not same)][:5],
-            conditions=[self._condition("Ready", "True" if ok else "False", reason, message)],
-        )  # fmt: skip
-
-    def _tree(self, name: str, revision: str) -> str:
-        return self.people.git("rev-parse", f"{revision.rpartition(':')[2]}:apps/{name}")
-
-    def _tag(self, name: str, revision: str) -> str:
-        text = self.people.read(f"apps/{name}/deployment.yaml", revision.rpartition(":")[2])
-        found = re.search(rf"shop/{name}:(\S+)", text)
-        return found[1] if found else ""
+        image = str(change.after["spec"]["template"]["spec"]["containers"][0]["image"])
+        bad = image.rpartition(":")[2] in self.failing_tags
+        self.services[change.ref.name].behave(FAILING if bad else GOOD, self.clock.now())
 
     # Objects
 
@@ -289,32 +207,12 @@ class FluxWorld:
         manifest = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
         self.kubernetes.store.create(kind, manifest)
 
-    def _change(self, kind: Kind, name: str, change: Callable[[Json], object], status: bool = False) -> None:
-        self.kubernetes.store.change(kind, name, FLUX, change, By("flux", status=status))
-
-    def _write(self, kind: Kind, name: str, handled: str, **status: Any) -> None:
-        def write(body: Json) -> None:
-            fresh = {"observedGeneration": body["metadata"]["generation"], **status}
-            body["status"] = {**body["status"], **fresh, **({"lastHandledReconcileAt": handled} if handled else {})}
-
-        self._change(kind, name, write, status=True)
-
-    def _condition(self, kind: str, status: str, reason: str, message: str) -> Json:
-        return {
-            "type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": 1,
-            "lastTransitionTime": self._stamp(),
-        }  # fmt: skip
-
-    def _stamp(self) -> str:
-        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _change(self, kind: Kind, name: str, change: Callable[[Json], object]) -> None:
+        self.kubernetes.store.change(kind, name, FLUX, change, By("a person"))
 
 
 def _annotate(body: Json, token: str) -> None:
     body["metadata"].setdefault("annotations", {})[REQUESTED_AT] = token
-
-
-def _asked(body: Json) -> str:
-    return str((body["metadata"].get("annotations") or {}).get(REQUESTED_AT, ""))
 
 
 @contextmanager
@@ -325,5 +223,7 @@ def flux_world(folder: Path, **words: Any) -> Iterator[FluxWorld]:
         world.start()
         yield world
         assert world.kubernetes.failures == []
+        assert world.flux is not None
+        assert world.flux.failures == []
     finally:
         world.stop()

@@ -68,15 +68,15 @@ def test_what_a_person_suspended_is_left_to_a_person(tmp_path: Path) -> None:
 def test_a_health_wait_that_ignores_the_revert_is_paged_and_waited_for(tmp_path: Path) -> None:
     with flux_world(tmp_path, waits=True) as world:
         world.run()
-        world.release()
+        world.release("1.42.0-crash")
         world.until(lambda: any(one["reason"] == "HealthWait" for one in world.telling.records()), "it is held up")
         (record,) = world.telling.records()
         assert record["phase"] == "Syncing"
         assert "CancelHealthCheckOnNewRevision" in record["message"]
         (revert,) = world.telling.reverts()
         assert world.applied() != revert
-        ends = world.status()["conditions"][0]["lastTransitionTime"]
-        assert record["times"]["heldUntil"] > ends
+        began = next(one for one in world.status()["conditions"] if one["type"] == "Reconciling")["lastTransitionTime"]
+        assert record["times"]["heldUntil"] > began
         world.until(lambda: world.telling.is_done("verified"), "verified after the wait")
         assert world.applied() == revert
         assert requests(world).count(f"kustomizations/{SERVICE}") <= 3
