@@ -11,7 +11,7 @@ from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.app.settings_environment import overlay
 from gitops_rollback.cli.main import VERBS, cli
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH, HEAD_PATH
-from gitops_rollback.sandbox.stories import STORIES
+from gitops_rollback.sandbox.all_stories import ALL_STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -23,7 +23,7 @@ def test_the_policy_is_without_any_fault() -> None:
 
 
 def test_every_story_and_no_other_is_told() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE) == [story.name for story in STORIES]
+    assert re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE) == [story.name for story in ALL_STORIES]
 
 
 COMMANDS = re.findall(r"gitops-rollback ((?:[a-z]+)(?: [^`\n#,]+)?)", README)

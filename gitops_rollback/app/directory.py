@@ -220,9 +220,10 @@ class Directory:
     ) -> list[Problem]:
         subject = f"{policy.name}/{target.name}"
         other = next((state for state in strangers if names(target, state.id)), None)
-        if other is not None and other.obstacles:
+        held = [one for one in other.obstacles if one.reason is not Reason.IMAGE_AUTOMATION] if other else []
+        if held:
             # What follows no git repository has no address that could be ours.
-            first = other.obstacles[0]
+            first = held[0]
             return [Problem(subject, first.reason, f"{first.message}; {first.remedy}")]
         if other is not None:
             urls = ", ".join(source.repo_url for source in other.sources) or "no repository"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
+from gitops_rollback.sandbox.all_stories import ALL_STORIES, ENGINES, find_story, stories_of
 from gitops_rollback.sandbox.demo import Demo
-from gitops_rollback.sandbox.stories import STORIES, find_story
 from gitops_rollback.sandbox.world import Ports
 
 
 @click.command("demo")
 @click.option("--story", default="bad-release", show_default=True, metavar="NAME", help="Which story; see --list.")
-@click.option("--engine", default="argocd", show_default=True, type=click.Choice(["argocd"]), help="Which engine.")
+@click.option("--engine", default="argocd", show_default=True, type=click.Choice(ENGINES), help="Which engine.")
 @click.option("--speed", default=30.0, show_default=True, type=click.FloatRange(1.5, 200), help="How fast time runs.")
 @click.option("--out", default="demo-out", show_default=True, metavar="DIR", help="Made anew; keeps the repository.")
 @click.option("--port", default=0, type=click.IntRange(0, 65533), help="First of three fixed ports; 0: free ones.")
@@ -28,17 +28,18 @@ def command(story: str, engine: str, speed: float, out: str, port: int, serve: b
     Examples:
       gitops-rollback demo
       gitops-rollback demo --story push-race --speed 20
+      gitops-rollback demo --engine flux --story flux-health-wait
     """
     if list_them:
-        for one in STORIES:
-            click.echo(f"{one.name:<16}{one.summary}")
+        for one in ALL_STORIES:
+            click.echo(f"{one.name:<18}{'' if len(one.engines) > 1 else f'({one.engines[0]}) '}{one.summary}")
         return
-    chosen = find_story(story)
+    chosen = find_story(story, engine)
     if chosen is None:
-        names = ", ".join(one.name for one in STORIES)
-        raise click.UsageError(f"there is no story {story!r}; stories: {names}")
+        names = ", ".join(one.name for one in stories_of(engine))
+        raise click.UsageError(f"there is no story {story!r} with {engine}; stories: {names}")
     ports = Ports(port, port + 1, port + 2) if port else None
-    demo = Demo(chosen, speed, Path(out).resolve(), click.echo, ports)
+    demo = Demo(chosen, speed, Path(out).resolve(), click.echo, ports, engine=engine)
     try:
         true = demo.run()
         if serve:

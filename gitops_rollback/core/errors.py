@@ -87,6 +87,7 @@ class Reason(StrEnum):
     SOURCE_MISSING = "SourceMissing"  # the source object is not there, or may not be read
     SIGNED_COMMITS_ONLY = "SignedCommitsOnly"  # the source takes signed commits only, and ours bear no signature
     DEPENDENCY_BLOCKS = "DependencyBlocks"  # what it depends on will not get ready by itself
+    IMAGE_AUTOMATION = "ImageAutomation"  # an image automation would write the bad image into the branch again
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
     FOREIGN_TENANT = "ForeignTenant"

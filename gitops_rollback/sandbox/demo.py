@@ -13,8 +13,8 @@ from pathlib import Path
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.narrator import Narrator, Say
-from gitops_rollback.sandbox.stories import APPLICATION
-from gitops_rollback.sandbox.story_texts import POLICY_PATH
+from gitops_rollback.sandbox.stories import APPLICATION, SERVICE
+from gitops_rollback.sandbox.story_texts import POLICY_PATH, for_engine
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
 from gitops_rollback.sandbox.world import REPOSITORY, SERVICES, Ports, World, run_command
 
@@ -35,14 +35,15 @@ class Demo:
         say: Say,
         ports: Ports | None = None,
         timing: Timing | None = None,
+        engine: str = "argocd",
     ) -> None:
         self.story = story
         self._say = say
         self._out = out
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        self.world = World(out, ScaledClock(speed), timing=timing, ports=ports)
-        self.telling = Telling(self.world, APPLICATION)
+        self.world = World(out, ScaledClock(speed), timing=timing, ports=ports, engine=engine)
+        self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
         self._log = out / "controller.log"
         self._controller: subprocess.Popen[bytes] | None = None
         self._idle = threading.Event()
@@ -69,6 +70,8 @@ class Demo:
         subprocess.run(command, check=False, capture_output=True, timeout=60)
 
     def failures(self) -> list[BaseException]:
+        if self.world.flux is not None:
+            return self.world.flux.failures
         return self.world.argocd.failures if self.world.argocd else []
 
     def start_controller(self, **more: str) -> None:
@@ -118,15 +121,15 @@ class Demo:
     def _set_up(self) -> None:
         world, people = self.world, self.world.people
         self.story.prepare(self.telling)
-        people.push("Watch checkout-api", {POLICY_PATH: self.story.policy}, world.clock.now())
+        people.push("Watch checkout-api", {POLICY_PATH: for_engine(self.story.policy, world.engine)}, world.clock.now())
         world.start()
-        if world.argocd is None or not self.wait_for(self._all_healthy, START_SECONDS):
+        if not self.wait_for(self._all_healthy, START_SECONDS):
             raise RuntimeError("the sandbox did not become healthy")
         world.clock.jump(QUIET_BEFORE)
         commits = people.git("rev-list", "--count", "main")
         self._say(f"{self.story.name}: {self.story.summary}")
         self._say(f" ✔ config repository   {len(SERVICES)} services, {commits} commits   {world.url}")
-        self._say(f" ✔ Argo CD             sandbox, real wire shapes   {world.argocd.url}")
+        self._say(self._engine_line())
         self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
         self.start_controller()
         if not self.wait_for(lambda: bool(self.telling.decisions()), START_SECONDS):
@@ -146,7 +149,15 @@ class Demo:
             self.wait_for(lambda: again(self.telling), longest, narrator.look)
         narrator.look()
 
+    def _engine_line(self) -> str:
+        if self.world.flux is not None:
+            return f" ✔ Flux                sandbox, real wire shapes   {self.world.flux.kubernetes.url}"
+        url = self.world.argocd.url if self.world.argocd is not None else ""
+        return f" ✔ Argo CD             sandbox, real wire shapes   {url}"
+
     def _all_healthy(self) -> bool:
+        if self.world.flux is not None:
+            return self.world.flux.all_ready()
         if self.world.argocd is None:
             return False
         states = [self.world.argocd.application(f"{name}-prod").get("status") or {} for name in SERVICES]
@@ -163,4 +174,5 @@ class Demo:
         shown = (self.telling.reverts() or [self.telling.bad])[0][:7]
         self._say(f"   look at it:  git -C {self._out}/config show {shown}")
         self._say(f"   why:         git -C {self._out}/{REPOSITORY}.git log -p gitops-rollback-journal")
-        self._say("   on your own: README.md, Point it at your own Argo CD")
+        named = "Argo CD" if self.world.flux is None else "Flux"
+        self._say(f"   on your own: README.md, Point it at your own {named}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from gitops_rollback.sandbox.flux_side import Seen
 from gitops_rollback.sandbox.rendering import Json
 from gitops_rollback.sandbox.telling import Telling
 
@@ -41,6 +42,22 @@ class Narrator:
         self._say(f" {now:%H:%M:%S} {kind:<9} {' '.join(text.split())[:SHOWN]}")
 
     def _tell_engine(self) -> None:
+        if self._telling.world.flux is not None:
+            self._tell_flux(self._telling.world.flux.seen(self._telling.application))
+        else:
+            self._tell_argocd()
+
+    def _tell_flux(self, seen: Seen) -> None:
+        shown = (seen.attempted[:7], seen.applied[:7], seen.ready, seen.reason)
+        if shown == self._engine or not seen.attempted:
+            return
+        self._engine = shown
+        subject = self._telling.world.people.git("log", "-1", "--format=%s", seen.attempted, check=False)
+        behind = f"  (applied: {shown[1]})" if shown[1] != shown[0] else ""
+        words = f"Ready={seen.ready} {seen.reason}{behind}"
+        self.line("sync", f'{self._telling.application}  {shown[0]} "{subject}"  {words}')
+
+    def _tell_argocd(self) -> None:
         status = self._telling.live().get("status") or {}
         operation = (status.get("operationState") or {}).get("phase", "") if "operation" in self._telling.live() else ""
         sync, health = status.get("sync") or {}, status.get("health") or {}

@@ -22,7 +22,7 @@ IMAGE = re.compile(rf"shop/{SERVICE}:(\S+)")
 
 
 def release(telling: Telling, tag: str = NEW_TAG, more: Mapping[str, str] | None = None) -> None:
-    """A developer lands a release; Argo CD's webhook tells the engine."""
+    """A developer lands a release; a webhook tells the engine."""
     text = telling.world.people.read(DEPLOYMENT)
     found = IMAGE.search(text)
     if found is None:
@@ -66,11 +66,18 @@ def one_revert(telling: Telling) -> list[Claim]:
 
 def healthy_again(telling: Telling) -> list[Claim]:
     """The engine runs a revision that holds the revert."""
-    status, reverts = telling.live()["status"], telling.reverts()
-    revision = telling.live_revision()
+    reverts, revision = telling.reverts(), telling.live_revision()
     contained = telling.world.people.git("rev-list", revision).split() if revision else []
+    applied = bool(reverts) and reverts[0] in contained
+    if telling.world.flux is not None:
+        return [
+            Claim("Flux has applied it", applied),
+            Claim("Flux says Ready", telling.world.flux.seen(SERVICE).ready == "True"),
+            Claim("all Pods run it", telling.world.flux.rolled_out(SERVICE)),
+        ]
+    status = telling.live()["status"]
     return [
-        Claim("Argo CD has applied it", bool(reverts) and reverts[0] in contained),
+        Claim("Argo CD has applied it", applied),
         Claim("Argo CD says Synced", status["sync"]["status"] == "Synced"),
         Claim("Argo CD says Healthy", status["health"]["status"] == "Healthy"),
         Claim("no operation is left running", "operation" not in telling.live()),
@@ -229,6 +236,7 @@ STORIES: tuple[Story, ...] = (
         ended=lambda telling: telling.is_done("verified"),
         claims=rolled_back,
         policy=policy(),
+        engines=("argocd",),
     ),
     Story(
         "foreign-commit",
@@ -306,7 +314,3 @@ STORIES: tuple[Story, ...] = (
 def waiting(telling: Telling) -> list[Claim]:
     phases = [record["phase"] for record in telling.records()]
     return [Claim("the finished plan waits for a person", phases == ["AwaitingApproval"])]
-
-
-def find_story(name: str) -> Story | None:
-    return next((story for story in STORIES if story.name == name), None)

@@ -74,3 +74,11 @@ spec:
 def policy(guards: str = "", verify_for: str = "15m") -> str:
     """The policy of the stories, with these guards and this patience of the verification."""
     return POLICY.replace("VERIFY", verify_for).replace("GUARDS", guards)
+
+
+def for_engine(text: str, engine: str) -> str:
+    """A story's policy, naming the application as this engine does."""
+    if engine != "flux":
+        return text
+    named = "application: {namespace: argocd, name: checkout-api-prod}"
+    return text.replace("engine: argocd", "engine: flux").replace(named, "application: {name: checkout-api}")

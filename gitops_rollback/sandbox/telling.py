@@ -73,14 +73,22 @@ class Telling:
         return [line.split()[0] for line in log if line.split(" ", 1)[1] == CONTROLLER]
 
     def live(self) -> Json:
-        """The Application object as the engine has it."""
+        """The Application or the Kustomization, as the engine has it."""
+        if self.world.flux is not None:
+            return self.world.flux.kustomization(self.application)
         return self._argocd().application(self.application)
 
     def live_revision(self) -> str:
+        """The revision that was applied last."""
+        if self.world.flux is not None:
+            return self.world.flux.seen(self.application).applied
         return self._argocd().deployed(self.application).revision
 
     def refresh(self) -> None:
-        """What Argo CD's webhook would do after a push."""
+        """What the engine's webhook would do after a push."""
+        if self.world.flux is not None:
+            self.world.flux.receive()
+            return
         argocd = self._argocd()
         connection = http.client.HTTPConnection("127.0.0.1", argocd.port, timeout=30)
         headers = {"Authorization": f"Bearer {argocd.token}"}
@@ -111,3 +119,4 @@ class Story:
     policy: str = ""
     closing: str = ""
     longest: timedelta = timedelta(minutes=45)  # of story time
+    engines: tuple[str, ...] = ("argocd", "flux")  # where it can be told

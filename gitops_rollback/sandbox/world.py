@@ -1,4 +1,4 @@
-"""The sandbox as a whole: a config repository over smart HTTP, an Argo CD, a Prometheus and three services."""
+"""The sandbox as a whole: a config repository over smart HTTP, an Argo CD or a Flux, a Prometheus, three services."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Timing
 from gitops_rollback.sandbox.clock import ScaledClock
+from gitops_rollback.sandbox.flux_side import FluxSide
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
@@ -24,7 +26,7 @@ CRASHING_TAG = "crash"  # the sandbox's kubelet never lets an image of such a ta
 
 @dataclass(frozen=True)
 class Ports:
-    """Ports on 127.0.0.1; 0 takes a free one."""
+    """Ports on 127.0.0.1; 0 takes a free one. `argocd` is the engine's: with Flux it is the Kubernetes API."""
 
     git: int = 0
     argocd: int = 0
@@ -32,7 +34,10 @@ class Ports:
 
 
 class World:
-    """Build, `start`, let things happen by `people`, `stop`. `directory` keeps the repository."""
+    """Build, `start`, let things happen by `people`, `stop`. `directory` keeps the repository.
+
+    `engine` is `argocd` or `flux`; the other one is not there.
+    """
 
     def __init__(
         self,
@@ -41,7 +46,11 @@ class World:
         applications: Sequence[AppSpec] = (),
         timing: Timing | None = None,
         ports: Ports | None = None,
+        engine: str = "argocd",
     ) -> None:
+        self.engine = engine
+        self.flux: FluxSide | None = None
+        self.kustomization: dict[str, Any] = {}  # what each Kustomization says besides, from `start` on
         self._ports = ports or Ports()
         self.directory = directory
         self.clock = clock
@@ -64,11 +73,25 @@ class World:
         return f"{self.git.url}/{REPOSITORY}.git"
 
     def start(self) -> None:
-        """Serve everything; Argo CD begins to sync what the branch holds."""
+        """Serve everything; the engine begins to apply what the branch holds."""
         self.git.start()
         self.prometheus.start()
         for service in self.services.values():
             service.publish(self.prometheus)
+        if self.engine == "flux":
+            self._start_flux()
+        else:
+            self._start_argocd()
+
+    def _start_flux(self) -> None:
+        self.flux = FluxSide(
+            *(self.bare, self.url, self.clock, SERVICES, NAMESPACE, self._asked_for),
+            port=self._ports.argocd,
+            more=self.kustomization,
+        )
+        self.flux.start()
+
+    def _start_argocd(self) -> None:
         self.argocd = ArgoCdSandbox(
             self.bare,
             self.url,
@@ -84,25 +107,38 @@ class World:
     def stop(self) -> None:
         if self.argocd is not None:
             self.argocd.stop()
+        if self.flux is not None:
+            self.flux.stop()
         self.prometheus.stop()
         self.git.stop()
 
     def environment(self, state: Path, **more: str) -> dict[str, str]:
         """What a user would set to run the controller against this world."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITOPS_ROLLBACK_"))}
+        return (
+            kept
+            | self._engine_environment()
+            | {
+                "PROMETHEUS_URL": self.prometheus.url,
+                "GITOPS_ROLLBACK_REPO": self.url,
+                "GITOPS_ROLLBACK_STATE_DIR": str(state),
+                "GITOPS_ROLLBACK_BIND": "127.0.0.1:0",
+                "GITOPS_ROLLBACK_CLOCK": f"{self.clock.start},{self.clock.speed}",
+                "PYTHONUNBUFFERED": "1",
+                **more,
+            }
+        )
+
+    def _engine_environment(self) -> dict[str, str]:
+        if self.flux is not None:
+            return self.flux.environment(self.directory)
         if self.argocd is None:
             raise RuntimeError("start the world first")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITOPS_ROLLBACK_"))}
-        return kept | {
-            "ARGOCD_SERVER": self.argocd.url,
-            "ARGOCD_AUTH_TOKEN": self.argocd.token,
-            "PROMETHEUS_URL": self.prometheus.url,
-            "GITOPS_ROLLBACK_REPO": self.url,
-            "GITOPS_ROLLBACK_STATE_DIR": str(state),
-            "GITOPS_ROLLBACK_BIND": "127.0.0.1:0",
-            "GITOPS_ROLLBACK_CLOCK": f"{self.clock.start},{self.clock.speed}",
-            "PYTHONUNBUFFERED": "1",
-            **more,
-        }
+        return {"ARGOCD_SERVER": self.argocd.url, "ARGOCD_AUTH_TOKEN": self.argocd.token}
+
+    def _asked_for(self, service: str, images: Sequence[str]) -> None:
+        if service in self.services:
+            self.services[service].behave(self.behaviour_of_images(images), self.clock.now())
 
     def _deployed(self, application: str, deployed: Deployed) -> None:
         service = self.services.get(application.removesuffix("-prod"))
@@ -111,7 +147,11 @@ class World:
 
     def behaviour_of(self, deployed: Deployed) -> Behaviour:
         """By the images that run: those that were named failing, and those that crash."""
-        tags = {image.rpartition(":")[2] for image in deployed.images}
+        return self.behaviour_of_images(deployed.images)
+
+    def behaviour_of_images(self, images: Sequence[str]) -> Behaviour:
+        """The same by the images alone."""
+        tags = {image.rpartition(":")[2] for image in images}
         if any(CRASHING_TAG in tag for tag in tags):
             return LOOPING
         return FAILING if tags & self.failing_tags else GOOD

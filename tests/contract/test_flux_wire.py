@@ -167,7 +167,9 @@ def rewriting(writer: dict[str, Any]) -> str:
         ("imageupdateautomations", writer),
         ("imagepolicies", POLICY),
     )
-    return dict(state.conditions).get("ImageAutomation", "")
+    words = dict(state.conditions).get("ImageAutomation", "")
+    assert ("ImageAutomation" in in_the_way(state)) == bool(words)
+    return words
 
 
 def test_an_automation_that_would_write_the_tag_again_is_named_with_the_image() -> None:

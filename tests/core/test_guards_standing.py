@@ -166,6 +166,27 @@ def test_a_person_is_told_all_that_is_in_the_way_and_how_it_goes_away() -> None:
     assert answer.remedy == "resume it; sign them; then approve the plan"
 
 
+REWRITTEN = Obstacle(Reason.IMAGE_AUTOMATION, "an image automation would write it again", "suspend it")
+MARKED = b'image: shop/cart:v2 # {"$imagepolicy": "flux-system:cart"}\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ((ChangedFile("a.yaml", MARKED, MARKED.replace(b"v2", b"v1")),), Reason.IMAGE_AUTOMATION),
+        ((ChangedFile("a.yaml", None, MARKED),), Reason.IMAGE_AUTOMATION),
+        ((ChangedFile("a.yaml", b"replicas: 2\n", b"replicas: 1\n"),), None),
+        ((ChangedFile("a.yaml", None, None, unread="too large"),), Reason.IMAGE_AUTOMATION),
+        (None, Reason.IMAGE_AUTOMATION),
+    ],
+)
+def test_an_image_automation_is_in_the_way_of_what_it_would_write(
+    files: tuple[ChangedFile, ...] | None, reason: Reason | None
+) -> None:
+    rewritten = replace(REACHES, obstacles=(REWRITTEN,))
+    assert reason_of(judge_branch(facts(branch=rewritten, files=files))) is reason
+
+
 ANN, BOT = "Ann <ann@example.com>", "argocd-image-updater <noreply@argoproj.io>"
 PEOPLE = WriterFacts(root_files=(), authors=(ANN,) * 10, copied_from="", merged_from="")
 WRITERS: dict[str, tuple[dict[str, Any], str]] = {

@@ -8,25 +8,35 @@ from functools import partial
 import pytest
 from told_stories import SideBySide, Told, side_by_side, tell
 
-from gitops_rollback.sandbox.stories import STORIES, find_story
+from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
+from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
+from gitops_rollback.sandbox.stories import STORIES
 
 NAMES = [story.name for story in STORIES]
+WITH_FLUX = ("bad-release", *(story.name for story in FLUX_STORIES))  # the others differ in nothing that Flux does
 
 
 @pytest.fixture(scope="module")
 def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Told]]:
     """All stories that were asked for, told side by side."""
     out = tmp_path_factory.mktemp("stories")
-    with side_by_side(request, {story.name: partial(tell, story, out / story.name) for story in STORIES}) as told:
+    jobs = {story.name: partial(tell, story, out / story.name) for story in STORIES}
+    for name in WITH_FLUX:
+        story = find_story(name, "flux")
+        assert story is not None
+        jobs[f"flux/{name}"] = partial(tell, story, out / f"flux-{name}", engine="flux")
+    with side_by_side(request, jobs) as told:
         yield told
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *(f"flux/{name}" for name in WITH_FLUX)])
 def test_the_story_ends_as_it_is_told(stories: SideBySide[Told], name: str) -> None:
     told = stories.told(name)
     assert told.true, told.explain()
 
 
 def test_no_two_stories_share_a_name() -> None:
-    assert len(set(NAMES)) == len(NAMES)
+    names = [story.name for story in ALL_STORIES]
+    assert len(set(names)) == len(names)
     assert find_story("no-such-story") is None
+    assert (find_story("stuck-hook", "flux"), find_story("flux-suspended", "argocd")) == (None, None)

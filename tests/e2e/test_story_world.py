@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_rollback.sandbox.all_stories import find_story
 from gitops_rollback.sandbox.argocd.controller import Deployed
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.demo import Demo
@@ -27,7 +28,6 @@ from gitops_rollback.sandbox.stories import (
     came_back,
     crashing_release,
     decided,
-    find_story,
     hanging_release,
     healthy_again,
     journal_says,
@@ -295,8 +295,8 @@ def test_the_demo_exits_with_1_if_its_story_did_not_end_as_told(tmp_path: Path) 
         "from dataclasses import replace\n"
         "from datetime import timedelta\n"
         "from gitops_rollback.cli import demo\n"
-        "story = demo.STORIES[0]\n"
-        "demo.find_story = lambda _name: replace(story, act=lambda _t: None, longest=timedelta(seconds=1))\n"
+        "story = demo.ALL_STORIES[0]\n"
+        "demo.find_story = lambda _name, _engine: replace(story, act=lambda _t: None, longest=timedelta(seconds=1))\n"
         f"demo.command(['--out', {str(tmp_path / 'out')!r}, '--speed', '50'])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)

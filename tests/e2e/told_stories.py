@@ -34,10 +34,10 @@ class Told:
         return "\n".join(["", *self.lines, "", f"{self.out}/controller.log:", *log[-TAIL_LINES:]])
 
 
-def tell(story: Story, out: Path, speed: float = SPEED) -> Told:
+def tell(story: Story, out: Path, speed: float = SPEED, engine: str = "argocd") -> Told:
     """One story, as the demo tells it."""
     lines: list[str] = []
-    demo = Demo(story, speed, out, lines.append)
+    demo = Demo(story, speed, out, lines.append, engine=engine)
     try:
         return Told(demo.run(), lines, out)
     finally:

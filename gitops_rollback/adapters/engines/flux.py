@@ -46,7 +46,8 @@ from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
 
 SUBJECT = "Flux"
-MAY_PASS = (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY)  # in the way, and still nothing speaks against asking
+# In the way, and still nothing speaks against asking.
+MAY_PASS = (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY, Reason.IMAGE_AUTOMATION)
 
 Object = dict[str, Any]
 

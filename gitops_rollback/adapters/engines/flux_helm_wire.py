@@ -17,7 +17,13 @@ from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization
 from gitops_rollback.adapters.engines.flux_memory import Look, Memory, Waiting, first_named, fold, is_older, with_health
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
-from gitops_rollback.adapters.engines.flux_sources import FluxSource, source_conditions, source_obstacles, written_again
+from gitops_rollback.adapters.engines.flux_sources import (
+    FluxSource,
+    rewriting_obstacles,
+    source_conditions,
+    source_obstacles,
+    written_again,
+)
 from gitops_rollback.adapters.engines.flux_wire import (
     IN_CLUSTER,
     Known,
@@ -117,7 +123,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         prune=True,
         self_heal=one.self_heal,
         conditions=_conditions(one, near, known, stale),
-        obstacles=_obstacles(one, near),
+        obstacles=_obstacles(one, near, known),
     )
     return Told(finished(state, one.common, memory), memory)
 
@@ -235,13 +241,15 @@ def _conditions(one: HelmRelease, near: Around, known: Known, stale: bool) -> tu
     return tuple(dict.fromkeys(found))
 
 
-def _obstacles(one: HelmRelease, near: Around) -> tuple[Obstacle, ...]:
+def _obstacles(one: HelmRelease, near: Around, known: Known) -> tuple[Obstacle, ...]:
     """Why a commit may not get here. A chart from a registry is not in the way: its version stands in git."""
     found = [*own_obstacles(one.common), *_of_owner(one, near)]
     chart = near.chart_source
     if chart is not None and (chart.git or chart.common.suspended) and not near.one_source:
         found += [one for one in source_obstacles(chart, chart.common.short) if one.reason is not Reason.NOT_GIT]
     found += dependency_obstacles(one.depends_on, near.releases.get, helm.KIND)
+    if near.owner is not None and near.owner_source is not None:
+        found += rewriting_obstacles(known.sources.writers_of(near.owner_source, near.owner.path))
     return tuple(dict.fromkeys(found))
 
 

@@ -226,6 +226,18 @@ def written_again(writers: Iterable[ImageWriter]) -> tuple[tuple[str, str], ...]
     return tuple(("ImageAutomation", _words(one)) for one in writers)
 
 
+def rewriting_obstacles(writers: Iterable[ImageWriter]) -> list[Obstacle]:
+    """Automations that write images below the path: a revert of a marked image would not stay."""
+    return [
+        Obstacle(
+            Reason.IMAGE_AUTOMATION,
+            f"an image automation would write it again: {_words(one)}",
+            f"`flux suspend image update {one.common.name} -n {one.common.namespace}`, or change its policy's range",
+        )
+        for one in writers
+    ]
+
+
 def _words(writer: ImageWriter) -> str:
     images = ", ".join(f"{policy}={image}" for policy, image in writer.policies if image) or "no image known"
     where = writer.path or "the whole tree"

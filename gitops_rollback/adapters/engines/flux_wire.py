@@ -31,6 +31,7 @@ from gitops_rollback.adapters.engines.flux_past import NoPast, Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
     Sources,
+    rewriting_obstacles,
     source_conditions,
     source_obstacles,
     written_again,
@@ -265,6 +266,8 @@ def _kustomization_obstacles(one: Kustomization, source: FluxSource | None, know
     found = own_obstacles(one.common)
     found += source_obstacles(source, f"{one.source[0]} {one.source[1]}/{one.source[2]}")
     found += dependency_obstacles(one.depends_on, lambda key: _common(known.kustomizations.get(key)), ks.KIND)
+    if source is not None:
+        found += rewriting_obstacles(known.sources.writers_of(source, one.path))
     return tuple(found)
 
 

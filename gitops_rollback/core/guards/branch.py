@@ -26,6 +26,7 @@ _MACHINE = re.compile(
 )
 _GENERATED = re.compile(rb"(?i)do not edit|@generated\b|automatically generated|auto-generated")
 HEADER_BYTES = 1024
+IMAGE_MARKER = b'"$imagepolicy"'  # Flux's image automations write what bears this comment, and nothing else
 
 
 def judge_branch(facts: GuardFacts) -> GuardAnswer:
@@ -34,7 +35,11 @@ def judge_branch(facts: GuardFacts) -> GuardAnswer:
     if branch is None:
         message = "what the application follows cannot be seen"
         return ask(LEVER, Reason.NOT_ON_THIS_BRANCH, message, "look at the application's sources in the engine")
-    for check in (_nothing_in_the_way, _follows, _same_spec, _nothing_pending):
+    met = _met(branch, facts)
+    found = _nothing_in_the_way(branch, met)
+    if found is not None:
+        return found
+    for check in (_follows, _same_spec, _nothing_pending):
         found = check(branch)
         if found is not None:
             return found
@@ -85,11 +90,23 @@ def _sibling(path: str, other: str) -> str:
     return "/".join(theirs[: differing[0] + 1])
 
 
-def _nothing_in_the_way(branch: BranchFacts) -> GuardAnswer | None:
+def _met(branch: BranchFacts, facts: GuardFacts) -> set[Reason]:
+    """Obstacles of these reasons are none for this plan: we sign, and an automation writes marked values alone."""
+    met = {Reason.SIGNED_COMMITS_ONLY} if branch.signs else set()
+    files = facts.files
+    if files is not None and not any(one.unread or _is_marked(one.before) or _is_marked(one.after) for one in files):
+        met.add(Reason.IMAGE_AUTOMATION)
+    return met
+
+
+def _is_marked(content: bytes | None) -> bool:
+    return content is not None and IMAGE_MARKER in content
+
+
+def _nothing_in_the_way(branch: BranchFacts, met: set[Reason]) -> GuardAnswer | None:
     if branch.obstacles is None:
         message = "whether the engine would apply a commit now cannot be seen"
         return ask(LEVER, Reason.WINDOW_CLOSED, message, "look at the application in the engine, then approve the plan")
-    met = {Reason.SIGNED_COMMITS_ONLY} if branch.signs else set()
     found = [one for one in branch.obstacles if one.reason not in met]
     if not found:
         return None

@@ -1,0 +1,20 @@
+"""All stories of the demo, and where each can be told."""
+
+from __future__ import annotations
+
+from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
+from gitops_rollback.sandbox.stories import STORIES
+from gitops_rollback.sandbox.telling import Story
+
+ALL_STORIES: tuple[Story, ...] = (*STORIES, *FLUX_STORIES)
+ENGINES = ("argocd", "flux")
+
+
+def stories_of(engine: str) -> tuple[Story, ...]:
+    """The stories that an engine can tell, in their order."""
+    return tuple(story for story in ALL_STORIES if engine in story.engines)
+
+
+def find_story(name: str, engine: str = "argocd") -> Story | None:
+    """A story by its name, if this engine can tell it."""
+    return next((story for story in stories_of(engine) if story.name == name), None)

@@ -1,0 +1,136 @@
+"""The stories that only Flux can tell: what is suspended, a health wait, and an image automation that would undo it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gitops_rollback.sandbox.flux_side import FluxSide
+from gitops_rollback.sandbox.kubernetes.kinds import IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION
+from gitops_rollback.sandbox.stories import (
+    DEPLOYMENT,
+    NEW_TAG,
+    SERVICE,
+    decided,
+    failing_release,
+    nothing_written,
+    release,
+    rolled_back,
+    waiting,
+)
+from gitops_rollback.sandbox.story_texts import policy
+from gitops_rollback.sandbox.telling import Claim, Story, Telling
+
+APPLIED_WITHIN_SECONDS = 20.0
+HEALTH_TIMEOUT = timedelta(minutes=8)
+IMAGE = f"registry.example/shop/{SERVICE}"
+
+
+def flux_of(telling: Telling) -> FluxSide:
+    if telling.world.flux is None:
+        raise RuntimeError("this story is told with Flux alone")
+    return telling.world.flux
+
+
+def suspended_release(telling: Telling) -> None:
+    """A release fails; before anything is done a person suspends the Kustomization to look at it."""
+    flux = flux_of(telling)
+    failing_release(telling)
+    flux.store.wait_for(lambda: flux.seen(SERVICE).applied == telling.bad, APPLIED_WITHIN_SECONDS)
+    flux.suspend(SERVICE)
+
+
+def still_suspended(telling: Telling) -> list[Claim]:
+    flux = flux_of(telling)
+    return [
+        *nothing_written(telling),
+        decided(telling, "SuspendedApplication"),
+        *waiting(telling),
+        Claim("the Kustomization is still suspended", flux.kustomization(SERVICE)["spec"].get("suspend") is True),
+        Claim("Flux still runs the bad release", flux.seen(SERVICE).applied == telling.bad),
+    ]
+
+
+def waits_for_health(telling: Telling) -> None:
+    """Each Kustomization waits for the health of what it has applied."""
+    telling.world.kustomization = {"wait": True, "timeout": f"{HEALTH_TIMEOUT.seconds // 60}m"}
+
+
+def unhealthy_release(telling: Telling) -> None:
+    """Requests fail, and the new Pods are never ready, so that Flux waits for them until its time-out."""
+    tag = f"{NEW_TAG}-slow"
+    telling.world.failing_tags.add(tag)
+    release(telling, tag)
+
+
+def waited(telling: Telling) -> list[Claim]:
+    history = flux_of(telling).kustomization(SERVICE)["status"].get("history") or ()
+    failed = [one for one in history if one["lastReconciledStatus"] == "HealthCheckFailed"]
+    return [
+        *rolled_back(telling),
+        Claim(
+            "Flux waited for the bad release until its time-out",
+            any(telling.bad in one["metadata"]["revision"] for one in failed),
+        ),
+    ]
+
+
+def mark_the_image(telling: Telling) -> None:
+    """The marker by which an image automation knows what it may write."""
+    people, now = telling.world.people, telling.world.clock.now()
+    lines = people.read(DEPLOYMENT).splitlines()
+    marker = f' # {{"$imagepolicy": "flux-system:{SERVICE}"}}'
+    text = "\n".join(line + marker if f"shop/{SERVICE}:" in line else line for line in lines) + "\n"
+    people.push("Let Flux write the image of checkout-api", {DEPLOYMENT: text}, now)
+
+
+def updated_by_automation(telling: Telling) -> None:
+    """An image automation of Flux's lands the release, and would land it again after a rollback."""
+    flux = flux_of(telling)
+    latest = {"latestRef": {"name": IMAGE, "tag": NEW_TAG}, "observedGeneration": 1}
+    policy_spec = {"imageRepositoryRef": {"name": SERVICE}, "policy": {"semver": {"range": ">=1.0.0"}}}
+    flux.create(IMAGE_POLICY, SERVICE, policy_spec, latest)
+    spec = {
+        "interval": "5m",
+        "sourceRef": {"kind": "GitRepository", "name": "config"},
+        "git": {"checkout": {"ref": {"branch": "main"}}, "commit": {"author": {"email": "flux@example.org"}}},
+        "update": {"path": "./apps", "strategy": "Setters"},
+    }
+    failing_release(telling)
+    observed = {SERVICE: {"name": IMAGE, "tag": NEW_TAG}}
+    flux.create(
+        *(IMAGE_UPDATE_AUTOMATION, "shop", spec),
+        {"observedGeneration": 1, "observedPolicies": observed, "lastPushCommit": telling.bad},
+    )
+
+
+FLUX_STORIES: tuple[Story, ...] = (
+    Story(
+        "flux-suspended",
+        "A person suspended the Kustomization. It stays suspended, nothing is written, and the person is asked.",
+        act=suspended_release,
+        ended=lambda telling: telling.has_decided("SuspendedApplication"),
+        claims=still_suspended,
+        policy=policy(),
+        engines=("flux",),
+    ),
+    Story(
+        "flux-health-wait",
+        "Flux waits for the health of the bad release and ignores the revert. That is said at once, and waited for.",
+        prepare=waits_for_health,
+        act=unhealthy_release,
+        ended=lambda telling: telling.is_done("verified"),
+        claims=waited,
+        policy=policy(),
+        engines=("flux",),
+    ),
+    Story(
+        "image-updater",
+        "An image automation would write the bad tag back. It is found before the push, and a person is asked.",
+        prepare=mark_the_image,
+        act=updated_by_automation,
+        ended=lambda telling: telling.has_decided("ImageAutomation"),
+        claims=lambda telling: [*nothing_written(telling), decided(telling, "ImageAutomation"), *waiting(telling)],
+        policy=policy(),
+        engines=("flux",),
+    ),
+)
