@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.lasting import Lasting
@@ -32,6 +32,9 @@ MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
 LABEL_DIGITS = 12
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 class Probe(Protocol):
     """Asks a URL for its status."""
@@ -41,12 +44,49 @@ class Probe(Protocol):
         ...
 
 
+class Mapping(Protocol):
+    """Who asks several things at the same time, as `concurrent.futures.Executor` does."""
+
+    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
+        """The results in the order of `items`. Raises what the first of them raised."""
+        ...
+
+
+class OneByOne:
+    """Asks one after the other."""
+
+    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
+        """As in `Mapping`."""
+        return map(act, items)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One check of one application."""
+
+    check: Check
+    policy: Policy
+    target: Target
+    watched: Watched
+
+
 class Follower:
-    """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew."""
+    """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew.
+
+    `executor` asks about the applications of one rollback side by side: thirty that are asked one after the other take
+    longer than a tick may. It must not be the one whose threads call `progress`, or the one that measures.
+    """
 
     def __init__(
-        self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, probe: Probe, steady: Steady
+        self,
+        repo: ConfigRepo,
+        policies: PolicyStore,
+        measuring: Measuring,
+        probe: Probe,
+        steady: Steady,
+        executor: Mapping | None = None,
     ) -> None:
+        self._executor: Mapping = executor or OneByOne()
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
@@ -69,7 +109,8 @@ class Follower:
             return Progress(record, policy, landed)
         since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        applications = tuple(self._application(record, commit, fed, since.pushed) for fed in affected)
+        seen = self._executor.map(lambda fed: self._application(record, commit, fed, since.pushed), affected)
+        applications = tuple(seen)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
             return found
@@ -86,16 +127,18 @@ class Follower:
         What a check said at an instant in the `past` is known only of those that a metric store answers.
         """
         record = found.record
-        results: list[CheckResult] = []
+        asked: list[_Asked] = []
         unknown: list[tuple[str, ...]] = []
         for watched in named:
             policy, target = self._policy(record, watched)
             unknown.append(unknown_triggers(policy, record.triggers))
-            asked = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
-            of = f" of {watched.id.name}" if len(named) > 1 else ""
-            for check in asked:
-                result = self._check(check, policy, target, watched, found, at)
-                results.append(replace(result, name=f"{result.name}{of}"))
+            checks = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
+            asked += [_Asked(check, policy, target, watched) for check in checks]
+        answers = self._executor.map(lambda one: self._check(one, found, at), asked)
+        results = [
+            replace(result, name=f"{result.name} of {one.watched.id.name}") if len(named) > 1 else result
+            for one, result in zip(asked, answers, strict=True)
+        ]
         message = "the policy does not know this trigger, so nothing shows that it is quiet"
         lost = [name for name in record.triggers if all(name in names for names in unknown)]
         return (*results, *(CheckResult(name, None, message) for name in lost))
@@ -185,9 +228,8 @@ class Follower:
     def _contains(self, revision: str, commit: str) -> bool:
         return bool(revision) and self._repo.is_ancestor(commit, revision)
 
-    def _check(
-        self, check: Check, policy: Policy, target: Target, watched: Watched, found: Progress, now: datetime
-    ) -> CheckResult:
+    def _check(self, asked: _Asked, found: Progress, now: datetime) -> CheckResult:
+        check, policy = asked.check, asked.policy
         record, switched = found.record, found.began or now
         if check.type == "engine":
             return CheckResult(check.name, True, "every application was seen converged")
@@ -196,7 +238,7 @@ class Follower:
         if check.type != "prometheus":
             return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
         trigger = next((one for one in policy.triggers if one.name == check.query_from), None)
-        names = variables(watched, target, record.commit or record.bad_revision)
+        names = variables(asked.watched, asked.target, record.commit or record.bad_revision)
         return judge(check, trigger, self._measuring.measure_check(policy, check, names, now, switched))
 
     def _http(self, check: Check) -> CheckResult:

@@ -59,6 +59,10 @@ class Sight:
     look: Look | None = None
     proposal: Proposal | None = None
 
+    def aged(self) -> Sight | None:
+        """What it is worth when it comes too late to act on: of an open rollback, that time has passed."""
+        return None if self.progress is None else replace(self, progress=self.progress.unseen())
+
 
 @dataclass(frozen=True)
 class Tick:
