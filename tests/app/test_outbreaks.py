@@ -298,3 +298,19 @@ def test_so_few_that_they_could_be_no_mass_event_hold_nobody_back(
     _hide(world, monkeypatch, *calm)
     one.until(START, LATER)
     assert world.reverts() == 1
+
+
+def test_what_a_person_has_put_back_is_not_booked_as_rolled_back_with_the_others(world: World) -> None:
+    """The plan cannot change it any more, and its budget is not touched."""
+    one = _shared_commit(world, "cart", "pay", "shop", "web")
+    _break(world, "cart", "pay", "shop", "web")
+    _pause(one, True)
+    one.until(START, START + 2 * MINUTE)
+    back: dict[str, str | None] = {"apps/cart/cart.yaml": deployment("cart", "1.0")}
+    world.people.push("Put cart back", back, START + 2 * MINUTE)
+    one.until(START + 2 * MINUTE, LATER)
+    _pause(one, False)
+    tick = one.until(LATER, LATER + MINUTE)[-1]
+    rolled = [record for record in tick.view.journal.records.values() if record.commit]
+    assert len(rolled) == 1
+    assert {name.rpartition("/")[2] for name in rolled[0].applications} == {"pay", "shop", "web"}

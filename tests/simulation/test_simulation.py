@@ -35,6 +35,7 @@ REGRESSIONS = {
     ("region", 400097): "the branch had our commit by another replica; its journal's refusal was taken for success",
     ("people", 400118): "a commit whose journal was refused went alone, past a stop that had been read meanwhile",
     ("all", 60165): "a quiet tick within a `for` was not answered, and nobody read it back before a rollback",
+    ("all", 103600): "a rollback for an incident was booked on applications that a person had put back already",
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
 }
 
