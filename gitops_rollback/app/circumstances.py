@@ -18,7 +18,7 @@ from gitops_rollback.app.notices import (
 )
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of
 from gitops_rollback.app.subject import Look
-from gitops_rollback.app.view import REMEMBERED, View
+from gitops_rollback.app.view import REMEMBERED, View, unnamed
 from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.incidents import MANY_OF_SHARE
@@ -44,6 +44,7 @@ class Surroundings:
     _missed: dict[str, int] = field(default_factory=dict)  # ticks in a row without a look
     _alarmed: dict[str, int] = field(default_factory=dict)  # ticks in a row with an alarm
     _pending: set[str] = field(default_factory=set)
+    _well: dict[str, bool] = field(default_factory=dict)  # as each was measured last
     _silent: dict[str, datetime] = field(default_factory=dict)  # engines that could not be listed, and since when
     _listing: Listing | None = None
 
@@ -55,6 +56,8 @@ class Surroundings:
         self._seen = (self._seen | looked_at) & names
         self._missed = {name: self._missed.get(name, 0) + 1 for name in names - looked_at}
         self._pending = {look.name for look in looks if look.is_pending}
+        measured = {look.name: look.is_quiet for look in looks if look.case.verdicts}
+        self._well = {name: well for name, well in (self._well | measured).items() if name in names}
         alarmed = [look.name for look in looks if look.raised.raises_alarm]
         self._alarmed = {name: self._alarmed.get(name, 0) + 1 for name in alarmed}
 
@@ -85,13 +88,19 @@ class Surroundings:
         yield from about_pauses((self.settings_pause(), *view.pauses), names, now)
         yield from about_damage(view.journal.damaged)
         if outbreak.is_mass_event or outbreak.calm:
-            yield from about_mass_event(outbreak.too_many if outbreak.is_mass_event else "")
+            yield from about_mass_event(outbreak.too_many if outbreak.is_mass_event else "", self._left(view, listing))
         silent = self._silences(listing, now)
         answering = {fed.engine.instance for fed in listing.fed} - {one.engine for one in silent}
         yield from about_engines(silent, answering, now)
         if not silent:
             fed_by_no_git = [one for one in listing.problems if one.reason in NO_LEVER]
             yield from about_unreachable([(one.subject, one.reason, one.message) for one in fed_by_no_git])
+
+    def _left(self, view: View, listing: Listing) -> list[str]:
+        """Who was red in the mass event, was named to nobody, and was not well when it was measured last."""
+        left = unnamed(view.journal)
+        watched = {one.name for one in listing.watched}
+        return [name for name, well in left.items() if name in watched and not self._well.get(name, well)]
 
     def _silences(self, listing: Listing, now: datetime) -> tuple[Silence, ...]:
         problems = [one for one in listing.problems if one.reason in NO_LISTING]

@@ -108,6 +108,7 @@ class Executor:
         self._told_again: set[str] = set()
         self._trouble = ""
         self._unread = False  # a push did not succeed, and the remote has not been fetched since
+        self._alone = False  # the journal's ref was refused: the next rollback goes without it
         self.read: Heads | None = None  # what the newest fetch found
         self.writable = True
 
@@ -271,7 +272,8 @@ class Executor:
         self._unread = True
         self._confirm()
         result = repo.push(updates)
-        self._unread = result.outcome not in (PushOutcome.LANDED, PushOutcome.PROTECTED)
+        outcomes = {result.outcome, *result.refs.values()}
+        self._unread = not outcomes <= {PushOutcome.LANDED, PushOutcome.PROTECTED}
         return result
 
     def _page_unwritable(self, result: PushResult) -> None:
@@ -305,10 +307,10 @@ class Executor:
         return Landing(result.outcome, result.message)
 
     def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
-        """One atomic push. Where only the journal's ref is refused, the rollback goes alone and the entry follows.
+        """One atomic push. Where the journal's ref is refused, the next try goes alone, decided anew on what was read.
 
-        A journal elsewhere, or at a server without atomic pushes, cannot be part of the push: it comes first, so that
-        no rollback is ever without its entry.
+        Our very commit may be there already, from a replica with its own entry. A journal elsewhere, or at a server
+        without atomic pushes, cannot be part of the push: it comes first, so that no rollback is without its entry.
         """
         lines = [*self._batch, entry]
         note = self._journal.commit(self._journal_head, [*self._unwritten.values(), record], lines, self._clock.now())
@@ -316,17 +318,17 @@ class Executor:
         journal = RefUpdate(self._journal.ref, note, self._journal_head)
         if self._journal_repo is not self._repo or not self._repo.atomic:
             return self._push_after_journal(branch, record, entry)
-        result = self._push(self._repo, branch, journal)
-        if result.outcome is PushOutcome.LANDED:
+        alone, self._alone = self._alone, False
+        result = self._push(self._repo, *([branch] if alone else [branch, journal]))
+        if result.refs.get(journal.ref) is PushOutcome.PROTECTED:
+            self._page_unwritable(result)
+            self._alone = True
+            return replace(result, outcome=PushOutcome.REJECTED)
+        if result.outcome is PushOutcome.LANDED and result.refs.get(journal.ref) is PushOutcome.LANDED:
             self._journal_head, self._batch, self._unwritten = note, [], {}
-            return result
-        if result.refs.get(journal.ref) is not PushOutcome.PROTECTED:
-            return result
-        self._page_unwritable(result)
-        alone = self._push(self._repo, branch)
-        if alone.outcome is PushOutcome.LANDED:
+        elif result.outcome is PushOutcome.LANDED:
             self._unwritten[record.id], self._batch = record, lines[-MAX_BATCH:]
-        return alone
+        return result
 
     def _push_after_journal(self, branch: RefUpdate, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
         """The entry says `Pushing` until the branch has it: one whose commit never lands counts for nothing."""

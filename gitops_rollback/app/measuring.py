@@ -37,6 +37,7 @@ from gitops_rollback.core.trigger import (
     judge_baseline,
     replay,
     step,
+    until_the_hole,
 )
 from gitops_rollback.ports import MetricSource, Workloads
 
@@ -312,20 +313,23 @@ def _began_lately(asker: Asker, subject: Subject, trigger: Trigger, question: Qu
 def _catch_up(
     asker: Asker, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
 ) -> None:
-    """Read back the ticks that came too late to be lived, so that a slow look does not begin each `for` anew.
+    """Read back the ticks that came too late to be lived, and those of a run that were not answered.
 
-    What cannot be read stays a gap.
+    So a slow look begins no `for` anew, and a quiet value that nobody saw ends one. What cannot be read stays a gap.
     """
-    spans: dict[Trigger, Span] = {}
-    for trigger in questions:
-        last = watch.memories[trigger].state.last
-        if watch.memories[trigger].ready and last is not None and last.at < at - subject.interval:
-            spans[trigger] = span_since(max(last.at, subject.t0), at, subject.interval)
+    known = {
+        trigger: until_the_hole(watch.memories[trigger].state) for trigger in questions if watch.memories[trigger].ready
+    }
+    spans = {
+        trigger: span_since(max(state.last.at, subject.t0), at, subject.interval)
+        for trigger, state in known.items()
+        if state.last is not None and state.last.at < at - subject.interval
+    }
     late = {trigger: one for trigger, one in questions.items() if trigger in spans}
     for trigger, history in _histories(asker, late, spans).items():
-        memory = watch.memories[trigger]
         if history.fault is None:
-            memory.state = replay(history.ticks, Hold.of(trigger, subject.interval), memory.state)
+            hold = Hold.of(trigger, subject.interval)
+            watch.memories[trigger].state = replay(history.ticks, hold, known[trigger])
 
 
 def _histories(

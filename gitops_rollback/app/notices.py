@@ -25,6 +25,7 @@ UNREACHABLE = f"{CONTROLLER}/unreachable-targets"
 ENGINE = f"{CONTROLLER}/engine-"
 SILENT_FOR = timedelta(minutes=5)  # as long as a trigger may be without data, by default
 MAX_NAMED = 10
+MAX_LEFT = 50  # nothing else names these to anybody
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,24 @@ def about_damage(damaged: Sequence[str]) -> Iterator[Notice]:
         yield Notice(DAMAGE, "resumed", Reason.QUIET, "", "The journal is whole", "every entry can be read")
 
 
-def about_mass_event(too_many: str) -> Iterator[Notice]:
-    """Once for everybody: many red applications without a common suspect are not many bad commits."""
+def about_mass_event(too_many: str, left: Sequence[str] = ()) -> Iterator[Notice]:
+    """Once for everybody: many red applications without a common suspect are not many bad commits.
+
+    `left` are those that nobody was told of by name, and that were not seen well since; its end names them.
+    """
     if too_many:
         message = f"{too_many}: nothing is done by itself"
         yield Notice(
             MASS_EVENT, "page", Reason.MASS_EVENT, "now", "Many applications are red at once", message, page=True
         )
     else:
-        yield Notice(MASS_EVENT, "resumed", Reason.QUIET, "", "The mass event is over", "no mass event any more")
+        message = f"no mass event any more{_left(left)}"
+        yield Notice(MASS_EVENT, "resumed", Reason.QUIET, "", "The mass event is over", message, page=bool(left))
+
+
+def _left(names: Sequence[str]) -> str:
+    more = f", and {len(names) - MAX_LEFT} more" if len(names) > MAX_LEFT else ""
+    return f"; red when last seen, so look at each: {', '.join(names[:MAX_LEFT])}{more}" if names else ""
 
 
 def about_unreachable(targets: Sequence[tuple[str, Reason, str]]) -> Iterator[Notice]:

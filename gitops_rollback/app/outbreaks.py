@@ -15,6 +15,7 @@ from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
+from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Trigger
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.trigger import Level, level
@@ -39,6 +40,12 @@ class Alarm:
         return tuple(suspect.commit for suspect in self.proposal.attribution.suspects)
 
     @property
+    def is_undone(self) -> bool:
+        """Git holds the state before already: this one has nothing to say for others."""
+        plan = self.proposal.plan
+        return plan is not None and plan.reversal.outcome is PlanOutcome.EMPTY
+
+    @property
     def since(self) -> datetime:
         """When the first of its triggers fired."""
         fired = [verdict.state.fired_at for verdict in self.look.raised.verdicts if verdict.state.fired_at]
@@ -56,7 +63,7 @@ class Outbreak:
     too_many: str = ""
     spreading: str = ""
     calm: bool = False
-    raised: frozenset[str] = frozenset()  # the applications that raise an alarm at this very tick
+    raised: frozenset[str] = frozenset()  # those that raise an alarm at this very tick, and are not undone in git
     failing: Mapping[str, datetime] = field(default_factory=dict)  # metric sources that hide others, and since when
 
     @property
@@ -116,7 +123,8 @@ class Outbreaks:
         self._calm_since = (self._calm_since or now) if calm else None
         over = self._calm_since is not None and now - self._calm_since >= CALM
         self._failing = self._failing_now(incidents, beside, listing, now)
-        return Outbreak(incidents, too_many, waits, over, frozenset(since), dict(self._failing))
+        raised = frozenset(alarm.look.name for alarm in alarms if not alarm.is_undone)
+        return Outbreak(incidents, too_many, waits, over, raised, dict(self._failing))
 
     def _failing_now(
         self, incidents: Sequence[Incident], beside: Bystanders, listing: Listing, now: datetime

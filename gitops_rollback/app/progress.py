@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.lasting import Lasting
@@ -33,6 +33,9 @@ MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
 LABEL_DIGITS = 12
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 class Probe(Protocol):
     """Asks a URL for its status."""
@@ -42,8 +45,38 @@ class Probe(Protocol):
         ...
 
 
+class Mapping(Protocol):
+    """Who asks several things at the same time, as `concurrent.futures.Executor` does."""
+
+    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
+        """The results in the order of `items`. Raises what the first of them raised."""
+        ...
+
+
+class OneByOne:
+    """Asks one after the other."""
+
+    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
+        """As in `Mapping`."""
+        return map(act, items)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One check of one application."""
+
+    check: Check
+    policy: Policy
+    target: Target
+    watched: Watched
+
+
 class Follower:
-    """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew."""
+    """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew.
+
+    `executor` asks about the applications of one rollback side by side: thirty that are asked one after the other take
+    longer than a tick may. It must not be the one whose threads call `progress`, or the one that measures.
+    """
 
     def __init__(
         self,
@@ -53,8 +86,10 @@ class Follower:
         probe: Probe,
         steady: Steady,
         workloads: Workloads = NOBODY,
+        executor: Mapping | None = None,
     ) -> None:
         self._workloads = workloads
+        self._executor: Mapping = executor or OneByOne()
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
@@ -77,7 +112,8 @@ class Follower:
             return Progress(record, policy, landed)
         since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        applications = tuple(self._application(record, commit, fed, since.pushed) for fed in affected)
+        seen = self._executor.map(lambda fed: self._application(record, commit, fed, since.pushed), affected)
+        applications = tuple(seen)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
             return found
@@ -94,16 +130,18 @@ class Follower:
         What a check said at an instant in the `past` is known only of those that a metric store answers.
         """
         record = found.record
-        results: list[CheckResult] = []
+        asked: list[_Asked] = []
         unknown: list[tuple[str, ...]] = []
         for watched in named:
             policy, target = self._policy(record, watched)
             unknown.append(unknown_triggers(policy, record.triggers))
-            asked = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
-            of = f" of {watched.id.name}" if len(named) > 1 else ""
-            for check in asked:
-                result = self._check(check, policy, target, watched, found, at)
-                results.append(replace(result, name=f"{result.name}{of}"))
+            checks = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
+            asked += [_Asked(check, policy, target, watched) for check in checks]
+        answers = self._executor.map(lambda one: self._check(one, found, at), asked)
+        results = [
+            replace(result, name=f"{result.name} of {one.watched.id.name}") if len(named) > 1 else result
+            for one, result in zip(asked, answers, strict=True)
+        ]
         message = "the policy does not know this trigger, so nothing shows that it is quiet"
         lost = [name for name in record.triggers if all(name in names for names in unknown)]
         return (*results, *(CheckResult(name, None, message) for name in lost))
@@ -194,23 +232,22 @@ class Follower:
     def _contains(self, revision: str, commit: str) -> bool:
         return bool(revision) and self._repo.is_ancestor(commit, revision)
 
-    def _check(
-        self, check: Check, policy: Policy, target: Target, watched: Watched, found: Progress, now: datetime
-    ) -> CheckResult:
+    def _check(self, asked: _Asked, found: Progress, now: datetime) -> CheckResult:
+        check, policy = asked.check, asked.policy
         record, switched = found.record, found.began or now
         if check.type == "engine":
             return CheckResult(check.name, True, "every application was seen converged")
         if check.type == "http":
             return self._http(check)
         if check.type == "kubernetes":
-            full = (one.state for one in found.applications if one.application == watched.name)
-            watched = replace(watched, state=next(full, None) or watched.state)
-            named = (check.workload,) if check.workload else workloads_of(target, watched.state)
+            full = (one.state for one in found.applications if one.application == asked.watched.name)
+            watched = replace(asked.watched, state=next(full, None) or asked.watched.state)
+            named = (check.workload,) if check.workload else workloads_of(asked.target, watched.state)
             return check_workloads(self._workloads, named, watched, check.name, switched, now)
         if check.type != "prometheus":
             return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
         trigger = next((one for one in policy.triggers if one.name == check.query_from), None)
-        names = variables(watched, target, record.commit or record.bad_revision)
+        names = variables(asked.watched, asked.target, record.commit or record.bad_revision)
         return judge(check, trigger, self._measuring.measure_check(policy, check, names, now, switched))
 
     def _http(self, check: Check) -> CheckResult:

@@ -78,13 +78,18 @@ class Proposer:
         known = deployments(state) if state else ()
         return not known or our_revision(known[-1], self._directory.feeder(look.watched)) != look.bad_revision
 
-    def for_incident(self, alarm: Alarm, incident: Incident | None) -> Proposal:
-        """The proposal as it speaks for all applications of an incident; unchanged where there is none."""
+    def for_incident(self, alarm: Alarm, incident: Incident | None, listing: Listing) -> Proposal:
+        """The proposal as it speaks for all applications of an incident; unchanged where there is none.
+
+        Only for those whose inputs it changes: what a person has put back already is nobody's rollback.
+        """
         proposal, plan = alarm.proposal, alarm.proposal.plan
         if plan is None or incident is None or incident.culprit is None or len(incident.applications) < 2:
             return proposal
-        text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, incident.applications)
-        whole = replace(plan, applications=incident.applications, message=revert_message(text))
+        changed = {fed.name for fed in listing.fed if fed.touches(plan.reversal.paths)} | {alarm.look.name}
+        names = tuple(name for name in incident.applications if name in changed)
+        text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, names)
+        whole = replace(plan, applications=names, message=revert_message(text))
         return replace(proposal, plan=whole)
 
     def signed(self, plan: Plan, look: Look, attribution: Attribution, identity: str, by: str) -> Plan:

@@ -60,6 +60,10 @@ class Sight:
     look: Look | None = None
     proposal: Proposal | None = None
 
+    def aged(self) -> Sight | None:
+        """What it is worth when it comes too late to act on: of an open rollback, that time has passed."""
+        return None if self.progress is None else replace(self, progress=self.progress.unseen())
+
 
 @dataclass(frozen=True)
 class Tick:
@@ -214,7 +218,7 @@ class Reconciler:
             return Facts(decision=sight.look.raised)
         alarm = Alarm(sight.look, sight.proposal)
         around = self.surroundings.around(alarm, tick.view, tick.outbreak, tick.now, self.executor.writable)
-        proposal = self.proposer.for_incident(alarm, tick.outbreak.incident_of(sight.look.name))
+        proposal = self.proposer.for_incident(alarm, tick.outbreak.incident_of(sight.look.name), tick.listing)
         decision = decide(sight.look.raised, proposal, around, tick.now)
         joins = self.surroundings.under_way(alarm, tick.view) or waiting_for(proposal, tick.view)
         return Facts(decision=decision, proposal=proposal, joins=joins)

@@ -48,6 +48,7 @@ from gitops_rollback.ports import Message
 
 SHORTEST_PATIENCE_SECONDS = 1.0
 QUERY_THREADS = 8  # never the threads that look: those wait for these
+FOLLOW_THREADS = 8  # for the applications of one rollback; they wait for the queries
 log = structlog.get_logger()
 
 
@@ -106,6 +107,7 @@ class Runtime:
             lambda watched: watched.name,
             lambda watched, error: self._look_failed(reconciler, repo.name, watched.name, error),
             lambda: self._patience(loop.interval),
+            aged=Sight.aged,
         )
         return loop
 
@@ -136,6 +138,7 @@ class Runtime:
         tenancy = tenancy_of(settings)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy)
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
+        followed = ThreadPoolExecutor(FOLLOW_THREADS, thread_name_prefix="follow")
         measuring = Measuring(parts.sources.of, threads, steady=self.steady, workloads=parts.workloads)
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
@@ -145,7 +148,7 @@ class Runtime:
             directory=directory,
             observer=Observer(repo, policies, measuring, tenancy),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
-            follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads),
+            follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed),
             surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(opened, leading),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
+from gitops_rollback.app.notices import MASS_EVENT
 from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
 from gitops_rollback.core.decision import Act
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
@@ -66,6 +67,30 @@ class View:
             if told or dealt_with or entry.reason == Reason.MASS_EVENT.value:
                 times.append(entry.at)
         return max(times, default=None)
+
+
+def unnamed(journal: JournalView) -> dict[str, bool]:
+    """Applications that were red in the newest mass event, and whose only word to people was the one for all.
+
+    The value says whether each was well when the journal heard of it last. A mass event that is over has none.
+    """
+    left: dict[str, datetime] = {}
+    well: dict[str, bool] = {}
+    for entry in sorted(journal.decisions, key=lambda entry: entry.at):
+        name = entry.application
+        if name == MASS_EVENT:
+            left = left if entry.action in TELLING else {}
+        elif entry.reason == Reason.MASS_EVENT.value:
+            left[name] = entry.at
+        elif entry.action in TELLING:
+            left.pop(name, None)
+        if entry.reason != Reason.NO_RECENT_SYNC.value:
+            well[name] = entry.reason == Reason.QUIET.value
+    for record in journal.records.values():
+        for name in record.applications:
+            if name in left and record.times.get("decided", left[name]) > left[name]:
+                del left[name]
+    return {name: well[name] for name in sorted(left)}
 
 
 class PolicyStore:

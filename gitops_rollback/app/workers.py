@@ -1,7 +1,8 @@
 """Looks at many applications side by side, so that one that hangs or breaks delays no other.
 
 At most one look at an application is under way. A tick waits only for looks that it began, and not for an application
-whose last look took too long: what was found late is taken at a later tick, unless it is too old by then.
+whose last look took too long: what was found late is taken at a later tick. What is too old by then is worth only what
+`aged` makes of it: a look that always takes too long must not hide for ever that a deadline has passed.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class SideBySide(Generic[Item, Found]):
         failed: Callable[[Item, Exception], None],
         patience_seconds: Callable[[], float],
         workers: Workers | None = None,
+        aged: Callable[[Found], Found | None] = lambda _: None,
     ) -> None:
+        self._aged = aged
         self._name_of = name_of
         self._failed = failed
         self._patience = patience_seconds
@@ -127,8 +130,12 @@ class SideBySide(Generic[Item, Found]):
             self._failed(item, error)
         elif error is not None:
             raise error
-        fresh = error is None and self._workers.elapsed() - under.since < STALE_SECONDS
-        return (found,) if fresh else ()
+        if error is not None:
+            return ()
+        if self._workers.elapsed() - under.since < STALE_SECONDS or found is None:
+            return (found,)
+        old = self._aged(found)
+        return () if old is None else (old,)
 
     def _timed(self, look: Callable[[Item], Found | None], item: Item) -> tuple[Found | None, float]:
         return look(item), self._workers.elapsed()

@@ -6,7 +6,7 @@ An open rollback is finished before another is considered. A crash between two a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.decision import Act, Decision, Proposal
@@ -56,6 +56,13 @@ class Progress:
     superseded: str = ""  # a waiting plan that nobody needs any more, and why
     began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
     watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
+
+    def unseen(self) -> Progress:
+        """The same when all that was seen is too old to count: only time itself has passed."""
+        why = "it could not be looked at in time"
+        applications = tuple(ApplicationProgress(one.application, None, why=why) for one in self.applications)
+        checks = tuple(CheckResult(check.name, None, why) for check in self.checks)
+        return replace(self, applications=applications, checks=checks, held_since=None)
 
 
 @dataclass(frozen=True)

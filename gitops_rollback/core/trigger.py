@@ -168,6 +168,18 @@ def replay(ticks: Iterable[Tick], hold: Hold, state: TriggerState | None = None)
     return state
 
 
+def until_the_hole(state: TriggerState) -> TriggerState:
+    """`state` as of its newest conclusive tick, to step ticks of the run again that had no answer then.
+
+    Itself where no run is under way: what has ended is not begun again by what is read later.
+    """
+    seen = state.last_observed
+    if state.phase not in (Phase.PENDING, Phase.FIRING) or seen is None or state.last is None or seen >= state.last.at:
+        return state
+    conclusive = Level.FALSE if state.quiet_since is not None else Level.TRUE
+    return replace(state, last=Tick(seen, conclusive), blind_since=None)
+
+
 def _on_true(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
     seen = replace(state, last_true=at, last_observed=at, quiet_since=None, blind_since=None)
     if not _goes_on(state, at, hold):

@@ -11,7 +11,7 @@ from app_world import MINUTE, POLICIES, START, TICK, Replica, World, policy, run
 from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH
-from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
+from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate
 from gitops_rollback.sandbox.people import People
 
 STOP = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {all: true}\n"
@@ -233,3 +233,74 @@ def test_a_process_that_stood_still_between_look_and_push_looks_again(world: Wor
     one.reconciler.side_by_side = then_stands_still
     one.tick(START + MINUTE + 2 * TICK)
     assert world.reverts() == 0
+
+
+def test_a_stop_that_came_while_the_journal_was_refused_holds_the_commit_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule refuses the journal alone; the commit may go without it, but not past what was read since."""
+    _broken(world)
+    one = world.replica()
+    real = one.repo.push
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        if updates[0].ref != "refs/heads/main" or len(updates) == 1:
+            return real(updates)
+        _stop(world)
+        refs = {updates[0].ref: PushOutcome.REJECTED, updates[1].ref: PushOutcome.PROTECTED}
+        return PushResult(PushOutcome.REJECTED, refs, "protected")
+
+    monkeypatch.setattr(one.repo, "push", push)
+    one.until(START, LATER)
+    assert world.reverts() == 0
+    assert "JournalUnwritable" in one.told.reasons
+
+
+def test_a_commit_whose_journal_is_refused_lands_alone_and_its_record_follows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _broken(world)
+    one = world.replica()
+    real, rules = one.repo.push, ["journal"]
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        if len(updates) == 2 and rules:
+            refs = {updates[0].ref: PushOutcome.REJECTED, updates[1].ref: PushOutcome.PROTECTED}
+            return PushResult(PushOutcome.REJECTED, refs, "protected")
+        if updates[0].ref == "refs/heads/main":
+            rules.clear()
+        return real(updates)
+
+    monkeypatch.setattr(one.repo, "push", push)
+    tick = one.until(START, LATER)[-1]
+    assert world.reverts() == 1
+    assert len(tick.view.journal.records) == 1
+
+
+def test_our_commit_that_another_replica_has_just_pushed_costs_no_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The branch has it already, the journal's ref has moved: the next word with the remote is a fetch."""
+    _broken(world)
+    one = world.replica()
+    real_push, real_fetch, words = one.repo.push, one.repo.fetch, list[str]()
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        words.append("push")
+        if len(updates) == 1 or "raced" in words:
+            return real_push(updates)
+        words.append("raced")
+        assert real_push(updates[:1]).outcome is PushOutcome.LANDED
+        refs = {updates[0].ref: PushOutcome.LANDED, updates[1].ref: PushOutcome.REJECTED}
+        return PushResult(PushOutcome.LANDED, refs, "fetch first")
+
+    def fetch() -> Heads:
+        words.append("fetch")
+        return real_fetch()
+
+    monkeypatch.setattr(one.repo, "push", push)
+    monkeypatch.setattr(one.repo, "fetch", fetch)
+    tick = one.until(START, LATER)[-1]
+    assert words[words.index("raced") + 1] == "fetch"
+    assert world.reverts() == 1
+    assert len(tick.view.journal.records) == 1

@@ -202,6 +202,24 @@ def test_a_mass_event_that_comes_and_goes_is_one_page(world: World) -> None:
         assert not outbreak.calm
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_end_of_a_mass_event_names_once_who_is_still_red(world: World, restarted: bool) -> None:
+    """While it lasts one page speaks for all; when it is over nobody else would name those that did not recover."""
+    names = ("cart", "pay", "shop", "web")
+    running(world, *names, *CALM)
+    one = world.replica()
+    for name in names:
+        world.engine.deploy(name, ship(world, name, START - MINUTE), START)
+    _break(world, *names)
+    one.until(START, START + 5 * MINUTE)
+    later = world.replica() if restarted else one
+    later.until(START + 5 * MINUTE + TICK, START + 45 * MINUTE)
+    (over,) = [one for one in later.told.messages if "mass event is over" in one.title]
+    assert over.page
+    assert all(f"default/Application/argocd/{name}" in over.text for name in names)
+    assert not any(name in over.text for name in CALM)
+
+
 def test_an_application_that_turns_red_after_the_rollback_joins_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,3 +316,19 @@ def test_so_few_that_they_could_be_no_mass_event_hold_nobody_back(
     _hide(world, monkeypatch, *calm)
     one.until(START, LATER)
     assert world.reverts() == 1
+
+
+def test_what_a_person_has_put_back_is_not_booked_as_rolled_back_with_the_others(world: World) -> None:
+    """The plan cannot change it any more, and its budget is not touched."""
+    one = _shared_commit(world, "cart", "pay", "shop", "web")
+    _break(world, "cart", "pay", "shop", "web")
+    _pause(one, True)
+    one.until(START, START + 2 * MINUTE)
+    back: dict[str, str | None] = {"apps/cart/cart.yaml": deployment("cart", "1.0")}
+    world.people.push("Put cart back", back, START + 2 * MINUTE)
+    one.until(START + 2 * MINUTE, LATER)
+    _pause(one, False)
+    tick = one.until(LATER, LATER + MINUTE)[-1]
+    rolled = [record for record in tick.view.journal.records.values() if record.commit]
+    assert len(rolled) == 1
+    assert {name.rpartition("/")[2] for name in rolled[0].applications} == {"pay", "shop", "web"}

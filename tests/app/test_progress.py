@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
 
@@ -178,3 +179,36 @@ def test_a_clock_that_was_ahead_when_it_pushed_does_not_delay_the_end(world: Wor
     last = one.until(LATER, LATER + 3 * MINUTE)[-1]
     assert [record.outcome for record in last.view.journal.records.values()] == ["verified"]
     assert len(world.engine.synced) == 1
+
+
+def test_the_applications_of_one_rollback_are_asked_at_the_same_time(world: World) -> None:
+    """Thirty of them that are asked one after the other take longer than what was seen of the first is good for."""
+    running(world, "web")
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    one = world.replica()
+    asked: list[int] = []
+
+    class Together:
+        def map(self, act: Callable[[Any], Any], items: Sequence[Any], /) -> Iterable[Any]:
+            asked.append(len(items))
+            return [act(item) for item in items]
+
+    one.reconciler.follower._executor = Together()
+    one.until(START, LATER + 2 * MINUTE)
+    assert asked
+
+
+def test_a_rollback_that_cannot_be_looked_at_in_time_still_ends(world: World) -> None:
+    running(world, "web")
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    one = world.replica()
+    one.until(START, LATER)
+    one.reconciler.side_by_side = lambda look, items: tuple(
+        aged for item in items if (found := look(item)) is not None and (aged := found.aged()) is not None
+    )
+    world.metrics.mend("web", LATER)
+    tick = one.until(LATER, LATER + 40 * MINUTE)[-1]
+    assert [record.outcome for record in tick.view.journal.records.values()] == ["unverified"]
+    assert "unverified" in {message.event for message in one.told.messages}

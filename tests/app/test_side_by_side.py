@@ -87,3 +87,11 @@ def test_one_that_raises_is_told_and_the_others_are_seen(looks: Looks) -> None:
     assert looks.failed == ["a"]
     looks.broken = ""
     assert looks("a", "b") == ("a", "b")
+
+
+def test_what_is_too_old_counts_only_as_what_is_made_of_it(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that takes longer than its result is good for, every time, must not be silent for ever."""
+    monkeypatch.setattr("gitops_rollback.app.workers.STALE_SECONDS", 0.0)
+    assert looks("a") == ()
+    looks.beside._aged = lambda name: f"{name}, long ago"
+    assert looks("a") == ("a, long ago",)

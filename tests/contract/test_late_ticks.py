@@ -113,6 +113,31 @@ def test_a_blind_time_that_was_lived_is_not_read_back(prometheus: PrometheusSand
     assert look(measuring, ERRORS, 40).state.phase is Phase.PENDING
 
 
+@pytest.mark.parametrize("fired", [False, True], ids=["pending", "firing"])
+def test_a_good_moment_that_was_not_answered_begins_the_for_anew(
+    prometheus: PrometheusSandbox, measuring: Measuring, fired: bool
+) -> None:
+    """The store knew of it, but failed when it was asked: who acts now would act on what has not lasted."""
+    prometheus.set_series("errors", lambda at: 0.0 if at == T0 + 40 * SECOND else 0.5 if at > T0 else 0.0)
+    trigger = replace(ERRORS, hold_for=(30 if fired else 45) * SECOND)
+    for second in range(1, 40):
+        look(measuring, trigger, second)
+    prometheus.fault = Fault.ERROR
+    look(measuring, trigger, 40)
+    prometheus.fault = Fault.NONE
+    verdict = [look(measuring, trigger, second) for second in range(41, 50)][-1]
+    assert (verdict.state.phase, verdict.state.since) == (Phase.PENDING, T0 + 41 * SECOND)
+
+
+def test_a_bad_moment_that_was_not_answered_ends_no_for(prometheus: PrometheusSandbox, measuring: Measuring) -> None:
+    prometheus.set_series("errors", lambda at: 0.5 if at > T0 else 0.0)
+    for second in range(1, 31):
+        prometheus.fault = Fault.ERROR if second in (20, 21) else Fault.NONE
+        look(measuring, ERRORS, second)
+    verdict = look(measuring, ERRORS, 31)
+    assert (verdict.fires, verdict.state.since, verdict.state.true_ticks) == (True, T0 + SECOND, 31)
+
+
 @pytest.mark.parametrize("every", [1, 4])
 def test_the_engines_word_holds_between_two_late_looks(measuring: Measuring, every: float) -> None:
     state = replace(STATE, health=Health.DEGRADED, health_changed_at=T0 + 10 * SECOND)

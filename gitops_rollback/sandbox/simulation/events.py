@@ -25,6 +25,7 @@ class Asked:
     updates: tuple[RefUpdate, ...]
     read: Mapping[str, str]
     last: str  # "fetch", or "push" and how it ended
+    refused: frozenset[str]  # the refs that a rule refused in its newest push
     heads: frozenset[str]  # of the branch, as read in this tick
     since_tick: datetime  # when its present tick began
 

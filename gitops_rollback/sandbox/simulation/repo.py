@@ -51,6 +51,7 @@ class SimRepo:
         self.read_heads: Mapping[str, str] = {}
         self.heads: list[str] = []  # of the branch, as read in this attempt
         self.last = ""
+        self.refused: frozenset[str] = frozenset()  # by a rule, in the newest push
         self._remote = remote
         self._objects: Objects = remote.objects
         self._disk = disk
@@ -104,6 +105,7 @@ class SimRepo:
         refs = said if said is not None and not struck else self._look_again(asked)
         if PushOutcome.UNKNOWN not in refs.values() and PushOutcome.LANDED not in refs.values():
             self._take(self._remote.heads())  # a look at the remote is part of every push without success
+        self.refused = frozenset(ref for ref, one in refs.items() if one is PushOutcome.PROTECTED)
         outcome = refs[asked[0].ref]
         self.last = f"push {' '.join(refs[update.ref].value for update in asked)}"
         if refs.get(MAIN) is PushOutcome.LANDED:

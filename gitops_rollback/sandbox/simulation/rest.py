@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -44,6 +45,8 @@ def told_of(world: World, name: str) -> bool:
             mass = True
         if message.application.startswith(REPOSITORY) and "mass event is over" in message.title:
             mass = False
+            if told.at >= since and full in re.split(r"[\s,]+", message.text):
+                return True  # it names those that are still red
         if full in (message.application, *_applications(world, message.rollback_id)) and told.at >= since:
             return True
     return mass

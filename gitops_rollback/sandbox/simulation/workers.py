@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -13,6 +13,7 @@ from gitops_rollback.sandbox.simulation.schedule import START, Process, Schedule
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 class SimWorkers:
@@ -21,8 +22,7 @@ class SimWorkers:
     def __init__(self, schedule: Schedule, process: Process) -> None:
         self._schedule = schedule
         self._process = process
-        self._waiting: Strand | None = None
-        self._awaited: Sequence[Future[Any]] = ()
+        self._waiting: dict[Strand, Sequence[Future[Any]]] = {}
 
     def submit(self, act: Callable[Given, Result], /, *args: Given.args, **named: Given.kwargs) -> Future[Result]:
         """As in `app.workers.Workers`."""
@@ -32,13 +32,25 @@ class SimWorkers:
 
     def wait(self, futures: Sequence[Future[Any]], seconds: float) -> None:
         """As in `app.workers.Workers`."""
+        self._await(futures, partial(self._schedule.sleep, seconds))
+
+    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
+        """As in `app.progress.Mapping`."""
+        if len(items) < 2:
+            return [act(item) for item in items]
+        futures = [self.submit(act, item) for item in items]
+        self._await(futures, self._schedule.park)
+        return [future.result() for future in futures]
+
+    def _await(self, futures: Sequence[Future[Any]], rest: Callable[[], None]) -> None:
+        """Rest until all have ended, or as long as `rest` takes by itself."""
         strand = getcurrent()
         if not isinstance(strand, Strand):
             raise RuntimeError("only a strand of a simulated process can wait")
-        self._awaited, self._waiting = futures, strand
-        if not self._all_done():
-            self._schedule.sleep(seconds)
-        self._awaited, self._waiting = (), None
+        if not _all_done(futures):
+            self._waiting[strand] = futures
+            rest()
+            del self._waiting[strand]
 
     def elapsed(self) -> float:
         """As in `app.workers.Workers`."""
@@ -52,8 +64,10 @@ class SimWorkers:
             future.set_result(act())
         except Exception as error:
             future.set_exception(error)
-        if self._waiting is not None and self._all_done():
-            self._schedule.wake(self._waiting)
+        for strand, futures in [*self._waiting.items()]:
+            if _all_done(futures):
+                self._schedule.wake(strand)
 
-    def _all_done(self) -> bool:
-        return all(future.done() for future in self._awaited)
+
+def _all_done(futures: Sequence[Future[Any]]) -> bool:
+    return all(future.done() for future in futures)

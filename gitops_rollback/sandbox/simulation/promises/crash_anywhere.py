@@ -29,9 +29,9 @@ def check(_world: World, event: Event) -> Iterator[str]:
 
 
 def _alone(event: Asked) -> Iterator[str]:
-    """Only where a rule of the server has just refused the journal may the branch move without it."""
+    """Only where a rule of the server refused the journal in the push before may the branch move without it."""
     refs = {update.ref for update in event.updates}
-    if MAIN in refs and JOURNAL not in refs and "protected" not in event.last:
+    if MAIN in refs and JOURNAL not in refs and JOURNAL not in event.refused:
         yield f"{event.who} pushes a rollback without its record: a crash after it would leave it half done"
 
 
