@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aftermath import aftermath
 from live_world import POLICY_PATH, Live, living, patient_policy
@@ -25,7 +25,6 @@ from proxy import FaultProxy
 from gitops_rollback.sandbox.simulation.wire.gitlog import keep_reflogs
 from gitops_rollback.sandbox.simulation.wire.history import Known
 
-Kind = TypeVar("Kind", bound="FaultWorld")
 UNHURRIED = 25.0  # a tick each 0.6 s: there is time to strike between the bad release and the rollback
 
 
@@ -77,18 +76,14 @@ class FaultWorld(Live):
 
 
 def fault_world(
-    folder: Path,
-    controller: bool = True,
-    prepare: Callable[[Kind], None] = lambda _world: None,
-    kind: type[Kind] = FaultWorld,  # type: ignore[assignment]
-    **words: Any,
-) -> AbstractContextManager[Kind]:
+    folder: Path, controller: bool = True, prepare: Callable[[FaultWorld], None] = lambda _world: None, **words: Any
+) -> AbstractContextManager[FaultWorld]:
     """A started world, with a running controller unless told otherwise; `words` are those of `Live`.
 
     `prepare` comes before the start: credentials of the git server, `git_door`, `more_environment`.
     """
     words.setdefault("policies", {POLICY_PATH: patient_policy()})
-    return living(folder, controller, kind, prepare, **words)
+    return living(folder, controller, FaultWorld, prepare, **words)
 
 
 def history_faults(

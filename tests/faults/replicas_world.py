@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fault_world import FaultWorld, fault_world
+from fault_world import FaultWorld
 from lease_world import LeaseWorld
-from live_world import NO_POLLS, POLICY_PATH, Document, patient_policy
+from live_world import NO_POLLS, POLICY_PATH, Document, living, patient_policy
 from proxy import FaultProxy
 
 from gitops_rollback.sandbox.world import REPOSITORY, run_command
@@ -47,8 +48,8 @@ class Running:
 class ReplicasWorld(FaultWorld):
     """`replicas` by name. The Lease's link is `lease_link`."""
 
-    def __init__(self, *words: object, **more: object) -> None:
-        super().__init__(*words, **more)  # type: ignore[arg-type]
+    def __init__(self, folder: Path, **words: Any) -> None:
+        super().__init__(folder, **words)
         self.replicas: dict[str, Running] = {}
         self.leases: list[LeaseWorld] = []
 
@@ -139,7 +140,7 @@ def replicas_world(
 ) -> Iterator[ReplicasWorld]:
     """A started world with `count` controllers, one of which leads. At the end all must end well when asked to."""
     policies = {POLICY_PATH: patient_policy(more=LONG)}
-    with fault_world(folder, False, prepare, ReplicasWorld, timing=NO_POLLS, policies=policies) as world:
+    with living(folder, False, ReplicasWorld, prepare, timing=NO_POLLS, policies=policies) as world:
         for number in range(count):
             world.start_replica(f"replica-{number + 1}")
         if count:
