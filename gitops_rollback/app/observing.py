@@ -36,7 +36,7 @@ class ObservingExecutor:
         self._repo = repo
         self._notifier = notifier
         self._clock = clock
-        self._newest = newest_entries(_read_back(out))
+        self._newest = newest_entries(read_back(out))
         self.read: Heads | None = None
 
     def see(self, view: View) -> View:
@@ -117,7 +117,12 @@ class ObservingExecutor:
         self.tell(Message("failed", subject, "Cannot observe", str(error), key, error.reason.value, page=page))
 
 
-def _read_back(out: Path) -> tuple[DecisionEntry, ...]:
+def decisions_file(folder: Path, repository: str) -> Path:
+    """Where the decisions about a repository are kept."""
+    return folder / f"{repository.replace('/', '-')}.decisions.jsonl"
+
+
+def read_back(out: Path) -> tuple[DecisionEntry, ...]:
     """The newest lines of an earlier run; torn ones are passed over."""
     if not out.exists():
         return ()

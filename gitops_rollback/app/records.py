@@ -89,6 +89,7 @@ def entry_of(decision: Decision, look: Look, plan: Plan | None, now: datetime) -
     details = evidence_of(look, decision, plan)
     if plan is not None:
         details["rollback"] = plan.rollback_id
+        details["tree"] = plan.reversal.tree or ""
         details["guards"] = [_guard(answer) for answer in plan.guards]
     return DecisionEntry(
         at=now,

@@ -24,7 +24,7 @@ from gitops_rollback.app.leading import Leading, nothing
 from gitops_rollback.app.ledger import Ledger
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import Observer
-from gitops_rollback.app.observing import ObservingExecutor
+from gitops_rollback.app.observing import ObservingExecutor, decisions_file
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
@@ -125,7 +125,7 @@ class Runtime:
         """Hands that remember nothing: what was done under another epoch is known from git alone."""
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
         if settings.observes:
-            out = Path(settings.observe_out or settings.state_dir) / f"{repo.name.replace('/', '-')}.decisions.jsonl"
+            out = decisions_file(Path(settings.observe_out or settings.state_dir), repo.name)
             return ObservingExecutor(out, repo, parts.notifier, parts.clock)
         confirm = leading.confirm if leading is not None else nothing
         return Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock, confirm=confirm)

@@ -69,7 +69,9 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
-        notifier=Fanout((LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))),
+        notifier=Fanout(
+            (LogNotifier(),) if settings.shadow else (LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))
+        ),
         kubernetes=client,
         past=past,
         election=election_of(settings, client),

@@ -35,6 +35,7 @@ VERBS = {
     "get": "List applications, policies or rollbacks.",
     "status": "The state and outcome of one rollback.",
     "history": "What was done, and when.",
+    "report": "Whether the build that runs as a shadow decides otherwise.",
     "explain": "Why it was done, or was not: every fact and guard.",
     "lint": "Check policy files; all faults at once.",
     "schema": "The JSON Schema of a policy.",

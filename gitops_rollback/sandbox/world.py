@@ -13,6 +13,7 @@ from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Tim
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux_side import FluxSide
 from gitops_rollback.sandbox.git_server import GitServer
+from gitops_rollback.sandbox.kubernetes import Store as KubernetesStore
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
 from gitops_rollback.sandbox.replay import replay
@@ -66,6 +67,7 @@ class World:
         self._timing = timing or Timing()
         self.argocd: ArgoCdSandbox | None = None
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
+        self.objects: KubernetesStore | None = None  # where Argo CD's objects are, too, if that is set before the start
 
     @property
     def url(self) -> str:
@@ -100,6 +102,7 @@ class World:
             timing=self._timing,
             port=self._ports.argocd,
             rights=self.rights,
+            objects=self.objects,
         )
         self.argocd.on_change(self._deployed)
         self.argocd.start()

@@ -23,10 +23,10 @@ from lease_world import LeaseWorld
 from live_world import MAIN, NO_POLLS, patient_policy
 
 from gitops_rollback.crash_points import VARIABLE
+from gitops_rollback.sandbox.all_stories import find_story
 from gitops_rollback.sandbox.demo import START_SECONDS, STOP_SECONDS, Demo
 from gitops_rollback.sandbox.simulation.wire.gitlog import keep_reflogs
 from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
-from gitops_rollback.sandbox.stories import find_story
 from gitops_rollback.sandbox.telling import CONTROLLER
 from gitops_rollback.sandbox.world import REPOSITORY, run_command
 

@@ -28,6 +28,8 @@ TIMES = {"LEASE_DURATION": "4s", "RENEW_DEADLINE": "3s", "RETRY_PERIOD": "500ms"
 class LeaseWorld:
     """The API with no more rights than replicas need, and what a replica must be told of it."""
 
+    link: Any = None  # a proxy before it, where a test puts one
+
     def __init__(self, folder: Path) -> None:
         self.kubernetes = KubernetesSandbox(ScaledClock(), rules=LEAST)
         self.kubernetes.store.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OURS}})

@@ -29,6 +29,11 @@ SEEDS = {
     "F10": (0, 1),
     "F11": (0, 1),
     "F12": (0, 2),
+    "F37": (0, 1, 2, 5),
+    "F38": (0, 1),
+    "F39": (0, 1),
+    "F43": (7, 8, 12, 14),
+    "F44": (0, 1),
 }
 LONGEST_FIRST = ("F24", "F25", "F23", "F27", "F13", "F3", "F4", "F46", "F41", "F31", "F16", "F34")
 PLAYS = {f"{number}-{seed}": (number, seed) for number in numbers() for seed in SEEDS.get(number, OTHERWISE)}

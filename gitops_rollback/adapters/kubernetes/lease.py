@@ -11,17 +11,18 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.kubernetes.client import Kubernetes, Object
+from gitops_rollback.adapters.kubernetes.client import Object
 from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing
-from gitops_rollback.adapters.kubernetes.resources import LEASES
+from gitops_rollback.adapters.kubernetes.resources import LEASES, Resource
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.lease import (
     LeaseRecord,
@@ -61,17 +62,36 @@ class Clocks:
 REAL = Clocks()
 
 
+class Api(Protocol):
+    """What of the client the elector needs. Source: `adapters.kubernetes.client.Kubernetes`."""
+
+    namespace: str
+
+    def get(self, resource: Resource, namespace: str, name: str, timeout: timedelta | None = None) -> Object | None:
+        """One object; None only if the API itself says that there is none."""
+        ...
+
+    def create(self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None) -> Object:
+        """The object as created. Raises besides: Conflict; Missing."""
+        ...
+
+    def replace(self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None) -> Object:
+        """The object as replaced, if it still has that resourceVersion. Raises besides: Conflict; Missing."""
+        ...
+
+
 class KubernetesLease:
     """`ports.Lease`. `run` is for one thread, all else for any."""
 
     def __init__(
         self,
-        client: Kubernetes,
+        client: Api,
         name: str,
         identity: str,
         times: LeaseTimes = DEFAULT_TIMES,
         clocks: Clocks = REAL,
         stand_back: Callable[[], float] = lambda: 0.0,
+        new_lock: Callable[[], AbstractContextManager[object]] = threading.Lock,
     ) -> None:
         """`identity` must be of this process start alone (host name and a random part), never used again.
 
@@ -79,11 +99,12 @@ class KubernetesLease:
         """
         self.name = name
         self.identity = identity
+        self.log = log
         self._client = client
         self._times = times
         self._clocks = clocks
         self._stand_back = stand_back
-        self._round = threading.Lock()  # one exchange with the API at a time
+        self._round = new_lock()  # one exchange with the API at a time
         self._sighting: Sighting | None = None
         self._found: Object | None = None
         self._tenure: Tenure | None = None
@@ -120,7 +141,7 @@ class KubernetesLease:
         while not stop.is_set():
             self.look()
             if (now := self.epoch()) != told:
-                log.info("lease", name=self.name, epoch=now, holder=self.holder, identity=self.identity)
+                self.log.info("lease", name=self.name, epoch=now, holder=self.holder, identity=self.identity)
                 told = now
                 changed(now)
             stop.wait(self._pause())
@@ -140,12 +161,12 @@ class KubernetesLease:
                 given_back = written(found, released_record(record, self._wall()))
                 self._client.replace(LEASES, given_back, self._patience())
         except RollbackError as exc:
-            log.info("lease not given back", name=self.name, message=exc.message)
+            self.log.info("lease not given back", name=self.name, message=exc.message)
 
     def look(self) -> None:
         """One look at the lease, and the write that follows from it. Never raises for what the API says."""
         with self._round:
-            for attempt in range(TRIES):
+            for _ in range(TRIES):
                 try:
                     self._advance()
                     self._trouble = ""
@@ -155,8 +176,9 @@ class KubernetesLease:
                     self._found = self._tenure = None
                     self._trouble = exc.message
                 except RollbackError as exc:
+                    if exc.message != self._trouble:
+                        self.log.warning("lease out of reach", name=self.name, message=exc.message)
                     self._trouble = exc.message
-                    log.info("lease out of reach", name=self.name, message=exc.message, attempt=attempt)
                     return
 
     def _pause(self) -> float:

@@ -16,6 +16,7 @@ from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
 from gitops_rollback.app.inputs import Inputs
+from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.ledger import Ledger
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import Observer
@@ -29,7 +30,7 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.action import Note
-from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.errors import LeaseLost, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.chat import Chat, QuietFanout
@@ -37,6 +38,7 @@ from gitops_rollback.sandbox.simulation.engine_port import SimEngine
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
 from gitops_rollback.sandbox.simulation.gate import Gate, Surface
+from gitops_rollback.sandbox.simulation.leasing import Holding
 from gitops_rollback.sandbox.simulation.metrics import SimMetrics
 from gitops_rollback.sandbox.simulation.repo import AUTHOR, Disk, SimRepo
 from gitops_rollback.sandbox.simulation.schedule import START, Killed
@@ -112,6 +114,7 @@ class Process:
     gate: Gate
     repo: SimRepo
     reconciler: Reconciler
+    leading: Leading | None = None
     decisions: dict[str, str] = field(default_factory=dict)
 
 
@@ -126,7 +129,7 @@ class Replica:
         self._world = world
         self._random: Random = world.random(who)
         self._disk = Disk()
-        self._failures = 0
+        self._failures = self._starts = 0
         self.process: Process | None = None
         world.at_calm.append(self._stand_up)
         world.schedule.after(self._random.uniform(1, 40), self._start)
@@ -139,12 +142,31 @@ class Replica:
         surface = Surface(world.schedule, world.story, setup.rates, setup.latency, world.stands_still)
         gate = Gate(self.who, strands, surface, self._random)
         repo = SimRepo(gate, world.remote, self._disk, self._asked)
-        reconciler = self._wired(gate, repo, SimWorkers(world.schedule, strands))
+        holding = self._holding(gate) if setup.leased else None
+        leading = holding.leading if holding is not None else None
+        reconciler = self._wired(gate, repo, SimWorkers(world.schedule, strands), leading)
         world.tell(self.who, "starts")
-        self.process = Process(strands, gate, repo, reconciler)
+        self.process = Process(strands, gate, repo, reconciler, leading)
         strands.begin(self._run)
+        if holding is not None:
+            strands.begin(holding.strand)
 
-    def _wired(self, gate: Gate, repo: SimRepo, workers: SimWorkers) -> Reconciler:
+    def _holding(self, gate: Gate) -> Holding:
+        """An identity of this start alone."""
+        world = self._world
+        self._starts += 1
+        return Holding(gate, world.leases, world.schedule, f"{self.who}_{self._starts}", self._random)
+
+    def _executor(self, gate: Gate, repo: SimRepo, leading: Leading | None) -> TellingExecutor:
+        world = self._world
+        chat = Chat(world.setup.deaf, world.random(f"chat of {self.who}"))
+        notifier = QuietFanout((chat, SimNotifier(gate, world)))
+        confirm = leading.confirm if leading is not None else nothing
+        executor = TellingExecutor(repo, repo, GitJournal(repo), notifier, self.clock, confirm=confirm)
+        executor.tells, executor.said = partial(world.tell, self.who), {}
+        return executor
+
+    def _wired(self, gate: Gate, repo: SimRepo, workers: SimWorkers, leading: Leading | None) -> Reconciler:
         """As the runtime wires them, with strands for threads."""
         world, clock = self._world, self.clock
         engine = SimEngine(gate, world.cluster, clock.now, world.setup.may_sync)
@@ -154,11 +176,7 @@ class Replica:
         measuring = Measuring(lambda _settings: metrics, new_lock=gate.lock, steady=steady)
         directory = Directory(repo, (engine,), policies)
         limits = Limits(Budgets(), ledger.counted)
-        chat = Chat(world.setup.deaf, world.random(f"chat of {self.who}"))
-        notifier = QuietFanout((chat, SimNotifier(gate, world)))
-        executor = TellingExecutor(repo, repo, journal, notifier, clock)
-        executor.tells, executor.said = partial(world.tell, self.who), {}
-        return Reconciler(
+        made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,
             observer=Observer(repo, policies, measuring),
@@ -166,7 +184,7 @@ class Replica:
             follower=Follower(repo, policies, measuring, NoProbe(), steady, executor=workers),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),
-            executor=executor,
+            executor=self._executor(gate, repo, leading),
             clock=clock,
             side_by_side=SideBySide[Watched, Sight](_name_of, self._look_failed, _patience, workers, Sight.aged),
             isolated=self._isolated,
@@ -175,6 +193,9 @@ class Replica:
             report=self._report,
             retries=self._retries,
         )
+        if leading is not None:
+            leading.took_over = lambda: setattr(made, "executor", self._executor(gate, repo, leading))
+        return made
 
     # The loop
 
@@ -203,8 +224,10 @@ class Replica:
         process.repo.heads.clear()
         failed = self._failures
         try:
-            process.reconciler.tick(aligned(self.clock.now(), DEFAULT_INTERVAL))
+            self._act(process, aligned(self.clock.now(), DEFAULT_INTERVAL))
             self._failures = 0
+        except LeaseLost:
+            world.tell(self.who, "has lost its lease")
         except RollbackError as error:
             self._failures += 1
             self._failed(process.reconciler, error)
@@ -215,6 +238,16 @@ class Replica:
         if failed != self._failures and self._failures == 1:
             world.tell(self.who, "cannot finish its tick")
         world.report(Ticked(world.now, self.who, process.gate.calls - before, seconds))
+
+    def _act(self, process: Process, now: datetime) -> None:
+        """As the product's loop does, by what its lease says."""
+        role = process.leading.begin() if process.leading is not None else Role.LEADS
+        if role is Role.LEADS:
+            process.reconciler.tick(now)
+        elif role is Role.READS_ONLY:
+            process.reconciler.read_only(now)
+        else:
+            process.reconciler.stand_by()
 
     def _failed(self, reconciler: Reconciler, error: RollbackError) -> None:
         """As the runtime does: what only a person can mend is told at once."""
@@ -228,6 +261,8 @@ class Replica:
         world, process = self._world, self.process
         try:
             act()
+        except LeaseLost:
+            world.tell(self.who, f"does nothing about {name}: its lease is lost")
         except RollbackError as error:
             if process is not None:
                 process.reconciler.executor.fail(name, error, page=isinstance(error, StalledError))

@@ -50,6 +50,7 @@ class Setup:
     names: tuple[str, ...]
     actors: frozenset[str] = frozenset()
     replicas: int = 1
+    leased: bool = False  # the replicas agree by a Lease on who acts
     rates: Rates = field(default_factory=Rates)
     latency: float = 0.06  # the longest that a port's call takes which nothing slows down
     manual: frozenset[str] = frozenset()  # applications without auto-sync
@@ -186,6 +187,14 @@ def _zombie(setup: Setup) -> None:
     setup.replicas, setup.rates.pause = 2, 0.002
 
 
+def _leased(setup: Setup) -> None:
+    """Three replicas and a Lease, whose API loses answers and shows old states; now and then a process stands still."""
+    setup.replicas, setup.leased, setup.rates.pause = 3, True, 0.002
+    setup.rates.stale, setup.rates.after = max(setup.rates.stale, 0.02), max(setup.rates.after, 0.01)
+    # Every tick renews the lease several times, and each call may be the last.
+    setup.rates.kill = setup.rates.kill / 2
+
+
 def _blind(setup: Setup) -> None:
     """Metrics that vanish, flap, and turn red everywhere."""
     setup.actors = setup.actors | {"gaps", "flapper", "outage", "scrapes"}
@@ -303,6 +312,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "race": _race,
     "kills": _kills,
     "zombie": _zombie,
+    "leased": _leased,
     "blind": _blind,
     "people": _people,
     "lies": _lies,

@@ -14,6 +14,7 @@ from gitops_rollback.ports import Message, PushOutcome, RefUpdate
 from gitops_rollback.sandbox.simulation.engine import Cluster
 from gitops_rollback.sandbox.simulation.events import Asked, Document, Event, Recorded, Rollback, SyncAsked, Told
 from gitops_rollback.sandbox.simulation.files import PolicyText
+from gitops_rollback.sandbox.simulation.leasing import Leases
 from gitops_rollback.sandbox.simulation.metrics import Store
 from gitops_rollback.sandbox.simulation.objects import Objects
 from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN, Accepted, Remote
@@ -59,6 +60,7 @@ class World:
         self.cluster = Cluster(self.schedule, self.remote, self.truth, self.story, self.random("engine"), URL)
         self.cluster.sync_asked = self._sync_asked
         self.pauses = Pauses()
+        self.leases = Leases()
         self.calm = False
         self.stepped = False  # some clock jumped
         self.forced = False  # history was rewritten
