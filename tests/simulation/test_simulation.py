@@ -37,6 +37,7 @@ REGRESSIONS = {
     ("all", 60165): "a quiet tick within a `for` was not answered, and nobody read it back before a rollback",
     ("all", 103600): "a rollback for an incident was booked on applications that a person had put back already",
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
+    ("mid-push", 60029): "a verification was checked as of the word of a clock that was wrong",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
 }
 

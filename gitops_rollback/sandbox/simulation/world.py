@@ -70,6 +70,7 @@ class World:
         self.pauses = Pauses()
         self.calm = False
         self.stepped = False  # some clock jumped
+        self.clocks: dict[str, list[tuple[datetime, timedelta]]] = {}  # replica -> since when it is off by how much
         self.forced = False  # history was rewritten
         self.news: list[Event] = []
         self.judge: Callable[[], None] = lambda: None
@@ -100,6 +101,15 @@ class World:
     def tell(self, actor: str, text: str) -> None:
         """One line of the story."""
         self.story.tell(self.now, actor, text)
+
+    def instant(self, who: str, said: datetime) -> datetime:
+        """When the clock of the replica `who` showed `said` last."""
+        end = self.now
+        for since, offset in reversed(self.clocks.get(who, [])):
+            if since <= said - offset <= end:
+                return said - offset
+            end = since
+        return said
 
     # People
 
