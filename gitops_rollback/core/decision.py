@@ -105,6 +105,7 @@ class Circumstances:
     unseen_long: bool = False  # it has lasted
     part_of: str = ""  # another application of the same incident speaks for this one
     joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
+    unapplied: str = ""  # git holds what would be put back already, and the engine has had its time to apply it
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
 
 
@@ -296,8 +297,10 @@ def _when(word: Callable[[Circumstances], str], act: Act, reason: Reason) -> _Ru
     return rule
 
 
-def _leave_what_is_undone(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+def _leave_what_is_undone(_r: Decision, proposal: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
     if proposal.plan is not None and proposal.plan.reversal.outcome is PlanOutcome.EMPTY:
+        if around.unapplied:
+            return Decision(Act.PAGE, Reason.ALREADY_UNDONE, around.unapplied)
         return Decision(Act.LEAVE, Reason.ALREADY_UNDONE, "git already holds the state before the suspect")
     return None
 

@@ -176,6 +176,13 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
         pytest.param(
             a_proposal(PlanOutcome.EMPTY), Circumstances(), Act.LEAVE, Reason.ALREADY_UNDONE, id="already-undone"
         ),
+        pytest.param(
+            a_proposal(PlanOutcome.EMPTY),
+            Circumstances(unapplied="x"),
+            Act.PAGE,
+            Reason.ALREADY_UNDONE,
+            id="already-undone-and-not-applied",
+        ),
         pytest.param(a_proposal(), Circumstances(mass_event="9 red"), Act.PAGE, Reason.MASS_EVENT, id="mass-event"),
         pytest.param(a_proposal(), Circumstances(unseen="x"), Act.WAIT, Reason.METRICS_UNAVAILABLE, id="others-hidden"),
         pytest.param(

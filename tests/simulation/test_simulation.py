@@ -38,6 +38,8 @@ REGRESSIONS = {
     ("all", 103600): "a rollback for an incident was booked on applications that a person had put back already",
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
     ("mid-push", 60029): "a verification was checked as of the word of a clock that was wrong",
+    ("all", 100178): "a page about a newer deployment was dropped while an older plan waited for a word",
+    ("all", 102182): "the engine did not follow what a person had taken back, and nobody was told",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
 }
 
