@@ -36,6 +36,7 @@ REGRESSIONS = {
     ("people", 400118): "a commit whose journal was refused went alone, past a stop that had been read meanwhile",
     ("all", 60165): "a quiet tick within a `for` was not answered, and nobody read it back before a rollback",
     ("all", 103600): "a rollback for an incident was booked on applications that a person had put back already",
+    ("regretted", 500122): "what was taken back to a state that had been landed again passed for known ground",
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
     ("mid-push", 60029): "a verification was checked as of the word of a clock that was wrong",
     ("all", 100178): "a page about a newer deployment was dropped while an older plan waited for a word",
