@@ -22,6 +22,7 @@ from gitops_rollback.core.trigger import BaselineLevel
 from gitops_rollback.ports import ConfigRepo
 
 MAX_RANGE = 1000
+PAST_SEEN = 300  # commits before the oldest deployment that the engine remembers
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,11 @@ class Blamer:
         oldest = next((one for one in revisions if self._repo.is_ancestor(one, look.bad_revision)), None)
         if oldest is None:
             return frozenset(by_us)
-        line = [self._state(oldest, look)]
-        for commit in reversed(self._repo.commits(oldest, look.bad_revision, MAX_RANGE)):
-            if look.watched.own.of(commit.paths):
-                line.append(self._state(commit.sha, look))
+        # The engine may remember little: what the branch left and returned from before that counts as well.
+        before = self._repo.recent(oldest, PAST_SEEN)
+        later = self._repo.commits(oldest, look.bad_revision, MAX_RANGE)
+        own = (commit.sha for commit in reversed((*later, *before)) if look.watched.own.of(commit.paths))
+        line = [self._state(sha, look) for sha in own]
         return frozenset(by_us) | taken_back([state for state in line if state is not None])
 
     def _range(

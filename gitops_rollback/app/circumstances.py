@@ -23,6 +23,7 @@ from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import rolled_back_before
+from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import PauseState, stopped
 from gitops_rollback.ports import ConfigRepo
@@ -45,6 +46,7 @@ class Surroundings:
     _alarmed: dict[str, int] = field(default_factory=dict)  # ticks in a row with an alarm
     _pending: set[str] = field(default_factory=set)
     _well: dict[str, bool] = field(default_factory=dict)  # as each was measured last
+    _undone: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # bad revision, and seen so since
     _silent: dict[str, datetime] = field(default_factory=dict)  # engines that could not be listed, and since when
     _listing: Listing | None = None
 
@@ -58,6 +60,7 @@ class Surroundings:
         self._pending = {look.name for look in looks if look.is_pending}
         measured = {look.name: look.is_quiet for look in looks if look.case.verdicts}
         self._well = {name: well for name, well in (self._well | measured).items() if name in names}
+        self._undone = {name: one for name, one in self._undone.items() if self._well.get(name) is False}
         alarmed = [look.name for look in looks if look.raised.raises_alarm]
         self._alarmed = {name: self._alarmed.get(name, 0) + 1 for name in alarmed}
 
@@ -77,6 +80,7 @@ class Surroundings:
             unseen_long=now - outbreak.failing.get(look.policy.metrics.url, now) >= UNSEEN_FOR,
             part_of=_part_of(look, outbreak),
             joins=_joins(self.under_way(alarm, view)),
+            unapplied=self._unapplied(alarm, now),
             asked=_asked(waiting_for(proposal, view)),
             unwritable="" if writable else "the journal could not be written to at the start",
         )
@@ -130,6 +134,19 @@ class Surroundings:
         if late - self._seen or sharing or many:
             return f"{len(maybe)} other applications may turn red, or have not been looked at in this round"
         return ""
+
+    def _unapplied(self, alarm: Alarm, now: datetime) -> str:
+        """Somebody has put it back in git, and the engine, which may be switched off or stuck, has not followed."""
+        look, plan = alarm.look, alarm.proposal.plan
+        if plan is None or plan.reversal.outcome is not PlanOutcome.EMPTY:
+            self._undone.pop(look.name, None)
+            return ""
+        bad, since = self._undone.get(look.name, ("", now))
+        since = min(since, now) if bad == look.bad_revision else now
+        self._undone[look.name] = (look.bad_revision, since)
+        if now - since < look.policy.delivery.sync_timeout:
+            return ""
+        return f"git holds the state before the suspect since {since:%H:%M:%S} UTC, and the engine has not applied it"
 
     def _journal_trouble(self, look: Look, view: View) -> str:
         """Commits of ours that the journal does not know: what was done before is not known, so nothing is done now."""

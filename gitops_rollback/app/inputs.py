@@ -67,13 +67,18 @@ def _fixed_part(pattern: str) -> str:
 def taken_back(states: Sequence[str]) -> frozenset[str]:
     """Of a line of states, oldest first: those that a later return to an earlier state took back.
 
-    What comes back after it was taken back takes nothing back itself: it is the same fault again.
+    What comes back after it was taken back is the same fault again: it takes back nothing of before, only what is new
+    since it last came.
     """
     found: set[str] = set()
     first: dict[str, int] = {}
+    last: dict[str, int] = {}
     for index, state in enumerate(states):
-        if index and state != states[index - 1] and state in first and state not in found:
-            found.update(states[first[state] + 1 : index])
-            found.discard(state)
+        if index and state != states[index - 1] and state in first:
+            again = state in found
+            since = last[state] if again else first[state]
+            between = states[since + 1 : index]
+            found.update(one for one in between if one != state and (not again or first[one] > since))
         first.setdefault(state, index)
+        last[state] = index
     return frozenset(found)

@@ -13,7 +13,7 @@ from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.decision import NOT_WATCHED, Act, Case, Decision, alarm, looked_too_late
-from gitops_rollback.core.deployments import HARD_END, distinct, remembered, watched
+from gitops_rollback.core.deployments import HARD_END, distinct, holes, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
 from gitops_rollback.core.paths import Paths
@@ -76,7 +76,7 @@ class Observer:
         asked = any(verdict.fires and (late or verdict.baseline.began) for verdict in verdicts)
         told = view.told(subject.name, "" if late else bad) if asked else None
         earlier = tuple(one.started_at for one in distinct(records) if one.started_at < event.record.started_at)
-        case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier)
+        case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records))
         if any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts):
             self._looked[subject.name] = now  # one that could not see anything counts for none
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)

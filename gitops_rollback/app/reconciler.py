@@ -153,10 +153,11 @@ class Reconciler:
     def _newer_alarm(
         self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
     ) -> Sight | None:
-        """A plan may wait for a word for long; what was deployed after it is watched all the same."""
+        """A plan may wait for a word for long; what was deployed after it is watched, and told, all the same."""
         sight = self._watch(watched, view, listing, now)
-        newer = sight.look is not None and sight.look.bad_revision not in ("", record.bad_revision)
-        return sight if newer and sight.proposal is not None else None
+        look = sight.look
+        newer = look is not None and look.bad_revision not in ("", record.bad_revision)
+        return sight if look is not None and newer and look.raised.act.tells else None
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action. What cannot be taken back is done by what was seen just now."""

@@ -63,7 +63,8 @@ class Case:
     """What is known of one application before anybody is blamed.
 
     `in_force` is False where only the head has a policy: then nothing is automatic. `told` is when people last heard
-    of the application because of an earlier deployment; None if they did not. `earlier` is when those were deployed.
+    of the application because of an earlier deployment; None if they did not. `earlier` is when those were deployed;
+    `holes` are the times between two of them in which there were more, which the engine no longer tells.
     """
 
     application: str
@@ -73,6 +74,7 @@ class Case:
     verdicts: tuple[Verdict, ...] = ()
     told: datetime | None = None
     earlier: tuple[datetime, ...] = ()
+    holes: tuple[tuple[datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Circumstances:
     unseen_long: bool = False  # it has lasted
     part_of: str = ""  # another application of the same incident speaks for this one
     joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
+    unapplied: str = ""  # git holds what would be put back already, and the engine has had its time to apply it
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
 
 
@@ -161,7 +164,8 @@ def _began_unjudged(verdict: Verdict, case: Case) -> bool:
     if lately and t0 - began <= unjudged(trigger, timing):
         return True
     under = max((at for at in case.earlier if at <= began), default=None)
-    watched = lately or (under is not None and began - under <= timing.window)
+    hidden = any(start < began < end for start, end in case.holes)  # so it may have been any of those
+    watched = lately or hidden or (under is not None and began - under <= timing.window)
     return watched and (case.told is None or case.told < began)
 
 
@@ -296,8 +300,10 @@ def _when(word: Callable[[Circumstances], str], act: Act, reason: Reason) -> _Ru
     return rule
 
 
-def _leave_what_is_undone(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
+def _leave_what_is_undone(_r: Decision, proposal: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
     if proposal.plan is not None and proposal.plan.reversal.outcome is PlanOutcome.EMPTY:
+        if around.unapplied:
+            return Decision(Act.PAGE, Reason.ALREADY_UNDONE, around.unapplied)
         return Decision(Act.LEAVE, Reason.ALREADY_UNDONE, "git already holds the state before the suspect")
     return None
 

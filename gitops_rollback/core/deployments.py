@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from gitops_rollback.core.sync import (
     REMEDIATION,
@@ -72,6 +73,19 @@ def remembered(known: Iterable[DeploymentRecord], state: ApplicationState) -> tu
     kept = [one for one in known if _key(one) not in keys and not _came_to_nothing(one, state.operation)]
     merged = sorted((*kept, *seen), key=lambda record: record.started_at)
     return _chained(merged[-KEPT_RECORDS:])
+
+
+def holes(records: Sequence[DeploymentRecord]) -> tuple[tuple[datetime, datetime], ...]:
+    """From one record's start to the next one's, where the engine may have deployed more that it no longer tells.
+
+    It numbers its history without gaps, from 0 or 1 on, and trims it; `records` are oldest first. What is known of its
+    last operation alone has no number, so between that and the oldest entry that is told there may have been more.
+    """
+    numbered = [(at, one.history_id) for at, one in enumerate(records) if one.history_id is not None]
+    known = [(records[at].started_at, number) for at, number in numbered]
+    if numbered and numbered[0][0] > 0 and numbered[0][1] > 1:
+        known.insert(0, (records[numbered[0][0] - 1].started_at, 0))
+    return tuple((start, end) for (start, one), (end, other) in pairwise(known) if other > one + 1)
 
 
 def watched(

@@ -54,6 +54,24 @@ def test_a_plan_that_waits_for_a_word_does_not_blind_for_what_is_deployed_after_
     assert world.reverts() == 1
 
 
+def test_a_fault_that_nobody_can_blame_anew_is_told_though_an_older_plan_waits(world: World) -> None:
+    """Two more deployments follow each other so fast that neither can be judged: the page for them is not lost."""
+    running(world, "web")
+    claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
+    asked = world.people.push("Add a claim", {"apps/web/claim.yaml": claim}, START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", asked, START)
+    world.metrics.break_from("web", START + MINUTE, START + 3 * MINUTE)
+    one.until(START, START + 3 * MINUTE)
+    for version, at in (("1.1", START + 20 * MINUTE), ("1.2", START + 21 * MINUTE)):
+        files = {"apps/web/web.yaml": deployment("web", version)}
+        world.engine.deploy("web", world.people.push(f"Ship {version}", files, at - TICK), at)
+        world.metrics.break_from("web", START + 21 * MINUTE - TICK)
+        one.until(at, at + MINUTE - TICK)
+    one.until(START + 22 * MINUTE, START + 25 * MINUTE)
+    assert one.told.reasons.count("NotOurs") == 1
+
+
 def test_a_look_from_before_the_push_that_comes_late_says_nothing_of_the_rollback_under_way(world: World) -> None:
     running(world, "web")
     bad = ship(world, "web", START - MINUTE)
@@ -85,3 +103,18 @@ def test_what_came_beside_a_release_that_a_person_took_back_is_left_alone(world:
     assert world.reverts() == 0
     assert not last.view.journal.records
     assert "AlreadyUndone" in [decision_of(sight, one, last) for sight in last.sights]
+
+
+def test_a_person_is_told_once_where_the_engine_does_not_follow_what_was_taken_back_by_hand(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, START + MINUTE)
+    ship(world, "web", START + MINUTE, "1.1", "1.0")
+    one.until(START + MINUTE, START + 11 * MINUTE)
+    assert "AlreadyUndone" not in one.told.reasons, "the engine has ten minutes to follow"
+    one.until(START + 11 * MINUTE + TICK, START + 16 * MINUTE)
+    assert one.told.reasons.count("AlreadyUndone") == 1
+    assert world.reverts() == 0

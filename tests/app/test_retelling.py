@@ -80,6 +80,7 @@ def test_a_plan_that_waits_is_told_with_its_suspects_guards_and_verbs() -> None:
         pytest.param(entry("Verifying"), record(Phase.VERIFYING), id="a-step"),
         pytest.param(entry("verified"), None, id="without-a-record"),
         pytest.param(entry("roll-back"), record(Phase.DONE, RollbackOutcome.VERIFIED), id="begun-and-ended"),
+        pytest.param(entry("ask"), record(Phase.DONE, RollbackOutcome.REFUSED), id="answered"),
         pytest.param(entry("refused"), record(Phase.DONE, RollbackOutcome.REFUSED), id="a-person's-own-word"),
     ],
 )

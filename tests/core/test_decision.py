@@ -95,6 +95,26 @@ def test_what_began_just_before_a_second_sync_is_told_though_it_blames_nobody(
     assert (decision.act, decision.reason) == (act, Reason.NOT_OURS)
 
 
+@pytest.mark.parametrize(
+    ("end", "told", "act"),
+    [
+        pytest.param(40, None, Act.PAGE, id="nobody-was-told"),
+        pytest.param(40, 44, Act.LEAVE, id="somebody-was-told-since"),
+        pytest.param(46, None, Act.LEAVE, id="it-began-after-the-hole"),
+    ],
+)
+def test_what_began_under_a_sync_that_the_engine_no_longer_tells_is_told(end: int, told: int | None, act: Act) -> None:
+    """All in minutes before the sync; it began 45 minutes before, and what is known of the time before is hours old."""
+    before = [T0 - timedelta(minutes=minutes) for minutes in (180, end)]
+    verdict = replace(a_verdict(), baseline=Baseline(BaselineLevel.FIRING, began=T0 - timedelta(minutes=45)))
+    case = a_case(verdict)
+    assert case.event is not None
+    event = replace(case.event, previous=DeploymentRecord((GOOD,), (), before[1]))
+    case = replace(case, event=event, told=None if told is None else T0 - timedelta(minutes=told))
+    decision = alarm(replace(case, earlier=(before[0],), holes=((before[0], before[1]),)), NOW)
+    assert (decision.act, decision.reason) == (act, Reason.NOT_OURS)
+
+
 def test_a_log_only_trigger_does_not_hide_one_that_rolls_back() -> None:
     both = (a_verdict("slow", Severity.LOG_ONLY), a_verdict("errors"))
     decision = alarm(a_case(*both, policy=a_policy(a_trigger("slow"), a_trigger("errors"))), NOW)
@@ -175,6 +195,13 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
         ),
         pytest.param(
             a_proposal(PlanOutcome.EMPTY), Circumstances(), Act.LEAVE, Reason.ALREADY_UNDONE, id="already-undone"
+        ),
+        pytest.param(
+            a_proposal(PlanOutcome.EMPTY),
+            Circumstances(unapplied="x"),
+            Act.PAGE,
+            Reason.ALREADY_UNDONE,
+            id="already-undone-and-not-applied",
         ),
         pytest.param(a_proposal(), Circumstances(mass_event="9 red"), Act.PAGE, Reason.MASS_EVENT, id="mass-event"),
         pytest.param(a_proposal(), Circumstances(unseen="x"), Act.WAIT, Reason.METRICS_UNAVAILABLE, id="others-hidden"),

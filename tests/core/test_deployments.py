@@ -11,6 +11,7 @@ from gitops_rollback.core.deployments import (
     contains_our_operation,
     deployments,
     distinct,
+    holes,
     remembered,
     revision_in,
     source_index,
@@ -288,3 +289,22 @@ def test_our_operation_is_known_by_its_mark_before_and_after_it_starts() -> None
     assert not contains_our_operation(state(operation=operation(info=mark)), "rb-2")
     assert not contains_our_operation(state(operation=operation()), "rb-1")
     assert not contains_our_operation(state(), "rb-1")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        pytest.param((3, 4, 5), [], id="all-are-known"),
+        pytest.param((3, 6, 7), [(0, 1)], id="two-were-trimmed-while-nobody-looked"),
+        pytest.param((None, 4, 5), [(0, 1)], id="before-the-oldest-that-is-told"),
+        pytest.param((None, 1, 2), [], id="before-the-very-first"),
+        pytest.param((None, None), [], id="an-engine-without-numbers"),
+        pytest.param((3, None, 4), [], id="a-failed-one-has-no-number"),
+        pytest.param((), [], id="nothing-was-deployed"),
+    ],
+)
+def test_what_the_engine_no_longer_tells_is_known_by_its_numbers(
+    numbers: tuple[int | None, ...], found: list[tuple[int, int]]
+) -> None:
+    records = tuple(replace(record(GOOD, minute), history_id=number) for minute, number in enumerate(numbers))
+    assert holes(records) == tuple((at(start), at(end)) for start, end in found)

@@ -1,10 +1,11 @@
-"""The disk of the clone is full, without inodes or read-only: stop, say so, lose nothing, go on when it is mended."""
+"""The disk of the clone is full, without inodes, read-only or broken: stop, say so, lose nothing, go on when mended."""
 
 from __future__ import annotations
 
 import errno
 import itertools
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,27 @@ from scene import Scene, scene
 
 LEFT_BY_A_KILLED_GIT = "objects/pack/tmp_pack_left"
 OLD_SECONDS = 3600.0
+BROKEN_FSYNC = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int broken(void) {
+    const char *sign = getenv("BROKEN_FSYNC");
+    return sign && access(sign, F_OK) == 0;
+}
+
+#define BREAKS(name) \
+    int name(int file) { \
+        int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, #name); \
+        if (broken()) { errno = EIO; return -1; } \
+        return real(file); \
+    }
+BREAKS(fsync)
+BREAKS(fdatasync)
+"""
 
 
 @contextmanager
@@ -115,7 +137,7 @@ def _held(it: Scene, spoil: Callable[[], Path], reason: str, during: str) -> Non
 
 
 def unwritable(folder: Path, seed: int) -> tuple[str, ...]:
-    """F33: no inodes, or read-only: acting stops, nothing is lost, since the state is in the remote."""
+    """F33: no inodes, read-only, or no fsync: acting stops, nothing is lost, since the state is in the remote."""
     broken: list[str] = []
     with (
         small_disk(folder / "inodes", "size=20m,nr_inodes=900") as place,
@@ -134,7 +156,32 @@ def unwritable(folder: Path, seed: int) -> tuple[str, ...]:
         it.check(it.live.probe("/healthz")[0] == 200, "it does not live on a read-only disk")
         it.until(lambda: remounted(place, "rw"), "writable again")
         it.verified()
-    return tuple(broken + it.broken)
+    return (*broken, *it.broken, *_unsynced(folder / "fsync", seed))
+
+
+def _unsynced(folder: Path, seed: int) -> tuple[str, ...]:
+    """Nothing can be brought to the disk: git syncs the packs that it fetches, so what is new cannot be read."""
+    with scene(folder, seed, controller=False) as it:
+        sign = folder / "broken"
+        it.live.start_controller(LD_PRELOAD=str(_without_fsync(folder)), BROKEN_FSYNC=str(sign))
+        it.until(lambda: it.live.probe("/readyz")[0] == 200, "ready")
+        sign.touch()
+        it.live.fail()
+        it.until(lambda: it.paged("DiskFull"), "a person is paged with DiskFull")
+        it.nothing_for(MINUTE, "while no fsync succeeded")
+        it.check(it.live.probe("/healthz")[0] == 200, "it does not live while no fsync succeeded")
+        free(sign)
+        it.verified()
+    return tuple(it.broken)
+
+
+def _without_fsync(folder: Path) -> Path:
+    """A library whose fsync fails for as long as the file that `BROKEN_FSYNC` names is there."""
+    compiler = shutil.which("cc") or lacks("no C compiler (`cc`) is installed, so that no fsync can be made to fail")
+    source, library = folder / "fsync.c", folder / "fsync.so"
+    source.write_text(BROKEN_FSYNC)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return library
 
 
 FAULTS = {"F32": full, "F33": unwritable}

@@ -1,4 +1,4 @@
-"""What does it mean that the system itself refuses: is the disk full or read-only, or has this process had its share?
+"""What does the system's refusal mean: is the disk full, read-only or broken, or has this process had its share?
 
 A full disk needs a person; want of files, processes or memory passes, or ends with this process.
 Source: errno(3); the messages of git 2.38 and later with LC_ALL=C.
@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, RollbackError, StalledError
 
-FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system", re.IGNORECASE)
-FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|fsync error on", re.IGNORECASE)
+FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 class DiskFull(StalledError):
@@ -23,7 +23,7 @@ class DiskFull(StalledError):
     reason = Reason.DISK_FULL
 
     def __init__(self, subject: str) -> None:
-        super().__init__(subject, "the disk that holds the clone or the temporary files is full or read-only")
+        super().__init__(subject, "the disk that holds the clone or the temporary files is full, read-only or broken")
 
 
 def meaning_of(subject: str, error: OSError) -> RollbackError:

@@ -45,6 +45,14 @@ class App:
     past: list[tuple[datetime, ApplicationState]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the engine told of an application, and when."""
+
+    at: datetime
+    state: ApplicationState
+
+
 @dataclass
 class Cluster:
     """All applications; one for all replicas. Times that it tells have whole seconds."""
@@ -58,7 +66,7 @@ class Cluster:
     apps: dict[str, App] = field(default_factory=dict)
     down_until: datetime = START
     told: dict[tuple[str, str], Health] = field(default_factory=dict)  # (replica, application) -> its newest word
-    shown: dict[tuple[str, str], ApplicationState] = field(default_factory=dict)  # the whole of that word
+    shown: dict[tuple[str, str], Shown] = field(default_factory=dict)  # the whole of that word
     sync_asked: Callable[[str, str, str], None] = lambda _who, _application, _identity: None
     begun: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (application, revision) -> first sync of it
     stuck: Callable[[str], bool] = lambda _application: False

@@ -73,6 +73,14 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Logged:
+    """A line of some controller's log."""
+
+    at: datetime
+    line: str
+
+
+@dataclass(frozen=True)
 class SyncAsked:
     """A replica asks the engine for a sync under this id. `told` is what the engine had told it of the application."""
 
@@ -102,4 +110,4 @@ class Ticked:
     seconds: float
 
 
-Event = Asked | Accepted | Rollback | Recorded | Told | SyncAsked | Broken | Ticked
+Event = Asked | Accepted | Rollback | Recorded | Told | Logged | SyncAsked | Broken | Ticked

@@ -15,6 +15,7 @@ from gitops_rollback.app.controller import DEFAULT_INTERVAL, aligned
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
+from gitops_rollback.app.health import Metrics
 from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.ledger import Ledger
@@ -24,6 +25,7 @@ from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Look, Watched
@@ -114,6 +116,7 @@ class Process:
     gate: Gate
     repo: SimRepo
     reconciler: Reconciler
+    reports: TickReport
     leading: Leading | None = None
     decisions: dict[str, str] = field(default_factory=dict)
 
@@ -146,7 +149,8 @@ class Replica:
         leading = holding.leading if holding is not None else None
         reconciler = self._wired(gate, repo, SimWorkers(world.schedule, strands), leading)
         world.tell(self.who, "starts")
-        self.process = Process(strands, gate, repo, reconciler, leading)
+        reports = TickReport(repo.name, Metrics())
+        self.process = Process(strands, gate, repo, reconciler, reports, leading)
         strands.begin(self._run)
         if holding is not None:
             strands.begin(holding.strand)
@@ -303,10 +307,11 @@ class Replica:
         world.asked(event)
 
     def _report(self, tick: Tick) -> None:
-        """The story says what is new in what was seen."""
+        """Log what is new in what was seen, as ever; the story says it, too."""
         process = self.process
         if process is None:
             return
+        process.reports(tick)
         for sight in tick.sights:
             text = _words(sight.look) if sight.look is not None else _progress(sight)
             if process.decisions.get(sight.watched.name) != text:

@@ -20,6 +20,7 @@ from gitops_rollback.sandbox.simulation.files import (
     first_files,
     fleet_values,
 )
+from gitops_rollback.sandbox.simulation.log import listening
 from gitops_rollback.sandbox.simulation.promises import PROMISES
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -75,10 +76,11 @@ def run(seed: int, scenario: str = "all", smaller: Smaller = NOTHING_LESS) -> Re
     """One world from its first commit to its rest. Raises: NotDeterministic."""
     with guarded():
         world = build(seed, scenario, smaller)
-        try:
-            _live(world)
-        finally:
-            world.schedule.close()
+        with listening(world.logged):
+            try:
+                _live(world)
+            finally:
+                world.schedule.close()
     verified = sum(record["outcome"] == "verified" for record in world.records.values())
     story = tuple(str(line) for line in world.story.lines)
     return Result(

@@ -306,6 +306,14 @@ def _batches(setup: Setup) -> None:
     setup.actors = (setup.actors | {"syncer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
 
 
+def _overtaken(setup: Setup) -> None:
+    """People mend bad releases by the next one just when the controller is about to act, and its calls are slow."""
+    setup.names, setup.busy, setup.unwatched, setup.rates.slow = NAMES[:4], 60.0, frozenset(), 0.2
+    setup.manual = setup.manual & frozenset(setup.names)
+    setup.health = setup.health & frozenset(setup.names)
+    setup.actors = (setup.actors | {"rescuer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
@@ -331,4 +339,5 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "mid-push": _mid_push,
     "regretted": _regretted,
     "batches": _batches,
+    "overtaken": _overtaken,
 }

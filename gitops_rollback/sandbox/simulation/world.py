@@ -12,7 +12,16 @@ from random import Random
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
 from gitops_rollback.sandbox.simulation.engine import Cluster
-from gitops_rollback.sandbox.simulation.events import Asked, Document, Event, Recorded, Rollback, SyncAsked, Told
+from gitops_rollback.sandbox.simulation.events import (
+    Asked,
+    Document,
+    Event,
+    Logged,
+    Recorded,
+    Rollback,
+    SyncAsked,
+    Told,
+)
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.leasing import Leases
 from gitops_rollback.sandbox.simulation.metrics import Store
@@ -63,6 +72,7 @@ class World:
         self.leases = Leases()
         self.calm = False
         self.stepped = False  # some clock jumped
+        self.clocks: dict[str, list[tuple[datetime, timedelta]]] = {}  # replica -> since when it is off by how much
         self.forced = False  # history was rewritten
         self.news: list[Event] = []
         self.judge: Callable[[], None] = lambda: None
@@ -93,6 +103,15 @@ class World:
     def tell(self, actor: str, text: str) -> None:
         """One line of the story."""
         self.story.tell(self.now, actor, text)
+
+    def instant(self, who: str, said: datetime) -> datetime:
+        """When the clock of the replica `who` showed `said` last."""
+        end = self.now
+        for since, offset in reversed(self.clocks.get(who, [])):
+            if since <= said - offset <= end:
+                return said - offset
+            end = since
+        return said
 
     # People
 
@@ -134,7 +153,8 @@ class World:
         self.report(event)
 
     def _sync_asked(self, who: str, name: str, identity: str) -> None:
-        self.report(SyncAsked(self.now, who, name, identity, self.cluster.shown.get((who, name))))
+        known = self.cluster.shown.get((who, name))
+        self.report(SyncAsked(self.now, who, name, identity, known.state if known else None))
 
     def told(self, who: str, message: Message) -> None:
         """People hear something."""
@@ -142,6 +162,10 @@ class World:
         self.messages.append(told)
         self.tell(who, f"tells people: {message.event} {message.reason} {message.title}")
         self.report(told)
+
+    def logged(self, line: str) -> None:
+        """A controller writes a line to its log; the story has what matters of it from elsewhere."""
+        self.report(Logged(self.now, line))
 
     def broken(self, promise: str, text: str) -> None:
         """A promise does not hold."""

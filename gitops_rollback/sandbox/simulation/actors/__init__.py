@@ -17,6 +17,7 @@ from gitops_rollback.sandbox.simulation.actors.forger import Forger
 from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage, Scrapes
 from gitops_rollback.sandbox.simulation.actors.one_way import OneWay
 from gitops_rollback.sandbox.simulation.actors.promoter import Promoter
+from gitops_rollback.sandbox.simulation.actors.rescuer import Rescuer
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
 from gitops_rollback.sandbox.simulation.actors.stopper import Stopper
@@ -45,6 +46,7 @@ OTHERS: Mapping[str, Actor] = {
     "one-way": OneWay,
     "outage": Outage,
     "promoter": Promoter,
+    "rescuer": Rescuer,
     "reverter": Reverter,
     "rules": Rules,
     "scrapes": Scrapes,

@@ -25,10 +25,14 @@ class Clock:
             return
         world.stepped = True
         replica = self._random.choice(self._replicas)
-        replica.clock.offset = timedelta(seconds=self._random.choice((-3600, -60, -5, 0, 5, 60, 3600)))
+        self._set(replica, timedelta(seconds=self._random.choice((-3600, -60, -5, 0, 5, 60, 3600))))
         world.tell(replica.who, f"has a clock that is off by {replica.clock.offset.total_seconds():.0f} s")
         world.schedule.after(self._random.uniform(60, 500), self._turn)
 
     def _right(self) -> None:
         for replica in self._replicas:
-            replica.clock.offset = timedelta(0)
+            self._set(replica, timedelta(0))
+
+    def _set(self, replica: Replica, offset: timedelta) -> None:
+        replica.clock.offset = offset
+        self._world.clocks.setdefault(replica.who, []).append((self._world.now, offset))

@@ -24,6 +24,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     if rollback is None:
         yield f"{event.after['id']} is verified, but its commit never landed"
         return
+    verified_at = _verified_at(world, event)
     for name in world.setup.names:
         if not world.truth.own_paths(name, rollback.commit.paths):
             continue
@@ -33,20 +34,20 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.after['id']} is verified, but {name} still runs {live[:8]}"
         if since and not any(world.objects.is_ancestor(rollback.commit.sha, one.revision) for one in since):
             yield f"{event.after['id']} is verified, but nothing that ran in {name} contains it"
-        if not _was_healthy(world, name, _verified_at(event)):
+        if not _was_healthy(world, name, verified_at):
             yield f"{event.after['id']} is verified, but {name} is {world.cluster.apps[name].state.health}"
     if world.stepped or not _asks_metrics(event):
         return
-    unseen = [name for name in rollback.applications[:1] if world.shown(name, _verified_at(event), HOLD)[0] != GREEN]
+    unseen = [name for name in rollback.applications[:1] if world.shown(name, verified_at, HOLD)[0] != GREEN]
     for name in unseen:
         yield f"{event.after['id']} is verified, but {name} was not seen quiet within its hold time"
 
 
-def _verified_at(event: Recorded) -> datetime:
-    """By the record's word: the journal may take it much later."""
+def _verified_at(world: World, event: Recorded) -> datetime:
+    """By the record's word, as the clock of who wrote it was then: the journal may take it much later."""
     times = event.after["times"]
     said = times.get("verified") if isinstance(times, dict) else None
-    return datetime.fromisoformat(said) if isinstance(said, str) else event.at
+    return world.instant(event.who, datetime.fromisoformat(said)) if isinstance(said, str) else event.at
 
 
 def _asks_metrics(event: Recorded) -> bool:

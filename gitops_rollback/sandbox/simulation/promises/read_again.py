@@ -1,0 +1,49 @@
+"""Promise 3, second part: what runs is read again just before a push, and a newer sync cancels it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_rollback.core.sync import Operation, OperationPhase
+from gitops_rollback.sandbox.simulation.events import PREFIX, Asked, Event
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.remote import MAIN
+from gitops_rollback.sandbox.simulation.world import World
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """Of an incident's applications the one that is acted for must be known to run the bad revision still."""
+    if not isinstance(event, Asked):
+        return
+    update = next((one for one in event.updates if one.ref == MAIN), None)
+    if update is None:
+        return
+    said = world.objects.commits[update.new].trailers
+    names = [name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ())]
+    bad = said.get("Rollback-Bad-Revision", ("",))[0]
+    against = [_moved_on(world, event.who, name, bad) for name in names]
+    if all(against):
+        yield f"{event.who} pushes, though {'; '.join(against)}"
+
+
+def _moved_on(world: World, who: str, name: str, bad: str) -> str:
+    """Why this application is none to act for any more; "" where it is one."""
+    known = world.cluster.shown.get((who, name))
+    if known is None:
+        return f"it never saw what {name} runs"
+    told = known.state.operation
+    if told is not None and _is_newer(told, bad):
+        return f"the engine told it at {known.at:%H:%M:%S} that {name} goes to {told.revisions[0][:8]}"
+    now = world.cluster.apps[name].state.operation
+    if now is not None and _is_newer(now, bad) and now.started_at is not None and now.started_at > known.at:
+        began = f"{now.started_at:%H:%M:%S}"
+        return f"{name} has gone to {now.revisions[0][:8]} since {began}, and it looked last at {known.at:%H:%M:%S}"
+    return ""
+
+
+def _is_newer(operation: Operation, bad: str) -> bool:
+    """An operation that failed may have applied nothing, so it proves nothing."""
+    return operation.revisions[0] != bad and operation.phase is not OperationPhase.FAILED
+
+
+PROMISE = Promise("3", "a sync that is newer than the bad one cancels the push", check)
