@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SOAK = ROOT / "benchmarks" / "soak.py"
+REPLAY = ROOT / "benchmarks" / "replay.py"
 STAMP = VENV / ".installed-for"
 OLDEST_PYTHON = 0x030B0000  # 3.11
 OLDEST_GIT = (2, 38)
@@ -31,7 +32,9 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
-    targets = {"demo": demo, "test": test, "bench": bench, "soak": soak, "install": install, "help": show_help}
+    targets = {
+        "demo": demo, "test": test, "bench": bench, "soak": soak, "replay": replay, "install": install, "help": show_help
+    }  # fmt: skip
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
     os.chdir(ROOT)
@@ -42,6 +45,7 @@ def show_help() -> int:
     print("python3 make.py demo [STORY=bad-release] [SPEED=30] [DEMO=--serve]   a rollback, in the sandbox")
     print("python3 make.py test                                                 lint, types, all tests")
     print("python3 make.py bench                                                what it costs, as ratios")
+    print("python3 make.py replay                                               plans against what people did (corpus)")
     print("python3 make.py soak [KIND=kills] [MINUTES=60] [JOBS=2] [SEED=7]     new seeds, all promises checked")
     return 0
 
@@ -76,7 +80,7 @@ def bench() -> int:
     """All benchmarks; each prints its ratios against a floor of the same run."""
     if code := ready(extras="[dev]"):
         return code
-    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK})
+    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY})
     return max(run(PYTHON, path) for path in measured)
 
 
@@ -87,6 +91,11 @@ def soak() -> int:
     given = {f"--{name.lower()}": os.environ.get(name, "") for name in ("MINUTES", "JOBS", "SEED")}
     options = [part for flag, value in given.items() if value for part in (flag, value)]
     return run(PYTHON, SOAK, *os.environ.get("KIND", "").split(), *options)
+
+
+def replay() -> int:
+    """The corpus of human reverts, which lies beside the project: plans and suspects against what people did."""
+    return ready(extras="[dev]") or run(PYTHON, REPLAY)
 
 
 def install() -> int:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from corpus_replay import Case, ask, load
+
+from gitops_rollback.sandbox.corpus import Case, ask, load
 
 Answer = dict[str, object]
 MARKER = re.compile(r"^(<{7}|>{7})( |$)", re.MULTILINE)
