@@ -32,9 +32,8 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
-    targets = {
-        "demo": demo, "test": test, "bench": bench, "soak": soak, "replay": replay, "install": install, "help": show_help
-    }  # fmt: skip
+    known = (demo, test, bench, soak, replay, install)
+    targets = {"help": show_help} | {target.__name__: target for target in known}
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
     os.chdir(ROOT)
