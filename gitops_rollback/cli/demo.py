@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 from pathlib import Path
@@ -38,6 +39,8 @@ def command(story: str, engine: str, speed: float, out: str, port: int, serve: b
     if chosen is None:
         names = ", ".join(one.name for one in stories_of(engine))
         raise click.UsageError(f"there is no story {story!r} with {engine}; stories: {names}")
+    if engine == "flux" and importlib.util.find_spec("lightkube") is None:
+        raise click.UsageError("with Flux it needs the extra: pip install 'gitops-rollback[kubernetes]'")
     ports = Ports(port, port + 1, port + 2) if port else None
     demo = Demo(chosen, speed, Path(out).resolve(), click.echo, ports, engine=engine)
     try:
