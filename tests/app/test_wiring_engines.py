@@ -44,7 +44,8 @@ def test_argo_cd_alone_needs_nothing_of_kubernetes(monkeypatch: pytest.MonkeyPat
     for name in [name for name in sys.modules if name.startswith("gitops_rollback.adapters.kubernetes.")]:
         if name.endswith((".access", ".transport")):
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "lightkube", None)
+    for name in ["lightkube", *(name for name in sys.modules if name.startswith("lightkube."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     with wired(ARGOCD) as parts:
         assert ([engine.instance for engine in parts.engines], parts.kubernetes) == (["default"], None)
     with pytest.raises(SettingsInvalid, match=r"pip install 'gitops-rollback\[kubernetes\]'"), wired({}, flux=True):

@@ -64,7 +64,9 @@ def test_a_deployment_has_its_revision_and_the_time_since_when(at: Door) -> None
     revision = at.release("2")
     old, new = deployments(at.state())
     assert (old.revisions, new.revisions) == (first.sync_revisions, (revision,))
-    assert before - timedelta(seconds=1) <= new.started_at <= new.deployed_at
+    # A sandbox stamps its steps by when they were due: on a busy machine that lies a little before they were done.
+    assert before - timedelta(seconds=30) <= new.started_at <= new.deployed_at
+    assert old.started_at <= new.started_at
     assert old.replaced_at == new.started_at
 
 
