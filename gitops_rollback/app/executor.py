@@ -236,7 +236,7 @@ class Executor:
         except RollbackError as error:
             result = PushResult(PushOutcome.UNKNOWN, {}, str(error))
         if result.outcome is PushOutcome.LANDED:
-            self._batch, self._unwritten, self.writable = [], {}, True
+            self._batch, self._unwritten, self.writable, self._alone = [], {}, True, False
             self._flushed_at = self._clock.monotonic()
             self._told.pop(f"journal/{self._repo.name}", None)
             return True

@@ -304,3 +304,23 @@ def test_our_commit_that_another_replica_has_just_pushed_costs_no_record(
     assert words[words.index("raced") + 1] == "fetch"
     assert world.reverts() == 1
     assert len(tick.view.journal.records) == 1
+
+
+def test_a_journal_that_takes_entries_again_goes_with_the_next_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit that its refusal would have sent alone never came to be: somebody had stopped everything by then."""
+    _broken(world)
+    one = world.replica()
+    one.reconciler.executor._alone = True
+    one.until(START, START + MINUTE)
+    real, widths = one.repo.push, list[int]()
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        if updates[0].ref == "refs/heads/main":
+            widths.append(len(updates))
+        return real(updates)
+
+    monkeypatch.setattr(one.repo, "push", push)
+    one.until(START + MINUTE + TICK, LATER)
+    assert widths == [2]
