@@ -37,6 +37,7 @@ REGRESSIONS = {
     ("all", 60165): "a quiet tick within a `for` was not answered, and nobody read it back before a rollback",
     ("all", 103600): "a rollback for an incident was booked on applications that a person had put back already",
     ("regretted", 500122): "what was taken back to a state that had been landed again passed for known ground",
+    ("zombie", 500057): "a rollback went without its record, though the journal took entries again",
     ("all", 40121): "a region was out behind a metric source that was down, and a commit was blamed",
     ("mid-push", 60029): "a verification was checked as of the word of a clock that was wrong",
     ("all", 100178): "a page about a newer deployment was dropped while an older plan waited for a word",
