@@ -127,13 +127,14 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
 
 
 def judge(world: World) -> None:
-    """Check all promises against what is new; the first violation of a world is enough."""
+    """Check all promises against what is new; the first event that breaks one is enough, with all that it breaks."""
     news, world.news = world.news, []
     for event in news:
+        if world.violations:
+            return
         for promise in PROMISES:
-            if promise.check is not None and not world.violations:
-                for text in promise.check(world, event):
-                    world.broken(str(promise), text)
+            for text in promise.check(world, event) if promise.check is not None else ():
+                world.broken(str(promise), text)
 
 
 def _come_to_rest(world: World) -> None:
