@@ -27,7 +27,7 @@ Identity = str | int | float | None  # a request's own, given back as it came
 class Request:
     """One question. `mainline` None: the first parent, but an octopus merge is refused.
 
-    `last_good` is read for the sake of the batch form; no rung needs it yet.
+    `last_good` is read for the sake of the batch form and not used: the target state is what stood before the culprit.
     """
 
     at: str

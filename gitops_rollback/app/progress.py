@@ -45,7 +45,7 @@ class Probe(Protocol):
         ...
 
 
-class Mapping(Protocol):
+class Pool(Protocol):
     """Who asks several things at the same time, as `concurrent.futures.Executor` does."""
 
     def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
@@ -57,7 +57,7 @@ class OneByOne:
     """Asks one after the other."""
 
     def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
-        """As in `Mapping`."""
+        """As in `Pool`."""
         return map(act, items)
 
 
@@ -74,7 +74,7 @@ class _Asked:
 class Follower:
     """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew.
 
-    `executor` asks about the applications of one rollback side by side: thirty that are asked one after the other take
+    `pool` asks about the applications of one rollback side by side: thirty that are asked one after the other take
     longer than a tick may. It must not be the one whose threads call `progress`, or the one that measures.
     """
 
@@ -86,10 +86,10 @@ class Follower:
         probe: Probe,
         steady: Steady,
         workloads: Workloads = NOBODY,
-        executor: Mapping | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self._workloads = workloads
-        self._executor: Mapping = executor or OneByOne()
+        self._pool: Pool = pool or OneByOne()
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
@@ -112,7 +112,7 @@ class Follower:
             return Progress(record, policy, landed)
         since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        seen = self._executor.map(lambda fed: self._application(record, commit, fed, since.pushed), affected)
+        seen = self._pool.map(lambda fed: self._application(record, commit, fed, since.pushed), affected)
         applications = tuple(seen)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
@@ -137,7 +137,7 @@ class Follower:
             unknown.append(unknown_triggers(policy, record.triggers))
             checks = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
             asked += [_Asked(check, policy, target, watched) for check in checks]
-        answers = self._executor.map(lambda one: self._check(one, found, at), asked)
+        answers = self._pool.map(lambda one: self._check(one, found, at), asked)
         results = [
             replace(result, name=f"{result.name} of {one.watched.id.name}") if len(named) > 1 else result
             for one, result in zip(asked, answers, strict=True)

@@ -194,7 +194,7 @@ def test_the_applications_of_one_rollback_are_asked_at_the_same_time(world: Worl
             asked.append(len(items))
             return [act(item) for item in items]
 
-    one.reconciler.follower._executor = Together()
+    one.reconciler.follower._pool = Together()
     one.until(START, LATER + 2 * MINUTE)
     assert asked
 

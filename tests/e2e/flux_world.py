@@ -20,6 +20,8 @@ from live_world import environment_of_nobody, quick_policy
 
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux.sandbox import FluxSandbox
+from gitops_rollback.sandbox.flux.status import REQUESTED_AT
+from gitops_rollback.sandbox.flux_side import FLUX_NAMESPACE, KUBECONFIG
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.history import DELETED, Change
@@ -36,16 +38,6 @@ from gitops_rollback.sandbox.world import REPOSITORY, SERVICES, World, run_comma
 
 SPEED = 40.0
 PATIENCE_SECONDS = 90.0
-FLUX = "flux-system"
-REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
-KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-current-context: sandbox
-contexts: [{{name: sandbox, context: {{cluster: sandbox, user: rollback}}}}]
-clusters: [{{name: sandbox, cluster: {{server: "{server}"}}}}]
-users: [{{name: rollback, user: {{token: "{token}"}}}}]
-"""
 Json = dict[str, Any]
 
 
@@ -175,7 +167,7 @@ class FluxWorld:
         self._change(KUSTOMIZATION, name, lambda body: body["spec"].update(suspend=True))
 
     def status(self, name: str = SERVICE) -> Json:
-        return cast(Json, self.kubernetes.store.get(KUSTOMIZATION, name, FLUX)["status"])
+        return cast(Json, self.kubernetes.store.get(KUSTOMIZATION, name, FLUX_NAMESPACE)["status"])
 
     def applied(self, name: str = SERVICE) -> str:
         return str(self.status(name).get("lastAppliedRevision", "")).rpartition(":")[2]
@@ -203,12 +195,12 @@ class FluxWorld:
     # Objects
 
     def _create(self, kind: Kind, name: str, spec: Json) -> None:
-        metadata = {"name": name, "namespace": FLUX}
+        metadata = {"name": name, "namespace": FLUX_NAMESPACE}
         manifest = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
         self.kubernetes.store.create(kind, manifest)
 
     def _change(self, kind: Kind, name: str, change: Callable[[Json], object]) -> None:
-        self.kubernetes.store.change(kind, name, FLUX, change, By("a person"))
+        self.kubernetes.store.change(kind, name, FLUX_NAMESPACE, change, By("a person"))
 
 
 def _annotate(body: Json, token: str) -> None:

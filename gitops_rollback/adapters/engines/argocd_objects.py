@@ -14,16 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
 
 from gitops_rollback.adapters.engines import argocd_wire as wire
 from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.argocd_live import live_objects
-from gitops_rollback.adapters.engines.argocd_objects_access import Tried, missing_rights
+from gitops_rollback.adapters.engines.argocd_objects_access import missing_rights
 from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjectsSettings
 from gitops_rollback.adapters.engines.argocd_windows import manual_sync_obstacles
+from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
 from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing
-from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS, Resource
+from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import EngineUnavailable, StalledError
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, OperationPhase
 from gitops_rollback.ports import ManagedObject
@@ -33,22 +33,6 @@ USERNAME = "gitops-rollback"  # whom Argo CD names as the one who started the op
 REFRESH, HYDRATE = "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate"
 SKIPS = "argocd.argoproj.io/skip-reconcile"
 WRITE_TRIES = 5  # the controller writes the same object several times a second while it works
-
-Object = dict[str, Any]
-
-
-class Cluster(Tried, Protocol):
-    """What is needed of the Kubernetes API; `adapters.kubernetes.watched.WatchedCluster` is one."""
-
-    def get(self, resource: Resource, namespace: str, name: str) -> Object | None: ...
-
-    def merge_patch(self, resource: Resource, namespace: str, name: str, patch: Mapping[str, object]) -> Object: ...
-
-
-class Changes(Protocol):
-    """Follows all objects of a resource until `stop`, over any interruption, and hands over what has changed."""
-
-    def follow(self, resource: Resource, changed: Callable[[Object], None], stop: threading.Event) -> None: ...
 
 
 class ArgoCdObjects:

@@ -5,26 +5,15 @@ Source: contracts/argocd.md section 13 (no status subresource: one `patch` right
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Iterator
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.kubernetes.client import Listing
+from gitops_rollback.adapters.engines.cluster import Tried, is_refused
 from gitops_rollback.adapters.kubernetes.errors import Unserved
-from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS, Resource
+from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError
 
 NOT_INSTALLED = "this cluster serves no Applications (argoproj.io/v1alpha1): Argo CD is not installed"
-
-
-class Tried(Protocol):
-    """What is tried on the Kubernetes API."""
-
-    def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing: ...
-
-    def try_patch(self, resource: Resource, namespace: str, name: str) -> None: ...
-
-    def try_watch(self, resource: Resource) -> None: ...
 
 
 def missing_rights(cluster: Tried, instance: str) -> tuple[str, ...]:
@@ -45,20 +34,9 @@ def missing_rights(cluster: Tried, instance: str) -> tuple[str, ...]:
 
 
 def _missing(cluster: Tried, key: tuple[str, str]) -> Iterator[str]:
-    if _refused(lambda: cluster.try_watch(APPLICATIONS)):
+    if is_refused(lambda: cluster.try_watch(APPLICATIONS)):
         yield f"the right to watch {APPLICATIONS} is missing: changes are only seen at each look"
-    if _refused(lambda: cluster.try_patch(APPLICATIONS, *key)):
+    if is_refused(lambda: cluster.try_patch(APPLICATIONS, *key)):
         yield f"the right to patch {APPLICATIONS} is missing: nothing can be refreshed, synced or terminated"
-    if _refused(lambda: cluster.list_objects(APP_PROJECTS)):
+    if is_refused(lambda: cluster.list_objects(APP_PROJECTS)):
         yield f"the right to get and list {APP_PROJECTS} is missing: sync windows are not seen, and nothing is synced"
-
-
-def _refused(act: Callable[[], object]) -> bool:
-    """Only a clear no is one: what else goes wrong says nothing about rights."""
-    try:
-        act()
-    except CredentialsRejected:
-        return True
-    except RollbackError:
-        return False
-    return False

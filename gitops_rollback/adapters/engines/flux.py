@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
 from gitops_rollback.adapters.engines import flux_helm, flux_kustomization
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.engines.flux_access import OPTIONAL, REQUIRED, WATCHED, Tried, advice, missing_rights
+from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
+from gitops_rollback.adapters.engines.flux_access import OPTIONAL, REQUIRED, WATCHED, advice, missing_rights
 from gitops_rollback.adapters.engines.flux_live import live_objects
 from gitops_rollback.adapters.engines.flux_memory import Memory
 from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
@@ -37,7 +37,6 @@ from gitops_rollback.adapters.engines.flux_world import (
     read_world,
     resource_of,
 )
-from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
@@ -48,24 +47,6 @@ from gitops_rollback.ports import ManagedObject
 SUBJECT = "Flux"
 # In the way, and still nothing speaks against asking.
 MAY_PASS = (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY, Reason.IMAGE_AUTOMATION)
-
-Object = dict[str, Any]
-
-
-class Cluster(Tried, Protocol):
-    """What is needed of the Kubernetes API; `adapters.kubernetes.client.Kubernetes` is one."""
-
-    def get(self, resource: Resource, namespace: str, name: str) -> Object | None: ...
-
-    def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing: ...
-
-    def merge_patch(self, resource: Resource, namespace: str, name: str, patch: Mapping[str, object]) -> Object: ...
-
-
-class Changes(Protocol):
-    """Follows all objects of a resource until `stop`, over any interruption, and hands over what has changed."""
-
-    def follow(self, resource: Resource, changed: Callable[[Object], None], stop: threading.Event) -> None: ...
 
 
 class Flux:

@@ -9,11 +9,11 @@ Source: contracts/flux-kubernetes.md sections 4.4 and 13 (RBAC minimum); Kuberne
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Protocol
 
 from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.engines.cluster import Object, Tried, is_refused
 from gitops_rollback.adapters.engines.flux_helm import read_helm_release
 from gitops_rollback.adapters.engines.flux_kustomization import read_kustomization
 from gitops_rollback.adapters.engines.flux_sources import GIT
@@ -26,7 +26,6 @@ from gitops_rollback.adapters.engines.flux_world import (
     KUSTOMIZATIONS,
     SOURCE_RESOURCES,
 )
-from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.resources import DEPLOYMENTS, Resource
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError
@@ -38,18 +37,6 @@ ASKED = (SOURCE_RESOURCES[GIT], KUSTOMIZATIONS, HELM_RELEASES)
 NOT_INSTALLED = "this cluster serves no Kustomizations of Flux (v1): Flux is not installed, or older than 2.0"
 LONG_WAIT = timedelta(minutes=5)  # a revert that comes later than that is worth a word beforehand
 SHOWN = 3
-
-Object = dict[str, Any]
-
-
-class Tried(Protocol):
-    """What is tried on the Kubernetes API."""
-
-    def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing: ...
-
-    def try_patch(self, resource: Resource, namespace: str, name: str) -> None: ...
-
-    def try_watch(self, resource: Resource) -> None: ...
 
 
 def missing_rights(cluster: Tried, instance: str) -> tuple[str, ...]:
@@ -84,23 +71,12 @@ def _tried(cluster: Tried, resource: Resource) -> Iterator[str]:
     except RollbackError as exc:
         yield str(exc)
         return
-    if resource in WATCHED and _refused(lambda: cluster.try_watch(resource)):
+    if resource in WATCHED and is_refused(lambda: cluster.try_watch(resource)):
         yield f"the right to watch {resource} is missing: changes are only seen at each look"
     metadata = Node(objects[0]).get("metadata") if objects else Node({})
     key = (metadata.get("namespace").text(), metadata.get("name").text())
-    if resource in ASKED and key[1] and _refused(lambda: cluster.try_patch(resource, *key)):
+    if resource in ASKED and key[1] and is_refused(lambda: cluster.try_patch(resource, *key)):
         yield f"the right to patch {resource} is missing: Flux is not asked to look, and comes at its own interval"
-
-
-def _refused(act: Callable[[], None]) -> bool:
-    """Only a clear no is one: what else goes wrong says nothing about rights."""
-    try:
-        act()
-    except CredentialsRejected:
-        return True
-    except RollbackError:
-        return False
-    return False
 
 
 def _about(controller: str, resource: Resource, cluster: Tried) -> Iterator[str]:

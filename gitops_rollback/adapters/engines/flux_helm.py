@@ -148,11 +148,6 @@ class HelmRelease:
         return Waiting((self.attempted,), since, since + timeout if timeout else None)
 
     @property
-    def remediated(self) -> bool:
-        """Flux has taken its last release back, or uninstalled it, by itself."""
-        return self.common.condition("Remediated").true
-
-    @property
     def finished_at(self) -> datetime | None:
         """The newest time that this object tells of a finished step."""
         told = [self.common.condition(kind).changed_at for kind in ("Ready", "Released", "Remediated", "TestSuccess")]

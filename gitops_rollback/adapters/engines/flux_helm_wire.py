@@ -42,7 +42,6 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, Source, SyncStatus
 
 FAILED_RELEASE = ("UpgradeFailed", "InstallFailed", "TestFailed", "RollbackFailed", "UninstallFailed")
-TAKEN_BACK = ("RollbackSucceeded", "UninstallSucceeded")
 NOT_BUILT = ("SourceNotReady", "ArtifactFailed", "ValuesError", "StateError", "AccessDenied")
 
 

@@ -30,7 +30,6 @@ GIT, OCI, BUCKET = "GitRepository", "OCIRepository", "Bucket"
 HELM_REPOSITORY, EXTERNAL = "HelmRepository", "ExternalArtifact"
 DEFAULT_BRANCH = "master"  # what Flux checks out where a GitRepository has no ref
 ORIGIN_REVISION = "org.opencontainers.image.revision"
-ORIGIN_SOURCE = "org.opencontainers.image.source"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gitops_rollback.core.closure import kustomize, objects
-from gitops_rollback.core.closure.tree import Inputs, Tree
+from gitops_rollback.core.closure.tree import Gathered, Tree
 from gitops_rollback.core.manifest_text import Value
 
 
@@ -50,11 +50,11 @@ class _Union:
     unread: dict[str, None] = field(default_factory=dict)
 
 
-def _together(trees: Iterable[Tree], follow: Callable[[Inputs], object]) -> Closure:
+def _together(trees: Iterable[Tree], follow: Callable[[Gathered], object]) -> Closure:
     all_trees = tuple(trees)
     union = _Union()
     for tree in all_trees:
-        inputs = Inputs(tree)
+        inputs = Gathered(tree)
         follow(inputs)
         union.why = {**inputs.why, **union.why}
         union.remote |= dict.fromkeys(inputs.remote)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import posixpath
 
-from gitops_rollback.core.closure.tree import Inputs, joined, mappings
+from gitops_rollback.core.closure.tree import Gathered, joined, mappings
 
 CHART_FILES = ("Chart.yaml", "Chart.yml")
 
 
-def is_chart(inputs: Inputs, folder: str) -> bool:
+def is_chart(inputs: Gathered, folder: str) -> bool:
     return any(inputs.tree.is_file(posixpath.join(folder, name)) for name in CHART_FILES)
 
 
-def chart(inputs: Inputs, folder: str, why: str) -> None:
+def chart(inputs: Gathered, folder: str, why: str) -> None:
     """Every file of the chart, and its local dependencies. Value files beside the chart's own are the caller's."""
     if not inputs.enter(f"chart {folder}"):
         return
@@ -39,7 +39,7 @@ def chart(inputs: Inputs, folder: str, why: str) -> None:
                     inputs.remote.append(f"{dependency.get('name')} of {repository}")
 
 
-def values(inputs: Inputs, folder: str, name: str, why: str) -> None:
+def values(inputs: Gathered, folder: str, name: str, why: str) -> None:
     """One value file: relative to `folder`, from the root with a leading slash, or at an address."""
     if "://" in name:
         inputs.remote.append(name)

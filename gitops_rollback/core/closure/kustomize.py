@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator
 
 from gitops_rollback.core.closure import helm
-from gitops_rollback.core.closure.tree import Inputs, below, joined, mappings, strings
+from gitops_rollback.core.closure.tree import Gathered, below, joined, mappings, strings
 from gitops_rollback.core.manifest_text import Value
 
 # Keys whose entries are files, folders or addresses; those that may hold YAML itself have a line feed in it then.
@@ -24,7 +24,7 @@ CHARTS = ("helmCharts", "helmChartInflationGenerator")
 REMOTE = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/", "?ref=")
 
 
-def build(inputs: Inputs, folder: str, why: str) -> None:
+def build(inputs: Gathered, folder: str, why: str) -> None:
     """Everything that `kustomize build FOLDER` reads from this repository; all files where it cannot be read."""
     if not inputs.enter(folder):
         return
@@ -42,7 +42,7 @@ def build(inputs: Inputs, folder: str, why: str) -> None:
         _follow(inputs, folder, document, path)
 
 
-def build_generated(inputs: Inputs, folder: str, why: str) -> None:
+def build_generated(inputs: Gathered, folder: str, why: str) -> None:
     """As `build`, but where there is no kustomization Flux makes one of all that stands below."""
     if inputs.tree.kustomization_of(folder) is not None:
         build(inputs, folder, why)
@@ -62,7 +62,7 @@ def build_generated(inputs: Inputs, folder: str, why: str) -> None:
         build(inputs, one, f"a folder below {folder or 'the root'}")
 
 
-def _follow(inputs: Inputs, folder: str, document: dict[str, Value], path: str) -> None:
+def _follow(inputs: Gathered, folder: str, document: dict[str, Value], path: str) -> None:
     for key in REFERENCES:
         for name in _named(document.get(key)):
             _reference(inputs, folder, name, f"{key} of {path}")
@@ -87,7 +87,7 @@ def _named(value: Value) -> Iterator[str]:
         yield from strings(entry.get("path"))
 
 
-def _reference(inputs: Inputs, folder: str, name: str, why: str) -> None:
+def _reference(inputs: Gathered, folder: str, name: str, why: str) -> None:
     if "\n" in name or not name:
         return
     path = joined(folder, name)
@@ -99,7 +99,7 @@ def _reference(inputs: Inputs, folder: str, name: str, why: str) -> None:
         inputs.remote.append(name)
 
 
-def _plugin(inputs: Inputs, path: str) -> None:
+def _plugin(inputs: Gathered, path: str) -> None:
     """A generator or transformer in a file of its own may name further files: KSOPS, or a chart's values."""
     if posixpath.basename(path) in ("kustomization.yaml", "kustomization.yml"):
         return
@@ -115,7 +115,7 @@ def _plugin(inputs: Inputs, path: str) -> None:
         _chart(inputs, folder, document, "charts", f"named by {path}")
 
 
-def _chart(inputs: Inputs, folder: str, chart: dict[str, Value], home: str, why: str) -> None:
+def _chart(inputs: Gathered, folder: str, chart: dict[str, Value], home: str, why: str) -> None:
     for name in (*strings(chart.get("valuesFile")), *strings(chart.get("additionalValuesFiles"))):
         _file(inputs, folder, name, why)
     named = chart.get("chartHome")
@@ -127,7 +127,7 @@ def _chart(inputs: Inputs, folder: str, chart: dict[str, Value], home: str, why:
         inputs.remote.append(f"{chart.get('name')} of {chart.get('repo')}")
 
 
-def _file(inputs: Inputs, folder: str, name: str, why: str) -> None:
+def _file(inputs: Gathered, folder: str, name: str, why: str) -> None:
     path = joined(folder, name)
     if path is not None and not inputs.add(path, why) and "://" in name:
         inputs.remote.append(name)

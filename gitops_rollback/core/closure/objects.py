@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 
 from gitops_rollback.core.closure import helm, kustomize
-from gitops_rollback.core.closure.tree import YAML_ENDINGS, Inputs, below, joined, mappings, strings
+from gitops_rollback.core.closure.tree import YAML_ENDINGS, Gathered, below, joined, mappings, strings
 from gitops_rollback.core.manifest_text import Value
 from gitops_rollback.core.paths import matches
 
@@ -21,7 +21,7 @@ PLAIN = (*YAML_ENDINGS, ".jsonnet", ".libsonnet")
 Object = Mapping[str, Value]
 
 
-def of_object(inputs: Inputs, document: Object) -> bool:
+def of_object(inputs: Gathered, document: Object) -> bool:
     """Adds what the object renders from, and its own manifest; False if it is of no known kind."""
     group = str(document.get("apiVersion") or "").partition("/")[0]
     follow = KINDS.get((group, str(document.get("kind") or "")))
@@ -32,7 +32,7 @@ def of_object(inputs: Inputs, document: Object) -> bool:
     return True
 
 
-def _application(inputs: Inputs, document: Object) -> None:
+def _application(inputs: Gathered, document: Object) -> None:
     sources = [*mappings(below(dict(document), "spec", "source")), *mappings(below(dict(document), "spec", "sources"))]
     hydrated = below(dict(document), "spec", "sourceHydrator", "drySource")
     for source in (*sources, *mappings(hydrated)):
@@ -48,7 +48,7 @@ def _application(inputs: Inputs, document: Object) -> None:
             _matching(inputs, path, f"{GENERATE_PATHS} of {_name(document)}")
 
 
-def _source(inputs: Inputs, source: Object, application: str) -> None:
+def _source(inputs: Gathered, source: Object, application: str) -> None:
     folder, why = _path(source), f"source of {application}"
     options = source.get("helm")
     for name in strings(below(dict(options), "valueFiles") if isinstance(options, dict) else None):
@@ -75,7 +75,7 @@ def _source(inputs: Inputs, source: Object, application: str) -> None:
         _directory(inputs, source, folder, why)
 
 
-def _directory(inputs: Inputs, source: Object, folder: str, why: str) -> None:
+def _directory(inputs: Gathered, source: Object, folder: str, why: str) -> None:
     """Plain manifests and jsonnet; a plugin may read anything below."""
     deep = below(dict(source), "directory", "recurse") == "true" or source.get("plugin") is not None
     for path in inputs.tree.below(folder) if deep else inputs.tree.directly_in(folder):
@@ -87,7 +87,7 @@ def _directory(inputs: Inputs, source: Object, folder: str, why: str) -> None:
             inputs.add_below(local, f"a jsonnet library of {why}")
 
 
-def _set_of(inputs: Inputs, name: str) -> None:
+def _set_of(inputs: Gathered, name: str) -> None:
     """The ApplicationSet that made an Application, and the files that its git generators read."""
     for path, document in inputs.tree.manifests_naming("ApplicationSet", name):
         if document.get("kind") == "ApplicationSet" and below(dict(document), "metadata", "name") == name:
@@ -95,7 +95,7 @@ def _set_of(inputs: Inputs, name: str) -> None:
             _generators(inputs, below(dict(document), "spec", "generators"), f"a generator of {path}")
 
 
-def _generators(inputs: Inputs, value: Value, why: str) -> None:
+def _generators(inputs: Gathered, value: Value, why: str) -> None:
     for generator in mappings(value):
         for one in mappings(below(generator, "git", "files")):
             _matching(inputs, str(one.get("path") or ""), why)
@@ -103,7 +103,7 @@ def _generators(inputs: Inputs, value: Value, why: str) -> None:
             _generators(inputs, below(generator, kind, "generators"), why)
 
 
-def _application_set(inputs: Inputs, document: Object) -> None:
+def _application_set(inputs: Gathered, document: Object) -> None:
     _generators(inputs, below(dict(document), "spec", "generators"), f"a generator of {_name(document)}")
     template = below(dict(document), "spec", "template", "spec")
     for source in (*mappings(below(template, "source")), *mappings(below(template, "sources"))):
@@ -112,7 +112,7 @@ def _application_set(inputs: Inputs, document: Object) -> None:
             _source(inputs, source, _name(document))
 
 
-def _kustomization(inputs: Inputs, document: Object) -> None:
+def _kustomization(inputs: Gathered, document: Object) -> None:
     path = joined("", str(below(dict(document), "spec", "path") or ""))
     if path is not None:
         kustomize.build_generated(inputs, path, f"path of {_name(document)}")
@@ -124,7 +124,7 @@ def _kustomization(inputs: Inputs, document: Object) -> None:
         _configuration(inputs, one, f"substituteFrom of {_name(document)}")
 
 
-def _helm_release(inputs: Inputs, document: Object) -> None:
+def _helm_release(inputs: Gathered, document: Object) -> None:
     name, spec = _name(document), below(dict(document), "spec", "chart", "spec")
     chart = below(spec, "chart")
     if below(spec, "sourceRef", "kind") == "GitRepository" and isinstance(chart, str):
@@ -139,7 +139,7 @@ def _helm_release(inputs: Inputs, document: Object) -> None:
         _configuration(inputs, one, f"valuesFrom of {name}")
 
 
-def _configuration(inputs: Inputs, reference: Object, why: str) -> None:
+def _configuration(inputs: Gathered, reference: Object, why: str) -> None:
     """The manifest, or the generator, of a ConfigMap or Secret. What seals or fetches a Secret has its name too."""
     name, kind = reference.get("name"), str(reference.get("kind") or "ConfigMap")
     if not isinstance(name, str) or not name:
@@ -157,7 +157,7 @@ def _configuration(inputs: Inputs, reference: Object, why: str) -> None:
                         inputs.add(local, why)
 
 
-def _own_manifest(inputs: Inputs, document: Object) -> None:
+def _own_manifest(inputs: Gathered, document: Object) -> None:
     """The object's own file is an input: who changes it there changes what is deployed."""
     name, kind = _name(document), document.get("kind")
     namespace = below(dict(document), "metadata", "namespace")
@@ -167,7 +167,7 @@ def _own_manifest(inputs: Inputs, document: Object) -> None:
             inputs.add(path, f"the manifest of {kind} {name}")
 
 
-def _matching(inputs: Inputs, pattern: str, why: str) -> None:
+def _matching(inputs: Gathered, pattern: str, why: str) -> None:
     for path in inputs.tree.blobs:
         if pattern and matches(pattern, path):
             inputs.add(path, why)
@@ -182,7 +182,7 @@ def _name(document: Object) -> str:
     return str(below(dict(document), "metadata", "name") or "")
 
 
-KINDS: Mapping[tuple[str, str], Callable[[Inputs, Object], None]] = {
+KINDS: Mapping[tuple[str, str], Callable[[Gathered, Object], None]] = {
     ("argoproj.io", "Application"): _application,
     ("argoproj.io", "ApplicationSet"): _application_set,
     ("kustomize.toolkit.fluxcd.io", "Kustomization"): _kustomization,

@@ -71,7 +71,7 @@ class Tree:
 
 
 @dataclass
-class Inputs:
+class Gathered:
     """What an application renders from: each path with the reason, for people. The first reason stays."""
 
     tree: Tree

@@ -185,7 +185,7 @@ class Replica:
             directory=directory,
             observer=Observer(repo, policies, measuring),
             proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
-            follower=Follower(repo, policies, measuring, NoProbe(), steady, executor=workers),
+            follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(gate, repo, leading),

@@ -35,7 +35,7 @@ class SimWorkers:
         self._await(futures, partial(self._schedule.sleep, seconds))
 
     def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
-        """As in `app.progress.Mapping`."""
+        """As in `app.progress.Pool`."""
         if len(items) < 2:
             return [act(item) for item in items]
         futures = [self.submit(act, item) for item in items]
