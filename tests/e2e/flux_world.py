@@ -41,11 +41,12 @@ PATIENCE_SECONDS = 90.0
 Json = dict[str, Any]
 
 
-def flux_policy() -> str:
-    named = "application: {namespace: argocd, name: checkout-api-prod}"
-    text = quick_policy()
+def flux_policy(service: str = SERVICE) -> str:
+    """The quick policy for one service, whose Kustomization has its name."""
+    named = f"application: {{namespace: argocd, name: {service}-prod}}"
+    text = quick_policy(service)
     assert named in text
-    return text.replace("engine: argocd", "engine: flux").replace(named, f"application: {{name: {SERVICE}}}")
+    return text.replace("engine: argocd", "engine: flux").replace(named, f"application: {{name: {service}}}")
 
 
 class FluxWorld:
