@@ -124,6 +124,26 @@ def test_while_it_watches_lists_cost_no_request_and_changes_wake(sandbox: Kubern
     assert not thread.is_alive()
 
 
+def test_what_a_silent_watch_holds_is_not_shown(sandbox: KubernetesSandbox) -> None:
+    """A half-open connection says nothing for minutes; a release in that time must be seen all the same."""
+    wire = Transport(sandbox.url, None, Fixed.token(sandbox.token))
+    with closing(Kubernetes(wire, NAMESPACE, KubernetesSettings(timeout=timedelta(seconds=20)))) as client:
+        watched = WatchedCluster(client, WatchTimes(first_wait=0.02, believed=0.3))
+        flux = Flux(FluxSettings(look_every=timedelta(milliseconds=20)), watched, watched)
+        stop = threading.Event()
+        thread = threading.Thread(target=flux.watch, args=(lambda _: None, stop))
+        thread.start()
+        try:
+            until(lambda: sandbox.watches > 1)
+            sandbox.mute_watches()
+            sandbox.store.change(KUSTOMIZATION, "cart", NAMESPACE, lambda body: body["spec"].update(suspend=True))
+            until(lambda: not flux.applications()[0].auto_sync)
+        finally:
+            stop.set()
+            thread.join(PATIENCE.total_seconds())
+        assert not thread.is_alive()
+
+
 def test_in_named_namespaces_alone_it_asks_and_watches_nothing_else(sandbox: KubernetesSandbox) -> None:
     wire = Transport(sandbox.url, None, Fixed.token(sandbox.token))
     with closing(Kubernetes(wire, NAMESPACE, KubernetesSettings(timeout=timedelta(seconds=20)))) as client:

@@ -185,9 +185,12 @@ def test_a_connection_that_died_in_silence_is_given_up() -> None:
         assert (follower.view.counts.lists, follower.view.counts.drops) == (1, 1)
 
 
-def test_a_server_that_sends_bookmarks_is_missed_sooner() -> None:
+BY_BOOKMARKS = [[open_watch(), open_watch()], [open_watch(bookmark(10)), open_watch(bookmark(11))]]
+
+
+@pytest.mark.parametrize("watches", BY_BOOKMARKS)
+def test_a_silence_longer_than_from_bookmark_to_bookmark_is_given_up(watches: list[Reply]) -> None:
     times = replace(QUICK, quiet=0.3)
-    watches = [open_watch(bookmark(10)), open_watch(bookmark(11))]
     with following(Script([reply(listing(9))], watches), times) as follower:
         follower.until(lambda: follower.view.counts.drops > 1)
         assert follower.view.counts.lists == 1

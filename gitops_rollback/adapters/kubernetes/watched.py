@@ -1,7 +1,7 @@
 """An engine's view of a Kubernetes API: lists from what is watched, single objects from the API itself.
 
-A list of what is watched costs no request. As soon as a watch is in trouble the API is asked, which says itself what is
-wrong: what may be old is never shown as what is there now.
+A list of what is watched costs no request. As soon as a watch is in trouble, or silent for too long, the API is asked,
+which says itself what is wrong: what may be old is never shown as what is there now.
 Source: contracts/flux-kubernetes.md section 13.
 """
 
@@ -43,7 +43,7 @@ class WatchedCluster:
         if namespace:
             return self._client.list_objects(resource, namespace, label_selector)
         views = self._watched(resource) if not label_selector else ()
-        if views and all(view.synced and not view.trouble for view in views):
+        if views and all(view.current for view in views):
             return Listing(FROM_WATCH, tuple(one for view in views for one in view.objects.values()))
         return self._listed(resource, label_selector)
 

@@ -33,13 +33,14 @@ log = structlog.get_logger(__name__)
 class WatchTimes:
     """Seconds. A watch is asked to last `shortest` to `longest`, by chance, so that not all reconnect at once.
 
-    A half-open connection is silent for ever. Without bookmarks that is noticed `slack` after the watch should have
-    ended, with bookmarks (a real API server sends one a minute) after `quiet`.
+    A half-open connection is silent for ever, but an API server sends a bookmark about once a minute. Who has not heard
+    of it for `believed` no longer holds what is there now, and after `quiet` the connection is given up.
     """
 
     shortest: int = 300
     longest: int = 600
-    slack: float = 10.0
+    slack: float = 10.0  # after which a watch is ended that should have ended by itself
+    believed: float = 80.0
     quiet: float = 150.0
     first_wait: float = 0.8
     longest_wait: float = 30.0
@@ -63,13 +64,13 @@ class Counts:
 class View:
     """What is known. `objects` must not be changed.
 
-    `synced`: False until the first list. `heard_at`: the monotonic time of the last sign of life; in between two an
-    idle resource is silent for up to `WatchTimes.quiet`. `trouble`: what is wrong now, "" if nothing.
+    `synced`: False until the first list. `current`: it is what is there now, as far as a watch can tell.
+    `trouble`: what is wrong now, "" if nothing.
     """
 
     objects: Mapping[Key, Object]
     synced: bool
-    heard_at: float
+    current: bool
     trouble: str
     counts: Counts
 
@@ -97,7 +98,6 @@ class Reflector:
         self._times = times
         self._list_again = True
         self._listed_at = 0.0
-        self._bookmarks = False
         self._first_list = threading.Event()
         self._lock = threading.Lock()  # over all that follows
         self._cache = Cache(f"{client.subject} {resource}", limit)
@@ -109,8 +109,9 @@ class Reflector:
     def view(self) -> View:
         """All that is known, as of one moment."""
         with self._lock:
-            objects = dict(self._cache.objects)
-            return View(objects, self._first_list.is_set(), self._heard_at, self._trouble, self._counts)
+            objects, synced = dict(self._cache.objects), self._first_list.is_set()
+            heard = time.monotonic() - self._heard_at < self._times.believed
+            return View(objects, synced, synced and heard and not self._trouble, self._trouble, self._counts)
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One object as last seen."""
@@ -167,7 +168,7 @@ class Reflector:
 
     def _watch(self, stop: threading.Event) -> None:
         seconds = random.randint(self._times.shortest, self._times.longest)
-        call = Call(seconds + self._times.slack, self._times.quiet if self._bookmarks else None)
+        call = Call(seconds + self._times.slack, self._times.quiet)
         with self._lock:
             self._call = call
         if stop.is_set():
@@ -178,9 +179,6 @@ class Reflector:
                 self._heard(watches=1)
             for event in found:
                 events += 1
-                if event.kind == "BOOKMARK":
-                    self._bookmarks = True
-                    call.expect(self._times.quiet)
                 with self._lock:
                     change = self._cache.apply(event)
                     self._heard(changes=int(change is not None))

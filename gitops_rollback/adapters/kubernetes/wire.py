@@ -52,10 +52,6 @@ class Call:
             self.was_cut = True
             self._shut_down()
 
-    def expect(self, silence: float) -> None:
-        """From now on each wait for the next bytes takes at most `silence` seconds."""
-        self._silence = silence
-
     def hold(self, connection: Connection) -> None:
         """From now on the request is served by `connection`."""
         with self._lock:

@@ -1,7 +1,7 @@
 """What does a workload consist of now, followed by watches of the namespaces that are asked about?
 
 A namespace is followed from the first question on, and left when nobody asked for a while. Over the limit, and while a
-watch is in trouble, the API is asked each time: what may be old is never shown as what is there now.
+watch is in trouble or silent, the API is asked each time: what may be old is never shown as what is there now.
 Source: contracts/flux-kubernetes.md sections 13 and 15.
 """
 
@@ -88,14 +88,14 @@ class ClusterWorkloads:
 
     def _one(self, resource: Resource, workload: Workload) -> Object | None:
         reflector = self._reflector(resource, workload.namespace)
-        if reflector is None or reflector.view().trouble:
+        if reflector is None or not reflector.view().current:
             return self._client.get(resource, workload.namespace, workload.name)
         return reflector.get(workload.namespace, workload.name)
 
     def _all(self, resource: Resource, namespace: str) -> Iterable[Object]:
         reflector = self._reflector(resource, namespace)
         view = reflector.view() if reflector is not None else None
-        if view is None or view.trouble:
+        if view is None or not view.current:
             return self._client.list_objects(resource, namespace).items
         return view.objects.values()
 
