@@ -37,6 +37,7 @@ MINUTE = timedelta(minutes=1)
 MAIN = "refs/heads/main"
 NO_POLLS = Timing(reconciliation=86400.0)  # the engine looks when somebody asks it to, not by itself
 PERSON = "Kim Svoboda"
+LONG = "  timing: {window: 2h}\n  delivery: {syncTimeout: 2h}\n"  # whoever takes over has all the time in the world
 Document = dict[str, Any]
 Alive = TypeVar("Alive", bound="Live")
 
@@ -96,6 +97,7 @@ class Live:
         self.telling = Telling(self.world, APPLICATION)
         self.policies = {POLICY_PATH: quick_policy()} if policies is None else dict(policies)
         self.more_environment: dict[str, str] = {}
+        self.launcher: tuple[str, ...] = ()  # what stands before the command, as limits for the process
         self.log = folder / "controller.log"
         self.controller: subprocess.Popen[bytes] | None = None
         self._idle = threading.Event()
@@ -157,7 +159,7 @@ class Live:
     def start_controller(self, *flags: str, **environment: str) -> None:
         """`run`, as a user would start it; waits until it says that it started."""
         seen = len(self.logged())
-        command = [*run_command(), *flags]
+        command = [*self.launcher, *run_command(), *flags]
         with self.log.open("ab") as log:
             self.controller = subprocess.Popen(
                 command, env=self._environment("state", environment), stdout=log, stderr=log, cwd=self.folder

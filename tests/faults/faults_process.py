@@ -1,16 +1,13 @@
-"""The process is killed, asked to end in the middle of a push, starved, or its git fails under it."""
+"""The process is killed, asked to end in the middle of a push, or its git fails under it."""
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,10 +18,6 @@ from gitops_rollback.sandbox.git_server import Operation
 
 STORY_SECONDS = 200.0  # of world time, from the release to verified
 GRACE_SECONDS = 30.0
-LARGEST_MEMORY = 400 << 20  # bytes, resident
-MOST_THREADS = 80
-CHILDREN_MEMORY = 64 << 20
-FILES = 64
 SHIM = """#!/bin/sh
 if [ -f {folder}/signal ]; then kill -"$(cat {folder}/signal)" $$; fi
 exec {git} "$@"
@@ -79,97 +72,6 @@ def _pushes(it: Scene) -> int:
     return sum(one.operation is Operation.PUSH for one in tuple(it.live.world.git.requests))
 
 
-def starved(folder: Path, seed: int) -> tuple[str, ...]:
-    """F40: few files, little memory, little CPU: it lives or ends with an error, and a restart goes on; bounded."""
-    with scene(folder, seed, timing=NO_POLLS) as it:
-        it.harmed = True
-        _limit(it, resource.RLIMIT_NOFILE, FILES)
-        it.live.fail()
-        it.pending()
-        with _without_cpu(it, 0.6):
-            it.live.let_pass(MINUTE)
-        squeezes = [_squeeze_files, _squeeze_memory]
-        it.dice.shuffle(squeezes)
-        for squeeze in squeezes:
-            squeeze(it)
-            _restart(it)
-            _limit(it, resource.RLIMIT_NOFILE, FILES)
-        it.verified()
-        memory, threads, files = _use(it)
-        it.check(memory <= LARGEST_MEMORY, f"{memory >> 20} MiB resident")
-        it.check(threads <= MOST_THREADS, f"{threads} threads")
-        it.check(files <= FILES, f"{files} files open")
-    return tuple(it.broken)
-
-
-def _limit(it: Scene, what: int, most: int) -> None:
-    assert it.live.controller is not None
-    pid = it.live.controller.pid
-    resource.prlimit(pid, what, (most, resource.prlimit(pid, what)[1]))
-
-
-def _squeeze_files(it: Scene) -> None:
-    """No file, pipe or socket can be opened any more."""
-    _limit(it, resource.RLIMIT_NOFILE, 8)
-    _suffer(it, "without file descriptors")
-
-
-def _squeeze_memory(it: Scene) -> None:
-    """It has more already than it may have: no thread, no larger heap. A git child fits in."""
-    _limit(it, resource.RLIMIT_AS, CHILDREN_MEMORY)
-    _suffer(it, "without memory")
-
-
-def _suffer(it: Scene, how: str) -> None:
-    """It may end, but then not by a crash of the interpreter and not in silence."""
-    end, lines = it.live.now() + MINUTE, len(it.live.logged())
-    process = it.live.controller
-    assert process is not None
-    while it.live.now() < end and process.poll() is None:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
-    it.check(len(it.reverts()) <= 1, f"{len(it.reverts())} commits of ours {how}")
-    code = process.poll()
-    it.check(code is None or code >= 0, f"it ended by signal {code} {how}")
-    said = [line for line in it.live.logged()[lines:] if line.get("level") in ("error", "warning") or "text" in line]
-    it.check(bool(said), f"it said nothing {how}")
-
-
-def _restart(it: Scene) -> None:
-    it.live.kill_controller()
-    it.live.start_controller()
-
-
-def _use(it: Scene) -> tuple[int, int, int]:
-    """Resident bytes, threads and open files of the controller."""
-    assert it.live.controller is not None
-    proc = Path(f"/proc/{it.live.controller.pid}")
-    memory = int((proc / "statm").read_text().split()[1]) * resource.getpagesize()
-    return memory, len(list((proc / "task").iterdir())), len(list((proc / "fd").iterdir()))
-
-
-@contextmanager
-def _without_cpu(it: Scene, share: float) -> Iterator[None]:
-    """The controller stands still for this share of the time."""
-    over = threading.Event()
-    process = it.live.controller
-    assert process is not None
-
-    def starve() -> None:
-        while not over.wait(0.1 * (1 - share)):
-            os.kill(process.pid, signal.SIGSTOP)
-            over.wait(0.1 * share)
-            os.kill(process.pid, signal.SIGCONT)
-
-    thread = threading.Thread(target=starve, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 def without_git(folder: Path, seed: int) -> tuple[str, ...]:
     """F41: git is gone, ends by a signal, or is killed: a clear error, nothing done, and on once it is back."""
     shims = folder / "bin"
@@ -222,4 +124,4 @@ def _killed_now_and_then(it: Scene, shims: Path) -> None:
         it.live.let_pass(timedelta(seconds=it.dice.uniform(2, 12)))
 
 
-FAULTS = {"F35": killed, "F36": asked_to_end, "F40": starved, "F41": without_git}
+FAULTS = {"F35": killed, "F36": asked_to_end, "F41": without_git}

@@ -14,12 +14,10 @@ from typing import Any
 
 from fault_world import FaultWorld
 from lease_world import LeaseWorld
-from live_world import NO_POLLS, POLICY_PATH, Document, living, patient_policy
+from live_world import LONG, NO_POLLS, POLICY_PATH, Document, living, patient_policy
 from proxy import FaultProxy
 
 from gitops_rollback.sandbox.world import REPOSITORY, run_command
-
-LONG = "  timing: {window: 2h}\n  delivery: {syncTimeout: 2h}\n"  # whoever takes over has all the time in the world
 
 
 @dataclass

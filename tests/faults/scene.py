@@ -101,6 +101,9 @@ def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = L
     words.setdefault("policies", {POLICY_PATH: patient_policy()})
     with living(folder, controller, kind, **words) as live:
         one = Scene(live, random.Random(seed))
-        yield one
+        try:
+            yield one
+        except AssertionError as error:
+            raise AssertionError("\n".join((*one.broken, str(error)))) from error
         known = None if one.rewritten else Known(secrets=one.secrets, texts={"log": live.log.read_text()})
         one.broken += aftermath(live, known, one.harmed)
