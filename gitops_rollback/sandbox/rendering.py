@@ -243,21 +243,21 @@ def _patch(tree: Tree, path: str, settings: Json, manifests: list[Json]) -> None
 def _patch_one(patch: Json, manifests: list[Json]) -> None:
     for index, manifest in enumerate(manifests):
         if (manifest["kind"], manifest["metadata"].get("name")) == (patch["kind"], patch["metadata"].get("name")):
-            manifests[index] = _merge(manifest, patch)
+            manifests[index] = merged(manifest, patch)
             return
     raise _build_error(
         f"no matches for Id {patch['kind']}/{patch['metadata'].get('name')}; failed to find unique target"
     )
 
 
-def _merge(base: Any, patch: Any) -> Any:
+def merged(base: Any, patch: Any) -> Any:
     """A strategic merge as far as pods need it: mappings key by key, lists of named mappings by name, else replaced."""
     if isinstance(base, dict) and isinstance(patch, dict):
-        merged = {key: _merge(base.get(key), value) for key, value in patch.items() if value is not None}
-        return {**{key: value for key, value in base.items() if key not in patch}, **merged}
+        changed = {key: merged(base.get(key), value) for key, value in patch.items() if value is not None}
+        return {**{key: value for key, value in base.items() if key not in patch}, **changed}
     if isinstance(base, list) and isinstance(patch, list) and _named(base) and _named(patch):
         changes = {item["name"]: item for item in patch}
-        kept = [_merge(item, changes.pop(item["name"])) if item["name"] in changes else item for item in base]
+        kept = [merged(item, changes.pop(item["name"])) if item["name"] in changes else item for item in base]
         return kept + list(changes.values())
     return copy.deepcopy(patch)
 

@@ -29,6 +29,7 @@ def deployment(name: str, tag: str, replicas: int = 2) -> str:
             "metadata": {"name": name},
             "spec": {
                 "replicas": replicas,
+                "progressDeadlineSeconds": 15,
                 "selector": {"matchLabels": {"app": name}},
                 "template": {
                     "metadata": {"labels": {"app": name}},

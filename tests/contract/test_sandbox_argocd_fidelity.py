@@ -37,6 +37,8 @@ EITHER_WAY_IN = {
     }
 }
 
+TRACKED = "argocd.argoproj.io/tracking-id"
+NOT_LIVE = {f".metadata.annotations.{TRACKED}": "by what Argo CD knows its objects is a setting"}
 NOT_PLAYED = {
     "outside /api: the web page, 200": "the recorded build had no web page; a release has one, and so has the sandbox",
 }
@@ -197,6 +199,23 @@ def test_every_recorded_request_gets_the_recorded_kind_of_answer(played: Played,
         assert (note, differing - {*EITHER_WAY}) == (note, set())
 
 
+def test_a_tree_shows_each_kind_of_object_as_recorded(played: Played, shared: Path) -> None:
+    for note, reply, recorded in pairs(played, shared):
+        if "nodes" in recorded["body"]:
+            ours, theirs = (sorted(map(facets, body["nodes"])) for body in (reply.json, recorded["body"]))
+            assert (note, list(dict.fromkeys(ours))) == (note, list(dict.fromkeys(theirs)))
+            pods = [sum(node["kind"] == "Pod" for node in body["nodes"]) for body in (reply.json, recorded["body"])]
+            assert (note, pods[0]) == (note, pods[1])
+
+
+def test_live_objects_are_shown_with_all_that_kubernetes_writes(played: Played, shared: Path) -> None:
+    for note, reply, recorded in pairs(played, shared):
+        for ours, theirs in zip(*(body.get("items", ()) for body in (reply.json, recorded["body"])), strict=False):
+            for side in ("liveState", "normalizedLiveState", "predictedLiveState") if "liveState" in theirs else ():
+                differing = shape(json.loads(ours[side])) ^ shape(json.loads(theirs[side]))
+                assert (note, side, {path for path, _ in differing} - {*NOT_LIVE}) == (note, side, set())
+
+
 def test_errors_are_worded_as_recorded(played: Played, shared: Path) -> None:
     for note, reply, recorded in pairs(played, shared):
         if recorded["status"] >= 400 and isinstance(recorded["body"], dict):
@@ -228,6 +247,16 @@ def only(name: str, body: Json) -> Json:
     if not any("spec" in item for item in body.get("items", ())):
         return body
     return {**body, "items": [item for item in body["items"] if item["metadata"]["name"] == name]}
+
+
+def facets(node: Json) -> str:
+    """What a node of a tree says, without names, numbers and the kubelet's further words."""
+    info = [(one["name"], re.sub(r"[1-9][0-9]*$", "N", one.get("value", ""))) for one in node.get("info", ())]
+    health = dict(node.get("health", {}))
+    health["message"] = re.split(r": |=", health.get("message", ""))[0]
+    owners = [one["kind"] for one in node.get("parentRefs", ())]
+    shown = [(name, "" if name == "Node" else value) for name, value in info]
+    return json.dumps([node["kind"], owners, health, shown, node.get("images")])
 
 
 def without_chance(text: str) -> Json:

@@ -180,8 +180,13 @@ class ArgoCd:
             raise EngineUnavailable(self._subject, "a managed object is no readable JSON") from exc
 
     def below(self, application: ApplicationId, project: str, what: str, query: Mapping[str, str]) -> object:
-        """The answer to one of the questions below an application, such as `resource-tree`."""
-        return self._read("GET", _path(application, what), {**_scope(application, project), **query})
+        """The answer to one of the questions below an application, such as `resource-tree`.
+
+        None: the object that `query` names is not there. The tree is a cache, and what it shows may have gone.
+        """
+        answer = self._send("GET", _path(application, what), {**_scope(application, project), **query})
+        gone = answer.says(404, NOT_FOUND) or answer.says(400, INVALID_ARGUMENT, "not found as part of application")
+        return None if query and gone else answer.value()
 
     # What the engine is asked to do.
 

@@ -28,7 +28,7 @@ class Below(Protocol):
     instance: str
 
     def below(self, application: ApplicationId, project: str, what: str, query: Mapping[str, str]) -> object:
-        """Raises: EngineUnavailable; CredentialsRejected."""
+        """None: the object that `query` names is not there. Raises: EngineUnavailable; CredentialsRejected."""
         ...
 
 
@@ -88,7 +88,10 @@ class ArgoCdWorkloads:
         return tuple(Node(answer).get("nodes").items())
 
     def _live(self, application: ApplicationState, node: Node) -> Mapping[str, Any] | None:
-        """The live object of a node of the tree. Raises: EngineUnavailable, also where it is about another object."""
+        """The live object of a node of the tree; None if it has gone since, as Pods of a rollout do.
+
+        Raises: EngineUnavailable, also where the answer is about another object.
+        """
         group, version = node.get("group").text(), node.get("version").text()
         query = {
             "resourceName": node.get("name").text(),
@@ -98,6 +101,8 @@ class ArgoCdWorkloads:
             "kind": node.get("kind").text(),
         }
         answer = self._engine.below(application.id, application.project, "resource", query)
+        if answer is None:
+            return None
         subject = f"Argo CD {self._engine.instance}"
         try:
             found = load(Node(answer).get("manifest").text().encode())

@@ -20,8 +20,9 @@ from gitops_rollback.sandbox.argocd.controller import Busy, Controller, refresh_
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.spec import auto_syncs, may_sync, sources_of
 from gitops_rollback.sandbox.argocd.state import Key, Store, stamp
-from gitops_rollback.sandbox.argocd.views import managed_resources, masked_list, resource_tree
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.argocd.tree import resource_tree
+from gitops_rollback.sandbox.argocd.views import live_manifest, managed_resources, masked_list
+from gitops_rollback.sandbox.rendering import Json, as_json
 
 VERSION = "v3.5.1+sandbox"
 _REAL_SECONDS_PER_LOOK = 0.5
@@ -210,11 +211,24 @@ class Api:
         key, _ = self._application(request, "get")
         return found(resource_tree(self.controller.cluster(key), self.store.clock.now()))
 
+    def resource(self, request: Request) -> Answer:
+        """GET /api/v1/applications/{name}/resource: one live object of the tree, as JSON text."""
+        key, _ = self._application(request, "get")
+        group, kind, name = (request.one(field) for field in ("group", "kind", "resourceName"))
+        wanted = (group, kind, request.one("namespace"), name)
+        body = live_manifest(self.controller.cluster(key), self.store.clock.now(), wanted)
+        if body is None:
+            raise ApiError(3, f"{kind} {group} {name} not found as part of application {key[1]}")
+        version = request.one("version")
+        if version not in ("", str(body["apiVersion"]).rpartition("/")[2]):
+            raise ApiError(5, "error getting resource: the server could not find the requested resource")
+        return found({"manifest": as_json(body)})
+
     def managed(self, request: Request) -> Answer:
         """GET /api/v1/applications/{name}/managed-resources"""
         key, application = self._application(request, "get")
         target = self._compared_target(application)
-        items = managed_resources(target, self.controller.cluster(key))["items"]
+        items = managed_resources(target, self.controller.cluster(key), self.store.clock.now())["items"]
         for field in ("group", "kind", "namespace", "name"):
             wanted = (request.query.get(field) or [""])[0]
             items = [item for item in items if wanted in ("", item.get(field, ""))]

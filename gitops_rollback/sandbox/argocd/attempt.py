@@ -10,8 +10,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitops_rollback.sandbox.argocd.cluster import LiveObject, key_of
 from gitops_rollback.sandbox.argocd.comparison import Target, hook_types
+from gitops_rollback.sandbox.argocd.live import LiveObject, key_of
 from gitops_rollback.sandbox.argocd.progress import Progress
 from gitops_rollback.sandbox.rendering import Json
 

@@ -1,113 +1,25 @@
-"""What runs in the sandbox's cluster, and how well? Live objects of one application, whose pods obey their image's tag.
+"""What runs in the sandbox's cluster: the live objects of one application, and what becomes of what is applied.
 
-`*missing*`, `*crash*`, `*slow*` are never ready, so the rollout passes its progress deadline; a Job `*hang*` never
-ends, `*fail*` fails, and a Job's arguments can say so as well.
-Source: argo-cd v3.5.1 gitops-engine/pkg/health (messages); the recordings' stand-in kubelet.
+A Job `*hang*` never ends, `*fail*` fails, and a Job's arguments can say so as well.
+Source: the recordings' stand-in kubelet.
 """
 
 from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from gitops_rollback.sandbox.argocd.live import WORKLOADS, LiveObject, ObjectKey, Revision, key_of
 from gitops_rollback.sandbox.argocd.spec import Timing
-from gitops_rollback.sandbox.rendering import Json, group_of, images_of
+from gitops_rollback.sandbox.argocd.workloads import status_of
+from gitops_rollback.sandbox.kubernetes.pods import trouble_of
+from gitops_rollback.sandbox.rendering import Json, images_of
 
-ObjectKey = tuple[str, str, str, str]  # group, kind, namespace, name
-
-WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
-ALWAYS_HEALTHY = frozenset({"Service", "PersistentVolumeClaim", "Ingress", "HorizontalPodAutoscaler"})
-WITH_HEALTH = WORKLOADS | ALWAYS_HEALTHY | {"Job"}
 HEALTH_ORDER = ("Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown")  # best to worst
-NEVER_READY = ("missing", "crash", "slow")
 FOREVER = timedelta(days=36500)
-
-
-@dataclass(frozen=True)
-class Health:
-    """One object's health."""
-
-    status: str
-    message: str = ""
-
-    def as_json(self) -> Json:
-        """As it stands in answers; an empty message is left out."""
-        return {"status": self.status, **({"message": self.message} if self.message else {})}
-
-
-@dataclass
-class LiveObject:
-    """One object in the cluster. `hook` names the hook type of a hook's Job; such an object is not managed."""
-
-    manifest: Json
-    uid: str
-    created: datetime
-    applied: datetime
-    ready_at: datetime
-    deadline: datetime
-    hook: str = ""
-    revision: int = 1
-    version: int = 0
-    older_images: tuple[str, ...] = ()  # of pods that an unfinished rollout has not replaced
-    older_revisions: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """The images that the object asks for."""
-        return images_of(self.manifest)
-
-    @property
-    def replicas(self) -> int:
-        """How many pods are wanted."""
-        return int((self.manifest.get("spec") or {}).get("replicas", 1))
-
-    def health(self, now: datetime) -> Health | None:
-        """Its health; None for kinds that have none."""
-        kind = self.manifest["kind"]
-        if kind in WORKLOADS:
-            return self._rollout_health(now)
-        if kind == "Job":
-            return self._job_health(now)
-        return Health("Healthy") if kind in ALWAYS_HEALTHY else None
-
-    def running_images(self, now: datetime) -> tuple[str, ...]:
-        """The images of the pods that exist now."""
-        kind = self.manifest["kind"]
-        if kind not in WORKLOADS and kind not in ("Job", "Pod"):
-            return ()
-        if kind in WORKLOADS and self.replicas == 0:
-            return ()
-        return self.images if now >= self.ready_at else tuple(dict.fromkeys((*self.older_images, *self.images)))
-
-    def next_change(self, now: datetime) -> datetime | None:
-        """When its health changes by itself; None if it does not."""
-        return min((moment for moment in (self.ready_at, self.deadline) if moment > now), default=None)
-
-    def _rollout_health(self, now: datetime) -> Health:
-        name, replicas = self.manifest["metadata"]["name"], self.replicas
-        if replicas == 0 or now >= self.ready_at:
-            return Health("Healthy")
-        if now >= self.deadline:
-            return Health("Degraded", f'{self.manifest["kind"]} "{name}" exceeded its progress deadline')
-        return Health(
-            "Progressing", f"Waiting for rollout to finish: 0 out of {replicas} new replicas have been updated..."
-        )
-
-    def _job_health(self, now: datetime) -> Health:
-        if now >= self.ready_at:
-            return Health("Healthy", "Reached expected number of succeeded pods")
-        if now >= self.deadline:
-            return Health("Degraded", "Job has reached the specified backoff limit")
-        return Health("Progressing")
-
-
-def key_of(manifest: Mapping[str, Json]) -> ObjectKey:
-    """An object's identity."""
-    metadata = manifest["metadata"]
-    return group_of(manifest), str(manifest["kind"]), str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+REVISIONS_KEPT = 10
 
 
 class Cluster:
@@ -177,29 +89,32 @@ class Cluster:
 
     def _new(self, manifest: Json, now: datetime) -> LiveObject:
         ready_at, deadline = self._fate(manifest, now, self._timing.ready)
-        return LiveObject(manifest, str(uuid.uuid4()), now, now, ready_at, deadline)
+        live = LiveObject(manifest, str(uuid.uuid4()), now, now, ready_at, deadline)
+        if manifest["kind"] in WORKLOADS:
+            live.revisions = [Revision(_template(manifest), 1, now, now)]
+        return live
 
     def _roll(self, live: LiveObject, manifest: Json, now: datetime) -> None:
-        running = live.images if now >= live.ready_at else live.older_images
-        images = images_of(manifest)
-        live.older_revisions = [*live.older_revisions[-9:], (live.revision, live.images)]
-        live.older_images = running
-        live.revision += 1
+        live.status_before = status_of(live, now)
+        live.generation += 1
+        if live.revisions:
+            live.serving = live.revisions[-1] if now >= live.ready_at else live.serving
+            _ask_for(live, _template(manifest), now)
         live.applied = now
-        again = set(images) <= set(running)
-        live.ready_at, live.deadline = self._fate(manifest, now, self._timing.settle if again else self._timing.ready)
+        settles = live.only_settles or not live.revisions
+        ready = self._timing.settle if settles else self._timing.ready
+        live.ready_at, live.deadline = self._fate(manifest, now, ready)
 
     def _fate(self, manifest: Json, now: datetime, ready: float) -> tuple[datetime, datetime]:
         """When the object will be ready and when it fails; one of the two never comes."""
         never = now + FOREVER
-        tags = [image.rpartition("/")[2].partition(":")[2] for image in images_of(manifest)]
         if manifest["kind"] == "Job":
-            tags += _arguments(manifest)
+            words = [image.rpartition("/")[2].partition(":")[2] for image in images_of(manifest)] + _arguments(manifest)
             end = now + timedelta(seconds=self._timing.job)
-            if _any_tag(tags, ("hang",)):
+            if any("hang" in word for word in words):
                 return never, never
-            return (never, end) if _any_tag(tags, ("fail",)) else (end, never)
-        if _any_tag(tags, NEVER_READY) and manifest["kind"] in WORKLOADS:
+            return (never, end) if any("fail" in word for word in words) else (end, never)
+        if trouble_of(images_of(manifest)) and manifest["kind"] in WORKLOADS:
             wait = (manifest.get("spec") or {}).get("progressDeadlineSeconds", self._timing.progress_deadline)
             return never, now + timedelta(seconds=float(wait))
         return now + timedelta(seconds=ready), never
@@ -210,8 +125,23 @@ def _arguments(manifest: Json) -> list[str]:
     return [str(word) for container in pods.get("containers") or [] for word in container.get("args") or []]
 
 
-def _any_tag(tags: Iterable[str], words: Iterable[str]) -> bool:
-    return any(word in tag for tag in tags for word in words)
+def _template(manifest: Json) -> Json:
+    return dict((manifest.get("spec") or {}).get("template") or {})
+
+
+def _ask_for(live: LiveObject, template: Json, now: datetime) -> None:
+    """Make the revision of this template the newest one; one that was there before is taken again."""
+    newest = live.revisions[-1]
+    if newest.template == template:
+        return
+    known = next((one for one in live.revisions if one.template == template), None)
+    asked = known or Revision(template, 0, now, now)
+    asked.number = newest.number + 1
+    if asked is not live.serving:
+        asked.since = now
+    others = [one for one in live.revisions if one is not asked]
+    kept = [one for one in others[:-REVISIONS_KEPT] if one is live.serving] + others[-REVISIONS_KEPT:]
+    live.revisions = [*kept, asked]
 
 
 def worst(healths: Iterable[str]) -> str:

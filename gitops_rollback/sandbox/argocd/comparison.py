@@ -9,15 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gitops_rollback.sandbox.argocd.cluster import (
-    WITH_HEALTH,
-    Cluster,
-    Health,
-    LiveObject,
-    ObjectKey,
-    key_of,
-    worst,
-)
+from gitops_rollback.sandbox.argocd.cluster import Cluster, worst
+from gitops_rollback.sandbox.argocd.live import WITH_HEALTH, Health, LiveObject, ObjectKey, key_of
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.spec import sources_of
 from gitops_rollback.sandbox.rendering import Json, RenderError, Rendering, render

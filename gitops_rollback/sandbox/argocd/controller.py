@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from gitops_rollback.sandbox.argocd.autosync import decide, revisions_of
-from gitops_rollback.sandbox.argocd.cluster import Cluster, Health, ObjectKey
+from gitops_rollback.sandbox.argocd.cluster import Cluster
 from gitops_rollback.sandbox.argocd.comparison import Renderer, Target, application_health, compare, healths
+from gitops_rollback.sandbox.argocd.live import Health, ObjectKey
 from gitops_rollback.sandbox.argocd.operation import OperationRun
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
 from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gitops_rollback.sandbox.argocd.autosync import pinned, revisions_of
-from gitops_rollback.sandbox.argocd.cluster import Cluster, key_of
+from gitops_rollback.sandbox.argocd.cluster import Cluster
 from gitops_rollback.sandbox.argocd.comparison import Renderer
+from gitops_rollback.sandbox.argocd.live import key_of
 from gitops_rollback.sandbox.argocd.scheduler import Steps
 from gitops_rollback.sandbox.argocd.spec import Timing
 from gitops_rollback.sandbox.argocd.state import Key, Store, stamp

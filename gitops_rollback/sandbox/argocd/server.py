@@ -55,6 +55,7 @@ def routes(api: Api) -> list[Route]:
         f"{_APPLICATION}/rollback": {"POST": api.rollback},
         f"{_APPLICATION}/syncwindows": {"GET": api.sync_windows},
         f"{_APPLICATION}/resource-tree": {"GET": api.tree},
+        f"{_APPLICATION}/resource": {"GET": api.resource},
         f"{_APPLICATION}/managed-resources": {"GET": api.managed},
         f"{_APPLICATION}/events": {"GET": api.events},
         f"{_APPLICATION}/revisions/{_ONE}/metadata": {"GET": api.revision_metadata},

@@ -45,7 +45,7 @@ class Timing:
     reconciliation: float = 120.0  # between two looks at the branch, at least
     jitter: float = 60.0  # at most added to it
     ready: float = 3.0  # until a new pod is ready
-    progress_deadline: float = 15.0  # until a rollout without a ready pod is Degraded, where the object says nothing
+    progress_deadline: float = 600.0  # until a rollout without a ready pod is Degraded, where the object says nothing
     settle: float = 0.5  # until pods that still run count as ready again
     job: float = 1.5  # until a Job ends
     wave: float = 2.0  # between two waves

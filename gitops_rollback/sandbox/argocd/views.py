@@ -1,21 +1,21 @@
-"""What do readers see of the objects? Field masks, the tree of live objects, and managed resources.
+"""What do readers see of the objects? Field masks, single live objects, and managed resources.
 
 Source: argo-cd v3.5.1 pkg/apiclient/application/forwarder_overwrite.go (the list of maskable fields),
-server/application/application.go (ResourceTree, ManagedResources), and the recorded answers.
+server/application/application.go (GetResource, ManagedResources), and the recorded answers.
 """
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from gitops_rollback.sandbox.argocd.cluster import WORKLOADS, Cluster, Health, LiveObject, ObjectKey, key_of
+from gitops_rollback.sandbox.argocd.cluster import Cluster
 from gitops_rollback.sandbox.argocd.comparison import Target
-from gitops_rollback.sandbox.argocd.state import stamp
-from gitops_rollback.sandbox.rendering import Json, as_json
+from gitops_rollback.sandbox.argocd.live import LiveObject, ObjectKey, key_of
+from gitops_rollback.sandbox.argocd.tree import objects
+from gitops_rollback.sandbox.argocd.workloads import masked, shown, version
+from gitops_rollback.sandbox.rendering import Json, as_json, merged
 
 LIST_FIELDS = frozenset(
     f"items.{name}"
@@ -46,165 +46,43 @@ def masked_event(event: Json, fields: str) -> Json:
     return _only(event, paths) if paths else event
 
 
-def resource_tree(cluster: Cluster, now: datetime) -> Json:
-    """The live objects with their replica sets and pods."""
-    nodes: list[Json] = []
-    for live in cluster.objects.values():
-        nodes.append(_node(live, live.health(now)))
-        if live.manifest["kind"] in WORKLOADS:
-            nodes += _pods_of(live, now)
-    kinds = {"Pod": 0}
-    nodes.sort(key=lambda node: (node.get("group", ""), kinds.get(node["kind"], 1), node["kind"], node["name"]))
-    return {"nodes": nodes}
-
-
-def managed_resources(target: Target, cluster: Cluster) -> Json:
+def managed_resources(target: Target, cluster: Cluster, now: datetime) -> Json:
     """Desired and live state of each managed object, as JSON strings; an absent side is "null"."""
     wanted = {key_of(manifest): manifest for manifest in target.managed}
     live = cluster.managed()
-    return {"items": [_managed(key, wanted.get(key), live.get(key)) for key in sorted({**wanted, **live})]}
+    return {"items": [_managed(key, wanted.get(key), live.get(key), now) for key in sorted({**wanted, **live})]}
 
 
-def _managed(key: ObjectKey, wanted: Json | None, live: LiveObject | None) -> Json:
+def live_manifest(cluster: Cluster, now: datetime, wanted: ObjectKey) -> Json | None:
+    """One object of the tree, by group, kind, namespace and name; None if the tree does not hold it."""
+    return next((body for body, _ in objects(cluster, now) if key_of(body) == wanted), None)
+
+
+def _managed(key: ObjectKey, wanted: Json | None, live: LiveObject | None, now: datetime) -> Json:
     group, kind, namespace, name = key
-    body = _live_manifest(live) if live else None
-    text = as_json(body) if body else "null"
+    body = shown(live, now) if live else None
+    normal = _normalized(body) if body else None
     item: Json = {"group": group, "kind": kind, "namespace": namespace, "name": name}
     item = {field: value for field, value in item.items() if value}
-    predicted = (
-        as_json({**body, **wanted, "metadata": {**body["metadata"], **wanted["metadata"]}}) if body and wanted else text
-    )
-    item.update(
-        targetState=as_json(_masked_secret(wanted)) if wanted else "null",
-        liveState=text,
-        normalizedLiveState=text,
-        predictedLiveState=predicted,
-        resourceVersion=str(1000 + live.version) if live else "",
-    )
+    predicted = merged(normal, masked(wanted)) if normal and wanted else normal
+    states = {
+        "targetState": masked(wanted) if wanted else None,
+        "liveState": body,
+        "normalizedLiveState": normal,
+        "predictedLiveState": predicted,
+    }
+    item.update({field: as_json(state) if state else "null" for field, state in states.items()})
+    if live is not None:
+        item["resourceVersion"] = version(live)
     if live is None or live.manifest != wanted:
         item["modified"] = True
-    return {field: value for field, value in item.items() if value != ""}
+    return item
 
 
-def _live_manifest(live: LiveObject) -> Json:
-    metadata = {
-        **live.manifest["metadata"],
-        "creationTimestamp": stamp(live.created),
-        "generation": live.revision,
-        "resourceVersion": str(1000 + live.version),
-        "uid": live.uid,
-    }
-    return _masked_secret({**live.manifest, "metadata": metadata})
-
-
-def _masked_secret(manifest: Json) -> Json:
-    if manifest["kind"] != "Secret":
-        return manifest
-    hidden = {**manifest}
-    for field in ("data", "stringData"):
-        if manifest.get(field):
-            hidden[field] = dict.fromkeys(manifest[field], "++++++++")
-    return hidden
-
-
-def _node(live: LiveObject, health: Health | None) -> Json:
-    group, kind, namespace, name = key_of(live.manifest)
-    node: Json = {"version": str(live.manifest["apiVersion"]).rpartition("/")[2], "kind": kind, "namespace": namespace}
-    node.update(name=name, uid=live.uid, resourceVersion=str(1000 + live.version), createdAt=stamp(live.created))
-    if group:
-        node["group"] = group
-    if kind in WORKLOADS:
-        node["info"] = [{"name": "Revision", "value": f"Rev:{live.revision}"}]
-    if health:
-        node["health"] = health.as_json()
-    return node
-
-
-def _pods_of(live: LiveObject, now: datetime) -> list[Json]:
-    """The replica sets of a workload, and a pod for each generation of images that runs."""
-    nodes = []
-    health = live.health(now) or Health("Healthy")
-    for revision, images in [*live.older_revisions, (live.revision, live.images)]:
-        current = revision == live.revision
-        running = current or (now < live.ready_at and images == live.older_images)
-        owner = _replica_set(live, revision, images, health if current and health.status != "Degraded" else None)
-        nodes.append(owner)
-        if running and live.replicas:
-            ready = not current or health.status == "Healthy"
-            pod = _pod(owner, _pod_labels(live), images, ready)
-            nodes += [_numbered(pod, number) for number in range(live.replicas if ready else 1)]
-    return nodes
-
-
-def _replica_set(live: LiveObject, revision: int, images: Sequence[str], health: Health | None) -> Json:
-    group, kind, namespace, name = key_of(live.manifest)
-    digest = hashlib.sha256("\n".join(images).encode()).hexdigest()[:10]
-    parent = {"group": group, "version": "v1", "kind": kind, "namespace": namespace, "name": name, "uid": live.uid}
-    stuck = Health(
-        "Progressing", f"Waiting for rollout to finish: 0 out of {live.replicas} new replicas are available..."
-    )
-    shown = health or (stuck if revision == live.revision else Health("Healthy"))
-    return {
-        "group": group,
-        "version": "v1",
-        "kind": "ReplicaSet",
-        "namespace": namespace,
-        "name": f"{name}-{digest}",
-        "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{live.uid}/{revision}")),
-        "parentRefs": [parent],
-        "info": [{"name": "Revision", "value": f"Rev:{revision}"}],
-        "resourceVersion": str(1000 + live.version),
-        "health": shown.as_json(),
-        "createdAt": stamp(live.applied if revision == live.revision else live.created),
-    }
-
-
-def _pod_labels(live: LiveObject) -> Json:
-    template = (live.manifest.get("spec") or {}).get("template") or {}
-    return dict((template.get("metadata") or {}).get("labels") or {})
-
-
-def _numbered(pod: Json, number: int) -> Json:
-    suffix = hashlib.sha256(f"{pod['name']}{number}".encode()).hexdigest()[:5]
-    uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{pod['uid']}/{number}"))
-    return {**pod, "name": f"{pod['name']}-{suffix}", "uid": uid}
-
-
-def _pod(owner: Json, labels: Json, images: Sequence[str], ready: bool) -> Json:
-    status, message = _trouble(images) if not ready else ("Running", "")
-    info: list[Json] = [
-        {"name": "Status Reason", "value": status},
-        {"name": "Node"},
-        {"name": "Containers", "value": f"{len(images) if ready else 0}/{len(images)}"},
-    ]
-    if status == "CrashLoopBackOff":
-        info.append({"name": "Restart Count", "value": "3"})
-    info += [{"name": "cpu", "value": "0"}, {"name": "memory", "value": "0"}]
-    healthy = "Healthy" if ready else ("Degraded" if message else "Progressing")
-    fields = ("group", "version", "kind", "namespace", "name", "uid")
-    return {
-        "version": "v1",
-        "kind": "Pod",
-        "namespace": owner["namespace"],
-        "name": owner["name"],
-        "uid": owner["uid"],
-        "parentRefs": [{field: owner[field] for field in fields}],
-        "info": info,
-        "networkingInfo": {"labels": {**labels, "pod-template-hash": owner["name"].rpartition("-")[2]}},
-        "resourceVersion": owner["resourceVersion"],
-        "images": list(images),
-        "health": Health(healthy, message).as_json(),
-        "createdAt": owner["createdAt"],
-    }
-
-
-def _trouble(images: Iterable[str]) -> tuple[str, str]:
-    for image in images:
-        if "missing" in image:
-            return "ImagePullBackOff", f'Back-off pulling image "{image}"'
-        if "crash" in image:
-            return "CrashLoopBackOff", "back-off restarting failed container"
-    return "Running", ""
+def _normalized(body: Json) -> Json:
+    """Without what only the cluster writes; that it can be compared with what is wanted."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "creationTimestamp"}
+    return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
 
 
 def _quirk(application: Json) -> Json:

@@ -1,33 +1,44 @@
 """What becomes of an applied Deployment? ReplicaSets, Pods that obey their image's tag, and the status they come to.
 
-`*missing*` cannot be pulled, `*crash*` ends at once and again, `*slow*` runs and is never ready: then the old Pods
-stay, until the progress deadline and after it.
+While no new Pod is ready the old ones stay, until the progress deadline and after it.
 Source: kubernetes pkg/controller/deployment; the recordings' stand-in kubelet.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-import math
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime, timedelta
 
-from gitops_rollback.sandbox.argocd.cluster import NEVER_READY
 from gitops_rollback.sandbox.argocd.scheduler import Steps
-from gitops_rollback.sandbox.flux.pods import pod, pod_status
 from gitops_rollback.sandbox.flux.spec import Timing
-from gitops_rollback.sandbox.flux.status import stamp
 from gitops_rollback.sandbox.kubernetes import By, Store
-from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET
+from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind
+from gitops_rollback.sandbox.kubernetes.pods import (
+    CRASHES,
+    READY,
+    STARTING,
+    Seen,
+    crashing,
+    letters,
+    pod,
+    pod_status,
+    stamp,
+    trouble_of,
+)
+from gitops_rollback.sandbox.kubernetes.rollouts import (
+    REVISION,
+    Counts,
+    Progress,
+    deployment_status,
+    replica_set,
+    replica_set_status,
+    while_rolling,
+)
 from gitops_rollback.sandbox.rendering import Json, images_of
 
-REVISION = "deployment.kubernetes.io/revision"
-HASH = "pod-template-hash"
 CONTROLLER = By("kube-controller-manager")
 STATUS = By("kube-controller-manager", status=True)
-LONGEST_BACK_OFF = 300.0
 
 
 class Rollouts:
@@ -45,71 +56,56 @@ class Rollouts:
         owned = self._owned(live)
         old = [one for one in owned if one["metadata"]["name"] != new["metadata"]["name"]]
         wanted = int(live["spec"].get("replicas", 1))
-        trouble = next((word for word in NEVER_READY for image in images_of(live) if word in _tag(image)), "")
+        trouble = trouble_of(images_of(live))
+        first, stay = while_rolling(live["spec"], wanted)
+        for one in old:
+            self._scale(one, min(stay, self._ready(one)), READY)
+        first = first if any(map(self._ready, old)) else wanted
         if trouble:
-            yield from self._stuck(live, new, old, wanted, trouble)
+            yield from self._stuck(live, new, old, first, trouble)
             return
         if self._ready(new) < wanted:
-            self._scale(new, max(self._ready(new), _surge(wanted) if old else wanted), "")
-            self._say(live, new, old, "ReplicaSetUpdated")
+            self._scale(new, max(self._ready(new), first), STARTING)
+            self._say(live, new, old, Progress.UPDATING)
             yield self._timing.ready
-        self._scale(new, wanted, "ready")
+        self._scale(new, wanted, READY)
         for one in old:
-            self._scale(one, 0, "ready")
-        self._say(live, new, old, "NewReplicaSetAvailable")
+            self._scale(one, 0, READY)
+        self._say(live, new, old, Progress.AVAILABLE)
 
-    def _stuck(self, live: Json, new: Json, old: Sequence[Json], wanted: int, trouble: str) -> Steps:
-        began, restarts, back_off = self._store.now(), 0, self._timing.back_off
-        deadline = float(live["spec"].get("progressDeadlineSeconds", 600))
-        self._scale(new, _surge(wanted) if old else wanted, trouble, restarts)
+    def _stuck(self, live: Json, new: Json, old: Sequence[Json], pods: int, trouble: str) -> Steps:
+        deadline = self._store.now() + timedelta(seconds=float(live["spec"].get("progressDeadlineSeconds", 600)))
         while True:
-            late = (self._store.now() - began).total_seconds() >= deadline
-            self._say(live, new, old, "ProgressDeadlineExceeded" if late else "ReplicaSetUpdated")
-            if trouble != "crash":
-                if late:
-                    return
-                yield deadline
-                continue
-            yield back_off
-            back_off = min(LONGEST_BACK_OFF, back_off * 2)
-            restarts += 1
-            self._scale(new, _surge(wanted) if old else wanted, trouble, restarts)
+            now = self._store.now()
+            self._scale(new, pods, trouble)
+            self._say(live, new, old, Progress.LATE if now >= deadline else Progress.UPDATING)
+            moments = [deadline] if now < deadline else []
+            if trouble == CRASHES:
+                moments += [crashing(_created(one), now)[1] for one in self._pods(new)]
+            if not moments:
+                return
+            yield (min(moments) - now).total_seconds()
 
     def _replica_set(self, live: Json) -> Json:
         """The one of the present template, with the newest revision."""
-        template = live["spec"]["template"]
-        content = json.dumps(template, sort_keys=True).encode()
-        short_hash = "".join("bcdfghjklmnpqrstvwxz2456789"[byte % 27] for byte in hashlib.sha256(content).digest()[:10])
-        metadata = live["metadata"]
-        name, namespace = f"{metadata['name']}-{short_hash}", metadata["namespace"]
         owned = self._owned(live)
         newest = max((_revision(one) for one in owned), default=0)
+        made = replica_set(live, live["spec"]["template"], newest + 1)
+        name, namespace = made["metadata"]["name"], live["metadata"]["namespace"]
         found = next((one for one in owned if one["metadata"]["name"] == name), None)
         if found is not None and _revision(found) == newest:
             return found
         note = {REVISION: str(newest + 1)}
-        self._annotate(live, note)
+        self._annotate(DEPLOYMENT, live["metadata"]["name"], namespace, note)
         if found is not None:
-            return self._store.change(
-                REPLICA_SET, name, namespace, lambda body: body["metadata"]["annotations"].update(note), CONTROLLER
-            )
-        labels = {**(template.get("metadata") or {}).get("labels", {}), HASH: short_hash}
-        owner = _owner("apps/v1", "Deployment", live)
-        made = {
-            "apiVersion": "apps/v1", "kind": "ReplicaSet",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels, "annotations": note,
-                         "ownerReferences": [owner]},
-            "spec": {"replicas": 0,
-                     "selector": {"matchLabels": {**live["spec"]["selector"]["matchLabels"], HASH: short_hash}},
-                     "template": {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}}},
-        }  # fmt: skip
+            return self._annotate(REPLICA_SET, name, namespace, note)
         return self._store.create(REPLICA_SET, made, CONTROLLER)
 
-    def _annotate(self, live: Json, note: dict[str, str]) -> None:
+    def _annotate(self, kind: Kind, name: str, namespace: str, note: dict[str, str]) -> Json:
         def write(body: Json) -> None:
             body["metadata"].setdefault("annotations", {}).update(note)
 
-        self._store.change(DEPLOYMENT, live["metadata"]["name"], live["metadata"]["namespace"], write, CONTROLLER)
+        return self._store.change(kind, name, namespace, write, CONTROLLER)
 
     def _owned(self, live: Json) -> list[Json]:
         uid, namespace = live["metadata"]["uid"], live["metadata"]["namespace"]
@@ -122,81 +118,41 @@ class Rollouts:
     def _ready(self, replica_set: Json) -> int:
         return sum(_is_ready(one) for one in self._pods(replica_set))
 
-    def _scale(self, replica_set: Json, wanted: int, state: str, restarts: int = 0) -> None:
-        """That many Pods, each in this state: "" has just begun."""
+    def _scale(self, replica_set: Json, wanted: int, state: str) -> None:
+        """That many Pods, each in this state; those that are ready stay so while others start."""
         metadata = replica_set["metadata"]
         name, namespace = metadata["name"], metadata["namespace"]
         self._store.change(REPLICA_SET, name, namespace, lambda body: body["spec"].update(replicas=wanted), CONTROLLER)
         pods = self._pods(replica_set)
         for one in pods[wanted:]:
             self._store.delete(POD, one["metadata"]["name"], namespace)
-        now = stamp(self._store.now())
-        owner = _owner("apps/v1", "ReplicaSet", replica_set)
+        template = replica_set["spec"]["template"]
         pods = pods[:wanted] + [
-            self._store.create(POD, pod(replica_set, owner, next(self._numbers)), CONTROLLER)
+            self._store.create(POD, pod(replica_set, template, letters(next(self._numbers))), CONTROLLER)
             for _ in range(len(pods), wanted)
         ]
         for one in pods:
-            if not _is_ready(one) or state not in ("", "ready"):
-                status = pod_status(one, state, restarts, now)
-                self._write(POD, one["metadata"]["name"], namespace, status)
-        ready = self._ready(replica_set)
-        live = self._store.get(REPLICA_SET, name, namespace)
-        counts = {"replicas": wanted, "fullyLabeledReplicas": wanted, "readyReplicas": ready}
-        counts["availableReplicas"] = ready
-        more = {key: value for key, value in counts.items() if value or key == "replicas"}
-        self._write(REPLICA_SET, name, namespace, {**more, "observedGeneration": live["metadata"]["generation"]})
+            if not _is_ready(one) or state not in (STARTING, READY):
+                self._write(POD, one["metadata"]["name"], namespace, self._pod_status(one, state))
+        generation = self._store.get(REPLICA_SET, name, namespace)["metadata"]["generation"]
+        self._write(REPLICA_SET, name, namespace, replica_set_status(wanted, self._ready(replica_set), generation))
 
-    def _say(self, live: Json, new: Json, old: Sequence[Json], reason: str) -> None:
-        name, namespace = live["metadata"]["name"], live["metadata"]["namespace"]
-        wanted, ready = int(live["spec"].get("replicas", 1)), self._ready(new)
-        ready_old = sum(self._ready(one) for one in old)
-        updated, total = len(self._pods(new)), len(self._pods(new)) + sum(len(self._pods(one)) for one in old)
-        available = ready + ready_old
-        counts = {"replicas": total, "updatedReplicas": updated, "readyReplicas": available}
-        counts["availableReplicas"], counts["unavailableReplicas"] = available, max(0, wanted - available)
-        if ready < updated:
-            counts["unavailableReplicas"] = updated - ready
-        present = self._store.get(DEPLOYMENT, name, namespace)
-        said = {
-            "NewReplicaSetAvailable": ("True", f'ReplicaSet "{new["metadata"]["name"]}" has successfully progressed.'),
-            "ReplicaSetUpdated": ("True", f'ReplicaSet "{new["metadata"]["name"]}" is progressing.'),
-            "ProgressDeadlineExceeded": (
-                "False", f'ReplicaSet "{new["metadata"]["name"]}" has timed out progressing.',
-            ),
-        }[reason]  # fmt: skip
-        enough = available >= wanted - wanted // 4
-        minimum = ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-        short = ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
-        conditions = [
-            self._condition(present, "Available", *(minimum if enough else short)),
-            self._condition(present, "Progressing", said[0], reason, said[1]),
-        ]
-        status = {key: value for key, value in counts.items() if value}
-        generation = live["metadata"]["generation"]
-        self._write(DEPLOYMENT, name, namespace, {**status, "conditions": conditions, "observedGeneration": generation})
+    def _pod_status(self, one: Json, state: str) -> Json:
+        created, now = _created(one), self._store.now()
+        seen = crashing(created, now)[0] if state == CRASHES else Seen(state, now)
+        return pod_status(one["spec"], seen, created)
 
-    def _condition(self, present: Json, kind: str, status: str, reason: str, message: str) -> Json:
-        now = stamp(self._store.now())
-        known = (present.get("status") or {}).get("conditions") or ()
-        before: Json = next((one for one in known if one["type"] == kind), {})
-        moved = before.get("lastTransitionTime", now) if before.get("status") == status else now
-        updated = before.get("lastUpdateTime", now) if before.get("reason") == reason else now
-        return {
-            "type": kind, "status": status, "reason": reason, "message": message,
-            "lastUpdateTime": updated, "lastTransitionTime": moved,
-        }  # fmt: skip
+    def _say(self, live: Json, new: Json, old: Sequence[Json], progress: Progress) -> None:
+        metadata, wanted = live["metadata"], int(live["spec"].get("replicas", 1))
+        older = sum(self._ready(one) for one in old)
+        counts = Counts(wanted, len(self._pods(new)), self._ready(new), older)
+        before = self._store.get(DEPLOYMENT, metadata["name"], metadata["namespace"]).get("status") or {}
+        newest, now = new["metadata"]["name"], stamp(self._store.now())
+        status = deployment_status(newest, progress, counts, metadata["generation"], before, now)
+        self._write(DEPLOYMENT, metadata["name"], metadata["namespace"], status)
 
-    def _write(self, kind: Any, name: str, namespace: str, status: Json) -> None:
+    def _write(self, kind: Kind, name: str, namespace: str, status: Json) -> None:
         self._store.change(kind, name, namespace, lambda body: body.update(status=status), STATUS)
-
-
-def _owner(version: str, kind: str, body: Json) -> Json:
-    metadata = body["metadata"]
-    return {
-        "apiVersion": version, "kind": kind, "name": metadata["name"], "uid": metadata["uid"],
-        "controller": True, "blockOwnerDeletion": True,
-    }  # fmt: skip
 
 
 def _is_owned(body: Json, uid: str) -> bool:
@@ -212,9 +168,5 @@ def _revision(replica_set: Json) -> int:
     return int((replica_set["metadata"].get("annotations") or {}).get(REVISION, 0))
 
 
-def _surge(wanted: int) -> int:
-    return math.ceil(wanted / 4)
-
-
-def _tag(image: str) -> str:
-    return image.rpartition("/")[2].partition(":")[2]
+def _created(body: Json) -> datetime:
+    return datetime.fromisoformat(body["metadata"]["creationTimestamp"])

@@ -15,4 +15,3 @@ class Timing:
     requeue: float = 30.0
     poll: float = 5.0
     ready: float = 3.0  # how long a Pod takes to be ready
-    back_off: float = 20.0  # how long a crashing container runs and rests, at first

@@ -29,7 +29,7 @@ MAIN, CONTROL, JOURNAL = "main", "gitops-rollback-control", "gitops-rollback-jou
 GIT_USER, GIT_CANARY = "controller", "canary-git-91d3-do-not-tell"
 ARGOCD_CANARY = "canary.argocd-77b2.do-not-tell"
 SECRETS = (CANARY, GIT_CANARY, ARGOCD_CANARY)
-TIMING = Timing(reconciliation=60.0, jitter=30.0)
+TIMING = Timing(reconciliation=60.0, jitter=30.0, progress_deadline=15.0)
 GOOD, BAD = 0.01, 0.5
 REPOSITORY = "shop/config"
 
