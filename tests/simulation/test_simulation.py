@@ -43,6 +43,7 @@ REGRESSIONS = {
     ("all", 100178): "a page about a newer deployment was dropped while an older plan waited for a word",
     ("all", 102182): "the engine did not follow what a person had taken back, and nobody was told",
     ("region", 0): "a fault began under a sync that the engine no longer told, and nobody was told",
+    ("all", 3854): "a rollback by one application's policy was judged by that of another one that it joined",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
 }
 

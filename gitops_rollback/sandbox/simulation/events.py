@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.sync import ApplicationState
@@ -41,7 +42,7 @@ class Rollback:
     bad: str
     reverts: tuple[str, ...]
     restores: str
-    speaker: str  # of the applications, the one whose bad revision it is
+    speaker: str  # of the applications, the one by whose policy it was decided
 
     @classmethod
     def of(cls, commit: Commit, at: datetime, who: str, ran: Callable[[str, str], bool]) -> Rollback:
@@ -49,7 +50,9 @@ class Rollback:
         said = commit.trailers
         names = tuple(name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ()))
         bad, restores = said.get("Rollback-Bad-Revision", ("",))[0], said.get("Rollback-Restores", ("",))[0]
-        speaker = next((name for name in names if ran(name, bad)), names[0] if names else "")
+        judged_by = PurePosixPath(said.get("Rollback-Policy", ("",))[0].partition("@")[0]).stem
+        ran_it = next((name for name in names if ran(name, bad)), names[0] if names else "")
+        speaker = judged_by if judged_by in names else ran_it
         return cls(at, who, commit, names, bad, said.get("Rollback-Reverts", ()), restores, speaker)
 
 
