@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gitops_rollback.sandbox.services import FAILING
-from gitops_rollback.sandbox.story_texts import CLAIM, FREEZE, SMOKE_TEST, policy
+from gitops_rollback.sandbox.story_texts import CLAIM, FREEZE, PODS_TRIGGER, SMOKE_TEST, policy
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
 
 SERVICE = "checkout-api"
@@ -19,6 +19,7 @@ APPLICATION = "checkout-api-prod"
 DEPLOYMENT = f"apps/{SERVICE}/deployment.yaml"
 NEW_TAG = "1.42.0"
 IMAGE = re.compile(rf"shop/{SERVICE}:(\S+)")
+PODS_COMPLETE = re.compile(r"\bpods (\d+) of \1 replicas are updated and available")
 
 
 def release(telling: Telling, tag: str = NEW_TAG, more: Mapping[str, str] | None = None) -> None:
@@ -93,6 +94,19 @@ def rolled_back(telling: Telling) -> list[Claim]:
     return [*one_revert(telling), *healthy_again(telling), *journal_says(telling, "verified")]
 
 
+def seen_in_pods(telling: Telling) -> list[Claim]:
+    """What the Pods did was the only reason, and that good ones run again was seen in Pods, too."""
+    people, reverts = telling.world.people, telling.reverts()
+    trailer = "--format=%(trailers:key=Rollback-Trigger,valueonly)"
+    fired = people.git("log", "-1", trailer, reverts[0]).split() if reverts else []
+    found = [record["message"] for record in telling.records()]
+    return [
+        *rolled_back(telling),
+        Claim("the Pods were the reason, and no metric", fired == [PODS_TRIGGER]),
+        Claim("the rollout was seen to be complete", any(PODS_COMPLETE.search(message) for message in found)),
+    ]
+
+
 def nothing_written(telling: Telling) -> list[Claim]:
     """The branch holds what people landed, and nothing else."""
     return [
@@ -111,8 +125,9 @@ def decided(telling: Telling, reason: str) -> Claim:
 # Acts that need more than a release
 
 
-def crashing_release(telling: Telling) -> None:
-    release(telling, f"{NEW_TAG}-crash")
+def crashing_release(telling: Telling, trouble: str = "crash") -> None:
+    """A release whose Pods are in a trouble of `kubernetes.pods`."""
+    release(telling, f"{NEW_TAG}-{trouble}")
 
 
 def add_smoke_test(telling: Telling) -> None:
@@ -222,11 +237,11 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         "crash-loop",
-        "A release whose pods never become ready. The sync never ends well, and is watched from its start.",
+        "The Pods of a release crash again and again. That is seen in them, before any metric could tell.",
         act=crashing_release,
         ended=lambda telling: telling.is_done("verified"),
-        claims=rolled_back,
-        policy=policy(),
+        claims=seen_in_pods,
+        policy=policy(watch_pods=True),
     ),
     Story(
         "stuck-hook",

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 POLICY_PATH = ".gitops-rollback/policies/shop.yaml"
 
+PODS_CHECKED = ", checks: [{name: pods, type: kubernetes, expect: complete}]"
+PODS_TRIGGER = "pods-do-not-come-up"
+WATCHED_PODS = f"""\
+    - name: {PODS_TRIGGER}
+      type: crashLoop
+      severity: auto_rollback
+"""
+
 POLICY = """\
 # +argocd:skip-file-rendering
 apiVersion: gitops-rollback.dev/v1alpha1
@@ -35,7 +43,7 @@ spec:
       threshold: 3
       for: 1m
       severity: auto_rollback
-  verification: {startAfter: 30s, holdFor: 2m, timeout: VERIFY}
+PODS  verification: {startAfter: 30s, holdFor: 2m, timeout: VERIFYCHECKS}
 GUARDS"""
 
 FREEZE = """\
@@ -71,9 +79,14 @@ spec:
 """
 
 
-def policy(guards: str = "", verify_for: str = "15m") -> str:
-    """The policy of the stories, with these guards and this patience of the verification."""
-    return POLICY.replace("VERIFY", verify_for).replace("GUARDS", guards)
+def policy(guards: str = "", verify_for: str = "15m", watch_pods: bool = False) -> str:
+    """The policy of the stories, with these guards and this patience of the verification.
+
+    `watch_pods`: what the Pods show is a trigger too, and that the rollout is complete the only check.
+    """
+    text = POLICY.replace("VERIFY", verify_for).replace("GUARDS", guards)
+    pods, checks = (WATCHED_PODS, PODS_CHECKED) if watch_pods else ("", "")
+    return text.replace("PODS", pods).replace("CHECKS", checks)
 
 
 def for_engine(text: str, engine: str) -> str:

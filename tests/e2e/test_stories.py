@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,10 +11,12 @@ from told_stories import SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
-from gitops_rollback.sandbox.stories import STORIES
+from gitops_rollback.sandbox.stories import STORIES, crashing_release
 
 NAMES = [story.name for story in STORIES]
-WITH_FLUX = ("bad-release", *(story.name for story in FLUX_STORIES))  # the others differ in nothing that Flux does
+# The others differ in nothing that Flux does.
+WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in FLUX_STORIES))
+TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods do not come up, and no metric tells
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +28,19 @@ def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         story = find_story(name, "flux")
         assert story is not None
         jobs[f"flux/{name}"] = partial(tell, story, out / f"flux-{name}", engine="flux")
+    for trouble, engine in TROUBLES.items():
+        story = find_story("crash-loop", engine)
+        assert story is not None
+        other = replace(story, act=partial(crashing_release, trouble=trouble))
+        jobs[f"{engine}/{trouble}"] = partial(tell, other, out / trouble, engine=engine)
     with side_by_side(request, jobs) as told:
         yield told
 
 
-@pytest.mark.parametrize("name", [*NAMES, *(f"flux/{name}" for name in WITH_FLUX)])
+OTHERS = (*(f"flux/{name}" for name in WITH_FLUX), *(f"{engine}/{trouble}" for trouble, engine in TROUBLES.items()))
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OTHERS])
 def test_the_story_ends_as_it_is_told(stories: SideBySide[Told], name: str) -> None:
     told = stories.told(name)
     assert told.true, told.explain()

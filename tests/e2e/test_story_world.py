@@ -36,8 +36,10 @@ from gitops_rollback.sandbox.stories import (
     one_revert,
     raced,
     release,
+    seen_in_pods,
     waiting,
 )
+from gitops_rollback.sandbox.story_texts import PODS_TRIGGER
 from gitops_rollback.sandbox.telling import CONTROLLER, JOURNAL, Claim, Telling
 from gitops_rollback.sandbox.world import SERVICES, World, default_application
 
@@ -190,6 +192,24 @@ def test_an_engine_that_is_not_well_is_seen(telling: Telling, act: Callable[[Tel
 def test_a_journal_with_another_outcome_is_seen(telling: Telling, outcomes: list[str]) -> None:
     write_journal(telling, [{"outcome": outcome, "phase": "Done"} for outcome in outcomes])
     assert false(journal_says(telling, "verified")) == ["the journal holds one record, verified"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "message", "broken"),
+    [
+        pytest.param(PODS_TRIGGER, "held 2m00s: pods 3 of 3 replicas are updated and available", [], id="true"),
+        pytest.param("high-error-rate", "held 2m00s: pods 2 of 3 replicas are updated and available", [0, 1]),
+        pytest.param(f"{PODS_TRIGGER}\nRollback-Trigger: high-error-rate", "held 2m00s: high-error-rate 0", [0, 1]),
+    ],
+)
+def test_a_rollback_that_the_pods_did_not_cause_or_prove_is_seen(
+    telling: Telling, trigger: str, message: str, broken: list[int]
+) -> None:
+    release(telling)
+    revert(telling, f"Revert\n\nThis reverts commit {telling.bad}.\n\nRollback-Trigger: {trigger}\n")
+    write_journal(telling, [{"outcome": "verified", "phase": "Done", "message": message}])
+    claims = ("the Pods were the reason, and no metric", "the rollout was seen to be complete")
+    assert [text for text in false(seen_in_pods(telling)) if text in claims] == [claims[number] for number in broken]
 
 
 def test_a_plan_that_waits_for_nobody_is_seen(telling: Telling) -> None:
