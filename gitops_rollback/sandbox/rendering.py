@@ -121,11 +121,12 @@ def _directory(tree: Tree, path: str, recurse: bool) -> list[Json]:
     manifests: list[Json] = []
     for name, content in sorted(tree.read(wanted).items()):
         if SKIP_MARK.encode() not in content:
-            manifests += _parse(name[len(prefix) :], content)
+            manifests += parse(name[len(prefix) :], content)
     return manifests
 
 
-def _parse(name: str, content: bytes) -> list[Json]:
+def parse(name: str, content: bytes) -> list[Json]:
+    """The objects in a file; a `List` is what it lists. Raises: RenderError, which names the file as `name`."""
     try:
         documents = _documents(content)
     except yaml.MarkedYAMLError as exc:
@@ -191,7 +192,7 @@ def _kustomize(tree: Tree, path: str, depth: int) -> list[Json]:
 def _resource(tree: Tree, path: str, depth: int) -> list[Json]:
     content = tree.read([path]).get(path)
     if content is not None:
-        return _parse(path, content)
+        return parse(path, content)
     if tree.files(path):
         return _kustomize(tree, path, depth + 1)
     raise _build_error(f"accumulating resources: accumulation err='{path}': no such file or directory")
@@ -236,7 +237,7 @@ def _patch(tree: Tree, path: str, settings: Json, manifests: list[Json]) -> None
         content = tree.read([name]).get(name) if "path" in entry else str(entry["patch"]).encode()
         if content is None:
             raise _build_error(f"failed to get the patch file from path({entry['path']})")
-        for patch in _parse(name, content):
+        for patch in parse(name, content):
             _patch_one(patch, manifests)
 
 
