@@ -11,7 +11,7 @@ from typing import Any
 
 from gitops_rollback.sandbox.flux import FluxSandbox, Timing
 from gitops_rollback.sandbox.kubernetes import By, Kind, Store
-from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
+from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION
 from gitops_rollback.sandbox.people import People
 
 Json = dict[str, Any]
@@ -78,6 +78,12 @@ class FluxFleet:
         spec = {"interval": "10m", "path": f"./apps/{name}", "prune": True, "sourceRef": source, **more}
         self.create(KUSTOMIZATION, name, spec)
 
+    def helm_release(self, name: str, *, strategy: str = "Revision", **more: Any) -> None:
+        """One of the chart in `charts/<name>`."""
+        source = {"kind": "GitRepository", "name": "fleet"}
+        chart = {"spec": {"chart": f"charts/{name}", "reconcileStrategy": strategy, "sourceRef": source}}
+        self.create(HELM_RELEASE, name, {"chart": chart, "interval": "10m", "targetNamespace": "fleet", **more})
+
     def request(self, kind: Kind, name: str, token: str) -> None:
         def write(body: Json) -> None:
             body["metadata"].setdefault("annotations", {})[REQUESTED_AT] = token
@@ -117,6 +123,16 @@ class FluxFleet:
     def applied(self, name: str, sha: str) -> bool:
         done = self.status(name).get("lastAppliedRevision") == f"main@sha1:{sha}"
         return done and self.ready(name)[0] == "True"
+
+
+def chart(name: str, tag: str = "v1", version: str = "0.1.0") -> dict[str, str | None]:
+    """The files of a chart with one Deployment, whose image's tag is a value."""
+    template = DEPLOYMENT_TEXT.format(name="{{ .Chart.Name }}", tag="{{ .Values.tag }}")
+    return {
+        f"charts/{name}/Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n",
+        f"charts/{name}/values.yaml": f"tag: {tag}\n",
+        f"charts/{name}/templates/deployment.yaml": template.replace(", namespace: fleet", ""),
+    }
 
 
 def deployment(name: str, tag: str = "v1") -> str:

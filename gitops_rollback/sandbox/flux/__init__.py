@@ -1,4 +1,4 @@
-"""Flux's source-controller and kustomize-controller and a cluster's rollouts, on the sandbox's Kubernetes API."""
+"""Flux's source-, kustomize- and helm-controller and a cluster's rollouts, on the sandbox's Kubernetes API."""
 
 from gitops_rollback.sandbox.flux.sandbox import FluxSandbox
 from gitops_rollback.sandbox.flux.spec import Timing

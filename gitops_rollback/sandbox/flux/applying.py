@@ -16,25 +16,29 @@ OWNER = "kustomize.toolkit.fluxcd.io"
 
 
 class ApplyError(Exception):
-    """The API took an object not; the message is what the Kustomization would say."""
+    """The API took an object not; the message is what a Kustomization would say, `problem` what the API did."""
+
+    def __init__(self, manifest: Json, problem: str) -> None:
+        super().__init__(f"{named(manifest)} dry-run failed: {problem}")
+        self.manifest = manifest
+        self.problem = problem
 
 
-def apply(subject: Subject, manifests: Sequence[Json]) -> None:
-    """Apply each manifest with the labels of its Kustomization. Raises: ApplyError, with what came before applied."""
-    labels = {f"{OWNER}/name": subject.name, f"{OWNER}/namespace": subject.namespace}
+def apply(subject: Subject, manifests: Sequence[Json], owner: str = OWNER) -> None:
+    """Apply each manifest with the labels of its owner. Raises: ApplyError, with what came before applied."""
+    labels = {f"{owner}/name": subject.name, f"{owner}/namespace": subject.namespace}
     for manifest in manifests:
         body = copy.deepcopy(manifest)
         body["metadata"]["labels"] = {**(body["metadata"].get("labels") or {}), **labels}
-        name = named(manifest)
         try:
             kind = kind_of(body)
         except KeyError as exc:
             words = f'no matches for kind "{body["kind"]}" in version "{body["apiVersion"]}"'
-            raise ApplyError(f"{name} dry-run failed: {words}") from exc
+            raise ApplyError(manifest, words) from exc
         try:
             subject.store.apply(kind, body, By(subject.manager), force=True)
         except Refusal as exc:
-            raise ApplyError(f"{name} dry-run failed: {exc}") from exc
+            raise ApplyError(manifest, str(exc)) from exc
 
 
 def prune(subject: Subject, before: Sequence[Json], now: Sequence[Json]) -> None:

@@ -5,7 +5,7 @@ Source: fluxcd/cli-utils kstatus/status/core.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.sandbox.flux.applying import named
@@ -19,6 +19,26 @@ class Unhealthy:
 
     name: str
     failed: bool
+
+
+def waited(store: Store, watched: Sequence[Json], timeout: float, poll: float) -> Generator[float, None, str]:
+    """Wait until all of `watched` are healthy: "" then, else in the words of Flux what the wait was in vain for.
+
+    It ends before `timeout` seconds once an object has failed. It looks every `poll` seconds.
+    """
+    since = store.now()
+    while True:
+        took = (store.now() - since).total_seconds()
+        left = unhealthy(store, watched)
+        if not left:
+            return ""
+        stalled = [f"{one.name} status: 'Failed'" for one in left if one.failed]
+        if stalled:
+            return f"failed early due to stalled resources: [{', '.join(stalled)}]"
+        if took >= timeout:
+            waiting = [f"{one.name} status: 'InProgress'" for one in left]
+            return f"timeout waiting for: [{', '.join(waiting)}]"
+        yield min(poll, max(0.01, timeout - took))
 
 
 def unhealthy(store: Store, watched: Sequence[Json]) -> list[Unhealthy]:

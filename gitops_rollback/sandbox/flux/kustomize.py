@@ -14,7 +14,7 @@ from datetime import datetime
 
 from gitops_rollback.sandbox.argocd.repository import BareRepository
 from gitops_rollback.sandbox.flux.applying import ApplyError, apply, entries, prune
-from gitops_rollback.sandbox.flux.health import unhealthy
+from gitops_rollback.sandbox.flux.health import waited
 from gitops_rollback.sandbox.flux.spec import Reconciliation, Timing
 from gitops_rollback.sandbox.flux.status import Condition, Subject, history, long, seconds, short, stamp
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
@@ -155,24 +155,15 @@ class _Run:
         if subject.status.get("inventory") != inventory:
             subject.fields(inventory=inventory)
         since = subject.store.now()
-        watched = _watched(subject.spec, manifests)
         yield STEP_SECONDS
-        while True:
-            took = subject.store.now() - since
-            left = unhealthy(subject.store, watched)
-            if not left:
-                words = f"Health check passed in {short(took)}"
-                subject.conditions(Condition("Healthy", "True", "Succeeded", words))
-                yield STEP_SECONDS
-                return True
-            stalled = [f"{one.name} status: 'Failed'" for one in left if one.failed]
-            if stalled or took.total_seconds() >= self.timeout:
-                waiting = [f"{one.name} status: '{'Failed' if one.failed else 'InProgress'}'" for one in left]
-                early = f"failed early due to stalled resources: [{', '.join(stalled)}]"
-                words = early if stalled else f"timeout waiting for: [{', '.join(waiting)}]"
-                self._unhealthy(f"health check failed after {short(took)}: {words}", words, digest)
-                return False
-            yield min(self.timing.poll, max(0.01, self.timeout - took.total_seconds()))
+        words = yield from waited(subject.store, _watched(subject.spec, manifests), self.timeout, self.timing.poll)
+        took = short(subject.store.now() - since)
+        if words:
+            self._unhealthy(f"health check failed after {took}: {words}", words, digest)
+            return False
+        subject.conditions(Condition("Healthy", "True", "Succeeded", f"Health check passed in {took}"))
+        yield STEP_SECONDS
+        return True
 
     def _unhealthy(self, message: str, words: str, digest: str) -> None:
         running = f"Running health checks {self._tail()}"

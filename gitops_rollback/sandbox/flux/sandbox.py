@@ -7,19 +7,43 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from gitops_rollback.sandbox.argocd.repository import BareRepository
 from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
 from gitops_rollback.sandbox.clock import SandboxClock
+from gitops_rollback.sandbox.flux.helm import HelmChartController, HelmController, Packages
 from gitops_rollback.sandbox.flux.kustomize import KustomizeController
 from gitops_rollback.sandbox.flux.rollout import Rollouts
 from gitops_rollback.sandbox.flux.source import SourceController
 from gitops_rollback.sandbox.flux.spec import Reconciliation, Timing
 from gitops_rollback.sandbox.flux.status import FINALIZER, REQUESTED_AT, Subject
+from gitops_rollback.sandbox.flux.waking import woken_by
 from gitops_rollback.sandbox.kubernetes import Store
 from gitops_rollback.sandbox.kubernetes.history import DELETED, Change, Ref
-from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION
+from gitops_rollback.sandbox.kubernetes.kinds import (
+    DEPLOYMENT,
+    GIT_REPOSITORY,
+    HELM_CHART,
+    HELM_RELEASE,
+    KUSTOMIZATION,
+    Kind,
+)
 from gitops_rollback.sandbox.rendering import Json
+
+
+class Controller(Protocol):
+    """One controller of Flux's, at work on one kind."""
+
+    manager: str  # by which it writes
+
+    def reconcile(self, subject: Subject) -> Reconciliation:
+        """Work on one object; answers in how many seconds to look at it again."""
+        ...
+
+    def delete(self, subject: Subject) -> None:
+        """What is to be done before an object goes."""
+        ...
 
 
 @dataclass
@@ -43,8 +67,13 @@ class FluxSandbox:
         self._scheduler = Scheduler(clock)
         self._lock = threading.Lock()
         self._workers: dict[Ref, _Worker] = {}
-        self._sources = SourceController(bare)
-        self._kustomizations = KustomizeController(bare, self._timing)
+        packages: Packages = {}
+        self._controllers: Mapping[Kind, Controller] = {
+            GIT_REPOSITORY: SourceController(bare),
+            HELM_CHART: HelmChartController(bare, packages),
+            KUSTOMIZATION: KustomizeController(bare, self._timing),
+            HELM_RELEASE: HelmController(packages, self._timing),
+        }
         self._rollouts = Rollouts(store, self._timing)
 
     @property
@@ -76,30 +105,21 @@ class FluxSandbox:
 
     def _attend(self) -> None:
         self.store.on_change(self._changed)
-        for kind in (GIT_REPOSITORY, KUSTOMIZATION, DEPLOYMENT):
+        for kind in (*self._controllers, DEPLOYMENT):
             for body in self.store.objects(kind):
                 self._wake(Ref(kind, body["metadata"].get("namespace", ""), body["metadata"]["name"]))
 
     def _changed(self, change: Change) -> None:
         ref = change.ref
-        if ref.kind in (GIT_REPOSITORY, KUSTOMIZATION) and change.type != DELETED and _calls(change):
+        if ref.kind in self._controllers and change.type != DELETED and _calls(change):
             self._wake(ref)
-        if ref.kind is GIT_REPOSITORY and _revision(change.after) != _revision(change.before or {}):
-            self._wake_appliers(ref, _revision(change.after))
+        for other in woken_by(self.store, change):
+            self._wake(other)
         if ref.kind is DEPLOYMENT:
             if change.type == DELETED:
                 self._forget(ref)
             elif _generation(change.after) != _generation(change.before or {}):
                 self._restart(ref)
-
-    def _wake_appliers(self, source: Ref, revision: str) -> None:
-        for body in self.store.objects(KUSTOMIZATION):
-            metadata, wanted = body["metadata"], body["spec"]["sourceRef"]
-            place = wanted.get("namespace") or metadata["namespace"]
-            if (wanted["kind"], wanted["name"], place) != ("GitRepository", source.name, source.namespace):
-                continue
-            if not _is_at(body, revision):
-                self._wake(Ref(KUSTOMIZATION, metadata["namespace"], metadata["name"]))
 
     def _wake(self, ref: Ref) -> None:
         with self._lock:
@@ -131,33 +151,29 @@ class FluxSandbox:
                 return
 
     def _work(self, ref: Ref, worker: _Worker) -> Steps:
-        reconcile, manager = self._controller(ref)
+        controller = self._controllers[ref.kind]
         while True:
             worker.dirty = False
-            subject = Subject(self.store, ref.kind, ref.namespace, ref.name, manager)
-            if not subject.load() or self._is_ended(subject):
+            subject = Subject(self.store, ref.kind, ref.namespace, ref.name, controller.manager)
+            if not subject.load() or _is_ended(subject, controller):
                 self._forget(ref)
                 return
             subject.hold()
-            delay = yield from reconcile(subject)
+            delay = yield from controller.reconcile(subject)
             with self._lock:
                 worker.idle = not worker.dirty
             yield delay if worker.idle else 0.0
             worker.idle = False
 
-    def _controller(self, ref: Ref) -> tuple[Callable[[Subject], Reconciliation], str]:
-        if ref.kind is GIT_REPOSITORY:
-            return self._sources.reconcile, self._sources.manager
-        return self._kustomizations.reconcile, self._kustomizations.manager
 
-    def _is_ended(self, subject: Subject) -> bool:
-        metadata = subject.body["metadata"]
-        if "deletionTimestamp" not in metadata:
-            return False
-        if subject.kind is KUSTOMIZATION:
-            self._kustomizations.delete(subject)
-        subject.finalize([one for one in metadata.get("finalizers") or () if one != FINALIZER])
-        return True
+def _is_ended(subject: Subject, controller: Controller) -> bool:
+    """Whether the object is to go; then it is let go."""
+    metadata = subject.body["metadata"]
+    if "deletionTimestamp" not in metadata:
+        return False
+    controller.delete(subject)
+    subject.finalize([one for one in metadata.get("finalizers") or () if one != FINALIZER])
+    return True
 
 
 def _calls(change: Change) -> bool:
@@ -177,16 +193,3 @@ def _asked(body: Json) -> object:
 
 def _is_condemned(body: Json) -> object:
     return "deletionTimestamp" in (body.get("metadata") or {})
-
-
-def _revision(body: Json) -> str:
-    return str(((body.get("status") or {}).get("artifact") or {}).get("revision", ""))
-
-
-def _is_at(body: Json, revision: str) -> bool:
-    """A Kustomization that has this revision already, or is at work on it, is not woken."""
-    status = body.get("status") or {}
-    busy = any(
-        one["type"] in ("Ready", "Reconciling") and one["status"] == "True" for one in status.get("conditions") or ()
-    )
-    return busy and status.get("lastAttemptedRevision") == revision

@@ -46,6 +46,9 @@ class SourceController:
             subject.fields(observedGeneration=subject.generation, **subject.acknowledged())
         return seconds(subject.spec.get("interval"), 60.0)
 
+    def delete(self, subject: Subject) -> None:
+        """Nothing in the cluster is its own."""
+
     def _resolve(self, spec: Json) -> tuple[str, str]:
         """The revision as Flux writes it, and the tree's name."""
         repository = self._repositories.get(str(spec.get("url", "")))

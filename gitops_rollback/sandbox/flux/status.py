@@ -5,6 +5,7 @@ Source: fluxcd/pkg runtime/conditions/setter.go and apis/meta/history.go; the re
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -89,15 +90,24 @@ class Subject:
         def write(body: Json) -> None:
             now = stamp(self.store.now())
             status = body.setdefault("status", {})
-            status["conditions"] = _with(status.get("conditions") or (), wanted, drop, self.generation, now)
+            status["conditions"] = with_conditions(status.get("conditions") or (), wanted, drop, self.generation, now)
+
+        self._write(write)
+
+    def replace_conditions(self, conditions: Sequence[Json]) -> None:
+        """Set all conditions to just these, in one write."""
+
+        def write(body: Json) -> None:
+            body.setdefault("status", {})["conditions"] = copy.deepcopy(list(conditions))
 
         self._write(write)
 
     def fields(self, **wanted: Any) -> None:
-        """Set fields of the status other than conditions, in one write."""
+        """Set fields of the status other than conditions, in one write; None takes a field away."""
 
         def write(body: Json) -> None:
-            body.setdefault("status", {}).update(wanted)
+            status = {**(body.get("status") or {}), **wanted}
+            body["status"] = {name: value for name, value in status.items() if value is not None}
 
         self._write(write)
 
@@ -114,9 +124,10 @@ class Subject:
             }
 
 
-def _with(
+def with_conditions(
     present: Sequence[Json], wanted: Sequence[Condition], drop: Sequence[str], generation: int, now: str
 ) -> list[Json]:
+    """Conditions with others set and some dropped, in the order in which Flux writes them."""
     found = {one["type"]: one for one in present if one["type"] not in drop}
     for one in wanted:
         before = found.get(one.type)
