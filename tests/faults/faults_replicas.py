@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import random
 import signal
-import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 from fault_world import history_faults
 from lease_world import OURS
 from live_world import MINUTE
-from machine import lacks
 from proxy import black_hole
 from replicas_world import ReplicasWorld, replicas_world
+from upgraded_stories import TOLD, other_build, upgraded
 
 from gitops_rollback.core.lease import lease_name
 from gitops_rollback.sandbox.git_server import Operation
 from gitops_rollback.sandbox.kubernetes.kinds import LEASE
 from gitops_rollback.sandbox.world import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
 STORY_SECONDS = 150.0  # of world time, from the release to the last look of its verification
-BACK = 40  # so many commits ago is the other build, where no release is tagged
+SEVERAL = 2  # forms of F44 with a rollback that changes builds twice; the others are the stories of the demo
 
 
 def stopped(folder: Path, seed: int) -> tuple[str, ...]:
@@ -141,7 +137,13 @@ def links_down(folder: Path, seed: int) -> tuple[str, ...]:
 
 
 def builds_differ(folder: Path, seed: int) -> tuple[str, ...]:
-    """F44: another build is put in the place of this one in the middle of a rollback, and this one comes back."""
+    """F44: another build is put in the place of this one in the middle of a rollback, and this one comes back.
+
+    Or one build takes over from the other at a moment of one of the demo's stories.
+    """
+    form = seed % (SEVERAL + len(TOLD))
+    if form >= SEVERAL:
+        return upgraded(folder, TOLD[form - SEVERAL], seed)
     dice = random.Random(seed)
     other = {"PYTHONPATH": str(other_build(folder / "other-build"))}
     with replicas_world(folder, count=0) as world:
@@ -158,23 +160,6 @@ def builds_differ(folder: Path, seed: int) -> tuple[str, ...]:
             world.start_replica(f"turn-{number}", **build)
         world.until_verified()
         return history_faults(world)
-
-
-def other_build(folder: Path) -> Path:
-    """The last release, or the product as it was a while ago."""
-    tag = _git("describe", "--tags", "--abbrev=0", "HEAD^").strip() or f"HEAD~{BACK}"
-    done = subprocess.run(
-        ["git", "archive", tag, "gitops_rollback", "fixtures"], cwd=ROOT, capture_output=True, check=False
-    )
-    if done.returncode:
-        lacks(f"no other build in this clone: {done.stderr.decode()[:200]}")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
-        files.extractall(folder, filter="data")
-    return folder
-
-
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
 
 FAULTS = {"F37": stopped, "F38": two_leaders, "F39": nobody_can_lead, "F43": links_down, "F44": builds_differ}

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 from faults import numbers, run_fault
+from faults_replicas import SEVERAL
 from told_stories import SideBySide, side_by_side
+from upgraded_stories import TOLD
+
+from gitops_rollback.sandbox.all_stories import ALL_STORIES
 
 AT_ONCE = 6  # a world mostly waits
 OTHERWISE = (1,)
@@ -33,7 +37,7 @@ SEEDS = {
     "F38": (0, 1),
     "F39": (0, 1),
     "F43": (7, 8, 12, 14),
-    "F44": (0, 1),
+    "F44": tuple(range(SEVERAL + len(TOLD))),
 }
 LONGEST_FIRST = ("F24", "F25", "F23", "F27", "F13", "F3", "F4", "F46", "F41", "F31", "F16", "F34")
 PLAYS = {f"{number}-{seed}": (number, seed) for number in numbers() for seed in SEEDS.get(number, OTHERWISE)}
@@ -62,3 +66,8 @@ def _turn(number: str) -> int:
 @pytest.mark.parametrize("name", PLAYS)
 def test_what_must_hold_of_a_fault_holds(played: SideBySide[tuple[str, ...]], name: str) -> None:
     assert played.told(name) == ()
+
+
+def test_an_upgrade_is_played_in_each_story_that_ends_in_a_rollback() -> None:
+    asked = {"foreign-commit", "no-data", "bad-before", "asks-first", "frozen", "flux-suspended", "image-updater"}
+    assert set(TOLD) == {story.name for story in ALL_STORIES} - asked
