@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
 from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.sync import (
@@ -45,9 +46,19 @@ TOOLS = ("helm", "kustomize", "directory", "plugin")
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
-def read_applications(answer: object, instance: str, now: datetime) -> tuple[ApplicationState, ...]:
+def read_applications(
+    answer: object, instance: str, now: datetime, reader: Reader | None = None
+) -> tuple[ApplicationState, ...]:
     """The states of an ApplicationList, unreadable ones included. `items: null` is an empty list."""
-    return tuple(read_application(item.value, instance, now) for item in Node(answer).get("items").items())
+    items = (item.value for item in Node(answer).get("items").items())
+    return read_each(items, instance, now, reader or Reader())
+
+
+def read_each(objects: Iterable[object], instance: str, now: datetime, reader: Reader) -> tuple[ApplicationState, ...]:
+    """The state of each object, of which `reader` knows those that are as they were when it was asked last."""
+    found = reader.read(lambda value: read_application(value, instance, now), objects)
+    reader.next_look()
+    return tuple(one if one.observed_at == now else replace(one, observed_at=now) for one in found)
 
 
 def read_application(answer: object, instance: str, now: datetime) -> ApplicationState:

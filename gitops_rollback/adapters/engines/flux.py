@@ -30,13 +30,13 @@ from gitops_rollback.adapters.engines.flux_world import (
     KUSTOMIZATIONS,
     SOURCE_RESOURCES,
     Named,
-    Reader,
     States,
     World,
     needed,
     read_world,
     resource_of,
 )
+from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.adapters.kubernetes.errors import Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO

@@ -7,10 +7,10 @@ Source: contracts/flux-kubernetes.md section 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from gitops_rollback.adapters.engines import flux_helm, flux_kustomization, flux_sources
 from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
@@ -20,6 +20,7 @@ from gitops_rollback.adapters.engines.flux_memory import Memory
 from gitops_rollback.adapters.engines.flux_past import Past
 from gitops_rollback.adapters.engines.flux_sources import FluxSource, ImageWriter, Sources
 from gitops_rollback.adapters.engines.flux_wire import Known, Told, kustomization_state
+from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.sync import ApplicationId, ApplicationState
 
@@ -81,29 +82,6 @@ class World:
             return replace(self, charts=_with(self.charts, key, chart))
         source = flux_sources.read_source(value, kind) if value is not None else None
         return replace(self, sources=_with(self.sources, (kind, *key), source))
-
-
-class Reader:
-    """Reads objects, and none a second time that is the very same one: what is watched changes seldom."""
-
-    def __init__(self) -> None:
-        self._before: dict[int, tuple[object, object]] = {}
-        self._now: dict[int, tuple[object, object]] = {}
-
-    def read(self, read: Callable[[object], _Value], values: Objects) -> list[_Value]:
-        """What `read` makes of each; objects must not be changed once they were given."""
-        return [self._one(read, value) for value in values]
-
-    def next_look(self) -> None:
-        """Forget what was not there any more in the look that has ended."""
-        self._before, self._now = self._now, {}
-
-    def _one(self, read: Callable[[object], _Value], value: object) -> _Value:
-        # The object is held beside what was read of it, so its identity is nobody else's.
-        held, found = self._before.get(id(value), (None, None))
-        known = cast(_Value, found) if held is value else read(value)
-        self._now[id(value)] = (value, known)
-        return known
 
 
 def read_world(listed: Mapping[Resource, Objects], reader: Reader | None = None) -> World:
