@@ -105,7 +105,8 @@ class Api:
     def whole(self, application: Json) -> Json:
         """An Application as one is shown: with the health of its resources, which lists leave out."""
         metadata = application["metadata"]
-        return with_health(application, self.controller.healths((metadata["namespace"], metadata["name"])))
+        known = self.controller.healths((metadata["namespace"], metadata["name"]))
+        return application if known is None else with_health(application, known)
 
     def sync(self, request: Request) -> Answer:
         """POST /api/v1/applications/{name}/sync"""

@@ -57,11 +57,11 @@ class SharedStore(Store):
 
     def get(self, key: Key) -> Json | None:
         """The Application as it is now, or None."""
-        return self._objects.find(APPLICATION, key[1], key[0])
+        return self._objects.held(APPLICATION, key[1], key[0])
 
     def names(self) -> list[Key]:
         """All Applications, by name."""
-        found = [one["metadata"] for one in self._objects.objects(APPLICATION)]
+        found = [one["metadata"] for one in self._objects.held_at(APPLICATION)[1]]
         return sorted(((one["namespace"], one["name"]) for one in found), key=lambda key: (key[1], key[0]))
 
     def write(self, key: Key, change: Callable[[Json], None], metadata_only: bool = False) -> Json | None:

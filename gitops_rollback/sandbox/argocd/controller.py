@@ -120,9 +120,10 @@ class Controller:
         """The live objects of an application. Any thread."""
         return self._watched[key].cluster
 
-    def healths(self, key: Key) -> dict[ObjectKey, Health]:
-        """The health of the live objects as of the last comparison. Any thread."""
-        return self._watched[key].healths
+    def healths(self, key: Key) -> dict[ObjectKey, Health] | None:
+        """The health of the live objects as of the last comparison; None: nobody looks after it. Any thread."""
+        watched = self._watched.get(key)
+        return None if watched is None else watched.healths
 
     def request_refresh(self, key: Key, kind: str) -> Json | None:
         """Mark the application for a comparison, as the API server does; the marked object. Any thread."""

@@ -32,7 +32,8 @@ class ArgoCdSandbox:
     `repo_dir` is the bare repository that is polled, `repo_url` what stands in the applications' sources. `token` must
     have three parts between dots, as the real server ignores others. `rights` and `projects` are the token's.
     `issue_27875`: a revert that is compared while the bad sync still runs is never synced by itself. With `objects` its
-    Applications and projects are objects of that Kubernetes API, where others may write them too.
+    Applications and projects are objects of that Kubernetes API, where others may write them too; those that are there
+    already are shown as they are, and nobody works on them.
     """
 
     def __init__(
@@ -84,6 +85,11 @@ class ArgoCdSandbox:
     def writes(self) -> list[Write]:
         """Every request so far that was no GET, refused ones included, in their order."""
         return list(self._server.writes)
+
+    @property
+    def requests(self) -> list[str]:
+        """Method and path with query of the last requests, in their order."""
+        return list(self._server.requests)
 
     @property
     def failures(self) -> list[BaseException]:

@@ -11,6 +11,7 @@ import re
 import select
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from gitops_rollback.sandbox.cuttable_server import CuttableServer, EveryMethod
 
 _MAX_BODY = 1 << 20
 _CHUNKED_FROM = 2048  # Go's net/http counts the length of what fits its buffer
+_REQUESTS_KEPT = 20_000
 _ONE = r"([^/]+)"
 _APPLICATION = rf"/api/v1/applications/{_ONE}"
 
@@ -72,6 +74,7 @@ class Server(CuttableServer):
         self.keepalive = keepalive
         self.routes = routes(api)
         self.writes: list[Write] = []
+        self.requests: deque[str] = deque(maxlen=_REQUESTS_KEPT)
         self.present = threading.Event()
         self.present.set()
         super().__init__(port, Handler)
@@ -84,6 +87,7 @@ class Handler(EveryMethod):
 
     def _serve(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MAX_BODY))
+        self.server.requests.append(f"{self.command} {self.path}")
         if self.command != "GET":
             now = self.server.api.store.clock.now()
             self.server.writes.append(Write(self.command, self.path, body.decode(errors="replace"), now))

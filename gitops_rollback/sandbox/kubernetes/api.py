@@ -113,7 +113,7 @@ class Api:
         newest = self.store.version if at is None else at
         if version > newest:
             raise too_new(version, newest)
-        _, items = self.store.objects_at(kept_as(kind), target.namespace, at)
+        _, items = self.store.held_at(kept_as(kind), target.namespace, at)
         for item in items:
             if item["metadata"]["name"] == target.name:
                 return found(shown(kind, item))

@@ -45,7 +45,7 @@ def page(store: Store, kind: Kind, wanted: Wanted, selects: Selects, lagging_at:
         version, start = _read_token(wanted.token)
         at, items = _continued(store, kind, wanted, version, start)
     else:
-        at, items = store.objects_at(kept_as(kind), wanted.namespace, _version(store, wanted, lagging_at))
+        at, items = store.held_at(kept_as(kind), wanted.namespace, _version(store, wanted, lagging_at))
     items = [item for item in items if selects(item) and _key(wanted, item) >= start]
     limit = 0 if wanted.version == "0" else wanted.limit  # the cache answers all it has
     if not limit or len(items) <= limit:
@@ -89,7 +89,7 @@ def _version(store: Store, wanted: Wanted, lagging_at: int | None) -> int | None
 
 def _continued(store: Store, kind: Kind, wanted: Wanted, version: int, start: str) -> tuple[int, list[Json]]:
     try:
-        return store.objects_at(kept_as(kind), wanted.namespace, None if version == AT_PRESENT else version)
+        return store.held_at(kept_as(kind), wanted.namespace, None if version == AT_PRESENT else version)
     except Refusal as exc:
         raise expired_page(_token(kind, AT_PRESENT, start)) from exc
 

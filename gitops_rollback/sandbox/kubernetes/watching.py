@@ -90,7 +90,7 @@ class Watcher:
             self._since(watch)  # what is too old is refused at once
         if watch.after is None or watch.initial:
             kind = kept_as(watch.kind)
-            version, items = self._store.objects_at(kind, watch.namespace, self._faults.lagging_at)
+            version, items = self._store.held_at(kind, watch.namespace, self._faults.lagging_at)
             self._position = version
             for item in items:
                 if watch.selects(item):
