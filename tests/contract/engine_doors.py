@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox_argocd_world import SPEED, World, config_map, deployment, hook, world
-from sandbox_flux_world import FLUX, URL, FluxFleet
+from sandbox_flux_world import FLUX, URL, FluxFleet, chart, helm_release
 from sandbox_flux_world import deployment as flux_deployment
 
 from gitops_rollback.adapters.engines.argocd import ArgoCd
@@ -26,24 +26,27 @@ from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.transport import Transport
 from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
 from gitops_rollback.adapters.kubernetes.watching import WatchTimes
+from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.sync import ApplicationId, ApplicationState
 from gitops_rollback.ports import Engine
 from gitops_rollback.sandbox.argocd import AppSpec, SyncWindow
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux import FluxSandbox
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox
-from gitops_rollback.sandbox.kubernetes.kinds import APPLICATION, GIT_REPOSITORY, KUSTOMIZATION
+from gitops_rollback.sandbox.kubernetes.kinds import APPLICATION, GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION
 from gitops_rollback.sandbox.people import People
 
 PATIENCE = timedelta(seconds=30)
 SHOP = ApplicationId("default", "Application", "argocd", "shop")
 PROJECT = "default"
 CART = ApplicationId("flux", "Kustomization", FLUX, "cart")
+CART_RELEASE = ApplicationId("flux", "HelmRelease", FLUX, "cart")
 TIMES = WatchTimes(first_wait=0.02, longest_wait=0.2)
 REFRESH_TIMEOUT = timedelta(seconds=10)
 
 ARGOCD = ("rest", "objects")
-DOORS = (*ARGOCD, "flux")
+FLUX_DOORS = ("flux", "helm")
+DOORS = (*ARGOCD, *FLUX_DOORS)
 
 
 def until(condition: Callable[[], bool], what: str = "it came true") -> None:
@@ -64,12 +67,22 @@ class Door(Protocol):
     project: str
     queues: bool  # a request while one is under way is one more of the same, and not refused
     kubernetes: KubernetesSandbox
+    indexes: tuple[int | None, ...] = (None,)  # its sources in the repository, None where there is one source
+
+    def arrived(self, revision: str, since: datetime) -> bool:
+        """Whether just this revision is what every source of the application has come to since then."""
+        state = self.state()
+        return all(converged(state, lambda one: one == revision, since, index)[0] for index in self.indexes)
 
     def state(self) -> ApplicationState:
         """The application in full, as the engine says it now."""
         found = self.engine.application(self.app, self.project)
         assert found is not None
         return found
+
+    def listed(self) -> list[ApplicationState]:
+        """The application as the list of all has it; [] if that lacks it."""
+        return [one for one in self.engine.applications() if one.id == self.app]
 
     def release(self, tag: str) -> str:
         """A commit that changes the application, applied; its SHA."""
@@ -272,6 +285,34 @@ class FluxDoor(Door):
         assert self.kubernetes.wait_until(applied)
 
 
+@dataclass
+class HelmDoor(FluxDoor):
+    """A HelmRelease, which a Kustomization brings with its values, of a chart beside it in the same repository."""
+
+    app = CART_RELEASE
+    indexes = (0, 1)
+
+    def change(self, tag: str) -> str:
+        return self.people.push("change", helm_release("cart", tag), self.now())
+
+    def delete(self) -> None:
+        self.kubernetes.store.delete(HELM_RELEASE, "cart", FLUX)
+        assert self.kubernetes.wait_until(lambda: self.kubernetes.store.find(HELM_RELEASE, "cart", FLUX) is None)
+
+    def until_applied(self, revision: str) -> None:
+        """Wait until the Kustomization is ready at this revision, and what it brought is released."""
+        super().until_applied(revision)
+
+        def released() -> bool:
+            found = self.kubernetes.store.find(HELM_RELEASE, "cart", FLUX) or {}
+            status = found.get("status") or {}
+            conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+            seen = status.get("observedGeneration") == (found.get("metadata") or {}).get("generation")
+            return seen and conditions.get("Ready") == "True" and "Reconciling" not in conditions
+
+        assert self.kubernetes.wait_until(released)
+
+
 def _hook_runs(application: Mapping[str, Any]) -> bool:
     result = application["status"].get("operationState", {}).get("syncResult", {})
     return any(one.get("hookType") and one["hookPhase"] == "Running" for one in result.get("resources", ()))
@@ -283,13 +324,13 @@ FILES = {"apps__shop__web_json": deployment("web", "1"), "apps__cart__settings_j
 @contextmanager
 def door(name: str, tmp_path: Path) -> Iterator[Door]:
     """The engine that is reached by `name`, its one application deployed once."""
-    with flux_door(tmp_path) if name == "flux" else argocd_door(name, tmp_path) as made:
+    with flux_door(name, tmp_path) if name in FLUX_DOORS else argocd_door(name, tmp_path) as made:
         yield made
 
 
 @contextmanager
-def flux_door(tmp_path: Path) -> Iterator[FluxDoor]:
-    """A running Flux over a repository of two applications, one of which it applies."""
+def flux_door(name: str, tmp_path: Path) -> Iterator[FluxDoor]:
+    """A running Flux over a repository of two applications, one of which it applies, as it is or by `helm`."""
     clock = ScaledClock(SPEED)
     kubernetes = KubernetesSandbox(clock)
     fleet = FluxFleet(tmp_path, ("cart", "other"))
@@ -307,9 +348,13 @@ def flux_door(tmp_path: Path) -> Iterator[FluxDoor]:
     kubernetes.start()
     flux.start()
     try:
+        if name == "helm":
+            fleet.push({"apps/cart/deployment.yaml": None, **chart("cart"), **helm_release("cart", "v1")})
         fleet.source()
         fleet.kustomization("cart")
-        made = FluxDoor(engine("", PATIENCE), kubernetes, flux, fleet.people, clock, engine)
+        made = (HelmDoor if name == "helm" else FluxDoor)(
+            engine("", PATIENCE), kubernetes, flux, fleet.people, clock, engine
+        )
         made.until_applied(fleet.people.git("rev-parse", "refs/heads/main"))
         yield made
     finally:

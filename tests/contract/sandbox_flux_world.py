@@ -28,6 +28,16 @@ spec:
     metadata: {{labels: {{app: {name}}}}}
     spec: {{containers: [{{name: {name}, image: "registry.example/{name}:{tag}"}}]}}
 """
+HELM_RELEASE_TEXT = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: {name}, namespace: flux-system}}
+spec:
+  interval: 10m
+  targetNamespace: fleet
+  chart: {{spec: {{chart: charts/{name}, sourceRef: {{kind: GitRepository, name: fleet}}}}}}
+  values: {{tag: {tag}}}
+"""
 
 
 class StandingClock:
@@ -133,6 +143,11 @@ def chart(name: str, tag: str = "v1", version: str = "0.1.0") -> dict[str, str |
         f"charts/{name}/values.yaml": f"tag: {tag}\n",
         f"charts/{name}/templates/deployment.yaml": template.replace(", namespace: fleet", ""),
     }
+
+
+def helm_release(name: str, tag: str) -> dict[str, str | None]:
+    """The file of a HelmRelease, which a Kustomization brings, of the chart in `charts/<name>`."""
+    return {f"apps/{name}/release.yaml": HELM_RELEASE_TEXT.format(name=name, tag=tag)}
 
 
 def deployment(name: str, tag: str = "v1") -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from engine_doors import ARGOCD, DOORS, PATIENCE, SHOP, ArgoCdDoor, Door, argocd_door, door, until
 
-from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.deployments import contains_our_operation, deployments
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, StalledError
 from gitops_rollback.core.sync import ApplicationId, Health, SyncStatus
@@ -51,7 +50,7 @@ def watching(engine: Engine, app: ApplicationId = SHOP) -> Iterator[list[Applica
 
 def test_it_shows_the_application_in_a_list_and_alone(at: Door) -> None:
     assert at.engine.probe() == ()
-    (listed,) = at.engine.applications()
+    (listed,) = at.listed()
     alone = at.state()
     assert (listed.id, listed.project, listed.sources) == (at.app, at.project, alone.sources)
     assert (listed.sync, listed.health) == (alone.sync, alone.health) == (SyncStatus.SYNCED, Health.HEALTHY)
@@ -63,7 +62,7 @@ def test_a_deployment_has_its_revision_and_the_time_since_when(at: Door) -> None
     before = at.now()
     revision = at.release("2")
     old, new = deployments(at.state())
-    assert (old.revisions, new.revisions) == (first.sync_revisions, (revision,))
+    assert (old.revisions, set(new.revisions)) == (first.sync_revisions, {revision})
     # A sandbox stamps its steps by when they were due: on a busy machine that lies a little before they were done.
     assert before - timedelta(seconds=30) <= new.started_at <= new.deployed_at
     assert old.started_at <= new.started_at
@@ -74,14 +73,14 @@ def test_a_commit_of_another_application_is_no_deployment_though_it_is_compared(
     known = deployments(at.state())
     revision = at.foreign()
     state = at.state()
-    assert state.sync_revisions == (revision,)
+    assert set(state.sync_revisions) == {revision}
     assert deployments(state) == known
 
 
 def test_it_compares_with_the_newest_commit_when_asked(at: Door) -> None:
     revision = at.change("2")
     at.engine.refresh(at.app, at.project)
-    until(lambda: at.state().sync_revisions == (revision,), "it is compared")
+    until(lambda: set(at.state().sync_revisions) == {revision}, "it is compared")
 
 
 def test_a_refresh_that_nobody_answers_ends_in_time(at: Door) -> None:
@@ -95,10 +94,10 @@ def test_a_sync_is_one_deployment_seen_at_its_revision(at: Door) -> None:
     since = at.now()
     revision = at.change("2")
     assert at.engine.sync(at.app, at.project, True, INFO)
-    until(lambda: converged(at.state(), lambda one: one == revision, since)[0], "it converged")
+    until(lambda: at.arrived(revision, since), "it converged")
     assert at.engine.sync(at.app, at.project, True, INFO) or at.queues
-    until(lambda: converged(at.state(), lambda one: one == revision, since)[0], "it stays")
-    assert {one.revisions for one in deployments(at.state())[1:]} == {(revision,)}
+    until(lambda: at.arrived(revision, since), "it stays")
+    assert {name for one in deployments(at.state())[1:] for name in one.revisions} == {revision}
 
 
 def test_an_operation_is_started_once_and_bears_our_mark(argocd: ArgoCdDoor) -> None:
@@ -109,7 +108,7 @@ def test_an_operation_is_started_once_and_bears_our_mark(argocd: ArgoCdDoor) -> 
     assert not argocd.engine.sync(argocd.app, argocd.project, True, INFO)
     assert contains_our_operation(argocd.state(), INFO["rollback-id"])
     argocd.world.sandbox.pause_controller(False)
-    until(lambda: converged(argocd.state(), lambda one: one == revision, since)[0], "it converged")
+    until(lambda: argocd.arrived(revision, since), "it converged")
     ours = [one for one in argocd.state().history if one.revisions == (revision,)]
     assert len(ours) == 1
     assert ours[0].initiated_by not in ("", "automated")
@@ -133,7 +132,7 @@ def test_over_a_running_operation_nothing_is_written_until_it_was_ended(argocd: 
     argocd.engine.terminate(argocd.app, argocd.project)
     argocd.engine.terminate(argocd.app, argocd.project)
     until(lambda: argocd.engine.sync(argocd.app, argocd.project, True, INFO), "the operation ended")
-    until(lambda: converged(argocd.state(), lambda one: one == good, since)[0], "it converged")
+    until(lambda: argocd.arrived(good, since), "it converged")
 
 
 def test_an_application_of_another_project_is_gone_from_this_one(argocd: ArgoCdDoor) -> None:
@@ -186,7 +185,7 @@ def test_gone_is_told_from_no_rights_and_from_no_answer(at: Door) -> None:
     at.come_back()
     at.delete()
     assert at.engine.application(at.app, at.project) is None
-    assert at.engine.applications() == ()
+    assert at.listed() == []
 
 
 def test_a_sync_of_what_is_gone_is_an_error(at: Door) -> None:
@@ -201,10 +200,10 @@ def test_a_reader_that_lags_never_makes_a_release_look_arrived(at: Door) -> None
     at.lag(True)
     since = at.now()
     revision = at.release("2")
-    assert not converged(at.state(), lambda one: one == revision, since)[0]
+    assert not at.arrived(revision, since)
     assert revision not in [one.revisions[0] for one in deployments(at.state())]
     at.lag(False)
-    assert converged(at.state(), lambda one: one == revision, since)[0]
+    assert at.arrived(revision, since)
 
 
 def test_the_watch_wakes_resumes_after_a_cut_and_tells_what_happened_meanwhile(at: Door) -> None:
@@ -221,13 +220,13 @@ def test_the_watch_wakes_resumes_after_a_cut_and_tells_what_happened_meanwhile(a
 def test_what_the_watch_knows_is_what_is_there(at: Door) -> None:
     with watching(at.engine, at.app):
         revision = at.release("2")
-        until(lambda: at.engine.applications()[0].sync_revisions == (revision,), "the list is new")
+        until(lambda: set(at.listed()[0].sync_revisions) == {revision}, "the list is new")
         at.go_down()
         at.cut_watches()
         until(lambda: _unavailable(at.engine), "what may be old is not shown")
         at.come_back()
         at.delete()
-        until(lambda: _listed(at.engine) == 0, "it is gone from the list")
+        until(lambda: _listed(at) == 0, "it is gone from the list")
 
 
 def _unavailable(engine: Engine) -> bool:
@@ -238,8 +237,8 @@ def _unavailable(engine: Engine) -> bool:
     return False
 
 
-def _listed(engine: Engine) -> int:
+def _listed(at: Door) -> int:
     try:
-        return len(engine.applications())
+        return len(at.listed())
     except EngineUnavailable:
         return -1
