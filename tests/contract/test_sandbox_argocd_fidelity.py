@@ -201,7 +201,7 @@ def test_every_recorded_request_gets_the_recorded_kind_of_answer(played: Played,
 
 def test_a_tree_shows_each_kind_of_object_as_recorded(played: Played, shared: Path) -> None:
     for note, reply, recorded in pairs(played, shared):
-        if "nodes" in recorded["body"]:
+        if isinstance(recorded["body"], dict) and "nodes" in recorded["body"]:
             ours, theirs = (sorted(map(facets, body["nodes"])) for body in (reply.json, recorded["body"]))
             assert (note, list(dict.fromkeys(ours))) == (note, list(dict.fromkeys(theirs)))
             pods = [sum(node["kind"] == "Pod" for node in body["nodes"]) for body in (reply.json, recorded["body"])]
@@ -210,8 +210,10 @@ def test_a_tree_shows_each_kind_of_object_as_recorded(played: Played, shared: Pa
 
 def test_live_objects_are_shown_with_all_that_kubernetes_writes(played: Played, shared: Path) -> None:
     for note, reply, recorded in pairs(played, shared):
-        for ours, theirs in zip(*(body.get("items", ()) for body in (reply.json, recorded["body"])), strict=False):
-            for side in ("liveState", "normalizedLiveState", "predictedLiveState") if "liveState" in theirs else ():
+        if not isinstance(recorded["body"], dict) or "liveState" not in recorded["body"].get("items", [{}])[0]:
+            continue
+        for ours, theirs in zip(reply.json["items"], recorded["body"]["items"], strict=True):
+            for side in ("liveState", "normalizedLiveState", "predictedLiveState"):
                 differing = shape(json.loads(ours[side])) ^ shape(json.loads(theirs[side]))
                 assert (note, side, {path for path, _ in differing} - {*NOT_LIVE}) == (note, side, set())
 

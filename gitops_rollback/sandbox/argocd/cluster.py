@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.argocd.live import WORKLOADS, LiveObject, ObjectKey, Revision, key_of
@@ -47,10 +48,10 @@ class Cluster:
                 return "created"
             if live.manifest == manifest:
                 return "unchanged"
+            changed = replace(live, manifest=manifest, version=live.version + 1)
             if live.manifest.get("spec") != manifest.get("spec"):
-                self._roll(live, manifest, now)
-            live.manifest = manifest
-            live.version += 1
+                self._roll(changed, live, now)
+            self._objects[key] = changed
             return "configured"
 
     def run_hook(self, manifest: Json, hook: str, now: datetime) -> LiveObject:
@@ -94,16 +95,17 @@ class Cluster:
             live.revisions = [Revision(_template(manifest), 1, now, now)]
         return live
 
-    def _roll(self, live: LiveObject, manifest: Json, now: datetime) -> None:
-        live.status_before = status_of(live, now)
+    def _roll(self, live: LiveObject, before: LiveObject, now: datetime) -> None:
+        """Let `live` begin to run what it asks for; nobody sees it yet."""
+        live.status_before = status_of(before, now)
         live.generation += 1
         if live.revisions:
             live.serving = live.revisions[-1] if now >= live.ready_at else live.serving
-            _ask_for(live, _template(manifest), now)
+            _ask_for(live, _template(live.manifest), now)
         live.applied = now
         settles = live.only_settles or not live.revisions
         ready = self._timing.settle if settles else self._timing.ready
-        live.ready_at, live.deadline = self._fate(manifest, now, ready)
+        live.ready_at, live.deadline = self._fate(live.manifest, now, ready)
 
     def _fate(self, manifest: Json, now: datetime, ready: float) -> tuple[datetime, datetime]:
         """When the object will be ready and when it fails; one of the two never comes."""
@@ -135,11 +137,13 @@ def _ask_for(live: LiveObject, template: Json, now: datetime) -> None:
     if newest.template == template:
         return
     known = next((one for one in live.revisions if one.template == template), None)
-    asked = known or Revision(template, 0, now, now)
-    asked.number = newest.number + 1
-    if asked is not live.serving:
+    stays = known is not None and known is live.serving
+    others = [one for one in live.revisions if one is not known]
+    asked = replace(known or Revision(template, 0, now, now), number=newest.number + 1)
+    if stays:
+        live.serving = asked
+    else:
         asked.since = now
-    others = [one for one in live.revisions if one is not asked]
     kept = [one for one in others[:-REVISIONS_KEPT] if one is live.serving] + others[-REVISIONS_KEPT:]
     live.revisions = [*kept, asked]
 
