@@ -72,12 +72,13 @@ class Lasting:
         wall = self.steady.wall
         return Since(min(said, wall(first)), wall(min(self.steady.of(began), phase)), wall(watching))
 
-    def ask(self, identity: str, application: str, now: datetime) -> None:
-        """The engine is asked now to sync this application."""
-        _keep(self._asked, (identity, application), self.steady.of(now))
+    def ask(self, identity: str, application: str, at: datetime) -> None:
+        """The engine was asked then to sync this application."""
+        key, asked = (identity, application), self.steady.of(at)
+        _keep(self._asked, key, max(asked, self._asked.get(key, asked)))
 
     def asked(self, identity: str, application: str) -> datetime | None:
-        """When this process asked last, whatever the engine says of it."""
+        """When it was asked last, as far as this process knows, whatever the engine says of it now."""
         asked = self._asked.get((identity, application))
         return None if asked is None else self.steady.wall(asked)
 

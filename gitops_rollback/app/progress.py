@@ -112,7 +112,7 @@ class Follower:
             return Progress(record, policy, landed)
         since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        seen = self._pool.map(lambda fed: self._application(record, commit, fed, since.pushed), affected)
+        seen = self._pool.map(lambda fed: self._application(record, commit, fed, since.pushed, now), affected)
         applications = tuple(seen)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
@@ -214,7 +214,9 @@ class Follower:
         paths = {path for step in record.steps for path in step.blobs}
         return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.touches(paths))
 
-    def _application(self, record: RollbackRecord, commit: str, fed: Fed, since: datetime) -> ApplicationProgress:
+    def _application(
+        self, record: RollbackRecord, commit: str, fed: Fed, since: datetime, now: datetime
+    ) -> ApplicationProgress:
         try:
             state = fed.engine.application(fed.state.id, fed.state.project)
         except RollbackError as error:
@@ -223,6 +225,8 @@ class Follower:
             return ApplicationProgress(fed.name, None, gone=True)
         found = _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
         asked = [at for at in (found.asked_at, self._lasting.asked(record.id, fed.name)) if at is not None]
+        if found.asked_at is not None:
+            self.asks(record, fed.name, min(found.asked_at, now))  # another replica may have asked: that counts as well
         return replace(found, asked_at=max(asked, default=None))
 
     def asks(self, record: RollbackRecord, application: str, now: datetime) -> None:

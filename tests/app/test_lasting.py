@@ -134,6 +134,14 @@ def test_no_more_is_kept_than_a_fixed_number(one: Lasting, monkeypatch: pytest.M
     assert one.run("rb-8", NOW, MINUTE) is not None
 
 
+def test_an_older_word_takes_a_newer_one_not_away(one: Lasting, clock: SetClock) -> None:
+    """An engine that was asked shows for a moment what it was before."""
+    now = clock.now()
+    one.ask("rb", "web", now)
+    one.ask("rb", "web", now - MINUTE)
+    assert one.asked("rb", "web") == now
+
+
 def test_when_it_asked_moves_with_the_clock(one: Lasting, clock: SetClock) -> None:
     one.ask("rb", "web", NOW)
     clock.at, clock.ahead = NOW + MINUTE, HOUR

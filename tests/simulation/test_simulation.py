@@ -44,6 +44,9 @@ REGRESSIONS = {
     ("all", 102182): "the engine did not follow what a person had taken back, and nobody was told",
     ("region", 0): "a fault began under a sync that the engine no longer told, and nobody was told",
     ("all", 3854): "a rollback by one application's policy was judged by that of another one that it joined",
+    ("all", 4114): "a sync that another replica asked for was forgotten when the engine showed an older state",
+    ("all", 4177): "applications that one rollback had just dealt with were counted as so many events of their own",
+    ("all", 4584): "a sync was asked for on a look that a newer word of the engine overtook, which nobody can help",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
 }
 

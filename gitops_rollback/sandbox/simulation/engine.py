@@ -47,10 +47,13 @@ class App:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the engine told of an application, and when."""
+    """What the engine told a replica of an application, and when."""
 
     at: datetime
     state: ApplicationState
+
+
+LATELY = timedelta(seconds=20)  # so long a replica may act on what it was shown
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Cluster:
     apps: dict[str, App] = field(default_factory=dict)
     down_until: datetime = START
     told: dict[tuple[str, str], Health] = field(default_factory=dict)  # (replica, application) -> its newest word
-    shown: dict[tuple[str, str], Shown] = field(default_factory=dict)  # the whole of that word
+    shown: dict[tuple[str, str], tuple[Shown, ...]] = field(default_factory=dict)  # the whole words of late
     sync_asked: Callable[[str, str, str], None] = lambda _who, _application, _identity: None
     begun: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (application, revision) -> first sync of it
     stuck: Callable[[str], bool] = lambda _application: False
@@ -88,6 +91,12 @@ class Cluster:
         self.truth.started(name, revision, since)
         self._keep(app)
         self.schedule.after(self.random.uniform(1, app.poll_seconds), lambda: self._turn(name))
+
+    def shows(self, who: str, name: str, state: ApplicationState) -> None:
+        """A replica is told this of an application; what it was told lately is kept, the newest comes last."""
+        now, known = self.schedule.now, self.shown.get((who, name), ())
+        self.told[who, name] = state.health
+        self.shown[who, name] = (*(one for one in known if now - one.at <= LATELY), Shown(now, state))
 
     def ran(self, name: str, revision: str) -> bool:
         """True if this revision was ever synced to the application, to its end or not."""

@@ -11,7 +11,7 @@ from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
-from gitops_rollback.sandbox.simulation.engine import INSTANCE, Cluster, Shown
+from gitops_rollback.sandbox.simulation.engine import INSTANCE, Cluster
 from gitops_rollback.sandbox.simulation.files import CANARY
 from gitops_rollback.sandbox.simulation.gate import Gate
 
@@ -43,8 +43,7 @@ class SimEngine:
         if application.name not in self._cluster.apps:
             return None
         state = self._cluster.state(application.name, self._lag())
-        self._cluster.told[self._gate.who, application.name] = state.health
-        self._cluster.shown[self._gate.who, application.name] = Shown(self._cluster.schedule.now, state)
+        self._cluster.shows(self._gate.who, application.name, state)
         return self._seen(state)
 
     def refresh(self, application: ApplicationId, project: str) -> None:

@@ -85,13 +85,16 @@ class Logged:
 
 @dataclass(frozen=True)
 class SyncAsked:
-    """A replica asks the engine for a sync under this id. `told` is what the engine had told it of the application."""
+    """A replica asks the engine for a sync under this id. `told` is what the engine has told it of the application.
+
+    Of late, that is: it may act on each of these, the newest of which is the last.
+    """
 
     at: datetime
     who: str
     application: str
     identity: str
-    told: ApplicationState | None
+    told: tuple[ApplicationState, ...]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from random import Random
 
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
-from gitops_rollback.sandbox.simulation.engine import Cluster
+from gitops_rollback.sandbox.simulation.engine import LATELY, Cluster
 from gitops_rollback.sandbox.simulation.events import (
     Asked,
     Document,
@@ -153,8 +153,11 @@ class World:
         self.report(event)
 
     def _sync_asked(self, who: str, name: str, identity: str) -> None:
-        known = self.cluster.shown.get((who, name))
-        self.report(SyncAsked(self.now, who, name, identity, known.state if known else None))
+        shown = self.cluster.shown.get((who, name), ())
+        lately = tuple(one.state for one in shown if self.now - one.at <= LATELY) or tuple(
+            one.state for one in shown[-1:]
+        )
+        self.report(SyncAsked(self.now, who, name, identity, lately))
 
     def told(self, who: str, message: Message) -> None:
         """People hear something."""

@@ -17,12 +17,15 @@ LONG_ENOUGH = 105  # seconds: the longest `for`, the initial delay, and two tick
 
 
 def check(world: World, event: Event) -> Iterator[str]:
-    """Counted are those that turned red of late though no commit is to blame for it."""
+    """Counted are those that turned red of late though no commit is to blame for it.
+
+    Several that a commit of ours has just been pushed for, since they shared its culprit, are one event.
+    """
     if not isinstance(event, Rollback):
         return
     red = [name for name in world.setup.names if _is_newly_red(world, event, name)]
     strangers = [name for name in red if not _carries(world, event, name) and not _was_really_bad(world, event, name)]
-    count = len(strangers) + 1
+    count = len({_explained_by(world, event, name) for name in strangers}) + 1
     if count >= MANY or (count >= FEW and 100 * count > FEW_PERCENT * (len(world.setup.names) + 1)):
         yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
 
@@ -31,6 +34,13 @@ def _is_newly_red(world: World, event: Rollback, name: str) -> bool:
     """Red without a pause, since less than the time within which troubles count as one event."""
     red = all(value == RED for value in world.shown(name, event.at, LONG_ENOUGH))
     return red and GREEN in world.shown(name, event.at, WINDOW)
+
+
+def _explained_by(world: World, event: Rollback, name: str) -> str:
+    """The newest of our other commits of late whose culprit it carries; else it stands for itself."""
+    late = timedelta(seconds=WINDOW)
+    others = [one for one in reversed(world.rollbacks) if one is not event and event.at - one.at <= late]
+    return next((one.commit.sha for one in others if _carries(world, one, name)), name)
 
 
 def _was_really_bad(world: World, event: Rollback, name: str) -> bool:

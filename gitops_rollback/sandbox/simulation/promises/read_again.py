@@ -28,9 +28,10 @@ def check(world: World, event: Event) -> Iterator[str]:
 
 def _moved_on(world: World, who: str, name: str, bad: str) -> str:
     """Why this application is none to act for any more; "" where it is one."""
-    known = world.cluster.shown.get((who, name))
-    if known is None:
+    shown = world.cluster.shown.get((who, name))
+    if not shown:
         return f"it never saw what {name} runs"
+    known = shown[-1]
     told = known.state.operation
     if told is not None and _is_newer(told, bad):
         return f"the engine told it at {known.at:%H:%M:%S} that {name} goes to {told.revisions[0][:8]}"

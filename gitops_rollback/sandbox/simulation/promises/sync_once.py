@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
+from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.sandbox.simulation.events import Event, SyncAsked
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
@@ -14,15 +15,20 @@ SOON = timedelta(seconds=25)  # less than what a sync is given to show an effect
 
 
 def check(world: World, event: Event) -> Iterator[str]:
-    """By what the engine told this very replica last; a jumping clock makes times worthless."""
-    if not isinstance(event, SyncAsked) or event.told is None or world.stepped:
+    """By all that the engine told this very replica of late; a jumping clock makes times worthless."""
+    if not isinstance(event, SyncAsked) or not event.identity or not event.told or world.stepped:
         return
-    operation = event.told.operation
-    if operation is None or not event.identity or operation.info.get(ROLLBACK_ID_INFO) != event.identity:
-        return
-    last = operation.finished_at or operation.started_at
-    if event.at - last < SOON:
-        yield f"{event.who} syncs {event.application} again, though it was shown its own sync of {last:%H:%M:%S}"
+    ended = [_own_sync(state, event.identity) for state in event.told]
+    if all(last is not None and event.at - last < SOON for last in ended):
+        yield f"{event.who} syncs {event.application} again, though it was shown its own sync of {ended[-1]:%H:%M:%S}"
+
+
+def _own_sync(state: ApplicationState, identity: str) -> datetime | None:
+    """When the sync of this id ended, or began, if that is the last one of all."""
+    operation = state.operation
+    if operation is None or operation.info.get(ROLLBACK_ID_INFO) != identity:
+        return None
+    return operation.finished_at or operation.started_at
 
 
 PROMISE = Promise("16", "no sync is repeated that the engine has shown to be done", check)
