@@ -11,11 +11,12 @@ from told_stories import SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
+from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
 
 NAMES = [story.name for story in STORIES]
 # The others differ in nothing that Flux does.
-WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in FLUX_STORIES))
+WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in (*FLUX_STORIES, *HELM_STORIES)))
 TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods do not come up, and no metric tells
 
 
