@@ -13,6 +13,7 @@ from flux_objects_made import applied, entry, git_repository
 from sandbox_kubernetes_world import cluster
 
 from gitops_rollback.adapters.engines.flux import Flux
+from gitops_rollback.adapters.engines.flux_access import REQUIRED
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
@@ -101,6 +102,11 @@ def test_the_applier_is_asked_once_the_source_has_answered(sandbox: KubernetesSa
     assert sandbox.failures == []
 
 
+def required_lists(sandbox: KubernetesSandbox) -> list[str]:
+    """Lists so far of what must be there; image automations are few, and asked for at each look."""
+    return [one for one in sandbox.requests if "?limit" in one and "/image.toolkit" not in one]
+
+
 def test_while_it_watches_lists_cost_no_request_and_changes_wake(sandbox: KubernetesSandbox, engine: Flux) -> None:
     woken: list[ApplicationId] = []
     stop = threading.Event()
@@ -111,10 +117,11 @@ def test_while_it_watches_lists_cost_no_request_and_changes_wake(sandbox: Kubern
         woken.clear()
         sandbox.store.change(KUSTOMIZATION, "cart", NAMESPACE, lambda body: body["spec"].update(suspend=True))
         until(lambda: CART in woken)
+        until(lambda: sandbox.watches == len(REQUIRED))
         engine.applications()
-        lists = [one for one in sandbox.requests if "/kustomizations?limit" in one]
+        lists = required_lists(sandbox)
         until(lambda: not engine.applications()[0].auto_sync)
-        assert [one for one in sandbox.requests if "/kustomizations?limit" in one] == lists
+        assert required_lists(sandbox) == lists
         woken.clear()
         write_status(sandbox, GIT_REPOSITORY, "fleet", {"lastHandledReconcileAt": "x"})
         until(lambda: CART in woken)

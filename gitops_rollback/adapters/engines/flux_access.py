@@ -32,7 +32,7 @@ from gitops_rollback.core.errors import CredentialsRejected, RollbackError
 
 REQUIRED = (KUSTOMIZATIONS, *SOURCE_RESOURCES.values(), HELM_RELEASES, HELM_CHARTS)
 OPTIONAL = (IMAGE_WRITERS, IMAGE_POLICIES)  # without the right to see them nothing is known of image automations
-WATCHED = (KUSTOMIZATIONS, HELM_RELEASES, *SOURCE_RESOURCES.values())
+WATCHED = REQUIRED  # there may be thousands of each, and to list what is watched costs no request
 ASKED = (SOURCE_RESOURCES[GIT], KUSTOMIZATIONS, HELM_RELEASES)
 NOT_INSTALLED = "this cluster serves no Kustomizations of Flux (v1): Flux is not installed, or older than 2.0"
 LONG_WAIT = timedelta(minutes=5)  # a revert that comes later than that is worth a word beforehand
