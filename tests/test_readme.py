@@ -9,6 +9,7 @@ import pytest
 
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.app.settings_environment import overlay
+from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.cli.main import VERBS, cli
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH, HEAD_PATH
 from gitops_rollback.sandbox.all_stories import ALL_STORIES
@@ -17,9 +18,20 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+
+
 def test_the_policy_is_without_any_fault() -> None:
-    (policy,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (policy,) = [one for one in YAML if "kind: RollbackPolicy" in one]
     assert read_policy(policy.encode(), "checkout.yaml", "c" * 40).faults == ()
+
+
+def test_the_settings_are_without_any_fault(tmp_path: Path) -> None:
+    token, config = tmp_path / "token", tmp_path / "gitops-rollback.yaml"
+    token.write_text("a-token-that-is-long-enough")
+    (text,) = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
+    config.write_text(text.replace("/etc/gitops-rollback/hook-token", str(token)))
+    assert load_settings({}, {"config": str(config)}).hooks
 
 
 def test_every_story_and_no_other_is_told() -> None:

@@ -121,6 +121,12 @@ class Metrics:
             ["repository"],
             registry=self.registry,
         )
+        self.deliveries = Counter(
+            "gitops_rollback_webhook_deliveries",
+            "Webhook deliveries, by what became of them",
+            ["kind", "name", "result"],
+            registry=self.registry,
+        )
         self.ticks = Counter(
             "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
         )

@@ -34,6 +34,7 @@ from gitops_rollback.core.stop import PauseState, settings_pause
 DEFAULT_CONFIG = "gitops-rollback.yaml"
 DEFAULT_BIND = "127.0.0.1:8080"
 MAX_NAMESPACES = 16  # each is watched by connections of its own; with more, watch all
+SHORTEST_TOKEN = 16  # characters; the webhooks' port may face the internet
 DEFAULT_POLICIES = ".gitops-rollback/policies"
 
 
@@ -225,6 +226,15 @@ class Webhook(Closed):
     secret_ref: SecretName | None = None
 
 
+class Hook(Closed):
+    """Who may post to `/hooks/KIND/NAME`: whoever knows the token. A delivery says no more than "look now"."""
+
+    kind: Literal["flux"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    token: SecretStr = Field(min_length=SHORTEST_TOKEN)
+    token_file: str | None = None
+
+
 class CommitIdentity(Closed):
     """Author and committer of our commits."""
 
@@ -255,6 +265,8 @@ class Settings(Closed):
     secrets: tuple[OfferedSecret, ...] = ()
     state_dir: str = ""
     bind: Bind = DEFAULT_BIND
+    hooks: tuple[Hook, ...] = ()
+    hooks_bind: Bind | None = None  # None: they are served where the probes are
     paused: Flag = False
     paused_until: Time | None = None
     observe: Flag = False
@@ -335,7 +347,7 @@ def secret_key(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-RESTART_ONLY = frozenset({"state_dir", "bind", "clock", "observe", "observe_out", "shadow"})
+RESTART_ONLY = frozenset({"state_dir", "bind", "hooks_bind", "clock", "observe", "observe_out", "shadow"})
 
 
 def changed(old: Settings, new: Settings) -> tuple[frozenset[str], frozenset[str]]:

@@ -25,6 +25,7 @@ _PLAIN: Mapping[str, str] = {
     "ALLOW_FILE": "allowFileUrls",
     "STATE_DIR": "stateDir",
     "BIND": "bind",
+    "HOOKS_BIND": "hooksBind",
     "OBSERVE": "observe",
     "SHADOW": "shadow",
     "OBSERVE_OUT": "observeOut",

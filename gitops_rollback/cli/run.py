@@ -21,7 +21,9 @@ from gitops_rollback.app.settings import Settings, changed
 from gitops_rollback.app.settings_input import is_all_loopback, load_settings, read_settings_pause
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.web.hooks import Door, Hooks, HookServer
 from gitops_rollback.web.probes import ProbeServer
+from gitops_rollback.web.server import Server
 
 GRACE_SECONDS = 25.0
 log = structlog.get_logger()
@@ -37,6 +39,7 @@ log = structlog.get_logger()
 @click.option("--leader-elect/--no-leader-elect", default=None, help="Act only with the Lease of the repository.")
 @click.option("--observe-out", metavar="DIR", help="Where --observe keeps its decisions as JSON lines.")
 @click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
+@click.option("--hooks-bind", metavar="HOST:PORT", help="Where webhooks are taken. Default: as --bind.")
 @click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
 @click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
 @click.option("--argocd-objects/--no-argocd-objects", default=None, help="The cluster's Argo CD, without its token.")
@@ -79,28 +82,47 @@ class _Service:
         self._reload = threading.Event()
         self._pause = PauseNow(self.settings.pause)
         self._runtime = Runtime(wire(self.settings), self._pause)
+        self._hooks = Hooks(self._runtime.parts.clock.now, self._runtime.metrics.deliveries)
 
     def run(self) -> int:
         """0 after SIGTERM or Ctrl-C, once what was under way has ended or is known."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        probes = ProbeServer(_address(self.settings.bind), self._runtime.health, self._runtime.metrics)
-        probes.start()
-        self._announce(probes.address)
+        servers = self._serve()
         self._watch_files()
-        controller = self._runtime.controller()
-        controller.start()
+        controller = self._started()
         while not self._stop.wait(0.2):
             if self._reload.is_set():
                 self._reload.clear()
                 controller = self._replace(controller)
+        self._hooks.close()
         ended = controller.join(GRACE_SECONDS)
         self._runtime.close()
-        probes.stop()
+        for server in servers:
+            server.stop()
         log.info("stopped", clean=ended)
         return 0
 
-    def _announce(self, address: tuple[str, int]) -> None:
+    def _serve(self) -> list[Server]:
+        """The probes, and the webhooks beside them or on a port of their own."""
+        apart = _address(self.settings.hooks_bind) if self.settings.hooks_bind else None
+        health, metrics = self._runtime.health, self._runtime.metrics
+        probes = ProbeServer(_address(self.settings.bind), health, metrics, None if apart else self._hooks)
+        servers: list[Server] = [probes, *([HookServer(apart, self._hooks)] if apart else [])]
+        for server in servers:
+            server.start()
+        self._announce(probes.url, servers[-1].url)
+        return servers
+
+    def _started(self) -> Controller:
+        """The controller of the settings in force, and the doors of its webhooks."""
+        controller = self._runtime.controller()
+        controller.start()
+        doors = [Door(hook.kind, hook.name, hook.token.get_secret_value()) for hook in self.settings.hooks]
+        self._hooks.open(doors, controller.alarm)
+        return controller
+
+    def _announce(self, probes: str, hooks: str) -> None:
         if self.settings.clock is not None:
             log.warning("time is scaled: this is a demo", speed=self.settings.clock.speed)
         log.info(
@@ -108,7 +130,8 @@ class _Service:
             version=__version__,
             observe=self.settings.observes,
             repositories=[repository.label for repository in self.settings.repositories],
-            probes=f"http://{address[0]}:{address[1]}",
+            probes=probes,
+            hooks=[f"{hooks}/hooks/{hook.kind}/{hook.name}" for hook in self.settings.hooks],
         )
 
     def _watch_files(self) -> None:
@@ -132,15 +155,14 @@ class _Service:
         if not live - {"paused", "paused_until"}:
             self.settings = settings
             return controller
+        self._hooks.close()
         controller.join(GRACE_SECONDS)
         self._runtime.close()
         self.settings = settings
         self._runtime = replace(self._runtime, parts=parts)
         configure_logging(None, settings.secret_values)
         log.info("reloaded the settings", changed=sorted(live))
-        fresh = self._runtime.controller()
-        fresh.start()
-        return fresh
+        return self._started()
 
 
 def _address(bind: str) -> tuple[str, int]:

@@ -127,6 +127,15 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("repositories: [{url: 'ssh://-oProxyCommand=x/a'}]\n", ":1:17: ", "host"),
         ("repositories: [{url: 'ext::sh -c id'}]\n", ":1:17: ", "git"),
         ("repositories: [{url: 'https://h.example/a/b', branch: 'a..b'}]\n", ":1:47: ", "branch"),
+        ("hooks: [{kind: flux, name: a, token: short}]\n", ":1:31: ", "16"),
+        ("hooks: [{kind: flux, name: A/b, token: 0123456789abcdef}]\n", ":1:22: ", "pattern"),
+        ("hooks: [{kind: flux, name: a}]\n", ":1:9: ", "missing"),
+        ("hooks: [{kind: gitea, name: a, token: 0123456789abcdef}]\n", ":1:10: ", "flux"),
+        (
+            "hooks: [{kind: flux, name: a, token: 0123456789abcdef}, {kind: flux, name: a, token: 0123456789abcdef}]\n",
+            ":1:57: ",
+            "twice",
+        ),
         ("flux: {instance: default}\nargocd: [{server: 'https://h.example'}]\n", ":1:8: ", "taken by an Argo CD"),
         (
             "argocdObjects: {instance: a}\nargocd: [{server: 'https://h.example', instance: a}]\n",

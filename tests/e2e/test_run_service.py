@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,6 +72,54 @@ def test_the_settings_file_is_watched_and_a_broken_one_changes_nothing(tmp_path:
         live.until_verified()
         assert any(one.get("msg") == "reloaded the settings" for one in live.logged())
         assert live.stop_controller() == 0
+
+
+def ticks(live: Live) -> float:
+    lines = live.probe("/metrics")[1].splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("gitops_rollback_ticks_total"))
+
+
+def looked_since(live: Live, before: float) -> bool:
+    return ticks(live) > before
+
+
+def post(live: Live, text: str, token: str) -> int:
+    """As Flux's notification-controller does, to the door that the first log line names."""
+    address = next(line["hooks"][0] for line in live.logged() if line.get("msg") == "started")
+    digest = hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
+    request = urllib.request.Request(address, text.encode(), {"X-Signature": f"sha256={digest}"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_a_webhook_means_a_look_at_once_and_its_token_can_be_changed(tmp_path: Path) -> None:
+    hooks = "hooks: [{kind: flux, name: fleet, tokenFile: %s}]\n"
+    tokens = [tmp_path / "token", tmp_path / "token-2"]
+    for file in tokens:
+        file.write_text(f"a-token-of-flux-{file.name}\n")
+    live = Live(tmp_path, speed=1.0)
+    try:
+        live.start_in_real_time()
+        live.more_environment["GITOPS_ROLLBACK_CONFIG"] = settings_file(live, hooks % tokens[0])
+        live.start_controller()
+        live.until(lambda: ticks(live) > 0, "the first look")
+        began, looked = time.monotonic(), ticks(live)
+        for number in range(3):
+            look = partial(looked_since, live, ticks(live))
+            assert post(live, f'{{"message": "{number}"}}', "a-token-of-flux-token") == 202
+            live.until(look, "a look")
+        by_themselves = 1 + (time.monotonic() - began) // 30
+        assert ticks(live) - looked > by_themselves
+        settings_file(live, hooks % tokens[1])
+        live.until(lambda: post(live, "{}", "a-token-of-flux-token-2") == 202, "the new token is known")
+        assert post(live, "{}", "a-token-of-flux-token") == 401
+        assert "a-token-of-flux" not in everything_said(live)
+    finally:
+        live.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""A small HTTP server in daemon threads, for pages and deliveries of a few bytes."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+REQUEST_SECONDS = 10.0  # of silence within one request
+TEXT = "text/plain; charset=utf-8"
+
+
+class Server:
+    """Serves `handler` from daemon threads until `stop`. `address` holds the port that was really bound."""
+
+    def __init__(self, bind: tuple[str, int], handler: type[BaseHTTPRequestHandler], name: str) -> None:
+        self._server = ThreadingHTTPServer(bind, handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name=name, daemon=True)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._server.server_address[:2]
+        return str(host), int(port)
+
+    @property
+    def url(self) -> str:
+        host, port = self.address
+        return f"http://{host}:{port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=REQUEST_SECONDS)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request a connection."""
+
+    timeout = REQUEST_SECONDS
+    server_version = "gitops-rollback"
+    sys_version = ""
+
+    def answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Probes come every few seconds, and strangers' requests as often as they like: no log line is worth it."""
