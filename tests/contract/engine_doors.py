@@ -225,7 +225,7 @@ class FluxDoor(Door):
 
     def release(self, tag: str) -> str:
         revision = self.change(tag)
-        self._fetch(revision)
+        self.fetch(revision)
         return revision
 
     def change(self, tag: str) -> str:
@@ -234,7 +234,7 @@ class FluxDoor(Door):
     def foreign(self) -> str:
         files: dict[str, str | None] = {"apps/other/deployment.yaml": flux_deployment("other", "v9")}
         revision = self.people.push("change", files, self.now())
-        self._fetch(revision)
+        self.fetch(revision)
         return revision
 
     def now(self) -> datetime:
@@ -265,14 +265,18 @@ class FluxDoor(Door):
     def come_back(self) -> None:
         self.kubernetes.reset()
 
-    def _fetch(self, revision: str) -> None:
-        """As a person with the command line does."""
+    def fetch(self, revision: str) -> None:
+        """As a person with the command line does, who then waits for this revision."""
+        self.ask(revision)
+        self.until_applied(revision)
+
+    def ask(self, token: str) -> None:
+        """Let the source be fetched now."""
 
         def ask(body: dict[str, Any]) -> None:
-            body["metadata"].setdefault("annotations", {})["reconcile.fluxcd.io/requestedAt"] = revision
+            body["metadata"].setdefault("annotations", {})["reconcile.fluxcd.io/requestedAt"] = token
 
         self.kubernetes.store.change(GIT_REPOSITORY, "fleet", FLUX, ask, By("flux"))
-        self.until_applied(revision)
 
     def until_applied(self, revision: str) -> None:
         """Wait until the Kustomization is ready at this revision."""

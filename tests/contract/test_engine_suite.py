@@ -77,6 +77,18 @@ def test_a_commit_of_another_application_is_no_deployment_though_it_is_compared(
     assert deployments(state) == known
 
 
+def test_who_starts_anew_tells_the_same_deployments_by_the_same_commits(at: Door) -> None:
+    first = at.state().sync_revisions
+    second, third = at.release("2"), at.release("3")
+    anew = at.other("", PATIENCE)
+    anew.applications()
+    found = anew.application(at.app, at.project)
+    assert found is not None
+    told = [set(one.revisions) for one in deployments(found)]
+    assert told[-2:] == [{second}, {third}]
+    assert told[:-2] in ([], [set(first)])
+
+
 def test_it_compares_with_the_newest_commit_when_asked(at: Door) -> None:
     revision = at.change("2")
     at.engine.refresh(at.app, at.project)

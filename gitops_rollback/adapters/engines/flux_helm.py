@@ -8,7 +8,7 @@ Source: contracts/flux-kubernetes.md sections 3.3, 3.5 and 5; helm-controller ap
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -67,12 +67,16 @@ class ChartRef:
 
 @dataclass(frozen=True)
 class HelmChart:
-    """The chart object. `observed` is the source revision that it was built from, `version` the one built."""
+    """The chart object. `observed` is the source revision that it was looked at last, `version` the one built.
+
+    By `ChartVersion` nothing is built until the version is another one, so `built_at` may be long before `observed`.
+    """
 
     common: Common
     ref: ChartRef
     observed: str
     version: str
+    built_at: datetime | None = None
     faults: tuple[str, ...] = ()
 
 
@@ -158,28 +162,35 @@ class HelmRelease:
 
         What Flux went back to is made from what it was made from the first time, whatever git says meanwhile.
         """
-        return tuple(self._outcome(one, revisions(self._origin(one))) for one in self.history)
+        made = {one.version: revisions(self._origin(one)) for one in self.history}
+        return tuple(self._outcome(one, made) for one in self.history)
 
     def _undone(self, one: Snapshot) -> bool:
         """Flux also writes `rollback` into the release that it went back *to*: only after a failed one it counts."""
         failed_before = any(other.version == one.version - 1 and other.status not in GOOD for other in self.history)
         return one.action in ("rollback", "uninstall-remediation") and failed_before
 
+    def _undone_before(self, one: Snapshot, made: Mapping[int, tuple[str, ...]]) -> bool:
+        """The failed one is forgotten, but what was tried next from the same revisions is something else than this."""
+        tried = next((other for other in self.history if other.version == one.version + 1), None)
+        failed = tried is not None and tried.status not in GOOD and tried.content != one.content
+        return one.action == "rollback" and failed and made[one.version + 1] == made[one.version]
+
     def _origin(self, one: Snapshot) -> Snapshot:
         older = (other for other in self.history if other.version < one.version and other.content == one.content)
         return next(older, one) if self._undone(one) else one
 
-    def _outcome(self, one: Snapshot, revisions: tuple[str, ...]) -> Outcome:
+    def _outcome(self, one: Snapshot, made: Mapping[int, tuple[str, ...]]) -> Outcome:
         ok = one.status in GOOD
         return Outcome(
             key=(one.version, one.released_at, ok),
             content=one.content,
-            revisions=revisions,
+            revisions=made[one.version],
             first_at=one.released_at,
             last_at=one.released_at,
             ok=ok,
             number=one.version,
-            initiated_by=REMEDIATION if self._undone(one) else AUTOMATED,
+            initiated_by=REMEDIATION if self._undone(one) or self._undone_before(one, made) else AUTOMATED,
         )
 
 
@@ -218,6 +229,7 @@ def read_helm_chart(value: object) -> HelmChart:
         ref=_chart(root.get("spec"), common.namespace),
         observed=status.get("observedSourceArtifactRevision").text(),
         version=status.get("artifact", "revision").text(),
+        built_at=status.get("artifact", "lastUpdateTime").moment(),
         faults=tuple(root.faults),
     )
 

@@ -98,7 +98,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
     look = Look(
         uid=one.common.uid,
         sources=sources,
-        outcomes=one.outcomes(lambda shot: revisions_at(near, sources, shot.chart_version, shot.released_at)),
+        outcomes=one.outcomes(lambda shot: _made_from(near, sources, shot)),
         waiting=waiting,
         now=now,
     )
@@ -145,17 +145,31 @@ def helm_sources(one: HelmRelease, near: Around) -> tuple[Source, ...]:
     return (chart, held)
 
 
+def _made_from(near: Around, sources: tuple[Source, ...], shot: helm.Snapshot) -> tuple[str, ...]:
+    """What a release was made from: as it was told before, since Flux forgets what a rollback went back to."""
+    runs = near.memory.runs if near.memory else ()
+    known = (run.revisions for run in runs if (run.number, run.content) == (shot.version, shot.content))
+    return next(known, ()) or revisions_at(near, sources, shot.chart_version, shot.released_at)
+
+
 def revisions_at(near: Around, sources: tuple[Source, ...], version: str, moment: datetime) -> tuple[str, ...]:
     """What a release of this chart version at that moment was made from, one revision for each source."""
-    owner = near.owner_memory.revision_at(moment) if near.owner_memory else ""
-    owner = owner or near.applied
+    run = near.owner_memory.run_at(moment) if near.owner_memory else None
+    owner = run.revisions[0] if run else near.applied
     if not near.chart_in_git:
         return (version, owner)[: len(sources)]
     chart = _chart_commit(near, version)
     if near.one_source:
-        # The owner's commit may be an older one with the same manifests: of one repository the chart's commit counts.
-        chart, owner = (chart, chart) if is_sha(chart) else (owner or chart, owner)
+        # The owner's commit may be an older one with the same manifests: then the chart's commit counts.
+        newer = is_sha(chart) and not (run and _built_before(near, version, run.started_at))
+        chart, owner = (chart, chart) if newer else (owner or chart, owner)
     return (chart, owner)[: len(sources)]
+
+
+def _built_before(near: Around, version: str, moment: datetime) -> bool:
+    """Whether this chart is none of a commit of its own, and was there already when its owner came to be as it is."""
+    built = near.chart.built_at if near.chart else None
+    return not helm.commit_prefix(version) and built is not None and built <= moment
 
 
 def helm_sync(one: HelmRelease, near: Around) -> SyncStatus:

@@ -103,10 +103,9 @@ class Memory:
     def last(self) -> Run | None:
         return self.runs[-1] if self.runs else None
 
-    def revision_at(self, moment: datetime) -> str:
-        """The revision whose content was live then, as far as it is known; "" before the first one."""
-        before = [run for run in self.runs if run.started_at <= moment and run.revisions]
-        return before[-1].revisions[0] if before else ""
+    def run_at(self, moment: datetime) -> Run | None:
+        """What was live then, as far as it is known; None before the first one."""
+        return next((run for run in reversed(self.runs) if run.started_at <= moment and run.revisions), None)
 
 
 def is_older(memory: Memory | None, look: Look) -> bool:
