@@ -23,15 +23,15 @@ def at(tmp_path: Path) -> Iterator[HelmDoor]:
         yield made
 
 
-def push(at: HelmDoor, tag: str) -> str:
-    files = {path: f"{text}{RETRIED}" for path, text in helm_release("cart", tag).items()}
+def push(at: HelmDoor, tag: str, more: str = RETRIED) -> str:
+    files = {path: f"{text}{more}" for path, text in helm_release("cart", tag).items()}
     return at.people.push("change", files, at.now())
 
 
-def fail(at: HelmDoor) -> str:
-    """A release that Flux tries twice, and takes back twice; the bad revision."""
+def fail(at: HelmDoor, more: str = RETRIED) -> str:
+    """A release that Flux tries twice, and takes back; the bad revision."""
     at.listed()
-    bad = push(at, "slow")
+    bad = push(at, "slow", more)
     at.ask(bad)
 
     def has_given_up() -> bool:
@@ -80,3 +80,23 @@ def test_the_revert_after_flux_went_back_is_seen_though_no_release_follows(at: H
     until(lambda: at.arrived(revert, since), "the revert has arrived")
     assert at.kubernetes.store.get(HELM_RELEASE, "cart", FLUX)["status"]["history"][0] == newest
     assert at.state().health is Health.HEALTHY
+
+
+def test_a_release_that_moved_elsewhere_is_a_deployment_though_its_number_is_the_same(at: HelmDoor) -> None:
+    (before,) = at.listed()
+    files = {path: f"{text}".replace(": fleet\n", ": other\n") for path, text in helm_release("cart", "v1").items()}
+    moved = at.people.push("move", files, at.now())
+    at.fetch(moved)
+    until(lambda: bool(told(at.listed()[0])[1:]), "it is told")
+    (state,) = at.listed()
+    assert [one[:2] for one in told(state)] == [(before.sync_revisions[-1], True), (moved, True)]
+
+
+def test_after_an_uninstall_by_flux_the_numbers_begin_anew_and_the_revert_is_one_more(at: HelmDoor) -> None:
+    uninstalled = "  upgrade: {remediation: {retries: 1, strategy: uninstall}}\n  timeout: 20s\n"
+    at.fetch(push(at, "v2", uninstalled))
+    bad = fail(at, uninstalled)
+    since, revert = at.now(), push(at, "v2", uninstalled)
+    at.fetch(revert)
+    until(lambda: at.arrived(revert, since), "the revert has arrived")
+    assert [one.revisions[-1] for one in deployments(at.listed()[0])][-2:] == [bad, revert]

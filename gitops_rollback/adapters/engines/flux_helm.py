@@ -39,9 +39,10 @@ _COMMIT_SUFFIX = re.compile(r"\+([0-9a-f]{12})(?:\.\d+)?\Z")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One release of Helm's history."""
+    """One release of Helm's history. `place` is its namespace and name: elsewhere the versions begin anew."""
 
     version: int
+    place: str
     status: str
     action: str
     chart: str
@@ -51,8 +52,13 @@ class Snapshot:
 
     @property
     def content(self) -> str:
-        """What was released: chart, its version, and the digest of the values."""
-        return f"{self.chart}@{self.chart_version} {self.config_digest}"
+        """What was released: where, chart, its version, and the digest of the values."""
+        return f"{self.place} {self.chart}@{self.chart_version} {self.config_digest}"
+
+    @property
+    def key(self) -> tuple[str, int, datetime]:
+        """What no other release has."""
+        return self.place, self.version, self.released_at
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ class HelmRelease:
     def _outcome(self, one: Snapshot, made: Mapping[int, tuple[str, ...]]) -> Outcome:
         ok = one.status in GOOD
         return Outcome(
-            key=(one.version, one.released_at, ok),
+            key=(one.key, ok),
             content=one.content,
             revisions=made[one.version],
             first_at=one.released_at,
@@ -273,6 +279,7 @@ def _snapshots(node: Node) -> tuple[Snapshot, ...]:
         found.append(
             Snapshot(
                 version=version,
+                place=f"{one.get('namespace').text()}/{one.get('name').text()}",
                 status=one.get("status").text(),
                 action=one.get("action").text(),
                 chart=one.get("chartName").text(),

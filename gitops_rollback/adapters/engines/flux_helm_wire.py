@@ -147,8 +147,8 @@ def helm_sources(one: HelmRelease, near: Around) -> tuple[Source, ...]:
 
 def _made_from(near: Around, sources: tuple[Source, ...], shot: helm.Snapshot) -> tuple[str, ...]:
     """What a release was made from: as it was told before, since Flux forgets what a rollback went back to."""
-    runs = near.memory.runs if near.memory else ()
-    known = (run.revisions for run in runs if (run.number, run.content) == (shot.version, shot.content))
+    seen = near.memory.seen if near.memory else ()
+    known = (one.revisions for one in seen if one.key[0] == shot.key)
     return next(known, ()) or revisions_at(near, sources, shot.chart_version, shot.released_at)
 
 

@@ -219,7 +219,7 @@ def _baseline(look: Look) -> tuple[Run, ...]:
 
 def _with_outcome(memory: Memory, outcome: Outcome, look: Look) -> Memory:
     last = memory.last
-    if last is not None and (_same(last, outcome, look) or _renumbered(last, outcome)):
+    if last is not None and _same(last, outcome, look):
         return replace(memory, runs=(*memory.runs[:-1], _continued(last, outcome)))
     waiting = memory.waiting
     awaited = waiting is not None and waiting.revisions == outcome.revisions
@@ -252,11 +252,6 @@ def _same(last: Run, outcome: Outcome, look: Look) -> bool:
         return True
     both_silent = not last.content and not outcome.content
     return both_silent and not look.differs(",".join(last.revisions), ",".join(outcome.revisions))
-
-
-def _renumbered(last: Run, outcome: Outcome) -> bool:
-    """The same numbered release, told anew with another state."""
-    return outcome.number is not None and last.number == outcome.number and last.started_at <= outcome.last_at
 
 
 def _continued(run: Run, outcome: Outcome) -> Run:
