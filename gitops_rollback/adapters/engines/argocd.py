@@ -40,6 +40,7 @@ from gitops_rollback.adapters.engines.argocd_rights import missing_rights
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings, base_url, is_loopback
 from gitops_rollback.adapters.engines.argocd_stream import EventReader, StreamError
 from gitops_rollback.adapters.engines.reading import Reader
+from gitops_rollback.adapters.engines.together import Together
 from gitops_rollback.core.errors import (
     CredentialsRejected,
     EngineUnavailable,
@@ -142,7 +143,8 @@ class ArgoCd:
         self._session = _Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.trust_env = not is_loopback(urlsplit(self._base).hostname or "")
-        self._reader, self._reading = Reader(), threading.Lock()
+        self._reader = Reader()
+        self._listing = Together(self._list)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(pool_maxsize=16))
 
@@ -150,11 +152,13 @@ class ArgoCd:
 
     def applications(self) -> tuple[ApplicationState, ...]:
         """Every application that the token may get; history, conditions, uid and operation results are left out."""
+        return self._listing()
+
+    def _list(self) -> tuple[ApplicationState, ...]:
         root = self._read("GET", "applications", {"fields": LIST_FIELDS})
         if not isinstance(root, dict) or "items" not in root or not isinstance(root["items"], list | None):
             raise EngineUnavailable(self._subject, "the answer is no list of applications")
-        with self._reading:
-            return wire.read_applications(root, self.instance, self._now(), self._reader)
+        return wire.read_applications(root, self.instance, self._now(), self._reader)
 
     def application(self, application: ApplicationId, project: str) -> ApplicationState | None:
         """In full, from Kubernetes itself. None only if Argo CD says "not found" for an application of `project`."""

@@ -23,6 +23,7 @@ from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjec
 from gitops_rollback.adapters.engines.argocd_windows import manual_sync_obstacles
 from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
 from gitops_rollback.adapters.engines.reading import Reader
+from gitops_rollback.adapters.engines.together import Together
 from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing
 from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import EngineUnavailable, StalledError
@@ -51,15 +52,18 @@ class ArgoCdObjects:
         self._cluster = cluster
         self._changes = changes
         self._now = now
-        self._reader, self._reading = Reader(), threading.Lock()
+        self._reader = Reader()
+        self._listing = Together(self._list)
 
     # What the engine says.
 
     def applications(self) -> tuple[ApplicationState, ...]:
         """Every Application that we may see, in full: a list holds all that there is."""
+        return self._listing()
+
+    def _list(self) -> tuple[ApplicationState, ...]:
         listed = self._cluster.list_objects(APPLICATIONS).items
-        with self._reading:
-            return wire.read_each(listed, self.instance, self._now(), self._reader)
+        return wire.read_each(listed, self.instance, self._now(), self._reader)
 
     def application(self, application: ApplicationId, project: str) -> ApplicationState | None:
         """As fresh as the API has it. None if it is gone, and if it belongs to another project by now."""
