@@ -5,6 +5,7 @@ Source: helm-controller internal/reconcile, internal/action, api/v2; docs/spec/v
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ import pytest
 from sandbox_flux_world import FLUX, FluxFleet, chart
 
 from gitops_rollback.sandbox.kubernetes import By
-from gitops_rollback.sandbox.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, GIT_REPOSITORY, HELM_CHART, HELM_RELEASE
+from gitops_rollback.sandbox.kubernetes.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    GIT_REPOSITORY,
+    HELM_CHART,
+    HELM_RELEASE,
+    SECRET,
+)
 
 Json = dict[str, Any]
 TEST_HOOK = """\
@@ -264,6 +272,58 @@ def test_values_come_from_references_and_the_spec_goes_before_them(fleet: FluxFl
     assert image(fleet) == "v8"
 
 
+@pytest.mark.parametrize("labels", [{}, {"reconcile.fluxcd.io/watch": "Enabled"}])
+def test_values_that_change_wake_it_where_their_label_says_so(fleet: FluxFleet, labels: dict[str, str]) -> None:
+    metadata = {"name": "bill", "namespace": FLUX, "labels": labels}
+    fleet.store.create(SECRET, {"metadata": metadata, "data": {"values.yaml": b64encode(b"tag: v7").decode()}})
+    released(fleet, valuesFrom=[{"kind": "Secret", "name": "bill"}])
+    data = {"values.yaml": b64encode(b"tag: v8").decode()}
+    fleet.store.change(SECRET, "bill", FLUX, lambda body: body.update(data=data), By("kubectl"))
+    settle(fleet)
+    assert image(fleet) == ("v8" if labels else "v7")
+    fleet.let_pass(600)
+    assert image(fleet) == "v8"
+
+
+def test_values_files_make_a_version_of_their_own_with_each_generation(fleet: FluxFleet) -> None:
+    files = {"charts/bill/prod.yaml": "tag: v4\n"}
+    fleet.request(GIT_REPOSITORY, "fleet", fleet.push(files))
+    fleet.let_pass(1)
+    source = {"kind": "GitRepository", "name": "fleet"}
+    wanted = {"chart": "./charts/bill", "valuesFiles": ["charts/bill/prod.yaml"], "sourceRef": source}
+    fleet.create(HELM_RELEASE, "bill", {"chart": {"spec": wanted}, "interval": "10m", "targetNamespace": "fleet"})
+    fleet.until(lambda: bool(status(fleet).get("history")))
+    settle(fleet)
+    assert (status(fleet)["lastAttemptedRevision"], image(fleet)) == ("0.1.0+1", "v4")
+
+
+def test_a_chart_object_of_its_own_may_be_named(fleet: FluxFleet) -> None:
+    source = {"kind": "GitRepository", "name": "fleet"}
+    fleet.create(HELM_CHART, "shared", {"chart": "charts/bill", "interval": "1h", "sourceRef": source})
+    reference = {"kind": "HelmChart", "name": "shared"}
+    fleet.create(HELM_RELEASE, "bill", {"chartRef": reference, "interval": "10m", "targetNamespace": "fleet"})
+    fleet.until(lambda: bool(status(fleet).get("history")))
+    settle(fleet)
+    land(fleet, "v2", "0.2.0")
+    assert (status(fleet).get("helmChart"), image(fleet), history(fleet)[0][0]) == (None, "v2", 2)
+
+
+def test_without_a_wait_what_never_gets_ready_is_released(fleet: FluxFleet) -> None:
+    released(fleet, upgrade={"disableWait": True})
+    land(fleet, "slow")
+    assert (conditions(fleet)["Ready"], image(fleet)) == (("True", "UpgradeSucceeded"), "slow")
+
+
+def test_a_history_that_is_kept_tells_of_the_uninstall(fleet: FluxFleet) -> None:
+    strategy = {"remediation": {"retries": 0, "strategy": "uninstall", "remediateLastFailure": True}}
+    released(fleet, upgrade=strategy, uninstall={"keepHistory": True})
+    land(fleet, "slow")
+    assert history(fleet)[0] == (2, "uninstalled", "uninstall-remediation")
+    assert conditions(fleet)["Stalled"] == ("True", "RetriesExceeded")
+    land(fleet, "v1")
+    assert (history(fleet), image(fleet)) == ([(3, "deployed", "install")], "v1")
+
+
 # Tests, drift, the end
 
 
@@ -282,9 +342,21 @@ def test_the_charts_tests_decide_with_the_release(fleet: FluxFleet, tag: str, re
     assert status(fleet).get("installFailures") == (1 if "fail" in tag else None)
 
 
-@pytest.mark.parametrize(("mode", "then"), [("enabled", "v1"), ("warn", "v5"), ("disabled", "v5")])
-def test_drift_is_corrected_where_that_is_asked_for(fleet: FluxFleet, mode: str, then: str) -> None:
-    released(fleet, driftDetection={"mode": mode})
+IMAGE = "/spec/template/spec/containers/0/image"
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        ({"mode": "enabled"}, "v1"),
+        ({"mode": "enabled", "ignore": [{"paths": [IMAGE]}]}, "v5"),
+        ({"mode": "enabled", "ignore": [{"paths": ["/spec/replicas"]}]}, "v1"),
+        ({"mode": "warn"}, "v5"),
+        ({"mode": "disabled"}, "v5"),
+    ],
+)
+def test_drift_is_corrected_where_that_is_asked_for(fleet: FluxFleet, asked: Json, then: str) -> None:
+    released(fleet, driftDetection=asked)
 
     def edit(body: Json) -> None:
         body["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example/bill:v5"

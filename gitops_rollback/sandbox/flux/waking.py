@@ -9,8 +9,18 @@ from collections.abc import Iterator
 
 from gitops_rollback.sandbox.kubernetes import Store
 from gitops_rollback.sandbox.kubernetes.history import Change, Ref
-from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, HELM_CHART, HELM_RELEASE, KUSTOMIZATION, Kind
+from gitops_rollback.sandbox.kubernetes.kinds import (
+    CONFIG_MAP,
+    GIT_REPOSITORY,
+    HELM_CHART,
+    HELM_RELEASE,
+    KUSTOMIZATION,
+    SECRET,
+    Kind,
+)
 from gitops_rollback.sandbox.rendering import Json
+
+WATCH = "reconcile.fluxcd.io/watch"  # the label by which values wake who takes them
 
 
 def woken_by(store: Store, change: Change) -> list[Ref]:
@@ -21,6 +31,8 @@ def woken_by(store: Store, change: Change) -> list[Ref]:
         return [*_kustomizations(store, change.ref, after), *_charts(store, change.ref, after)]
     if change.ref.kind is HELM_CHART and artifact_revision(after) and (moved or _is_ready(after) > _is_ready(before)):
         return list(_releases(store, change.ref, after))
+    if change.ref.kind in (CONFIG_MAP, SECRET) and (after["metadata"].get("labels") or {}).get(WATCH) == "Enabled":
+        return list(_takers(store, change.ref))
     return []
 
 
@@ -51,6 +63,13 @@ def _releases(store: Store, chart: Ref, body: Json) -> Iterator[Ref]:
         uses = (named or status.get("helmChart")) == f"{chart.namespace}/{chart.name}"
         done = _is_ready(one) and status.get("lastAttemptedRevision") == artifact_revision(body)
         if uses and not done:
+            yield _ref(HELM_RELEASE, one)
+
+
+def _takers(store: Store, values: Ref) -> Iterator[Ref]:
+    for one in store.objects(HELM_RELEASE, values.namespace):
+        named = [(taken["kind"], taken["name"]) for taken in one["spec"].get("valuesFrom") or ()]
+        if (values.kind.kind, values.name) in named:
             yield _ref(HELM_RELEASE, one)
 
 

@@ -6,7 +6,8 @@ Source: helm-controller internal/action/diff.go: a server-side apply that is onl
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gitops_rollback.sandbox.flux.helm.actions import OWNER, decorated
 from gitops_rollback.sandbox.flux.helm.request import Request
@@ -42,10 +43,17 @@ def _compared(body: Json, ignored: Iterable[str]) -> Json:
     for name in _OF_THE_SERVER:
         body["metadata"].pop(name, None)
     for pointer in ignored:
-        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.strip("/").split("/")]
-        place = body
-        for part in way:
-            place = place.get(part, {}) if isinstance(place, dict) else {}
-        if isinstance(place, dict):
-            place.pop(last, None)
+        _take_away(body, [part.replace("~1", "/").replace("~0", "~") for part in pointer.strip("/").split("/")])
     return body
+
+
+def _take_away(body: Json, way: Sequence[str]) -> None:
+    """What a JSON pointer names, if it is there."""
+    place: Any = body
+    for part in way[:-1]:
+        if isinstance(place, list) and part.isdigit() and int(part) < len(place):
+            place = place[int(part)]
+        else:
+            place = place.get(part) if isinstance(place, dict) else None
+    if isinstance(place, dict):
+        place.pop(way[-1], None)
