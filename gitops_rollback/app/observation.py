@@ -77,9 +77,10 @@ class Observer:
         told = view.told(subject.name, "" if late else bad) if asked else None
         earlier = tuple(one.started_at for one in distinct(records) if one.started_at < event.record.started_at)
         case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records))
-        if any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts):
-            self._looked[subject.name] = now  # one that could not see anything counts for none
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
+        conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
+        if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again
+            self._looked[subject.name] = now
         return Look(subject, state, force.policy, force.target, case, raised, records, event, bad)
 
     def _saw_the_end(

@@ -191,6 +191,15 @@ def test_a_fault_whose_watch_ended_while_nobody_looked_is_told_once_and_not_undo
     assert {message.key for message in two.told.messages} <= {message.key for message in one.told.messages}
 
 
+def test_what_was_seen_too_late_but_could_not_be_told_is_told_by_the_next_look(world: World) -> None:
+    one = _unseen(world, looks_before=True)
+    one.clock.at = START + 40 * MINUTE
+    one.reconciler.read_only(START + 40 * MINUTE)
+    assert not one.told.messages
+    one.until(START + 41 * MINUTE, START + 42 * MINUTE)
+    assert [message.reason for message in one.told.messages if message.page] == ["NoRecentSync"]
+
+
 def test_a_fault_that_began_after_the_watch_is_not_the_sync_s(world: World) -> None:
     one = _unseen(world, looks_before=False)
     world.metrics.bad.clear()
