@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from engine_doors import PATIENCE, HelmDoor, flux_door, until
-from sandbox_flux_world import FLUX, helm_release
+from sandbox_flux_world import FLUX, chart, helm_release
 
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.sync import REMEDIATION, ApplicationState, Health, SyncStatus
@@ -100,3 +100,26 @@ def test_after_an_uninstall_by_flux_the_numbers_begin_anew_and_the_revert_is_one
     at.fetch(revert)
     until(lambda: at.arrived(revert, since), "the revert has arrived")
     assert [one.revisions[-1] for one in deployments(at.listed()[0])][-2:] == [bad, revert]
+
+
+def test_a_revert_that_flux_looked_at_after_it_had_gone_back_by_itself_has_arrived(at: HelmDoor) -> None:
+    patient = "  timeout: 60s\n  upgrade: {remediation: {remediateLastFailure: true}}\n"
+    at.fetch(push(at, "v2", patient))
+    at.listed()
+    at.ask(push(at, "slow", patient))
+    until(lambda: at.listed()[0].health is Health.PROGRESSING, "Flux waits for it")
+    since, revert = at.now(), push(at, "v2", patient)
+    at.ask(revert)
+    until(lambda: at.arrived(revert, since), "the revert has arrived")
+    (state,) = at.listed()
+    assert [bad for _, ok, bad in told(state) if ok][-1:] == [True]
+
+
+def test_the_first_release_and_a_new_chart_are_told_by_their_own_commits(at: HelmDoor) -> None:
+    first = at.state().sync_revisions[-1]
+    second = at.release("v2")
+    at.listed()
+    bumped = at.people.push("a new chart", chart("cart", version="0.2.0"), at.now())
+    at.fetch(bumped)
+    until(lambda: len(told(at.listed()[0])) == 3, "the new chart is released")
+    assert [one.revisions[-1] for one in deployments(at.listed()[0])] == [first, second, bumped]

@@ -15,7 +15,16 @@ from datetime import datetime
 from gitops_rollback.adapters.engines import flux_helm as helm
 from gitops_rollback.adapters.engines.flux_helm import HelmChart, HelmRelease
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization
-from gitops_rollback.adapters.engines.flux_memory import Look, Memory, Waiting, first_named, fold, is_older, with_health
+from gitops_rollback.adapters.engines.flux_memory import (
+    Look,
+    Memory,
+    Run,
+    Waiting,
+    first_named,
+    fold,
+    is_older,
+    with_health,
+)
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
@@ -39,7 +48,7 @@ from gitops_rollback.adapters.engines.flux_wire import (
 )
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, Source, SyncStatus
+from gitops_rollback.core.sync import REMEDIATION, ApplicationId, ApplicationState, Obstacle, Source, SyncStatus
 
 FAILED_RELEASE = ("UpgradeFailed", "InstallFailed", "TestFailed", "RollbackFailed", "UninstallFailed")
 NOT_BUILT = ("SourceNotReady", "ArtifactFailed", "ValuesError", "StateError", "AccessDenied")
@@ -98,7 +107,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
     look = Look(
         uid=one.common.uid,
         sources=sources,
-        outcomes=one.outcomes(lambda shot: _made_from(near, sources, shot)),
+        outcomes=one.outcomes(lambda shot: _made_from(near, sources, one, shot)),
         waiting=waiting,
         now=now,
     )
@@ -124,7 +133,16 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         conditions=_conditions(one, near, known, stale),
         obstacles=_obstacles(one, near, known),
     )
-    return Told(finished(state, one.common, memory), memory)
+    return Told(finished(_accepted(state, memory), one.common, memory), memory)
+
+
+def _accepted(state: ApplicationState, memory: Memory) -> ApplicationState:
+    """What Flux went back to may be what git asks for now: then Flux calls that released, and Helm does nothing."""
+    done, last = state.operation, memory.last
+    went_back = last is not None and last.initiated_by == REMEDIATION
+    if done is None or done.in_progress or not went_back or state.sync is not SyncStatus.SYNCED:
+        return state
+    return replace(state, operation=replace(done, revisions=state.sync_revisions))
 
 
 def helm_sources(one: HelmRelease, near: Around) -> tuple[Source, ...]:
@@ -145,15 +163,22 @@ def helm_sources(one: HelmRelease, near: Around) -> tuple[Source, ...]:
     return (chart, held)
 
 
-def _made_from(near: Around, sources: tuple[Source, ...], shot: helm.Snapshot) -> tuple[str, ...]:
+def _made_from(near: Around, sources: tuple[Source, ...], one: HelmRelease, shot: helm.Snapshot) -> tuple[str, ...]:
     """What a release was made from: as it was told before, since Flux forgets what a rollback went back to."""
     seen = near.memory.seen if near.memory else ()
-    known = (one.revisions for one in seen if one.key[0] == shot.key)
-    return next(known, ()) or revisions_at(near, sources, shot.chart_version, shot.released_at)
+    known = (outcome.revisions for outcome in seen if outcome.key[0] == shot.key)
+    older = next((other for other in one.history if other.version < shot.version), shot)
+    new_chart = older.chart_version != shot.chart_version
+    return next(known, ()) or revisions_at(near, sources, shot.chart_version, shot.released_at, new_chart)
 
 
-def revisions_at(near: Around, sources: tuple[Source, ...], version: str, moment: datetime) -> tuple[str, ...]:
-    """What a release of this chart version at that moment was made from, one revision for each source."""
+def revisions_at(
+    near: Around, sources: tuple[Source, ...], version: str, moment: datetime, new_chart: bool
+) -> tuple[str, ...]:
+    """What a release of this chart version at that moment was made from, one revision for each source.
+
+    `new_chart`: the release before it was of another version.
+    """
     run = near.owner_memory.run_at(moment) if near.owner_memory else None
     owner = run.revisions[0] if run else near.applied
     if not near.chart_in_git:
@@ -161,15 +186,20 @@ def revisions_at(near: Around, sources: tuple[Source, ...], version: str, moment
     chart = _chart_commit(near, version)
     if near.one_source:
         # The owner's commit may be an older one with the same manifests: then the chart's commit counts.
-        newer = is_sha(chart) and not (run and _built_before(near, version, run.started_at))
-        chart, owner = (chart, chart) if newer else (owner or chart, owner)
+        counts = is_sha(chart) and _chart_tells(near, version, run, new_chart)
+        chart, owner = (chart, chart) if counts else (owner or chart, owner)
     return (chart, owner)[: len(sources)]
 
 
-def _built_before(near: Around, version: str, moment: datetime) -> bool:
-    """Whether this chart is none of a commit of its own, and was there already when its owner came to be as it is."""
+def _chart_tells(near: Around, version: str, run: Run | None, new_chart: bool) -> bool:
+    """Whether the chart's commit tells what was released: by its own digits, or where the chart was new after the rest.
+
+    A chart that is built by its version alone is told by the commit that it was looked at last.
+    """
+    if helm.commit_prefix(version) or run is None:
+        return True
     built = near.chart.built_at if near.chart else None
-    return not helm.commit_prefix(version) and built is not None and built <= moment
+    return new_chart and built is not None and built > run.started_at
 
 
 def helm_sync(one: HelmRelease, near: Around) -> SyncStatus:
@@ -210,7 +240,8 @@ def _mapped(one: HelmRelease, near: Around, sources: tuple[Source, ...]) -> Wait
     waiting, built = one.waiting, near.chart.version if near.chart else ""
     if waiting is None or built not in ("", one.attempted) or one.attempted_generation != one.common.generation:
         return None
-    return replace(waiting, revisions=revisions_at(near, sources, waiting.revisions[0], waiting.since))
+    new_chart = bool(one.history) and one.history[0].chart_version != one.attempted
+    return replace(waiting, revisions=revisions_at(near, sources, one.attempted, waiting.since, new_chart))
 
 
 def _with_reconciled(memory: Memory, one: HelmRelease) -> Memory:
