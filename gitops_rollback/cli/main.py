@@ -37,6 +37,7 @@ VERBS = {
     "history": "What was done, and when.",
     "report": "Whether the build that runs as a shadow decides otherwise.",
     "explain": "Why it was done, or was not: every fact and guard.",
+    "doctor": "Whether a rollback would work now, and what is missing.",
     "lint": "Check policy files; all faults at once.",
     "schema": "The JSON Schema of a policy.",
     "version": "The version, and that of Python.",

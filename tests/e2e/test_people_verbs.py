@@ -181,3 +181,22 @@ def test_a_pause_without_an_end_and_one_of_nobody_are_told(tmp_path: Path) -> No
 
 def said(live: Live, subject: str) -> bool:
     return any(one["application"] == subject for one in live.telling.decisions())
+
+
+def test_the_doctor_finds_all_well_and_then_each_thing_that_is_not(tmp_path: Path) -> None:
+    with living(tmp_path, controller=False) as live:
+        well = live.verb("doctor", "--push")
+        assert well.code == 0, well.out
+        assert "✖" not in well.out
+        for part in ("repository shop/config", "policies of", "journal of", "metrics", "push to", "engine default"):
+            assert f"✔ {part}" in well.out
+        assert "✔ argocd/checkout-api-prod: is watched by" in well.out
+        live.people.push("Break the policy", {POLICY_PATH: "kind: RollbackPolicy\n"}, live.now())
+        live.verb("pause", "--all", "--for", "1h", "--reason", "a freeze")
+        live.world.prometheus.stop()
+        live.world.git.refuse_push("protected branch hook declined", "refs/heads/gitops-rollback-journal")
+        ill = live.verb("doctor", "--push", ARGOCD_AUTH_TOKEN="wrong")
+        assert ill.code == 1
+        found = [line for line in ill.out.splitlines() if line.startswith("✖")]
+        for part in ("policies of", "metrics", "push to", "engine default"):
+            assert any(line.startswith(f"✖ {part}") and " -> " in line for line in found), ill.out

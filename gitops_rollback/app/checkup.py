@@ -1,0 +1,144 @@
+"""Would a rollback work now? Each part that one needs is tried, in the order in which it would be needed.
+
+What fails says what a person can do. Only `try_push` writes: one empty commit to the journal. Nothing else proves that
+branch rules and hooks let the controller push; a dry run passes where a hook refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.reconciler import Reconciler
+from gitops_rollback.app.repositories import Opened
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.view import View
+from gitops_rollback.app.wiring import MetricSources, Parts
+from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.measurement import Outcome
+from gitops_rollback.core.policy import MetricSettings
+from gitops_rollback.core.stop import stopped
+from gitops_rollback.ports import Advising, Engine, PushOutcome, RefUpdate
+
+ANSWERS = "vector(1)"  # which every metric store answers, whatever it holds
+REMEDIES = {
+    PushOutcome.PROTECTED: "let the controller's account push there, past the rule that refused",
+    PushOutcome.REJECTED: "somebody pushed at the same moment: run this again",
+    PushOutcome.LOCKED: "the server keeps the ref locked: see there",
+    PushOutcome.UNKNOWN: "the remote did not say whether it landed: run this again",
+    PushOutcome.REWOUND: "the ref was moved back meanwhile: see there",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part. `remedy`: what a person can do about it, "" where it is well. Advice is `well`, and says more."""
+
+    part: str
+    well: bool
+    message: str
+    remedy: str = ""
+
+
+def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Iterator[Finding]:
+    """Git, policies, journal, what is watched or stopped, and the metrics that it asks for.
+
+    Engines that do not answer are told by themselves.
+    """
+    name, now = opened.repo.name, parts.clock.now()
+    try:
+        view = reconciler.viewer.look()
+    except RollbackError as error:
+        yield Finding(f"repository {name}", False, error.message, "mend the address, the credentials or the network")
+        return
+    yield Finding(f"repository {name}", True, f"{opened.repo.branch} is at {view.heads.branch[:12]}")
+    yield _policies(name, view, opened.settings.policies_path)
+    yield _journal(name, view)
+    listing = reconciler.directory.look(view, now)
+    for watched in listing.watched:
+        yield _watched(watched, reconciler.surroundings, view, now)
+    silent = {engine.instance for engine in parts.engines}  # which say for themselves what is wrong
+    for problem in listing.problems:
+        if problem.subject not in silent:
+            yield Finding(problem.subject, False, f"{problem.reason.value}: {problem.message}", "see its policy")
+    yield from of_metrics(parts.sources, [one.metrics for one in view.policies.policies] or [MetricSettings()], now)
+
+
+def _watched(watched: Watched, surroundings: Surroundings, view: View, now: datetime) -> Finding:
+    part = watched.id.short
+    stop = stopped(watched.name, now, surroundings.settings_pause(), *view.pauses, (watched.target.name,))
+    if stop is not None:
+        return Finding(part, False, stop.message, f"gitops-rollback resume {part}, or --all")
+    return Finding(part, True, f"is watched by {watched.policy.path}")
+
+
+def _policies(name: str, view: View, folder: str) -> Finding:
+    part, found = f"policies of {name}", view.policies
+    if found.errors:
+        return Finding(part, False, str(found.errors[0]), f"mend what `gitops-rollback lint` says of {folder}")
+    if not found.policies:
+        return Finding(part, False, "there are none", f"put one into {folder}; README.md shows one to start from")
+    return Finding(part, True, f"{len(found.policies)} loaded")
+
+
+def _journal(name: str, view: View) -> Finding:
+    part, found = f"journal of {name}", view.journal
+    trouble = found.trouble or next(iter(found.damaged), "")
+    if trouble:
+        return Finding(part, False, trouble, "restore the journal's branch")
+    records = f"{len(found.records)} rollbacks of late"
+    return Finding(part, True, records if found.head else "not there yet: the first decision makes it")
+
+
+def of_engine(engine: Engine) -> Iterator[Finding]:
+    """Its rights, each that is missing, and what would make a rollback slow."""
+    part = f"engine {engine.instance}"
+    try:
+        complaints = engine.probe()
+    except RollbackError as error:
+        yield Finding(part, False, error.message, "mend the address, the credentials or the network")
+        return
+    for complaint in complaints:
+        yield Finding(part, False, complaint, "grant it; README.md has the list")
+    if not complaints:
+        yield Finding(part, True, "answers, and allows what is needed")
+    yield from _advice(engine, part)
+
+
+def _advice(engine: Engine, part: str) -> Iterator[Finding]:
+    if isinstance(engine, Advising):
+        try:
+            for sentence in engine.advice():
+                yield Finding(part, True, f"a rollback may be slow: {sentence}")
+        except RollbackError:
+            return  # the complaints say it
+
+
+def of_metrics(sources: MetricSources, wanted: Iterable[MetricSettings], now: datetime) -> Iterator[Finding]:
+    """Each place that a policy asks, once. An answer shows that it may be asked, not that it has the data."""
+    for one in dict.fromkeys(wanted):
+        part = f"metrics {one.url or 'of the settings'}"
+        try:
+            answer = sources.of(one).query(ANSWERS, now, one.timeout)
+        except RollbackError as error:
+            yield Finding(part, False, error.message, "see `metrics` in the settings and the policies")
+            continue
+        well = answer.outcome is Outcome.VALUE
+        yield Finding(part, well, "answers" if well else answer.detail, "" if well else "see whether it is reachable")
+
+
+def try_push(opened: Opened, now: datetime) -> Finding:
+    """Push an empty commit to the journal, by the way that each rollback's record goes."""
+    part, repo, ref = f"push to {opened.journal_repo.name}", opened.journal_repo, opened.journal.ref
+    try:
+        with repo.exclusive():
+            old = repo.fetch().journal
+            new = repo.write_files(old, {}, "Try whether the journal can be pushed\n", now)
+            result = repo.push([RefUpdate(ref, new, old)])
+    except RollbackError as error:
+        return Finding(part, False, error.message, "mend the credentials or the network")
+    if result.outcome is PushOutcome.LANDED:
+        return Finding(part, True, f"{ref} took an empty commit; whether the branch takes one shows only there")
+    return Finding(part, False, result.message or result.outcome.value, REMEDIES[result.outcome])

@@ -1,0 +1,76 @@
+"""`gitops-rollback doctor`: would a rollback work now, and what is missing?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+
+from gitops_rollback.app.checkup import Finding, of_engine, of_repository, try_push
+from gitops_rollback.app.repositories import open_repository
+from gitops_rollback.app.runtime import PauseNow, Runtime
+from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings_input import prepare_state_dir
+from gitops_rollback.app.wiring import wire
+from gitops_rollback.cli.access import repository_options
+from gitops_rollback.cli.main import NO, OK
+from gitops_rollback.cli.output import output_option, print_document, shown
+
+
+@click.command
+@click.option("--push", is_flag=True, help="Try a real push, too: an empty commit to the journal.")
+@output_option("table", "json", "yaml")
+@repository_options
+@click.pass_context
+def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
+    """Try each part that a rollback needs: git, policies, engines and their rights, metrics. Writes nothing by itself.
+
+    Exit code 0: all is well, 1: something is missing, with what can be done about it.
+
+    \b
+    Examples:
+      gitops-rollback doctor
+      gitops-rollback doctor --push
+      gitops-rollback doctor -o json
+    """
+    findings = []
+    for finding in _findings(settings, push):
+        findings.append(finding)
+        if output == "table":
+            click.echo(shown(_line(finding)))
+    if output != "table":
+        print_document([asdict(one) for one in findings], output)
+    ctx.exit(OK if all(one.well for one in findings) else NO)
+
+
+def _line(finding: Finding) -> str:
+    mark = "✔" if finding.well else "✖"
+    return f"{mark} {finding.part}: {finding.message}" + (f"  -> {finding.remedy}" if finding.remedy else "")
+
+
+def _findings(settings: Settings, push: bool) -> Iterator[Finding]:
+    """As they are found: a part that hangs for a while hides nothing of those before it."""
+    prepare_state_dir(settings)
+    runtime = Runtime(wire(settings), PauseNow(settings.pause))
+    try:
+        for repository in settings.repositories:
+            yield from _of_repository(runtime, settings, repository, push)
+        for engine in runtime.parts.engines:
+            yield from of_engine(engine)
+        if not runtime.parts.engines:
+            yield Finding("engine", False, "the settings name none", "set ARGOCD_SERVER, or give --flux to `run`")
+    finally:
+        runtime.close()
+
+
+def _of_repository(runtime: Runtime, settings: Settings, repository: Repository, push: bool) -> Iterator[Finding]:
+    opened = open_repository(settings, repository)
+    try:
+        reconciler = runtime.reconciler(opened)
+        yield from of_repository(opened, reconciler, runtime.parts)
+        if push:
+            yield try_push(opened, runtime.parts.clock.now())
+    finally:
+        opened.repo.close()
+        opened.journal_repo.close()
