@@ -7,7 +7,7 @@ Times are aware UTC `datetime`s, durations `timedelta`s. Nothing here names a li
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -254,6 +254,10 @@ class ConfigRepo(Protocol):
 
     def read(self, blob: str, limit: int = 1 << 20) -> bytes:
         """A blob's bytes. Raises: ObjectMissing; StalledError if it is larger than `limit`."""
+        ...
+
+    def bring(self, blobs: Collection[str]) -> None:
+        """Fetch those of these blobs that a partial clone lacks, all at once; best effort, each read brings it too."""
         ...
 
     def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:

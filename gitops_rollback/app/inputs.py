@@ -11,6 +11,7 @@ from gitops_rollback.core.paths import Paths
 from gitops_rollback.ports import ConfigRepo
 
 MAX_CACHED = 5000
+MAX_ASKED = 40  # files that are asked for one by one; for more the tree is listed once
 WILD = "*?"
 
 
@@ -19,12 +20,12 @@ class Inputs:
 
     def __init__(self, repo: ConfigRepo) -> None:
         self._repo = repo
-        self._cached: OrderedDict[tuple[str, tuple[str, ...]], str] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, Paths], str] = OrderedDict()
         self._lock = threading.Lock()  # looks run side by side
 
     def of(self, treeish: str, own: Paths) -> str:
         """The fingerprint at `treeish`; of no files at all it is one, too. Raises: ObjectMissing."""
-        key = (self._repo.tree(treeish), own.patterns)
+        key = (self._repo.tree(treeish), own)
         with self._lock:
             known = self._cached.get(key)
         if known is not None:
@@ -40,7 +41,16 @@ class Inputs:
         digest = hashlib.sha256()
         for pattern in own.patterns:
             digest.update(f"{pattern}\0{self._state(tree, pattern)}\0".encode("utf-8", "surrogateescape"))
+        for path, blob in self._single(tree, own):
+            digest.update(f"={path}\0{blob}\0".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
+
+    def _single(self, tree: str, own: Paths) -> list[tuple[str, str]]:
+        """The single files with their blobs, "" for one that is absent."""
+        if len(own.files) <= MAX_ASKED:
+            return [(path, self._repo.entry_id(tree, path) or "") for path in sorted(own.files)]
+        there = {entry.path: entry.blob for entry in self._repo.files(tree)}
+        return [(path, there.get(path, "")) for path in sorted(own.files)]
 
     def _state(self, tree: str, pattern: str) -> str:
         plain = pattern.strip("/")

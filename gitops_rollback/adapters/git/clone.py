@@ -117,6 +117,22 @@ class Clone:
         if not self.has(sha) and not self.deepen(lambda: self.has(sha)):
             raise ObjectMissing(sha[:80], f"no such object in {self._settings.name}")
 
+    def bring(self, blobs: Collection[str]) -> None:
+        """Fetch the blobs that are not here, in one go: each alone would cost a process and a connection.
+
+        Raises: what `refresh` raises.
+        """
+        missing = [blob for blob in dict.fromkeys(blobs) if not self.has(blob)]
+        if not missing:
+            return
+        words = [*FETCH, self._allowed(BLOBLESS), "--stdin", "--end-of-options", REMOTE]
+        with self._held():
+            try:
+                wanted = "".join(f"{blob}\n" for blob in missing).encode()
+                self.git.run(*words, stdin=wanted, deadline=self._settings.fetch_deadline)
+            except GitFailed as exc:
+                raise faults.meaning(self._settings.name, exc) from exc
+
     def boundary(self) -> frozenset[str]:
         """The commits whose parents are not here."""
         try:

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from gitops_rollback.adapters.git.push import Pusher, require_updates
 from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.commit import Commit, is_sha
-from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable
+from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
@@ -242,6 +242,11 @@ class GitConfigRepo:
         if kind != "blob":
             raise ObjectMissing(blob, f"is a {kind}, not a file")
         return content
+
+    def bring(self, blobs: Collection[str]) -> None:
+        """As in `ports.ConfigRepo`."""
+        with suppress(RollbackError):
+            self._clone.bring(blobs)
 
     def _need_treeish(self, treeish: str) -> None:
         """A commit may lie beyond the shallow boundary; a tree is here if its commit is."""

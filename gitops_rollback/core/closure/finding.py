@@ -38,9 +38,10 @@ def of_kustomization(trees: Iterable[Tree], folder: str) -> Closure:
     return _together(trees, lambda inputs: kustomize.build_generated(inputs, folder, "named by the request"))
 
 
-def of_object(trees: Iterable[Tree], document: Mapping[str, Value]) -> Closure:
-    """What an Application, ApplicationSet, Flux Kustomization or HelmRelease renders from."""
-    return _together(trees, lambda inputs: objects.of_object(inputs, document))
+def of_objects(trees: Iterable[Tree], documents: Iterable[Mapping[str, Value]]) -> Closure:
+    """What these objects render from together: Application, ApplicationSet, Flux Kustomization or HelmRelease."""
+    named = tuple(documents)
+    return _together(trees, lambda inputs: [objects.of_object(inputs, document) for document in named])
 
 
 @dataclass
