@@ -260,10 +260,13 @@ class ConfigRepo(Protocol):
         """Fetch those of these blobs that a partial clone lacks, all at once; best effort, each read brings it too."""
         ...
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
         """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves.
 
         `mainline` is the parent that a merge goes back to, counted from 1. None: the first, but an octopus is refused.
+        Keys that later commits set again go back to what they are in `good`; None: to what stood before each culprit.
         """
         ...
 

@@ -88,7 +88,7 @@ class Blamer:
         def reverse(commits: Iterable[Commit]) -> Reversal:
             shas = tuple(commit.sha for commit in commits)
             if shas not in reversals:
-                reversals[shas] = self._repo.reverse(view.heads.branch, shas)
+                reversals[shas] = self._repo.reverse(view.heads.branch, shas, good=past.good_revision)
             return reversals[shas]
 
         def ground_after(commits: tuple[Commit, ...]) -> Ground | None:
@@ -115,7 +115,8 @@ class Blamer:
         if not commits:
             raise StalledError(look.name, f"nothing of it changed since {since[:12]}", Reason.NO_SUSPECT)
         suspects = tuple(Suspect(commit, look.bad_record, ("named by a person",)) for commit in commits)
-        reversal = self._repo.reverse(view.heads.branch, tuple(commit.sha for commit in commits))
+        shas = tuple(commit.sha for commit in commits)
+        reversal = self._repo.reverse(view.heads.branch, shas, good=since or past.good_revision)
         ground = self._ground(reversal, look, past, look.event_started)
         attribution = Attribution(suspects, True, last_good=past.good)
         return Blame(attribution, reversal, ground, since or past.good_revision or "")

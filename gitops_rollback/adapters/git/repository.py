@@ -253,13 +253,15 @@ class GitConfigRepo:
         self._clone.need(treeish)
 
     @crash_point("inverse")
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
         """As in `ports.ConfigRepo`."""
         for sha in reverts:
             if self._is_known(sha):
                 self._need_parents(sha)
         self._is_known(at)
-        return self._reverser.reverse(at, reverts, mainline)
+        return self._reverser.reverse(at, reverts, mainline, good if good and self._is_known(good) else None)
 
     @crash_point("commit-build")
     def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:

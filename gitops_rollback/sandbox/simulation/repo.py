@@ -204,8 +204,10 @@ class SimRepo:
     def bring(self, blobs: Collection[str]) -> None:
         """As in `ports.ConfigRepo`; a simulated clone lacks none."""
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
-        """As in `ports.ConfigRepo`."""
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
+        """As in `ports.ConfigRepo`; whole files are merged here, so no key is ever set back."""
         for sha in (at, *reverts):
             self._need(sha)
         return reverse(self._objects, at, reverts, mainline)
