@@ -175,7 +175,7 @@ def attribute(facts: RangeFacts) -> Attribution:
     parts = _sort(facts)
     ranked = _ranked(facts, parts.suspects)
     if not parts.suspects:
-        reason, message = _nobody(parts)
+        reason, message = _nobody(facts, parts)
         return Attribution((), False, reason, message, parts.others, good)
     by_sha = {suspect.commit.sha: suspect for suspect in ranked}
     parts = replace(parts, suspects=tuple(by_sha[suspect.commit.sha] for suspect in parts.suspects))
@@ -325,13 +325,14 @@ def _with_reason(facts: RangeFacts, path: str) -> str:
     return f"{path} ({why})" if why and not why.startswith("source of ") else path
 
 
-def _nobody(parts: _Sorted) -> tuple[Reason, str]:
+def _nobody(facts: RangeFacts, parts: _Sorted) -> tuple[Reason, str]:
+    unsure = f"; {facts.doubt}" if facts.doubt else ""
     if parts.ours:
         return Reason.OUR_OWN_COMMIT, "what failed was deployed by our own commit: a person must look"
     if parts.restoring:
         return Reason.RESTORES_EARLIER_TREE, "the only candidate restores an earlier tree of the application's inputs"
     if parts.shared:
-        return Reason.SHARED_INPUTS_CHANGED, "only files outside of every application's own directory changed"
+        return Reason.SHARED_INPUTS_CHANGED, f"only files outside of every application's own directory changed{unsure}"
     if parts.outside:
         return Reason.OUTSIDE_INPUTS, "what was deployed changes no file that the application renders from"
     return Reason.NO_SUSPECT, "no commit of the deployed range changes the application's own files before the onset"
@@ -364,7 +365,8 @@ def _obstacle(facts: RangeFacts, parts: _Sorted, ground: Ground | None) -> tuple
         return Reason.RESTORES_EARLIER_TREE, "a commit of the same deployment restores an earlier tree"
     if parts.shared:
         names = ", ".join(commit.sha[:12] for commit in parts.shared[:3])
-        return Reason.SHARED_INPUTS_CHANGED, f"{names} changed files outside of every application's own directory"
+        unsure = f"; {facts.doubt}" if facts.doubt else ""
+        return Reason.SHARED_INPUTS_CHANGED, f"{names} changed files outside of every application's directory{unsure}"
     if facts.is_followed and not any(path in (facts.read or ()) for one in parts.suspects for path in one.own):
         return Reason.OUTSIDE_INPUTS, "only files of its directory changed that nothing of it renders"
     if parts.unclear:

@@ -52,6 +52,21 @@ spec:
   resources: {requests: {storage: 10Gi}}
 """
 
+PROXY = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: proxy, labels: {app.kubernetes.io/part-of: shop}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app.kubernetes.io/name: proxy}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: proxy}}
+    spec:
+      containers:
+        - name: proxy
+          image: registry.example/shop/proxy:2.3.0
+"""
+
 SMOKE_TEST = """\
 apiVersion: batch/v1
 kind: Job

@@ -10,9 +10,11 @@ from told_stories import SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
+from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 
-NAMES = [story.name for story in STORIES]
+ARGOCD_STORIES = (*STORIES, *JUDGEMENT_STORIES)
+NAMES = [story.name for story in ARGOCD_STORIES]
 WITH_FLUX = ("bad-release", *(story.name for story in FLUX_STORIES))  # the others differ in nothing that Flux does
 
 
@@ -20,7 +22,7 @@ WITH_FLUX = ("bad-release", *(story.name for story in FLUX_STORIES))  # the othe
 def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Told]]:
     """All stories that were asked for, told side by side."""
     out = tmp_path_factory.mktemp("stories")
-    jobs = {story.name: partial(tell, story, out / story.name) for story in STORIES}
+    jobs = {story.name: partial(tell, story, out / story.name) for story in ARGOCD_STORIES}
     for name in WITH_FLUX:
         story = find_story(name, "flux")
         assert story is not None

@@ -66,10 +66,10 @@ class Clone:
         self._opened = False
         self._refused_filters: set[str] = set()
 
-    def _git(self, directory: Path, environment: Mapping[str, str] | None = None) -> Git:
+    def _git(self, directory: Path, environment: Mapping[str, str] | None = None, more: Sequence[str] = ()) -> Git:
         return Git(
             directory,
-            config=self._access.config,
+            config=(*self._access.config, *more),
             environment=self._access.environment if environment is None else environment,
             secrets=self._access.secrets,
             on_complaint=self._hear,
@@ -129,7 +129,9 @@ class Clone:
         with self._held():
             try:
                 wanted = "".join(f"{blob}\n" for blob in missing).encode()
-                self.git.run(*words, stdin=wanted, deadline=self._settings.fetch_deadline)
+                # Without negotiation: whoever says that he has a commit is not sent what it holds.
+                git = self._git(self.directory, more=("fetch.negotiationAlgorithm=noop",))
+                git.run(*words, stdin=wanted, deadline=self._settings.fetch_deadline)
             except GitFailed as exc:
                 raise faults.meaning(self._settings.name, exc) from exc
 

@@ -334,10 +334,15 @@ class Reverser:
 
 
 def reverse(
-    git: Git, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    git: Git,
+    at: str,
+    reverts: Sequence[str],
+    mainline: int | None = None,
+    good: str | None = None,
+    reader: ObjectReader | None = None,
 ) -> Reversal:
     """As `Reverser.reverse`, for one call: the processes that it starts end with it."""
-    reverser = Reverser(git)
+    reverser = Reverser(git, reader)
     try:
         return reverser.reverse(at, reverts, mainline, good)
     finally:
