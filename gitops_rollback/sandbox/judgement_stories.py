@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from gitops_rollback.sandbox.stories import (
@@ -24,17 +25,18 @@ IMAGE_PULL = "          imagePullPolicy: IfNotPresent\n"
 OTHER_SERVICE = "ledger-api"
 BASE = "base/proxy"
 BAD_PROXY = "2.4.0"
+PENDING = timedelta(minutes=3)  # the trigger is true by then, and fires later
 ALLOW_BUMPS = "  onSuperseded: allow-version-bumps\n"
 
 
 def just_before_the_push(telling: Telling, land: str) -> None:
     """`land` names who comes first: the controller's push of its revert finds that on the branch.
 
-    What it pushed before are only entries of its journal, the last of them that the trigger is pending.
+    What it pushes before is its journal, and that only until the trigger is pending.
     """
 
     def first(_repository: Path) -> None:
-        if telling.bad and land not in telling.landed and telling.has_decided("Pending"):
+        if telling.bad and land not in telling.landed and telling.settled(PENDING):
             telling.landed[land] = LANDINGS[land](telling)
 
     failing_release(telling)
