@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.ports import ConfigRepo
 
 MAX_CACHED = 5000
-MAX_ASKED = 40  # files that are asked for one by one; for more the tree is listed once
+FOLDERS_KEPT, FILES_KEPT = 2000, 100_000
 WILD = "*?"
 
 
@@ -22,6 +24,7 @@ class Inputs:
         self._repo = repo
         self._cached: OrderedDict[tuple[str, Paths], str] = OrderedDict()
         self._lock = threading.Lock()  # looks run side by side
+        self._folders: Kept[Mapping[str, str]] = Kept(FOLDERS_KEPT, FILES_KEPT)
 
     def of(self, treeish: str, own: Paths) -> str:
         """The fingerprint at `treeish`; of no files at all it is one, too. Raises: ObjectMissing."""
@@ -45,12 +48,28 @@ class Inputs:
             digest.update(f"={path}\0{blob}\0".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
-    def _single(self, tree: str, own: Paths) -> list[tuple[str, str]]:
-        """The single files with their blobs, "" for one that is absent."""
-        if len(own.files) <= MAX_ASKED:
-            return [(path, self._repo.entry_id(tree, path) or "") for path in sorted(own.files)]
-        there = {entry.path: entry.blob for entry in self._repo.files(tree)}
-        return [(path, there.get(path, "")) for path in sorted(own.files)]
+    def _single(self, tree: str, own: Paths) -> Iterator[tuple[str, str]]:
+        """The single files with their blobs, "" for one that is absent. A folder that stays is looked into once."""
+        folders: dict[str, list[str]] = {}
+        for path in sorted(own.files):
+            folders.setdefault(posixpath.dirname(path), []).append(path)
+        for folder, paths in folders.items():
+            if not folder:
+                yield from ((path, self._repo.entry_id(tree, path) or "") for path in paths)
+                continue
+            below = self._below(tree, folder)
+            yield from ((path, below.get(posixpath.basename(path), "")) for path in paths)
+
+    def _below(self, tree: str, folder: str) -> Mapping[str, str]:
+        """The blobs of a folder's own files, by name."""
+        id = self._repo.entry_id(tree, folder)
+        if id is None:
+            return {}
+        known = self._folders.get(id)
+        if known is None:
+            names = {entry.path.removeprefix(f"{folder}/"): entry.blob for entry in self._repo.files(tree, folder)}
+            known = self._folders.put(id, {name: blob for name, blob in names.items() if "/" not in name})
+        return known
 
     def _state(self, tree: str, pattern: str) -> str:
         plain = pattern.strip("/")

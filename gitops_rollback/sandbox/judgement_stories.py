@@ -16,12 +16,15 @@ from gitops_rollback.sandbox.stories import (
     one_revert,
     tree_of,
 )
-from gitops_rollback.sandbox.story_texts import PROXY, policy
+from gitops_rollback.sandbox.story_texts import PROXY, policy, policy_of
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
+from gitops_rollback.sandbox.world import SERVICES
 
 BOT = "renovate[bot] <renovate@shop.example>"
 BUMPED_TAG = "1.42.1"
 IMAGE_PULL = "          imagePullPolicy: IfNotPresent\n"
+EDGE = "base/edge"
+CLUSTERS = tuple(f"edge-c{number:02}" for number in range(1, 31))
 OTHER_SERVICE = "ledger-api"
 BASE = "base/proxy"
 BAD_PROXY = "2.4.0"
@@ -165,6 +168,42 @@ def both_taken_back(telling: Telling) -> list[Claim]:
     ]
 
 
+def many_clusters(telling: Telling) -> None:
+    """One base for all clusters; each has a folder of its own that takes it in."""
+    telling.application = f"{CLUSTERS[0]}-prod"
+    files = {
+        f"{EDGE}/kustomization.yaml": "resources:\n  - deployment.yaml\n",
+        f"{EDGE}/deployment.yaml": PROXY.replace("proxy", "edge"),
+    }
+    for name in CLUSTERS:
+        files[f"apps/{name}/kustomization.yaml"] = f"namePrefix: {name}-\nresources:\n  - ../../{EDGE}\n"
+    telling.world.people.push("Run the edge in thirty clusters", files, telling.world.clock.now())
+
+
+def failing_everywhere(telling: Telling) -> None:
+    people, now = telling.world.people, telling.world.clock.now()
+    telling.world.failing_tags.add(BAD_PROXY)
+    telling.before = people.head()
+    telling.bad = people.edit("Update the edge", f"{EDGE}/deployment.yaml", ":2.3.0", f":{BAD_PROXY}", now)
+    for name in CLUSTERS:
+        telling.refresh(f"{name}-prod")
+
+
+def one_incident(telling: Telling) -> list[Claim]:
+    records, reverts = telling.records(), telling.reverts()
+    named = {name.rpartition("/")[2] for record in records for name in record["applications"]}
+    contained = set(telling.world.people.git("rev-list", reverts[0]).split()) if reverts else set()
+    live = [telling.live_revision(f"{name}-prod") for name in CLUSTERS]
+    return [
+        Claim("the branch has one commit of the controller", len(reverts) == 1),
+        Claim("it names the commit to the base", f"This reverts commit {telling.bad}." in revert_message(telling)),
+        Claim("one record speaks for all thirty", named == {f"{name}-prod" for name in CLUSTERS}),
+        Claim("every cluster runs the revert", bool(reverts) and set(live) == {reverts[0]}),
+        Claim("the bad commit is still in the history", telling.bad in contained),
+        *journal_says(telling, "verified"),
+    ]
+
+
 JUDGEMENT_STORIES: tuple[Story, ...] = (
     Story(
         "conflict",
@@ -198,5 +237,16 @@ JUDGEMENT_STORIES: tuple[Story, ...] = (
         ended=lambda telling: telling.is_done("verified"),
         claims=both_taken_back,
         policy=policy(),
+    ),
+    Story(
+        "one-commit-thirty-clusters",
+        "A commit breaks thirty applications, and others stay quiet. That is one incident: one commit puts all back.",
+        prepare=many_clusters,
+        act=failing_everywhere,
+        ended=lambda telling: telling.is_done("verified"),
+        claims=one_incident,
+        policy=policy_of((*SERVICES, *CLUSTERS)),
+        engines=("argocd",),
+        services=CLUSTERS,
     ),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+TARGET = "    - name: checkout-api\n"
 POLICY_PATH = ".gitops-rollback/policies/shop.yaml"
 
 POLICY = """\
@@ -89,6 +92,14 @@ spec:
 def policy(guards: str = "", verify_for: str = "15m") -> str:
     """The policy of the stories, with these guards and this patience of the verification."""
     return POLICY.replace("VERIFY", verify_for).replace("GUARDS", guards)
+
+
+def policy_of(services: Sequence[str]) -> str:
+    """The policy of the stories for all these services. It looks once a minute: there are many of them."""
+    text = policy()
+    targets = text[text.index(TARGET) : text.index("  triggers:")]
+    every = "".join(targets.replace("checkout-api", name) for name in services)
+    return text.replace(targets, every).replace("  verification:", "  timing: {interval: 1m}\n  verification:")
 
 
 def for_engine(text: str, engine: str) -> str:
