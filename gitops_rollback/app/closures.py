@@ -5,6 +5,7 @@ Whatever is not known for certain is said (`doubt`): then nobody may conclude th
 
 from __future__ import annotations
 
+import posixpath
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -24,6 +25,7 @@ FILE_BYTES = 1 << 20
 KEPT_TREES, KEPT_ANSWERS = 8, 2000
 KEPT_TEXTS, KEPT_BYTES = 20_000, 32 << 20
 REGULAR = "100"  # the modes of ordinary files begin so
+LINK = "120000"
 READS_ANYTHING = (".jsonnet", ".libsonnet")  # may import from anywhere in the repository
 PATIENCE_SECONDS = 10.0  # for one application
 TICK_SECONDS = 5.0  # for all that only stand beside an alarm, in one tick
@@ -62,7 +64,7 @@ class Closures:
         self._repo = repo
         self._ours = {path for url in (repo.url, *aliases) if (path := path_of(url))}
         self._seconds = seconds
-        self._trees: Kept[Tree] = Kept(KEPT_TREES)
+        self._trees: Kept[tuple[Tree, frozenset[str]]] = Kept(KEPT_TREES)
         self._texts: Kept[bytes] = Kept(KEPT_TEXTS, KEPT_BYTES)
         self._found: Kept[Followed] = Kept(KEPT_ANSWERS)
         self._call = threading.local()
@@ -86,7 +88,13 @@ class Closures:
     def _asked(self, state: ApplicationState, ours: Collection[int], treeish: str, seconds: float) -> Followed:
         try:
             tree = self._repo.tree(treeish)
-            told = state.sources, state.applicationset, state.annotations.get(GENERATE_PATHS), state.hydrated
+            told = (
+                state.sources,
+                state.applicationset,
+                state.annotations.get(GENERATE_PATHS),
+                state.hydrated,
+                state.plugin,
+            )
             key = (tree, state.id, tuple(ours), told)
             known = self._found.get(key)
             if known is not None:
@@ -102,33 +110,42 @@ class Closures:
         documents = described(state, ours)
         if not documents:
             return Followed(doubt=f"nobody knows what a {state.id.kind} renders from")
-        closure = of_objects((self._tree(tree),), documents)
+        files, links = self._tree(tree)
+        closure = of_objects((files,), documents)
         if closure.scope is Scope.REPOSITORY:
             return Followed()  # nothing that it names stands there
         manifests = {path for path, why in closure.why.items() if why.startswith(OWN_MANIFEST)}
-        return Followed(closure.why, frozenset(manifests), self._doubt(state, ours, closure))
+        return Followed(closure.why, frozenset(manifests), self._doubt(state, ours, closure, links))
 
-    def _doubt(self, state: ApplicationState, ours: Collection[int], closure: Closure) -> str:
+    def _doubt(self, state: ApplicationState, ours: Collection[int], closure: Closure, links: Collection[str]) -> str:
         own = [source for index, source in enumerate(state.sources) if index in ours]
         if closure.unread:
             return f"{', '.join(closure.unread[:3])} cannot be read as YAML, so its whole directory counts"
+        if closure.missing:
+            return f"{closure.missing[0]} is no plain file or folder here"
         if any(settings_of(source) is None for source in own):
             return "the settings of its sources are too long to be read"
-        if any("plugin" in (settings_of(source) or {}) for source in own):
+        if state.plugin or any("plugin" in (settings_of(source) or {}) for source in own):
             return "a plugin renders it, which may read any file"
         if any(path.endswith(READS_ANYTHING) for path in closure.why):
             return "jsonnet renders it, which may import any file"
         if state.hydrated:
             return "a hydrator writes what it renders from"
+        link = next((one for one in links if any(_beside(one, path) for path in closure.why)), "")
+        if link:
+            return f"{link} is a symbolic link, which may lead anywhere"
         ourselves = next((one for one in closure.remote if any(path in one.lower() for path in self._ours)), "")
         return f"it takes {ourselves} from this very repository by its address" if ourselves else ""
 
-    def _tree(self, tree: str) -> Tree:
+    def _tree(self, tree: str) -> tuple[Tree, frozenset[str]]:
+        """The ordinary files, and the symbolic links."""
         known = self._trees.get(tree)
         if known is None:
-            blobs = {entry.path: entry.blob for entry in self._repo.files(tree) if entry.mode.startswith(REGULAR)}
+            entries = self._repo.files(tree)
+            blobs = {entry.path: entry.blob for entry in entries if entry.mode.startswith(REGULAR)}
+            links = frozenset(entry.path for entry in entries if entry.mode == LINK)
             self._repo.bring([blob for path, blob in blobs.items() if path.endswith(YAML_ENDINGS)])
-            known = self._trees.put(tree, Tree(blobs, self._read))
+            known = self._trees.put(tree, (Tree(blobs, self._read), links))
         return known
 
     def _read(self, blob: str) -> bytes | None:
@@ -143,3 +160,8 @@ class Closures:
             raise
         except StalledError:
             return None  # too large
+
+
+def _beside(link: str, path: str) -> bool:
+    """The link lies in the folder of an input."""
+    return posixpath.dirname(link) == posixpath.dirname(path)

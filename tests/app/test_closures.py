@@ -81,6 +81,26 @@ def test_what_cannot_be_followed_leaves_a_base_to_a_person(world: World) -> None
     assert reasons == ["SharedInputsChanged"]
 
 
+def test_an_input_that_is_named_and_not_there_leaves_a_base_to_a_person(world: World) -> None:
+    dangling = {**SHARED, "apps/web/kustomization.yaml": "resources: [../../vendor/base, web.yaml]\n"}
+    running(world, "web", extra=dangling)
+    change_base(world)
+    bad = ship(world, "web", START - MINUTE / 2)
+    reasons = watch(world, "web", bad)
+    assert world.reverts() == 0
+    assert reasons == ["SharedInputsChanged"]
+
+
+def test_what_a_plugin_renders_by_the_engines_word_leaves_a_base_to_a_person(world: World) -> None:
+    running(world, "web", extra=SHARED)
+    world.engine.states["web"] = replace(world.engine.states["web"], plugin=True)
+    change_base(world)
+    bad = ship(world, "web", START - MINUTE / 2)
+    reasons = watch(world, "web", bad)
+    assert world.reverts() == 0
+    assert reasons == ["SharedInputsChanged"]
+
+
 def test_a_base_and_the_own_files_of_one_sync_go_back_together_to_what_ran(world: World) -> None:
     running(world, "web", extra=on_base("web"))
     change_base(world)

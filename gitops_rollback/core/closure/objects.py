@@ -52,9 +52,11 @@ def _application(inputs: Gathered, document: Object) -> None:
 def _source(inputs: Gathered, source: Object, application: str) -> None:
     folder, why = _path(source), f"source of {application}"
     options = source.get("helm")
+    optional = below(dict(source), "helm", "ignoreMissingValueFiles") == "true"
     for name in strings(below(dict(options), "valueFiles") if isinstance(options, dict) else None):
         inner = name.partition("/")[2] if name.startswith("$") else name
-        helm.values(inputs, "" if name.startswith("$") else folder or "", inner, f"a value file of {application}")
+        where = "" if name.startswith("$") else folder or ""
+        helm.values(inputs, where, inner, f"a value file of {application}", optional)
     for parameter in mappings(below(dict(options), "fileParameters") if isinstance(options, dict) else None):
         helm.values(inputs, folder or "", str(parameter.get("path") or ""), f"a file parameter of {application}")
     if isinstance(source.get("chart"), str):

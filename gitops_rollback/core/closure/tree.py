@@ -89,6 +89,7 @@ class Gathered:
     why: dict[str, str] = field(default_factory=dict)
     remote: list[str] = field(default_factory=list)  # what comes from elsewhere, and cannot be followed here
     unread: list[str] = field(default_factory=list)  # files that name inputs and cannot be read
+    missing: list[str] = field(default_factory=list)  # what is named and is no plain file or folder here
     seen: set[str] = field(default_factory=set)  # folders that were followed
 
     def add(self, path: str, why: str) -> bool:
