@@ -71,3 +71,10 @@ def test_settings_that_were_too_long_are_not_taken_for_none() -> None:
     assert settings_of(Source(OURS)) == {}
     assert settings_of(Source(OURS, parameters='{"sha256":"00"}')) is None
     assert described(replace(state(Source(OURS)), id=ApplicationId("x", "Thing", "a", "b")), (0,)) == ()
+
+
+def test_a_value_file_that_is_not_there_is_told_unless_it_may_be_missing() -> None:
+    for settings, missing in (("", 1), ('{"helm":{"ignoreMissingValueFiles":true}}', 0)):
+        told = state(Source(OURS, path="charts/web", value_files=("prod.yaml",), parameters=settings))
+        tree = Tree({"charts/web/Chart.yaml": ""}, lambda _blob: b"name: web\n")
+        assert len(of_objects([tree], described(told, (0,))).missing) == missing
