@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from told_stories import SideBySide, Told, side_by_side, tell
+from told_stories import SPEED, SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
@@ -15,6 +15,7 @@ from gitops_rollback.sandbox.stories import STORIES
 
 ARGOCD_STORIES = (*STORIES, *JUDGEMENT_STORIES)
 NAMES = [story.name for story in ARGOCD_STORIES]
+CROWDED_SPEED = 15.0  # many applications are looked at in each tick
 WITH_FLUX = ("bad-release", *(story.name for story in FLUX_STORIES))  # the others differ in nothing that Flux does
 
 
@@ -22,7 +23,10 @@ WITH_FLUX = ("bad-release", *(story.name for story in FLUX_STORIES))  # the othe
 def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Told]]:
     """All stories that were asked for, told side by side."""
     out = tmp_path_factory.mktemp("stories")
-    jobs = {story.name: partial(tell, story, out / story.name) for story in ARGOCD_STORIES}
+    jobs = {
+        story.name: partial(tell, story, out / story.name, CROWDED_SPEED if story.services else SPEED)
+        for story in ARGOCD_STORIES
+    }
     for name in WITH_FLUX:
         story = find_story(name, "flux")
         assert story is not None
