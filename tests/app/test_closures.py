@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app_world import MINUTE, START, World, deployment, running, ship
+from app_world import MINUTE, POLICIES, START, World, deployment, policy, running, ship
 
 from gitops_rollback.core.journal import plain
 
@@ -146,3 +146,20 @@ def test_a_file_of_many_applications_concerns_only_those_that_change_in_it(world
     assert world.reverts() == 1
     assert world.people.read("root/all.yaml") == others
     assert world.people.read("apps/web/web.yaml") == deployment("web", "1.0")
+
+
+def test_a_commit_to_a_base_cannot_bring_the_policy_that_judges_it(world: World) -> None:
+    running(world, "web", extra=on_base("web"))
+    disarming = {BASE: LIMITS.format(most=0), f"{POLICIES}/web.yaml": policy("web", threshold=9)}
+    bad = world.people.push("Lower the limit", disarming, START - MINUTE)
+    watch(world, "web", bad)
+    assert world.reverts() == 1
+
+
+def test_a_policy_that_stood_unchanged_before_the_base_judges_it(world: World) -> None:
+    running(world, "web", extra=on_base("web"))
+    change_base(world)
+    world.people.push("Watch the cart", {f"{POLICIES}/cart.yaml": policy("cart")}, START - MINUTE / 2)
+    bad = ship(world, "web", START - MINUTE / 3)
+    watch(world, "web", bad)
+    assert world.reverts() == 1
