@@ -7,7 +7,7 @@ Times are aware UTC `datetime`s, durations `timedelta`s. Nothing here names a li
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -256,10 +256,17 @@ class ConfigRepo(Protocol):
         """A blob's bytes. Raises: ObjectMissing; StalledError if it is larger than `limit`."""
         ...
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+    def bring(self, blobs: Collection[str]) -> None:
+        """Fetch those of these blobs that a partial clone lacks, all at once; best effort, each read brings it too."""
+        ...
+
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
         """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves.
 
         `mainline` is the parent that a merge goes back to, counted from 1. None: the first, but an octopus is refused.
+        Keys that later commits set again go back to what they are in `good`; None: to what stood before each culprit.
         """
         ...
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import marked_revisions
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs, taken_back
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
-from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
+from gitops_rollback.core.manifest import objects
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute, last_good, our_revision
-from gitops_rollback.core.sync import DeploymentRecord, Source
+from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
 from gitops_rollback.ports import ConfigRepo
 
 MAX_RANGE = 1000
+MAX_FOLLOWED = 12  # earlier deployments whose inputs are looked for
 PAST_SEEN = 300  # commits before the oldest deployment that the engine remembers
 
 
@@ -49,9 +52,31 @@ class Blame:
 class Blamer:
     """Reads the range from git; decides nothing itself."""
 
-    def __init__(self, repo: ConfigRepo, inputs: Inputs) -> None:
+    def __init__(self, repo: ConfigRepo, inputs: Inputs, closures: Closures | None = None) -> None:
         self._repo = repo
         self._inputs = inputs
+        self._closures = closures
+
+    def followed(self, look: Look, feeds: Callable[[Source], bool]) -> Look:
+        """The look with all that the application rendered from, now and before, among its own files.
+
+        Unchanged where a policy names the files, or nothing is under watch. The same files are looked at in each
+        state, so that states can be compared.
+        """
+        if self._closures is None or look.event is None or look.target.paths:
+            return look
+        found = self._closures.of(look.state, look.watched.indexes, look.bad_revision)
+        for revision in self._earlier(look, feeds):
+            before = self._closures.of(look.state, look.watched.indexes, revision)
+            found |= replace(before, doubt="")  # whether it counts is asked of the last good one alone
+        own = look.watched.own.with_files(found.why)
+        return replace(look, watched=replace(look.watched, own=own), inputs=found)
+
+    def _earlier(self, look: Look, feeds: Callable[[Source], bool]) -> list[str]:
+        """What was deployed before, newest first."""
+        records = [record for record in reversed(look.records) if record.started_at < look.event_started]
+        found = dict.fromkeys(our_revision(record, feeds) for record in records)
+        return [revision for revision in found if revision is not None][:MAX_FOLLOWED]
 
     def blame(self, look: Look, view: View, listing: Listing, feeds: Callable[[Source], bool]) -> Blame:
         """Raises: RepositoryUnavailable; a missing object of the past only makes that part unknown."""
@@ -63,7 +88,7 @@ class Blamer:
         def reverse(commits: Iterable[Commit]) -> Reversal:
             shas = tuple(commit.sha for commit in commits)
             if shas not in reversals:
-                reversals[shas] = self._repo.reverse(view.heads.branch, shas)
+                reversals[shas] = self._repo.reverse(view.heads.branch, shas, good=past.good_revision)
             return reversals[shas]
 
         def ground_after(commits: tuple[Commit, ...]) -> Ground | None:
@@ -90,7 +115,8 @@ class Blamer:
         if not commits:
             raise StalledError(look.name, f"nothing of it changed since {since[:12]}", Reason.NO_SUSPECT)
         suspects = tuple(Suspect(commit, look.bad_record, ("named by a person",)) for commit in commits)
-        reversal = self._repo.reverse(view.heads.branch, tuple(commit.sha for commit in commits))
+        shas = tuple(commit.sha for commit in commits)
+        reversal = self._repo.reverse(view.heads.branch, shas, good=since or past.good_revision)
         ground = self._ground(reversal, look, past, look.event_started)
         attribution = Attribution(suspects, True, last_good=past.good)
         return Blame(attribution, reversal, ground, since or past.good_revision or "")
@@ -174,7 +200,41 @@ class Blamer:
                 tree.inputs for tree in past.lived if past.good is not None and tree.since < past.good.started_at
             ),
             cut=len(commits) >= MAX_RANGE,
+            read=look.inputs.why if look.inputs is not None and look.inputs.why else None,
+            doubt=self._doubt(look, past),
+            unconcerned=self._unconcerned(look, commits),
         )
+
+    def _doubt(self, look: Look, past: Past) -> str:
+        """Why the application may render from more than is known, in the bad revision or the last good one."""
+        if look.inputs is None or self._closures is None or past.good_revision is None:
+            return ""
+        before = self._closures.of(look.state, look.watched.indexes, past.good_revision)
+        return look.inputs.doubt or before.doubt
+
+    def _unconcerned(self, look: Look, commits: Iterable[Commit]) -> Mapping[str, frozenset[str]]:
+        """Files with the application's own object, and others', that a commit changes for those others alone."""
+        manifests = look.inputs.manifests if look.inputs is not None else frozenset()
+        found: dict[str, frozenset[str]] = {}
+        for commit in commits if manifests else ():
+            changes = [change for change in commit.changes if change.path in manifests]
+            found[commit.sha] = frozenset(change.path for change in changes if self._leaves(change, look.watched.id))
+        return found
+
+    def _leaves(self, change: FileChange, id: ApplicationId) -> bool:
+        """True if the application's own object is the same before and after."""
+        before, after = (self._own_object(blob, id) for blob in (change.old_blob, change.new_blob))
+        return before is not None and before == after
+
+    def _own_object(self, blob: str | None, id: ApplicationId) -> tuple[object, ...] | None:
+        """The application's object in a file; None if it cannot be read."""
+        if blob is None:
+            return ()
+        try:
+            found = objects(self._repo.read(blob))
+        except StalledError:
+            return None
+        return None if found is None else tuple(one for one in found if (one.kind, one.name) == (id.kind, id.name))
 
     def _states(self, commits: Iterable[Commit], good: str | None, look: Look) -> Mapping[str, str]:
         """The state after each commit; one that touches none of the own files keeps the state before it."""
@@ -200,7 +260,12 @@ class Blamer:
     def _ground(self, reversal: Reversal, look: Look, past: Past, onset: datetime) -> Ground | None:
         if reversal.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or reversal.tree is None:
             return None
-        return judge_ground(self._state(reversal.tree, look), past.lived, onset)
+        ground = judge_ground(self._state(reversal.tree, look), past.lived, onset)
+        if ground is not Ground.KNOWN or look.inputs is None or self._closures is None:
+            return ground
+        after = self._closures.of(look.state, look.watched.indexes, reversal.tree)
+        # What it would render from then was an input of all that is compared, or nobody knows how it was before.
+        return ground if all(path in look.watched.own for path in after.why) else Ground.NEW
 
 
 def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None) -> bool | None:

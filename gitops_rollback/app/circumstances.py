@@ -16,7 +16,7 @@ from gitops_rollback.app.notices import (
     about_pauses,
     about_unreachable,
 )
-from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of
+from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of, renders
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View, unnamed
 from gitops_rollback.core.decision import Circumstances, Proposal
@@ -129,7 +129,9 @@ class Surroundings:
         me = {alarm.look.name}
         maybe = (late | self._pending) - me
         watched = [one for one in (self._listing.watched if self._listing else ()) if one.name in maybe]
-        sharing = any(one.own.of(suspect.paths) for one in watched for suspect in alarm.suspects)
+        sharing = self._listing is not None and any(
+            renders(one, suspect, self._listing) for one in watched for suspect in alarm.suspects
+        )
         many = maybe and len((maybe | set(self._alarmed)) - me) + 1 >= MANY_OF_SHARE
         if late - self._seen or sharing or many:
             return f"{len(maybe)} other applications may turn red, or have not been looked at in this round"

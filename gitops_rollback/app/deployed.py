@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
 
+from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.view import PolicyStore
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.deployments import HARD_END
@@ -47,9 +48,10 @@ class Before:
 class PoliciesBefore:
     """Finds the policy that a deployment cannot have changed. Raises: ObjectMissing, RepositoryUnavailable."""
 
-    def __init__(self, repo: ConfigRepo, policies: PolicyStore) -> None:
+    def __init__(self, repo: ConfigRepo, policies: PolicyStore, closures: Closures | None = None) -> None:
         self._repo = repo
         self._policies = policies
+        self._closures = closures
 
     def of(self, deployed: Deployed, marked: Collection[str]) -> Before:
         """Judged from before the widest range first: its policy says, by its window, how far the range reaches.
@@ -110,15 +112,28 @@ class PoliciesBefore:
 
     def _before(self, since: str | None, line: tuple[Commit, ...], deployed: Deployed) -> Before:
         start = since or (line[-1].parents[0] if line and line[-1].parents else deployed.revision)
-        own = self._own(self._policies.naming(start, deployed.state.id), deployed)
+        own = self._inputs(self._policies.naming(start, deployed.state.id), start, line, deployed)
         commits = tuple(commit for commit in line if own.of(commit.paths))
         judged_from = commits[-1].parents[0] if commits and commits[-1].parents else start
         policy = self._policies.naming(judged_from, deployed.state.id)
-        own = self._own(policy, deployed)
+        own = self._inputs(policy, start, line, deployed)
         return Before(policy, own, tuple(commit for commit in line if own.of(commit.paths)))
 
-    def _own(self, found: tuple[Policy, Target] | None, deployed: Deployed) -> Paths:
-        return own_paths(deployed.state.sources, deployed.indexes, found[1].paths if found else ())
+    def _inputs(
+        self, found: tuple[Policy, Target] | None, start: str, line: tuple[Commit, ...], deployed: Deployed
+    ) -> Paths:
+        """The own files, and where a policy was changed all that it renders from: whoever changes both judges himself.
+
+        Without a change of policies it is the same policy at each commit of the line, so nothing hangs on it.
+        """
+        globs = found[1].paths if found else ()
+        own = own_paths(deployed.state.sources, deployed.indexes, globs)
+        folder = self._policies.directory.rstrip("/") + "/"
+        changed = any(path.startswith(folder) for commit in line for path in commit.paths)
+        if globs or not changed or self._closures is None:
+            return own
+        followed = [self._closures.of(deployed.state, deployed.indexes, one) for one in (start, deployed.revision)]
+        return own.with_files(path for one in followed for path in one.why)
 
 
 def _since(revision: str, line: tuple[Commit, ...]) -> tuple[Commit, ...]:

@@ -6,10 +6,11 @@ A policy at the head names an application; one that only the judged change remov
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from gitops_rollback.app.closures import Closures, Followed
 from gitops_rollback.app.deployed import Before, Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, TargetIndex, View, names
@@ -36,10 +37,22 @@ class Fed:
     indexes: tuple[int, ...]
     own: Paths  # by the policy at the head, if it names paths
     rendered: Paths  # the engine's own word, whatever a policy says
+    closures: Closures | None = field(default=None, repr=False, compare=False)
 
-    def touches(self, paths: Iterable[str]) -> bool:
-        """True if one of `paths` may be an input: no policy can talk a file out of what the engine renders."""
-        return any(path in self.own or path in self.rendered for path in paths)
+    def touches(self, paths: Iterable[str], at: str) -> bool:
+        """True if one of `paths` may be an input at the revision `at`.
+
+        No policy can talk a file out of what the engine renders.
+        """
+        named = tuple(paths)
+        if any(path in self.own or path in self.rendered for path in named):
+            return True
+        why = self.reads(at).why
+        return any(path in why for path in named)
+
+    def reads(self, at: str) -> Followed:
+        """The files that it renders from at a revision, wherever they lie."""
+        return self.closures.beside(self.state, self.indexes, at) if self.closures is not None else Followed()
 
     @property
     def name(self) -> str:
@@ -86,18 +99,22 @@ class Directory:
         policies: PolicyStore,
         aliases: Sequence[str] = (),
         tenancy: Tenancy | None = None,
+        closures: Closures | None = None,
     ) -> None:
+        self._closures = closures
         self._tenancy = tenancy or Tenancy()
         self._repo = repo
         self._engines = engines
         self._policies = policies
         self._urls = (repo.url, *aliases)
-        self._before = PoliciesBefore(repo, policies)
+        self._before = PoliciesBefore(repo, policies, closures)
         self._judged: dict[str, Judged] = {}
 
     @crash_point("engine-list")
     def look(self, view: View, now: datetime) -> Listing:
         """One engine that does not answer is a problem of its own applications only."""
+        if self._closures is not None:
+            self._closures.begin()
         named = TargetIndex(view.policies.policies)
         fed: list[Fed] = []
         strangers: list[ApplicationState] = []
@@ -111,7 +128,7 @@ class Directory:
             for state in states:
                 indexes = source_index(state.sources, partial(self._feeds_now, state))
                 if indexes:
-                    fed.append(_fed(engine, state, indexes, named))
+                    fed.append(_fed(engine, state, indexes, named, self._closures))
                 else:
                     strangers.append(state)
         self._judged = {one.name: self._judged[one.name] for one in fed if one.name in self._judged}
@@ -139,6 +156,13 @@ class Directory:
     def feeder(self, watched: Watched) -> Callable[[Source], bool]:
         """Which sources of this application, past ones included, are our repository."""
         return lambda source: self.feeds(source, watched.state)
+
+    def says_the_same(self, application: ApplicationId, revision: str, before: str) -> bool:
+        """True if the policies said nothing else of the application at `before`, or `before` is the later one."""
+        if self._repo.is_ancestor(revision, before):
+            return True
+        said = self._policies.said(before, application)
+        return said is not None and said == self._policies.said(revision, application)
 
     def owned_at(self, listing: Listing, revision: str) -> Listing:
         """The listing with each application's own files by the word of the policies at `revision`."""
@@ -236,10 +260,12 @@ class Directory:
         return [Problem(subject, Reason.ENGINE_UNCLEAR, message)]
 
 
-def _fed(engine: Engine, state: ApplicationState, indexes: tuple[int, ...], named: TargetIndex) -> Fed:
+def _fed(
+    engine: Engine, state: ApplicationState, indexes: tuple[int, ...], named: TargetIndex, closures: Closures | None
+) -> Fed:
     found = named.naming(state.id)
-    globs = found[1].paths if found else ()
-    return Fed(engine, state, indexes, own_paths(state.sources, indexes, globs), own_paths(state.sources, indexes))
+    own = own_paths(state.sources, indexes, found[1].paths if found else ())
+    return Fed(engine, state, indexes, own, own_paths(state.sources, indexes), closures)
 
 
 def _by_name(applications: Iterable[ApplicationId]) -> dict[tuple[str, str], list[ApplicationId]]:

@@ -86,7 +86,11 @@ class GuardFactsReader:
             reversal=reversal,
             suspects=suspects,
             repository=self._repo.name,
-            applications=tuple(fed.name for fed in listing.fed if fed.name == look.name or fed.touches(reversal.paths)),
+            applications=tuple(
+                fed.name
+                for fed in listing.fed
+                if fed.name == look.name or fed.touches(reversal.paths, view.heads.branch)
+            ),
             files=self._seen(lambda: self._changed(reversal.changes)),
             culprit_files=self._seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
             superseded_files=self._seen(lambda: self._superseded(reversal)),
@@ -110,7 +114,8 @@ class GuardFactsReader:
         others = [
             fed.name
             for fed in listing.fed
-            if fed.touches(reversal.paths) and tenancy.refusal(look.policy, fed.state.project, fed.state.namespace)
+            if fed.touches(reversal.paths, reversal.base)
+            and tenancy.refusal(look.policy, fed.state.project, fed.state.namespace)
         ]
         return (*others, *tenancy.foreign_paths(look.policy, reversal.paths))
 
@@ -151,10 +156,12 @@ class GuardFactsReader:
 
     def _own_files(self, look: Look) -> tuple[OwnFile, ...]:
         found: list[OwnFile] = []
-        for pattern in look.watched.own.patterns:
-            under = pattern.strip("/") if not any(sign in pattern for sign in "*?") else _fixed(pattern)
+        own = look.watched.own
+        for pattern in (*own.patterns, *sorted(own.files)):
+            wild = any(sign in pattern for sign in "*?") and pattern not in own.files
+            under = pattern.strip("/") if not wild else _fixed(pattern)
             for entry in self._repo.files(look.bad_revision, under):
-                if not entry.path.endswith(MANIFESTS) or entry.path not in look.watched.own:
+                if not entry.path.endswith(MANIFESTS) or entry.path not in own:
                     continue
                 if len(found) == MAX_FILES:
                     raise ObjectMissing(look.name, f"it has more than {MAX_FILES} manifests, which are not all read")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.ports import ConfigRepo
 
 MAX_CACHED = 5000
+FOLDERS_KEPT, FILES_KEPT = 2000, 100_000
 WILD = "*?"
 
 
@@ -19,12 +22,13 @@ class Inputs:
 
     def __init__(self, repo: ConfigRepo) -> None:
         self._repo = repo
-        self._cached: OrderedDict[tuple[str, tuple[str, ...]], str] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, Paths], str] = OrderedDict()
         self._lock = threading.Lock()  # looks run side by side
+        self._folders: Kept[Mapping[str, str]] = Kept(FOLDERS_KEPT, FILES_KEPT)
 
     def of(self, treeish: str, own: Paths) -> str:
         """The fingerprint at `treeish`; of no files at all it is one, too. Raises: ObjectMissing."""
-        key = (self._repo.tree(treeish), own.patterns)
+        key = (self._repo.tree(treeish), own)
         with self._lock:
             known = self._cached.get(key)
         if known is not None:
@@ -40,7 +44,32 @@ class Inputs:
         digest = hashlib.sha256()
         for pattern in own.patterns:
             digest.update(f"{pattern}\0{self._state(tree, pattern)}\0".encode("utf-8", "surrogateescape"))
+        for path, blob in self._single(tree, own):
+            digest.update(f"={path}\0{blob}\0".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
+
+    def _single(self, tree: str, own: Paths) -> Iterator[tuple[str, str]]:
+        """The single files with their blobs, "" for one that is absent. A folder that stays is looked into once."""
+        folders: dict[str, list[str]] = {}
+        for path in sorted(own.files):
+            folders.setdefault(posixpath.dirname(path), []).append(path)
+        for folder, paths in folders.items():
+            if not folder:
+                yield from ((path, self._repo.entry_id(tree, path) or "") for path in paths)
+                continue
+            below = self._below(tree, folder)
+            yield from ((path, below.get(posixpath.basename(path), "")) for path in paths)
+
+    def _below(self, tree: str, folder: str) -> Mapping[str, str]:
+        """The blobs of a folder's own files, by name."""
+        id = self._repo.entry_id(tree, folder)
+        if id is None:
+            return {}
+        known = self._folders.get(id)
+        if known is None:
+            names = {entry.path.removeprefix(f"{folder}/"): entry.blob for entry in self._repo.files(tree, folder)}
+            known = self._folders.put(id, {name: blob for name, blob in names.items() if "/" not in name})
+        return known
 
     def _state(self, tree: str, pattern: str) -> str:
         plain = pattern.strip("/")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
@@ -44,13 +45,18 @@ class Observer:
     """Looks at applications. Keeps the deployment records that an engine may forget, and when it looked."""
 
     def __init__(
-        self, repo: ConfigRepo, policies: PolicyStore, measuring: Measuring, tenancy: Tenancy | None = None
+        self,
+        repo: ConfigRepo,
+        policies: PolicyStore,
+        measuring: Measuring,
+        tenancy: Tenancy | None = None,
+        closures: Closures | None = None,
     ) -> None:
         self._tenancy = tenancy or Tenancy()
         self._repo = repo
         self._policies = policies
         self._measuring = measuring
-        self._before = PoliciesBefore(repo, policies)
+        self._before = PoliciesBefore(repo, policies, closures)
         self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
         self._looked: dict[str, datetime] = {}  # when each was measured last
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}

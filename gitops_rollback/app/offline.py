@@ -27,7 +27,7 @@ Identity = str | int | float | None  # a request's own, given back as it came
 class Request:
     """One question. `mainline` None: the first parent, but an octopus merge is refused.
 
-    `last_good` is read for the sake of the batch form and not used: the target state is what stood before the culprit.
+    `last_good` is the state that keys go back to which were set again since; None: what stood before the culprit.
     """
 
     at: str
@@ -63,7 +63,7 @@ class OfflinePlans:
     def answer(self, request: Request) -> Answer:
         """The plan for `request`, with every key; never raises for what the repository holds or lacks."""
         try:
-            reversal = self._reverser.reverse(request.at, [request.revert], request.mainline)
+            reversal = self._reverser.reverse(request.at, [request.revert], request.mainline, request.last_good)
             commit = self._commit(reversal, request.mainline) if reversal.outcome is PlanOutcome.CLEAN else None
         except RollbackError as exc:
             reason = Reason.REPOSITORY_UNAVAILABLE if exc.reason is Reason.INTERNAL_ERROR else exc.reason

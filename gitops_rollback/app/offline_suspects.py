@@ -12,7 +12,8 @@ from gitops_rollback.adapters.git.history import log
 from gitops_rollback.adapters.git.objects import ObjectReader, list_files, tree_of
 from gitops_rollback.adapters.git.revisions import Revisions
 from gitops_rollback.app.offline import Answer, Identity, RequestInvalid, read_line
-from gitops_rollback.core.closure.finding import Closure, Scope, of_kustomization, of_object
+from gitops_rollback.core.closure.described import as_value
+from gitops_rollback.core.closure.finding import Closure, Scope, of_kustomization, of_objects
 from gitops_rollback.core.closure.objects import KINDS
 from gitops_rollback.core.closure.tree import Tree
 from gitops_rollback.core.commit import Commit
@@ -94,7 +95,7 @@ class OfflineSuspects:
         trees = [self._tree(treeish) for treeish in (at, since)]
         if question.kustomization is not None:
             return of_kustomization(trees, question.kustomization.strip("/").removeprefix("./").rstrip("."))
-        return of_object(trees, question.application or {})
+        return of_objects(trees, (question.application or {},))
 
     def _tree(self, treeish: str) -> Tree:
         tree = tree_of(self._reader, treeish)
@@ -142,7 +143,7 @@ def question_of(document: Mapping[str, object], id: Identity = None) -> Question
 
 
 def _application(document: object, id: Identity) -> Mapping[str, Value]:
-    value = _value(document)
+    value = as_value(document)
     if not isinstance(value, dict):
         raise RequestInvalid("`application` must be the whole object", id)
     kind = (str(value.get("apiVersion") or "").partition("/")[0], str(value.get("kind") or ""))
@@ -150,17 +151,6 @@ def _application(document: object, id: Identity) -> Mapping[str, Value]:
         known = ", ".join(sorted(name for _, name in KINDS))
         raise RequestInvalid(f"`application` must be one of {known}, with its apiVersion", id)
     return value
-
-
-def _value(document: object) -> Value:
-    """JSON as the texts that YAML would show."""
-    if isinstance(document, dict):
-        return {str(key): _value(value) for key, value in document.items()}
-    if isinstance(document, (list, tuple)):
-        return tuple(_value(value) for value in document)
-    if isinstance(document, bool):
-        return "true" if document else "false"
-    return None if document is None else str(document)
 
 
 def _instant(text: object, id: Identity) -> datetime:

@@ -158,7 +158,7 @@ class Outbreaks:
         )
 
     def _carries(self, watched: Watched, commit: Commit, listing: Listing) -> bool:
-        if not watched.own.of(commit.paths):
+        if not renders(watched, commit, listing):
             return False
         states = [fed.state for fed in listing.named(watched.name)]
         live = [revision for state in states for revision in state.sync_revisions if is_sha(revision)]
@@ -176,7 +176,7 @@ class Outbreaks:
             for one in listing.watched
             if one.name not in self._red
             and one.name not in quiet
-            and not any(one.own.of(commit.paths) for commit in suspects.values())
+            and not any(renders(one, commit, listing) for commit in suspects.values())
         ][:ASKED_AS_CONTROL]
         said = {one.name: self._says(one, now) for one in others}
         calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
@@ -204,6 +204,12 @@ class Outbreaks:
         except RollbackError:
             return Level.ERROR
         return level(measured, trigger.comparison, trigger.threshold)
+
+
+def renders(watched: Watched, commit: Commit, listing: Listing) -> bool:
+    """The commit changes what the application renders from."""
+    fed = listing.named(watched.name)
+    return bool(watched.own.of(commit.paths)) or any(one.touches(commit.paths, commit.sha) for one in fed)
 
 
 def asked_of(policy: Policy) -> tuple[Trigger, ...]:

@@ -212,7 +212,8 @@ class Follower:
     def _affected(self, record: RollbackRecord, listing: Listing) -> tuple[Fed, ...]:
         """Every application that renders from a path that our commit changed, and those that the record names."""
         paths = {path for step in record.steps for path in step.blobs}
-        return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.touches(paths))
+        at = record.commit or record.bad_revision
+        return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.touches(paths, at))
 
     def _application(
         self, record: RollbackRecord, commit: str, fed: Fed, since: datetime, now: datetime

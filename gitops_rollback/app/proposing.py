@@ -18,9 +18,10 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
 from gitops_rollback.core.incidents import Incident
 from gitops_rollback.core.message import RevertText, for_people, revert_message
+from gitops_rollback.core.paths import shared_paths
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.rollback import rollback_id
-from gitops_rollback.core.suspects import Attribution, our_revision
+from gitops_rollback.core.suspects import Attribution, Suspect, our_revision
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
@@ -37,10 +38,16 @@ class Proposer:
     @crash_point("propose")
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         """Raises: RepositoryUnavailable."""
+        look = self.followed(look)
         # Whose files are whose is not for the judged change to say either.
         owned = self._directory.owned_at(listing, look.policy.revision) if look.case.in_force else listing
         blame = self._blamer.blame(look, view, owned, self._directory.feeder(look.watched))
-        return self._proposal(look, self._within_policy(look, _unless_restored(look, blame)), view, listing, now)
+        blame = self._within_policy(look, _unless_restored(look, blame))
+        return self._proposal(look, _within_sight(look, blame, owned, view.heads.branch), view, listing, now)
+
+    def followed(self, look: Look) -> Look:
+        """The look of an alarm with everything that the application renders from among its own files."""
+        return self._blamer.followed(look, self._directory.feeder(look.watched))
 
     def _within_policy(self, look: Look, blame: Blame) -> Blame:
         """Nothing is automatic by a policy that one of the suspects may have written."""
@@ -48,7 +55,7 @@ class Proposer:
         oldest = blamed.suspects[-1].commit if blamed.suspects else None
         if oldest is None or not blamed.automatic or not look.case.in_force:
             return blame
-        if any(self._repo.is_ancestor(judged_by, parent) for parent in oldest.parents[:1]):
+        if any(self._directory.says_the_same(look.watched.id, judged_by, parent) for parent in oldest.parents[:1]):
             return blame
         message = f"{oldest.sha[:12]} is older than the policy that judges it"
         doubted = replace(blamed, automatic=False, reason=Reason.NO_POLICY_IN_FORCE, message=message)
@@ -58,6 +65,7 @@ class Proposer:
         self, look: Look, view: View, listing: Listing, now: datetime, since: str = "", only: str = ""
     ) -> Proposal:
         """The plan that undoes what a person names: one commit, or all since a revision. Raises: StalledError."""
+        look = self.followed(look)
         blame = self._blamer.named(look, view, self._directory.feeder(look.watched), since, only)
         return self._proposal(look, blame, view, listing, now)
 
@@ -86,7 +94,9 @@ class Proposer:
         proposal, plan = alarm.proposal, alarm.proposal.plan
         if plan is None or incident is None or incident.culprit is None or len(incident.applications) < 2:
             return proposal
-        changed = {fed.name for fed in listing.fed if fed.touches(plan.reversal.paths)} | {alarm.look.name}
+        changed = {fed.name for fed in listing.fed if fed.touches(plan.reversal.paths, plan.reversal.base)} | {
+            alarm.look.name
+        }
         names = tuple(name for name in incident.applications if name in changed)
         text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, names)
         whole = replace(plan, applications=names, message=revert_message(text))
@@ -100,10 +110,8 @@ class Proposer:
 
     def _plan(self, look: Look, blame: Blame, reversal: Reversal) -> Plan:
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
-        evidence = tuple(
-            f"{suspect.commit.sha[:12]} {for_people(suspect.commit.subject)}: {'; '.join(suspect.evidence)}"
-            for suspect in blame.attribution.suspects
-        )
+        named = blame.attribution.ranked or blame.attribution.suspects
+        evidence = tuple(told(suspect, blame.attribution) for suspect in named)
         return Plan(
             rollback_id=text.rollback_id,
             applications=(look.name,),
@@ -134,6 +142,14 @@ class Proposer:
         )
 
 
+def told(suspect: Suspect, blamed: Attribution) -> str:
+    """A suspect as people and the journal are told of it: commit, probability, subject, evidence."""
+    probability = "" if suspect.probability is None else f" {suspect.probability:.2f}"
+    undone = suspect.commit.sha in {one.commit.sha for one in blamed.suspects}
+    evidence = [*suspect.evidence, *(() if undone else ("is not undone by this plan",))]
+    return f"{suspect.commit.sha[:12]}{probability} {for_people(suspect.commit.subject)}: {'; '.join(evidence)}"
+
+
 def _unless_restored(look: Look, blame: Blame) -> Blame:
     """Where the application's own files are back already, what the suspects changed beside them is no rollback."""
     reversal, own = blame.reversal, look.watched.own
@@ -142,6 +158,22 @@ def _unless_restored(look: Look, blame: Blame) -> Blame:
     if not any(own.of(suspect.commit.paths) for suspect in blame.attribution.suspects):
         return blame
     return replace(blame, reversal=replace(reversal, outcome=PlanOutcome.EMPTY, rung=None, changes=()))
+
+
+def _within_sight(look: Look, blame: Blame, listing: Listing, head: str) -> Blame:
+    """What lies outside of every application's directory goes back by itself only if all that render it are known."""
+    blamed, reversal = blame.attribution, blame.reversal
+    if not blamed.automatic or reversal is None:
+        return blame
+    shared = shared_paths(reversal.paths, [own for fed in listing.fed for own in (fed.own, fed.rendered)])
+    doubts = (fed.reads(head).doubt for fed in listing.fed if fed.name != look.name) if shared else ()
+    doubt = next((doubt for doubt in doubts if doubt), "")
+    if not doubt:
+        return blame
+    message = f"{shared[0]} may be an input of others too: {doubt}"
+    return replace(
+        blame, attribution=replace(blamed, automatic=False, reason=Reason.SHARED_INPUTS_CHANGED, message=message)
+    )
 
 
 def _headline(look: Look) -> str:

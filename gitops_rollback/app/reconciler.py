@@ -147,6 +147,7 @@ class Reconciler:
     def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
         since = self._since(now)
         look = self.observer.look(watched, view, now, self.directory.feeder(watched))
+        look = self.proposer.followed(look) if look.raised.raises_alarm else look
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
         return Sight(watched, now, since, look=look, proposal=proposal)
 

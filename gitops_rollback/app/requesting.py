@@ -76,6 +76,7 @@ class Requests:
             Act.ROLL_BACK, Reason.REQUESTED, f"{wish.by} asked for it: {wish.reason or 'no reason given'}"
         )
         look = self.reconciler.observer.look_anyway(watched, view, now, feeds, because)
+        look = self.reconciler.proposer.followed(look)
         proposal = self._propose(wish, look, view, listing, now)
         stop = self.reconciler.surroundings.stopped(look, view, now)
         return Prepared(look, self._signed(wish, look, proposal, view), stop)

@@ -14,6 +14,7 @@ import structlog
 from gitops_rollback.adapters.notifiers import LAST_WORDS_SECONDS, Closing
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.controller import Controller, RepositoryLoop
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
@@ -136,18 +137,20 @@ class Runtime:
         parts.past.add(repo, opened.settings.aliases)
         policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
         tenancy = tenancy_of(settings)
-        directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy)
+        closures = Closures(repo, opened.settings.aliases)
+        directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy, closures)
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         followed = ThreadPoolExecutor(FOLLOW_THREADS, thread_name_prefix="follow")
         measuring = Measuring(parts.sources.of, threads, steady=self.steady, workloads=parts.workloads)
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
         limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy, signs)
+        facts = GuardFactsReader(repo, inputs, limits)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
-            observer=Observer(repo, policies, measuring, tenancy),
-            proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
+            observer=Observer(repo, policies, measuring, tenancy, closures),
+            proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), facts),
             follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed),
             surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
             outbreaks=Outbreaks(repo, measuring),

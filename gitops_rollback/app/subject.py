@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gitops_rollback.app.closures import Followed
 from gitops_rollback.core.decision import Case, Decision
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.policy import Policy, Target
@@ -50,6 +51,7 @@ class Look:
     records: tuple[DeploymentRecord, ...] = ()
     event: SyncEvent | None = None
     bad_revision: str = ""
+    inputs: Followed | None = None  # what was followed for an alarm; its files are among the own ones then
 
     @property
     def name(self) -> str:

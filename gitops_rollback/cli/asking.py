@@ -10,14 +10,18 @@ import click
 
 from gitops_rollback.app.diffing import diff_of
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.offline_suspects import MOST_INPUTS
+from gitops_rollback.app.proposing import told
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.requesting import Prepared, Requests
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Repository, Settings
 from gitops_rollback.app.settings_input import prepare_state_dir
+from gitops_rollback.app.subject import Look
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED
 from gitops_rollback.cli.output import shown
+from gitops_rollback.core.closure.finding import Scope
 from gitops_rollback.core.errors import RollbackError, StalledError
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import GuardResult
@@ -86,7 +90,12 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
             for one in prepared.look.case.verdicts
         ],
         "suspects": [
-            {"commit": one.commit.sha, "subject": one.commit.subject, "evidence": list(one.evidence)}
+            {
+                "commit": one.commit.sha,
+                "subject": one.commit.subject,
+                "probability": None if one.probability is None else round(one.probability, 6),
+                "evidence": list(one.evidence),
+            }
             for one in blamed.suspects
         ],
         "others": [{"commit": commit.sha, "subject": commit.subject, "why": why} for commit, why in blamed.others],
@@ -106,6 +115,30 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
     }
 
 
+def suspects_document(prepared: Prepared) -> dict[str, object]:
+    """Who can be to blame for what runs now, as `suspects` tells it of a local clone, with what was asked."""
+    look, blamed = prepared.look, prepared.proposal.attribution
+    chances = [round(one.probability or 0.0, 6) for one in blamed.ranked]
+    inputs = look.inputs.why if look.inputs is not None else dict.fromkeys(look.target.paths, "named by the policy")
+    return {
+        "application": look.name,
+        "at": look.bad_revision,
+        "suspects": [
+            {"commit": one.commit.sha, "probability": chance, "evidence": list(one.evidence)}
+            for one, chance in zip(blamed.ranked, chances, strict=True)
+        ],
+        "none": round(1 - sum(chances), 6),
+        "inputs": [{"path": path, "why": why} for path, why in [*inputs.items()][:MOST_INPUTS]],
+        "scope": (Scope.PATHS if look.target.paths else Scope.DIRECTORY if _doubtful(look) else Scope.CLOSURE).value,
+        "reason": blamed.reason.value if blamed.reason else None,
+        "message": blamed.message,
+    }
+
+
+def _doubtful(look: Look) -> bool:
+    return look.inputs is None or bool(look.inputs.doubt)
+
+
 def automatic(prepared: Prepared) -> bool:
     """True if nothing but a firing trigger would be needed for the controller to do this by itself."""
     plan = prepared.plan
@@ -121,8 +154,8 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
         yield f"trigger   {verdict.trigger}: {verdict.state.phase.value}: {verdict.message}"
     if prepared.stopped:
         yield f"stopped   {prepared.stopped}"
-    for suspect in blamed.suspects:
-        yield f"suspect   {suspect.commit.sha[:12]} {suspect.commit.subject}: {'; '.join(suspect.evidence)}"
+    for suspect in blamed.ranked or blamed.suspects:
+        yield f"suspect   {told(suspect, blamed)}"
     if blamed.message:
         yield f"blame     {blamed.reason.value if blamed.reason else ''} {blamed.message}".rstrip()
     if plan is None:

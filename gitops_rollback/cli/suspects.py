@@ -1,4 +1,4 @@
-"""`gitops-rollback suspects`: which commits of a range can be to blame; on a local clone, without engine or remote."""
+"""`gitops-rollback suspects`: which commits can be to blame? Of what is deployed, or of a range of a local clone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import click
 
 from gitops_rollback.app.offline import Answer, RequestInvalid, encode, repository_of
 from gitops_rollback.app.offline_suspects import OfflineSuspects, parse_question, question_of, refusal, told
+from gitops_rollback.app.requesting import Wish
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import caller, settings_of
+from gitops_rollback.cli.asking import first_that_knows, opened_requests, suspects_document
 from gitops_rollback.cli.main import NO, OK, USAGE
 from gitops_rollback.cli.offline import answer_lines
 from gitops_rollback.cli.output import output_option, say, shown
@@ -17,7 +21,10 @@ from gitops_rollback.core.manifest_text import documents
 
 
 @click.command("suspects")
-@click.option("--repo", metavar="DIR", help="A local clone.")
+@click.argument("watched", required=False, metavar="[APP]")
+@click.option("--repo", metavar="URL|DIR", help="Config repository; without APP, a local clone.")
+@click.option("--branch", metavar="NAME", help="With APP: the followed branch; default: the remote's HEAD.")
+@click.option("--config", metavar="FILE", help="With APP: the settings file; default: gitops-rollback.yaml.")
 @click.option("--git-dir", metavar="DIR", help="A bare clone.")
 @click.option("--at", metavar="SHA", default="", help="The bad revision, included.")
 @click.option("--since", metavar="SHA", default="", help="The last good revision, excluded.")
@@ -30,7 +37,10 @@ from gitops_rollback.core.manifest_text import documents
 @click.pass_context
 def command(
     context: click.Context,
+    watched: str | None,
     repo: str | None,
+    branch: str | None,
+    config: str | None,
     git_dir: str | None,
     at: str,
     since: str,
@@ -41,16 +51,20 @@ def command(
     batch: bool,
     output: str,
 ) -> None:
-    """Rank the commits of (SINCE, AT] that change what an application renders from. Writes nothing.
+    """Rank the commits that change what an application renders from. Writes nothing.
 
-    Exit code: 0 some found, 1 none.
+    With APP those that were deployed to it since its last good state; else those of (SINCE, AT] of a local clone,
+    without engine or remote. Exit code: 0 some found, 1 none.
 
     \b
     Examples:
+      gitops-rollback suspects checkout-api
       gitops-rollback suspects --repo . --at BAD --since GOOD --path apps/checkout
       gitops-rollback suspects --repo . --at BAD --since GOOD --application app.yaml --onset 2026-11-20T19:30:00Z
       gitops-rollback suspects --git-dir clone.git --batch < requests.jsonl
     """
+    if watched is not None:
+        context.exit(_deployed(watched, settings_of((repo,) if repo else (), branch, config), output))
     try:
         finder = OfflineSuspects(repository_of(Path(repo) if repo else None, Path(git_dir) if git_dir else None))
     except RollbackError as error:
@@ -70,6 +84,17 @@ def command(
         finder.close()
     click.echo(encode(answer) if output == "json" else "\n".join(shown(line) for line in told(answer)))
     context.exit(OK if answer.get("suspects") else NO)
+
+
+def _deployed(watched: str, settings: Settings, output: str) -> int:
+    wish = Wish(watched, caller()[1], "suspects")
+    with opened_requests(settings) as asked:
+        _, prepared = first_that_knows(asked, watched, lambda one: one.requests.prepare(wish))
+    answer = suspects_document(prepared)
+    if answer["message"]:
+        say(f"{answer['reason'] or ''} {answer['message']}".strip())
+    click.echo(encode(answer) if output == "json" else "\n".join(shown(line) for line in told(answer)))
+    return OK if answer["suspects"] else NO
 
 
 def _answer_line(finder: OfflineSuspects, line: bytes) -> Answer:

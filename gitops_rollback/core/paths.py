@@ -76,12 +76,17 @@ def matches(pattern: str, path: str) -> bool:
 
 @dataclass(frozen=True)
 class Paths:
-    """A set of files by patterns. Without patterns it holds no file; "" holds every file."""
+    """A set of files by patterns, and of single `files` beside them. Without either it holds none; "" holds all."""
 
     patterns: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
 
     def __contains__(self, path: str) -> bool:
-        return any(matches(pattern, path) for pattern in self.patterns)
+        return path in self.files or any(matches(pattern, path) for pattern in self.patterns)
+
+    def with_files(self, files: Iterable[str]) -> Paths:
+        """These and the single `files`; what a pattern names already is not kept twice."""
+        return Paths(self.patterns, self.files | {path for path in files if path not in self})
 
     def of(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Those of `paths` that it holds, in their order."""

@@ -29,6 +29,11 @@ def path_equal(one: str, other: str) -> bool:
     return bool(path) and path == _host_and_path(other)[1]
 
 
+def path_of(url: str) -> str:
+    """The path part of an address in lower case, without slashes around it and without `.git`."""
+    return _host_and_path(url)[1]
+
+
 @lru_cache(maxsize=1024)
 def _host_and_path(url: str) -> tuple[str, str]:
     text = url.strip().lower()

@@ -7,30 +7,37 @@ Source: safety.md, Definitions and Suspects and known ground.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.paths import Paths, is_bystander, shared_paths
+from gitops_rollback.core.ranking import rank
 from gitops_rollback.core.sync import DeploymentRecord, Source
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A commit that may explain it, with the evidence for people. `record` is the deployment that brought it."""
+    """A commit that may explain it, with the evidence for people. `record` is the deployment that brought it.
+
+    `own` are the inputs that it changes, `probability` that it did it; None where a person named it.
+    """
 
     commit: Commit
     record: DeploymentRecord
     evidence: tuple[str, ...]
+    own: tuple[str, ...] = ()
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
 class Attribution:
     """Whom to blame. `suspects` (newest first) would be undone; `automatic` False says why in `reason` and `message`.
 
-    `others` are candidates of the range that are not blamed, each with its sentence.
+    `ranked` are all that may explain it, the likeliest first, also those that are not undone; `others` are the commits
+    of the range that are not blamed, each with its sentence.
     """
 
     suspects: tuple[Suspect, ...]
@@ -39,6 +46,7 @@ class Attribution:
     message: str = ""
     others: tuple[tuple[Commit, str], ...] = ()
     last_good: DeploymentRecord | None = None
+    ranked: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class RangeFacts:
     `inputs` names the tree of the application's inputs after a commit, for each of `commits` that changes them and for
     the last good revision; a suspect without it cannot be judged automatically. `earlier_inputs` are those that were
     live before the last good one. `ground_after` says where undoing exactly these commits (newest first) would end.
+    `read` are the files that the application was seen to render from, with the reason for each, all of them unless
+    there is a `doubt`; None where nobody looked. `unconcerned` are own files that a commit changes for others alone.
     """
 
     bad: DeploymentRecord
@@ -63,6 +73,23 @@ class RangeFacts:
     inputs: Mapping[str, str] = field(default_factory=dict)
     earlier_inputs: frozenset[str] = frozenset()
     cut: bool = False  # the range holds older commits that were not read
+    read: Mapping[str, str] | None = None
+    doubt: str = ""
+    unconcerned: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    @property
+    def is_followed(self) -> bool:
+        """Everything that the application renders from is known."""
+        return self.read is not None and not self.doubt
+
+    def own_of(self, commit: Commit) -> tuple[str, ...]:
+        """The own files that the commit changes for this application."""
+        others = self.unconcerned.get(commit.sha, ())
+        return tuple(path for path in self.own.of(commit.paths) if path not in others)
+
+    def inputs_of(self, commit: Commit) -> tuple[str, ...]:
+        """As `own_of`, without files that no application renders from."""
+        return tuple(path for path in self.own_of(commit) if path in (self.read or ()) or not is_bystander(path))
 
 
 def our_revision(record: DeploymentRecord, in_repository: Callable[[Source], bool]) -> str | None:
@@ -135,6 +162,7 @@ class _Sorted:
     shared: tuple[Commit, ...]
     unclear: tuple[Commit, ...]
     others: tuple[tuple[Commit, str], ...]
+    outside: bool = False  # the range changes files, and none that the application renders from
 
 
 def attribute(facts: RangeFacts) -> Attribution:
@@ -145,16 +173,19 @@ def attribute(facts: RangeFacts) -> Attribution:
     if our_revision(facts.bad, facts.in_repository) == our_revision(good, facts.in_repository):
         return _same_revision(facts, good)
     parts = _sort(facts)
+    ranked = _ranked(facts, parts.suspects)
     if not parts.suspects:
-        reason, message = _nobody(parts)
+        reason, message = _nobody(facts, parts)
         return Attribution((), False, reason, message, parts.others, good)
+    by_sha = {suspect.commit.sha: suspect for suspect in ranked}
+    parts = replace(parts, suspects=tuple(by_sha[suspect.commit.sha] for suspect in parts.suspects))
     chosen, ground = _choose(facts, parts.suspects)
-    obstacle, message = _obstacle(parts, ground)
+    obstacle, message = _obstacle(facts, parts, ground)
     if facts.cut and obstacle is None:
         obstacle = Reason.UNKNOWN_GROUND
         message = f"the range is longer than the {len(facts.commits)} commits that are read; more may be to blame"
     left = tuple((s.commit, "not the sync closest to the onset") for s in parts.suspects if s not in chosen)
-    return Attribution(chosen, obstacle is None, obstacle, message, parts.others + left, good)
+    return Attribution(chosen, obstacle is None, obstacle, message, parts.others + left, good, ranked)
 
 
 def _without_last_good(facts: RangeFacts) -> Attribution:
@@ -182,9 +213,8 @@ def _sort(facts: RangeFacts) -> _Sorted:
     shared: list[Commit] = []
     others: list[tuple[Commit, str]] = []
     for commit in facts.commits:
-        record = brought[commit.sha]
-        own = tuple(path for path in facts.own.of(commit.paths) if not is_bystander(path))
-        candidate = Suspect(commit, record, _evidence(commit, own, record, facts.onset))
+        record, own = brought[commit.sha], facts.inputs_of(commit)
+        candidate = Suspect(commit, record, (), own)
         if record.started_at > facts.onset:
             others.append((commit, "deployed after the onset"))
             continue
@@ -193,10 +223,10 @@ def _sort(facts: RangeFacts) -> _Sorted:
                 ours.append(candidate)
             others.append((commit, "our own commit is never a suspect"))
             continue
-        if shared_paths(commit.paths, (*facts.applications, facts.own)):
+        if not facts.is_followed and shared_paths(commit.paths, (*facts.applications, facts.own)):
             shared.append(commit)
         if not own:
-            others.append((commit, _foreign(commit, commit in shared)))
+            others.append((commit, _foreign(facts, commit, commit in shared)))
         elif commit.sha in taken_back:
             others.append((commit, f"taken back by {taken_back[commit.sha][:12]}"))
         elif commit.sha in restores:
@@ -206,15 +236,18 @@ def _sort(facts: RangeFacts) -> _Sorted:
             suspects.append(candidate)
     blind = facts.last_good is None or our_revision(facts.last_good, facts.in_repository) not in facts.inputs
     unclear = tuple(suspect.commit for suspect in suspects if blind or suspect.commit.sha not in facts.inputs)
-    return _Sorted(tuple(suspects), tuple(ours), tuple(restoring), tuple(shared), unclear, tuple(others))
+    in_time = [commit for commit in facts.commits if brought[commit.sha].started_at <= facts.onset]
+    changed = any(not is_bystander(path) for commit in in_time for path in commit.paths)
+    outside = facts.is_followed and changed and not any(facts.inputs_of(commit) for commit in in_time)
+    return _Sorted(tuple(suspects), tuple(ours), tuple(restoring), tuple(shared), unclear, tuple(others), outside)
 
 
-def _foreign(commit: Commit, shared: bool) -> str:
+def _foreign(facts: RangeFacts, commit: Commit, shared: bool) -> str:
     if shared:
         return "changes files outside of every application's own directory"
     if not commit.changes:
         return "changes no file"
-    return "changes none of the application's own files"
+    return f"changes none of the application's {'inputs' if facts.is_followed else 'own files'}"
 
 
 def _brought_by(facts: RangeFacts) -> dict[str, DeploymentRecord]:
@@ -239,7 +272,7 @@ def _restorations(facts: RangeFacts) -> tuple[frozenset[str], dict[str, str]]:
     restores: set[str] = set()
     taken_back: dict[str, str] = {}
     for commit in reversed(facts.commits):
-        untouched = states[-1] if not facts.own.of(commit.paths) else None
+        untouched = states[-1] if not facts.own_of(commit) else None
         state = facts.inputs.get(commit.sha, untouched)
         if state is not None and state != states[-1]:
             if state in states:
@@ -253,23 +286,55 @@ def _restorations(facts: RangeFacts) -> tuple[frozenset[str], dict[str, str]]:
     return frozenset(restores), taken_back
 
 
-def _evidence(commit: Commit, own: Sequence[str], record: DeploymentRecord, onset: datetime) -> tuple[str, ...]:
-    named = ", ".join(own[:3]) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
-    sentences = [f"changes {named}" if own else "changes none of the application's own files"]
-    before = int((onset - record.started_at).total_seconds())
-    sentences.append(f"deployed at {record.started_at:%Y-%m-%dT%H:%M:%SZ}, {before} s before the onset")
-    if any("/.gitops-rollback/" in f"/{path}" for path in commit.paths):
+def _ranked(facts: RangeFacts, suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
+    """The suspects with their probabilities and evidence, the likeliest first.
+
+    A committer's clock may be wrong, and the engine's was there: no commit is younger than its own deployment.
+    """
+    by_sha = {suspect.commit.sha: suspect for suspect in suspects}
+    placed = [replace(one.commit, committed_at=min(one.commit.committed_at, one.record.started_at)) for one in suspects]
+    inputs = {path for suspect in suspects for path in suspect.own}
+    found = rank(placed, inputs, facts.onset, facts.onset).suspects
+    return tuple(
+        replace(
+            by_sha[one.commit.sha],
+            probability=one.probability,
+            evidence=_evidence(facts, by_sha[one.commit.sha], one.evidence[1:]),
+        )
+        for one in found
+    )
+
+
+def _evidence(facts: RangeFacts, suspect: Suspect, weighed: Sequence[str]) -> tuple[str, ...]:
+    """`weighed` are the sentences of the ranking."""
+    named = ", ".join(_with_reason(facts, path) for path in suspect.own[:3])
+    more = f" and {len(suspect.own) - 3} more" if len(suspect.own) > 3 else ""
+    before = int((facts.onset - suspect.record.started_at).total_seconds())
+    deployed = f"deployed at {suspect.record.started_at:%Y-%m-%dT%H:%M:%SZ}, {before} s before the onset"
+    sentences = [f"changes {named}{more}", deployed, *weighed]
+    if facts.doubt:
+        sentences.append(f"not all inputs are known: {facts.doubt}")
+    if any("/.gitops-rollback/" in f"/{path}" for path in suspect.commit.paths):
         sentences.append("changes a rollback policy too; the policy before it is the one in force")
     return tuple(sentences)
 
 
-def _nobody(parts: _Sorted) -> tuple[Reason, str]:
+def _with_reason(facts: RangeFacts, path: str) -> str:
+    """Why a file counts, where that is not plain."""
+    why = (facts.read or {}).get(path, "")
+    return f"{path} ({why})" if why and not why.startswith("source of ") else path
+
+
+def _nobody(facts: RangeFacts, parts: _Sorted) -> tuple[Reason, str]:
+    unsure = f"; {facts.doubt}" if facts.doubt else ""
     if parts.ours:
         return Reason.OUR_OWN_COMMIT, "what failed was deployed by our own commit: a person must look"
     if parts.restoring:
         return Reason.RESTORES_EARLIER_TREE, "the only candidate restores an earlier tree of the application's inputs"
     if parts.shared:
-        return Reason.SHARED_INPUTS_CHANGED, "only files outside of every application's own directory changed"
+        return Reason.SHARED_INPUTS_CHANGED, f"only files outside of every application's own directory changed{unsure}"
+    if parts.outside:
+        return Reason.OUTSIDE_INPUTS, "what was deployed changes no file that the application renders from"
     return Reason.NO_SUSPECT, "no commit of the deployed range changes the application's own files before the onset"
 
 
@@ -291,7 +356,7 @@ def _choose(facts: RangeFacts, suspects: tuple[Suspect, ...]) -> tuple[tuple[Sus
     return nearest, first
 
 
-def _obstacle(parts: _Sorted, ground: Ground | None) -> tuple[Reason | None, str]:
+def _obstacle(facts: RangeFacts, parts: _Sorted, ground: Ground | None) -> tuple[Reason | None, str]:
     """What forbids to undo the chosen ones without a person, the weightiest first; (None, remark) if nothing does."""
     nearest = max(suspect.record.started_at for suspect in (*parts.suspects, *parts.ours, *parts.restoring))
     if any(suspect.record.started_at == nearest for suspect in parts.ours):
@@ -300,7 +365,10 @@ def _obstacle(parts: _Sorted, ground: Ground | None) -> tuple[Reason | None, str
         return Reason.RESTORES_EARLIER_TREE, "a commit of the same deployment restores an earlier tree"
     if parts.shared:
         names = ", ".join(commit.sha[:12] for commit in parts.shared[:3])
-        return Reason.SHARED_INPUTS_CHANGED, f"{names} changed files outside of every application's own directory"
+        unsure = f"; {facts.doubt}" if facts.doubt else ""
+        return Reason.SHARED_INPUTS_CHANGED, f"{names} changed files outside of every application's directory{unsure}"
+    if facts.is_followed and not any(path in (facts.read or ()) for one in parts.suspects for path in one.own):
+        return Reason.OUTSIDE_INPUTS, "only files of its directory changed that nothing of it renders"
     if parts.unclear:
         names = ", ".join(commit.sha[:12] for commit in parts.unclear[:3])
         return Reason.UNKNOWN_GROUND, f"the application's inputs around {names} cannot be read"

@@ -196,6 +196,7 @@ class ApplicationState:
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hydrated: bool = False  # a source hydrator writes the synced branch: it is another writer
+    plugin: bool = False  # a plugin renders it, by the engine's own word
     applicationset: str = ""  # name of the ApplicationSet that generates it
     deleting: bool = False
 

@@ -10,18 +10,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from gitops_rollback.app.settings import DEFAULT_CONFIG
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.narrator import Narrator, Say
 from gitops_rollback.sandbox.stories import APPLICATION, SERVICE
 from gitops_rollback.sandbox.story_texts import POLICY_PATH, for_engine
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
-from gitops_rollback.sandbox.world import REPOSITORY, SERVICES, Ports, World, run_command
+from gitops_rollback.sandbox.world import REPOSITORY, Ports, World, run_command
 
 QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 0.1
+QUERIES_PER_MINUTE = 600
 
 
 class Demo:
@@ -42,7 +44,7 @@ class Demo:
         self._out = out
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        self.world = World(out, ScaledClock(speed), timing=timing, ports=ports, engine=engine)
+        self.world = World(out, ScaledClock(speed), timing=timing, ports=ports, engine=engine, more=story.services)
         self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
         self._log = out / "controller.log"
         self._controller: subprocess.Popen[bytes] | None = None
@@ -77,6 +79,10 @@ class Demo:
     def start_controller(self, **more: str) -> None:
         """The `run` that a user would start, in a process of its own; `more` is set in its environment."""
         state = self._out / "state"
+        # A minute of the limit is real, and in it the demo's clock goes through many.
+        most = round(QUERIES_PER_MINUTE * self.world.clock.speed)
+        settings = f"metrics:\n  - {{url: {self.world.prometheus.url}, maxQueriesPerMinute: {most}}}\n"
+        (self._out / DEFAULT_CONFIG).write_text(settings, "utf-8")
         with self._log.open("ab") as log:
             self._controller = subprocess.Popen(
                 run_command(), env=self.world.environment(state, **more), stdout=log, stderr=log, cwd=self._out
@@ -128,7 +134,7 @@ class Demo:
         world.clock.jump(QUIET_BEFORE)
         commits = people.git("rev-list", "--count", "main")
         self._say(f"{self.story.name}: {self.story.summary}")
-        self._say(f" ✔ config repository   {len(SERVICES)} services, {commits} commits   {world.url}")
+        self._say(f" ✔ config repository   {len(world.services)} services, {commits} commits   {world.url}")
         self._say(self._engine_line())
         self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
         self.start_controller()
@@ -160,7 +166,7 @@ class Demo:
             return self.world.flux.all_ready()
         if self.world.argocd is None:
             return False
-        states = [self.world.argocd.application(f"{name}-prod").get("status") or {} for name in SERVICES]
+        states = [self.world.argocd.application(f"{name}-prod").get("status") or {} for name in self.world.services]
         return all((one.get("health") or {}).get("status") == "Healthy" for one in states) and all(
             (one.get("sync") or {}).get("status") == "Synced" for one in states
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+TARGET = "    - name: checkout-api\n"
 POLICY_PATH = ".gitops-rollback/policies/shop.yaml"
 
 PODS_CHECKED = ", checks: [{name: pods, type: kubernetes, expect: complete}]"
@@ -60,6 +63,21 @@ spec:
   resources: {requests: {storage: 10Gi}}
 """
 
+PROXY = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: proxy, labels: {app.kubernetes.io/part-of: shop}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app.kubernetes.io/name: proxy}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: proxy}}
+    spec:
+      containers:
+        - name: proxy
+          image: registry.example/shop/proxy:2.3.0
+"""
+
 SMOKE_TEST = """\
 apiVersion: batch/v1
 kind: Job
@@ -87,6 +105,14 @@ def policy(guards: str = "", verify_for: str = "15m", watch_pods: bool = False) 
     text = POLICY.replace("VERIFY", verify_for).replace("GUARDS", guards)
     pods, checks = (WATCHED_PODS, PODS_CHECKED) if watch_pods else ("", "")
     return text.replace("PODS", pods).replace("CHECKS", checks)
+
+
+def policy_of(services: Sequence[str]) -> str:
+    """The policy of the stories for all these services. It looks once a minute: there are many of them."""
+    text = policy()
+    targets = text[text.index(TARGET) : text.index("  triggers:")]
+    every = "".join(targets.replace("checkout-api", name) for name in services)
+    return text.replace(targets, every).replace("  verification:", "  timing: {interval: 1m}\n  verification:")
 
 
 def for_engine(text: str, engine: str) -> str:

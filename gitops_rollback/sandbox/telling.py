@@ -78,14 +78,14 @@ class Telling:
             return self.world.flux.kustomization(self.application)
         return self._argocd().application(self.application)
 
-    def live_revision(self) -> str:
-        """The revision that was applied last."""
+    def live_revision(self, application: str = "") -> str:
+        """The revision that was applied last, to this application or the story's own."""
         if self.world.flux is not None:
-            return self.world.flux.seen(self.application).applied
-        return self._argocd().deployed(self.application).revision
+            return self.world.flux.seen(application or self.application).applied
+        return self._argocd().deployed(application or self.application).revision
 
-    def refresh(self) -> None:
-        """What the engine's webhook would do after a push."""
+    def refresh(self, application: str = "") -> None:
+        """What the engine's webhook would do after a push, for one application."""
         if self.world.flux is not None:
             self.world.flux.receive()
             return
@@ -93,7 +93,10 @@ class Telling:
         connection = http.client.HTTPConnection("127.0.0.1", argocd.port, timeout=30)
         headers = {"Authorization": f"Bearer {argocd.token}"}
         connection.request(
-            "GET", f"/api/v1/applications/{self.application}?refresh=normal&project=default", None, headers
+            "GET",
+            f"/api/v1/applications/{application or self.application}?refresh=normal&project=default",
+            None,
+            headers,
         )
         connection.getresponse().read()
         connection.close()
@@ -120,3 +123,4 @@ class Story:
     closing: str = ""
     longest: timedelta = timedelta(minutes=45)  # of story time
     engines: tuple[str, ...] = ("argocd", "flux")  # where it can be told
+    services: tuple[str, ...] = ()  # further ones that run in its world

@@ -37,7 +37,7 @@ class Ports:
 class World:
     """Build, `start`, let things happen by `people`, `stop`. `directory` keeps the repository.
 
-    `engine` is `argocd` or `flux`; the other one is not there.
+    `engine` is `argocd` or `flux`; the other one is not there. `more` are further services that Argo CD runs.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class World:
         timing: Timing | None = None,
         ports: Ports | None = None,
         engine: str = "argocd",
+        more: Sequence[str] = (),
     ) -> None:
         self.engine = engine
         self.flux: FluxSide | None = None
@@ -61,9 +62,9 @@ class World:
         self.people = People(self.bare)
         self.git = GitServer(directory, port=self._ports.git)
         self.prometheus = PrometheusSandbox(clock, self._ports.prometheus)
-        self.services = {name: Service(name, NAMESPACE) for name in SERVICES}
+        self.services = {name: Service(name, NAMESPACE) for name in (*SERVICES, *more)}
         self.failing_tags: set[str] = set()
-        self._applications = tuple(applications) or tuple(default_application(name) for name in SERVICES)
+        self._applications = tuple(applications) or tuple(map(default_application, self.services))
         self._timing = timing or Timing()
         self.argocd: ArgoCdSandbox | None = None
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on

@@ -19,6 +19,7 @@ from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.adapters.journal import GitJournal
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
@@ -347,14 +348,15 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     journal = GitJournal(journal_repo)
     source: MetricSource = world.metrics
     measuring = Measuring(lambda settings: source, steady=steady)
-    directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy)
+    closures = Closures(repo)
+    directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     return Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
-        observer=Observer(repo, policies, measuring, world.tenancy),
-        proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
+        observer=Observer(repo, policies, measuring, world.tenancy, closures),
+        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), GuardFactsReader(repo, inputs, limits)),
         follower=Follower(repo, policies, measuring, NoProbe(), steady),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),
@@ -384,9 +386,11 @@ def _git(*arguments: str, content: bytes = b"") -> str:
     return done.stdout.decode().strip()
 
 
-def running(world: World, *names: str, since: datetime = START - 60 * MINUTE) -> str:
+def running(
+    world: World, *names: str, since: datetime = START - 60 * MINUTE, extra: Mapping[str, str] | None = None
+) -> str:
     """Applications that have been running and quiet at the first commit, each with its policy; the commit."""
-    files: dict[str, str] = {"README.md": "The shop\n"}
+    files: dict[str, str] = {"README.md": "The shop\n", **(extra or {})}
     for name in names:
         files[f"apps/{name}/{name}.yaml"] = deployment(name, "1.0")
         files[f"{POLICIES}/{name}.yaml"] = policy(name)

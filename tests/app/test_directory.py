@@ -14,8 +14,8 @@ LATER = START + 3 * MINUTE
 BASE = {"base/limits.yaml": "kind: ConfigMap\nmetadata: {name: limits}\n"}
 
 
-def test_a_commit_cannot_give_a_shared_base_to_another_application(world: World) -> None:
-    running(world, "web", "cart")
+def test_where_inputs_are_not_known_a_commit_cannot_give_a_shared_base_to_another_application(world: World) -> None:
+    running(world, "web", "cart", extra={"apps/web/kustomization.yaml": "resources: [{{ .base }}, web.yaml]\n"})
     taking = {f"{POLICIES}/cart.yaml": policy("cart", paths=["apps/cart/**", "base/**"]), **BASE}
     bad = ship(world, "web", START - MINUTE, files=taking)
     one = world.replica()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from gitops_rollback.core.closure.finding import Closure, Scope, of_kustomization, of_object
+from gitops_rollback.core.closure.finding import Closure, Scope, of_kustomization, of_objects
 from gitops_rollback.core.closure.tree import Tree
 from gitops_rollback.core.manifest_text import Value, documents
 
@@ -180,7 +180,7 @@ OBJECTS: dict[str, tuple[str, dict[str, str], set[str]]] = {
 
 @pytest.mark.parametrize(("text", "files", "inputs"), OBJECTS.values(), ids=[*OBJECTS])
 def test_an_object_is_followed_to_all_that_it_renders_from(text: str, files: dict[str, str], inputs: set[str]) -> None:
-    found: Closure = of_object([tree(files)], the_object(text))
+    found: Closure = of_objects([tree(files)], [the_object(text)])
     assert set(found.why) == inputs
     assert found.scope is Scope.CLOSURE
 
@@ -191,5 +191,5 @@ def test_a_path_that_leaves_the_repository_and_a_circle_end() -> None:
         "b/kustomization.yaml": "resources: [../a]\n",
     }
     assert set(of_kustomization([tree(files)], "a").why) == set(files)
-    outside = of_object([tree({**files, "x": ""})], the_object(ARGO + "  source: {path: ../../x}\n"))
+    outside = of_objects([tree({**files, "x": ""})], [the_object(ARGO + "  source: {path: ../../x}\n")])
     assert outside.scope is Scope.REPOSITORY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops_rollback.core.merging.keys import merge_keys, set_differently
+from gitops_rollback.core.merging.keys import merge_keys, set_differently, take_keys
 from gitops_rollback.core.merging.matching import Path, written
 
 MANIFEST = """\
@@ -196,3 +196,17 @@ def test_whether_a_commit_set_a_key_is_told_by_its_value_alone() -> None:
     assert not set_differently("a: {b: 1}\n", "c: 1\na:\n  b: 1\n", key)
     assert set_differently("a: {b: 1}\n", "c: 1\n", key)
     assert set_differently("a: {b: 1}\n", "a: [\n", key)
+
+
+def test_single_keys_are_taken_from_another_version_and_nothing_else_of_it() -> None:
+    other = MANIFEST.replace("app:1.4", "app:1.1").replace("replicas: 3", "replicas: 9").replace("proxy:1", "proxy:0")
+    clash = merge_keys(MANIFEST, MANIFEST.replace("app:1.4", "app:1.6"), MANIFEST.replace("app:1.4", "app:1.5"))
+    taken = take_keys(MANIFEST, other, clash.clashes)
+    assert taken.text == MANIFEST.replace("app:1.4", "app:1.1")
+
+
+def test_a_key_whose_place_the_other_version_writes_in_another_way_is_not_taken() -> None:
+    clash = merge_keys("a: {b: 1}\n", "a: {b: 3}\n", "a: {b: 2}\n")
+    assert clash.clashes
+    assert take_keys("a: {b: 3}\n", "a: [1]\n", clash.clashes).text is None
+    assert take_keys("a: {b: 3}\nc: 1\n", "c: 2\n", clash.clashes).text is None

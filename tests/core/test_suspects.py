@@ -370,3 +370,69 @@ def test_a_changed_spec_at_the_same_revision_has_no_commit_to_undo() -> None:
     bad = replace(a_record("g", 190), sources=(replace(SOURCE, parameters='{"images":["web:2"]}'),))
     assert attribute(a_range((), (GOOD, bad))).reason is Reason.NO_COMMIT
     assert attribute(a_range((), (GOOD, a_record("g", 190)))).reason is Reason.NO_SUSPECT
+
+
+READ = {OWN: "source of web", BASE: "resources of apps/web/kustomization.yaml"}
+FOLLOWED = Paths(("apps/web",), frozenset({BASE}))
+
+
+def followed(*commits: Commit, **fields: Any) -> Attribution:
+    """Of a range whose inputs are all known."""
+    return attribute(a_range(commits, (GOOD, a_record(commits[0].subject, 100)), own=FOLLOWED, read=READ, **fields))
+
+
+def test_a_base_that_the_application_reads_is_a_suspect_with_the_reason_why() -> None:
+    found = followed(a_commit("b", BASE))
+    assert (names(found), found.automatic) == (["b"], True)
+    assert f"{BASE} (resources of apps/web/kustomization.yaml)" in found.suspects[0].evidence[0]
+
+
+def test_where_all_inputs_are_known_what_lies_outside_holds_nothing_back() -> None:
+    found = followed(B, a_commit("a", "base/other.yaml"))
+    assert (names(found), found.automatic) == (["b"], True)
+    assert "inputs" in why(found, "a")
+
+
+def test_a_range_outside_of_every_input_says_so() -> None:
+    found = followed(a_commit("b", "base/other.yaml"))
+    assert (names(found), found.automatic, found.reason) == ([], False, Reason.OUTSIDE_INPUTS)
+    assert followed(a_commit("b", "README.md")).reason is Reason.NO_SUSPECT
+
+
+def test_what_nothing_renders_in_its_own_directory_is_for_a_person() -> None:
+    unread = a_commit("b", "apps/web/notes.txt")
+    assert (followed(unread).automatic, followed(unread).reason) == (False, Reason.OUTSIDE_INPUTS)
+    both = followed(unread, A)
+    assert (names(both), both.automatic) == (["b", "a"], True)
+
+
+def test_a_doubt_about_the_inputs_stands_in_the_evidence_and_leaves_the_outside_to_a_person() -> None:
+    found = followed(B, a_commit("a", "base/other.yaml"), doubt="x.yaml cannot be read")
+    assert (found.automatic, found.reason) == (False, Reason.SHARED_INPUTS_CHANGED)
+    assert "x.yaml cannot be read" in found.message
+    assert any("x.yaml cannot be read" in sentence for sentence in found.suspects[0].evidence)
+    assert followed(B, doubt="x.yaml cannot be read").automatic
+
+
+def test_a_file_that_a_commit_changes_for_others_alone_makes_it_no_suspect() -> None:
+    found = followed(B, A, unconcerned={A.sha: {OWN}})
+    assert names(found) == ["b"]
+    assert why(found, "a")
+
+
+def test_every_candidate_is_ranked_also_one_that_is_not_undone() -> None:
+    early, late = a_record("a", 40), a_record("b", 100)
+    both = frozenset({"b"})
+    found = attribute(a_range((B, A), (GOOD, early, late), ground={both: KNOWN}, own=FOLLOWED, read=READ))
+    assert names(found) == ["b"]
+    assert {one.commit.subject for one in found.ranked} == {"a", "b"}
+    chances = [one.probability or 0.0 for one in found.ranked]
+    assert chances == sorted(chances, reverse=True)
+    assert 0.9 < sum(chances) < 1
+
+
+def test_a_committer_whose_clock_is_ahead_is_placed_by_the_deployment() -> None:
+    ahead = replace(B, committed_at=minutes(900))
+    found = followed(ahead, A)
+    assert all(one.probability for one in found.ranked)
+    assert not any("committed after" in sentence for one in found.ranked for sentence in one.evidence)

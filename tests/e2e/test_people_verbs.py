@@ -84,6 +84,10 @@ def test_a_person_rolls_back_with_no_controller_running(tmp_path: Path) -> None:
         planned = live.verb("plan", SERVICE, "-o", "json")
         assert (planned.code, planned.document["outcome"]) == (0, "clean")
         assert [one["commit"] for one in planned.document["suspects"]] == [live.telling.bad]
+        suspects = live.verb("suspects", SERVICE, "-o", "json")
+        assert (suspects.code, suspects.document["scope"]) == (0, "closure")
+        assert [one["commit"] for one in suspects.document["suspects"]] == [live.telling.bad]
+        assert {one["path"] for one in suspects.document["inputs"]} >= {f"apps/{SERVICE}/deployment.yaml"}
         table = live.verb("plan", SERVICE)
         assert table.code == 0
         assert f"This reverts commit {live.telling.bad}." in table.out

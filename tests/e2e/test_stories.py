@@ -7,14 +7,17 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from told_stories import SideBySide, Told, side_by_side, tell
+from told_stories import SPEED, SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
+from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
 
-NAMES = [story.name for story in STORIES]
+ARGOCD_STORIES = (*STORIES, *JUDGEMENT_STORIES)
+NAMES = [story.name for story in ARGOCD_STORIES]
+CROWDED_SPEED = 15.0  # many applications are looked at in each tick
 # The others differ in nothing that Flux does.
 WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in (*FLUX_STORIES, *HELM_STORIES)))
 TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods do not come up, and no metric tells
@@ -24,7 +27,10 @@ TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods
 def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Told]]:
     """All stories that were asked for, told side by side."""
     out = tmp_path_factory.mktemp("stories")
-    jobs = {story.name: partial(tell, story, out / story.name) for story in STORIES}
+    jobs = {
+        story.name: partial(tell, story, out / story.name, CROWDED_SPEED if story.services else SPEED)
+        for story in ARGOCD_STORIES
+    }
     for name in WITH_FLUX:
         story = find_story(name, "flux")
         assert story is not None

@@ -188,6 +188,19 @@ def test_a_local_remote_without_partial_clones_works(remote: Remote, tmp_path: P
     assert repo.read(blob) == b"n: 0\n"
 
 
+def test_many_files_that_a_partial_clone_lacks_come_at_once(
+    remote: Remote, server: GitServer, repo: GitConfigRepo
+) -> None:
+    head = repo.fetch().branch
+    blobs = [entry.blob for entry in repo.files(head)]
+    assert not any(repo.has(blob) for blob in blobs)
+    repo.bring(blobs)
+    assert all(repo.has(blob) for blob in blobs)
+    server.stop()
+    repo.bring([*blobs, "f" * 40])  # best effort
+    assert repo.read(blobs[0]) == b"n: 0\n"
+
+
 @pytest.mark.parametrize("refused", ["uploadpackfilter.blob:limit.allow", "uploadpackfilter.allow"])
 def test_a_server_that_refuses_filters_is_cloned_without(remote: Remote, repo: GitConfigRepo, refused: str) -> None:
     git("config", refused, "false", cwd=remote.path)

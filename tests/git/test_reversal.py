@@ -24,8 +24,8 @@ def app(replicas: int = 3, image: str = "1.4", timeout: int = 5, extra: str = ""
     )
 
 
-def undo(history: History, at: str, *reverts: str, mainline: int | None = None) -> Reversal:
-    return reverse(Git(history.git_dir), at, reverts, mainline)
+def undo(history: History, at: str, *reverts: str, mainline: int | None = None, good: str | None = None) -> Reversal:
+    return reverse(Git(history.git_dir), at, reverts, mainline, good)
 
 
 @pytest.fixture
@@ -287,6 +287,46 @@ def test_a_key_that_bots_set_again_goes_back_to_before_and_each_of_them_is_named
     assert bumped[:12] in reversal.message
     undone = history.commit({"v.yaml": values("1.4", replicas=3)}, [again])
     assert undo(history, undone, bad).outcome is EMPTY
+
+
+def test_a_key_that_was_set_again_goes_back_to_the_last_good_state_that_is_named(history: History) -> None:
+    lines = [{"v.yaml": values(tag)} for tag in ("1.3", "1.4", "1.5", "1.6")]
+    good, between, bad, again = history.line(*lines)
+    reversal = undo(history, again, bad, good=good)
+    assert (reversal.outcome, reversal.rung) == (CLEAN, 4)
+    assert history.content(reversal.tree) == {"v.yaml": values("1.3")}
+    assert reversal.superseded == (again, between)
+    assert history.content(undo(history, again, bad).tree) == {"v.yaml": values("1.4")}
+
+
+def test_only_keys_that_were_set_again_are_taken_from_the_last_good_state(history: History) -> None:
+    good, _, bad, again = history.line(
+        {"v.yaml": values("1.3", replicas=1)},
+        {"v.yaml": values("1.4", replicas=7)},
+        {"v.yaml": values("1.5", replicas=7)},
+        {"v.yaml": values("1.6", replicas=7)},
+    )
+    assert history.content(undo(history, again, bad, good=good).tree) == {"v.yaml": values("1.3", replicas=7)}
+
+
+def test_a_key_that_the_last_good_state_did_not_have_goes(history: History) -> None:
+    keys = ("a: 1\n", "a: 1\nb: 1\n", "a: 1\nb: 2\n", "a: 1\nb: 3\n")
+    good, _, bad, again = history.line(*({"v.yaml": text} for text in keys))
+    assert history.content(undo(history, again, bad, good=good).tree) == {"v.yaml": "a: 1\n"}
+
+
+def test_a_file_that_the_last_good_state_did_not_have_is_for_a_person(history: History) -> None:
+    good, _, bad, again = history.line(
+        {"other.yaml": "a: 1\n"}, *({"v.yaml": values(tag)} for tag in ("1.4", "1.5", "1.6"))
+    )
+    assert undo(history, again, bad, good=good).outcome is CONFLICT
+
+
+def test_a_last_good_state_beside_the_culprit_is_not_one(history: History) -> None:
+    root, bad, again = history.line(*({"v.yaml": values(tag)} for tag in ("1.4", "1.5", "1.6")))
+    beside = history.commit({"v.yaml": values("9")}, [root])
+    for good in (beside, again, "f" * 40):
+        assert history.content(undo(history, again, bad, good=good).tree) == {"v.yaml": values("1.4")}
 
 
 def test_commits_that_are_undone_themselves_are_not_superseded(history: History) -> None:

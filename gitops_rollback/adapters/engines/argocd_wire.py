@@ -39,6 +39,7 @@ from gitops_rollback.ports import ManagedObject
 KIND = "Application"
 HISTORY_KEPT = 100
 MESSAGE_KEPT = 2000  # characters
+PLUGIN = "Plugin"  # of `status.sourceType`: a config management plugin, whether the spec names one or not
 PARAMETERS_KEPT = 16384  # characters; longer ones are only told apart by their digest
 IGNORED_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 TOOLS = ("helm", "kustomize", "directory", "plugin")
@@ -88,6 +89,7 @@ def read_application(answer: object, instance: str, now: datetime) -> Applicatio
         applicationset=_applicationset(metadata),
         deleting=metadata.get("deletionTimestamp").moment() is not None,
         hydrated=bool(spec.get("sourceHydrator")),
+        plugin=PLUGIN in (status.get("sourceType").text(), *status.get("sourceTypes").texts()),
     )
     return _finished(_with_policy(_with_status(_with_operation(state, root), status), spec), root)
 

@@ -66,10 +66,10 @@ class Clone:
         self._opened = False
         self._refused_filters: set[str] = set()
 
-    def _git(self, directory: Path, environment: Mapping[str, str] | None = None) -> Git:
+    def _git(self, directory: Path, environment: Mapping[str, str] | None = None, more: Sequence[str] = ()) -> Git:
         return Git(
             directory,
-            config=self._access.config,
+            config=(*self._access.config, *more),
             environment=self._access.environment if environment is None else environment,
             secrets=self._access.secrets,
             on_complaint=self._hear,
@@ -116,6 +116,24 @@ class Clone:
         """Deepen until the object is here. Raises: ObjectMissing; what `refresh` raises."""
         if not self.has(sha) and not self.deepen(lambda: self.has(sha)):
             raise ObjectMissing(sha[:80], f"no such object in {self._settings.name}")
+
+    def bring(self, blobs: Collection[str]) -> None:
+        """Fetch the blobs that are not here, in one go: each alone would cost a process and a connection.
+
+        Raises: what `refresh` raises.
+        """
+        missing = [blob for blob in dict.fromkeys(blobs) if not self.has(blob)]
+        if not missing:
+            return
+        words = [*FETCH, self._allowed(BLOBLESS), "--stdin", "--end-of-options", REMOTE]
+        with self._held():
+            try:
+                wanted = "".join(f"{blob}\n" for blob in missing).encode()
+                # Without negotiation: whoever says that he has a commit is not sent what it holds.
+                git = self._git(self.directory, more=("fetch.negotiationAlgorithm=noop",))
+                git.run(*words, stdin=wanted, deadline=self._settings.fetch_deadline)
+            except GitFailed as exc:
+                raise faults.meaning(self._settings.name, exc) from exc
 
     def boundary(self) -> frozenset[str]:
         """The commits whose parents are not here."""

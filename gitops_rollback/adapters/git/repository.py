@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from gitops_rollback.adapters.git.push import Pusher, require_updates
 from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.commit import Commit, is_sha
-from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable
+from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
@@ -243,18 +243,25 @@ class GitConfigRepo:
             raise ObjectMissing(blob, f"is a {kind}, not a file")
         return content
 
+    def bring(self, blobs: Collection[str]) -> None:
+        """As in `ports.ConfigRepo`."""
+        with suppress(RollbackError):
+            self._clone.bring(blobs)
+
     def _need_treeish(self, treeish: str) -> None:
         """A commit may lie beyond the shallow boundary; a tree is here if its commit is."""
         self._clone.need(treeish)
 
     @crash_point("inverse")
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
         """As in `ports.ConfigRepo`."""
         for sha in reverts:
             if self._is_known(sha):
                 self._need_parents(sha)
         self._is_known(at)
-        return self._reverser.reverse(at, reverts, mainline)
+        return self._reverser.reverse(at, reverts, mainline, good if good and self._is_known(good) else None)
 
     @crash_point("commit-build")
     def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:

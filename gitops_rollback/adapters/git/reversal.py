@@ -23,7 +23,7 @@ from gitops_rollback.adapters.git.difference import Differences
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
 from gitops_rollback.adapters.git.history import log
 from gitops_rollback.adapters.git.merge import MERGE_CONFIG, Merge, merge_commits
-from gitops_rollback.adapters.git.objects import ObjectReader, put_files
+from gitops_rollback.adapters.git.objects import ObjectReader, find_entry, put_files
 from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions, is_partial
 from gitops_rollback.adapters.git.untangling import Untangled, is_complete, setters, untangle
 from gitops_rollback.adapters.git.writer import ObjectWriter
@@ -52,6 +52,7 @@ class Undoing:
     undone: Mapping[str, FileChange]
     ancestor: bool  # the culprit lies in the head's history
     differences: Differences
+    good: RawCommit | None = None  # an older state of the culprit's history that is to come back
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,15 @@ class Reverser:
         if not self._foreign:
             self.reader.close()
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
         """Undo `reverts`, newest first, each on the result of the one before; full or shortened SHAs.
 
         `mainline` is the parent, counted from 1, against which a merge is undone: None is the first one, but refuses a
-        merge of more than two. Raises: RepositoryUnavailable if objects cannot be read or written.
+        merge of more than two. `good` is the last good state: keys that were set again since go back to what it says,
+        where it is here and older than the culprit; else to what stood before the culprit.
+        Raises: RepositoryUnavailable if objects cannot be read or written.
         """
         try:
             head = self.revisions.find(at)
@@ -112,7 +117,13 @@ class Reverser:
             return _refusal(at, reverts, refused.reason, str(refused))
         if not pairs:
             return _refusal(at, reverts, Reason.NO_SUSPECT, "no commit to undo was named")
-        return self._undo_all(head, pairs)
+        return self._undo_all(head, pairs, self._known(good))
+
+    def _known(self, good: str | None) -> RawCommit | None:
+        try:
+            return None if good is None else self.revisions.find(good)
+        except Refused:
+            return None  # a shallow clone may lack it
 
     def parent(self, culprit: RawCommit, mainline: int | None) -> RawCommit:
         """What the culprit is undone against. Raises: Refused."""
@@ -130,7 +141,9 @@ class Reverser:
         except ObjectMissing as exc:
             raise Refused(short, "its parent is not in this clone: fetch more history (git fetch --deepen)") from exc
 
-    def _undo_all(self, head: RawCommit, pairs: Sequence[tuple[RawCommit, RawCommit]]) -> Reversal:
+    def _undo_all(
+        self, head: RawCommit, pairs: Sequence[tuple[RawCommit, RawCommit]], good: RawCommit | None
+    ) -> Reversal:
         shas = tuple(culprit.sha for culprit, _ in pairs)
         tree, rung = head.tree, 0
         superseded: tuple[str, ...] = ()
@@ -139,7 +152,8 @@ class Reverser:
         for culprit, parent in pairs:
             undone = {change.path: change for change in differences.between(parent.tree, culprit.tree)}
             ancestor = self.revisions.is_ancestor(culprit.sha, head)
-            works.append(Undoing(culprit, parent, head, tree, undone, ancestor, differences))
+            older = good is not None and good.sha != culprit.sha and self.revisions.is_ancestor(good.sha, culprit)
+            works.append(Undoing(culprit, parent, head, tree, undone, ancestor, differences, good if older else None))
             step = self._undo(works[-1])
             if step.tree is None:
                 return _conflict(head, shas, culprit, step)
@@ -196,13 +210,13 @@ class Reverser:
         return replace(before, explained=explain_clashes(before.explained, untangled.clashes, by))
 
     def _target_state(self, work: Undoing, before: Step) -> Step:
-        """Rung 4: keys that were set again since go back to what they were before the culprit.
+        """Rung 4: keys that were set again since go back to their value in the last good state, or before the culprit.
 
         Only where every commit that this supersedes is known.
         """
         if before.merge is None:
             return before
-        untangled = untangle(before.merge, self._text, target=True)
+        untangled = untangle(before.merge, self._text, target=True, good=self._good(work))
         by = self._setters(work, untangled)
         known = all(by.get((path, key)) for path, keys in untangled.clashes.items() for key in keys)
         if untangled.faults or not known or not work.ancestor:
@@ -222,14 +236,27 @@ class Reverser:
         merge = merge_commits(self.git, self._synthetic(work, tree), theirs)
         if merge.tree is not None:
             return merge.tree == tree
-        again = untangle(merge, self._text, target=True)
+        again = untangle(merge, self._text, target=True, good=self._good(work))
         return bool(again.faults) or put_files(self.git, self.reader, merge.marked, again.files) == tree
 
+    def _good(self, work: Undoing) -> Callable[[str], bytes | None] | None:
+        """The files of the last good state; None where none was named."""
+        good = work.good
+        if good is None:
+            return None
+
+        def read(path: str) -> bytes | None:
+            found = find_entry(self.reader, good.tree, path)
+            return None if found is None or found.kind != "blob" else self._text(found.sha)
+
+        return read
+
     def _setters(self, work: Undoing, untangled: Untangled) -> dict[tuple[str, Path], tuple[str, ...]]:
-        """Who set each clashing key since; {} where nobody can say."""
+        """Who set each clashing key since the culprit, or since the last good state; {} where nobody can say."""
         if not untangled.clashes or work.culprit.sha == work.head.sha:
             return {}
-        history = log(self.git, work.culprit.sha, work.head.sha, LATER_LIMIT)
+        line = log(self.git, (work.good or work.culprit).sha, work.head.sha, LATER_LIMIT)
+        history = [commit for commit in line if commit.sha != work.culprit.sha]
         return setters(history, untangled.clashes, self._text) if is_complete(history) else {}
 
     def _judged(self, work: Undoing, step: Step, changes: Sequence[FileChange]) -> Step:
@@ -307,12 +334,17 @@ class Reverser:
 
 
 def reverse(
-    git: Git, at: str, reverts: Sequence[str], mainline: int | None = None, reader: ObjectReader | None = None
+    git: Git,
+    at: str,
+    reverts: Sequence[str],
+    mainline: int | None = None,
+    good: str | None = None,
+    reader: ObjectReader | None = None,
 ) -> Reversal:
     """As `Reverser.reverse`, for one call: the processes that it starts end with it."""
     reverser = Reverser(git, reader)
     try:
-        return reverser.reverse(at, reverts, mainline)
+        return reverser.reverse(at, reverts, mainline, good)
     finally:
         reverser.close()
 

@@ -16,12 +16,13 @@ from gitops_rollback.adapters.git import gates
 from gitops_rollback.adapters.git.conflicts import LATER_LIMIT
 from gitops_rollback.adapters.git.merge import BASE, OURS, THEIRS, Merge
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.merging.keys import KeyMerge, merge_keys, set_differently
+from gitops_rollback.core.merging.keys import KeyMerge, merge_keys, set_differently, take_keys
 from gitops_rollback.core.merging.lines import is_undone, merged_lines
 from gitops_rollback.core.merging.matching import Path
 
 TEXT_CONFLICT = ("contents",)
 
+Good = Callable[[str], "bytes | None"]  # a path's content in the last good state; None if it has none to read
 Reading = Callable[[str], "bytes | None"]  # a blob's content; None if it is too large to be looked at
 
 
@@ -38,8 +39,11 @@ class Untangled:
     clashes: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
 
-def untangle(merge: Merge, read: Reading, target: bool = False) -> Untangled:
-    """What becomes of the conflicted files of `merge`; with `target`, keys that clash are set to what they were."""
+def untangle(merge: Merge, read: Reading, target: bool = False, good: Good | None = None) -> Untangled:
+    """What becomes of the conflicted files of `merge`; with `target`, keys that clash are set to what they were.
+
+    That is what they were before the culprit, or what the file says of them in `good`, where that is given.
+    """
     files: dict[str, bytes] = {}
     faults: dict[str, str] = {}
     clashes: dict[str, tuple[Path, ...]] = {}
@@ -51,6 +55,8 @@ def untangle(merge: Merge, read: Reading, target: bool = False) -> Untangled:
         merged = _merged(path, texts, target)
         if merged.clashes:
             clashes[path] = merged.clashes
+        if merged.clashes and merged.text is not None and good is not None:
+            merged = _as_good(merged.text, _text(good(path)), merged.clashes)
         fault = _fault(path, merged, texts)
         if merged.text is None or fault is not None:
             faults[path] = fault or merged.why
@@ -96,6 +102,12 @@ def _texts(merge: Merge, path: str, kinds: tuple[str, ...], read: Reading) -> tu
         return None
     base, ours, theirs = (_text(read(versions[stage][1])) for stage in (BASE, OURS, THEIRS))
     return None if base is None or ours is None or theirs is None else (base, ours, theirs)
+
+
+def _as_good(text: str, good: str | None, keys: Collection[Path]) -> KeyMerge:
+    if good is None:
+        return KeyMerge(None, why="the last good state has no such file that can be read")
+    return take_keys(text, good, keys)
 
 
 def _text(content: bytes | None) -> str | None:

@@ -25,12 +25,16 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Closure:
-    """The input files with the reason for each, in order. `remote` is what comes from elsewhere."""
+    """The input files with the reason for each, in order. `remote` is what comes from elsewhere.
+
+    `missing` is what is named and is no plain file or folder: behind a symbolic link, in a submodule, or not there.
+    """
 
     why: Mapping[str, str]
     scope: Scope
     remote: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def of_kustomization(trees: Iterable[Tree], folder: str) -> Closure:
@@ -38,9 +42,10 @@ def of_kustomization(trees: Iterable[Tree], folder: str) -> Closure:
     return _together(trees, lambda inputs: kustomize.build_generated(inputs, folder, "named by the request"))
 
 
-def of_object(trees: Iterable[Tree], document: Mapping[str, Value]) -> Closure:
-    """What an Application, ApplicationSet, Flux Kustomization or HelmRelease renders from."""
-    return _together(trees, lambda inputs: objects.of_object(inputs, document))
+def of_objects(trees: Iterable[Tree], documents: Iterable[Mapping[str, Value]]) -> Closure:
+    """What these objects render from together: Application, ApplicationSet, Flux Kustomization or HelmRelease."""
+    named = tuple(documents)
+    return _together(trees, lambda inputs: [objects.of_object(inputs, document) for document in named])
 
 
 @dataclass
@@ -48,6 +53,7 @@ class _Union:
     why: dict[str, str] = field(default_factory=dict)
     remote: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
+    missing: dict[str, None] = field(default_factory=dict)
 
 
 def _together(trees: Iterable[Tree], follow: Callable[[Gathered], object]) -> Closure:
@@ -59,8 +65,9 @@ def _together(trees: Iterable[Tree], follow: Callable[[Gathered], object]) -> Cl
         union.why = {**inputs.why, **union.why}
         union.remote |= dict.fromkeys(inputs.remote)
         union.unread |= dict.fromkeys(inputs.unread)
+        union.missing |= dict.fromkeys(inputs.missing)
     if union.why:
         scope = Scope.DIRECTORY if union.unread else Scope.CLOSURE
-        return Closure(union.why, scope, tuple(union.remote), tuple(union.unread))
+        return Closure(union.why, scope, tuple(union.remote), tuple(union.unread), tuple(union.missing))
     everything = {path: "nothing that was named stands here" for tree in all_trees for path in tree.blobs}
     return Closure(everything, Scope.REPOSITORY, tuple(union.remote))

@@ -33,17 +33,19 @@ def chart(inputs: Gathered, folder: str, why: str) -> None:
                 repository = dependency.get("repository")
                 if isinstance(repository, str) and repository.startswith("file://"):
                     local = joined(folder, repository.removeprefix("file://"))
-                    if local is not None:
+                    if local is not None and inputs.tree.is_folder(local):
                         chart(inputs, local, f"a dependency of {path}")
+                    else:
+                        inputs.missing.append(f"{repository} (a dependency of {path})")
                 elif isinstance(repository, str) and repository:
                     inputs.remote.append(f"{dependency.get('name')} of {repository}")
 
 
-def values(inputs: Gathered, folder: str, name: str, why: str) -> None:
+def values(inputs: Gathered, folder: str, name: str, why: str, optional: bool = False) -> None:
     """One value file: relative to `folder`, from the root with a leading slash, or at an address."""
     if "://" in name:
         inputs.remote.append(name)
         return
     path = joined("", name) if name.startswith("/") else joined(folder, name)
-    if path is not None:
-        inputs.add(path, why)
+    if (path is None or not inputs.add(path, why)) and not optional:
+        inputs.missing.append(f"{name} ({why})")

@@ -97,6 +97,8 @@ def _reference(inputs: Gathered, folder: str, name: str, why: str) -> None:
         build(inputs, path, why)
     elif any(sign in name for sign in REMOTE):
         inputs.remote.append(name)
+    else:
+        inputs.missing.append(f"{name} ({why})")
 
 
 def _plugin(inputs: Gathered, path: str) -> None:
@@ -129,5 +131,9 @@ def _chart(inputs: Gathered, folder: str, chart: dict[str, Value], home: str, wh
 
 def _file(inputs: Gathered, folder: str, name: str, why: str) -> None:
     path = joined(folder, name)
-    if path is not None and not inputs.add(path, why) and "://" in name:
+    if path is not None and inputs.add(path, why):
+        return
+    if "://" in name:
         inputs.remote.append(name)
+    else:
+        inputs.missing.append(f"{name} ({why})")

@@ -15,6 +15,7 @@ from gitops_rollback.core.closure.tree import YAML_ENDINGS, Gathered, below, joi
 from gitops_rollback.core.manifest_text import Value
 from gitops_rollback.core.paths import matches
 
+OWN_MANIFEST = "the manifest of "
 GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
 PLAIN = (*YAML_ENDINGS, ".jsonnet", ".libsonnet")
 
@@ -51,9 +52,11 @@ def _application(inputs: Gathered, document: Object) -> None:
 def _source(inputs: Gathered, source: Object, application: str) -> None:
     folder, why = _path(source), f"source of {application}"
     options = source.get("helm")
+    optional = below(dict(source), "helm", "ignoreMissingValueFiles") == "true"
     for name in strings(below(dict(options), "valueFiles") if isinstance(options, dict) else None):
         inner = name.partition("/")[2] if name.startswith("$") else name
-        helm.values(inputs, "" if name.startswith("$") else folder or "", inner, f"a value file of {application}")
+        where = "" if name.startswith("$") else folder or ""
+        helm.values(inputs, where, inner, f"a value file of {application}", optional)
     for parameter in mappings(below(dict(options), "fileParameters") if isinstance(options, dict) else None):
         helm.values(inputs, folder or "", str(parameter.get("path") or ""), f"a file parameter of {application}")
     if isinstance(source.get("chart"), str):
@@ -89,7 +92,7 @@ def _directory(inputs: Gathered, source: Object, folder: str, why: str) -> None:
 
 def _set_of(inputs: Gathered, name: str) -> None:
     """The ApplicationSet that made an Application, and the files that its git generators read."""
-    for path, document in inputs.tree.manifests_naming("ApplicationSet", name):
+    for path, document in inputs.tree.manifests_naming(name, "ApplicationSet"):
         if document.get("kind") == "ApplicationSet" and below(dict(document), "metadata", "name") == name:
             inputs.add(path, f"the ApplicationSet {name}")
             _generators(inputs, below(dict(document), "spec", "generators"), f"a generator of {path}")
@@ -160,11 +163,13 @@ def _configuration(inputs: Gathered, reference: Object, why: str) -> None:
 def _own_manifest(inputs: Gathered, document: Object) -> None:
     """The object's own file is an input: who changes it there changes what is deployed."""
     name, kind = _name(document), document.get("kind")
+    if not name:
+        return
     namespace = below(dict(document), "metadata", "namespace")
     for path, found in inputs.tree.manifests_naming(name, str(kind)):
         other = below(dict(found), "metadata", "namespace")
         if found.get("kind") == kind and _name(found) == name and (not namespace or other in (None, namespace)):
-            inputs.add(path, f"the manifest of {kind} {name}")
+            inputs.add(path, f"{OWN_MANIFEST}{kind} {name}")
 
 
 def _matching(inputs: Gathered, pattern: str, why: str) -> None:

@@ -12,6 +12,7 @@ from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES
 from gitops_rollback.core.manifest_text import Value, documents
 
 YAML_ENDINGS = (".yaml", ".yml", ".json")
+WORDS_KEPT = 8
 MOST_SEARCHED = 20_000  # files that are searched for the manifest of an object
 
 
@@ -21,6 +22,7 @@ class Tree:
 
     blobs: Mapping[str, str]
     read: Callable[[str], bytes | None] = field(repr=False)
+    _words: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _sorted(self) -> list[str]:
@@ -61,13 +63,22 @@ class Tree:
 
     def manifests_naming(self, *words: str) -> Iterator[tuple[str, Mapping[str, Value]]]:
         """(path, document) of each YAML document in whose file all `words` stand."""
-        marks = [word.encode() for word in words]
-        named = [path for path in self._sorted if path.endswith(YAML_ENDINGS)][:MOST_SEARCHED]
-        for path in named:
+        for path in self._with(words[-1]):
             text = self.text(path)
-            if text is None or not all(mark in text for mark in marks):
+            if text is None or not all(word.encode() in text for word in words):
                 continue
             yield from ((path, one) for one in documents(text) or () if isinstance(one, dict))
+
+    def _with(self, word: str) -> tuple[str, ...]:
+        """The YAML files in which a word stands. A few are kept: many applications ask for the same kind."""
+        known = self._words.get(word)
+        if known is None:
+            mark = word.encode()
+            named = [path for path in self._sorted if path.endswith(YAML_ENDINGS)][:MOST_SEARCHED]
+            known = tuple(path for path in named if mark in (self.text(path) or b""))
+            if len(self._words) < WORDS_KEPT:
+                self._words[word] = known
+        return known
 
 
 @dataclass
@@ -78,6 +89,7 @@ class Gathered:
     why: dict[str, str] = field(default_factory=dict)
     remote: list[str] = field(default_factory=list)  # what comes from elsewhere, and cannot be followed here
     unread: list[str] = field(default_factory=list)  # files that name inputs and cannot be read
+    missing: list[str] = field(default_factory=list)  # what is named and is no plain file or folder here
     seen: set[str] = field(default_factory=set)  # folders that were followed
 
     def add(self, path: str, why: str) -> bool:

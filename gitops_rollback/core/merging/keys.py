@@ -49,19 +49,33 @@ class KeyMerge:
 
 def merge_keys(base: str, ours: str, theirs: str, target: bool = False) -> KeyMerge:
     """Three versions of one YAML or JSON file; `target` writes theirs where both changed a key. Never raises."""
+    merge = _Merge(target)
+    text, why = _run(merge, base, ours, theirs)
+    if text is not None and merge.clashes and not target:
+        text, why = None, "the same keys were changed again since"
+    return KeyMerge(text, tuple(merge.clashes), why)
+
+
+def take_keys(text: str, source: str, keys: Collection[Path]) -> KeyMerge:
+    """`text` with the values that `source` has at these keys, and nothing else of it; absence is a value, too."""
+    taken, why = _run(_Merge(target=False, only=frozenset(keys)), text, text, source)
+    if taken is not None and any(set_differently(taken, source, key) for key in keys):
+        taken, why = None, "its keys are told apart in another way there"
+    return KeyMerge(taken, why=why)
+
+
+def _run(merge: _Merge, base: str, ours: str, theirs: str) -> tuple[str | None, str]:
+    """The merged text with the marks and line ends of ours; or None and why not."""
     mark = "\ufeff" if ours.startswith("\ufeff") else ""
     crlf = "\r\n" in ours
     texts = [text.removeprefix("\ufeff").replace("\r\n", "\n") for text in (base, ours, theirs)]
     if any("\r" in text for text in texts) or (crlf and ours.count("\r\n") != ours.count("\n")):
-        return KeyMerge(None, why="its lines end in different ways")
-    merge = _Merge(target)
+        return None, "its lines end in different ways"
     try:
         text = merge.texts(*texts)
     except (Unreadable, Unwritable) as error:
-        return KeyMerge(None, tuple(merge.clashes), str(error))
-    if merge.clashes and not target:
-        return KeyMerge(None, tuple(merge.clashes), "the same keys were changed again since")
-    return KeyMerge(mark + (text.replace("\n", "\r\n") if crlf else text), tuple(merge.clashes))
+        return None, str(error)
+    return mark + (text.replace("\n", "\r\n") if crlf else text), ""
 
 
 def set_differently(before: str, after: str, key: Path) -> bool:
@@ -94,6 +108,7 @@ class _Writer(Protocol[W]):
 @dataclass
 class _Merge:
     target: bool
+    only: frozenset[Path] | None = None  # where theirs counts at all; None: everywhere
     edits: Edits = field(default_factory=Edits)
     clashes: list[Path] = field(default_factory=list)
 
@@ -121,6 +136,8 @@ class _Merge:
             if name is not None:
                 merged = self._collection(base, ours, theirs, path, name)
                 return None if merged is None else _collected(merged, name)
+        if not self._counts(path):
+            raise Unwritable(f"{written(path)} is written in another way there")
         before = None if base is None else base.value.data
         if theirs.value.data in (before, ours.value.data):
             return ours.value.data
@@ -157,10 +174,14 @@ class _Merge:
 
     def _kept(self, writer: _Writer[P], base: P | None, ours: P, theirs: P | None, path: Path) -> Data | None:
         """What becomes of a child that ours has; None: it goes."""
+        if not self._counts(path) and (theirs is None or not self._leads_on(path)):
+            if theirs is not None:
+                writer.keep(base, ours, theirs)
+            return ours.value.data
         if theirs is None:
             goes = base is not None and (base.value.data == ours.value.data or self._clash(path))
             return None if goes and _movable(ours.value) else ours.value.data
-        if base is not None and _same_text(base, ours):
+        if base is not None and _same_text(base, ours) and self._counts(path):
             if not _same_text(ours, theirs):
                 _movable(ours.value, theirs.value)
             writer.restore(base, ours, theirs)
@@ -174,8 +195,18 @@ class _Merge:
 
     def _comes_back(self, base: Piece | None, theirs: Piece, path: Path) -> bool:
         """May a child that ours lacks be put in? It went with the culprit; or it went later, and theirs changed it."""
+        if not self._counts(path):
+            return False
         comes = base is None or (base.value.data != theirs.value.data and self._clash(path))
         return comes and _movable(theirs.value)
+
+    def _counts(self, path: Path) -> bool:
+        """Theirs may be taken here."""
+        return self.only is None or any(path[: len(key)] == key for key in self.only)
+
+    def _leads_on(self, path: Path) -> bool:
+        """Below it stands a key that counts."""
+        return any(key[: len(path)] == path for key in self.only or ())
 
     def _clash(self, path: Path) -> bool:
         """Notes a clash; True if theirs is to be written all the same. A whole document is no key."""

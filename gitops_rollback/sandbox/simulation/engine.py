@@ -23,6 +23,7 @@ from gitops_rollback.core.sync import (
     Source,
     SyncStatus,
 )
+from gitops_rollback.sandbox.simulation.files import FLEET_FILE
 from gitops_rollback.sandbox.simulation.remote import MAIN, Remote
 from gitops_rollback.sandbox.simulation.schedule import START, Schedule
 from gitops_rollback.sandbox.simulation.story import Story
@@ -77,7 +78,9 @@ class Cluster:
     def add(self, name: str, auto_sync: bool, revision: str, since: datetime) -> None:
         """An application that has been running `revision` since then."""
         shared = self.truth.shared.get(name)
-        source = Source(self.url, f"apps/{name}", "main", value_files=(f"/{shared}",) if shared else ())
+        source = Source(
+            self.url, f"apps/{name}", "main", value_files=(f"/{FLEET_FILE}",) if shared == FLEET_FILE else ()
+        )
         done = since + timedelta(seconds=5)
         record = DeploymentRecord((revision,), (source,), since, done, history_id=1)
         operation = Operation(OperationPhase.SUCCEEDED, (revision,), (source,), since, done)

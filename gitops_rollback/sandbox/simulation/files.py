@@ -130,6 +130,18 @@ def first_files(names: tuple[str, ...]) -> dict[str, bytes]:
     return files
 
 
+BASE_FILE = "base/common.yaml"
+
+
+def overlay(name: str) -> dict[str, bytes]:
+    """The kustomization that makes an application an overlay of the base."""
+    files = ("deployment.yaml", "config.yaml", "secret.yaml", "../../base")
+    return {
+        f"apps/{name}/kustomization.yaml": f"resources: [{', '.join(files)}]\n".encode(),
+        "base/kustomization.yaml": b"resources: [common.yaml]\n",
+    }
+
+
 FLEET_FILE = "fleet/values.yaml"
 
 

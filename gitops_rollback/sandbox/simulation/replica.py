@@ -11,6 +11,7 @@ from random import Random
 from gitops_rollback.adapters.journal import GitJournal
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.controller import DEFAULT_INTERVAL, aligned
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
@@ -178,13 +179,14 @@ class Replica:
         steady, policies, inputs = Steady(clock), PolicyStore(repo, POLICIES), Inputs(repo)
         ledger, journal = Ledger(steady), GitJournal(repo)
         measuring = Measuring(lambda _settings: metrics, new_lock=gate.lock, steady=steady)
-        directory = Directory(repo, (engine,), policies)
-        limits = Limits(Budgets(), ledger.counted)
+        closures = Closures(repo, seconds=lambda: 0.0)  # no look at files takes simulated time
+        directory = Directory(repo, (engine,), policies, closures=closures)
+        facts = GuardFactsReader(repo, inputs, Limits(Budgets(), ledger.counted))
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,
-            observer=Observer(repo, policies, measuring),
-            proposer=Proposer(repo, directory, Blamer(repo, inputs), GuardFactsReader(repo, inputs, limits)),
+            observer=Observer(repo, policies, measuring, closures=closures),
+            proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), facts),
             follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),

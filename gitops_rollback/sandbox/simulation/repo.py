@@ -6,7 +6,7 @@ a look at the remote, and the newest accepted head outlives the process where it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -201,8 +201,13 @@ class SimRepo:
             raise StalledError(blob[:12], "is too large")
         return content
 
-    def reverse(self, at: str, reverts: Sequence[str], mainline: int | None = None) -> Reversal:
-        """As in `ports.ConfigRepo`."""
+    def bring(self, blobs: Collection[str]) -> None:
+        """As in `ports.ConfigRepo`; a simulated clone lacks none."""
+
+    def reverse(
+        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+    ) -> Reversal:
+        """As in `ports.ConfigRepo`; whole files are merged here, so no key is ever set back."""
         for sha in (at, *reverts):
             self._need(sha)
         return reverse(self._objects, at, reverts, mainline)

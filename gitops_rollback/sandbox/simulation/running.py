@@ -12,6 +12,7 @@ from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
 from gitops_rollback.sandbox.simulation.determinism import guarded
 from gitops_rollback.sandbox.simulation.engine_port import POISON
 from gitops_rollback.sandbox.simulation.files import (
+    BASE_FILE,
     FLEET_FILE,
     POISON_POLICIES,
     POLICIES,
@@ -19,6 +20,7 @@ from gitops_rollback.sandbox.simulation.files import (
     PolicyText,
     first_files,
     fleet_values,
+    overlay,
 )
 from gitops_rollback.sandbox.simulation.log import listening
 from gitops_rollback.sandbox.simulation.promises import PROMISES
@@ -113,6 +115,9 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     if setup.fleet:
         files[FLEET_FILE] = fleet_values("1.0")
         world.truth.shared |= dict.fromkeys(setup.fleet, FLEET_FILE)
+    for name in setup.overlays:
+        files |= overlay(name)
+        world.truth.shared[name] = BASE_FILE
     files[f"{POLICIES}/{POISON}.yaml"] = world.put(PolicyText(POISON))
     poison = random.choice(POISON_POLICIES)
     files[f"{POLICIES}/broken.yaml"] = SELECTS_NOTHING if setup.unwatched else poison

@@ -62,6 +62,7 @@ class Setup:
     lasts: float = 1500.0
     unwatched: frozenset[str] = frozenset()  # applications without a policy
     fleet: tuple[str, ...] = ()  # applications that all read one shared file
+    overlays: tuple[str, ...] = ()  # applications that are overlays of one base
     habit: str = ""  # of the promoter; "" leaves it to the seed
     deaf: float = 0.0  # how often a receiver of messages fails
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
@@ -88,6 +89,7 @@ class Smaller:
         setup.unwatched &= set(setup.names)
         setup.tame &= set(setup.names)
         setup.fleet = tuple(name for name in setup.fleet if name in setup.names)
+        setup.overlays = tuple(name for name in setup.overlays if name in setup.names)
         setup.actors -= self.without
         for name in self.without & set(RATES):
             setattr(setup.rates, name, 0.0)
@@ -244,6 +246,12 @@ def _fleet(setup: Setup) -> None:
     setup.rates.kill, setup.rates.pause = setup.rates.kill / 10, setup.rates.pause / 10
 
 
+def _overlays(setup: Setup) -> None:
+    """All but one application are overlays of one base, which changes often."""
+    setup.overlays = setup.names[:-1]
+    setup.actors = (setup.actors | {"base"}) - {"clock", "forcer"}
+
+
 def _busy(setup: Setup) -> None:
     """Many applications and quick developers, so that rollbacks follow one another."""
     setup.names, setup.busy, setup.rates.kill = NAMES, 40.0, 0.0
@@ -329,6 +337,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "forged": _forged,
     "strangers": _strangers,
     "fleet": _fleet,
+    "overlays": _overlays,
     "busy": _busy,
     "by-hand": _by_hand,
     "region": _region,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gitops_rollback.sandbox.simulation.actors.armer import Armer
+from gitops_rollback.sandbox.simulation.actors.base import Base
 from gitops_rollback.sandbox.simulation.actors.clock import Clock
 from gitops_rollback.sandbox.simulation.actors.colleague import Colleague
 from gitops_rollback.sandbox.simulation.actors.developer import Developer
@@ -32,6 +33,7 @@ Actor = Callable[[World, Sequence[Replica]], object]
 DEVELOPER: Actor = Developer
 OTHERS: Mapping[str, Actor] = {
     "armer": Armer,
+    "base": Base,
     "clock": Clock,
     "colleague": Colleague,
     "doubter": Doubter,
