@@ -14,7 +14,7 @@ import pytest
 from faults import numbers, run_fault
 from faults_replicas import SEVERAL
 from told_stories import SideBySide, side_by_side
-from upgraded_stories import TOLD
+from upgraded_stories import TOLD, TOO_YOUNG
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES
 
@@ -70,4 +70,4 @@ def test_what_must_hold_of_a_fault_holds(played: SideBySide[tuple[str, ...]], na
 
 def test_an_upgrade_is_played_in_each_story_that_ends_in_a_rollback() -> None:
     asked = {"foreign-commit", "no-data", "bad-before", "asks-first", "frozen", "flux-suspended", "image-updater"}
-    assert set(TOLD) == {story.name for story in ALL_STORIES} - asked
+    assert {*TOLD, *TOO_YOUNG} == {story.name for story in ALL_STORIES} - asked
