@@ -117,5 +117,5 @@ def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = L
             yield one
         except AssertionError as error:
             raise AssertionError("\n".join((*one.broken, str(error)))) from error
-        known = None if one.rewritten else Known(secrets=one.secrets, texts={"log": live.log.read_text()})
+        known = None if one.rewritten else Known(secrets=one.secrets, texts={"log": live.log_text()})
         one.broken += aftermath(live, known, one.harmed)
