@@ -53,6 +53,10 @@ def message(fleet: FluxFleet, kind: str) -> str:
     return next(str(one["message"]) for one in status(fleet)["conditions"] if one["type"] == kind)
 
 
+def moved(fleet: FluxFleet, kind: str) -> str:
+    return next(str(one["lastTransitionTime"]) for one in status(fleet)["conditions"] if one["type"] == kind)
+
+
 def history(fleet: FluxFleet) -> list[tuple[int, str, str]]:
     return [(one["version"], one["status"], one.get("action", "")) for one in status(fleet).get("history") or ()]
 
@@ -159,9 +163,11 @@ def test_what_flux_went_back_to_and_is_wanted_again_needs_no_helm_action(fleet: 
     change(fleet, lambda body: body["spec"].update(values={"tag": "slow"}))
     settle(fleet)
     assert conditions(fleet)["Remediated"] == ("True", "RollbackSucceeded")
-    before = status(fleet)["history"][0]
+    before, since = status(fleet)["history"][0], moved(fleet, "Remediated")
+    fleet.let_pass(60)
     change(fleet, lambda body: body["spec"].pop("values"))
     settle(fleet)
+    assert moved(fleet, "Released") == since < moved(fleet, "Ready")
     assert (status(fleet)["history"][0], image(fleet)) == (before, "v1")
     assert conditions(fleet) == {"Ready": ("True", "UpgradeSucceeded"), "Released": ("True", "UpgradeSucceeded")}
     assert status(fleet)["observedGeneration"] == 3

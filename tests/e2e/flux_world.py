@@ -69,6 +69,7 @@ class FluxWorld:
         self.log = folder / "controller.log"
         self.controller: subprocess.Popen[bytes] | None = None
         self.flux: FluxSandbox | None = None
+        self.api_url = self.kubernetes.url  # as the controller is told
         self._waits = waits
         self._stop = threading.Event()
 
@@ -118,7 +119,7 @@ class FluxWorld:
 
     def environment(self, state: str) -> dict[str, str]:
         kubeconfig = self.folder / "kubeconfig"
-        kubeconfig.write_text(KUBECONFIG.format(server=self.kubernetes.url, token=self.kubernetes.token))
+        kubeconfig.write_text(KUBECONFIG.format(server=self.api_url, token=self.kubernetes.token))
         return {
             **environment_of_nobody(),
             "KUBECONFIG": str(kubeconfig),
@@ -157,7 +158,7 @@ class FluxWorld:
     def receive(self) -> None:
         """What a Receiver of Flux does after a push."""
         token = f"receiver/{self.clock.now().isoformat()}"
-        self._change(GIT_REPOSITORY, "config", lambda body: _annotate(body, token))
+        self.change(GIT_REPOSITORY, "config", lambda body: _annotate(body, token))
 
     def let_pass(self, span: timedelta) -> None:
         """World time, for what must not happen."""
@@ -165,7 +166,7 @@ class FluxWorld:
         self.until(lambda: self.clock.now() >= end, "time passes")
 
     def suspend(self, name: str = SERVICE) -> None:
-        self._change(KUSTOMIZATION, name, lambda body: body["spec"].update(suspend=True))
+        self.change(KUSTOMIZATION, name, lambda body: body["spec"].update(suspend=True))
 
     def status(self, name: str = SERVICE) -> Json:
         return cast(Json, self.kubernetes.store.get(KUSTOMIZATION, name, FLUX_NAMESPACE)["status"])
@@ -200,7 +201,7 @@ class FluxWorld:
         manifest = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
         self.kubernetes.store.create(kind, manifest)
 
-    def _change(self, kind: Kind, name: str, change: Callable[[Json], object]) -> None:
+    def change(self, kind: Kind, name: str, change: Callable[[Json], object]) -> None:
         self.kubernetes.store.change(kind, name, FLUX_NAMESPACE, change, By("a person"))
 
 

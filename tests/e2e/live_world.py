@@ -154,6 +154,28 @@ class Live:
         release(self.telling, tag, more)
         return self.telling.bad
 
+    # The engine as the controller reaches it
+
+    def engine_answers(self, status: int, body: str, content_type: str) -> None:
+        """To everything that it is asked, until `engine_heals`."""
+        self.argocd.answer(status, body, content_type)
+
+    def engine_heals(self) -> None:
+        """It answers as ever."""
+        self.argocd.reset()
+
+    def engine_rests(self, rests: bool) -> None:
+        """Its controller does nothing meanwhile."""
+        self.argocd.pause_controller(rests)
+
+    def runs(self, revision: str) -> bool:
+        """The engine has applied this one to checkout-api."""
+        return self.argocd.deployed(APPLICATION).revision == revision
+
+    def engine_writes(self) -> list[str]:
+        """What it was asked to do, by anybody."""
+        return [f"{one.method} {one.path}" for one in self.argocd.writes]
+
     # The controller
 
     def start_controller(self, *flags: str, **environment: str) -> None:
@@ -183,6 +205,10 @@ class Live:
         """Leave nothing behind, however far the start came."""
         self.kill_controller()
         self.world.stop()
+
+    def log_text(self) -> str:
+        """All that the controller said, as it said it."""
+        return self.log.read_text("utf-8", "replace")
 
     def logged(self) -> list[Document]:
         """The controller's log lines; what is no JSON is under `text`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from live_world import Live
-from proxy import FaultProxy
+from proxy import FaultProxy, asks_for, status
 
 from gitops_rollback.sandbox.kubernetes import KubernetesSandbox
 
@@ -39,6 +39,22 @@ class ObjectsLive(Live):
             "GITOPS_ROLLBACK_KUBECONFIG": str(config),
             "GITOPS_ROLLBACK_REQUEST_TIMEOUT": f"{timedelta(seconds=10).seconds}s",
         }
+
+    def engine_answers(self, code: int, body: str, content_type: str) -> None:
+        """To what concerns Applications; the Leases of the same API are as ever."""
+        self.link.strike(status(code, {"Content-Type": content_type}, body.encode()), asks_for("/argoproj.io/"))
+        self.link.cut_open()
+
+    def engine_heals(self) -> None:
+        self.link.heal()
+        self.kubernetes.reset()
+
+    def engine_writes(self) -> list[str]:
+        """Operations alone, no refreshes. A person still has a token of Argo CD."""
+        found = [
+            one.path for one in self.kubernetes.writes if "/applications/" in one.path and '"operation' in one.body
+        ]
+        return super().engine_writes() + [f"PATCH {path}" for path in found if "dryRun=All" not in path]
 
     def close(self) -> None:
         self.kill_controller()

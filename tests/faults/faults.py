@@ -1,8 +1,9 @@
 """Every fault by its number, played against the real product: the one door for the tests and for the soak.
 
 A module `faults_<part>.py` in this folder has `FAULTS: Mapping[str, Play]`, from a number as "F7" to a function that
-plays the fault once and returns what went wrong, nothing being right. A play has its own folder for everything that it
-makes, and draws all that varies from `seed`; it may fail by an AssertionError as well.
+plays the fault once and returns what went wrong, nothing being right. Where the engine is not Argo CD by its server, it
+stands behind the number, as in "F13-objects" and "F13-flux". A play has its own folder for everything that it makes,
+and draws all that varies from `seed`; it may fail by an AssertionError as well.
 
     from faults import numbers, run_fault
     for number in numbers():
@@ -23,7 +24,7 @@ PARTS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("faults_*.
 
 def numbers() -> tuple[str, ...]:
     """All numbers there are, in their order."""
-    return tuple(sorted(_faults(), key=lambda number: int(number[1:])))
+    return tuple(sorted(_faults(), key=_place))
 
 
 def run_fault(number: str, folder: Path, seed: int) -> tuple[str, ...]:
@@ -34,6 +35,11 @@ def run_fault(number: str, folder: Path, seed: int) -> tuple[str, ...]:
         return tuple(play(folder, seed))
     except AssertionError as error:
         return (f"{number}, seed {seed}: {error}",)
+
+
+def _place(number: str) -> tuple[int, str]:
+    digits, _, engine = number[1:].partition("-")
+    return int(digits), engine
 
 
 def _faults() -> Mapping[str, Play]:

@@ -77,7 +77,7 @@ def starved(folder: Path, seed: int) -> tuple[str, ...]:
         it.dice.shuffle(squeezes)
         for how in squeezes:
             _squeezed(starving, how)
-        _to_its_end(it)
+        it.verified_or_approved()
         _little_was_enough(starving, OUT_OF_MEMORY in squeezes)
     return tuple(it.broken)
 
@@ -117,19 +117,6 @@ def _goes_on(starving: Starving, how: str) -> None:
 
     went_on = starving.within(AFTER_SECONDS, clear)
     starving.it.check(went_on or starving.process.poll() is not None, f"it called itself alive and did nothing {how}")
-
-
-def _to_its_end(it: Scene) -> None:
-    """What it could not find out, it asks a person."""
-
-    def asked() -> list[str]:
-        return [one["id"] for one in it.live.telling.records() if one["phase"] == "AwaitingApproval"]
-
-    it.until(lambda: bool(asked()) or it.live.telling.is_done("verified"), "verified, or a person is asked")
-    for identity in asked():
-        answer = it.live.verb("approve", identity, "--yes")
-        it.check(answer.code == 0, f"a person's word is not taken: {answer}")
-    it.verified()
 
 
 def _lives(starving: Starving) -> bool:

@@ -17,29 +17,17 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from exchange import METHODS, Exchange, read_request
+
 CHUNK = 1 << 16
-KEPT = 20_000
-METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS")
+KEPT = 200_000
 CONNECT_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """What came from the client. `method` and `path` are "" where it is no HTTP; `at` is monotonic."""
-
-    method: str = ""
-    path: str = ""
-    head: bytes = b""
-    body: bytes = b""
-    at: float = field(default_factory=time.monotonic)
 
 
 Condition = Callable[[Exchange], bool]
@@ -152,6 +140,7 @@ class FaultProxy:
         assert parts.hostname is not None
         self.target = (parts.hostname, parts.port or 80)
         self.seen: deque[Exchange] = deque(maxlen=KEPT)
+        self.most_open = 0  # connections at once
         self._parts = parts
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -239,6 +228,7 @@ class FaultProxy:
             link = _Link(self, client, server)
             with self._lock:
                 self._links.add(link)
+                self.most_open = max(self.most_open, len(self._links))
             link.start()
 
 
@@ -374,26 +364,3 @@ def corrupted(chunk: bytes, position: int, skip: int) -> bytes:
         byte ^ 0xFF if position + index >= skip and (position + index) % 16 == 0 else byte
         for index, byte in enumerate(chunk)
     )
-
-
-def read_request(source: BinaryIO) -> Exchange | None:
-    """The next HTTP request as it came, with its whole body; None at the end of the connection."""
-    head, length, chunked = source.readline(), 0, False
-    if not head:
-        return None
-    method, path = [*head.split(b" "), b""][:2]
-    while (line := source.readline()) not in (b"\r\n", b""):
-        name, _, value = line.partition(b":")
-        length = int(value) if name.lower() == b"content-length" else length
-        chunked = chunked or (name.lower() == b"transfer-encoding" and b"chunked" in value.lower())
-        head += b"" if name.lower() == b"expect" else line
-    body = read_chunks(source) if chunked else source.read(length)
-    return Exchange(method.decode("latin-1"), path.decode("latin-1"), head + b"\r\n", body)
-
-
-def read_chunks(source: BinaryIO) -> bytes:
-    """A chunked body, still in its chunks."""
-    body = b""
-    while (line := source.readline()) and (size := int(line.split(b";")[0], 16)):
-        body += line + source.read(size) + source.readline()
-    return body + line + source.readline()

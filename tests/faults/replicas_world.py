@@ -99,6 +99,10 @@ class ReplicasWorld(FaultWorld):
         assert found is not None
         return found
 
+    def log_text(self) -> str:
+        """Of all replicas."""
+        return "".join(one.log.read_text("utf-8", "replace") for one in self.replicas.values())
+
     def logged(self) -> list[Document]:
         """The lines of all replicas."""
         return [line for one in self.replicas.values() for line in one.lines()]

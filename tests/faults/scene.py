@@ -73,6 +73,18 @@ class Scene:
         self.until(ended, f"{count} verified")
         self.check(len(self.reverts()) == count, f"{len(self.reverts())} commits of ours, not {count}")
 
+    def verified_or_approved(self) -> None:
+        """As `verified`; where the controller could not find out all that it must know, a person gives their word."""
+
+        def asked() -> list[str]:
+            return [one["id"] for one in self.live.telling.records() if one["phase"] == "AwaitingApproval"]
+
+        self.until(lambda: bool(asked()) or self.live.telling.is_done("verified"), "verified, or a person is asked")
+        for identity in asked():
+            answer = self.live.verb("approve", identity, "--yes")
+            self.check(answer.code == 0, f"a person's word is not taken: {answer}")
+        self.verified()
+
     def paged(self, *reasons: str) -> bool:
         """A person was paged for one of these reasons."""
         return any(self.live.pages(reason) for reason in reasons)
@@ -105,5 +117,5 @@ def scene(folder: Path, seed: int, controller: bool = True, kind: type[Live] = L
             yield one
         except AssertionError as error:
             raise AssertionError("\n".join((*one.broken, str(error)))) from error
-        known = None if one.rewritten else Known(secrets=one.secrets, texts={"log": live.log.read_text()})
+        known = None if one.rewritten else Known(secrets=one.secrets, texts={"log": live.log_text()})
         one.broken += aftermath(live, known, one.harmed)

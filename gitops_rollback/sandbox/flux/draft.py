@@ -46,6 +46,13 @@ class Draft:
         """Take conditions away."""
         self._conditions = [one for one in self._conditions if one["type"] not in kinds]
 
+    def turn(self, kind: str, into: str, reason: str, message: str) -> None:
+        """Make a condition another one that is True, since the same moment."""
+        since = self.condition(kind)["lastTransitionTime"]
+        self.drop(kind, into)
+        self.mark(into, "True", reason, message)
+        self.condition(into)["lastTransitionTime"] = since
+
     def progressing(self, reason: str, message: str) -> None:
         """It is being reconciled."""
         self.mark(RECONCILING, "True", reason, message)

@@ -103,6 +103,10 @@ class FluxSandbox:
         """Work no more."""
         self._scheduler.stop()
 
+    def pause(self, paused: bool) -> None:
+        """Stop all work of all controllers until switched off."""
+        self._scheduler.pause(paused)
+
     def _attend(self) -> None:
         self.store.on_change(self._changed)
         for kind in (*self._controllers, DEPLOYMENT):

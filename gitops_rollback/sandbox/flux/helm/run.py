@@ -213,8 +213,7 @@ def _accept(request: Request) -> None:
         return
     newest = request.history[0]
     words = f"Helm upgrade succeeded for release {full_name(newest)} with chart {chart_of(newest)}"
-    request.draft.drop(REMEDIATED, RELEASED)
-    request.draft.mark(RELEASED, "True", "UpgradeSucceeded", words)
+    request.draft.turn(REMEDIATED, RELEASED, "UpgradeSucceeded", words)
 
 
 def _after_failure(request: Request, forced: bool) -> Action:
