@@ -140,8 +140,11 @@ class World:
             raise RuntimeError("start the world first")
         return {"ARGOCD_SERVER": self.argocd.url, "ARGOCD_AUTH_TOKEN": self.argocd.token}
 
-    def _asked_for(self, service: str, images: Sequence[str]) -> None:
-        if service in self.services:
+    def _asked_for(self, workload: str, images: Sequence[str]) -> None:
+        """A workload that a service has beside its own bears its name first."""
+        named = (name for name in self.services if workload == name or workload.startswith(f"{name}-"))
+        service = next(named, None)
+        if service is not None:
             self.services[service].behave(self.behaviour_of_images(images), self.clock.now())
 
     def _deployed(self, application: str, deployed: Deployed) -> None:
