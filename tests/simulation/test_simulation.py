@@ -48,6 +48,7 @@ REGRESSIONS = {
     ("all", 4177): "applications that one rollback had just dealt with were counted as so many events of their own",
     ("all", 4584): "a sync was asked for on a look that a newer word of the engine overtook, which nobody can help",
     ("all", 5299): "a look that came too late to tell what it had seen counted as the last one that was needed",
+    ("all", 6043): "an older state that the engine showed late was taken for its newest word",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
 }
 

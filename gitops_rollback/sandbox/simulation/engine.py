@@ -98,8 +98,9 @@ class Cluster:
     def shows(self, who: str, name: str, state: ApplicationState) -> None:
         """A replica is told this of an application; what it was told lately is kept, the newest comes last."""
         now, known = self.schedule.now, self.shown.get((who, name), ())
-        self.told[who, name] = state.health
         self.shown[who, name] = (*(one for one in known if now - one.at <= LATELY), Shown(now, state))
+        newest = max(self.shown[who, name], key=lambda one: one.state.health_changed_at or START)
+        self.told[who, name] = newest.state.health  # an older state that is shown late tells nothing new
 
     def ran(self, name: str, revision: str) -> bool:
         """True if this revision was ever synced to the application, to its end or not."""
