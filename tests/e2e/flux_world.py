@@ -184,7 +184,8 @@ class FluxWorld:
 
     def _state(self) -> str:
         log = self.log.read_text()[-6000:] if self.log.exists() else ""
-        return f"\n{self.telling.records()}\n{self.status()}\n{log}"
+        shown = self.kubernetes.store.find(KUSTOMIZATION, SERVICE, FLUX_NAMESPACE)
+        return f"\n{self.telling.records()}\n{shown and shown.get('status')}\n{log}"
 
     def _rolled_out(self, change: Change) -> None:
         """What a service does depends on the image that its Deployment was given last."""
