@@ -153,6 +153,18 @@ class Directory:
         revisions = [*state.sync_revisions, *(state.operation.revisions if state.operation else ())]
         return any(is_sha(revision) and self._repo.has(revision) for revision in revisions)
 
+    def is_blind(self, listing: Listing) -> bool:
+        """True if an engine did not answer: then nobody knows whether an application is gone."""
+        instances = {engine.instance for engine in self._engines}
+        return any(problem.subject in instances for problem in listing.problems)
+
+    def policy_at(self, application: str, revisions: Iterable[str]) -> Policy | None:
+        """The policy that names the application of this full name, at the first revision where one does."""
+        instance, kind, namespace, name = application.split("/", 3)
+        wanted = ApplicationId(instance, kind, namespace, name)
+        found = (self._policies.naming(revision, wanted) for revision in revisions)
+        return next((one[0] for one in found if one is not None), None)
+
     def feeder(self, watched: Watched) -> Callable[[Source], bool]:
         """Which sources of this application, past ones included, are our repository."""
         return lambda source: self.feeds(source, watched.state)

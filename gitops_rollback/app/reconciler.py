@@ -23,6 +23,7 @@ from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.unfollowed import Unfollowed
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import (
     Action,
@@ -97,6 +98,9 @@ class Reconciler:
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
 
+    def __post_init__(self) -> None:
+        self._unfollowed = Unfollowed(self.directory)
+
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
         """One round. Raises what the repository itself raises; what one application raises stays with it."""
@@ -109,6 +113,8 @@ class Reconciler:
                 self.isolated(notice.subject, partial(self.executor.announce, notice))
             for sight in tick.sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
+            for end, policy in self._unfollowed.ends(view, listing):
+                self.isolated(end.record.applications[0], partial(self.executor.finish, end, policy))
             self.executor.flush()
         return tick
 
