@@ -14,16 +14,22 @@ from gitops_rollback.app.settings import DEFAULT_CONFIG
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.narrator import Narrator, Say
+from gitops_rollback.sandbox.replicas import Replicas
 from gitops_rollback.sandbox.stories import APPLICATION, SERVICE
 from gitops_rollback.sandbox.story_texts import POLICY_PATH, for_engine
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
-from gitops_rollback.sandbox.world import REPOSITORY, Ports, World, run_command
+from gitops_rollback.sandbox.world import REPOSITORY, Ports, World
 
 QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
-START_SECONDS = 30.0
-STOP_SECONDS = 30.0
+START_SECONDS = 90.0  # on a machine that has much to do
 LOOK_SECONDS = 0.1
 QUERIES_PER_MINUTE = 600
+# Real time: a demo's minutes pass while a Lease runs out. Whole seconds, as it has them.
+LEASE_TIMES = {
+    "GITOPS_ROLLBACK_LEADER_ELECT_LEASE_DURATION": "4s",
+    "GITOPS_ROLLBACK_LEADER_ELECT_RENEW_DEADLINE": "3s",
+    "GITOPS_ROLLBACK_LEADER_ELECT_RETRY_PERIOD": "500ms",
+}
 
 
 class Demo:
@@ -46,8 +52,8 @@ class Demo:
         out.mkdir(parents=True)
         self.world = World(out, ScaledClock(speed), timing=timing, ports=ports, engine=engine, more=story.services)
         self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
-        self._log = out / "controller.log"
-        self._controller: subprocess.Popen[bytes] | None = None
+        self._replicas = Replicas(out)
+        self.telling.kill_leader = self._kill_leader
         self._idle = threading.Event()
 
     def run(self) -> bool:
@@ -77,39 +83,33 @@ class Demo:
         return self.world.argocd.failures if self.world.argocd else []
 
     def start_controller(self, **more: str) -> None:
-        """The `run` that a user would start, in a process of its own; `more` is set in its environment."""
-        state = self._out / "state"
+        """The `run` that a user would start, in a process of its own or several; `more` is set in its environment."""
         # A minute of the limit is real, and in it the demo's clock goes through many.
         most = round(QUERIES_PER_MINUTE * self.world.clock.speed)
         settings = f"metrics:\n  - {{url: {self.world.prometheus.url}, maxQueriesPerMinute: {most}}}\n"
         (self._out / DEFAULT_CONFIG).write_text(settings, "utf-8")
-        with self._log.open("ab") as log:
-            self._controller = subprocess.Popen(
-                run_command(), env=self.world.environment(state, **more), stdout=log, stderr=log, cwd=self._out
-            )
+        times = LEASE_TIMES if self.story.replicas > 1 else {}
+        for number in range(1, self.story.replicas + 1):
+            state = self._replicas.state(number)
+            self._replicas.start(number, self.world.environment(state, **times, **more))
 
     def exit_code(self) -> int | None:
         """How the controller ended of its own accord; None while it runs, and if none was started."""
-        return self._controller.poll() if self._controller is not None else None
+        return self._replicas.ended()
 
     def kill_controller(self) -> None:
         """As a node that dies would."""
-        if self._controller is not None:
-            self._controller.kill()
-            self._controller.wait(STOP_SECONDS)
-            self._controller = None
+        self._replicas.kill()
 
     def stop_controller(self) -> int | None:
         """Its exit code; None if it did not run."""
-        process, self._controller = self._controller, None
-        if process is None:
-            return None
-        process.terminate()
-        try:
-            return process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait(STOP_SECONDS)
+        return self._replicas.stop()
+
+    def _kill_leader(self) -> str:
+        """The replica that holds the Lease is killed, in the middle of whatever it does; its identity."""
+        lease = self.world.flux.lease() if self.world.flux is not None else {}
+        identity = str(lease.get("holderIdentity") or "")
+        return identity if self._replicas.kill(identity) else ""
 
     def wait_for(
         self, condition: Callable[[], bool], real_seconds: float, each: Callable[[], None] | None = None
@@ -139,11 +139,14 @@ class Demo:
         self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
         self.start_controller()
         if not self.wait_for(lambda: bool(self.telling.decisions()), START_SECONDS):
-            raise RuntimeError(f"the controller did not start: see {self._log}")
-        self._say(f" ✔ controller          gitops-rollback run --repo {world.url}   (time runs {world.clock.speed:g}x)")
+            raise RuntimeError(f"the controller did not start: see {self._replicas.log(1)}")
+        times = f", {self.story.replicas} replicas" if self.story.replicas > 1 else ""
+        runs = f"gitops-rollback run --repo {world.url}   (time runs {world.clock.speed:g}x{times})"
+        self._say(f" ✔ controller          {runs}")
 
     def _tell(self) -> None:
-        narrator = Narrator(self.telling, self._log, self._say)
+        logs = [self._replicas.log(number) for number in range(1, self.story.replicas + 1)]
+        narrator = Narrator(self.telling, logs, self._say)
         longest = self.world.clock.real_seconds(self.story.longest)
         self.telling.acted_at = self.world.clock.now()
         self.story.act(self.telling)

@@ -12,7 +12,7 @@ from gitops_rollback.sandbox.flux import FluxSandbox
 from gitops_rollback.sandbox.flux.status import REQUESTED_AT
 from gitops_rollback.sandbox.kubernetes import By, Kind, KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.history import Change
-from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION
+from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION, LEASE
 from gitops_rollback.sandbox.rendering import Json, images_of
 
 FLUX_NAMESPACE = "flux-system"
@@ -110,6 +110,10 @@ class FluxSide:
     def suspend(self, name: str) -> None:
         """A person suspends a Kustomization."""
         self.store.change(KUSTOMIZATION, name, FLUX_NAMESPACE, lambda body: body["spec"].update(suspend=True), PERSON)
+
+    def lease(self) -> Json:
+        """The Lease of the config repository, as its spec; empty while there is none."""
+        return next((one["spec"] for one in self.store.objects(LEASE) if "leaseTransitions" in one["spec"]), {})
 
     def kustomization(self, name: str) -> Json:
         """The object as the API has it."""

@@ -74,6 +74,20 @@ def waited(telling: Telling) -> list[Claim]:
     ]
 
 
+def leader_dies(telling: Telling) -> None:
+    """The replica that pushed the revert is killed before it has seen that it helped."""
+    telling.killed = telling.kill_leader()
+
+
+def finished_by_the_other(telling: Telling) -> list[Claim]:
+    taken = flux_of(telling).lease().get("leaseTransitions", 0)
+    return [
+        *rolled_back(telling),
+        Claim("the replica that pushed the revert was killed", bool(telling.killed)),
+        Claim("the other one took the Lease, and finished it", taken > 0),
+    ]
+
+
 def mark_the_image(telling: Telling) -> None:
     """The marker by which an image automation knows what it may write."""
     people, now = telling.world.people, telling.world.clock.now()
@@ -122,6 +136,18 @@ FLUX_STORIES: tuple[Story, ...] = (
         claims=waited,
         policy=policy(),
         engines=("flux",),
+    ),
+    Story(
+        "two-replicas",
+        "Two replicas share the work by a Lease. The one that pushed the revert is killed; the other one finishes it.",
+        act=failing_release,
+        ended=lambda telling: any(one["phase"] == "Syncing" for one in telling.records()),
+        then=leader_dies,
+        ended_again=lambda telling: telling.is_done("verified"),
+        claims=finished_by_the_other,
+        policy=policy(),
+        engines=("flux",),
+        replicas=2,
     ),
     Story(
         "image-updater",

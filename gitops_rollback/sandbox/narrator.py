@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,11 +20,10 @@ PEOPLE_ARE_TOLD = ("page", "ask", "hold", "refuse")
 class Narrator:
     """Each `look` says what is new since the last one."""
 
-    def __init__(self, telling: Telling, log: Path, say: Say) -> None:
+    def __init__(self, telling: Telling, logs: Sequence[Path], say: Say) -> None:
         self._telling = telling
-        self._log = log
         self._say = say
-        self._offset = 0
+        self._read = dict.fromkeys(logs, 0)  # bytes of each log that were told
         self._engine: tuple[str, ...] = ()
         self._phases: dict[str, str] = {}
         self._decisions = 0
@@ -71,13 +70,14 @@ class Narrator:
         self.line("sync", f'{self._telling.application}  {revision} "{subject}"  {seen[1]} {seen[2]}{running}')
 
     def _tell_log(self) -> None:
-        with self._log.open("rb") as lines:
-            lines.seek(self._offset)
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                self._offset += len(line)
-                self._tell_entry(line)
+        for log in self._read:
+            with log.open("rb") as lines:
+                lines.seek(self._read[log])
+                for line in lines:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._read[log] += len(line)
+                    self._tell_entry(line)
 
     def _tell_entry(self, line: bytes) -> None:
         try:
@@ -86,6 +86,8 @@ class Narrator:
             return
         if isinstance(entry, dict) and entry.get("msg") == "trigger":
             self._tell_trigger(entry)
+        if isinstance(entry, dict) and entry.get("msg") == "who leads" and entry.get("leads"):
+            self.line("leads", str(entry.get("message", "")))
 
     def _tell_trigger(self, entry: Mapping[str, str]) -> None:
         name, phase = entry.get("trigger", ""), entry.get("phase", "")

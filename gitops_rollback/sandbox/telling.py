@@ -34,6 +34,8 @@ class Telling:
     bad: str = ""
     acted_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     landed: dict[str, str] = field(default_factory=dict)  # further commits of people, by name
+    kill_leader: Callable[[], str] = lambda: ""  # kills the replica that leads; its identity, "" if there is none
+    killed: str = ""
 
     def records(self) -> list[Json]:
         """All rollback records of the journal, as git has them."""
@@ -124,3 +126,4 @@ class Story:
     longest: timedelta = timedelta(minutes=45)  # of story time
     engines: tuple[str, ...] = ("argocd", "flux")  # where it can be told
     services: tuple[str, ...] = ()  # further ones that run in its world
+    replicas: int = 1  # of the controller

@@ -34,9 +34,10 @@ BACK = (40, 25, 10)  # so many commits ago is the other build, where no release 
 LONGEST_DELAY = 30.0
 UNKNOWN = "is not carried out by this version"
 TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "still-bad", "came-back", "flux-health-wait")
-# No build of some commits ago rolls a HelmRelease back, or judges by what an application renders from.
+# No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, or judges by what an
+# application renders from.
 TOO_YOUNG = (
-    *("helm-release", "helm-remediated"),
+    *("helm-release", "helm-remediated", "two-replicas"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
 )
 RECORDED = (
