@@ -24,7 +24,8 @@ from live_world import MAIN, NO_POLLS, patient_policy
 
 from gitops_rollback.crash_points import VARIABLE
 from gitops_rollback.sandbox.all_stories import find_story
-from gitops_rollback.sandbox.demo import START_SECONDS, STOP_SECONDS, Demo
+from gitops_rollback.sandbox.demo import START_SECONDS, Demo
+from gitops_rollback.sandbox.replicas import STOP_SECONDS
 from gitops_rollback.sandbox.simulation.wire.gitlog import keep_reflogs
 from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
 from gitops_rollback.sandbox.telling import CONTROLLER

@@ -126,7 +126,7 @@ class UpgradedStory(Demo):
             yield f"nobody took over in stage {self._take_over.stage.name}"
         yield from (f"the first build ended with {code}" for code in self.codes if code != 0)
         yield from check_history(self.world.bare, Known(bad={self.telling.bad}))
-        for line in self._log.read_text("utf-8", "replace").splitlines():
+        for line in self._replicas.log(1).read_text("utf-8", "replace").splitlines():
             if '"exception"' in line or line.startswith("Traceback"):
                 yield f"an internal error: {line[:300]}"
 
