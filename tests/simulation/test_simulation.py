@@ -53,7 +53,9 @@ REGRESSIONS = {
 }
 
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
-OPEN: dict[tuple[str, int], str] = {}
+OPEN: dict[tuple[str, int], str] = {
+    ("all", 7435): "soon after a mass event was told one of its applications was rolled back, with the others red",
+}
 
 
 def test_five_hundred_worlds_break_no_promise() -> None:
