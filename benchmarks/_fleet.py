@@ -79,14 +79,6 @@ spec:
     metadata: {{labels: {{app: {name}}}}}
     spec: {{containers: [{{name: app, image: 'registry.example/shop/{name}:1.0.0'}}]}}
 """
-KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-current-context: sandbox
-contexts: [{{name: sandbox, context: {{cluster: sandbox, user: rollback, namespace: {namespace}}}}}]
-clusters: [{{name: sandbox, cluster: {{server: "{server}"}}}}]
-users: [{{name: rollback, user: {{token: "{token}"}}}}]
-"""
 
 
 class Fleet:
@@ -180,9 +172,7 @@ class Fleet:
     def environment(self, state: str) -> dict[str, str]:
         """What a user would set to run the controller here."""
         kubeconfig = self.folder / "kubeconfig"
-        kubeconfig.write_text(
-            KUBECONFIG.format(server=self.kubernetes.url, token=self.kubernetes.token, namespace=OURS)
-        )
+        kubeconfig.write_text(self.kubernetes.kubeconfig(namespace=OURS))
         config = self.folder / "settings.yaml"
         config.write_text("repositories:\n" + "".join(f"  - url: {self.url(label)}\n" for label in self.labels))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITOPS_ROLLBACK_"))}

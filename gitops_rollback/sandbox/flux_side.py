@@ -18,14 +18,6 @@ from gitops_rollback.sandbox.rendering import Json, images_of
 FLUX_NAMESPACE = "flux-system"
 SOURCE = "config"
 PERSON = By("kubectl")
-KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-current-context: sandbox
-contexts: [{{name: sandbox, context: {{cluster: sandbox, user: rollback}}}}]
-clusters: [{{name: sandbox, cluster: {{server: "{server}"}}}}]
-users: [{{name: rollback, user: {{token: "{token}"}}}}]
-"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ class FluxSide:
         """What a user would set to run the controller against this cluster; the kubeconfig is put into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(KUBECONFIG.format(server=self.kubernetes.url, token=self.kubernetes.token))
+        kubeconfig.write_text(self.kubernetes.kubeconfig())
         return {"KUBECONFIG": str(kubeconfig), "GITOPS_ROLLBACK_FLUX": "true"}
 
     def create(self, kind: Kind, name: str, spec: Json, status: Json | None = None) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from flux_world import flux_policy
-from lease_world import KUBECONFIG, OURS, TIMES
+from lease_world import OURS, TIMES
 from live_world import MAIN, environment_of_nobody
 
 from gitops_rollback.adapters.kubernetes.members import NAME, read_members
@@ -209,9 +209,7 @@ class Fleet:
         urls = "".join(f"  - url: {self.url(name)}\n" for name in NAMES)
         config.write_text(f"repositories:\n{urls}flux: {{}}\n", "utf-8")
         kubeconfig = self.folder / "kubeconfig"
-        kubeconfig.write_text(
-            KUBECONFIG.format(server=self.kubernetes.url, token=self.kubernetes.token, namespace=OURS), "utf-8"
-        )
+        kubeconfig.write_text(self.kubernetes.kubeconfig(namespace=OURS), "utf-8")
         environment = {
             **environment_of_nobody(),
             **{f"GITOPS_ROLLBACK_LEADER_ELECT_{name}": value for name, value in TIMES.items()},

@@ -21,7 +21,7 @@ from live_world import environment_of_nobody, quick_policy
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux.sandbox import FluxSandbox
 from gitops_rollback.sandbox.flux.status import REQUESTED_AT
-from gitops_rollback.sandbox.flux_side import FLUX_NAMESPACE, KUBECONFIG
+from gitops_rollback.sandbox.flux_side import FLUX_NAMESPACE
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.history import DELETED, Change
@@ -119,7 +119,7 @@ class FluxWorld:
 
     def environment(self, state: str) -> dict[str, str]:
         kubeconfig = self.folder / "kubeconfig"
-        kubeconfig.write_text(KUBECONFIG.format(server=self.api_url, token=self.kubernetes.token))
+        kubeconfig.write_text(self.kubernetes.kubeconfig(self.api_url))
         return {
             **environment_of_nobody(),
             "KUBECONFIG": str(kubeconfig),

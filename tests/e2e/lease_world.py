@@ -13,14 +13,6 @@ from gitops_rollback.sandbox.kubernetes.kinds import LEASE, NAMESPACE
 
 OURS = "gitops-rollback"
 LEAST = (Rule(("coordination.k8s.io",), ("leases",), ("get", "create", "update"), (OURS,)),)
-KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-current-context: sandbox
-contexts: [{{name: sandbox, context: {{cluster: sandbox, user: rollback, namespace: {namespace}}}}}]
-clusters: [{{name: sandbox, cluster: {{server: "{server}"}}}}]
-users: [{{name: rollback, user: {{token: "{token}"}}}}]
-"""
 # Whole seconds, as a Lease has them; short, but long enough for a process that gets little of the machine.
 TIMES = {"LEASE_DURATION": "4s", "RENEW_DEADLINE": "3s", "RETRY_PERIOD": "500ms"}
 
@@ -35,9 +27,7 @@ class LeaseWorld:
         self.kubernetes.store.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OURS}})
         self.kubernetes.start()
         kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(
-            KUBECONFIG.format(server=self.kubernetes.url, token=self.kubernetes.token, namespace=OURS), "utf-8"
-        )
+        kubeconfig.write_text(self.kubernetes.kubeconfig(namespace=OURS), "utf-8")
         self.environment = {
             "GITOPS_ROLLBACK_KUBECONFIG": str(kubeconfig),
             **{f"GITOPS_ROLLBACK_LEADER_ELECT_{name}": value for name, value in TIMES.items()},

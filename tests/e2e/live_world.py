@@ -65,6 +65,16 @@ def patient_policy(service: str = SERVICE, more: str = "") -> str:
     return text.replace("timeout: 15m", "timeout: 2h").replace("  verification:", f"{more}  verification:")
 
 
+def probed(address: str, path: str) -> tuple[int, str]:
+    """Status and text of a probe of a controller that answers at `address`."""
+    try:
+        with urllib.request.urlopen(f"{address}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a verb printed, and its exit code."""
@@ -223,12 +233,7 @@ class Live:
     def probe(self, path: str) -> tuple[int, str]:
         """Status and text of a probe of the running controller."""
         address = [line["probes"] for line in self.logged() if line.get("msg") == "started"][-1]
-        try:
-            with urllib.request.urlopen(f"{address}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+        return probed(address, path)
 
     # A person
 

@@ -11,15 +11,6 @@ from proxy import FaultProxy, asks_for, status
 
 from gitops_rollback.sandbox.kubernetes import KubernetesSandbox
 
-KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-current-context: sandbox
-contexts: [{{name: sandbox, context: {{cluster: sandbox, user: rollback, namespace: argocd}}}}]
-clusters: [{{name: sandbox, cluster: {{server: "{server}"}}}}]
-users: [{{name: rollback, user: {{token: "{token}"}}}}]
-"""
-
 
 class ObjectsLive(Live):
     """`link` is the controller's way to the Kubernetes API; it has no token of Argo CD."""
@@ -31,7 +22,7 @@ class ObjectsLive(Live):
         self.kubernetes.start()
         self.link = FaultProxy(self.kubernetes.url)
         config = folder / "kubeconfig"
-        config.write_text(KUBECONFIG.format(server=self.link.url, token=self.kubernetes.token))
+        config.write_text(self.kubernetes.kubeconfig(self.link.url, "argocd"))
         self.more_environment = {
             "ARGOCD_SERVER": "",
             "ARGOCD_AUTH_TOKEN": "",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +11,7 @@ from typing import Any, cast
 
 from aftermath import aftermath
 from flux_world import FluxWorld
-from live_world import Document, Live
+from live_world import Document, Live, probed
 from proxy import FaultProxy, asks_for, status
 from scene import Scene
 
@@ -55,12 +53,7 @@ class FluxLive(FluxWorld):
 
     def probe(self, path: str) -> tuple[int, str]:
         address = [line["probes"] for line in self.said() if line.get("msg") == "started"][-1]
-        try:
-            with urllib.request.urlopen(f"{address}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+        return probed(address, path)
 
     def engine_answers(self, code: int, body: str, content_type: str) -> None:
         """To what concerns Flux; the Leases of the same API are as ever."""

@@ -25,6 +25,14 @@ WORDS = {
     503: "the server is currently unable to handle the request",
     504: "Timeout: request did not complete within the allotted timeout",
 }
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: sandbox
+contexts: [{{name: sandbox, context: {{cluster: sandbox, user: rollback{namespace}}}}}]
+clusters: [{{name: sandbox, cluster: {{server: "{server}"}}}}]
+users: [{{name: rollback, user: {{token: "{token}"}}}}]
+"""
 
 
 class KubernetesSandbox:
@@ -53,6 +61,12 @@ class KubernetesSandbox:
         self._faults = Faults()
         self._server = Server(port, Api(self.store, self._access, self._faults, kinds), bookmark_every)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def kubeconfig(self, server: str = "", namespace: str = "") -> str:
+        """The file by which a client comes in with every right of the token; `server`: by another address."""
+        return KUBECONFIG.format(
+            server=server or self.url, token=self.token, namespace=f", namespace: {namespace}" if namespace else ""
+        )
 
     @property
     def url(self) -> str:
