@@ -98,6 +98,7 @@ class Outbreaks:
     repo: ConfigRepo
     measuring: Measuring
     _red: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+    _quiet: dict[str, datetime] = field(default_factory=dict)  # when a look last found no trouble
     _calm_since: datetime | None = None
     _failing: dict[str, datetime] = field(default_factory=dict)
 
@@ -109,6 +110,7 @@ class Outbreaks:
             self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
         self._recall(view, now)
         self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
+        self._quiet = {name: at for name, at in self._quiet.items() if now - at <= MEMORY} | dict.fromkeys(quiet, now)
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         beside = self._bystanders(listing, quiet, suspects, now) if alarms else Bystanders(frozenset(quiet))
         # An outage that has just ended explains what still fires in somebody's window, so it is remembered as well.
@@ -187,8 +189,11 @@ class Outbreaks:
         return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
 
     def _was_quiet(self, watched: Watched, now: datetime) -> bool:
-        """At some time within the last ten minutes: at their very start an earlier outage may not have ended yet."""
-        return any(set(self._says(watched, now - MEMORY * (4 - n) / 4)) == {Level.FALSE} for n in range(4))
+        """At some time within the last ten minutes: at their very start an earlier outage may not have ended yet.
+
+        A quiet time may be shorter than these are apart, so what the looks at it have seen counts as well.
+        """
+        return watched.name in self._quiet or any(set(self._says(watched, now - MEMORY * (4 - n) / 4)) == {Level.FALSE} for n in range(4))
 
     def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
         """What each trigger that a metric source answers says then."""

@@ -115,6 +115,20 @@ def test_a_region_that_is_out_again_is_nobodys_commit_either(world: World) -> No
     assert "MassEvent" in one.told.reasons
 
 
+def test_a_region_that_was_well_for_a_minute_only_is_nobodys_commit_either(world: World) -> None:
+    """The others were red before their own deployments, so no commit is blamed for them; looks saw them well."""
+    others = (*CALM, "calm4")
+    one = _shared_commit(world, "web", calm=others)
+    for name in others:
+        world.engine.deploy(name, ship(world, name, START), START)
+        world.metrics.break_from(name, START - 60 * MINUTE, START + TICK)
+        world.metrics.break_from(name, START + 5 * TICK)
+    _break(world, "web", at=LATER + TICK)
+    one.until(START, START + 5 * MINUTE)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
 def test_old_troubles_of_others_hold_nobody_back(world: World) -> None:
     one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
     _break(world, *CALM, "calm4", at=START - 60 * MINUTE)
