@@ -193,7 +193,9 @@ class Outbreaks:
 
         A quiet time may be shorter than these are apart, so what the looks at it have seen counts as well.
         """
-        return watched.name in self._quiet or any(set(self._says(watched, now - MEMORY * (4 - n) / 4)) == {Level.FALSE} for n in range(4))
+        if watched.name in self._quiet:
+            return True
+        return any(set(self._says(watched, now - MEMORY * (4 - n) / 4)) == {Level.FALSE} for n in range(4))
 
     def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
         """What each trigger that a metric source answers says then."""

@@ -54,8 +54,7 @@ REGRESSIONS = {
 }
 
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
-OPEN: dict[tuple[str, int], str] = {
-}
+OPEN: dict[tuple[str, int], str] = {}
 
 
 def test_five_hundred_worlds_break_no_promise() -> None:
