@@ -1,0 +1,128 @@
+"""The ladder: one way after the other to undo one commit; the first whose result is sound counts.
+
+Source: git.md 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gitops_rollback.adapters.git.conflicts import LATER_LIMIT, explain_clashes, explain_conflicts, later_commits
+from gitops_rollback.adapters.git.door import Git
+from gitops_rollback.adapters.git.history import log
+from gitops_rollback.adapters.git.merge import merge_commits
+from gitops_rollback.adapters.git.objects import ObjectReader, find_entry, put_files
+from gitops_rollback.adapters.git.soundness import Soundness
+from gitops_rollback.adapters.git.undoing import Step, Undoing, inverse
+from gitops_rollback.adapters.git.untangling import Untangled, is_complete, setters, untangle
+from gitops_rollback.adapters.git.writer import ObjectWriter
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.merging.matching import Path
+
+NOBODY = "gitops-rollback <gitops-rollback@localhost>"  # of synthetic commits, which no ref ever reaches
+
+Rung = Callable[[Undoing, Step], Step]
+
+
+class Ladder:
+    """Climbs for one repository; keeps nothing."""
+
+    def __init__(self, git: Git, reader: ObjectReader, writer: ObjectWriter) -> None:
+        self._git = git
+        self._reader = reader
+        self._writer = writer
+        self._sound = Soundness(git, reader)
+        # In this order; the first sound result counts.
+        self._rungs: tuple[Rung, ...] = (self._merge, self._by_key, self._target_state)
+
+    def undo(self, work: Undoing) -> Step:
+        """The first rung's step that is sound; the last one's fault if none is."""
+        step = Step(work.tree)
+        for rung in self._rungs if work.undone else ():
+            step = rung(work, step)
+            if step.tree is not None:
+                break
+        return step
+
+    def _merge(self, work: Undoing, _: Step) -> Step:
+        """Rungs 1 and 2: one merge gives both; untouched paths must come out as the culprit found them."""
+        theirs = self._synthetic(work, work.parent.tree)
+        on_head = work.ancestor and work.tree == work.head.tree  # then the culprit is the merge base already
+        merge = merge_commits(self._git, work.head.sha if on_head else self._synthetic(work, work.tree), theirs)
+        if merge.tree is None:
+            later = later_commits(self._git, work.culprit.sha, work.head.sha, merge.conflicts)
+            explained = explain_conflicts(merge.conflicts, work.undone, later)
+            return Step(None, reason=Reason.REVERT_CONFLICT, explained=explained, merge=merge)
+        changes = work.differences.between(work.tree, merge.tree)
+        untouched = set(changes) == {inverse(change) for change in work.undone.values()}
+        return self._sound.judged(work, Step(merge.tree, 1 if untouched else 2), changes)
+
+    def _by_key(self, work: Undoing, before: Step) -> Step:
+        """Rung 3: the conflicted files by line and by key. Where keys clash, the explanations name them."""
+        if before.merge is None:
+            return before
+        untangled = untangle(before.merge, self._sound.text)
+        if not untangled.faults:
+            tree = put_files(self._git, self._reader, before.merge.marked, untangled.files)
+            return self._last(work, Step(tree, 3), before)
+        by = self._setters(work, untangled)
+        return replace(before, explained=explain_clashes(before.explained, untangled.clashes, by))
+
+    def _target_state(self, work: Undoing, before: Step) -> Step:
+        """Rung 4: keys that were set again since go back to their value in the last good state, or before the culprit.
+
+        Only where every commit that this supersedes is known.
+        """
+        if before.merge is None:
+            return before
+        untangled = untangle(before.merge, self._sound.text, target=True, good=self._good(work))
+        by = self._setters(work, untangled)
+        known = all(by.get((path, key)) for path, keys in untangled.clashes.items() for key in keys)
+        if untangled.faults or not known or not work.ancestor:
+            return before
+        superseded = tuple(dict.fromkeys(sha for shas in by.values() for sha in shas))
+        tree = put_files(self._git, self._reader, before.merge.marked, untangled.files)
+        return self._last(work, Step(tree, 4, superseded=superseded), before)
+
+    def _last(self, work: Undoing, step: Step, before: Step) -> Step:
+        """The step, if it passes the gates and a second undoing finds nothing more to do; else the one before."""
+        judged = self._sound.judged(work, step, work.differences.between(work.tree, str(step.tree)))
+        return judged if judged.tree is not None and self._once(work, judged.tree) else before
+
+    def _once(self, work: Undoing, tree: str) -> bool:
+        """Where lines or elements repeat themselves, undoing again may take back their twins."""
+        theirs = self._synthetic(work, work.parent.tree)
+        merge = merge_commits(self._git, self._synthetic(work, tree), theirs)
+        if merge.tree is not None:
+            return merge.tree == tree
+        again = untangle(merge, self._sound.text, target=True, good=self._good(work))
+        return bool(again.faults) or put_files(self._git, self._reader, merge.marked, again.files) == tree
+
+    def _good(self, work: Undoing) -> Callable[[str], bytes | None] | None:
+        """The files of the last good state; None where none was named."""
+        good = work.good
+        if good is None:
+            return None
+
+        def read(path: str) -> bytes | None:
+            found = find_entry(self._reader, good.tree, path)
+            return None if found is None or found.kind != "blob" else self._sound.text(found.sha)
+
+        return read
+
+    def _setters(self, work: Undoing, untangled: Untangled) -> dict[tuple[str, Path], tuple[str, ...]]:
+        """Who set each clashing key since the culprit, or since the last good state; {} where nobody can say."""
+        if not untangled.clashes or work.culprit.sha == work.head.sha:
+            return {}
+        line = log(self._git, (work.good or work.culprit).sha, work.head.sha, LATER_LIMIT)
+        history = [commit for commit in line if commit.sha != work.culprit.sha]
+        return setters(history, untangled.clashes, self._sound.text) if is_complete(history) else {}
+
+    def _synthetic(self, work: Undoing, tree: str) -> str:
+        """A commit of `tree` on the culprit, which makes the culprit the merge base.
+
+        Its time must not lie before the head's, else git walks the whole history to find that base.
+        """
+        seconds = max(work.head.committed, work.culprit.committed)
+        return self._writer.commit(tree, (work.culprit.sha,), "side of a merge\n", seconds, NOBODY)
