@@ -266,7 +266,8 @@ class ConfigRepo(Protocol):
         """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves.
 
         `mainline` is the parent that a merge goes back to, counted from 1. None: the first, but an octopus is refused.
-        Keys that later commits set again go back to what they are in `good`; None: to what stood before each culprit.
+        Keys that later commits set again go back to what they are in `good`, and so do whole files that have no keys;
+        None: keys alone, to what stood before each culprit.
         """
         ...
 

@@ -39,7 +39,9 @@ class Reversal:
     """The inverse of some commits, built on `base` in the object database. `tree` is set for CLEAN and EMPTY.
 
     `rung` is set for CLEAN: 1 if nobody touched the paths since, so that they are as before the culprit, byte for byte;
-    2 if git merged them with what came later. `explained` names what a person must look at or solve.
+    2 if git merged them with what came later; 3 if by line or key; 4 if what was set again since goes back as well:
+    `superseded` are the later commits that this undoes, `whole` the files that go back to the last good state in one
+    piece. `explained` names what a person must look at or solve.
     """
 
     outcome: PlanOutcome
@@ -49,6 +51,7 @@ class Reversal:
     rung: int | None = None
     changes: tuple[FileChange, ...] = ()  # base -> tree
     superseded: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     explained: tuple[Explanation, ...] = ()
     # CLEAN: set if the tree is fine, but a person must look (CI file, symlink, ...). CONFLICT, REFUSED: why.
     gate_reason: Reason | None = None

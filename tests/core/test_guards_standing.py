@@ -444,6 +444,20 @@ def test_what_later_commits_set_goes_back_only_where_the_policy_lets_versions_go
     assert reason_of(judge_superseded(facts(superseded_files=files))) is None
 
 
+@pytest.mark.parametrize(
+    ("applications", "reason"),
+    [(("shop",), None), (("shop", "till"), Reason.SUPERSEDES), (None, Reason.SUPERSEDES)],
+    ids=["of one application", "of several", "of nobody knows whom"],
+)
+def test_a_file_that_goes_back_as_a_whole_must_be_one_application_s(
+    applications: tuple[str, ...] | None, reason: Reason | None
+) -> None:
+    allowed = a_policy(superseding="allow-version-bumps")
+    reversal = a_reversal(FILE, superseded=("c" * 40,), whole=("a.yaml",))
+    known = facts(reversal=reversal, superseded_files=(BUMP,), policy=allowed, applications=applications)
+    assert reason_of(judge_superseded(known)) is reason
+
+
 def test_a_policy_that_came_with_the_bad_image_goes_back_with_it() -> None:
     """Attack A1: it could else protect each bad image by a change of the policy beside it."""
     found = judge_gate(gated(POLICY_FILE, culprit=(a_change(POLICY_FILE),)))

@@ -36,6 +36,7 @@ def clean(
     ]
     explained += [Explanation(path, None, None, why, LOOK) for path, why in seen if why is not None]
     reason = Reason.PROTECTED_PATH if len(explained) > len(strangers) else None
+    explained += step.explained
     count = len(changes)
     also = f", and takes back what {names(step.superseded)} set there since" if step.superseded else ""
     return Reversal(
@@ -46,6 +47,7 @@ def clean(
         rung=step.rung,
         changes=changes,
         superseded=step.superseded,
+        whole=step.whole,
         explained=tuple(explained),
         gate_reason=Reason.NOT_FIRST_PARENT if strangers else reason,
         message=f"Undoing {names(shas)} at {head.sha[:12]} changes {count} file{'s' if count > 1 else ''}{also}.",

@@ -5,18 +5,20 @@ Source: git.md 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from gitops_rollback.adapters.git.conflicts import LATER_LIMIT, explain_clashes, explain_conflicts, later_commits
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.history import log
-from gitops_rollback.adapters.git.merge import merge_commits
-from gitops_rollback.adapters.git.objects import ObjectReader, find_entry, put_files
+from gitops_rollback.adapters.git.merge import Merge, merge_commits
+from gitops_rollback.adapters.git.objects import ObjectReader, find_entry, put_entries, put_files
 from gitops_rollback.adapters.git.soundness import Soundness
 from gitops_rollback.adapters.git.undoing import Step, Undoing, inverse
 from gitops_rollback.adapters.git.untangling import Untangled, is_complete, setters, untangle
+from gitops_rollback.adapters.git.whole_files import WholeFile, WholeFiles, explained
 from gitops_rollback.adapters.git.writer import ObjectWriter
+from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.merging.matching import Path
 
@@ -70,20 +72,37 @@ class Ladder:
         return replace(before, explained=explain_clashes(before.explained, untangled.clashes, by))
 
     def _target_state(self, work: Undoing, before: Step) -> Step:
-        """Rung 4: keys that were set again since go back to their value in the last good state, or before the culprit.
+        """Rung 4: what was set again since goes back to the last good state, or to what stood before the culprit.
 
-        Only where every commit that this supersedes is known.
+        By key; with a last good state that is named also whole files, where no key can be set. Only where every commit
+        that this supersedes is known.
         """
-        if before.merge is None:
+        if before.merge is None or not work.ancestor:
             return before
         untangled = untangle(before.merge, self._sound.text, target=True, good=self._good(work))
-        by = self._setters(work, untangled)
-        known = all(by.get((path, key)) for path, keys in untangled.clashes.items() for key in keys)
-        if untangled.faults or not known or not work.ancestor:
+        whole = self._whole_files(work, before.merge, untangled.faults)
+        if whole is None:
             return before
-        superseded = tuple(dict.fromkeys(sha for shas in by.values() for sha in shas))
+        by = self._setters(work, untangled)
+        places = [(path, key) for path, keys in untangled.clashes.items() if path not in whole for key in keys]
+        if not all(by.get(place) for place in places):
+            return before
+        found = [*(by[place] for place in places), *(file.commits for file in whole.values())]
         tree = put_files(self._git, self._reader, before.merge.marked, untangled.files)
-        return self._last(work, Step(tree, 4, superseded=superseded), before)
+        tree = put_entries(self._git, self._reader, tree, {path: file.entry for path, file in whole.items()})
+        told = explained(whole, before.merge, work.good) if work.good is not None else ()
+        superseded = tuple(dict.fromkeys(sha for shas in found for sha in shas))
+        return self._last(work, Step(tree, 4, explained=told, superseded=superseded, whole=tuple(whole)), before)
+
+    def _whole_files(self, work: Undoing, merge: Merge, paths: Collection[str]) -> dict[str, WholeFile] | None:
+        """What becomes of the files that cannot be merged by key; None if one of them is left to a person."""
+        if not paths:
+            return {}
+        history = self._since(work)
+        if work.good is None or history is None:
+            return None
+        files = WholeFiles(self._reader, self._sound.text, work.good, work.head, history)
+        return files.of(merge, work.undone, paths)
 
     def _last(self, work: Undoing, step: Step, before: Step) -> Step:
         """The step, if it passes the gates and a second undoing finds nothing more to do; else the one before."""
@@ -113,11 +132,18 @@ class Ladder:
 
     def _setters(self, work: Undoing, untangled: Untangled) -> dict[tuple[str, Path], tuple[str, ...]]:
         """Who set each clashing key since the culprit, or since the last good state; {} where nobody can say."""
-        if not untangled.clashes or work.culprit.sha == work.head.sha:
+        history = self._since(work) if untangled.clashes else None
+        if history is None:
             return {}
-        line = log(self._git, (work.good or work.culprit).sha, work.head.sha, LATER_LIMIT)
-        history = [commit for commit in line if commit.sha != work.culprit.sha]
-        return setters(history, untangled.clashes, self._sound.text) if is_complete(history) else {}
+        others = [commit for commit in history if commit.sha != work.culprit.sha]
+        return setters(others, untangled.clashes, self._sound.text)
+
+    def _since(self, work: Undoing) -> tuple[Commit, ...] | None:
+        """The mainline since the culprit, or since the last good state; None if it is empty or too long to tell."""
+        if work.culprit.sha == work.head.sha and work.good is None:
+            return None
+        history = log(self._git, (work.good or work.culprit).sha, work.head.sha, LATER_LIMIT)
+        return history if is_complete(history) else None
 
     def _synthetic(self, work: Undoing, tree: str) -> str:
         """A commit of `tree` on the culprit, which makes the culprit the merge base.

@@ -23,6 +23,7 @@ TREE_MODE = "040000"
 SYMLINK_MODE = "120000"
 COMMIT_LIMIT = 16 << 20
 TREE_LIMIT = 64 << 20
+Side = tuple[str, str]  # mode ("": as it is there, or a plain file's) and blob
 HEADER = re.compile(rb"[0-9a-f]{40,64} (?P<kind>[a-z]+) (?P<size>\d+)")
 
 
@@ -230,11 +231,17 @@ def put_files(git: Git, reader: ObjectReader, tree: str | None, files: Mapping[s
     A file that exists keeps its executable bit; a symbolic link or directory in the way is replaced by the file.
     Raises: RepositoryUnusable for a path that git does not take.
     """
-    blobs: dict[str, str | None] = {}
+    blobs: dict[str, Side | None] = {}
     for path, content in files.items():
         require_path(path)
-        blobs[path] = None if content is None else write_blob(git, content)
+        blobs[path] = None if content is None else ("", write_blob(git, content))
     return _put(git, reader, tree, blobs) or write_tree(git, [])
+
+
+def put_entries(git: Git, reader: ObjectReader, tree: str, files: Mapping[str, Entry | None]) -> str:
+    """As `put_files`, with files that are in the object database already, and with their modes."""
+    sides = {path: None if entry is None else (entry.mode, entry.sha) for path, entry in files.items()}
+    return (_put(git, reader, tree, sides) or write_tree(git, [])) if sides else tree
 
 
 def require_path(path: str) -> None:
@@ -244,10 +251,10 @@ def require_path(path: str) -> None:
         raise RepositoryUnusable(repr(path[:200]), "is not a path that may be written")
 
 
-def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, str | None]) -> str | None:
+def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, Side | None]) -> str | None:
     """As `put_files`, for one level and what is below it; None if nothing is left."""
     entries = {entry.name: entry for entry in read_tree(reader, tree)} if tree else {}
-    below: dict[str, dict[str, str | None]] = {}
+    below: dict[str, dict[str, Side | None]] = {}
     for path, blob in blobs.items():
         name, slash, rest = path.partition("/")
         if slash:
@@ -256,8 +263,8 @@ def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, s
             entries.pop(name, None)
         else:
             known = entries.get(name)
-            mode = known.mode if known and known.kind == "blob" and known.mode != SYMLINK_MODE else REGULAR_MODE
-            entries[name] = Entry(mode, "blob", blob, name)
+            kept = known.mode if known and known.kind == "blob" and known.mode != SYMLINK_MODE else REGULAR_MODE
+            entries[name] = Entry(blob[0] or kept, "blob", blob[1], name)
     for name, rest_blobs in below.items():
         known = entries.pop(name, None)
         if known is not None and known.kind != "tree" and not any(rest_blobs.values()):

@@ -18,7 +18,7 @@ from gitops_rollback.adapters.git.ladder import Ladder
 from gitops_rollback.adapters.git.merge import MERGE_CONFIG
 from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions
-from gitops_rollback.adapters.git.undoing import Step, Undoing, inverse
+from gitops_rollback.adapters.git.undoing import Step, Undoing, inverse, joined
 from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.errors import ObjectMissing, Reason
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
@@ -56,8 +56,8 @@ class Reverser:
         """Undo `reverts`, newest first, each on the result of the one before; full or shortened SHAs.
 
         `mainline` is the parent, counted from 1, against which a merge is undone: None is the first one, but refuses a
-        merge of more than two. `good` is the last good state: keys that were set again since go back to what it says,
-        where it is here and older than the culprit; else to what stood before the culprit.
+        merge of more than two. `good` is the last good state: what was set again since goes back to what it says, where
+        it is here and older than the culprit; else keys alone go back, to what stood before the culprit.
         Raises: RepositoryUnavailable if objects cannot be read or written.
         """
         try:
@@ -97,7 +97,7 @@ class Reverser:
     ) -> Reversal:
         shas = tuple(culprit.sha for culprit, _ in pairs)
         tree, rung = head.tree, 0
-        superseded: tuple[str, ...] = ()
+        steps: list[Step] = []
         differences = Differences(self.reader)
         works = []
         for culprit, parent in pairs:
@@ -109,13 +109,12 @@ class Reverser:
             if step.tree is None:
                 return conflict(head, shas, culprit, step)
             tree, rung = step.tree, max(rung, step.rung)
-            superseded += step.superseded
+            steps.append(step)
         if tree == head.tree:
             return self._already_undone(head, works)
         strangers = [work.culprit.sha for work in works if not work.ancestor]
-        others = tuple(sha for sha in dict.fromkeys(superseded) if sha not in shas)
-        step = Step(tree, rung, superseded=others)
-        return clean(head, shas, step, differences.between(head.tree, tree), strangers)
+        whole = joined(tree, rung, steps, shas)
+        return clean(head, shas, whole, differences.between(head.tree, tree), strangers)
 
     def _already_undone(self, head: RawCommit, works: Sequence[Undoing]) -> Reversal:
         """Success without a commit; says who took the culprits back, where one commit did."""

@@ -49,7 +49,10 @@ def judge_conflict(facts: GuardFacts) -> GuardAnswer:
 
 
 def judge_superseded(facts: GuardFacts) -> GuardAnswer:
-    """Ask where the plan takes back what later commits set, unless the policy lets it and they only moved versions."""
+    """Ask where the plan takes back what later commits set, unless the policy lets it and they only moved versions.
+
+    A file that goes back as a whole takes everybody's values along, so it must be an input of one application alone.
+    """
     superseded = facts.reversal.superseded
     if not superseded:
         return allow(SUPERSEDED, "no later commit is taken back")
@@ -57,8 +60,11 @@ def judge_superseded(facts: GuardFacts) -> GuardAnswer:
     todo = "read those commits, then approve the plan, or fix forward"
     if facts.policy.superseding != ALLOW_BUMPS:
         return ask(SUPERSEDED, Reason.SUPERSEDES, message, f"{todo} (onSuperseded: {ALLOW_BUMPS} allows version bumps)")
-    files = facts.superseded_files
-    if files is None or any(one.unread or not only_versions(one.before, one.after) for one in files):
+    if facts.reversal.whole and len(facts.applications or ()) != 1:
+        files = ", ".join(facts.reversal.whole[:4])
+        return ask(SUPERSEDED, Reason.SUPERSEDES, f"{message}; {files} goes back as a whole, others' values too", todo)
+    superseding = facts.superseded_files
+    if superseding is None or any(one.unread or not only_versions(one.before, one.after) for one in superseding):
         return ask(SUPERSEDED, Reason.SUPERSEDES, f"{message}, which is more than versions", todo)
     return allow(SUPERSEDED, f"{message}; they only moved versions, which the policy allows")
 
