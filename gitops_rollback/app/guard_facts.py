@@ -1,4 +1,8 @@
-"""Looks up what the guards must know about a plan. What cannot be seen stays None, and a guard then asks a person."""
+"""Looks up what the guards must know about a plan. What cannot be seen stays None, and a guard then asks a person.
+
+Who is asked too soon is woken for a trouble of a second: within the first minute of an alarm what fails for now raises,
+and the next look tries again.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in
-from gitops_rollback.core.errors import ObjectMissing, RollbackError
+from gitops_rollback.core.errors import ObjectMissing, RollbackError, StalledError, TransientError
 from gitops_rollback.core.guards.branch import copied_from
 from gitops_rollback.core.guards.facts import (
     BranchFacts,
@@ -42,6 +46,7 @@ from gitops_rollback.ports import ConfigRepo
 MAX_FILES = 300
 MAX_FILE_BYTES = 1 << 20
 QUARANTINE = timedelta(hours=24)
+PATIENCE = timedelta(minutes=1)
 WRITERS_SEEN = 10
 HISTORY_SEEN = 300
 LINKS = ("160000",)
@@ -66,6 +71,23 @@ class Limits:
     signs: bool = False
 
 
+@dataclass(frozen=True)
+class Seeing:
+    """Reads one fact; None if it cannot be seen. While it is `patient`, what may be gone at the next look raises."""
+
+    patient: bool
+
+    def __call__(self, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except TransientError:
+            if self.patient:
+                raise
+            return None
+        except RollbackError:
+            return None
+
+
 class GuardFactsReader:
     """Gathers facts for one plan at a time; thread-safe, keeps nothing."""
 
@@ -77,7 +99,9 @@ class GuardFactsReader:
     def read(
         self, look: Look, blame: Blame, reversal: Reversal, view: View, listing: Listing, now: datetime
     ) -> GuardFacts:
-        """All that can be seen now, on the tree that would be pushed."""
+        """All that can be seen now, on the tree that would be pushed. Raises: TransientError for an alarm so young."""
+        fired = look.raised.fired_at
+        seen = Seeing(patient=fired is not None and now - fired <= PATIENCE)
         suspects = tuple(suspect.commit for suspect in blame.attribution.suspects)
         return GuardFacts(
             now=now,
@@ -91,17 +115,17 @@ class GuardFactsReader:
                 for fed in listing.fed
                 if fed.name == look.name or fed.touches(reversal.paths, view.heads.branch)
             ),
-            files=self._seen(lambda: self._changed(reversal.changes)),
-            culprit_files=self._seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
-            superseded_files=self._seen(lambda: self._superseded(reversal)),
-            own_files=self._seen(lambda: self._own_files(look)),
+            files=seen(lambda: self._changed(reversal.changes)),
+            culprit_files=seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
+            superseded_files=seen(lambda: self._superseded(reversal)),
+            own_files=seen(lambda: self._own_files(look, seen)),
             operation=_operation(look),
-            live=self._seen(lambda: self._live(look)),
+            live=seen(lambda: self._live(look)),
             ground=blame.ground,
-            inputs=self._seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
-            taken_back=self._seen(lambda: self._taken_back(look, view.journal.records.values(), now)),
-            branch=self._branch(look, blame, view),
-            writer=self._seen(lambda: self._writer(look, suspects, reversal, view)),
+            inputs=seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
+            taken_back=seen(lambda: self._taken_back(look, view.journal.records.values(), now, seen)),
+            branch=self._branch(look, blame, view, seen),
+            writer=seen(lambda: self._writer(look, suspects, reversal, view)),
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
             foreign=self._foreign(look, reversal, listing),
@@ -126,12 +150,6 @@ class GuardFactsReader:
         own = [fed.name for fed in listing.fed if tenant.owns(fed.state.project, fed.state.namespace)]
         return TenantBudget(tenant.name, tenant.per_day, frozenset(own))
 
-    def _seen(self, read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except RollbackError:
-            return None
-
     def _changed(self, changes: Sequence[FileChange]) -> tuple[ChangedFile, ...]:
         if len(changes) > MAX_FILES:
             raise ObjectMissing("plan", f"{len(changes)} files are more than are read")
@@ -141,7 +159,7 @@ class GuardFactsReader:
         try:
             before = self._content(change.old_mode, change.old_blob)
             after = self._content(change.new_mode, change.new_blob)
-        except RollbackError as error:
+        except StalledError as error:
             return ChangedFile(change.path, None, None, error.message)
         return ChangedFile(change.path, before, after)
 
@@ -154,7 +172,7 @@ class GuardFactsReader:
         commits = [self._repo.commit(sha) for sha in reversal.superseded]
         return tuple(one for commit in commits for one in self._changed(commit.changes))
 
-    def _own_files(self, look: Look) -> tuple[OwnFile, ...]:
+    def _own_files(self, look: Look, seen: Seeing) -> tuple[OwnFile, ...]:
         found: list[OwnFile] = []
         own = look.watched.own
         for pattern in (*own.patterns, *sorted(own.files)):
@@ -165,14 +183,16 @@ class GuardFactsReader:
                     continue
                 if len(found) == MAX_FILES:
                     raise ObjectMissing(look.name, f"it has more than {MAX_FILES} manifests, which are not all read")
-                found.append(OwnFile(entry.path, self._seen(partial(self._repo.read, entry.blob))))
+                found.append(OwnFile(entry.path, seen(partial(self._repo.read, entry.blob))))
         return tuple(found)
 
     def _live(self, look: Look) -> tuple[LiveObject, ...]:
         objects = look.watched.engine.live_objects(look.watched.id, look.state.project)
         return tuple(LiveObject(one.desired, one.live) for one in objects)
 
-    def _taken_back(self, look: Look, records: Iterable[RollbackRecord], now: datetime) -> tuple[TakenBack, ...]:
+    def _taken_back(
+        self, look: Look, records: Iterable[RollbackRecord], now: datetime, seen: Seeing
+    ) -> tuple[TakenBack, ...]:
         """The state of the inputs ever, the single files of the last 24 hours; those of every application count."""
         found: list[TakenBack] = []
         for record in records:
@@ -180,7 +200,7 @@ class GuardFactsReader:
             concerns, young = look.name in record.applications, at is not None and now - at <= QUARANTINE
             if commit is None or at is None or not (concerns or young):
                 continue
-            state = self._seen(partial(self._inputs.of, record.bad_revision, look.watched.own)) if concerns else None
+            state = seen(partial(self._inputs.of, record.bad_revision, look.watched.own)) if concerns else None
             # What a fetch did not bring is on no branch of ours, so nothing was taken back by it.
             blobs = self._taken_blobs(commit) if young and self._repo.has(commit) else {}
             found.append(TakenBack(at, record.id, state, blobs))
@@ -190,7 +210,7 @@ class GuardFactsReader:
         changes = self._repo.commit(commit).changes
         return {change.path: change.old_blob for change in changes if change.old_blob is not None}
 
-    def _branch(self, look: Look, blame: Blame, view: View) -> BranchFacts:
+    def _branch(self, look: Look, blame: Blame, view: View, seen: Seeing) -> BranchFacts:
         source = look.state.sources[look.watched.indexes[0]]
         follows = source.target_revision in ("", "HEAD", self._repo.branch, f"refs/heads/{self._repo.branch}")
         good = blame.attribution.last_good
@@ -199,8 +219,8 @@ class GuardFactsReader:
             decided_by="" if follows else f"targetRevision {source.target_revision} of {look.watched.id.short}",
             spec_changed=spec_changed(look.bad_record, good) if good else None,
             auto_sync=look.state.auto_sync,
-            pending=self._seen(lambda: self._pending(look, view)),
-            obstacles=self._seen(lambda: look.watched.engine.obstacles(look.watched.id, look.state.project)),
+            pending=seen(lambda: self._pending(look, view)),
+            obstacles=seen(lambda: look.watched.engine.obstacles(look.watched.id, look.state.project)),
             signs=self._limits.signs,
         )
 

@@ -48,8 +48,7 @@ class Alarm:
     @property
     def since(self) -> datetime:
         """When the first of its triggers fired."""
-        fired = [verdict.state.fired_at for verdict in self.look.raised.verdicts if verdict.state.fired_at]
-        return min(fired, default=UNKNOWN)
+        return self.look.raised.fired_at or UNKNOWN
 
 
 @dataclass(frozen=True)

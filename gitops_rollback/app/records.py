@@ -212,9 +212,8 @@ def _times(look: Look, decision: Decision, now: datetime) -> dict[str, datetime]
     times = {"decided": now}
     if look.event is not None:
         times["deployed"] = look.event.record.started_at
-    fired = [verdict.state.fired_at for verdict in decision.verdicts if verdict.state.fired_at]
-    if fired:
-        times["fired"] = min(fired)
+    if decision.fired_at is not None:
+        times["fired"] = decision.fired_at
     return times
 
 

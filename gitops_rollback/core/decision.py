@@ -53,6 +53,11 @@ class Decision:
         return min((verdict.onset for verdict in self.verdicts if verdict.onset), default=None)
 
     @property
+    def fired_at(self) -> datetime | None:
+        """When the first of the counted verdicts fired."""
+        return min((verdict.state.fired_at for verdict in self.verdicts if verdict.state.fired_at), default=None)
+
+    @property
     def raises_alarm(self) -> bool:
         """Somebody should look for a culprit."""
         return self.act in (Act.ASK, Act.ROLL_BACK)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
 
 from gitops_rollback.adapters.git.door import Git
+from gitops_rollback.core.errors import EngineUnavailable
+from gitops_rollback.core.rollback import Phase
+from gitops_rollback.ports import ManagedObject
 
 LATER = START + 3 * MINUTE
 
@@ -99,3 +103,47 @@ def test_more_own_files_than_are_read_are_not_taken_for_all(world: World, monkey
     one.until(START, LATER)
     assert world.reverts() == 0
     assert _answers(one)["migrations"]
+
+
+def _phases(replica: Replica) -> set[Phase]:
+    return {record.phase for record in replica.reconciler.see_now().journal.records.values()}
+
+
+def _red_while_the_engine_hides_its_objects(world: World, monkeypatch: pytest.MonkeyPatch, until: datetime) -> Replica:
+    """A bad release that fires; the engine answers no question about live objects up to `until`."""
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+
+    def live_objects(*_: object) -> tuple[ManagedObject, ...]:
+        if one.clock.at < until:
+            raise EngineUnavailable("Argo CD", "did not answer")
+        return ()
+
+    monkeypatch.setattr(world.engine, "live_objects", live_objects)
+    return one
+
+
+def _go_on(replica: Replica, end: datetime) -> None:
+    """A look that fails ends only itself: the next tick looks again."""
+    at = START
+    while at <= end:
+        with suppress(EngineUnavailable):
+            replica.tick(at)
+        at += TICK
+
+
+def test_nobody_is_asked_for_what_could_not_be_seen_for_a_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = _red_while_the_engine_hides_its_objects(world, monkeypatch, START + MINUTE + 4 * TICK)
+    _go_on(one, LATER)
+    assert world.reverts() == 1
+    assert _phases(one) == {Phase.VERIFYING}
+
+
+def test_a_person_is_asked_about_what_stays_hidden_for_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = _red_while_the_engine_hides_its_objects(world, monkeypatch, START + 60 * MINUTE)
+    _go_on(one, LATER + MINUTE)
+    assert world.reverts() == 0
+    assert _phases(one) == {Phase.AWAITING_APPROVAL}
