@@ -13,7 +13,7 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Trigger
@@ -44,6 +44,18 @@ class Alarm:
         """Git holds the state before already: this one has nothing to say for others."""
         plan = self.proposal.plan
         return plan is not None and plan.reversal.outcome is PlanOutcome.EMPTY
+
+    @property
+    def has_telemetry(self) -> bool:
+        """Its metric source had a value of it at this look."""
+        asked = {trigger.name for trigger in asked_of(self.look.policy)}
+        measured = [one.measurement for one in self.look.case.verdicts if one.trigger in asked]
+        return any(one is not None and one.value is not None for one in measured)
+
+    @property
+    def has_lost_telemetry(self) -> bool:
+        """Its metric source shows nothing of it any more: another trigger raised this alarm."""
+        return any(verdict.reason is Reason.TELEMETRY_LOST for verdict in self.look.case.verdicts)
 
     @property
     def since(self) -> datetime:
@@ -82,7 +94,7 @@ class Outbreak:
 class Bystanders:
     """Applications beside the alarms, by full name: quiet ones, and those that turned red without a suspect.
 
-    `hidden` are those whose metric source failed for everybody that it was asked about.
+    `hidden` are those whose metric source failed, or had nothing to show, for everybody that it was asked about.
     """
 
     quiet: frozenset[str]
@@ -111,7 +123,8 @@ class Outbreaks:
         self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
         self._quiet = {name: at for name, at in self._quiet.items() if now - at <= MEMORY} | dict.fromkeys(quiet, now)
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
-        beside = self._bystanders(listing, quiet, suspects, now) if alarms else Bystanders(frozenset(quiet))
+        empty = _empty_sources(alarms)
+        beside = self._bystanders(listing, quiet, suspects, empty, now) if alarms else Bystanders(frozenset(quiet))
         # An outage that has just ended explains what still fires in somebody's window, so it is remembered as well.
         self._red.update({name: (now, frozenset()) for name in beside.red if name not in self._red})
         observed = [self._observed(one, suspects, beside, listing) for one in listing.watched]
@@ -166,11 +179,17 @@ class Outbreaks:
         return any(self.repo.is_ancestor(commit.sha, revision) for revision in live)
 
     def _bystanders(
-        self, listing: Listing, quiet: Collection[str], suspects: dict[str, Commit], now: datetime
+        self,
+        listing: Listing,
+        quiet: Collection[str],
+        suspects: dict[str, Commit],
+        empty: Collection[str],
+        now: datetime,
     ) -> Bystanders:
         """Others that nobody deployed a suspect to are asked now: they are the control group, or they are red as well.
 
-        Red without a suspect is only what was quiet of late: an old trouble of its own holds nobody back.
+        Red without a suspect is only what was quiet of late: an old trouble of its own holds nobody back. No data is
+        an answer, since not everybody has traffic, but not of the sources in `empty`.
         """
         others = [
             one
@@ -183,7 +202,7 @@ class Outbreaks:
         calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
         red = {one.name for one in others if Level.TRUE in said[one.name] and self._was_quiet(one, now)}
         answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
-        answering |= {one.policy.metrics.url for one in others if set(said[one.name]) - {Level.ERROR}}
+        answering |= {one.policy.metrics.url for one in others if _is_answer(said[one.name], one, empty)}
         hidden = {one.name for one in others if said[one.name] and one.policy.metrics.url not in answering}
         return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
 
@@ -216,6 +235,17 @@ def renders(watched: Watched, commit: Commit, listing: Listing) -> bool:
     """The commit changes what the application renders from."""
     fed = listing.named(watched.name)
     return bool(watched.own.of(commit.paths)) or any(one.touches(commit.paths, commit.sha) for one in fed)
+
+
+def _empty_sources(alarms: Sequence[Alarm]) -> frozenset[str]:
+    """Metric sources that show nothing of all those that raise an alarm, though they had data of some."""
+    lost = {alarm.look.policy.metrics.url for alarm in alarms if alarm.has_lost_telemetry}
+    return frozenset(lost - {alarm.look.policy.metrics.url for alarm in alarms if alarm.has_telemetry})
+
+
+def _is_answer(levels: Collection[Level], one: Watched, empty: Collection[str]) -> bool:
+    nothing = {Level.ERROR, Level.NO_DATA} if one.policy.metrics.url in empty else {Level.ERROR}
+    return bool(set(levels) - nothing)
 
 
 def asked_of(policy: Policy) -> tuple[Trigger, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from gitops_rollback.app.records import open_record
 from gitops_rollback.core.measurement import Answer, Outcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, advance
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
+from gitops_rollback.core.sync import Health
 
 LATER = START + 3 * MINUTE
 CALM = ("calm1", "calm2", "calm3")
@@ -319,6 +321,32 @@ def test_bystanders_without_traffic_hold_nobody_back(world: World, monkeypatch: 
     _hide(world, monkeypatch, *CALM, empty=True)
     one.until(START, LATER)
     assert world.reverts() == 1
+
+
+HEALTH = """  triggers:
+    - {name: health, type: health, states: [Degraded], for: 30s, severity: auto_rollback}
+"""
+
+
+@pytest.mark.parametrize("others", [(), CALM])
+def test_a_source_that_has_lost_everybody_hides_whether_all_are_red(
+    world: World, monkeypatch: pytest.MonkeyPatch, others: tuple[str, ...]
+) -> None:
+    """The engine's word about one is no reason to act while nobody has data who had some, as by a wrong clock."""
+    running(world, "web", *CALM)
+    text = policy("web").replace("  triggers:\n", HEALTH)
+    world.people.push("Ask the engine, too", {f"{POLICIES}/web.yaml": text}, START - 2 * MINUTE)
+    one = world.replica()
+    one.until(START - 2 * TICK, START - TICK)
+    bad = world.people.push("Ship web", {"apps/web/web.yaml": deployment("web", "1.2")}, START)
+    world.engine.deploy("web", bad, START)
+    degraded = replace(world.engine.states["web"], health=Health.DEGRADED, health_changed_at=START + TICK)
+    world.engine.states["web"] = degraded
+    _hide(world, monkeypatch, "web", *others, empty=True)
+    one.until(START, LATER)
+    assert world.reverts() == (0 if others else 1)
+    one.until(LATER, LATER + 2 * MINUTE)
+    assert ("MetricsUnavailable" in one.told.reasons) == bool(others)
 
 
 @pytest.mark.parametrize("calm", [(), CALM[:1]])

@@ -19,14 +19,16 @@ LONG_ENOUGH = 105  # seconds: the longest `for`, the initial delay, and two tick
 def check(world: World, event: Event) -> Iterator[str]:
     """Counted are those that turned red of late though no commit is to blame for it.
 
-    Several that a commit of ours has just been pushed for, since they shared its culprit, are one event.
+    Several that a commit of ours has just been pushed for, since they shared its culprit, are one event. Of an
+    application that no policy has ever named nobody can tell what is red.
     """
     if not isinstance(event, Rollback):
         return
-    red = [name for name in world.setup.names if _is_newly_red(world, event, name)]
+    watched = [name for name in world.setup.names if name not in world.setup.unwatched]
+    red = [name for name in watched if _is_newly_red(world, event, name)]
     strangers = [name for name in red if not _carries(world, event, name) and not _was_really_bad(world, event, name)]
     count = len({_explained_by(world, event, name) for name in strangers}) + 1
-    if count >= MANY or (count >= FEW and 100 * count > FEW_PERCENT * (len(world.setup.names) + 1)):
+    if count >= MANY or (count >= FEW and 100 * count > FEW_PERCENT * (len(watched) + 1)):
         yield f"{', '.join(strangers)} are red too and do not have the culprit, yet {event.commit.sha[:8]} was pushed"
 
 
