@@ -359,7 +359,7 @@ def test_what_is_wanted_of_a_workload_are_the_fields_that_flux_owns() -> None:
             {"manager": "hpa", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
         ],
     )
-    cluster = cluster_with(("deployments", live))
+    cluster = cluster_with(("deployments", live), ("kustomizations", applied("a", HISTORY)))
     found = flux_for(cluster).live_objects(CART, "flux-system")
     assert [one.desired for one in found] == [
         {
@@ -374,9 +374,30 @@ def test_what_is_wanted_of_a_workload_are_the_fields_that_flux_owns() -> None:
 
 
 def test_a_scaler_that_may_not_be_seen_is_not_taken_for_none() -> None:
-    cluster = cluster_with()
+    cluster = cluster_with(("kustomizations", applied("a", HISTORY)))
     cluster.unserved = {"scaledobjects", "rollouts"}
     assert flux_for(cluster).live_objects(CART, "flux-system") == ()
     cluster.refuses = {"horizontalpodautoscalers": CredentialsRejected("a fake", "403")}
     with pytest.raises(CredentialsRejected):
         flux_for(cluster).live_objects(CART, "flux-system")
+
+
+@pytest.mark.parametrize("reference", ["secretRef", "configMapRef"])
+@pytest.mark.parametrize("kind", ["Kustomization", "HelmRelease"])
+def test_workloads_of_another_cluster_are_no_empty_list(kind: str, reference: str) -> None:
+    elsewhere = {"kubeConfig": {reference: {"name": "eu-2"}}}
+    cluster = cluster_with(
+        ("kustomizations", applied("a", HISTORY, **elsewhere)),
+        ("helmreleases", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:00")], owner="", **elsewhere)),
+    )
+    engine, application = flux_for(cluster), CART if kind == "Kustomization" else BILL
+    state = engine.application(application, "flux-system")
+    assert state is not None
+    assert state.destination == "kubeconfig eu-2"
+    with pytest.raises(StalledError, match="eu-2"):
+        engine.live_objects(application, "flux-system")
+
+
+def test_what_runs_of_an_application_that_is_gone_is_no_empty_list() -> None:
+    with pytest.raises(EngineUnavailable, match="it is gone"):
+        flux_for(cluster_with()).live_objects(CART, "flux-system")

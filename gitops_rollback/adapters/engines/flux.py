@@ -106,7 +106,10 @@ class Flux:
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
         """Its workloads and what scales them; what Flux wants of them is read from the fields that it owns."""
-        return live_objects(self._cluster, application)
+        applier = self._cluster.get(APPLIERS[application.kind], application.namespace, application.name)
+        if applier is None:
+            raise EngineUnavailable(self._subject(application), "it is gone")
+        return live_objects(self._cluster, application, applier, self._subject(application))
 
     # What the engine is asked to do.
 

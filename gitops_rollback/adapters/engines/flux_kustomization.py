@@ -24,6 +24,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
     Condition,
     commit_of,
     directory,
+    other_cluster,
     parse_duration,
     read_common,
     read_duration,
@@ -101,7 +102,7 @@ class Kustomization:
     prune: bool
     target_namespace: str
     parameters: str
-    cluster: str  # the Secret of another cluster's kubeconfig, which is never read; "" is this cluster
+    cluster: str  # as `other_cluster` says it
     depends_on: tuple[tuple[str, str], ...]
     attempted: str
     applied: str
@@ -219,8 +220,7 @@ def read_kustomization(value: object) -> Kustomization:
         prune=spec.get("prune").flag(),
         target_namespace=spec.get("targetNamespace").text(),
         parameters=canonical({key: spec.get(key).value for key in TOOL_SETTINGS}),
-        cluster=spec.get("kubeConfig", "secretRef", "name").text()
-        or spec.get("kubeConfig", "configMapRef", "name").text(),
+        cluster=other_cluster(spec),
         depends_on=_depends_on(spec.get("dependsOn"), common.namespace),
         attempted=status.get("lastAttemptedRevision").text(),
         applied=status.get("lastAppliedRevision").text(),

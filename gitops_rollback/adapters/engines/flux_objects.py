@@ -190,6 +190,12 @@ def read_duration(node: Node) -> timedelta | None:
     return found
 
 
+def other_cluster(spec: Node) -> str:
+    """The Secret or ConfigMap by which Flux reaches another cluster, never read by us; "" is this cluster."""
+    reference = spec.get("kubeConfig")
+    return reference.get("secretRef", "name").text() or reference.get("configMapRef", "name").text()
+
+
 def directory(path: str) -> str:
     """A directory without `./` and slashes around it; "" is the root."""
     return "/".join(part for part in path.split("/") if part not in ("", "."))
