@@ -5,6 +5,7 @@ The default tests run on excerpts (some steps in between are left out); beside t
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -244,6 +245,14 @@ def test_what_flux_took_back_by_itself_is_told_apart_from_a_deployment_of_git() 
     ]
     assert [one.deployed_at is None for one in records] == [False, True, False, False]
     assert [told(one) for one in deployments(looks[-1].state)] == ["bf76e27@28:54", "a0007f8@29:00", "8d53f0a@29:23"]
+
+
+def test_a_flux_that_names_no_actions_is_told_apart_by_its_condition(tmp_path: Path) -> None:
+    older = tmp_path / "watch.jsonl"
+    older.write_text(re.sub(r'"action":"[a-z]+",', "", sample("helm-release-remediated").read_text()))
+    records = replay(older, "HelmRelease", "bill")[-1].state.history
+    expected = replay(sample("helm-release-remediated"), "HelmRelease", "bill")[-1].state.history
+    assert [(told(one), one.initiated_by) for one in records] == [(told(one), one.initiated_by) for one in expected]
 
 
 def test_what_flux_took_back_stays_under_watch_since_git_still_asks_for_it() -> None:

@@ -173,9 +173,13 @@ class HelmRelease:
         return tuple(self._outcome(one, made) for one in self.history)
 
     def _undone(self, one: Snapshot) -> bool:
-        """Flux also writes `rollback` into the release that it went back *to*: only after a failed one it counts."""
+        """Flux also writes `rollback` into the release that it went back *to*: only after a failed one it counts.
+
+        Before 2.8 it writes no action: then a condition tells it of the newest release, as long as that stands.
+        """
         failed_before = any(other.version == one.version - 1 and other.status not in GOOD for other in self.history)
-        return one.action in ("rollback", "uninstall-remediation") and failed_before
+        remediated = not one.action and one is self.history[0] and self.common.condition("Remediated").true
+        return (remediated or one.action in ("rollback", "uninstall-remediation")) and failed_before
 
     def _undone_before(self, one: Snapshot, made: Mapping[int, tuple[str, ...]]) -> bool:
         """The failed one is forgotten, but what was tried next from the same revisions is something else than this."""
