@@ -33,7 +33,10 @@ class Clock:
 
 @dataclass
 class FakeCluster:
-    """`answer` is called after each patch, as a controller would be woken by it; `unserved` are absent plurals."""
+    """`answer` is called after each patch, as a controller would be woken by it.
+
+    `unserved` are absent plurals, or `plural.version` for a single version of one.
+    """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     patches: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
@@ -42,6 +45,7 @@ class FakeCluster:
     answer: Callable[[str, str, str], None] | None = None
     selectors: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
+    refused: int = 0  # requests for what is not served
 
     def put(self, plural: str, value: Mapping[str, Any]) -> None:
         metadata = value["metadata"]
@@ -81,7 +85,8 @@ class FakeCluster:
         self._served(resource)
 
     def _served(self, resource: Resource) -> None:
-        if resource.plural in self.unserved:
+        if {resource.plural, f"{resource.plural}.{resource.version}"} & self.unserved:
+            self.refused += 1
             raise Unserved("a fake", f"{resource} is not served")
         if resource.plural in self.refuses:
             raise self.refuses[resource.plural]
@@ -92,8 +97,10 @@ class FakeChanges:
     """Hands over what is in `events` for the resource, then waits for `stop`."""
 
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    followed: dict[str, str] = field(default_factory=dict)  # the version of each plural
 
     def follow(self, resource: Resource, changed: Callable[[dict[str, Any]], None], stop: threading.Event) -> None:
+        self.followed[resource.plural] = resource.version
         for event in self.events.get(resource.plural, []):
             changed(event)
         stop.wait()

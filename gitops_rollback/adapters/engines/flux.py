@@ -23,6 +23,7 @@ from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT, RESET_AT
 from gitops_rollback.adapters.engines.flux_past import NoPast, Past
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
 from gitops_rollback.adapters.engines.flux_sources import GIT
+from gitops_rollback.adapters.engines.flux_versions import ServedVersions
 from gitops_rollback.adapters.engines.flux_wire import asked_at
 from gitops_rollback.adapters.engines.flux_world import (
     APPLIERS,
@@ -63,8 +64,7 @@ class Flux:
         """`past` is what others know of what Flux does not tell."""
         self.instance = settings.instance
         self._settings = settings
-        self._cluster = cluster
-        self._changes = changes
+        self._cluster = self._changes = ServedVersions(cluster, changes)
         self._now = now
         self._past = past or NoPast()
         self._lock = threading.Lock()

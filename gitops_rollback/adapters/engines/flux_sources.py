@@ -191,7 +191,8 @@ def read_image_policy(value: object) -> tuple[tuple[str, str], str]:
     root = Node(value)
     metadata = root.get("metadata")
     key = (metadata.get("namespace").text(), metadata.get("name").text())
-    return key, _image(root.get("status", "latestRef"))
+    status = root.get("status")
+    return key, _image(status.get("latestRef")) or status.get("latestImage").text()  # the latter in older versions
 
 
 def _image(ref: Node) -> str:
