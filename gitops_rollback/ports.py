@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.images import Image, Presence
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.new_pods import WorkloadFacts
@@ -341,6 +342,14 @@ class Notifier(Protocol):
     """Tells people. Never raises and never blocks for long: telling must not stand in the way of a rollback."""
 
     def tell(self, message: Message) -> None: ...
+
+
+class Registry(Protocol):
+    """Where images are kept, as far as the settings name registries."""
+
+    def look_up(self, image: Image) -> Presence:
+        """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
+        ...
 
 
 class Lease(Protocol):

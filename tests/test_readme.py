@@ -26,12 +26,16 @@ def test_the_policy_is_without_any_fault() -> None:
     assert read_policy(policy.encode(), "checkout.yaml", "c" * 40).faults == ()
 
 
-def test_the_settings_are_without_any_fault(tmp_path: Path) -> None:
-    token, config = tmp_path / "token", tmp_path / "gitops-rollback.yaml"
-    token.write_text("a-token-that-is-long-enough")
-    (text,) = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
-    config.write_text(text.replace("/etc/gitops-rollback/hook-token", str(token)))
-    assert load_settings({}, {"config": str(config)}).hooks
+SETTINGS = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
+
+
+@pytest.mark.parametrize("text", SETTINGS, ids=["hooks" if "hooks:" in one else "registries" for one in SETTINGS])
+def test_the_settings_are_without_any_fault(tmp_path: Path, text: str) -> None:
+    secret, config = tmp_path / "secret", tmp_path / "gitops-rollback.yaml"
+    secret.write_text("a-token-that-is-long-enough")
+    config.write_text(re.sub(r"/etc/gitops-rollback/[a-z-]+", str(secret), text))
+    settings = load_settings({}, {"config": str(config)})
+    assert settings.hooks or settings.registries
 
 
 def test_every_story_and_no_other_is_told() -> None:

@@ -85,9 +85,11 @@ class Http:
             follow_redirects=False,
         )
 
-    def get(self, url: str, timeout: timedelta) -> HttpAnswer:
-        """GET `url`. Raises: OutboundBlocked; HttpFailed."""
-        return self._send("GET", url, timeout, None, {})
+    def get(
+        self, url: str, timeout: timedelta, headers: Mapping[str, str] = MappingProxyType({}), method: str = "GET"
+    ) -> HttpAnswer:
+        """GET `url`, or HEAD it: then the body is empty. Raises: OutboundBlocked; HttpFailed."""
+        return self._send(method, url, timeout, None, headers)
 
     def post_form(self, url: str, form: Mapping[str, str], timeout: timedelta) -> HttpAnswer:
         """POST `form`, url-encoded. Raises: OutboundBlocked; HttpFailed."""
@@ -139,6 +141,8 @@ class Http:
     def _received(self, origin: Origin, response: httpx.Response) -> HttpAnswer:
         if 300 <= response.status_code < 400:
             raise HttpFailed(origin, f"answered with a redirect ({response.status_code})", Failure.REDIRECT)
+        if response.request.method == "HEAD":
+            return HttpAnswer(response.status_code, dict(response.headers), b"")  # no body, whatever its headers say
         chunks: list[bytes] = []
         left = self._settings.max_body
         for chunk in _decoded(origin, response, left):

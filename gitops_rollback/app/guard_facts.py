@@ -21,7 +21,7 @@ from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in
-from gitops_rollback.core.errors import ObjectMissing, RollbackError, StalledError, TransientError
+from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError, TransientError
 from gitops_rollback.core.guards.branch import copied_from
 from gitops_rollback.core.guards.facts import (
     BranchFacts,
@@ -35,16 +35,19 @@ from gitops_rollback.core.guards.facts import (
     TenantBudget,
     WriterFacts,
 )
+from gitops_rollback.core.guards.images import coming_back
+from gitops_rollback.core.images import Found, Presence
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.suspects import spec_changed
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo
+from gitops_rollback.ports import ConfigRepo, Registry
 
 MAX_FILES = 300
 MAX_FILE_BYTES = 1 << 20
+MAX_IMAGES = 20  # looked up for one plan
 QUARANTINE = timedelta(hours=24)
 PATIENCE = timedelta(minutes=1)
 WRITERS_SEEN = 10
@@ -89,9 +92,10 @@ class Seeing:
 
 
 class GuardFactsReader:
-    """Gathers facts for one plan at a time; thread-safe, keeps nothing."""
+    """Gathers facts for one plan at a time; thread-safe, keeps nothing. `registry` None: no image is looked up."""
 
-    def __init__(self, repo: ConfigRepo, inputs: Inputs, limits: Limits) -> None:
+    def __init__(self, repo: ConfigRepo, inputs: Inputs, limits: Limits, registry: Registry | None = None) -> None:
+        self._registry = registry
         self._repo = repo
         self._inputs = inputs
         self._limits = limits
@@ -103,6 +107,7 @@ class GuardFactsReader:
         fired = look.raised.fired_at
         seen = Seeing(patient=fired is not None and now - fired <= PATIENCE)
         suspects = tuple(suspect.commit for suspect in blame.attribution.suspects)
+        files, live = seen(lambda: self._changed(reversal.changes)), seen(lambda: self._live(look))
         return GuardFacts(
             now=now,
             policy=look.policy,
@@ -115,12 +120,14 @@ class GuardFactsReader:
                 for fed in listing.fed
                 if fed.name == look.name or fed.touches(reversal.paths, view.heads.branch)
             ),
-            files=seen(lambda: self._changed(reversal.changes)),
+            files=files,
             culprit_files=seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
             superseded_files=seen(lambda: self._superseded(reversal)),
             own_files=seen(lambda: self._own_files(look, seen)),
             operation=_operation(look),
-            live=seen(lambda: self._live(look)),
+            live=live,
+            asks_registries=self._registry is not None,
+            images=self._images(files, live, seen),
             ground=blame.ground,
             inputs=seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
             taken_back=seen(lambda: self._taken_back(look, view.journal.records.values(), now, seen)),
@@ -149,6 +156,19 @@ class GuardFactsReader:
             return None
         own = [fed.name for fed in listing.fed if tenant.owns(fed.state.project, fed.state.namespace)]
         return TenantBudget(tenant.name, tenant.per_day, frozenset(own))
+
+    def _images(
+        self, files: tuple[ChangedFile, ...] | None, live: tuple[LiveObject, ...] | None, seen: Seeing
+    ) -> tuple[Presence, ...] | None:
+        images = coming_back(files, live) if self._registry is not None and files is not None else None
+        if self._registry is None or images is None:
+            return None
+        asked = tuple(map(self._registry.look_up, images[:MAX_IMAGES]))
+        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
+        if silent is not None and seen.patient:
+            raise TransientError(str(silent.image), silent.message, Reason.IMAGE_UNKNOWN)
+        why = f"no more than {MAX_IMAGES} images are looked up at once"
+        return asked + tuple(Presence(image, Found.UNKNOWN, why) for image in images[MAX_IMAGES:])
 
     def _changed(self, changes: Sequence[FileChange]) -> tuple[ChangedFile, ...]:
         if len(changes) > MAX_FILES:

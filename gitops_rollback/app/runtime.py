@@ -145,7 +145,7 @@ class Runtime:
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
         limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy, signs)
-        facts = GuardFactsReader(repo, inputs, limits)
+        facts = GuardFactsReader(repo, inputs, limits, parts.registry)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from gitops_rollback.adapters.origins import OriginRules
+from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import repository_name
 from gitops_rollback.app.settings_values import (
     Allowed,
@@ -24,6 +25,7 @@ from gitops_rollback.app.settings_values import (
     Flag,
     HttpUrl,
     Origins,
+    RegistryName,
     RepositoryUrl,
     Time,
     Words,
@@ -158,6 +160,35 @@ class MetricServer(Closed):
     max_queries_per_minute: int = Field(default=600, ge=1, le=100_000)
 
 
+class ImageRegistry(Closed):
+    """One registry, `name` as images bear it in front (`docker.io` where they bear none), and our account there.
+
+    `token_url` is where its tokens are made. Left out, both addresses are those that `name` says.
+    """
+
+    name: RegistryName
+    url: HttpUrl | None = None
+    token_url: HttpUrl | None = None
+    username: str = ""
+    password: SecretStr | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> ImageRegistry:
+        if bool(self.username) != (self.password is not None):
+            raise ValueError("username and password (or passwordFile) go together")
+        return self
+
+    @property
+    def asked_at(self) -> str:
+        return self.url or addresses(self.name)[0]
+
+    @property
+    def tokens_from(self) -> str:
+        return self.token_url or (self.url if self.url else addresses(self.name)[1])
+
+
 class OfferedSecret(Closed):
     """A secret that policies may name in `secretRef`, and the only origins it may be sent to."""
 
@@ -259,6 +290,7 @@ class Settings(Closed):
     kubernetes: KubernetesAccess | None = None
     leader_election: LeaderElection = LeaderElection()
     metrics: tuple[MetricServer, ...] = ()
+    registries: tuple[ImageRegistry, ...] = ()
     allow_origins: Allowed = ()
     allow_http: Flag = False
     allow_file_urls: Flag = False
@@ -303,10 +335,11 @@ class Settings(Closed):
 
     @property
     def own_urls(self) -> tuple[str, ...]:
-        """Repositories, engines, metric servers and webhooks: what the settings name is allowed by itself."""
+        """Repositories, engines, metric servers, registries, webhooks: what the settings name is allowed by itself."""
         urls = [repository.url for repository in self.repositories]
         urls += [place for repository in self.repositories if (place := repository.journal.repository)]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
+        urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
         return tuple(dict.fromkeys(urls + [webhook.url for webhook in self.notifications]))
 
     @property

@@ -218,6 +218,7 @@ def _check(given: _Input, settings: Settings) -> None:
             given.fault((key, "instance"), f"the name {engine.instance!r} is taken by an Argo CD")
         taken += [engine.instance] if engine is not None and engine.enabled else []
     _check_unique(given, "metrics", [server.name for server in settings.metrics])
+    _check_unique(given, "registries", [one.name for one in settings.registries])
     _check_unique(given, "hooks", [f"{hook.kind}/{hook.name}" for hook in settings.hooks])
     _check_unique(given, "tenants", [tenant.name for tenant in settings.tenants])
     _check_unique(given, "secrets", [shapes.secret_key(secret.name) for secret in settings.secrets])

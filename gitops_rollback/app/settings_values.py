@@ -19,6 +19,7 @@ from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.origins import is_loopback, origin_of
 from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.images import Image, kept_at
 from gitops_rollback.core.journal import parse_time
 
 
@@ -129,6 +130,14 @@ def _origin(value: str) -> str:
     return origin_of(value)
 
 
+def _registry_name(value: str) -> str:
+    """As `kept_at` finds it in front of an image."""
+    kept = kept_at(Image(f"{value}/x/y", "z"))
+    if kept is None or kept.registry != value or kept.repository != "x/y":
+        raise ValueError("must be a registry as images name it, like docker.io, ghcr.io or localhost:5000")
+    return value
+
+
 def _allowed(value: str) -> str:
     try:
         OriginRules.parse([value])
@@ -145,6 +154,7 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Branch = Annotated[str, AfterValidator(_branch)]
+RegistryName = Annotated[str, AfterValidator(_registry_name)]
 Bind = Annotated[str, AfterValidator(_bind)]
 Allowed = Annotated[tuple[Annotated[str, AfterValidator(_allowed)], ...], BeforeValidator(_words)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_words)]

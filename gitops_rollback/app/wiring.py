@@ -14,6 +14,7 @@ from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotifier
 from gitops_rollback.adapters.probe import HttpProbe
+from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import MetricServer, Settings
@@ -44,6 +45,7 @@ class Parts:
     past: GitPast
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
     election: Election | None = None  # None: there is one replica
+    registry: OciRegistries | None = None  # None: the settings name none
     workloads: WorkloadReaders = NOBODY
     leave_workloads: Callable[[], None] = lambda: None
 
@@ -51,6 +53,8 @@ class Parts:
         """End what is held outside; after all that uses it has ended."""
         self.sources.close()
         self.leave_workloads()
+        if self.registry is not None:
+            self.registry.close()
         if self.kubernetes is not None:
             self.kubernetes.close()
 
@@ -74,6 +78,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         ),
         kubernetes=client,
         past=past,
+        registry=_registries(settings),
         election=election_of(settings, client),
     )
 
@@ -163,6 +168,21 @@ class MetricSources:
             ),
             self._settings.origin_rules,
         )
+
+
+def _registries(settings: Settings) -> OciRegistries | None:
+    made = [
+        RegistrySettings(
+            name=one.name,
+            url=one.asked_at,
+            token_url=one.tokens_from,
+            username=one.username,
+            password=one.password.get_secret_value() if one.password else "",
+            ca_file=one.ca_file or "",
+        )
+        for one in settings.registries
+    ]
+    return OciRegistries(made, settings.origin_rules) if made else None
 
 
 def offered(settings: Settings, name: str, url: str) -> str:

@@ -89,6 +89,8 @@ class Reason(StrEnum):
     SIGNED_COMMITS_ONLY = "SignedCommitsOnly"  # the source takes signed commits only, and ours bear no signature
     DEPENDENCY_BLOCKS = "DependencyBlocks"  # what it depends on will not get ready by itself
     IMAGE_AUTOMATION = "ImageAutomation"  # an image automation would write the bad image into the branch again
+    IMAGE_MISSING = "ImageMissing"  # an image that would come back is not in its registry any more
+    IMAGE_UNKNOWN = "ImageUnknown"  # whether it is there could not be told
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
     FOREIGN_TENANT = "ForeignTenant"

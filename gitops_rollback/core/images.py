@@ -1,8 +1,9 @@
-"""Which container images does a file name, and which of them change between two contents?
+"""Which container images does a file name, which of them change between two contents, and where is one kept?
 
 Images stand as `image: name:tag`, as `repository` and `tag` in Helm values, and as `images` of a kustomization or of
 `.argocd-source.yaml`. A name is without tag and digest; `docker.io/library/` is dropped.
-Source: distribution/reference grammar; kustomize `images`; argo-cd `ApplicationSourceKustomize.images`.
+Source: distribution/reference grammar and `normalize.go`; kustomize `images`; argo-cd
+`ApplicationSourceKustomize.images`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from gitops_rollback.core.differences import Difference, differences
 from gitops_rollback.core.manifest import walk
 from gitops_rollback.core.manifest_text import Value, documents
 
 UNKNOWN_NAME = ""  # a tag in Helm values whose image is named by the chart
+DOCKER_HUB = "docker.io"  # where an image is kept whose name begins with no registry
 _VERSION = re.compile(r"v?(?P<numbers>\d+(?:\.\d+)*)(?P<pre>-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}")
+_LONGEST = 255  # characters of a name with its registry
 _CLAUSE = re.compile(r"(?P<sign>>=|<=|==|!=|=|>|<)?\s*(?P<version>\S+)")
 
 
@@ -28,7 +36,39 @@ class Image:
     version: str
 
     def __str__(self) -> str:
-        return f"{self.name or '(image named by the chart)'}:{self.version or 'latest'}"
+        sign = "@" if ":" in self.version else ":"
+        return f"{self.name or '(image named by the chart)'}{sign}{self.version or 'latest'}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where an image is kept: `registry` as images name it, the repository there, and its tag or digest."""
+
+    registry: str
+    repository: str
+    version: str
+
+
+class Found(StrEnum):
+    """What a registry says of an image. Only an answer of the registry itself makes it MISSING.
+
+    NO_ANSWER may be another one at the next look, UNKNOWN stays until a person changes something.
+    """
+
+    PRESENT = "present"
+    MISSING = "missing"
+    NO_ANSWER = "no answer"
+    UNKNOWN = "unknown"
+    NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether an image can be had; `message` says why that is not known, or by whom it was said."""
+
+    image: Image
+    found: Found
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +87,19 @@ def parse_image(reference: str) -> Image:
     if ":" in name.rpartition("/")[2]:
         name, _, tag = name.rpartition(":")
     return Image(_name(name), digest or tag)
+
+
+def kept_at(image: Image) -> Kept | None:
+    """Where the image is kept; None if its name or version is none that a registry could have (a template, say)."""
+    first, slash, rest = image.name.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        registry, repository = first, rest
+    else:
+        registry, repository = DOCKER_HUB, image.name if slash else f"library/{image.name}"
+    version = (_DIGEST if ":" in image.version else _TAG).fullmatch(image.version)
+    if len(image.name) > _LONGEST or not version or not _HOST.fullmatch(registry):
+        return None
+    return Kept(registry.lower(), repository, image.version) if _REPOSITORY.fullmatch(repository) else None
 
 
 def images_of(content: bytes | str) -> tuple[Image, ...] | None:

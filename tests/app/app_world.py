@@ -49,7 +49,7 @@ from gitops_rollback.core.sync import (
     SyncStatus,
 )
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource
+from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource, Registry
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -284,6 +284,7 @@ class World:
         self.metrics = MemoryMetrics()
         self.engine = MemoryEngine(self.url, self.head, self.clock)
         self.tenancy = Tenancy()
+        self.registry: Registry | None = None
         self.replicas: list[Replica] = []
         self.others: list[GitConfigRepo] = []
 
@@ -351,12 +352,13 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     closures = Closures(repo)
     directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy)
+    facts = GuardFactsReader(repo, inputs, limits, world.registry)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     return Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy, closures),
-        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), GuardFactsReader(repo, inputs, limits)),
+        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), facts),
         follower=Follower(repo, policies, measuring, NoProbe(), steady),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),

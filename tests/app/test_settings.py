@@ -206,6 +206,44 @@ def test_no_secret_is_in_any_text_about_the_settings(tmp_path: Path, config: Wri
     assert CANARY not in "".join(shown)
 
 
+def test_a_registry_is_asked_where_its_name_says_unless_the_settings_know_better(tmp_path: Path, config: Write) -> None:
+    (tmp_path / "password").write_text(f"{CANARY}\n")
+    path = config(
+        "registries:\n"
+        "  - {name: docker.io}\n"
+        f"  - {{name: ghcr.io, username: bot, passwordFile: {tmp_path / 'password'}}}\n"
+        "  - {name: registry.example, url: 'http://127.0.0.1:5000'}\n"
+        "  - {name: gitlab.example:5050, tokenUrl: 'https://gitlab.example'}\n"
+    )
+    settings = load({"config": path})
+    assert [(one.asked_at, one.tokens_from) for one in settings.registries] == [
+        ("https://registry-1.docker.io", "https://auth.docker.io"),
+        ("https://ghcr.io", "https://ghcr.io"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("https://gitlab.example:5050", "https://gitlab.example"),
+    ]
+    assert settings.secret_values == (CANARY,)
+    assert CANARY not in repr(settings)
+    assert {one.host for one in settings.origin_rules.entries} >= {"auth.docker.io", "ghcr.io", "gitlab.example"}
+
+
+REGISTRY_FAULTS = {
+    "{name: a/b}": "must be a registry as images name it",
+    "{name: Ghcr.io}": "must be a registry as images name it",
+    "{name: hub}": "must be a registry as images name it",
+    "{name: ghcr.io, username: bot}": "username and password (or passwordFile) go together",
+    "{name: ghcr.io, url: 'http://ghcr.io'}": "needs allowHttp",
+    "{name: ghcr.io}, {name: ghcr.io}": "is taken twice",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), REGISTRY_FAULTS.items())
+def test_a_registry_that_cannot_be_asked_is_a_fault(config: Write, text: str, words: str) -> None:
+    (fault,) = faults_of({"config": config(f"registries: [{text}]\n")})
+    assert words in fault
+    assert "gitops-rollback.yaml:1:" in fault
+
+
 def test_no_fault_repeats_a_value_that_may_be_a_secret(config: Write) -> None:
     path = config(
         f"argocd: [{{server: 'https://u:{CANARY}@h.example', token: [{CANARY}]}}]\n"

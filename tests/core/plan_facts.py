@@ -16,6 +16,7 @@ from gitops_rollback.core.guards.facts import (
     OwnFile,
     WriterFacts,
 )
+from gitops_rollback.core.images import Found, Presence, parse_image
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, GuardRule, Policy, Target
 from gitops_rollback.core.sync import Operation, OperationPhase, ResourceResult
@@ -113,6 +114,8 @@ def facts(**fields: Any) -> GuardFacts:
         own_files=(OwnFile(FILE, text(DEPLOYMENT)),),
         operation=an_operation(),
         live=(live(a_live_deployment()),),
+        asks_registries=True,
+        images=(Presence(parse_image("registry.example/checkout:1.41.2"), Found.PRESENT),),
         ground=Ground.KNOWN,
         inputs="tree-bad",
         taken_back=(),

@@ -205,7 +205,7 @@ def test_what_does_not_belong_to_a_crash_loop_is_an_error(read_with: Reading, ke
 
 ONLY_WARNS = [
     "delivery: {onRejected: pull-request, pullRequest: {labels: [a], autoMerge: true, landWithin: 10m}}",
-    "guards: [{name: i, type: image, result: deny}, {name: h, type: revisionHistoryLimit, minimum: 1}]",
+    "guards: [{name: h, type: revisionHistoryLimit, minimum: 1}]",
     "verification: {onFailure: {suggest: next-suspect}}",
     "notifications: [{events: [started], to: slack, channel: '#x', secretRef: {name: bot}}]",
 ]

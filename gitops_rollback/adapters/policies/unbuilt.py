@@ -17,7 +17,7 @@ BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop"})
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
 BUILT_RECEIVERS = frozenset({"webhook", "log"})
-NOT_EVALUATED_GUARDS = frozenset({"image", "revisionHistoryLimit"})
+NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
 ASKS = "until then it asks instead of acting"
 
 

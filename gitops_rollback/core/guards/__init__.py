@@ -14,6 +14,7 @@ from gitops_rollback.core.guards.branch import judge_branch, judge_writer
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown, judge_tenant
 from gitops_rollback.core.guards.capacity import judge_capacity
 from gitops_rollback.core.guards.facts import GuardFacts, ask
+from gitops_rollback.core.guards.images import judge_images
 from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
@@ -41,6 +42,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("branch-is-lever", judge_branch),
     ("another-writer", judge_writer),
     ("capacity", judge_capacity),
+    ("image", judge_images),
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
     ("tenant", judge_tenant),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
+from gitops_rollback.core.images import Presence
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
 from gitops_rollback.core.sync import Obstacle, Operation
@@ -145,6 +146,8 @@ class GuardFacts:
     own_files: tuple[OwnFile, ...] | None = None
     operation: Operation | None = None  # the one that deployed the bad revision, with its results
     live: tuple[LiveObject, ...] | None = None
+    asks_registries: bool = False  # the settings name a registry of images
+    images: tuple[Presence, ...] | None = None  # those that the plan newly names, as `images.coming_back` has them
     ground: Ground | None = None  # where the plan ends
     inputs: str | None = None  # tree of the application's inputs at the head, as in `TakenBack`
     taken_back: tuple[TakenBack, ...] | None = None

@@ -152,7 +152,15 @@ def _not_evaluated(_facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
 
 def _in_built_in(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
     del facts
-    return allow(rule.name, "judged by the guard `capacity`, with this rule's result")
+    return allow(rule.name, f"judged by the guard `{rule.type}`, with this rule's result")
+
+
+def _image(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
+    """Never a yes of its own where nothing was looked up."""
+    if facts.asks_registries:
+        return _in_built_in(facts, rule)
+    message = "`type: image` is not evaluated: the settings name no registry"
+    return GuardAnswer(rule.name, GuardResult.NOT_EVALUATED, None, message)
 
 
 RULES: Mapping[str, Callable[[GuardFacts, GuardRule], GuardAnswer]] = {
@@ -164,6 +172,6 @@ RULES: Mapping[str, Callable[[GuardFacts, GuardRule], GuardAnswer]] = {
     "conflict": _conflict,
     "floor": _floor,
     "capacity": _in_built_in,
-    "image": _not_evaluated,
+    "image": _image,
     "revisionHistoryLimit": _not_evaluated,
 }

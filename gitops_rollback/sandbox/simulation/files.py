@@ -162,9 +162,15 @@ SELECTS_NOTHING = (
     .text.replace(b"application: {namespace: argocd, name: all}", b"selector: {}")
     .replace(b"$SERVICE", b"$APPLICATION")
 )
+_IMAGE = re.compile(rb"image: (\S+:\S+)")
 _WORDS = re.compile(rb"image: \S+:(\S+)|LEVEL: \"(\S+)\"")
 
 
 def words_of(text: bytes) -> frozenset[str]:
     """The image tags and levels that a file names."""
     return frozenset((tag or level).decode() for tag, level in _WORDS.findall(text))
+
+
+def images_of(text: bytes) -> frozenset[str]:
+    """The images that a file names, with their tags."""
+    return frozenset(image.decode() for image in _IMAGE.findall(text))

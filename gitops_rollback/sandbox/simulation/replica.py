@@ -43,6 +43,7 @@ from gitops_rollback.sandbox.simulation.files import POLICIES
 from gitops_rollback.sandbox.simulation.gate import Gate, Surface
 from gitops_rollback.sandbox.simulation.leasing import Holding
 from gitops_rollback.sandbox.simulation.metrics import SimMetrics
+from gitops_rollback.sandbox.simulation.registry import SimRegistry
 from gitops_rollback.sandbox.simulation.repo import AUTHOR, Disk, SimRepo
 from gitops_rollback.sandbox.simulation.schedule import START, Killed
 from gitops_rollback.sandbox.simulation.schedule import Process as Strands
@@ -181,7 +182,8 @@ class Replica:
         measuring = Measuring(lambda _settings: metrics, new_lock=gate.lock, steady=steady)
         closures = Closures(repo, seconds=lambda: 0.0)  # no look at files takes simulated time
         directory = Directory(repo, (engine,), policies, closures=closures)
-        facts = GuardFactsReader(repo, inputs, Limits(Budgets(), ledger.counted))
+        registry = SimRegistry(gate, world.gone) if world.setup.registry else None
+        facts = GuardFactsReader(repo, inputs, Limits(Budgets(), ledger.counted), registry)
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,

@@ -66,6 +66,7 @@ class Setup:
     habit: str = ""  # of the promoter; "" leaves it to the seed
     deaf: float = 0.0  # how often a receiver of messages fails
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
+    registry: bool = False  # the settings name the registry of the images
 
     @property
     def alone(self) -> tuple[str, ...]:
@@ -322,6 +323,14 @@ def _overtaken(setup: Setup) -> None:
     setup.actors = (setup.actors | {"rescuer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
 
 
+def _swept(setup: Setup) -> None:
+    """The registry throws away what ran before, now and then just when it is wanted back."""
+    setup.names, setup.busy, setup.unwatched, setup.registry = NAMES[:4], 60.0, frozenset(), True
+    setup.manual = setup.manual & frozenset(setup.names)
+    setup.health = setup.health & frozenset(setup.names)
+    setup.actors = (setup.actors | {"sweeper"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
@@ -349,4 +358,5 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "regretted": _regretted,
     "batches": _batches,
     "overtaken": _overtaken,
+    "swept": _swept,
 }

@@ -85,6 +85,7 @@ class World:
         self.taken_back: set[tuple[str, str]] = set()  # (application, inputs) that a person took back
         self.refusing = False  # a rule of the server refused something, at some time
         self.writes: deque[datetime] = deque()  # of the journal, of late
+        self.gone: dict[str, datetime] = {}  # image -> since when no registry has it
         self.still: dict[str, list[tuple[datetime, datetime]]] = {}  # when a replica's process stood still
         self.at_calm: list[Callable[[], None]] = []
 

@@ -22,6 +22,7 @@ from gitops_rollback.sandbox.simulation.actors.rescuer import Rescuer
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
 from gitops_rollback.sandbox.simulation.actors.stopper import Stopper
+from gitops_rollback.sandbox.simulation.actors.sweeper import Sweeper
 from gitops_rollback.sandbox.simulation.actors.syncer import Syncer
 from gitops_rollback.sandbox.simulation.actors.updater import Updater
 from gitops_rollback.sandbox.simulation.actors.zone import Zone
@@ -53,6 +54,7 @@ OTHERS: Mapping[str, Actor] = {
     "rules": Rules,
     "scrapes": Scrapes,
     "stopper": Stopper,
+    "sweeper": Sweeper,
     "syncer": Syncer,
     "updater": Updater,
     "zone": Zone,

@@ -1,7 +1,4 @@
-"""Promise 15, second part: the revert applies cleanly, so that nobody else's change since is lost by it; else hold.
-
-Whether the image that comes back can still be had is asked nowhere yet: neither the product nor a world has a registry.
-"""
+"""Promise 15, second part: the revert applies cleanly, so that nobody else's change since is lost by it; else hold."""
 
 from __future__ import annotations
 

@@ -1,0 +1,102 @@
+"""A rollback to an image that its registry does not have is held, and people are told which image that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+
+import pytest
+from app_world import MINUTE, START, TICK, Replica, World, running, ship
+
+from gitops_rollback.adapters import registry as module
+from gitops_rollback.adapters.origins import OriginRules
+from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
+from gitops_rollback.core.errors import TransientError
+from gitops_rollback.sandbox.registry import RegistrySandbox
+
+BACK, LATER = START + 2 * MINUTE, START + 3 * MINUTE
+
+
+@pytest.fixture
+def registry(world: World) -> Iterator[RegistrySandbox]:
+    """One that has the image which ran before, and which the settings name."""
+    sandbox = RegistrySandbox()
+    sandbox.start()
+    sandbox.put("web", "1.0")
+    settings = RegistrySettings("registry.example", sandbox.url, sandbox.url)
+    asked = OciRegistries([settings], OriginRules.parse([], [sandbox.url]))
+    world.registry = asked
+    yield sandbox
+    asked.close()
+    sandbox.stop()
+
+
+def broken(world: World, until: datetime = LATER) -> Replica:
+    """A replica that has watched a bad release of web, which hurts from the first minute on."""
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    go_on(one, START, until)
+    return one
+
+
+def go_on(replica: Replica, at: datetime, end: datetime) -> None:
+    """A look that fails ends only itself: the next tick looks again."""
+    while at <= end:
+        with suppress(TransientError):
+            replica.tick(at)
+        at += TICK
+
+
+def answer(replica: Replica) -> dict[str, str]:
+    (record,) = replica.reconciler.see_now().journal.records.values()
+    return next(dict(one) for one in record.guards if one["guard"] == "image")
+
+
+def test_an_image_that_is_there_comes_back(world: World, registry: RegistrySandbox) -> None:
+    one = broken(world)
+    assert world.reverts() == 1
+    assert answer(one)["message"] == "there: registry.example/web:1.0"
+
+
+def test_an_image_that_is_gone_is_not_brought_back_and_people_are_told_which(
+    world: World, registry: RegistrySandbox
+) -> None:
+    registry.remove("web", "1.0")
+    one = broken(world)
+    assert world.reverts() == 0
+    assert (answer(one)["reason"], "registry.example/web:1.0" in answer(one)["message"]) == ("ImageMissing", True)
+    assert any("registry.example/web:1.0" in message.text for message in one.told.messages)
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's minutes pass in no time, so what is kept for ten seconds would be kept for all of them."""
+    monkeypatch.setattr(module, "KEPT_UNKNOWN_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_registry_that_is_down_for_a_minute_makes_it_ask(world: World, registry: RegistrySandbox) -> None:
+    registry.status = 503
+    one = broken(world, until=LATER + MINUTE)
+    assert world.reverts() == 0
+    assert answer(one)["reason"] == "ImageUnknown"
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_registry_that_is_down_for_a_moment_only_delays(world: World, registry: RegistrySandbox) -> None:
+    registry.status = 503
+    one = broken(world, until=BACK)
+    assert not one.reconciler.see_now().journal.records
+    registry.status = 0
+    go_on(one, BACK + TICK, LATER)
+    assert world.reverts() == 1
+
+
+def test_without_a_registry_a_rollback_goes_on_and_says_that_nobody_looked(world: World) -> None:
+    one = broken(world)
+    assert world.reverts() == 1
+    assert answer(one)["result"] == "not evaluated"
