@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
+from click.core import ParameterSource
 
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS
@@ -30,6 +31,7 @@ _UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")
 
 EVERYTHING_DAYS = 3650
 MAX_NAMES_SHOWN = 12
+CLUSTER_FLAGS = ("argocd_objects", "flux", "kubeconfig", "context", "namespace", "request_timeout")
 
 
 @dataclass(frozen=True)
@@ -61,23 +63,57 @@ class Source:
 
 
 def repository_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--repo`, `--branch` and `--config`; the verb itself gets the `settings` that they lead to."""
+    """`--repo`, `--branch` and `--config`; the verb itself gets the `settings` that they lead to.
+
+    Below `cluster_options`, for a verb that asks engines, those count, too.
+    """
 
     @click.option("--repo", multiple=True, metavar="URL", help="Config repository; else those of the settings.")
     @click.option("--branch", metavar="NAME", help="Followed branch; default: the remote's HEAD.")
     @click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
     @functools.wraps(command)
     def with_settings(
-        *arguments: object, repo: tuple[str, ...], branch: str | None, config: str | None, **options: object
+        *arguments: object,
+        repo: tuple[str, ...],
+        branch: str | None,
+        config: str | None,
+        cluster: Mapping[str, object] | None = None,
+        **options: object,
     ) -> None:
-        command(*arguments, settings=settings_of(repo, branch, config), **options)
+        command(*arguments, settings=settings_of(repo, branch, config, cluster), **options)
 
     return with_settings
 
 
-def settings_of(repo: Sequence[str], branch: str | None, config: str | None) -> Settings:
+def cluster_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Which engines of which cluster, as `run` is told. The verb itself gets those flags that were given as `cluster`.
+
+    The settings read the environment themselves, each variable in its own spelling and by its own name.
+    """
+
+    @click.option(
+        "--argocd-objects/--no-argocd-objects", default=None, help="The cluster's Argo CD, without its token."
+    )
+    @click.option("--flux/--no-flux", default=None, help="The Flux of the cluster. Default: if the settings name it.")
+    @click.option("--kubeconfig", metavar="FILE", help="Default: the Pod's account, KUBECONFIG, ~/.kube/config.")
+    @click.option("--context", metavar="NAME", help="The context of the kubeconfig.")
+    @click.option("-n", "--namespace", multiple=True, metavar="NAME", help="Look into these namespaces only.")
+    @click.option("--request-timeout", metavar="DURATION", help="How long one request to the Kubernetes API may take.")
+    @functools.wraps(command)
+    def with_cluster(*arguments: object, **options: object) -> None:
+        asked = {name: options.pop(name) for name in CLUSTER_FLAGS}
+        source = click.get_current_context().get_parameter_source
+        given = {name: value for name, value in asked.items() if source(name) is ParameterSource.COMMANDLINE}
+        command(*arguments, cluster=given, **options)
+
+    return with_cluster
+
+
+def settings_of(
+    repo: Sequence[str], branch: str | None, config: str | None, cluster: Mapping[str, object] | None = None
+) -> Settings:
     """The settings with at least one repository. Raises: SettingsInvalid with all faults."""
-    settings = load_settings(os.environ, {"repo": tuple(repo), "branch": branch, "config": config})
+    settings = load_settings(os.environ, {"repo": tuple(repo), "branch": branch, "config": config, **(cluster or {})})
     if not settings.repositories:
         raise SettingsInvalid("settings", "no repository: give --repo URL, or set GITOPS_ROLLBACK_REPO")
     return settings

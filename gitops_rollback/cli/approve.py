@@ -8,7 +8,7 @@ import click
 
 from gitops_rollback.app.requesting import Wish
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, find_record, opened_sources, repository_options
+from gitops_rollback.cli.access import caller, cluster_options, find_record, opened_sources, repository_options
 from gitops_rollback.cli.asking import first_that_knows, opened_requests
 from gitops_rollback.cli.main import REFUSED
 from gitops_rollback.cli.output import output_option, say
@@ -24,6 +24,7 @@ WAIT_FOR = timedelta(minutes=30)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", is_flag=True, help="Go on until it is verified or has failed.")
 @output_option("table", "json", "yaml")
+@cluster_options
 @repository_options
 @click.pass_context
 def command(

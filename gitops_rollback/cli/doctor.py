@@ -13,7 +13,7 @@ from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Repository, Settings
 from gitops_rollback.app.settings_input import prepare_state_dir
 from gitops_rollback.app.wiring import wire
-from gitops_rollback.cli.access import repository_options
+from gitops_rollback.cli.access import cluster_options, repository_options
 from gitops_rollback.cli.main import NO, OK
 from gitops_rollback.cli.output import output_option, print_document, shown
 
@@ -21,6 +21,7 @@ from gitops_rollback.cli.output import output_option, print_document, shown
 @click.command
 @click.option("--push", is_flag=True, help="Try a real push, too: an empty commit to the journal.")
 @output_option("table", "json", "yaml")
+@cluster_options
 @repository_options
 @click.pass_context
 def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
@@ -59,7 +60,9 @@ def _findings(settings: Settings, push: bool) -> Iterator[Finding]:
         for engine in runtime.parts.engines:
             yield from of_engine(engine)
         if not runtime.parts.engines:
-            yield Finding("engine", False, "the settings name none", "set ARGOCD_SERVER, or give --flux to `run`")
+            yield Finding(
+                "engine", False, "the settings name none", "set ARGOCD_SERVER, or give --flux or --argocd-objects"
+            )
     finally:
         runtime.close()
 

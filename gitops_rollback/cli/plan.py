@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from gitops_rollback.app.requesting import Wish
-from gitops_rollback.cli.access import caller, settings_of
+from gitops_rollback.cli.access import caller, cluster_options, settings_of
 from gitops_rollback.cli.asking import first_that_knows, opened_requests, plan_document, plan_exit, print_plan
 from gitops_rollback.cli.offline import run_offline
 from gitops_rollback.cli.output import output_option, print_document
@@ -26,6 +27,7 @@ from gitops_rollback.cli.output import output_option, print_document
 @click.option("--git-dir", metavar="DIR", default=None, help="Offline: a bare clone.")
 @click.option("--batch", is_flag=True, help="Offline: one JSON request a line on stdin, one answer a line.")
 @output_option("table", "json", "yaml")
+@cluster_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -40,6 +42,7 @@ def command(
     git_dir: str | None,
     batch: bool,
     output: str,
+    cluster: Mapping[str, object],
 ) -> None:
     """Show suspects, guards, diff and commit message. Nothing is written to git or the engine.
 
@@ -56,7 +59,7 @@ def command(
         place = Path(git_dir) if git_dir else None
         context.exit(run_offline(folder, place, at or None, revert or None, mainline, batch, output))
     wish = Wish(application, caller()[1], "plan", to, revert)
-    with opened_requests(settings_of(repo, branch, config)) as asked:
+    with opened_requests(settings_of(repo, branch, config, cluster)) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))
         if output == "table":
             print_plan(prepared, one.requests.repo)

@@ -10,7 +10,7 @@ import click
 
 from gitops_rollback.app.requesting import Prepared, Wish, landed
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, repository_options
+from gitops_rollback.cli.access import caller, cluster_options, repository_options
 from gitops_rollback.cli.asking import (
     Asked,
     first_that_knows,
@@ -41,6 +41,7 @@ TRIES = 5
 @click.option("--wait", is_flag=True, help="Go on until it is verified or has failed.")
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long --wait goes on.")
 @output_option("table", "json", "yaml")
+@cluster_options
 @repository_options
 @click.pass_context
 def command(

@@ -20,6 +20,7 @@ from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed
 from gitops_rollback.app.settings_input import is_all_loopback, load_settings, read_settings_pause
 from gitops_rollback.app.wiring import wire
+from gitops_rollback.cli.access import cluster_options
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.web.hooks import Door, Hooks, HookServer
 from gitops_rollback.web.probes import ProbeServer
@@ -42,14 +43,9 @@ log = structlog.get_logger()
 @click.option("--hooks-bind", metavar="HOST:PORT", help="Where webhooks are taken. Default: as --bind.")
 @click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
 @click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
-@click.option("--argocd-objects/--no-argocd-objects", default=None, help="The cluster's Argo CD, without its token.")
-@click.option("--flux/--no-flux", default=None, help="Watch the Flux of the cluster. Default: if the settings name it.")
-@click.option("--kubeconfig", metavar="FILE", help="Default: the Pod's account, KUBECONFIG, ~/.kube/config.")
-@click.option("--context", metavar="NAME", help="The context of the kubeconfig.")
-@click.option("-n", "--namespace", multiple=True, metavar="NAME", help="Look into these namespaces only.")
-@click.option("--request-timeout", metavar="DURATION", help="How long one request to the Kubernetes API may take.")
+@cluster_options
 @click.pass_context
-def command(ctx: click.Context, /, **flags: object) -> None:
+def command(ctx: click.Context, /, cluster: Mapping[str, object], **flags: object) -> None:
     """Watch every application for which the repositories hold a policy, and roll back what turns bad.
 
     \b
@@ -61,7 +57,8 @@ def command(ctx: click.Context, /, **flags: object) -> None:
       gitops-rollback run --observe --repo https://git.example.com/shop/config.git
     """
     # The settings read the environment themselves, each variable in its own spelling and by its own name.
-    given = {name: flags[name] for name in flags if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    own = {name: flags[name] for name in flags if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    given = {**own, **cluster}
     settings = load_settings(os.environ, given)
     if not settings.repositories:
         raise SettingsInvalid("settings", "no config repository: give --repo URL or GITOPS_ROLLBACK_REPO")

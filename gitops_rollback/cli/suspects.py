@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from gitops_rollback.app.offline import Answer, RequestInvalid, encode, reposito
 from gitops_rollback.app.offline_suspects import OfflineSuspects, parse_question, question_of, refusal, told
 from gitops_rollback.app.requesting import Wish
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, settings_of
+from gitops_rollback.cli.access import caller, cluster_options, settings_of
 from gitops_rollback.cli.asking import first_that_knows, opened_requests, suspects_document
 from gitops_rollback.cli.main import NO, OK, USAGE
 from gitops_rollback.cli.offline import answer_lines
@@ -34,6 +35,7 @@ from gitops_rollback.core.manifest_text import documents
 @click.option("--onset", metavar="TIME", help="When the trouble began: nothing later did it.")
 @click.option("--batch", is_flag=True, help="One JSON request a line on stdin, one answer a line.")
 @output_option("table", "json")
+@cluster_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -50,6 +52,7 @@ def command(
     onset: str | None,
     batch: bool,
     output: str,
+    cluster: Mapping[str, object],
 ) -> None:
     """Rank the commits that change what an application renders from. Writes nothing.
 
@@ -64,7 +67,7 @@ def command(
       gitops-rollback suspects --git-dir clone.git --batch < requests.jsonl
     """
     if watched is not None:
-        context.exit(_deployed(watched, settings_of((repo,) if repo else (), branch, config), output))
+        context.exit(_deployed(watched, settings_of((repo,) if repo else (), branch, config, cluster), output))
     try:
         finder = OfflineSuspects(repository_of(Path(repo) if repo else None, Path(git_dir) if git_dir else None))
     except RollbackError as error:
