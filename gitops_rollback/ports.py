@@ -20,7 +20,7 @@ from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import Reversal
-from gitops_rollback.core.policy import Notification, Workload
+from gitops_rollback.core.policy import ChartVersions, Notification, Workload
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 
@@ -262,13 +262,18 @@ class ConfigRepo(Protocol):
         ...
 
     def reverse(
-        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+        self,
+        at: str,
+        reverts: Sequence[str],
+        mainline: int | None = None,
+        good: str | None = None,
+        charts: ChartVersions = ChartVersions.AS_BEFORE,
     ) -> Reversal:
         """The inverse of `reverts` (each once, newest first) on `at`, built in the object database; no ref moves.
 
         `mainline` is the parent that a merge goes back to, counted from 1. None: the first, but an octopus is refused.
         Keys that later commits set again go back to what they are in `good`, and so do whole files that have no keys;
-        None: keys alone, to what stood before each culprit.
+        None: keys alone, to what stood before each culprit. `charts`: what becomes of a chart's raised version.
         """
         ...
 

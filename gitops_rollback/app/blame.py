@@ -82,13 +82,13 @@ class Blamer:
         """Raises: RepositoryUnavailable; a missing object of the past only makes that part unknown."""
         if look.event is None:
             raise ValueError("only a sync under watch can be blamed")
-        past = self.past(look, view, feeds)
+        past, charts = self.past(look, view, feeds), look.policy.chart_versions
         reversals: dict[tuple[str, ...], Reversal] = {}
 
         def reverse(commits: Iterable[Commit]) -> Reversal:
             shas = tuple(commit.sha for commit in commits)
             if shas not in reversals:
-                reversals[shas] = self._repo.reverse(view.heads.branch, shas, good=past.good_revision)
+                reversals[shas] = self._repo.reverse(view.heads.branch, shas, good=past.good_revision, charts=charts)
             return reversals[shas]
 
         def ground_after(commits: tuple[Commit, ...]) -> Ground | None:
@@ -116,10 +116,11 @@ class Blamer:
             raise StalledError(look.name, f"nothing of it changed since {since[:12]}", Reason.NO_SUSPECT)
         suspects = tuple(Suspect(commit, look.bad_record, ("named by a person",)) for commit in commits)
         shas = tuple(commit.sha for commit in commits)
-        reversal = self._repo.reverse(view.heads.branch, shas, good=since or past.good_revision)
+        good = since or past.good_revision
+        reversal = self._repo.reverse(view.heads.branch, shas, good=good, charts=look.policy.chart_versions)
         ground = self._ground(reversal, look, past, look.event_started)
         attribution = Attribution(suspects, True, last_good=past.good)
-        return Blame(attribution, reversal, ground, since or past.good_revision or "")
+        return Blame(attribution, reversal, ground, good or "")
 
     def _came_back(self, look: Look, view: View) -> str:
         """The rollback of this application that took back the very files that are live now."""

@@ -15,6 +15,7 @@ from gitops_rollback.adapters.git.door import Git, git_dir_of
 from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.plan import PlanOutcome, Reversal, revert_message
+from gitops_rollback.core.policy import ChartVersions
 
 IDENTITY = "gitops-rollback <gitops-rollback@localhost>"
 MAINLINE_LIMIT = 1 << 16
@@ -28,6 +29,7 @@ class Request:
     """One question. `mainline` None: the first parent, but an octopus merge is refused.
 
     `last_good` is the state that keys go back to which were set again since; None: what stood before the culprit.
+    `chart_versions` is the word of a policy.
     """
 
     at: str
@@ -35,6 +37,7 @@ class Request:
     mainline: int | None = None
     id: Identity = None
     last_good: str | None = None
+    chart_versions: ChartVersions = ChartVersions.AS_BEFORE
 
 
 class RequestInvalid(StalledError):
@@ -63,7 +66,9 @@ class OfflinePlans:
     def answer(self, request: Request) -> Answer:
         """The plan for `request`, with every key; never raises for what the repository holds or lacks."""
         try:
-            reversal = self._reverser.reverse(request.at, [request.revert], request.mainline, request.last_good)
+            reversal = self._reverser.reverse(
+                request.at, [request.revert], request.mainline, request.last_good, request.chart_versions
+            )
             commit = self._commit(reversal, request.mainline) if reversal.outcome is PlanOutcome.CLEAN else None
         except RollbackError as exc:
             reason = Reason.REPOSITORY_UNAVAILABLE if exc.reason is Reason.INTERNAL_ERROR else exc.reason
@@ -75,7 +80,7 @@ class OfflinePlans:
         head = self._reverser.revisions.commit(reversal.base)
         culprit = self._reverser.revisions.commit(reversal.reverts[0])
         parent = self._reverser.parent(culprit, mainline).sha if len(culprit.parents) > 1 else None
-        message = revert_message(culprit.subject, culprit.sha, parent)
+        message = revert_message(culprit.subject, culprit.sha, parent, reversal.edits)
         return self._reverser.writer.commit(str(reversal.tree), [head.sha], message, head.committed + 1, IDENTITY)
 
 
@@ -100,7 +105,10 @@ def parse_request(line: bytes) -> Request:
         raise RequestInvalid("`mainline` must be a parent's number, counted from 1", id)
     if last_good is not None and not isinstance(last_good, str):
         raise RequestInvalid("`last_good` must be a SHA in quotes", id)
-    return Request(at, revert, mainline, id, last_good)
+    charts = document.get("chart_versions", ChartVersions.AS_BEFORE.value)
+    if not isinstance(charts, str) or charts not in [*ChartVersions]:
+        raise RequestInvalid(f"`chart_versions` must be one of {', '.join(ChartVersions)}", id)
+    return Request(at, revert, mainline, id, last_good, ChartVersions(charts))
 
 
 def read_line(line: bytes) -> tuple[dict[str, object], Identity]:
@@ -127,7 +135,7 @@ def refusal(reason: Reason, message: str, id: Identity = None) -> Answer:
 
 def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
     reason = Reason.ALREADY_UNDONE if reversal.outcome is PlanOutcome.EMPTY else reversal.gate_reason
-    return {
+    answer: Answer = {
         "id": id,
         "outcome": reversal.outcome.value,
         "tree": reversal.tree,
@@ -140,6 +148,9 @@ def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
         "reason": reason.value if reason is not None else None,
         "message": reversal.message,
     }
+    if reversal.edits:
+        answer["edits"] = [asdict(edit) for edit in reversal.edits]
+    return answer
 
 
 def encode(answer: Answer) -> str:

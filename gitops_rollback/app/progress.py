@@ -21,7 +21,7 @@ from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError
 from gitops_rollback.core.plan import PlanOutcome
-from gitops_rollback.core.policy import Check, Policy, Target
+from gitops_rollback.core.policy import ChartVersions, Check, Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import MAX_GAP_INTERVALS
@@ -105,7 +105,7 @@ class Follower:
         """One look at the rollback. An application whose engine does not answer is unseen, never converged."""
         policy, _ = self._policy(record, watched)
         if record.phase is Phase.AWAITING_APPROVAL:
-            return Progress(record, policy, False, superseded=self._superseded(record, watched))
+            return Progress(record, policy, False, superseded=self._superseded(record, watched, policy))
         commit = record.commit
         landed = commit is not None and self._repo.is_ancestor(commit, view.heads.branch)
         if commit is None or not landed:
@@ -182,18 +182,22 @@ class Follower:
             parents = ()
         return parents[0] if parents else ""
 
-    def _superseded(self, record: RollbackRecord, watched: Watched) -> str:
+    def _superseded(self, record: RollbackRecord, watched: Watched, policy: Policy) -> str:
         """Why nobody needs a waiting plan any more: something was deployed on which it could not be built."""
         state = watched.engine.application(watched.id, watched.state.project)
         known = deployments(state) if state else ()
         if not known or not watched.indexes:
             return ""
         newest = revision_in(known[-1], watched.indexes[0])
-        if newest is None or newest == record.bad_revision or self._still_holds(newest, record.reverts):
+        if (
+            newest is None
+            or newest == record.bad_revision
+            or self._still_holds(newest, record.reverts, policy.chart_versions)
+        ):
             return ""
         return f"{newest[:12]} was deployed meanwhile, without what it would undo"
 
-    def _still_holds(self, revision: str, reverts: tuple[str, ...]) -> bool:
+    def _still_holds(self, revision: str, reverts: tuple[str, ...], charts: ChartVersions) -> bool:
         """True if the very changes can still be taken back there: a commit to other files mends nothing.
 
         Where nobody can tell the plan waits on.
@@ -202,7 +206,7 @@ class Follower:
             return True
         known = self._held_changes.get((revision, reverts))
         if known is None:
-            found = self._repo.reverse(revision, reverts)
+            found = self._repo.reverse(revision, reverts, charts=charts)
             known = found.outcome is PlanOutcome.CLEAN and not found.superseded
             while len(self._held_changes) >= MAX_HELD:
                 self._held_changes.pop(next(iter(self._held_changes)))

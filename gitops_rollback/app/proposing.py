@@ -139,6 +139,7 @@ class Proposer:
             restores=restores,
             bad_revision=look.bad_revision,
             rung=reversal.rung,
+            edits=tuple(edit.sentence for edit in reversal.edits),
         )
 
 

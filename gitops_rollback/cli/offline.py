@@ -26,6 +26,7 @@ from gitops_rollback.app.offline import (
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, USAGE
 from gitops_rollback.cli.output import say, shown
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
+from gitops_rollback.core.policy import ChartVersions
 
 LINE_LIMIT = 64 << 10
 EXITS = {"clean": OK, "empty": OK, "conflict": CONFLICT, "refused": REFUSED}
@@ -39,17 +40,19 @@ def run_offline(
     mainline: int | None,
     batch: bool,
     output: str,
+    charts: str | None = None,
 ) -> int:
     """Answer one question, or each line of stdin; returns the exit code. `output` is `json`, else it is for people."""
-    if batch and (at or revert or mainline):
-        say("A batch reads --at, --revert and --mainline from its lines: leave the options out.")
+    if batch and (at or revert or mainline or charts):
+        say("A batch reads --at, --revert, --mainline and --chart-versions from its lines: leave the options out.")
         return USAGE
     if batch:
         return _run_batch(repo, git_dir)
     if at is None or revert is None:
         say("Offline, a plan needs --at SHA and --revert SHA (or --batch).")
         return USAGE
-    answer = _answer_one(repo, git_dir, Request(at, revert, mainline))
+    request = Request(at, revert, mainline, chart_versions=ChartVersions(charts or "as-before"))
+    answer = _answer_one(repo, git_dir, request)
     click.echo(encode(answer) if output == "json" else _told(answer))
     return EXITS[str(answer["outcome"])]
 

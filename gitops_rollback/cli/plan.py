@@ -24,6 +24,12 @@ from gitops_rollback.cli.output import output_option, print_document
 @click.option("--revert", metavar="SHA", default="", help="The one commit to undo.")
 @click.option("--at", metavar="SHA", default="", help="Offline: the commit to build on.")
 @click.option("--mainline", type=int, default=None, metavar="N", help="Offline: the parent of a merge to go back to.")
+@click.option(
+    "--chart-versions",
+    type=click.Choice(["as-before", "forward", "detect"]),
+    default=None,
+    help="Offline: where the version of a chart goes that was raised.",
+)
 @click.option("--git-dir", metavar="DIR", default=None, help="Offline: a bare clone.")
 @click.option("--batch", is_flag=True, help="Offline: one JSON request a line on stdin, one answer a line.")
 @output_option("table", "json", "yaml")
@@ -39,6 +45,7 @@ def command(
     revert: str,
     at: str,
     mainline: int | None,
+    chart_versions: str | None,
     git_dir: str | None,
     batch: bool,
     output: str,
@@ -57,7 +64,7 @@ def command(
     if application is None:
         folder = _local_clone(context, repo)
         place = Path(git_dir) if git_dir else None
-        context.exit(run_offline(folder, place, at or None, revert or None, mainline, batch, output))
+        context.exit(run_offline(folder, place, at or None, revert or None, mainline, batch, output, chart_versions))
     wish = Wish(application, caller()[1], "plan", to, revert)
     with opened_requests(settings_of(repo, branch, config, cluster)) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))

@@ -135,8 +135,8 @@ def satisfies(version: str, constraint: str) -> bool | None:
     """
     for clause in constraint.split(","):
         match = _CLAUSE.fullmatch(clause.strip())
-        wanted = None if match is None else _ordered(match["version"])
-        actual = _ordered(version)
+        wanted = None if match is None else ordered(match["version"])
+        actual = ordered(version)
         if match is None or wanted is None or actual is None:
             return None
         if not _holds(match["sign"] or "=", actual, wanted):
@@ -202,7 +202,8 @@ def _scalars(difference: Difference) -> Iterator[str]:
             stack.extend(value)
 
 
-def _ordered(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]] | None:
+def ordered(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]] | None:
+    """What tells an earlier version from a later one; None if it is no version."""
     match = _VERSION.fullmatch(version) if len(version) <= 128 else None
     if match is None:
         return None

@@ -43,6 +43,7 @@ class RevertText:
     restores: str
     bad_revision: str
     rung: int | None = None
+    edits: Sequence[str] = ()  # whole sentences, one for each field that goes on instead of back
     step: str = "1/1"
     requested_by: str = "controller"
     subject_prefix: str = ""
@@ -51,9 +52,7 @@ class RevertText:
 def revert_message(text: RevertText) -> str:
     """The whole message of a revert commit: subject, what it reverts, why, trailers; ends with a line break."""
     paragraphs = [_subject(text), "\n".join(_reverted(text.reverts))]
-    why = _wrapped(text.why)
-    if why:
-        paragraphs.append(why)
+    paragraphs += [paragraph for paragraph in (_wrapped(text.edits), _wrapped(text.why)) if paragraph]
     paragraphs.append("\n".join(f"{key}: {value}" for key, value in _trailers(text)))
     return "\n\n".join(paragraphs) + "\n"
 

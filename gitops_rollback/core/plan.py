@@ -6,6 +6,7 @@ which file, which key, whose commit, and what a person can do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -35,13 +36,28 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class FieldEdit:
+    """One field that a plan sets to a value that never stood there, since the old one may not come back."""
+
+    path: str
+    field: str
+    before: str  # at the head
+    after: str
+
+    @property
+    def sentence(self) -> str:
+        """For people, in commits and plans."""
+        return f"{self.path}: {self.field} goes on from {self.before} to {self.after}, and not back."
+
+
+@dataclass(frozen=True)
 class Reversal:
     """The inverse of some commits, built on `base` in the object database. `tree` is set for CLEAN and EMPTY.
 
     `rung` is set for CLEAN: 1 if nobody touched the paths since, so that they are as before the culprit, byte for byte;
     2 if git merged them with what came later; 3 if by line or key; 4 if what was set again since goes back as well:
     `superseded` are the later commits that this undoes, `whole` the files that go back to the last good state in one
-    piece. `explained` names what a person must look at or solve.
+    piece. `edits` are fields that go on instead of back. `explained` names what a person must look at or solve.
     """
 
     outcome: PlanOutcome
@@ -52,6 +68,7 @@ class Reversal:
     changes: tuple[FileChange, ...] = ()  # base -> tree
     superseded: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    edits: tuple[FieldEdit, ...] = ()
     explained: tuple[Explanation, ...] = ()
     # CLEAN: set if the tree is fine, but a person must look (CI file, symlink, ...). CONFLICT, REFUSED: why.
     gate_reason: Reason | None = None
@@ -62,13 +79,14 @@ class Reversal:
         return tuple(change.path for change in self.changes)
 
 
-def revert_message(subject: str, sha: str, parent: str | None = None) -> str:
+def revert_message(subject: str, sha: str, parent: str | None = None, edits: Sequence[FieldEdit] = ()) -> str:
     """The words that git's own revert begins with; `parent` (of a merge only) is what the merge is undone against.
 
     The sentence with the full sha stands whole on its line, so that every tool finds it.
     """
     reversing = f"\nReversing changes made to {parent}." if parent else ""
-    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n'
+    also = "".join(f"\n{edit.sentence}\n" for edit in edits)
+    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n{also}'
 
 
 @dataclass(frozen=True)

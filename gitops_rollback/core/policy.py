@@ -201,6 +201,14 @@ class Notification:
     built: bool = True
 
 
+class ChartVersions(StrEnum):
+    """What becomes of the version that an undone commit raised; DETECT: forward where the chart's history does so."""
+
+    AS_BEFORE = "as-before"
+    FORWARD = "forward"
+    DETECT = "detect"
+
+
 @dataclass(frozen=True)
 class Policy:
     """A policy as read at `revision`. `label` is what the trailer `Rollback-Policy` says."""
@@ -219,6 +227,7 @@ class Policy:
     verification: Verification = Verification()
     notifications: tuple[Notification, ...] = ()
     superseding: str = "ask"  # or "allow-version-bumps": later commits whose values a plan may take back as well
+    chart_versions: ChartVersions = ChartVersions.AS_BEFORE
     unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
     warnings: tuple[str, ...] = field(default=(), compare=False)
 

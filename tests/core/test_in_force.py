@@ -175,7 +175,7 @@ def test_the_label_names_the_policy_that_judged() -> None:
 def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> None:
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics delivery guards verification "
-        "notifications superseding unbuilt warnings",
+        "notifications superseding chart_versions unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms built",

@@ -76,6 +76,12 @@ def test_several_commits_each_have_their_line_and_trailer_newest_first() -> None
     assert parse_trailers(message)["Rollback-Reverts"] == (CULPRIT, OTHER)
 
 
+def test_a_field_that_goes_on_is_named_in_a_paragraph_of_its_own() -> None:
+    paragraphs = revert_message(a_text(edits=("charts/a/Chart.yaml: version goes on.",))).split("\n\n")
+    assert paragraphs[2] == "charts/a/Chart.yaml: version goes on."
+    assert paragraphs[:2] + paragraphs[3:] == EXPECTED.split("\n\n")
+
+
 def test_a_merge_names_the_parent_that_it_goes_back_to() -> None:
     merge = replace(a_commit(), parents=(GOOD, OTHER))
     message = revert_message(a_text(reverts=(merge,)))

@@ -53,6 +53,16 @@ def test_each_line_is_answered_in_order(history: History) -> None:
     assert all(list(answer) == KEYS for answer in answers)
 
 
+def test_a_version_that_goes_on_is_named_in_answer_and_commit(history: History) -> None:
+    charts = [{"c/Chart.yaml": f"version: 1.0.{number}\n", "c/values.yaml": f"a: {number}\n"} for number in (0, 1)]
+    _, bad = history.line(*(dict(files) for files in charts))
+    _, (plain, answer) = batch(history.git_dir, asked(bad, bad) + asked(bad, bad, chart_versions="forward"))
+    assert list(plain) == KEYS
+    assert answer["edits"] == [{"path": "c/Chart.yaml", "field": "version", "before": "1.0.1", "after": "1.0.2"}]
+    assert "from 1.0.1 to 1.0.2" in history.git("log", "-1", "--format=%B", str(answer["commit"]))
+    assert history.content(str(answer["commit"])) == {"c/Chart.yaml": "version: 1.0.2\n", "c/values.yaml": "a: 0\n"}
+
+
 @pytest.mark.parametrize(
     ("line", "id"),
     [
@@ -66,6 +76,9 @@ def test_each_line_is_answered_in_order(history: History) -> None:
         pytest.param(b'{"id": 7, "at": "abcd", "revert": "abcd", "mainline": true}\n', 7, id="mainline as true"),
         pytest.param(b'{"id": 7, "at": "abcd", "revert": "abcd", "mainline": 0}\n', 7, id="mainline 0"),
         pytest.param(b'{"id": 7, "at": "abcd", "revert": "abcd", "last_good": 1}\n', 7, id="last_good as number"),
+        pytest.param(
+            b'{"id": 7, "at": "abcd", "revert": "abcd", "chart_versions": "on"}\n', 7, id="no word for charts"
+        ),
         pytest.param(b'{"id": {"a": 1}, "at": 1}\n', None, id="an id that is no word"),
         pytest.param(b'{"id": NaN, "at": "abcd", "revert": "abcd"}\n', None, id="NaN"),
         pytest.param(b'{"id": 1e999, "at": 1, "revert": "abcd"}\n', None, id="infinite id"),

@@ -226,6 +226,9 @@ def test_dependants_named_in_a_policy_do_not_stop_acting(read_with: Reading) -> 
 
 BUILT = [
     "git: {branch: release/1.x}",
+    "git: {chartVersions: as-before}",
+    "git: {chartVersions: forward}",
+    "git: {chartVersions: detect}",
     "delivery: {mode: suggest, refresh: false, syncTimeout: 5m}",
     "decision: severity",
     "onSuperseded: ask",

@@ -37,7 +37,8 @@ def clean(
     explained += [Explanation(path, None, None, why, LOOK) for path, why in seen if why is not None]
     reason = Reason.PROTECTED_PATH if len(explained) > len(strangers) else None
     explained += step.explained
-    count = len(changes)
+    files = f"{len(changes)} file{'s' if len(changes) > 1 else ''}"
+    set_on = "".join(f" {edit.sentence}" for edit in step.edits)
     also = f", and takes back what {names(step.superseded)} set there since" if step.superseded else ""
     return Reversal(
         PlanOutcome.CLEAN,
@@ -48,9 +49,10 @@ def clean(
         changes=changes,
         superseded=step.superseded,
         whole=step.whole,
+        edits=step.edits,
         explained=tuple(explained),
         gate_reason=Reason.NOT_FIRST_PARENT if strangers else reason,
-        message=f"Undoing {names(shas)} at {head.sha[:12]} changes {count} file{'s' if count > 1 else ''}{also}.",
+        message=f"Undoing {names(shas)} at {head.sha[:12]} changes {files}{also}.{set_on}",
     )
 
 

@@ -49,8 +49,9 @@ class Ladder:
 
     def _merge(self, work: Undoing, _: Step) -> Step:
         """Rungs 1 and 2: one merge gives both; untouched paths must come out as the culprit found them."""
-        theirs = self._synthetic(work, work.parent.tree)
-        on_head = work.ancestor and work.tree == work.head.tree  # then the culprit is the merge base already
+        theirs = self._synthetic(work, work.before)
+        itself = work.base == work.culprit.sha
+        on_head = itself and work.ancestor and work.tree == work.head.tree  # then the culprit is the merge base already
         merge = merge_commits(self._git, work.head.sha if on_head else self._synthetic(work, work.tree), theirs)
         if merge.tree is None:
             later = later_commits(self._git, work.culprit.sha, work.head.sha, merge.conflicts)
@@ -111,7 +112,7 @@ class Ladder:
 
     def _once(self, work: Undoing, tree: str) -> bool:
         """Where lines or elements repeat themselves, undoing again may take back their twins."""
-        theirs = self._synthetic(work, work.parent.tree)
+        theirs = self._synthetic(work, work.before)
         merge = merge_commits(self._git, self._synthetic(work, tree), theirs)
         if merge.tree is not None:
             return merge.tree == tree
@@ -146,9 +147,9 @@ class Ladder:
         return history if is_complete(history) else None
 
     def _synthetic(self, work: Undoing, tree: str) -> str:
-        """A commit of `tree` on the culprit, which makes the culprit the merge base.
+        """A commit of `tree` on the base, which makes that the merge base.
 
         Its time must not lie before the head's, else git walks the whole history to find that base.
         """
         seconds = max(work.head.committed, work.culprit.committed)
-        return self._writer.commit(tree, (work.culprit.sha,), "side of a merge\n", seconds, NOBODY)
+        return self._writer.commit(tree, (work.base,), "side of a merge\n", seconds, NOBODY)

@@ -28,6 +28,7 @@ from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.plan import Reversal
+from gitops_rollback.core.policy import ChartVersions
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
 
@@ -254,14 +255,20 @@ class GitConfigRepo:
 
     @crash_point("inverse")
     def reverse(
-        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+        self,
+        at: str,
+        reverts: Sequence[str],
+        mainline: int | None = None,
+        good: str | None = None,
+        charts: ChartVersions = ChartVersions.AS_BEFORE,
     ) -> Reversal:
         """As in `ports.ConfigRepo`."""
         for sha in reverts:
             if self._is_known(sha):
                 self._need_parents(sha)
         self._is_known(at)
-        return self._reverser.reverse(at, reverts, mainline, good if good and self._is_known(good) else None)
+        known = good if good and self._is_known(good) else None
+        return self._reverser.reverse(at, reverts, mainline, known, charts)
 
     @crash_point("commit-build")
     def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:

@@ -9,8 +9,10 @@ Source: git-merge-tree(1), git-hash-object(1), git-revert(1) for what a merge's 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gitops_rollback.adapters.git.answers import clean, conflict, names, refusal
+from gitops_rollback.adapters.git.charts import Charts
 from gitops_rollback.adapters.git.conflicts import undone_by
 from gitops_rollback.adapters.git.difference import Differences
 from gitops_rollback.adapters.git.door import Git
@@ -22,6 +24,7 @@ from gitops_rollback.adapters.git.undoing import Step, Undoing, inverse, joined
 from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.errors import ObjectMissing, Reason
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
+from gitops_rollback.core.policy import ChartVersions
 
 DONE = "Nothing."
 
@@ -42,7 +45,7 @@ class Reverser:
         self.reader = reader or ObjectReader(self.git)
         self.writer = ObjectWriter(self.git)
         self.revisions = Revisions(self.git, self.reader)
-        self._ladder = Ladder(self.git, self.reader, self.writer)
+        self._charts = Charts(self.git, self.reader, self.writer, Ladder(self.git, self.reader, self.writer))
 
     def close(self) -> None:
         """End the processes, but not that of a reader that was given; the next call starts new ones."""
@@ -51,13 +54,19 @@ class Reverser:
             self.reader.close()
 
     def reverse(
-        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+        self,
+        at: str,
+        reverts: Sequence[str],
+        mainline: int | None = None,
+        good: str | None = None,
+        charts: ChartVersions = ChartVersions.AS_BEFORE,
     ) -> Reversal:
         """Undo `reverts`, newest first, each on the result of the one before; full or shortened SHAs.
 
         `mainline` is the parent, counted from 1, against which a merge is undone: None is the first one, but refuses a
         merge of more than two. `good` is the last good state: what was set again since goes back to what it says, where
-        it is here and older than the culprit; else keys alone go back, to what stood before the culprit.
+        it is here and older than the culprit; else keys alone go back, to what stood before the culprit. `charts` says
+        what becomes of the version of a chart that was raised.
         Raises: RepositoryUnavailable if objects cannot be read or written.
         """
         try:
@@ -68,7 +77,7 @@ class Reverser:
             return refusal(at, reverts, refused.reason, str(refused))
         if not pairs:
             return refusal(at, reverts, Reason.NO_SUSPECT, "no commit to undo was named")
-        return self._undo_all(head, pairs, self._known(good))
+        return self._undo_all(head, pairs, self._known(good), charts)
 
     def _known(self, good: str | None) -> RawCommit | None:
         try:
@@ -93,28 +102,49 @@ class Reverser:
             raise Refused(short, "its parent is not in this clone: fetch more history (git fetch --deepen)") from exc
 
     def _undo_all(
-        self, head: RawCommit, pairs: Sequence[tuple[RawCommit, RawCommit]], good: RawCommit | None
+        self,
+        head: RawCommit,
+        pairs: Sequence[tuple[RawCommit, RawCommit]],
+        good: RawCommit | None,
+        charts: ChartVersions,
     ) -> Reversal:
         shas = tuple(culprit.sha for culprit, _ in pairs)
-        tree, rung = head.tree, 0
-        steps: list[Step] = []
         differences = Differences(self.reader)
-        works = []
-        for culprit, parent in pairs:
-            undone = {change.path: change for change in differences.between(parent.tree, culprit.tree)}
-            ancestor = self.revisions.is_ancestor(culprit.sha, head)
-            older = good is not None and good.sha != culprit.sha and self.revisions.is_ancestor(good.sha, culprit)
-            works.append(Undoing(culprit, parent, head, tree, undone, ancestor, differences, good if older else None))
-            step = self._ladder.undo(works[-1])
-            if step.tree is None:
-                return conflict(head, shas, culprit, step)
-            tree, rung = step.tree, max(rung, step.rung)
+        works = [self._work(head, pair, good, differences) for pair in pairs]
+        edits = self._charts.edits(works, charts)
+        tree = head.tree
+        steps: list[Step] = []
+        for work in works:
+            step = self._charts.undo(replace(work, tree=tree), edits)
             steps.append(step)
+            if step.tree is None:
+                return conflict(head, shas, work.culprit, step)
+            tree = step.tree
+        if all(step.reason for step in steps):
+            return conflict(head, shas, works[0].culprit, steps[0])
         if tree == head.tree:
             return self._already_undone(head, works)
         strangers = [work.culprit.sha for work in works if not work.ancestor]
-        whole = joined(tree, rung, steps, shas)
-        return clean(head, shas, whole, differences.between(head.tree, tree), strangers)
+        return clean(head, shas, joined(tree, steps, shas), differences.between(head.tree, tree), strangers)
+
+    def _work(
+        self, head: RawCommit, pair: tuple[RawCommit, RawCommit], good: RawCommit | None, differences: Differences
+    ) -> Undoing:
+        culprit, parent = pair
+        older = good is not None and good.sha != culprit.sha and self.revisions.is_ancestor(good.sha, culprit)
+        return Undoing(
+            culprit,
+            parent,
+            head,
+            head.tree,
+            undone={change.path: change for change in differences.between(parent.tree, culprit.tree)},
+            ancestor=self.revisions.is_ancestor(culprit.sha, head),
+            differences=differences,
+            before=parent.tree,
+            after=culprit.tree,
+            base=culprit.sha,
+            good=good if older else None,
+        )
 
     def _already_undone(self, head: RawCommit, works: Sequence[Undoing]) -> Reversal:
         """Success without a commit; says who took the culprits back, where one commit did."""

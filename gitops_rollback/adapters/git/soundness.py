@@ -61,8 +61,8 @@ class Soundness:
         The culprit's file was moved since, so its new path changes; or the culprit itself moved it, and what was edited
         at the new path comes back at the old one.
         """
-        since = self._renames(work.culprit.tree, work.tree)
-        own = {old: new for new, old in self._renames(work.parent.tree, work.culprit.tree).items()}
+        since = self._renames(work.after, work.tree)
+        own = {old: new for new, old in self._renames(work.before, work.after).items()}
         at_head = {change.path: change.old_blob for change in changes}
         found: dict[str, tuple[str | None, ...]] = {}
         for path, blob in at_head.items():

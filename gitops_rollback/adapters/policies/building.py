@@ -13,6 +13,7 @@ from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
+    ChartVersions,
     Check,
     Comparison,
     Delivery,
@@ -57,6 +58,7 @@ def build_policy(
         verification=_verification(spec.verification),
         notifications=tuple(_notification(notification) for notification in spec.notifications),
         superseding=spec.on_superseded or "ask",
+        chart_versions=ChartVersions(spec.git.chart_versions or "as-before"),
         unbuilt=unbuilt,
         warnings=warnings,
     )

@@ -114,6 +114,7 @@ MergeMethod = Annotated[str, choice("merge", "squash", "rebase")]
 Suggest = Annotated[str, choice("none", "restore", "next-suspect")]
 DataWord = Annotated[str, choice("safe", "ask")]
 Allowed = Annotated[str, choice("allowed")]
+ChartVersionsWord = Annotated[str, choice("as-before", "forward", "detect")]
 OnSuperseded = Annotated[str, choice("ask", "allow-version-bumps")]
 Decision = Annotated[str, choice("severity", "cost")]
 EventWord = Annotated[

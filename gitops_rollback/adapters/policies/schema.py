@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from gitops_rollback.adapters.policies.leaves import (
     Allowed,
     ApiVersion,
+    ChartVersionsWord,
     Comparison,
     DataWord,
     Decision,
@@ -87,6 +88,9 @@ class TargetShape(Shape):
 class Git(Shape):
     branch: Text | None = None
     """The branch that the engine follows; left out, the remote's default."""
+    chart_versions: ChartVersionsWord | None = None
+    """What becomes of a chart's version that an undone commit raised. as-before: it goes back too. forward: the next
+    patch version, since published ones may not come back. detect: forward where the chart's history does so."""
 
 
 class TimingShape(Shape):

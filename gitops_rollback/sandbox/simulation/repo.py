@@ -15,6 +15,7 @@ from itertools import islice
 from gitops_rollback.core.commit import REGULAR_MODE, Commit
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, StalledError
 from gitops_rollback.core.plan import Reversal
+from gitops_rollback.core.policy import ChartVersions
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
 from gitops_rollback.sandbox.simulation.gate import Gate
 from gitops_rollback.sandbox.simulation.objects import Objects
@@ -205,9 +206,14 @@ class SimRepo:
         """As in `ports.ConfigRepo`; a simulated clone lacks none."""
 
     def reverse(
-        self, at: str, reverts: Sequence[str], mainline: int | None = None, good: str | None = None
+        self,
+        at: str,
+        reverts: Sequence[str],
+        mainline: int | None = None,
+        good: str | None = None,
+        charts: ChartVersions = ChartVersions.AS_BEFORE,
     ) -> Reversal:
-        """As in `ports.ConfigRepo`; whole files are merged here, so no key is ever set back."""
+        """As in `ports.ConfigRepo`; whole files are merged here, so no key is ever set back or on."""
         for sha in (at, *reverts):
             self._need(sha)
         return reverse(self._objects, at, reverts, mainline)
