@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from gitops_rollback.app.settings import DEFAULT_CONFIG
 from gitops_rollback.sandbox.argocd import Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.narrator import Narrator, Say
+from gitops_rollback.sandbox.registry import RegistrySandbox
 from gitops_rollback.sandbox.replicas import Replicas
 from gitops_rollback.sandbox.stories import APPLICATION, SERVICE
 from gitops_rollback.sandbox.story_texts import POLICY_PATH, for_engine
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
-from gitops_rollback.sandbox.world import REPOSITORY, Ports, World
+from gitops_rollback.sandbox.world import REGISTRY, REPOSITORY, Ports, World
 
 QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
 START_SECONDS = 90.0  # on a machine that has much to do
@@ -51,6 +52,7 @@ class Demo:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         self.world = World(out, ScaledClock(speed), timing=timing, ports=ports, engine=engine, more=story.services)
+        self.world.registry = _stocked(story.images) if story.images else None
         self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
         self._replicas = Replicas(out)
         self.telling.kill_leader = self._kill_leader
@@ -78,15 +80,17 @@ class Demo:
         subprocess.run(command, check=False, capture_output=True, timeout=60)
 
     def failures(self) -> list[BaseException]:
-        if self.world.flux is not None:
-            return self.world.flux.failures
-        return self.world.argocd.failures if self.world.argocd else []
+        registry = self.world.registry.failures if self.world.registry is not None else []
+        engine = self.world.flux or self.world.argocd
+        return [*registry, *(engine.failures if engine is not None else ())]
 
     def start_controller(self, **more: str) -> None:
         """The `run` that a user would start, in a process of its own or several; `more` is set in its environment."""
         # A minute of the limit is real, and in it the demo's clock goes through many.
         most = round(QUERIES_PER_MINUTE * self.world.clock.speed)
         settings = f"metrics:\n  - {{url: {self.world.prometheus.url}, maxQueriesPerMinute: {most}}}\n"
+        if self.world.registry is not None:
+            settings += f"registries:\n  - {{name: {REGISTRY}, url: {self.world.registry.url}}}\n"
         (self._out / DEFAULT_CONFIG).write_text(settings, "utf-8")
         times = LEASE_TIMES if self.story.replicas > 1 else {}
         for number in range(1, self.story.replicas + 1):
@@ -137,6 +141,8 @@ class Demo:
         self._say(f" ✔ config repository   {len(world.services)} services, {commits} commits   {world.url}")
         self._say(self._engine_line())
         self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
+        if world.registry is not None:
+            self._say(f" ✔ registry            sandbox, real wire shapes   {world.registry.url}")
         self.start_controller()
         if not self.wait_for(lambda: bool(self.telling.decisions()), START_SECONDS):
             raise RuntimeError(f"the controller did not start: see {self._replicas.log(1)}")
@@ -185,3 +191,11 @@ class Demo:
         self._say(f"   why:         git -C {self._out}/{REPOSITORY}.git log -p gitops-rollback-journal")
         named = "Argo CD" if self.world.flux is None else "Flux"
         self._say(f"   on your own: README.md, Point it at your own {named}")
+
+
+def _stocked(images: Sequence[str]) -> RegistrySandbox:
+    registry = RegistrySandbox()
+    for image in images:
+        repository, _, tag = image.rpartition(":")
+        registry.put(repository, tag)
+    return registry

@@ -7,12 +7,11 @@ from typing import Any
 from gitops_rollback.sandbox.flux_stories import HEALTH_TIMEOUT, flux_of
 from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, HELM_RELEASE
 from gitops_rollback.sandbox.rendering import images_of
-from gitops_rollback.sandbox.stories import NEW_TAG, SERVICE, rolled_back
+from gitops_rollback.sandbox.stories import NEW_TAG, OLD_TAG, SERVICE, rolled_back
 from gitops_rollback.sandbox.story_texts import policy
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
 from gitops_rollback.sandbox.world import NAMESPACE
 
-OLD_TAG = "1.41.0"
 RELEASE_PATH = f"apps/{SERVICE}/release.yaml"
 CHART = {
     "charts/service/Chart.yaml": "apiVersion: v2\nname: service\nversion: 0.3.0\n",

@@ -17,7 +17,7 @@ from gitops_rollback.sandbox.telling import Claim, Story, Telling
 SERVICE = "checkout-api"
 APPLICATION = "checkout-api-prod"
 DEPLOYMENT = f"apps/{SERVICE}/deployment.yaml"
-NEW_TAG = "1.42.0"
+OLD_TAG, NEW_TAG = "1.41.0", "1.42.0"
 IMAGE = re.compile(rf"shop/{SERVICE}:(\S+)")
 PODS_COMPLETE = re.compile(r"\bpods (\d+) of \1 replicas are updated and available")
 
@@ -92,6 +92,18 @@ def journal_says(telling: Telling, outcome: str) -> list[Claim]:
 
 def rolled_back(telling: Telling) -> list[Claim]:
     return [*one_revert(telling), *healthy_again(telling), *journal_says(telling, "verified")]
+
+
+def looked_up(telling: Telling) -> list[Claim]:
+    """The image that came back was looked up, if there is a registry."""
+    registry = telling.world.registry
+    if registry is None:
+        return rolled_back(telling)
+    heads = [one.path for one in registry.asked if one.method == "HEAD" and one.authorization]
+    text = telling.world.people.read(DEPLOYMENT)
+    image = IMAGE.search(text)
+    wanted = f"/v2/shop/{SERVICE}/manifests/{image[1]}" if image else ""
+    return [*rolled_back(telling), Claim("the registry was asked for the image that came back", wanted in heads)]
 
 
 def seen_in_pods(telling: Telling) -> list[Claim]:
@@ -232,8 +244,9 @@ STORIES: tuple[Story, ...] = (
         "A release fails one request in thirteen. It is found, reverted and verified.",
         act=failing_release,
         ended=lambda telling: telling.is_done("verified"),
-        claims=rolled_back,
+        claims=looked_up,
         policy=policy(),
+        images=(f"shop/{SERVICE}:{OLD_TAG}",),
     ),
     Story(
         "crash-loop",

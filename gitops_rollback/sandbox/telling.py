@@ -127,3 +127,4 @@ class Story:
     engines: tuple[str, ...] = ("argocd", "flux")  # where it can be told
     services: tuple[str, ...] = ()  # further ones that run in its world
     replicas: int = 1  # of the controller
+    images: tuple[str, ...] = ()  # in the registry that the settings name; none: they name no registry

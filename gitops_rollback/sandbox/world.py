@@ -16,12 +16,14 @@ from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.kubernetes import Store as KubernetesStore
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
+from gitops_rollback.sandbox.registry import RegistrySandbox
 from gitops_rollback.sandbox.replay import replay
 from gitops_rollback.sandbox.services import FAILING, GOOD, LOOPING, Behaviour, Service
 
 SERVICES = ("checkout-api", "ledger-api", "storefront")
 NAMESPACE = "shop"
 REPOSITORY = "shop/config"
+REGISTRY = "registry.example"  # as the services' images name it
 CRASHING_TAG = "crash"  # the sandbox's kubelet never lets an image of such a tag become ready
 
 
@@ -68,6 +70,7 @@ class World:
         self._timing = timing or Timing()
         self.argocd: ArgoCdSandbox | None = None
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
+        self.registry: RegistrySandbox | None = None  # of the services' images, if that is set before the start
         self.objects: KubernetesStore | None = None  # where Argo CD's objects are, too, if that is set before the start
 
     @property
@@ -79,6 +82,8 @@ class World:
         """Serve everything; the engine begins to apply what the branch holds."""
         self.git.start()
         self.prometheus.start()
+        if self.registry is not None:
+            self.registry.start()
         for service in self.services.values():
             service.publish(self.prometheus)
         if self.engine == "flux":
@@ -113,6 +118,8 @@ class World:
             self.argocd.stop()
         if self.flux is not None:
             self.flux.stop()
+        if self.registry is not None:
+            self.registry.stop()
         self.prometheus.stop()
         self.git.stop()
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
@@ -156,7 +156,8 @@ class UpgradedStory(Demo):
 def upgraded(folder: Path, name: str, seed: int) -> tuple[str, ...]:
     """Tell a story twice, undisturbed and with a build that takes over at a moment; what differs or is wrong."""
     dice = random.Random(f"{name} {seed}")
-    story = next(one for one in ALL_STORIES if one.name == name)
+    # No build of some commits ago knows what a registry in its settings is.
+    story = replace(next(one for one in ALL_STORIES if one.name == name), images=())
     engine = dice.choice(story.engines)
     other = {"PYTHONPATH": str(other_build(folder / "other-build", story.policy))}
     turns: list[Mapping[str, str]] = [{}, other] if dice.random() < 0.5 else [other, {}]
