@@ -12,11 +12,12 @@ import json
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import yaml
 
 Json = dict[str, Any]
+Parsed = TypeVar("Parsed")
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 SKIP_MARK = "+argocd:skip-file-rendering"
@@ -33,6 +34,16 @@ _KUSTOMIZE_KEYS = frozenset(
         *("namePrefix", "nameSuffix", "commonLabels", "commonAnnotations", "patches", "patchesStrategicMerge"),
     }
 )
+
+
+def copied(value: Parsed) -> Parsed:
+    """A copy of parsed JSON, in a fraction of the time of `copy.deepcopy`."""
+    made: Any = value
+    if isinstance(value, dict):
+        made = {key: copied(inner) for key, inner in value.items()}
+    elif isinstance(value, list):
+        made = [copied(inner) for inner in value]
+    return cast(Parsed, made)
 
 
 class RenderError(Exception):

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 10  # of each scenario
-SCENARIOS = ("all", "zombie", "race", "kills", "people")
+SCENARIOS = ("all", "zombie", "race", "kills", "people", "flux")
 TRACES = f"""
 import sys
 from gitops_rollback.sandbox.simulation.running import run

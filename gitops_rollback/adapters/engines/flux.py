@@ -60,13 +60,17 @@ class Flux:
         changes: Changes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         past: Past | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`past` is what others know of what Flux does not tell."""
+        """`past` is what others know of what Flux does not tell. `pause` and `elapsed`: real seconds, while we wait."""
         self.instance = settings.instance
         self._settings = settings
-        self._cluster = self._changes = ServedVersions(cluster, changes)
+        self._cluster = self._changes = ServedVersions(cluster, changes, elapsed)
         self._now = now
         self._past = past or NoPast()
+        self._pause = pause
+        self._elapsed = elapsed
         self._lock = threading.Lock()
         self._memories: dict[ApplicationId, Memory] = {}
         self._world: World | None = None
@@ -292,16 +296,15 @@ class Flux:
 
     def _await_handled(self, resource: Resource, key: Named, before: str) -> None:
         """Until the answer has *changed*: somebody else may have written another token over ours meanwhile."""
-        deadline = time.monotonic() + self._settings.handled_within.total_seconds()
-        pause = threading.Event()
+        deadline = self._elapsed() + self._settings.handled_within.total_seconds()
         while True:
             found = self._cluster.get(resource, *key)
             if found is None or Node(found).get("status", "lastHandledReconcileAt").text() != before:
                 return
-            if time.monotonic() >= deadline:
+            if self._elapsed() >= deadline:
                 patience = f"{self._settings.handled_within.total_seconds():g} s"
                 raise EngineUnavailable(f"{SUBJECT} {resource.plural} {'/'.join(key)}", f"no answer within {patience}")
-            pause.wait(self._settings.look_every.total_seconds())
+            self._pause(self._settings.look_every.total_seconds())
 
     def _subject(self, application: ApplicationId) -> str:
         return f"{SUBJECT} {application.kind} {application.short}"

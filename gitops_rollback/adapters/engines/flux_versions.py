@@ -46,9 +46,10 @@ _Found = TypeVar("_Found")
 class ServedVersions:
     """`Cluster` and `Changes` that take a resource in its final version and use the one that is served."""
 
-    def __init__(self, cluster: Cluster, changes: Changes) -> None:
+    def __init__(self, cluster: Cluster, changes: Changes, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
         self._changes = changes
+        self._elapsed = elapsed  # real seconds
         self._lock = threading.Lock()
         self._served: dict[Resource, Resource] = {}
         self._absent_since: dict[Resource, float] = {}
@@ -90,13 +91,13 @@ class ServedVersions:
             return found
         with self._lock:
             self._served.pop(resource, None)
-            self._absent_since.setdefault(resource, time.monotonic())
+            self._absent_since.setdefault(resource, self._elapsed())
         raise unserved or Unserved("Flux", f"{resource} is not served")
 
     def _candidates(self, resource: Resource) -> tuple[Resource, ...]:
         with self._lock:
             known, absent = self._served.get(resource), self._absent_since.get(resource)
-            if absent is not None and time.monotonic() - absent < ASKED_AGAIN_SECONDS:
+            if absent is not None and self._elapsed() - absent < ASKED_AGAIN_SECONDS:
                 return (resource,)
             self._absent_since.pop(resource, None)
         versions = (resource, *(replace(resource, version=one) for one in OLDER.get(resource, ())))

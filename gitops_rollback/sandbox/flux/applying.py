@@ -5,12 +5,11 @@ Source: fluxcd/pkg ssa/manager_apply.go; the recorded inventories.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 from gitops_rollback.sandbox.flux.status import Subject
 from gitops_rollback.sandbox.kubernetes import KINDS, By, Refusal, kind_of
-from gitops_rollback.sandbox.rendering import Json, group_of
+from gitops_rollback.sandbox.rendering import Json, copied, group_of
 
 OWNER = "kustomize.toolkit.fluxcd.io"
 
@@ -28,7 +27,7 @@ def apply(subject: Subject, manifests: Sequence[Json], owner: str = OWNER) -> No
     """Apply each manifest with the labels of its owner. Raises: ApplyError, with what came before applied."""
     labels = {f"{owner}/name": subject.name, f"{owner}/namespace": subject.namespace}
     for manifest in manifests:
-        body = copy.deepcopy(manifest)
+        body = copied(manifest)
         body["metadata"]["labels"] = {**(body["metadata"].get("labels") or {}), **labels}
         try:
             kind = kind_of(body)

@@ -6,12 +6,11 @@ Source: fluxcd/pkg runtime/patch/serial.go, runtime/conditions/setter.go.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Generator
 from typing import Any
 
 from gitops_rollback.sandbox.flux.status import Condition, Subject, stamp, with_conditions
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.rendering import Json, copied
 
 RECONCILING, READY, STALLED = "Reconciling", "Ready", "Stalled"
 _EXCLUSIVE = {RECONCILING: STALLED, STALLED: RECONCILING}
@@ -22,11 +21,11 @@ class Draft:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        status = copy.deepcopy(subject.status)
+        status = copied(subject.status)
         self._conditions: list[Json] = status.pop("conditions", [])
         self.fields: dict[str, Any] = status
-        self._written_conditions = copy.deepcopy(self._conditions)
-        self._written = copy.deepcopy(status)
+        self._written_conditions = copied(self._conditions)
+        self._written = copied(status)
 
     def condition(self, kind: str) -> Json:
         """A condition; {} if it is not there."""
@@ -66,16 +65,16 @@ class Draft:
         """Write what has changed since the last time: the conditions first, then the other fields."""
         if self._conditions != self._written_conditions:
             self.subject.replace_conditions(self._conditions)
-            self._written_conditions = copy.deepcopy(self._conditions)
+            self._written_conditions = copied(self._conditions)
         names = self._written.keys() | self.fields.keys()
         changed = {name: self.fields.get(name) for name in names if self._written.get(name) != self.fields.get(name)}
         if changed:
-            self.subject.fields(**copy.deepcopy(changed))
-            self._written = copy.deepcopy(self.fields)
+            self.subject.fields(**copied(changed))
+            self._written = copied(self.fields)
 
     def patch_apart(self, seconds: float) -> Generator[float, None, None]:
         """As `patch`, with time between its two writes: somebody may act on the first."""
-        fields, self.fields = self.fields, copy.deepcopy(self._written)
+        fields, self.fields = self.fields, copied(self._written)
         self.patch()
         yield seconds
         self.fields = fields

@@ -12,9 +12,9 @@ import posixpath
 from collections.abc import Generator, Mapping
 from datetime import datetime
 
-from gitops_rollback.sandbox.argocd.repository import BareRepository
 from gitops_rollback.sandbox.flux.applying import ApplyError, apply, entries, prune
 from gitops_rollback.sandbox.flux.health import waited
+from gitops_rollback.sandbox.flux.repositories import Repository
 from gitops_rollback.sandbox.flux.spec import Reconciliation, Timing
 from gitops_rollback.sandbox.flux.status import Condition, Subject, history, long, seconds, short, stamp
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
@@ -30,7 +30,7 @@ class KustomizeController:
 
     manager = "kustomize-controller"
 
-    def __init__(self, repositories: Mapping[str, BareRepository], timing: Timing) -> None:
+    def __init__(self, repositories: Mapping[str, Repository], timing: Timing) -> None:
         self._repositories = repositories
         self._timing = timing
 
@@ -91,7 +91,7 @@ class _Run:
         subject: Subject,
         source: Json,
         revision: str,
-        repositories: Mapping[str, BareRepository],
+        repositories: Mapping[str, Repository],
         timing: Timing,
     ) -> None:
         self.subject = subject

@@ -14,6 +14,7 @@ from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
 from gitops_rollback.sandbox.clock import SandboxClock
 from gitops_rollback.sandbox.flux.helm import HelmChartController, HelmController, Packages
 from gitops_rollback.sandbox.flux.kustomize import KustomizeController
+from gitops_rollback.sandbox.flux.repositories import Repository
 from gitops_rollback.sandbox.flux.rollout import Rollouts
 from gitops_rollback.sandbox.flux.source import SourceController
 from gitops_rollback.sandbox.flux.spec import Reconciliation, Timing
@@ -46,6 +47,14 @@ class Controller(Protocol):
         ...
 
 
+class Rolling(Protocol):
+    """What becomes of a Deployment."""
+
+    def reconcile(self, name: str, namespace: str) -> Steps:
+        """Roll one out, as far as it goes; ends when nothing happens by itself any more."""
+        ...
+
+
 @dataclass
 class _Worker:
     """Who works on one object. While it is busy, what happens to the object is only remembered."""
@@ -56,13 +65,19 @@ class _Worker:
 
 
 class FluxSandbox:
-    """`repositories` names a bare repository for each URL. Objects are found in `store` as they come."""
+    """`repositories` names one for each URL, or the path of a bare one. Objects are found in `store` as they come."""
 
     def __init__(
-        self, store: Store, repositories: Mapping[str, Path], clock: SandboxClock, timing: Timing | None = None
+        self,
+        store: Store,
+        repositories: Mapping[str, Path | Repository],
+        clock: SandboxClock,
+        timing: Timing | None = None,
+        rollouts: Rolling | None = None,
     ) -> None:
+        """`rollouts`: who rolls Deployments out; by default ReplicaSets and Pods that obey their image's tag."""
         self.store = store
-        bare = {url: BareRepository(path) for url, path in repositories.items()}
+        bare = {url: BareRepository(one) if isinstance(one, Path) else one for url, one in repositories.items()}
         self._timing = timing or Timing()
         self._scheduler = Scheduler(clock)
         self._lock = threading.Lock()
@@ -74,7 +89,7 @@ class FluxSandbox:
             KUSTOMIZATION: KustomizeController(bare, self._timing),
             HELM_RELEASE: HelmController(packages, self._timing),
         }
-        self._rollouts = Rollouts(store, self._timing)
+        self._rollouts = rollouts or Rollouts(store, self._timing)
 
     @property
     def failures(self) -> list[BaseException]:

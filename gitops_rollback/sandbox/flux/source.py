@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
+from gitops_rollback.sandbox.argocd.repository import RepositoryError
 from gitops_rollback.sandbox.argocd.scheduler import Steps
+from gitops_rollback.sandbox.flux.repositories import Repository
 from gitops_rollback.sandbox.flux.spec import Reconciliation
 from gitops_rollback.sandbox.flux.status import Condition, Subject, long, seconds, stamp
 from gitops_rollback.sandbox.rendering import Json
@@ -24,7 +25,7 @@ class SourceController:
 
     manager = "source-controller"
 
-    def __init__(self, repositories: Mapping[str, BareRepository]) -> None:
+    def __init__(self, repositories: Mapping[str, Repository]) -> None:
         self._repositories = repositories
 
     def reconcile(self, subject: Subject) -> Reconciliation:

@@ -5,7 +5,6 @@ Source: fluxcd/pkg runtime/conditions/setter.go and apis/meta/history.go; the re
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gitops_rollback.sandbox.kubernetes import By, Kind, Store
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.rendering import Json, copied
 
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 FINALIZER = "finalizers.fluxcd.io"
@@ -98,7 +97,7 @@ class Subject:
         """Set all conditions to just these, in one write."""
 
         def write(body: Json) -> None:
-            body.setdefault("status", {})["conditions"] = copy.deepcopy(list(conditions))
+            body.setdefault("status", {})["conditions"] = copied(list(conditions))
 
         self._write(write)
 

@@ -102,6 +102,7 @@ NEW_EVENT = _plain("events.k8s.io", "v1", "Event", "events", "ev", create_on_upd
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", ("ns",), namespaced=False, generation=False)
 CONFIG_MAP = _plain("", "v1", "ConfigMap", "configmaps", "cm")
 SECRET = _plain("", "v1", "Secret", "secrets")
+VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), generation=False)
 SERVICE = Kind("", "v1", "Service", "services", ("svc",), generation=False)
 POD = Kind("", "v1", "Pod", "pods", ("po",))
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", ("deploy",))
@@ -111,7 +112,20 @@ DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", ("ds",))
 JOB = Kind("batch", "v1", "Job", "jobs")
 
 KINDS: tuple[Kind, ...] = (
-    *(NAMESPACE, CONFIG_MAP, SECRET, SERVICE, POD, EVENT, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB),
+    *(
+        NAMESPACE,
+        CONFIG_MAP,
+        SECRET,
+        VOLUME_CLAIM,
+        SERVICE,
+        POD,
+        EVENT,
+        DEPLOYMENT,
+        REPLICA_SET,
+        STATEFUL_SET,
+        DAEMON_SET,
+        JOB,
+    ),
     *(LEASE, NEW_EVENT, APPLICATION, APP_PROJECT, ROLLOUT, CANARY, KUSTOMIZATION, HELM_RELEASE),
     *(GIT_REPOSITORY, OCI_REPOSITORY, BUCKET, HELM_REPOSITORY, HELM_CHART, EXTERNAL_ARTIFACT),
     *(IMAGE_UPDATE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY, RECEIVER, ALERT, PROVIDER),

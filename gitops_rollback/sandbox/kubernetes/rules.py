@@ -6,7 +6,6 @@ strategy, and the recorded objects.
 
 from __future__ import annotations
 
-import copy
 import json
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from gitops_rollback.sandbox.kubernetes.kinds import Kind
 from gitops_rollback.sandbox.kubernetes.lists import as_object
 from gitops_rollback.sandbox.kubernetes.workloads import filled
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.rendering import Json, copied
 
 KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName")
 UNSET = ("resourceVersion", "managedFields", "selfLink", *KEPT[:-1])
@@ -27,7 +26,7 @@ def stamp(moment: datetime) -> str:
 
 def created(kind: Kind, manifest: Json, uid: str, now: datetime) -> Json:
     """A new object as it is stored, without resourceVersion and managedFields."""
-    body = copy.deepcopy(manifest)
+    body = copied(manifest)
     metadata = {key: value for key, value in as_object(body.get("metadata")).items() if key not in UNSET}
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = f"{metadata['generateName']}{uid[-5:]}"
@@ -48,7 +47,7 @@ def defaulted(kind: Kind, body: Json) -> Json:
         for word in parents:
             place = place.get(word) if isinstance(place, dict) else None
         if isinstance(place, dict):
-            place.setdefault(last, copy.deepcopy(value))
+            place.setdefault(last, copied(value))
     return filled(body) if kind.group == "apps" else body
 
 
@@ -56,7 +55,7 @@ def updated(kind: Kind, before: Json, after: Json, status: bool) -> Json:
     """What a write of `after` over `before` leaves: by `/status` the status alone, else all but a kept status."""
     if status:
         return {**before, "status": after.get("status", {})} if "status" in after else _without(before, "status")
-    body = defaulted(kind, copy.deepcopy(after))
+    body = defaulted(kind, copied(after))
     if kind.status:
         body = {**body, "status": before["status"]} if "status" in before else _without(body, "status")
     body |= {"apiVersion": before["apiVersion"], "kind": before["kind"], "metadata": _metadata(before, body)}

@@ -7,7 +7,6 @@ A controller inside the sandbox reads and writes here directly, and hears of cha
 from __future__ import annotations
 
 import contextlib
-import copy
 import threading
 import time
 import uuid
@@ -23,7 +22,7 @@ from gitops_rollback.sandbox.kubernetes.kinds import NAMESPACE, Kind
 from gitops_rollback.sandbox.kubernetes.lists import as_object
 from gitops_rollback.sandbox.kubernetes.patching import Patch
 from gitops_rollback.sandbox.kubernetes.rules import condemned, created, gone, same, stamp, updated
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.rendering import Json, copied
 
 UNKNOWN = "unknown"
 
@@ -81,7 +80,7 @@ class Store:
     def find(self, kind: Kind, name: str, namespace: str = "") -> Json | None:
         """One object; None if it is not there."""
         with self._lock:
-            return copy.deepcopy(self._objects.get(Ref(kind, namespace, name)))
+            return copied(self._objects.get(Ref(kind, namespace, name)))
 
     def get(self, kind: Kind, name: str, namespace: str = "") -> Json:
         """One object. Raises: Refusal NotFound."""
@@ -97,7 +96,7 @@ class Store:
     def objects_at(self, kind: Kind, namespace: str = "", version: int | None = None) -> tuple[int, list[Json]]:
         """As `objects`, with the version it is of: the present, or one that passed. Raises: Refusal 410, 504."""
         now, held = self.held_at(kind, namespace, version)
-        return now, copy.deepcopy(held)
+        return now, copied(held)
 
     def held(self, kind: Kind, name: str, namespace: str = "") -> Json | None:
         """As `find`, but the very object: never alter it. A write makes a new one, so it stays as it is."""
@@ -150,7 +149,7 @@ class Store:
             if not manifest["metadata"].get("resourceVersion") and not kind.blind_update:
                 complaint = "Invalid value: 0: must be specified for an update"
                 raise invalid(kind, ref.name, "metadata.resourceVersion", "FieldValueInvalid", complaint)
-            return self._update(heard, ref, before, copy.deepcopy(manifest), by)
+            return self._update(heard, ref, before, copied(manifest), by)
 
     def change(self, kind: Kind, name: str, namespace: str, mutate: Callable[[Json], object], by: By = By()) -> Json:
         """Read, alter in place with `mutate`, write, as one step. Raises: Refusal NotFound, and as `mutate`."""
@@ -170,7 +169,7 @@ class Store:
             before = self._objects.get(ref)
             if before is None:
                 raise not_found(kind, name)
-            return self._update(heard, ref, before, transform(copy.deepcopy(before)), by)
+            return self._update(heard, ref, before, transform(copied(before)), by)
 
     def patch(self, kind: Kind, name: str, namespace: str, patch: Patch, by: By = By()) -> Json:
         """PATCH; one that holds a resourceVersion is optimistic. Raises: Refusal NotFound, Conflict, 400, 422."""
@@ -210,11 +209,11 @@ class Store:
                 if wanted and wanted != before["metadata"][key]:
                     raise conflict(kind, name, _unmet(key, wanted, before["metadata"][key]))
             if "deletionTimestamp" in before["metadata"]:
-                return copy.deepcopy(before)
+                return copied(before)
             if before["metadata"].get("finalizers"):
                 return self._commit(heard, ref, before, condemned(before, self.now()), By())
             self._remove(heard, ref, before, orphan)
-            return copy.deepcopy(before)
+            return copied(before)
 
     # Hearing of changes
 
@@ -270,7 +269,7 @@ class Store:
         `oldest`: the version after which watches may begin (default: the present). Watches that are open break.
         """
         with self._lock:
-            self._objects = {self._ref(kind, body["metadata"]): copy.deepcopy(body) for kind, body in objects}
+            self._objects = {self._ref(kind, body["metadata"]): copied(body) for kind, body in objects}
             self._history.restart(version, version if oldest is None else oldest)
             self._lock.notify_all()
         self.close_subscriptions()
@@ -303,11 +302,11 @@ class Store:
             raise conflict(ref.kind, ref.name)
         after = updated(ref.kind, before, body, by.status)
         if same(before, after) and entries in (None, before["metadata"].get("managedFields")):
-            return copy.deepcopy(before)
+            return copied(before)
         after = self._owned(before, after, ref.kind, by) if entries is None else _with_entries(after, entries)
         if gone(after) and not by.dry_run:
             self._remove(heard, ref, before)
-            return copy.deepcopy(after)
+            return copied(after)
         return self._commit(heard, ref, before, after, by)
 
     def _owned(self, before: Json, after: Json, kind: Kind, by: By) -> Json:
@@ -319,12 +318,12 @@ class Store:
 
     def _commit(self, heard: list[Change], ref: Ref, before: Json | None, after: Json, by: By) -> Json:
         if by.dry_run:
-            return copy.deepcopy(after)
+            return copied(after)
         version = self._history.version + 1
         stored = {**after, "metadata": {**after["metadata"], "resourceVersion": str(version)}}
         self._objects[ref] = stored
         self._note(heard, Change(version, MODIFIED if before else ADDED, ref, before, stored))
-        return copy.deepcopy(stored)
+        return copied(stored)
 
     def _remove(self, heard: list[Change], ref: Ref, before: Json, orphan: bool = False) -> None:
         """Delete an object, and then what it owned, unless that shall stay."""

@@ -1,4 +1,4 @@
-"""The GitOps engine of a simulated world: it polls, compares, syncs, gets stuck, and tells of it late.
+"""The Argo CD of a simulated world: it polls, compares, syncs, gets stuck, and tells of it late.
 
 Source: contracts/argocd.md sections 4, 6, 7: a compared revision is no deployment, auto-sync tries a revision once, a
 running operation keeps its revision until it ends or is terminated, history holds ten entries.
@@ -6,11 +6,10 @@ running operation keeps its revision until it ends or is terminated, history hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from gitops_rollback.core.sync import (
     ApplicationId,
@@ -23,11 +22,9 @@ from gitops_rollback.core.sync import (
     Source,
     SyncStatus,
 )
+from gitops_rollback.sandbox.simulation.cluster import Cluster, Move
 from gitops_rollback.sandbox.simulation.files import FLEET_FILE
-from gitops_rollback.sandbox.simulation.remote import MAIN, Remote
-from gitops_rollback.sandbox.simulation.schedule import START, Schedule
-from gitops_rollback.sandbox.simulation.story import Story
-from gitops_rollback.sandbox.simulation.truth import Truth
+from gitops_rollback.sandbox.simulation.remote import MAIN
 
 HISTORY = 10
 KEPT_STATES = 6
@@ -46,36 +43,23 @@ class App:
     past: list[tuple[datetime, ApplicationState]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What the engine told a replica of an application, and when."""
-
-    at: datetime
-    state: ApplicationState
-
-
-LATELY = timedelta(seconds=20)  # so long a replica may act on what it was shown
-
-
 @dataclass
-class Cluster:
-    """All applications; one for all replicas. Times that it tells have whole seconds."""
+class ArgoCluster(Cluster):
+    """An Argo CD that acts by itself, and by `sync` and `terminate`."""
 
-    schedule: Schedule
-    remote: Remote
-    truth: Truth
-    story: Story
-    random: Random
-    url: str
+    engine: ClassVar[str] = "argocd"
+    prefix: ClassVar[str] = f"{INSTANCE}/Application/argocd/"
+
     apps: dict[str, App] = field(default_factory=dict)
-    down_until: datetime = START
-    told: dict[tuple[str, str], Health] = field(default_factory=dict)  # (replica, application) -> its newest word
-    shown: dict[tuple[str, str], tuple[Shown, ...]] = field(default_factory=dict)  # the whole words of late
-    sync_asked: Callable[[str, str, str], None] = lambda _who, _application, _identity: None
-    begun: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (application, revision) -> first sync of it
     stuck: Callable[[str], bool] = lambda _application: False
 
-    def add(self, name: str, auto_sync: bool, revision: str, since: datetime) -> None:
+    def start(self, names: Iterable[str], manual: Iterable[str], revision: str, since: datetime) -> None:
+        """As in `Cluster`."""
+        by_hand = set(manual)
+        for name in names:
+            self._add(name, name not in by_hand, revision, since)
+
+    def _add(self, name: str, auto_sync: bool, revision: str, since: datetime) -> None:
         """An application that has been running `revision` since then."""
         shared = self.truth.shared.get(name)
         source = Source(
@@ -95,21 +79,25 @@ class Cluster:
         self._keep(app)
         self.schedule.after(self.random.uniform(1, app.poll_seconds), lambda: self._turn(name))
 
-    def shows(self, who: str, name: str, state: ApplicationState) -> None:
-        """A replica is told this of an application; what it was told lately is kept, the newest comes last."""
-        now, known = self.schedule.now, self.shown.get((who, name), ())
-        self.shown[who, name] = (*(one for one in known if now - one.at <= LATELY), Shown(now, state))
-        newest = max(self.shown[who, name], key=lambda one: one.state.health_changed_at or START)
-        self.told[who, name] = newest.state.health  # an older state that is shown late tells nothing new
+    def live(self, name: str) -> str:
+        """As in `Cluster`."""
+        return self.apps[name].live
 
-    def ran(self, name: str, revision: str) -> bool:
-        """True if this revision was ever synced to the application, to its end or not."""
-        return (name, revision) in self.begun or any(one.revision == revision for one in self.truth.runs(name))
+    def was_healthy(self, name: str, at: datetime) -> bool:
+        """As in `Cluster`."""
+        known = [state for when, state in self.apps[name].past if when <= at]
+        return not known or any(state.health is Health.HEALTHY for state in known)
 
-    @property
-    def second(self) -> datetime:
-        """Now, as the engine writes it."""
-        return self.schedule.now.replace(microsecond=0)
+    def moving(self, name: str, bad: str) -> Move | None:
+        """As in `Cluster`."""
+        operation = self.apps[name].state.operation
+        if operation is None or operation.started_at is None or not self.is_newer(name, operation, bad):
+            return None
+        return Move(operation.started_at, operation.revisions[0])
+
+    def is_newer(self, name: str, told: Operation, bad: str) -> bool:
+        """As in `Cluster`; an operation that failed may have applied nothing, so it proves nothing."""
+        return told.revisions[0] != bad and told.phase is not OperationPhase.FAILED
 
     def _turn(self, name: str) -> None:
         app = self.apps[name]
@@ -124,9 +112,9 @@ class Cluster:
         status = SyncStatus.SYNCED if same else SyncStatus.OUT_OF_SYNC
         self._set(app, sync=status, sync_revisions=(head,), reconciled_at=self.second)
         if app.state.auto_sync and not same and app.attempted != head and not app.state.busy:
-            self.start(name, head, {}, "automated")
+            self._start(name, head, {}, "automated")
 
-    def start(self, name: str, revision: str, info: Mapping[str, str], by: str) -> None:
+    def _start(self, name: str, revision: str, info: Mapping[str, str], by: str) -> None:
         """An operation begins."""
         app = self.apps[name]
         app.attempted, app.turn = revision, app.turn + 1
@@ -196,13 +184,13 @@ class Cluster:
         self.schedule.after(self.random.uniform(1, 6), lambda: self._end(name, turn, OperationPhase.FAILED))
 
     def sync(self, name: str, info: Mapping[str, str], by: str = "gitops-rollback") -> bool:
-        """False while another operation runs."""
+        """As in `Cluster`."""
         app = self.apps[name]
         if app.state.busy:
             return False
         head = self.remote.refs[MAIN]
         self._set(app, sync_revisions=(head,), reconciled_at=self.second)
-        self.start(name, head, info, by)
+        self._start(name, head, info, by)
         return True
 
     def set_auto_sync(self, name: str, auto_sync: bool) -> None:

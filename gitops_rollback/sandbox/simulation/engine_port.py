@@ -1,4 +1,4 @@
-"""One replica's way to the engine: the port `Engine`, with stale reads, lost answers and things done twice."""
+"""One replica's way to Argo CD: the port `Engine`, with stale reads, lost answers and things done twice."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import ManagedObject
-from gitops_rollback.sandbox.simulation.engine import INSTANCE, Cluster
-from gitops_rollback.sandbox.simulation.files import CANARY
+from gitops_rollback.sandbox.simulation.engine import INSTANCE, ArgoCluster
+from gitops_rollback.sandbox.simulation.files import CANARY, POISON
 from gitops_rollback.sandbox.simulation.gate import Gate
 
-POISON = "poison"
 
-
-class SimEngine:
+class SimArgo:
     """`clock` is the replica's own. `may_sync` False: the token has no right to sync."""
 
     instance = INSTANCE
 
-    def __init__(self, gate: Gate, cluster: Cluster, clock: Callable[[], datetime], may_sync: bool) -> None:
+    def __init__(self, gate: Gate, cluster: ArgoCluster, clock: Callable[[], datetime], may_sync: bool) -> None:
         self._gate = gate
         self._cluster = cluster
         self._clock = clock

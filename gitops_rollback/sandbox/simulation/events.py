@@ -13,7 +13,11 @@ from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.remote import Accepted
 
 Document = Mapping[str, object]
-PREFIX = "default/Application/argocd/"
+
+
+def short(application: str) -> str:
+    """An application's own name, without its engine, kind and namespace."""
+    return application.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Rollback:
     def of(cls, commit: Commit, at: datetime, who: str, ran: Callable[[str, str], bool]) -> Rollback:
         """What the trailers of our commit say; `ran(name, revision)` is the cluster's word."""
         said = commit.trailers
-        names = tuple(name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ()))
+        names = tuple(short(name) for name in said.get("Rollback-Application", ()))
         bad, restores = said.get("Rollback-Bad-Revision", ("",))[0], said.get("Rollback-Restores", ("",))[0]
         judged_by = PurePosixPath(said.get("Rollback-Policy", ("",))[0].partition("@")[0]).stem
         ran_it = next((name for name in names if ran(name, bad)), names[0] if names else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 POLICIES = ".gitops-rollback/policies"
 CANARY = "canary-5f2c-do-not-tell"
+POISON = "poison"  # an application that the engine cannot tell of
 
 _DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
@@ -48,7 +49,7 @@ metadata: {{name: {name}}}
 spec:{suspend}
   targets:
     - name: {name}
-      application: {{namespace: argocd, name: {name}}}
+      application: {{namespace: {namespace}, name: {name}}}{engine}
       data: {{rollback: safe, because: each release reads what the next one wrote}}
   triggers:
     - name: errors
@@ -67,6 +68,7 @@ _HEALTH = """
       states: [Degraded]
       for: 30s
       severity: {severity}"""
+_PLACES = {"argocd": ("argocd", ""), "flux": ("flux-system", "\n      engine: flux")}  # of the engines' applications
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class PolicyText:
     health: bool = False
     window: int = 10
     cooldown: int = 60
+    engine: str = "argocd"
 
     @property
     def path(self) -> str:
@@ -95,7 +98,8 @@ class PolicyText:
     def text(self) -> bytes:
         suspend = "\n  suspend: true" if self.suspend else ""
         health = _HEALTH.format(severity=self.severity) if self.health else ""
-        words = {**self.__dict__, "suspend": suspend, "health": health}
+        namespace, engine = _PLACES[self.engine]
+        words = {**self.__dict__, "suspend": suspend, "health": health, "namespace": namespace, "engine": engine}
         return _POLICY.format(**words).encode()
 
     def disarmed(self, how: str) -> PolicyText:

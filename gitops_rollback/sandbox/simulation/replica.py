@@ -23,6 +23,7 @@ from gitops_rollback.app.ledger import Ledger
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.outbreaks import Outbreaks
+from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
@@ -37,7 +38,7 @@ from gitops_rollback.core.errors import LeaseLost, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.chat import Chat, QuietFanout
-from gitops_rollback.sandbox.simulation.engine_port import SimEngine
+from gitops_rollback.sandbox.simulation.engines import engine_of
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
 from gitops_rollback.sandbox.simulation.gate import Gate, Surface
@@ -175,7 +176,9 @@ class Replica:
     def _wired(self, gate: Gate, repo: SimRepo, workers: SimWorkers, leading: Leading | None) -> Reconciler:
         """As the runtime wires them, with strands for threads."""
         world, clock = self._world, self.clock
-        engine = SimEngine(gate, world.cluster, clock.now, world.setup.may_sync)
+        past = GitPast()
+        past.add(repo)
+        engine = engine_of(world, gate, clock.now, past)
         metrics = SimMetrics(gate, world.store)
         steady, policies, inputs = Steady(clock), PolicyStore(repo, POLICIES), Inputs(repo)
         ledger, journal = Ledger(steady), GitJournal(repo)
@@ -198,6 +201,7 @@ class Replica:
             isolated=self._isolated,
             exclusive=repo.exclusive,
             ledger=lambda records: ledger.see(repo.name, records),
+            remember=lambda journal: past.see(repo.name, journal),
             report=self._report,
             retries=self._retries,
         )

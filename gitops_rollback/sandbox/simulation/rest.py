@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gitops_rollback.sandbox.simulation.events import PREFIX
 from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -34,7 +33,7 @@ def unsettled(world: World) -> Iterator[str]:
 
 def told_of(world: World, name: str) -> bool:
     """A person has heard of the fault that this application shows now, by name or in a notice about all."""
-    since, full, mass = _since(world, name), f"{PREFIX}{name}", False
+    since, full, mass = _since(world, name), f"{world.cluster.prefix}{name}", False
     for told in world.messages:
         message = told.message
         if message.application == REPOSITORY and message.reason == "BranchRewritten":
@@ -68,7 +67,7 @@ def is_masked(world: World, name: str) -> bool:
     began = world.truth.bad_since(name, world.now)
     # A limit that nothing reaches judges on until the next good revision, wherever it came from.
     disarmed = any(one.name == name and one.threshold >= 1 for one in world.policy_texts.values())
-    live = world.truth.inputs(name, world.cluster.apps[name].live)
+    live = world.truth.inputs(name, world.cluster.live(name))
     if (name, live) in world.taken_back:
         return True  # a person took it back in git already, and only the engine has not followed
     if began is None or world.stepped or disarmed or world.policy_at(world.head, name) is None:

@@ -10,10 +10,10 @@ from multiprocessing import get_context
 
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
 from gitops_rollback.sandbox.simulation.determinism import guarded
-from gitops_rollback.sandbox.simulation.engine_port import POISON
 from gitops_rollback.sandbox.simulation.files import (
     BASE_FILE,
     FLEET_FILE,
+    POISON,
     POISON_POLICIES,
     POLICIES,
     SELECTS_NOTHING,
@@ -108,7 +108,7 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     random, setup = world.random("build"), world.setup
     files = dict(first_files((*setup.names, POISON)))
     for name in setup.names:
-        policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health)
+        policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health, engine=setup.engine)
         policy = policy.disarmed("severity") if name in setup.tame else policy
         if name not in setup.unwatched:
             files[policy.path] = world.put(policy)
@@ -118,13 +118,12 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     for name in setup.overlays:
         files |= overlay(name)
         world.truth.shared[name] = BASE_FILE
-    files[f"{POLICIES}/{POISON}.yaml"] = world.put(PolicyText(POISON))
+    files[f"{POLICIES}/{POISON}.yaml"] = world.put(PolicyText(POISON, engine=setup.engine))
     poison = random.choice(POISON_POLICIES)
     files[f"{POLICIES}/broken.yaml"] = SELECTS_NOTHING if setup.unwatched else poison
     tree = world.objects.with_files(None, files)
     world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
-    for name in (*setup.names, POISON):
-        world.cluster.add(name, name not in setup.manual, world.head, START - LIVED)
+    world.cluster.start((*setup.names, POISON), setup.manual, world.head, START - LIVED)
     world.tell("world", f"seed {seed}: {len(setup.names)} applications, {setup.replicas} controller(s), "
                f"{', '.join(sorted(setup.actors)) or 'nobody else'}; {setup.rates}")  # fmt: skip
     world.news.clear()

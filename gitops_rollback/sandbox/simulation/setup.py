@@ -67,6 +67,7 @@ class Setup:
     deaf: float = 0.0  # how often a receiver of messages fails
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
     registry: bool = False  # the settings name the registry of the images
+    engine: str = "argocd"
 
     @property
     def alone(self) -> tuple[str, ...]:
@@ -331,6 +332,12 @@ def _swept(setup: Setup) -> None:
     setup.actors = (setup.actors | {"sweeper"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
 
 
+def _flux(setup: Setup) -> None:
+    """Flux in place of Argo CD: sources that fail, what is suspended, waits for health, and watches that lag."""
+    setup.engine, setup.manual = "flux", frozenset()
+    setup.actors = (setup.actors | {"flux-trouble"}) - {"engine-trouble"}
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
@@ -359,4 +366,5 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "batches": _batches,
     "overtaken": _overtaken,
     "swept": _swept,
+    "flux": _flux,
 }

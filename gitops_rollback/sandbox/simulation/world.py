@@ -11,7 +11,8 @@ from random import Random
 
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
-from gitops_rollback.sandbox.simulation.engine import LATELY, Cluster
+from gitops_rollback.sandbox.simulation.cluster import LATELY, Cluster
+from gitops_rollback.sandbox.simulation.engine import ArgoCluster
 from gitops_rollback.sandbox.simulation.events import (
     Asked,
     Document,
@@ -23,6 +24,7 @@ from gitops_rollback.sandbox.simulation.events import (
     Told,
 )
 from gitops_rollback.sandbox.simulation.files import PolicyText
+from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
 from gitops_rollback.sandbox.simulation.leasing import Leases
 from gitops_rollback.sandbox.simulation.metrics import Store
 from gitops_rollback.sandbox.simulation.objects import Objects
@@ -34,6 +36,7 @@ from gitops_rollback.sandbox.simulation.story import Story
 from gitops_rollback.sandbox.simulation.truth import Truth
 
 PERSON = "A Developer <developer@example.com>"
+ENGINES: Mapping[str, type[Cluster]] = {one.engine: one for one in (ArgoCluster, FluxCluster)}
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class World:
         self.remote = Remote(self.objects, lambda: self.schedule.now, moved=self._moved)
         self.truth = Truth(self.objects)
         self.store = Store(self.truth, lambda: self.schedule.now)
-        self.cluster = Cluster(self.schedule, self.remote, self.truth, self.story, self.random("engine"), URL)
+        made = ENGINES[setup.engine]
+        self.cluster: Cluster = made(self.schedule, self.remote, self.truth, self.story, self.random("engine"), URL)
         self.cluster.sync_asked = self._sync_asked
         self.pauses = Pauses()
         self.leases = Leases()

@@ -13,10 +13,10 @@ from dataclasses import asdict, replace
 
 import yaml
 
-from gitops_rollback.sandbox.argocd.repository import BareRepository
 from gitops_rollback.sandbox.argocd.scheduler import Steps
 from gitops_rollback.sandbox.charts import Chart, ChartError, load_chart, merged
 from gitops_rollback.sandbox.flux.draft import Draft
+from gitops_rollback.sandbox.flux.repositories import Repository
 from gitops_rollback.sandbox.flux.spec import Reconciliation
 from gitops_rollback.sandbox.flux.status import Subject, seconds, stamp
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY
@@ -33,7 +33,7 @@ class HelmChartController:
 
     manager = "source-controller"
 
-    def __init__(self, repositories: Mapping[str, BareRepository], packages: Packages) -> None:
+    def __init__(self, repositories: Mapping[str, Repository], packages: Packages) -> None:
         self._repositories = repositories
         self._packages = packages
 

@@ -13,6 +13,7 @@ from gitops_rollback.sandbox.simulation.actors.doubter import Doubter
 from gitops_rollback.sandbox.simulation.actors.editor import Editor
 from gitops_rollback.sandbox.simulation.actors.engine_trouble import EngineTrouble
 from gitops_rollback.sandbox.simulation.actors.fleet import Fleet
+from gitops_rollback.sandbox.simulation.actors.flux_trouble import FluxTrouble
 from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
 from gitops_rollback.sandbox.simulation.actors.forger import Forger
 from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage, Scrapes
@@ -42,6 +43,7 @@ OTHERS: Mapping[str, Actor] = {
     "engine-trouble": EngineTrouble,
     "flapper": Flapper,
     "fleet": Fleet,
+    "flux-trouble": FluxTrouble,
     "forcer": Forcer,
     "forger": Forger,
     "gaps": Gaps,

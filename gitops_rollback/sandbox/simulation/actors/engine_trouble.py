@@ -1,20 +1,24 @@
-"""An engine that restarts, and a person who turns auto-sync on and off and syncs by hand."""
+"""An Argo CD that restarts, and a person who turns auto-sync on and off and syncs by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gitops_rollback.sandbox.simulation.engine import ArgoCluster
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
 
 class EngineTrouble:
-    """One deed every few minutes."""
+    """One deed every few minutes; in a world without Argo CD there is none."""
 
     def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
         self._world = world
         self._random = world.random("engine-trouble")
+        if not isinstance(world.cluster, ArgoCluster):
+            return
+        self._argo = world.cluster
         world.schedule.after(self._random.uniform(30, 200), self._turn)
 
     def _turn(self) -> None:
@@ -26,9 +30,9 @@ class EngineTrouble:
         if deed == "restart":
             world.cluster.down_until = world.now + timedelta(seconds=random.uniform(10, 120))
         elif deed == "auto-sync":
-            world.cluster.set_auto_sync(name, not world.cluster.apps[name].state.auto_sync)
+            self._argo.set_auto_sync(name, not self._argo.apps[name].state.auto_sync)
         elif deed == "sync":
             world.cluster.sync(name, {}, "admin")
         else:
-            world.cluster.terminate(name)
+            self._argo.terminate(name)
         world.schedule.after(random.uniform(60, 300), self._turn)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
-from gitops_rollback.sandbox.simulation.events import PREFIX
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.rest import REPOSITORY
@@ -56,10 +55,10 @@ class Forger:
         """A note that says that what runs was rolled back: it must not keep anybody from doing so."""
         world = self._world
         note = {"docs/notes.md": f"{world.now}\n".encode()}
-        world.commit("forger", note, self._words(name, world.cluster.apps[name].live))
+        world.commit("forger", note, self._words(name, world.cluster.live(name)))
 
     def _words(self, name: str, sha: str) -> str:
-        full, invented = f"{PREFIX}{name}", f"rb-00000000000000{self._count:02}"
+        full, invented = f"{self._world.cluster.prefix}{name}", f"rb-00000000000000{self._count:02}"
         identity = rollback_id(REPOSITORY, full, sha) if self._random.random() < 0.5 else invented
         subject = self._world.objects.commits[sha].subject
         return MESSAGE.format(subject=subject, sha=sha, identity=identity, application=full)

@@ -27,7 +27,7 @@ class Rescuer:
         if world.calm:
             return
         for name in world.setup.alone:
-            state = world.cluster.apps[name].live
+            state = world.cluster.live(name)
             if world.truth.is_bad(name, world.now) and (name, state) not in self._seen:
                 self._seen.add((name, state))
                 world.schedule.after(self._random.uniform(SOONEST, LATEST), partial(self._mend, name))

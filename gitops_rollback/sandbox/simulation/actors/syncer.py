@@ -22,7 +22,7 @@ class Syncer:
         world = self._world
         if world.calm:
             return
-        app = world.cluster.apps[name]
-        if world.truth.inputs(name, world.head) != world.truth.inputs(name, app.live):
+        live = world.cluster.live(name)
+        if world.truth.inputs(name, world.head) != world.truth.inputs(name, live):
             world.cluster.sync(name, {}, "admin")
         world.schedule.after(self._random.uniform(120, 300), partial(self._turn, name))

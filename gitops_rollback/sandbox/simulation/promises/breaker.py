@@ -51,7 +51,7 @@ def _was_really_bad(world: World, event: Rollback, name: str) -> bool:
 
 
 def _carries(world: World, event: Rollback, name: str) -> bool:
-    live = world.cluster.apps[name].live
+    live = world.cluster.live(name)
     return any(
         world.objects.is_ancestor(sha, live) and world.truth.own_paths(name, world.objects.commits[sha].paths)
         for sha in event.reverts

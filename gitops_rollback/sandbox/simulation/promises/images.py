@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import PREFIX, Asked, Event
+from gitops_rollback.sandbox.simulation.events import Asked, Event, short
 from gitops_rollback.sandbox.simulation.files import images_of
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import MAIN
@@ -34,7 +34,7 @@ def _gone(world: World, event: Asked, sha: str) -> Iterator[str]:
 
 def _ran(world: World, event: Asked, application: str) -> Iterator[str]:
     """The images of all that the application ran in this tick."""
-    name = application.removeprefix(PREFIX)
+    name = short(application)
     runs = world.truth.runs(name)
     for ran, later in zip(runs, [*runs[1:], None], strict=True):
         if later is None or later.at >= event.since_tick:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import PREFIX, Asked, Event, Rollback
+from gitops_rollback.sandbox.simulation.events import Asked, Event, Rollback, short
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.world import World
@@ -38,7 +38,7 @@ def _asked(world: World, event: Asked) -> Iterator[str]:
     if update is None:
         return
     said = world.objects.commits[update.new].trailers
-    names = tuple(name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ()))
+    names = tuple(short(name) for name in said.get("Rollback-Application", ()))
     for bad in said.get("Rollback-Bad-Revision", ()):
         if not any(world.cluster.ran(name, bad) for name in names):
             yield _never(bad, names)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.core.sync import Operation, OperationPhase
-from gitops_rollback.sandbox.simulation.events import PREFIX, Asked, Event
+from gitops_rollback.sandbox.simulation.events import Asked, Event, short
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.world import World
@@ -19,7 +18,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     if update is None:
         return
     said = world.objects.commits[update.new].trailers
-    names = [name.removeprefix(PREFIX) for name in said.get("Rollback-Application", ())]
+    names = [short(name) for name in said.get("Rollback-Application", ())]
     bad = said.get("Rollback-Bad-Revision", ("",))[0]
     against = [_moved_on(world, event.who, name, bad) for name in names]
     if all(against):
@@ -33,18 +32,13 @@ def _moved_on(world: World, who: str, name: str, bad: str) -> str:
         return f"it never saw what {name} runs"
     known = shown[-1]
     told = known.state.operation
-    if told is not None and _is_newer(told, bad):
+    if told is not None and world.cluster.is_newer(name, told, bad):
         return f"the engine told it at {known.at:%H:%M:%S} that {name} goes to {told.revisions[0][:8]}"
-    now = world.cluster.apps[name].state.operation
-    if now is not None and _is_newer(now, bad) and now.started_at is not None and now.started_at > known.at:
-        began = f"{now.started_at:%H:%M:%S}"
-        return f"{name} has gone to {now.revisions[0][:8]} since {began}, and it looked last at {known.at:%H:%M:%S}"
+    now = world.cluster.moving(name, bad)
+    if now is not None and now.at > known.at:
+        began = f"{now.at:%H:%M:%S}"
+        return f"{name} has gone to {now.revision[:8]} since {began}, and it looked last at {known.at:%H:%M:%S}"
     return ""
-
-
-def _is_newer(operation: Operation, bad: str) -> bool:
-    """An operation that failed may have applied nothing, so it proves nothing."""
-    return operation.revisions[0] != bad and operation.phase is not OperationPhase.FAILED
 
 
 PROMISE = Promise("3", "a sync that is newer than the bad one cancels the push", check)

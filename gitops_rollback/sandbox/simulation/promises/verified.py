@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from gitops_rollback.core.sync import Health
 from gitops_rollback.sandbox.simulation.events import Event, Recorded
 from gitops_rollback.sandbox.simulation.metrics import GREEN
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
@@ -29,13 +28,13 @@ def check(world: World, event: Event) -> Iterator[str]:
         if not world.truth.own_paths(name, rollback.commit.paths):
             continue
         since = [one for one in world.truth.runs(name) if one.at >= rollback.at]
-        live = world.cluster.apps[name].live
+        live = world.cluster.live(name)
         if not since and world.truth.inputs(name, live) != world.truth.inputs(name, rollback.commit.sha):
             yield f"{event.after['id']} is verified, but {name} still runs {live[:8]}"
         if since and not any(world.objects.is_ancestor(rollback.commit.sha, one.revision) for one in since):
             yield f"{event.after['id']} is verified, but nothing that ran in {name} contains it"
-        if not _was_healthy(world, name, verified_at):
-            yield f"{event.after['id']} is verified, but {name} is {world.cluster.apps[name].state.health}"
+        if not world.cluster.was_healthy(name, verified_at):
+            yield f"{event.after['id']} is verified, but {name} was not healthy then"
     if world.stepped or not _asks_metrics(event):
         return
     unseen = [name for name in rollback.applications[:1] if world.shown(name, verified_at, HOLD)[0] != GREEN]
@@ -59,16 +58,6 @@ def _asks_metrics(event: Recorded) -> bool:
 def _is_step(event: Recorded, sha: str) -> bool:
     steps = event.after["steps"]
     return isinstance(steps, list) and any(step["commit"] == sha for step in steps)
-
-
-def _was_healthy(world: World, name: str, at: datetime) -> bool:
-    """When it was called verified, or a moment before: what the replica read may be a little old.
-
-    The journal may take the record so late that nobody knows any more how it was then.
-    """
-    past = world.cluster.apps[name].past
-    known = [state for when, state in past if when <= at]
-    return not known or any(state.health is Health.HEALTHY for state in known)
 
 
 PROMISE = Promise("14", "verified means: applied, healthy, and quiet for the hold time", check)
