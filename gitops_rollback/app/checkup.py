@@ -16,6 +16,7 @@ from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.app.wiring import MetricSources, Parts
+from gitops_rollback.app.wiring_kubernetes import Election
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import MetricSettings
@@ -90,6 +91,17 @@ def _journal(name: str, view: View) -> Finding:
         return Finding(part, False, trouble, "restore the journal's branch")
     records = f"{len(found.records)} rollbacks of late"
     return Finding(part, True, records if found.head else "not there yet: the first decision makes it")
+
+
+def of_lease(election: Election | None, repository: str) -> Iterator[Finding]:
+    """Whether a replica may lead for the repository; nothing where the settings want no Lease."""
+    if election is None:
+        return
+    part, missing = f"lease of {repository}", election.missing_rights(repository)
+    for complaint in missing:
+        yield Finding(part, False, complaint, "grant it, as deploy/base/rbac.yaml does, or set leaderElection off")
+    if not missing:
+        yield Finding(part, True, f"may be held in the namespace {election.client.namespace}")
 
 
 def of_engine(engine: Engine) -> Iterator[Finding]:

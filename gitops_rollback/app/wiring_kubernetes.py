@@ -9,6 +9,7 @@ from functools import partial
 
 from gitops_rollback.adapters.kubernetes.client import Kubernetes, connect
 from gitops_rollback.adapters.kubernetes.lease import KubernetesLease
+from gitops_rollback.adapters.kubernetes.lease_rights import missing_lease_rights
 from gitops_rollback.adapters.kubernetes.members import KubernetesMembers
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.app.origins import is_loopback
@@ -58,6 +59,10 @@ class Election:
         """The Lease of one config repository; a free one is left to the replicas that are to have it rather than us."""
         back = partial(self._seconds_to_stand_back, repository)
         return KubernetesLease(self.client, lease_name(repository), self.identity, self.times, stand_back=back)
+
+    def missing_rights(self, repository: str) -> tuple[str, ...]:
+        """A sentence for each right that is missing to lead for this repository; () if none is."""
+        return missing_lease_rights(self.client, lease_name(repository))
 
     def _seconds_to_stand_back(self, repository: str) -> float:
         longest_look = self.times.retry * 2.2

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from gitops_rollback.app.checkup import Finding, of_engine, of_repository, try_push
+from gitops_rollback.app.checkup import Finding, of_engine, of_lease, of_repository, try_push
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Repository, Settings
@@ -25,7 +25,7 @@ from gitops_rollback.cli.output import output_option, print_document, shown
 @repository_options
 @click.pass_context
 def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
-    """Try each part that a rollback needs: git, policies, engines and their rights, metrics. Writes nothing by itself.
+    """Try each part that a rollback needs: git, policies, Lease, engines and their rights, metrics. Writes nothing.
 
     Exit code 0: all is well, 1: something is missing, with what can be done about it.
 
@@ -72,6 +72,7 @@ def _of_repository(runtime: Runtime, settings: Settings, repository: Repository,
     try:
         reconciler = runtime.reconciler(opened)
         yield from of_repository(opened, reconciler, runtime.parts)
+        yield from of_lease(runtime.parts.election, opened.repo.name)
         if push:
             yield try_push(opened, runtime.parts.clock.now())
     finally:

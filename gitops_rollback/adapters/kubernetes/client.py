@@ -107,21 +107,24 @@ class Kubernetes:
         Raises besides: `errors.Missing`; `errors.Conflict`.
         """
         path = resource.path(namespace, name)
-        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
-        answer = self._send("PATCH", path, query, patch, MERGE_PATCH, timeout)
+        answer = self._send("PATCH", path, _by_us(dry_run), patch, MERGE_PATCH, timeout)
         return self._about(answer.value(), resource, namespace, name)
 
-    def create(self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None) -> Object:
+    def create(
+        self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None, dry_run: bool = False
+    ) -> Object:
         """The object as created. Raises besides: `errors.Conflict` if there is one already; `errors.Missing`."""
         namespace, name = _key(body)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = _by_us(dry_run)
         answer = self._send("POST", resource.path(namespace), query, body, timeout=timeout)
         return self._about(answer.value(), resource, namespace, name)
 
-    def replace(self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None) -> Object:
+    def replace(
+        self, resource: Resource, body: Mapping[str, Any], timeout: timedelta | None = None, dry_run: bool = False
+    ) -> Object:
         """The object as replaced, if it still has `metadata.resourceVersion`. Raises besides: Conflict; Missing."""
         namespace, name = _key(body)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = _by_us(dry_run)
         answer = self._send("PUT", resource.path(namespace, name), query, body, timeout=timeout)
         return self._about(answer.value(), resource, namespace, name)
 
@@ -247,6 +250,10 @@ def connect(settings: KubernetesSettings = DEFAULTS) -> Kubernetes:
     found = access.find_access(settings)
     wire = transport.Transport(found.server, found.tls, found.credentials, settings.max_body)
     return Kubernetes(wire, found.namespace, settings, found.server)
+
+
+def _by_us(dry_run: bool) -> dict[str, str]:
+    return {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
 
 
 def _key(body: Mapping[str, Any]) -> tuple[str, str]:
