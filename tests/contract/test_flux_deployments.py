@@ -301,6 +301,33 @@ def upgrade(flux: Told, letter: str, version: str, config: str, number: int = 2)
     return flux.look("09:11:00", helm_release(version, shots), "helmreleases")
 
 
+@pytest.mark.parametrize(
+    ("values", "asked", "compared"),
+    [
+        ({"valuesFrom": [{"kind": "ConfigMap", "name": "values"}]}, "09:09:59", False),
+        ({"valuesFrom": [{"kind": "ConfigMap", "name": "values"}]}, "09:10:30", True),
+        ({"values": {"replicas": 2}}, "09:09:59", True),
+    ],
+    ids=["before its values came", "after its values came", "no values from elsewhere"],
+)
+def test_a_run_before_the_values_had_come_has_not_compared_with_them(
+    values: dict[str, Any], asked: str, compared: bool
+) -> None:
+    flux = helm_world()
+    release = helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")], **values)
+    flux.look("09:01:00", release, "helmreleases")
+    flux.cluster.put("gitrepositories", git_repository("b"))
+    changed = [entry("2", "b", "09:10:00", "09:10:00"), entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:10:01", applied("b", changed, name="apps"))
+    token = f"rb-0123456789abcdef/2026-11-23T{asked}+00:00"
+    release["metadata"]["annotations"] = {"reconcile.fluxcd.io/requestedAt": token}
+    release["status"]["lastHandledReconcileAt"] = token
+    state = flux.look("09:11:00", release, "helmreleases")
+    assert state.reconciled_at is not None
+    assert (state.reconciled_at >= moment("09:09:59")) is compared
+    assert converged(state, lambda one: one == SHA["b"], moment("09:09:59"), 1)[0] is compared
+
+
 @pytest.mark.parametrize(("version", "config"), [("1.1.0", "c1"), ("1.0.0", "c2")])
 def test_a_new_version_or_new_values_are_a_deployment_by_the_commit_that_its_kustomization_applied(
     version: str, config: str

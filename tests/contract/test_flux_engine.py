@@ -252,6 +252,25 @@ def test_each_object_around_an_application_is_read_once() -> None:
     ]
 
 
+def test_a_release_is_read_after_what_brings_it_so_that_it_never_looks_older_than_that() -> None:
+    cluster = helm_cluster()
+    engine = flux_for(cluster)
+    engine.applications()
+    cluster.reads.clear()
+    engine.application(BILL, "flux-system")
+    assert cluster.reads.index("kustomizations/apps") < cluster.reads.index("helmreleases/bill")
+    assert cluster.reads.index("helmcharts/flux-system-bill") < cluster.reads.index("helmreleases/bill")
+
+
+def test_a_kind_that_is_not_served_for_a_moment_is_no_application_that_is_gone() -> None:
+    cluster = helm_cluster()
+    engine = flux_for(cluster)
+    engine.applications()
+    cluster.unserved = {"helmreleases"}
+    with pytest.raises(StalledError):
+        engine.application(BILL, "flux-system")
+
+
 @pytest.mark.parametrize("stalled", [True, False])
 def test_only_a_stalled_release_begins_its_tries_anew(stalled: bool) -> None:
     cluster = helm_cluster(stalled)

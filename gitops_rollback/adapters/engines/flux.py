@@ -203,27 +203,37 @@ class Flux:
             return ()
 
     def _fresh_world(self, application: ApplicationId) -> World:
-        """The last list with this application and what decides about it read anew; a first list if there is none."""
+        """The last list with this application and what decides about it read anew; a first list if there is none.
+
+        A release is read after what brings it: an older release beside a newer Kustomization would look arrived.
+        """
         if self._world is None:
             self.applications()
         world = self._world or World()
-        key = (application.namespace, application.name)
         if application.kind not in APPLIERS:
             return world
-        world = world.with_object(application.kind, key, self._cluster.get(APPLIERS[application.kind], *key))
-        read: set[tuple[str, Named]] = set()
+        own = (application.kind, (application.namespace, application.name))
+        last = application.kind == flux_helm.KIND and own[1] in world.releases
+        read = {own}
+        world = self._read_around(world if last else self._read(world, *own), application, read)
+        return self._read_around(self._read(world, *own), application, read) if last else world
+
+    def _read_around(self, world: World, application: ApplicationId, read: set[tuple[str, Named]]) -> World:
         while unread := [one for one in needed(world, application) if one not in read]:
-            kind, name = unread[-1]
-            read.add((kind, name))
-            resource = resource_of(kind)
-            if resource is not None:
-                world = world.with_object(kind, name, self._get(resource, name))
+            read.add(unread[-1])
+            world = self._read(world, *unread[-1])
         return world
+
+    def _read(self, world: World, kind: str, name: Named) -> World:
+        resource = resource_of(kind)
+        return world if resource is None else world.with_object(kind, name, self._get(resource, name))
 
     def _get(self, resource: Resource, name: Named) -> Object | None:
         try:
             return self._cluster.get(resource, *name)
         except Unserved:
+            if resource in APPLIERS.values():
+                raise
             return None
 
     def _state(self, application: ApplicationId, world: World) -> ApplicationState | None:

@@ -97,6 +97,7 @@ class HelmRelease:
     helm_chart: tuple[str, str]  # namespace and name of the HelmChart in use
     target_namespace: str
     parameters: str
+    values_from: bool  # it takes values from objects whose change it does not see at once
     self_heal: bool
     cluster: str
     depends_on: tuple[tuple[str, str], ...]
@@ -220,6 +221,7 @@ def read_helm_release(value: object) -> HelmRelease:
         helm_chart=(named[0], named[2]),
         target_namespace=spec.get("targetNamespace").text(),
         parameters=canonical({key: spec.get(key).value for key in ("values", "valuesFrom", "postRenderers")}),
+        values_from=any(True for _ in spec.get("valuesFrom").items()),
         self_heal=spec.get("driftDetection", "mode").text() == "enabled",
         cluster=other_cluster(spec),
         depends_on=tuple((one.get("namespace").text() or common.namespace, one.get("name").text()) for one in depends),

@@ -113,7 +113,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
     )
     stale = is_older(memory, look)
     memory = first_named(fold(memory, look), known.past.names(identity), known.past.is_older)
-    memory = _with_reconciled(with_health(memory, one.health, one.common.ready.changed_at), one)
+    memory = _with_reconciled(with_health(memory, one.health, one.common.ready.changed_at), one, near)
     state = ApplicationState(
         id=identity,
         uid=one.common.uid,
@@ -244,16 +244,19 @@ def _mapped(one: HelmRelease, near: Around, sources: tuple[Source, ...]) -> Wait
     return replace(waiting, revisions=revisions_at(near, sources, one.attempted, waiting.since, new_chart))
 
 
-def _with_reconciled(memory: Memory, one: HelmRelease) -> Memory:
+def _with_reconciled(memory: Memory, one: HelmRelease, near: Around) -> Memory:
     """When it last compared. A run that finds nothing to do leaves no time behind, so its beginning is kept.
 
-    A request of ours that was answered tells that a run began after it was made.
+    A request of ours that was answered tells that a run began after it was made. A run that began before its owner had
+    applied what it takes values from compared with the old ones: it says nothing.
     """
     began = one.common.condition("Reconciling").changed_at if one.in_progress else None
     asked = asked_at(one.common.handled) if not one.common.suspended else None
     ended = None if one.in_progress else memory.began_at
-    times = [memory.reconciled_at, one.finished_at, asked, ended]
-    newest = max((time for time in times if time is not None), default=None)
+    brought = near.owner_memory.last if near.owner_memory and one.values_from else None
+    values_at = brought.finished_at if brought else None
+    runs = [time for time in (asked, ended) if time is not None and (values_at is None or time >= values_at)]
+    newest = max((time for time in (memory.reconciled_at, one.finished_at, *runs) if time is not None), default=None)
     return replace(memory, reconciled_at=newest, began_at=began)
 
 
