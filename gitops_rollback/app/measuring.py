@@ -148,7 +148,7 @@ class Measuring:
         try:
             expressions = [after(expression, now - since) for expression in question.expressions]
             cluster = variables.get("CLUSTER", "")
-            asker = self._asker(policy, cluster, min(check.timeout, policy.metrics.timeout), since)
+            asker = self.asker(policy, cluster, min(check.timeout, policy.metrics.timeout), since)
         except QueryInvalid as exc:
             return Measurement.invalid(now, exc.message)
         except RollbackError as exc:
@@ -178,8 +178,8 @@ class Measuring:
                 self._watches.popitem(last=False)
             return watch
 
-    def _asker(self, policy: Policy, cluster: str, patience: timedelta, newest: datetime) -> Asker:
-        """Raises: RollbackError of finding the source."""
+    def asker(self, policy: Policy, cluster: str, patience: timedelta, newest: datetime) -> Asker:
+        """Who asks the policy's metric source. Raises: RollbackError of finding the source."""
         deadline = min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
         return Asker(
             self._source_of(replace(policy.metrics, cluster=cluster)), deadline, newest.timestamp(), self._executor
@@ -227,7 +227,7 @@ class Measuring:
             return {}
         try:
             cluster = subject.variables.get("CLUSTER", "")
-            asker = self._asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
+            asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
         except RollbackError as exc:
             failed = Measurement.failed(exc.reason, at, exc.message)
             return {trigger: _blind(watch.memories[trigger], failed) for trigger in questions}

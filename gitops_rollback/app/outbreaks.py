@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
+from gitops_rollback.app.queries import Question, Span, tick_of
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit, is_sha
@@ -94,7 +95,8 @@ class Outbreak:
 class Bystanders:
     """Applications beside the alarms, by full name: quiet ones, and those that turned red without a suspect.
 
-    `hidden` are those whose metric source failed, or had nothing to show, for everybody that it was asked about.
+    `hidden` are those whose metric source failed, or had nothing to show, for everybody that it was asked about, and
+    red ones of which nobody can tell whether that is new.
     """
 
     quiet: frozenset[str]
@@ -109,7 +111,6 @@ class Outbreaks:
     repo: ConfigRepo
     measuring: Measuring
     _red: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
-    _quiet: dict[str, datetime] = field(default_factory=dict)  # when a look last found no trouble
     _calm_since: datetime | None = None
     _failing: dict[str, datetime] = field(default_factory=dict)
 
@@ -121,7 +122,6 @@ class Outbreaks:
             self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
         self._recall(view, now)
         self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
-        self._quiet = {name: at for name, at in self._quiet.items() if now - at <= MEMORY} | dict.fromkeys(quiet, now)
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)
         beside = self._bystanders(listing, quiet, suspects, empty, now) if alarms else Bystanders(frozenset(quiet))
@@ -199,21 +199,35 @@ class Outbreaks:
             and not any(renders(one, commit, listing) for commit in suspects.values())
         ][:ASKED_AS_CONTROL]
         said = {one.name: self._says(one, now) for one in others}
-        calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
-        red = {one.name for one in others if Level.TRUE in said[one.name] and self._was_quiet(one, now)}
         answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
         answering |= {one.policy.metrics.url for one in others if _is_answer(said[one.name], one, empty)}
+        failed = [one for one in others if Level.ERROR in said[one.name] and one.policy.metrics.url in answering]
+        said |= {one.name: self._says(one, now) for one in failed}  # one answer that got lost hides nobody
+        calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
         hidden = {one.name for one in others if said[one.name] and one.policy.metrics.url not in answering}
+        before = {one.name: self._was_quiet(one, now) for one in others if Level.TRUE in said[one.name]}
+        red = {name for name, was_quiet in before.items() if was_quiet}
+        hidden |= {name for name, was_quiet in before.items() if was_quiet is None}
         return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
 
-    def _was_quiet(self, watched: Watched, now: datetime) -> bool:
-        """At some time within the last ten minutes: at their very start an earlier outage may not have ended yet.
+    def _was_quiet(self, watched: Watched, now: datetime) -> bool | None:
+        """At some tick of the last ten minutes, however short that was: an old trouble is never well in between.
 
-        A quiet time may be shorter than these are apart, so what the looks at it have seen counts as well.
+        None: nobody can tell.
         """
-        if watched.name in self._quiet:
-            return True
-        return any(set(self._says(watched, now - MEMORY * (4 - n) / 4)) == {Level.FALSE} for n in range(4))
+        policy, interval = watched.policy, watched.policy.timing.interval
+        last = tick_of(now, interval)
+        span = Span(last - MEMORY // interval * interval, last - interval, interval)
+        questions = [Question.of(trigger, _names(watched)) for trigger in asked_of(policy)]
+        try:
+            asker = self.measuring.asker(policy, watched.state.destination, policy.metrics.timeout, now)
+        except RollbackError:
+            return None
+        told = asker.histories(questions, span)
+        if any(history.fault for history in told):
+            return None
+        by_tick = zip(*(history.ticks for history in told), strict=True)
+        return any(all(tick.level is Level.FALSE for tick in ticks) for ticks in by_tick)
 
     def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
         """What each trigger that a metric source answers says then."""
@@ -221,14 +235,16 @@ class Outbreaks:
 
     def _level(self, watched: Watched, trigger: Trigger, now: datetime) -> Level:
         check = Check(trigger.name, "prometheus", query_from=trigger.name)
-        names = variables(
-            watched, watched.target, watched.state.sync_revisions[0] if watched.state.sync_revisions else ""
-        )
         try:
-            measured = self.measuring.measure_check(watched.policy, check, names, now, now - LONG_AGO)
+            measured = self.measuring.measure_check(watched.policy, check, _names(watched), now, now - LONG_AGO)
         except RollbackError:
             return Level.ERROR
         return level(measured, trigger.comparison, trigger.threshold)
+
+
+def _names(watched: Watched) -> dict[str, str]:
+    revisions = watched.state.sync_revisions
+    return variables(watched, watched.target, revisions[0] if revisions else "")
 
 
 def renders(watched: Watched, commit: Commit, listing: Listing) -> bool:

@@ -131,6 +131,56 @@ def test_a_region_that_was_well_for_a_minute_only_is_nobodys_commit_either(world
     assert "MassEvent" in one.told.reasons
 
 
+def test_a_region_that_was_well_for_a_moment_that_no_look_saw_is_nobodys_commit_either(world: World) -> None:
+    """Nothing is under watch in the others, so the metric store alone knows of the 45 seconds."""
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    for name in (*CALM, "calm4"):
+        world.metrics.break_from(name, START - 60 * MINUTE, START - 10 * TICK)
+        world.metrics.break_from(name, START - 7 * TICK)
+    _break(world, "web")
+    one.until(START, LATER)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
+def test_an_answer_that_gets_lost_hides_no_outage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    _break(world, "web", "calm1", "calm2")
+    real, asked = world.metrics.query, set[tuple[str, datetime]]()
+
+    def query(expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
+        first = "calm" in expression and (expression, at) not in asked
+        asked.add((expression, at))
+        lost = Answer(Outcome.ERROR, at, expression, detail="connection reset")
+        return lost if first and '"calm4"' not in expression else real(expression, at, timeout, priority)
+
+    monkeypatch.setattr(world.metrics, "query", query)
+    one.until(START, LATER)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
+def test_nobody_is_rolled_back_while_nobody_can_tell_whether_the_trouble_of_others_is_old(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = _shared_commit(world, "web", calm=CALM)
+    _break(world, *CALM, at=START - 60 * MINUTE)
+    _break(world, "web")
+    real = world.metrics.query_range
+
+    def query_range(expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta) -> Answer:
+        if "calm" in expression:
+            return Answer(Outcome.ERROR, end, expression, detail="connection refused")
+        return real(expression, start, end, step, timeout)
+
+    monkeypatch.setattr(world.metrics, "query_range", query_range)
+    one.until(START, LATER)
+    assert world.reverts() == 0
+    monkeypatch.setattr(world.metrics, "query_range", real)
+    one.until(LATER, LATER + MINUTE)
+    assert world.reverts() == 1
+
+
 def test_old_troubles_of_others_hold_nobody_back(world: World) -> None:
     one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
     _break(world, *CALM, "calm4", at=START - 60 * MINUTE)

@@ -20,12 +20,13 @@ def check(world: World, event: Event) -> Iterator[str]:
     """Counted are those that turned red of late though no commit is to blame for it.
 
     Several that a commit of ours has just been pushed for, since they shared its culprit, are one event. Of an
-    application that no policy has ever named nobody can tell what is red.
+    application whose policy calls nothing red, or that none has ever named, nobody can tell.
     """
     if not isinstance(event, Rollback):
         return
     watched = [name for name in world.setup.names if name not in world.setup.unwatched]
     red = [name for name in watched if _is_newly_red(world, event, name)]
+    red = [name for name in red if _calls_it_red(world, event, name)]
     strangers = [name for name in red if not _carries(world, event, name) and not _was_really_bad(world, event, name)]
     count = len({_explained_by(world, event, name) for name in strangers}) + 1
     if count >= MANY or (count >= FEW and 100 * count > FEW_PERCENT * (len(watched) + 1)):
@@ -36,6 +37,13 @@ def _is_newly_red(world: World, event: Rollback, name: str) -> bool:
     """Red without a pause, since less than the time within which troubles count as one event."""
     red = all(value == RED for value in world.shown(name, event.at, LONG_ENOUGH))
     return red and GREEN in world.shown(name, event.at, WINDOW)
+
+
+def _calls_it_red(world: World, event: Rollback, name: str) -> bool:
+    """By the newest policy at the head that can be read."""
+    texts = (world.policy_at(commit.sha, name) for commit in world.objects.first_parents(event.commit.parents[0]))
+    policy = next((text for text in texts if text is not None), None)
+    return policy is not None and policy.threshold < 1
 
 
 def _explained_by(world: World, event: Rollback, name: str) -> str:
