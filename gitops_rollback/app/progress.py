@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 
+from gitops_rollback.app.beside import Beside
 from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.measuring import Measuring
@@ -32,6 +34,7 @@ from gitops_rollback.ports import ConfigRepo, Workloads
 MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
 LABEL_DIGITS = 12
+LONG_BEFORE = timedelta(days=1)  # longer than any range that a check asks over
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -71,6 +74,18 @@ class _Asked:
     watched: Watched
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """Whose checks count: the applications that the record names, and those that our commit changed beside them."""
+
+    named: tuple[Watched, ...]
+    beside: tuple[Watched, ...]
+
+    @property
+    def all(self) -> tuple[Watched, ...]:
+        return (*self.named, *self.beside)
+
+
 class Follower:
     """Follows open rollbacks. Keeps only since when each has been as it is; a restart counts anew.
 
@@ -95,6 +110,7 @@ class Follower:
         self._measuring = measuring
         self._probe = probe
         self._lasting = Lasting(steady)
+        self._beside = Beside()
         self._judging: dict[str, str] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -117,34 +133,41 @@ class Follower:
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
             return found
-        named = [one for one in listing.watched if one.name in record.applications] or [watched]
-        found = replace(found, checks=self._checks(found, named, now))
-        return replace(found, held_since=self._holding(found, named, now))
+        named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
+        ask = partial(self._said_before, record)
+        beside = self._beside.of(record, {fed.name for fed in affected}, listing.watched, ask)
+        judged = _Judged(named, beside)
+        found = replace(found, checks=self._checks(found, judged, now))
+        return replace(found, held_since=self._holding(found, judged, now))
 
     @crash_point("verification-read")
-    def _checks(
-        self, found: Progress, named: Sequence[Watched], at: datetime, past: bool = False
-    ) -> tuple[CheckResult, ...]:
+    def _checks(self, found: Progress, judged: _Judged, at: datetime, past: bool = False) -> tuple[CheckResult, ...]:
         """Each application's checks: in an incident none of them may speak for the others.
 
         What a check said at an instant in the `past` is known only of those that a metric store answers.
         """
         record = found.record
-        asked: list[_Asked] = []
-        unknown: list[tuple[str, ...]] = []
-        for watched in named:
-            policy, target = self._policy(record, watched)
-            unknown.append(unknown_triggers(policy, record.triggers))
-            checks = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
-            asked += [_Asked(check, policy, target, watched) for check in checks]
+        asked = [one for watched in judged.named for one in self._asked(record, watched, past)]
+        asked += [one for watched in judged.beside for one in self._asked(record, watched, past=True)]
         answers = self._pool.map(lambda one: self._check(one, found, at), asked)
         results = [
-            replace(result, name=f"{result.name} of {one.watched.id.name}") if len(named) > 1 else result
+            replace(result, name=f"{result.name} of {one.watched.id.name}") if len(judged.all) > 1 else result
             for one, result in zip(asked, answers, strict=True)
         ]
         message = "the policy does not know this trigger, so nothing shows that it is quiet"
+        unknown = [unknown_triggers(self._policy(record, one)[0], record.triggers) for one in judged.named]
         lost = [name for name in record.triggers if all(name in names for names in unknown)]
         return (*results, *(CheckResult(name, None, message) for name in lost))
+
+    def _asked(self, record: RollbackRecord, watched: Watched, past: bool) -> list[_Asked]:
+        policy, target = self._policy(record, watched)
+        checks = [one for one in checks_of(policy, record.triggers) if one.type == "prometheus" or not past]
+        return [_Asked(check, policy, target, watched) for check in checks]
+
+    def _said_before(self, record: RollbackRecord, watched: Watched, at: datetime) -> Iterable[CheckResult]:
+        """What its checks said then, before the bad sync."""
+        found = Progress(record, watched.policy, True, began=at - LONG_BEFORE)
+        return self._pool.map(lambda one: self._check(one, found, at), self._asked(record, watched, past=True))
 
     def _policy(self, record: RollbackRecord, watched: Watched) -> tuple[Policy, Target]:
         """The policy before the change that was rolled back: a change does not bring the checks that clear it."""
@@ -266,7 +289,7 @@ class Follower:
             return CheckResult(check.name, None, error.message)
         return CheckResult(check.name, status == check.expect_status, f"answered {status}")
 
-    def _holding(self, found: Progress, named: Sequence[Watched], now: datetime) -> datetime | None:
+    def _holding(self, found: Progress, judged: _Judged, now: datetime) -> datetime | None:
         """Since when everything has been good at each look; None as soon as one thing is not.
 
         What nobody looked at has not held: the ticks between two looks are read back, a long silence begins anew.
@@ -277,15 +300,15 @@ class Follower:
         if not found.applications or not good or now < start:
             self._lasting.bad(identity)
             return None
-        intervals = (found.policy.timing.interval, *(one.policy.timing.interval for one in named))
+        intervals = (found.policy.timing.interval, *(one.policy.timing.interval for one in judged.all))
         run = self._lasting.run(identity, now, MAX_GAP_INTERVALS * max(intervals))
         missed = span_since(run.last, now, min(intervals)).instants if run else ()
-        if len(missed) > MAX_READ_BACK or not all(self._was_good(found, named, at) for at in missed):
+        if len(missed) > MAX_READ_BACK or not all(self._was_good(found, judged, at) for at in missed):
             run = None
         return self._lasting.good(identity, now, run)
 
-    def _was_good(self, found: Progress, named: Sequence[Watched], at: datetime) -> bool:
-        return all(check.ok is True for check in self._checks(found, named, at, past=True))
+    def _was_good(self, found: Progress, judged: _Judged, at: datetime) -> bool:
+        return all(check.ok is True for check in self._checks(found, judged, at, past=True))
 
 
 def _judged(

@@ -10,6 +10,7 @@ from gitops_rollback.sandbox.simulation.metrics import GREEN
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
+BEFORE = 330  # seconds before the bad sync
 HOLD = 15  # seconds: the policy holds for 30, and the record is written a moment after the last look
 
 
@@ -37,15 +38,25 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.after['id']} is verified, but {name} was not healthy then"
     if world.stepped or not _asks_metrics(event):
         return
-    unseen = [name for name in rollback.applications[:1] if world.shown(name, verified_at, HOLD)[0] != GREEN]
-    for name in unseen:
+    changed = [name for name in world.setup.names if world.truth.own_paths(name, rollback.commit.paths)]
+    asked = {*rollback.applications[:1], *(name for name in changed if _was_well_before(world, event, name))}
+    for name in (one for one in sorted(asked) if world.shown(one, verified_at, HOLD)[0] != GREEN):
         yield f"{event.after['id']} is verified, but {name} was not seen quiet within its hold time"
 
 
+def _was_well_before(world: World, event: Recorded, name: str) -> bool:
+    """Each word about it was good for some minutes before the bad sync: what was bad then need not be well after."""
+    return set(world.shown(name, _said(world, event, "deployed"), BEFORE)) == {GREEN}
+
+
 def _verified_at(world: World, event: Recorded) -> datetime:
+    return _said(world, event, "verified")
+
+
+def _said(world: World, event: Recorded, what: str) -> datetime:
     """By the record's word, as the clock of who wrote it was then: the journal may take it much later."""
     times = event.after["times"]
-    said = times.get("verified") if isinstance(times, dict) else None
+    said = times.get(what) if isinstance(times, dict) else None
     return world.instant(event.who, datetime.fromisoformat(said)) if isinstance(said, str) else event.at
 
 
