@@ -87,9 +87,10 @@ def _resource_of(item: Node) -> Iterator[Resource]:
 
 
 def _wanted(live: Mapping[str, Any], subject: str) -> Mapping[str, object]:
-    owned = wanted(live, MANAGER)
-    if owned:
-        return owned
+    """By server-side apply what it owns, else the annotation: an object that was adopted it owns by a label alone."""
+    applied = wanted(live, MANAGER, by_apply=True)
+    if applied:
+        return applied
     text = Node(live).get("metadata", "annotations").pairs().get(LAST_APPLIED, "")
     try:
         value = load(text.encode()) if text else None

@@ -25,12 +25,16 @@ READ = (
 IDENTITY = ("apiVersion", "kind")
 
 
-def wanted(live: Mapping[str, Any], manager: str) -> dict[str, Any]:
-    """The part of an object that `manager` owns; {} if it owns nothing of it, or that cannot be read."""
+def wanted(live: Mapping[str, Any], manager: str, by_apply: bool = False) -> dict[str, Any]:
+    """The part of an object that `manager` owns; {} if it owns nothing of it, or that cannot be read.
+
+    `by_apply`: only what it owns by server-side apply, which is all that it wants. By updates it owns what it wrote.
+    """
     entries = Node(live).get("metadata", "managedFields").items()
     owned: dict[str, Any] = {}
     for entry in entries:
-        if entry.get("manager").text() == manager and not entry.get("subresource").text():
+        applied = entry.get("operation").text() == "Apply" or not by_apply
+        if applied and entry.get("manager").text() == manager and not entry.get("subresource").text():
             _merge(owned, entry.get("fieldsV1").mapping())
     if not owned:
         return {}
