@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import resource
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
-from hook_server import EVENT, PATH, TOKEN, receiving, signature
+from hook_server import EVENT, NOW, PATH, TOKEN, receiving, signature
 
 from gitops_rollback.web import hooks
 
@@ -19,6 +20,23 @@ def test_an_event_that_flux_signed_is_taken_and_means_a_look() -> None:
         assert one.event() == 202
         assert len(one.looks) == 1
         assert one.counted("accepted") == 1
+
+
+def test_what_a_real_flux_signed_is_taken_and_its_idle_reports_mean_no_look(shared: Path) -> None:
+    """Its own signatures over its own bodies, which are written again here as Go's encoder writes them."""
+    files = sorted(shared.glob("recordings/flux/*/notifications.jsonl"))
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    with receiving() as one:
+        one.hooks.open([hooks.Door("flux", "fleet", "lab-secret")], lambda: one.looks.append(None))
+        for line in lines:
+            sent = json.loads(line)
+            body = json.dumps(sent["body"], separators=(",", ":"), ensure_ascii=False)
+            for sign in "<>&":
+                body = body.replace(sign, f"\\u{ord(sign):04x}")
+            one.ahead = datetime.fromisoformat(sent["body"]["timestamp"]) - NOW
+            assert one.post(body.encode(), f"X-Signature: {sent['headers']['X-Signature']}") == 202
+        idle = [line for line in lines if '"commit_status": "update"' in line]
+        assert 0 < len(one.looks) == len(lines) - len(idle)
 
 
 def test_the_generic_provider_proves_itself_by_its_header() -> None:
