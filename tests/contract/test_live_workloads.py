@@ -129,6 +129,22 @@ def test_a_pod_that_fails_in_a_new_way_wakes_and_other_news_do_not(
     assert woken.wait(PATIENCE)
 
 
+def test_an_init_container_wakes_by_what_it_waits_for_and_not_by_its_restarts(
+    sandbox: KubernetesSandbox, workloads: ClusterWorkloads, woken: threading.Event
+) -> None:
+    pod = running(sandbox)
+    workloads.read(WEB)
+    for restarts, state in ((3, {"running": {}}), (3, {"waiting": {"reason": "PodInitializing"}})):
+        pod["status"] = {"initContainerStatuses": [{"name": "wait", "restartCount": restarts, "state": state}]}
+        pod = sandbox.store.replace(POD, pod, By(status=True))
+    until(lambda: [one.get("status") for one in workloads.read(WEB).pods] == [pod["status"]])
+    assert not woken.is_set()
+    waiting = {"waiting": {"reason": "ImagePullBackOff"}}
+    pod["status"] = {"initContainerStatuses": [{"name": "wait", "restartCount": 3, "state": waiting}]}
+    sandbox.store.replace(POD, pod, By(status=True))
+    assert woken.wait(PATIENCE)
+
+
 def test_a_template_that_changes_while_it_is_watched_is_remembered(
     sandbox: KubernetesSandbox, workloads: ClusterWorkloads
 ) -> None:

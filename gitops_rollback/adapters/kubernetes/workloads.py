@@ -159,14 +159,19 @@ def _template(found: Object) -> Any:
 
 
 def _signs(pod: Object | None) -> set[tuple[str, str, str]]:
-    """What a container of a Pod waits for, and how often it restarted: a new sign is worth a look at once."""
+    """What a container of a Pod waits for, and how often it restarted: a new sign is worth a look at once.
+
+    Of an init container only what it waits for: many restart until what they wait for is there.
+    """
     status = (pod or {}).get("status")
-    shown = status.get("containerStatuses") if isinstance(status, dict) else None
+    shown = status if isinstance(status, dict) else {}
     found: set[tuple[str, str, str]] = set()
-    for one in shown if isinstance(shown, list) else ():
-        restarts = one.get("restartCount") or 0
-        waiting = (one.get("state") or {}).get("waiting") or {}
-        reason = str(waiting.get("reason") or "")
-        if restarts or reason not in ("", "ContainerCreating", "PodInitializing"):
-            found.add((str(one.get("name")), reason, str(restarts)))
+    for name, of_main in (("containerStatuses", True), ("initContainerStatuses", False)):
+        containers = shown.get(name)
+        for one in containers if isinstance(containers, list) else ():
+            restarts = (one.get("restartCount") or 0) if of_main else 0
+            waiting = (one.get("state") or {}).get("waiting") or {}
+            reason = str(waiting.get("reason") or "")
+            if restarts or reason not in ("", "ContainerCreating", "PodInitializing"):
+                found.add((str(one.get("name")), reason, str(restarts)))
     return found
