@@ -11,6 +11,7 @@ import pytest
 from flux_cluster import REQUESTED_AT, Clock, FakeChanges, FakeCluster, flux_for, in_the_way
 from flux_objects_made import (
     applied,
+    condition,
     entry,
     failed,
     git_repository,
@@ -143,6 +144,17 @@ def test_another_rollback_asks_for_itself() -> None:
     assert len(cluster.patches) == 4
 
 
+def locked_down() -> dict[str, Any]:
+    """Applied once; now its controller allows no source of another namespace."""
+    found = failed("AccessDenied", "a", "a", HISTORY, "09:00:00")
+    denied = "can't access 'GitRepository/flux-system/fleet', cross-namespace references have been blocked"
+    found["status"]["conditions"] = [
+        condition("Stalled", "True", "AccessDenied", denied),
+        condition("Ready", "False", "AccessDenied", denied),
+    ]
+    return found
+
+
 @pytest.mark.parametrize(
     ("objects", "reason", "words"),
     [
@@ -169,6 +181,11 @@ def test_another_rollback_asks_for_itself() -> None:
             ],
             Reason.DEPENDENCY_BLOCKS,
             "Kustomization flux-system/infra is not ready",
+        ),
+        (
+            [("kustomizations", locked_down())],
+            Reason.SOURCE_MISSING,
+            "may not read its source: can't access 'GitRepository/flux-system/fleet'",
         ),
         (
             [("kustomizations", applied("a", HISTORY)), ("gitrepositories", git_repository(verify={"mode": "HEAD"}))],

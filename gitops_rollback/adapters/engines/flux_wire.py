@@ -236,10 +236,15 @@ def shared_conditions(common: Common, faults: Iterable[str], stale: bool) -> lis
 
 def own_obstacles(common: Common) -> list[Obstacle]:
     """What of the object itself keeps a commit from being applied."""
-    if not common.suspended:
-        return []
-    message = f"{common.short} is suspended: it applies nothing until a person resumes it"
-    return [Obstacle(Reason.SUSPENDED_APPLICATION, message, common.resume)]
+    found: list[Obstacle] = []
+    if common.suspended:
+        message = f"{common.short} is suspended: it applies nothing until a person resumes it"
+        found.append(Obstacle(Reason.SUSPENDED_APPLICATION, message, common.resume))
+    if common.stalled and common.ready.reason == "AccessDenied":
+        message = f"{common.short} may not read its source: {common.ready.message}"
+        remedy = "let it refer to a source in its own namespace, or Flux allow references across namespaces"
+        found.append(Obstacle(Reason.SOURCE_MISSING, message, remedy))
+    return found
 
 
 def dependency_obstacles(
