@@ -84,6 +84,10 @@ class Cluster(ABC):
         newest = max(self.shown[who, name], key=lambda one: one.state.health_changed_at or START)
         self.told[who, name] = newest.state.health  # an older state that is shown late tells nothing new
 
+    def began(self, name: str, revision: str) -> datetime | None:
+        """When the engine began to make the application what `revision` says; None if it never did."""
+        return self.begun.get((name, revision))
+
     def ran(self, name: str, revision: str) -> bool:
         """True if this revision was ever synced to the application, to its end or not."""
         return (name, revision) in self.begun or any(one.revision == revision for one in self.truth.runs(name))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.simulation.files import words_of
@@ -24,6 +24,16 @@ class Ran:
     revision: str
     inputs: str  # id of the application's directory
     bad_from: datetime | None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """From `at` on an application ran the same content without a change, from the `first` revision to the `last`."""
+
+    at: datetime
+    inputs: str
+    first: str
+    last: str
 
 
 @dataclass
@@ -89,6 +99,16 @@ class Truth:
     def runs(self, application: str) -> tuple[Ran, ...]:
         """All that ever ran, oldest first."""
         return tuple(self.ran.get(application, ()))
+
+    def stretches(self, application: str) -> tuple[Stretch, ...]:
+        """All contents that ever ran, oldest first."""
+        found: list[Stretch] = []
+        for run in self.ran.get(application, ()):
+            if found and found[-1].inputs == run.inputs:
+                found[-1] = replace(found[-1], last=run.revision)
+            else:
+                found.append(Stretch(run.at, run.inputs, run.revision, run.revision))
+        return tuple(found)
 
     def bad_since(self, application: str, when: datetime) -> datetime | None:
         """When the oldest deployment began that has hurt without a pause until now; None if it does not hurt."""

@@ -206,12 +206,15 @@ class FluxCluster(Cluster):
 
     def moving(self, name: str, bad: str) -> Move | None:
         """As in `Cluster`: by what was applied, of which the first of each content is the change."""
-        runs = self.truth.runs(name)
-        last = runs[-1]
-        if last.inputs == self.truth.inputs(name, bad):
-            return None
-        first = next(run for at, run in enumerate(runs) if all(one.inputs == last.inputs for one in runs[at:]))
-        return Move(first.at, first.revision)
+        last = self.truth.stretches(name)[-1]
+        return None if last.inputs == self.truth.inputs(name, bad) else Move(last.at, last.first)
+
+    def began(self, name: str, revision: str) -> datetime | None:
+        """As in `Cluster`: of one content that came with another commit, and bears the name of a later one."""
+        inputs = self.truth.inputs(name, revision)
+        known = (one for one in reversed(self.truth.stretches(name)) if one.inputs == inputs)
+        first = next((one.first for one in known), revision)
+        return super().began(name, first)
 
     def is_newer(self, name: str, told: Operation, bad: str) -> bool:
         """As in `Cluster`: it counts what it brought; the same content has many names."""

@@ -18,7 +18,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     if not isinstance(event, Rollback):
         return
     name = event.speaker
-    begun = world.cluster.begun.get((name, event.bad))
+    begun = world.cluster.began(name, event.bad)
     if begun is None or name in world.setup.health:
         return
     before = begun - timedelta(microseconds=1)

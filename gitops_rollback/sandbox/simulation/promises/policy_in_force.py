@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
 
 from gitops_rollback.sandbox.simulation.events import Event, Rollback
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
+
+WINDOW = 10  # minutes
 
 
 def check(world: World, event: Event) -> Iterator[str]:
@@ -17,13 +21,28 @@ def check(world: World, event: Event) -> Iterator[str]:
     if name in world.setup.unwatched:
         yield f"no policy has ever named {name}"
     oldest = world.objects.commits[event.reverts[-1]]
-    known = [world.policy_at(at, name) for at in (oldest.parents[0], event.restores)]
+    known = [world.policy_at(at, name) for at in (oldest.parents[0], event.restores, *_before(world, event))]
     if all(policy is not None and not policy.allows for policy in known):
         yield f"no policy of {name} from before {oldest.sha[:8]} lets anybody act"
     head = event.commit.parents[0]
     now = world.policy_at(head, name)
     if now is not None and not now.allows and not _brought_by_suspect(world, event, head, now.path):
         yield f"the policy of {name} at the head forbids it, and no suspect brought that"
+
+
+def _before(world: World, event: Rollback) -> Iterator[str]:
+    """The first parents of all that may be suspects: of what came since a content that lived as long as a window."""
+    name, bad = event.speaker, world.truth.inputs(event.speaker, event.bad)
+    policy = world.policy_at(event.restores, name)
+    window = timedelta(minutes=policy.window if policy is not None else WINDOW)
+    stretches = world.truth.stretches(name)
+    end = max((at for at, one in enumerate(stretches) if one.inputs == bad), default=0)
+    good = [one.last for one, later in pairwise(stretches[: end + 1]) if later.at - one.at >= window]
+    for commit in world.objects.first_parents(event.bad):
+        if commit.sha in good[-1:]:
+            return
+        if commit.parents and world.truth.own_paths(name, commit.paths):
+            yield commit.parents[0]
 
 
 def _brought_by_suspect(world: World, event: Rollback, head: str, path: str) -> bool:
