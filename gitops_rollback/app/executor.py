@@ -36,7 +36,7 @@ from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, LeaseLost, Reason, RollbackError
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, held_up, merge
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, merge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import (
     Clock,
@@ -367,10 +367,9 @@ class Executor:
         self.tell(message_about_record(event_of(action.outcome), record, policy))
 
     def hold_on(self, action: HoldOn, policy: Policy) -> None:
-        """Write until when the engine keeps to the bad revision, and why, and page."""
-        record = held_up(action.record, action.until, Reason.HEALTH_WAIT.value, action.message)
-        self.keep(record)
-        self.tell(message_about_waiting(record, policy))
+        """Write why the engine does not apply what is on the branch, and until when, and page."""
+        self.keep(action.record)
+        self.tell(message_about_waiting(action.record, policy))
 
     @crash_point("terminate")
     def terminate(self, action: Terminate, listing: Listing) -> None:

@@ -18,7 +18,7 @@ _CODES = {
     RollbackOutcome.REFUSED: REFUSED,
     RollbackOutcome.HELD: REFUSED,
 }
-_STEPS = ("deployed", "fired", "decided", "pushed", "heldUntil", "synced", "verified")
+_STEPS = ("deployed", "fired", "decided", "pushed", "heldUntil", "hinderedAt", "synced", "verified")
 
 
 def exit_code(record: RollbackRecord) -> int | None:

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from gitops_rollback.core.convergence import in_the_way
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import HELD_UNTIL, Phase, RollbackOutcome, RollbackRecord
-from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.core.rollback import HELD_UNTIL, HINDERED_AT, Phase, RollbackOutcome, RollbackRecord, held_up
+from gitops_rollback.core.sync import ApplicationState, Obstacle
 from gitops_rollback.core.verification import CheckResult
 
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
+HINDERED_PATIENCE = timedelta(minutes=1)  # what passes within it is not worth a page
 HELD_PATIENCE = timedelta(seconds=10)  # an engine that can be freed lets go within it
 HELD_MARGIN = timedelta(seconds=60)  # for what comes once the engine has let go of the bad revision
 SYNC_PATIENCE = timedelta(minutes=2)  # of whoever looks for the first time, or again after a long pause
@@ -109,11 +111,9 @@ class Terminate:
 
 @dataclass(frozen=True)
 class HoldOn:
-    """Write and tell at once that the engine cannot be freed before `until`: only then the rollback goes on."""
+    """Write and tell at once why the rollback does not go on for now, as the record says: a page."""
 
     record: RollbackRecord
-    until: datetime
-    message: str
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _sync(progress: Progress, now: datetime) -> Action:
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
-    held = _held_up(record, applications, now)
+    held = _held_up(record, applications, now) or _hindered(record, applications, now)
     if held is not None:
         return held
     if now >= _sync_deadline(progress):
@@ -224,7 +224,24 @@ def _held_up(record: RollbackRecord, applications: Sequence[ApplicationProgress]
         f"{last.application} waits for the health of a revision without the revert until {until:%H:%M:%S} UTC, and "
         f"looks at nothing newer; the revert is on the branch, and is given until {until + HELD_MARGIN:%H:%M:%S} UTC"
     )
-    return HoldOn(record, until, f"{message}. {sooner}".rstrip(". "))
+    return HoldOn(held_up(record, HELD_UNTIL, until, Reason.HEALTH_WAIT.value, f"{message}. {sooner}".rstrip(". ")))
+
+
+def _hindered(record: RollbackRecord, applications: Sequence[ApplicationProgress], now: datetime) -> HoldOn | None:
+    """Something keeps the engine from applying what is on the branch, and has not passed by itself. Said once."""
+    if HINDERED_AT in record.times or now < _started(record) + HINDERED_PATIENCE:
+        return None
+    waiting = [(one, held) for one in applications if not one.converged and (held := _obstacles(one))]
+    if not waiting:
+        return None
+    words = "; ".join(f"{one.application}: {'; '.join(each.message for each in held)}" for one, held in waiting)
+    remedies = dict.fromkeys(each.remedy for _, held in waiting for each in held if each.remedy)
+    message = f"the revert is on the branch and cannot be applied: {words}. {'; '.join(remedies)}".rstrip(". ")
+    return HoldOn(held_up(record, HINDERED_AT, now, waiting[0][1][0].reason.value, message))
+
+
+def _obstacles(one: ApplicationProgress) -> tuple[Obstacle, ...]:
+    return in_the_way(one.state) if one.state is not None else ()
 
 
 def _sync_deadline(progress: Progress) -> datetime:
@@ -278,13 +295,18 @@ def _unverified(progress: Progress) -> Finish:
 
 
 def _why_not_synced(applications: Sequence[ApplicationProgress]) -> str:
-    waiting = [f"{one.application}: {one.why or 'not looked at yet'}" for one in applications if not one.converged]
+    waiting = [_why(one) for one in applications if not one.converged]
     return "; ".join(waiting) or "no application was seen"
+
+
+def _why(one: ApplicationProgress) -> str:
+    held = (each.message for each in _obstacles(one))
+    return f"{one.application}: {'; '.join((one.why or 'not looked at yet', *held))}"
 
 
 def _why_not_verified(progress: Progress) -> str:
     open_checks = [f"{check.name}: {check.message}" for check in progress.checks if check.ok is not True]
-    unconverged = [f"{one.application}: {one.why}" for one in progress.applications if not one.converged]
+    unconverged = [_why(one) for one in progress.applications if not one.converged]
     return "; ".join(unconverged + open_checks) or "the hold time has not passed yet"
 
 

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from gitops_rollback.core.deployments import WINDOW_BLOCKED, changed_cluster
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.sync import ApplicationState, Health, Operation, OperationPhase, SyncStatus
+from gitops_rollback.core.sync import ApplicationState, Health, Obstacle, Operation, OperationPhase, SyncStatus
 
 BLOCKING_CONDITIONS = ("ComparisonError", "InvalidSpecError", "SyncError")
+JUDGED_BEFORE = (Reason.SIGNED_COMMITS_ONLY, Reason.IMAGE_AUTOMATION)  # whether it concerns us the plan has said
 SHOWN = 200  # characters of an engine's message that are passed on
 
 
@@ -94,6 +95,11 @@ def failed_fast(
     if errors and contains(_at(state.sync_revisions, index)):
         return Reason.SYNC_FAILED, errors[0]
     return None
+
+
+def in_the_way(state: ApplicationState) -> tuple[Obstacle, ...]:
+    """What keeps what is on the branch from being applied now; what may only undo it later is not among it."""
+    return tuple(one for one in state.obstacles if one.reason not in JUDGED_BEFORE)
 
 
 def _not_comparable(state: ApplicationState) -> str:

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     SUSPENDED_SOURCE = "SuspendedSource"  # a source that fetches nothing, or what brings a HelmRelease, is suspended
     PINNED_SOURCE = "PinnedSource"  # the source follows a tag, a range of tags or a commit, and no branch
     NOT_GIT = "NotGit"  # what is applied comes from no git repository: an OCI artifact, a bucket, a person
+    SOURCE_NOT_READY = "SourceNotReady"  # the source cannot fetch; what it fetched last goes on being applied
     SOURCE_MISSING = "SourceMissing"  # the source object is not there, or may not be read
     SIGNED_COMMITS_ONLY = "SignedCommitsOnly"  # the source takes signed commits only, and ours bear no signature
     DEPENDENCY_BLOCKS = "DependencyBlocks"  # what it depends on will not get ready by itself

@@ -12,6 +12,13 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)(?::\d*)?(?P<path>/.*)?"
 )
 _SCP = re.compile(r"(?:[^/@:]*@)?(?P<host>\[[^\]]*\]|[^/:\[]+):(?P<path>.*)")
+_USER = re.compile(r"(?<=://)[^/\s@']*@")
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
+
+
+def without_credentials(text: str) -> str:
+    """A message without the users, passwords and queries of the addresses that it names."""
+    return _QUERY.sub("", _USER.sub("", text))
 
 
 def same_repository(one: str, other: str) -> bool:

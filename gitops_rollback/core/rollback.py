@@ -42,6 +42,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 }
 
 
+HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
 HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
 
 
@@ -58,7 +59,7 @@ class StepRecord:
 class RollbackRecord:
     """`records/<id>.json` of the journal.
 
-    `times`: deployed, fired, decided, pushed, heldUntil, synced, verified, where known.
+    `times`: deployed, fired, decided, pushed, heldUntil, hinderedAt, synced, verified, where known.
     """
 
     id: str
@@ -129,9 +130,12 @@ def advance(
     )
 
 
-def held_up(record: RollbackRecord, until: datetime, reason: str, message: str) -> RollbackRecord:
-    """The same phase, which lasts until the engine lets go: the first word on that holds, over restarts too."""
-    times = {HELD_UNTIL: until, **record.times}
+def held_up(record: RollbackRecord, named: str, at: datetime, reason: str, message: str) -> RollbackRecord:
+    """The same phase, which goes on later: the first word on that holds, over restarts too.
+
+    `at` is noted in `times` as `named`: `HELD_UNTIL` or `HINDERED_AT`.
+    """
+    times = {named: at, **record.times}
     return dataclasses.replace(record, reason=reason, message=message, times=times)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from app_world import MINUTE, START, World, running, ship
+from app_world import MINUTE, START, MemoryEngine, World, running, ship
 
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.sync import Obstacle
+from gitops_rollback.core.sync import ApplicationId, Obstacle
 
 LATER = START + 3 * MINUTE
 REASONS = (
@@ -18,6 +19,7 @@ REASONS = (
         Reason.PINNED_SOURCE,
         Reason.NOT_GIT,
         Reason.SOURCE_MISSING,
+        Reason.SOURCE_NOT_READY,
     ),
     *(Reason.SIGNED_COMMITS_ONLY, Reason.DEPENDENCY_BLOCKS, Reason.WINDOW_CLOSED),
 )
@@ -54,3 +56,49 @@ def test_a_target_without_a_git_source_is_named_with_what_feeds_it(world: World)
     assert [(message.page, held.message in message.text, held.remedy in message.text) for message in told] == [
         (True, True, True)
     ]
+
+
+FAILS = Obstacle(Reason.SOURCE_NOT_READY, "GitRepository shop/web cannot fetch: no route to host", "mend `this`")
+
+
+class Unfed(MemoryEngine):
+    """Applies nothing that it is asked for while its source fails, which begins with the first request."""
+
+    mended = False
+
+    def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
+        if self.mended:
+            return super().sync(application, project, prune, info)
+        self.synced.append(application.name)
+        self.states[application.name] = replace(self.states[application.name], obstacles=(FAILS,))
+        return True
+
+
+def test_what_comes_into_the_way_after_the_push_is_in_the_record_and_paged_once(world: World) -> None:
+    world.engine = engine = Unfed(world.url, world.head, world.clock)
+    running(world, "web", "cart")
+    engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    one = world.replica()
+    (record,) = one.until(START, START + 5 * MINUTE)[-1].view.journal.records.values()
+    assert (world.reverts(), record.phase.value, record.reason) == (1, "Syncing", "SourceNotReady")
+    assert FAILS.message in record.message
+    (page,) = [message for message in one.told.messages if message.page]
+    assert (page.reason, FAILS.message in page.text, FAILS.remedy in page.text) == ("SourceNotReady", True, True)
+    engine.mended, mended = True, START + 5 * MINUTE
+    engine.states["web"] = replace(engine.states["web"], obstacles=())
+    world.metrics.mend("web", mended)
+    (record,) = one.until(mended, mended + 3 * MINUTE)[-1].view.journal.records.values()
+    assert record.outcome == "verified"
+    assert len([message for message in one.told.messages if message.page]) == 1
+
+
+def test_what_is_in_the_way_to_the_end_is_why_it_is_not_verified(world: World) -> None:
+    world.engine = engine = Unfed(world.url, world.head, world.clock)
+    running(world, "web", "cart")
+    engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    world.metrics.break_from("web", START + MINUTE)
+    one = world.replica()
+    (record,) = one.until(START, START + 20 * MINUTE)[-1].view.journal.records.values()
+    assert (record.outcome, record.reason) == ("unverified", "SyncTimeout")
+    assert FAILS.message in record.message

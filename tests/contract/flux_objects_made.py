@@ -42,6 +42,16 @@ def git_repository(letter: str = "a", name: str = "fleet", **spec: Any) -> dict[
     return made("GitRepository", name, {"url": URL, "interval": "1m", "ref": {"branch": "main"}, **spec}, status)
 
 
+def not_fetching(message: str) -> dict[str, Any]:
+    """A source that cannot fetch any more; the artifact of before is still there."""
+    source = git_repository()
+    source["status"]["conditions"] = [
+        condition("Ready", "False", "GitOperationFailed", message),
+        condition("FetchFailed", "True", "GitOperationFailed", message),
+    ]
+    return source
+
+
 def entry(digest: str, letter: str, first: str, last: str, **more: Any) -> dict[str, Any]:
     """A history entry: content `digest`, told with the commit of `letter`."""
     return {

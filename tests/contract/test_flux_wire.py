@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flux_cluster import FakeCluster, flux_for, in_the_way
-from flux_objects_made import SHA, URL, applied, condition, entry, git_repository, made, rev
+from flux_objects_made import SHA, URL, applied, condition, entry, git_repository, made, not_fetching, rev
 
 from gitops_rollback.adapters.engines.flux_objects import commit_of, parse_duration, parse_revision
 from gitops_rollback.core.convergence import converged
@@ -137,6 +137,15 @@ def test_suspended_unsigned_and_failing_sources_are_named() -> None:
     assert state.obstacles[0].remedy == "`flux resume source git fleet -n flux-system`"
     assert "no route to host" in dict(state.conditions)["SourceNotReady"]
     assert not state.auto_sync
+
+
+def test_what_a_failing_source_says_is_told_without_the_credentials_in_it() -> None:
+    source = not_fetching("cannot reach https://robot:hunter2@git.example/fleet?token=hunter3: 401")
+    state = state_of(("gitrepositories", source), ("kustomizations", applied("a", HISTORY)))
+    told = in_the_way(state)["SourceNotReady"]
+    assert "cannot reach https://git.example/fleet" in told
+    assert "`flux reconcile source git fleet -n flux-system`" in state.obstacles[0].remedy
+    assert "hunter" not in f"{told} {state.conditions}"
 
 
 @pytest.mark.parametrize("spec", [{"suspend": True}, None])

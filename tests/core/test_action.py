@@ -26,9 +26,17 @@ from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target, Trigger
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, held_up
+from gitops_rollback.core.rollback import HELD_UNTIL, Phase, RollbackOutcome, RollbackRecord, held_up
 from gitops_rollback.core.suspects import Attribution
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health, Operation, OperationPhase, SyncStatus
+from gitops_rollback.core.sync import (
+    ApplicationId,
+    ApplicationState,
+    Health,
+    Obstacle,
+    Operation,
+    OperationPhase,
+    SyncStatus,
+)
 from gitops_rollback.core.verification import CheckResult
 
 PUSHED = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -175,10 +183,11 @@ def test_an_engine_that_will_not_be_freed_is_asked_once_and_then_told_of() -> No
     assert isinstance(continue_rollback(progress(asked), PUSHED + timedelta(seconds=9)), Wait)
     action = continue_rollback(progress(asked), PUSHED + timedelta(seconds=10))
     assert isinstance(action, HoldOn)
-    assert action.until == until
-    assert "until 03:59:00 UTC" in action.message
-    assert "given until 04:00:00 UTC" in action.message
-    assert action.message.endswith("set a gate")
+    assert action.record.times[HELD_UNTIL] == until
+    assert action.record.reason == Reason.HEALTH_WAIT.value
+    assert "until 03:59:00 UTC" in action.record.message
+    assert "given until 04:00:00 UTC" in action.record.message
+    assert action.record.message.endswith("set a gate")
 
 
 def test_what_ends_in_a_moment_is_not_worth_a_page() -> None:
@@ -187,7 +196,7 @@ def test_what_ends_in_a_moment_is_not_worth_a_page() -> None:
 
 
 def waited(until: datetime) -> RollbackRecord:
-    return held_up(a_record(), until, Reason.HEALTH_WAIT.value, "it waits")
+    return held_up(a_record(), HELD_UNTIL, until, Reason.HEALTH_WAIT.value, "it waits")
 
 
 def test_the_record_alone_says_until_when_whatever_a_restart_forgot() -> None:
@@ -208,6 +217,32 @@ def test_it_is_said_once_and_the_next_wait_for_the_bad_revision_gets_no_more_tim
     assert not isinstance(continue_rollback(progress(again, record=waited(until)), until), HoldOn)
     action = continue_rollback(progress(again, record=waited(until)), until + MINUTE)
     assert isinstance(action, Finish)
+
+
+def in_the_way(*reasons: Reason) -> ApplicationProgress:
+    obstacles = tuple(Obstacle(one, f"it is {one.value}", "take `it` away") for one in reasons)
+    return seen(state=replace(STATE, obstacles=obstacles), asked_at=PUSHED + MINUTE)
+
+
+def test_what_keeps_the_revert_from_being_applied_is_told_once_it_has_lasted_a_while() -> None:
+    held = in_the_way(Reason.SOURCE_NOT_READY)
+    early = continue_rollback(progress(held), PUSHED + timedelta(seconds=59))
+    assert isinstance(early, Sync | Wait)
+    action = continue_rollback(progress(held), PUSHED + MINUTE)
+    assert isinstance(action, HoldOn)
+    assert action.record.reason == "SourceNotReady"
+    assert action.record.times["hinderedAt"] == PUSHED + MINUTE
+    assert "it is SourceNotReady" in action.record.message
+    assert action.record.message.endswith("take `it` away")
+    again = progress(held, record=action.record)
+    waits = continue_rollback(again, PUSHED + MINUTE)
+    assert isinstance(waits, Wait)
+    assert "it is SourceNotReady" in waits.message
+
+
+@pytest.mark.parametrize("reason", [Reason.IMAGE_AUTOMATION, Reason.SIGNED_COMMITS_ONLY])
+def test_what_the_plan_has_judged_is_not_in_the_way_any_more(reason: Reason) -> None:
+    assert isinstance(continue_rollback(progress(in_the_way(reason)), PUSHED + MINUTE), Wait)
 
 
 def test_a_wait_for_the_revert_itself_is_waited_for_to_its_end() -> None:

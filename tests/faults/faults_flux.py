@@ -18,6 +18,7 @@ from scene import Scene
 from spoiled_writes import spoil_writes
 from storms import Storm
 
+from gitops_rollback.sandbox.flux.status import REQUESTED_AT
 from gitops_rollback.sandbox.flux_side import FLUX_NAMESPACE
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
 from gitops_rollback.sandbox.world import SERVICES
@@ -66,10 +67,10 @@ def shows_an_old_state(folder: Path, seed: int) -> tuple[str, ...]:
 
 
 def is_held(folder: Path, seed: int) -> tuple[str, ...]:
-    """F17: suspended, or a revision that nobody understands: held, with a reason. A source that fails: waited for."""
+    """F17: suspended, a source that fails, or a revision that nobody understands: held, with a reason."""
     with flux_scene(folder, seed) as it:
-        if seed % 4 == 3:
-            _source_fails(it)
+        if seed % 8 == 7:
+            _fails_after_the_push(it)
         else:
             how, spoil, reason = SPOILS[seed % 4]
             spoil(_live(it))
@@ -94,30 +95,39 @@ def _source_suspended(live: FluxLive) -> None:
     live.change(GIT_REPOSITORY, SOURCE, lambda body: body["spec"].update(suspend=True))
 
 
-def _source_fails(it: Scene) -> None:
-    """Flux fetches nothing any more; what it fetched last stays. What is in git counts as soon as it is back."""
-    live = _live(it)
+def _source_fails(live: FluxLive) -> None:
+    """Flux fetches nothing any more; what it fetched last stays."""
     _applied(live)
-    fails = threading.Event()
+    _fetches_nothing(live, lambda _asked: True)
+    live.receive()
+
+
+def _fails_after_the_push(it: Scene) -> None:
+    """From our own request on: the record says why it does not go on. What is in git counts once it is back."""
+    live, mended = _live(it), threading.Event()
+    _applied(live)
+    _fetches_nothing(live, lambda asked: asked.startswith("rb-") and not mended.is_set())
+    it.until(lambda: bool(it.reverts()), "the bad release is reverted")
+    it.until(lambda: [one["reason"] for one in live.telling.records()] == ["SourceNotReady"], "the record says why")
+    (record,) = live.telling.records()
+    it.check(record["phase"] == "Syncing" and NO_ROUTE in record["message"], f"the record says {record['message']}")
+    mended.set()
+    live.receive()
+    it.verified()
+
+
+def _fetches_nothing(live: FluxLive, fails: Callable[[str], bool]) -> None:
+    """`fails` is given the request that the source bears."""
     artifact = live.kubernetes.store.get(GIT_REPOSITORY, SOURCE, FLUX_NAMESPACE)["status"]["artifact"]
-    said = {"status": "False", "reason": "GitOperationFailed", "message": "failed to checkout: dial tcp: no route"}
+    said = {"status": "False", "reason": "GitOperationFailed", "message": f"failed to checkout: {NO_ROUTE}"}
 
     def fail(body: Any) -> None:
-        if fails.is_set():
+        if fails((body["metadata"].get("annotations") or {}).get(REQUESTED_AT, "")):
             body["status"]["artifact"] = artifact
             for one in body["status"].get("conditions") or ():
                 one.update(said if one["type"] == "Ready" else {})
 
     spoil_writes(live.kubernetes, GIT_REPOSITORY, fail)
-    fails.set()
-    live.receive()
-    it.until(lambda: bool(it.reverts()), "the bad release is reverted")
-    it.nothing_for(5 * MINUTE, "while the source was not ready")
-    records = live.telling.records()
-    it.check([one["phase"] for one in records] == ["Syncing"], f"{records} while the source was not ready")
-    fails.clear()
-    live.receive()
-    it.verified()
 
 
 def _revision_odd(live: FluxLive) -> None:
@@ -139,10 +149,12 @@ def _revision_odd(live: FluxLive) -> None:
 
 
 ODD = "latest"
+NO_ROUTE = "dial tcp: no route"
 SPOILS: tuple[tuple[str, Callable[[FluxLive], None], str], ...] = (
     ("the Kustomization is suspended", _suspended, "SuspendedApplication"),
     ("the source is suspended", _source_suspended, "SuspendedSource"),
     ("the revision is odd", _revision_odd, "NoCommit"),
+    ("the source cannot fetch", _source_fails, "SourceNotReady"),
 )
 
 

@@ -47,7 +47,10 @@ from gitops_rollback.ports import ManagedObject
 
 SUBJECT = "Flux"
 # In the way, and still nothing speaks against asking.
-MAY_PASS = (Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY, Reason.IMAGE_AUTOMATION)
+MAY_PASS = (
+    *(Reason.DEPENDENCY_BLOCKS, Reason.SIGNED_COMMITS_ONLY, Reason.IMAGE_AUTOMATION),
+    Reason.SOURCE_NOT_READY,  # to be asked ends its back-off, which grows to a quarter of an hour
+)
 
 
 class Flux:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.core.repository_url import without_credentials
 
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 RESET_AT = "reconcile.fluxcd.io/resetAt"
@@ -84,8 +85,16 @@ class Common:
     @property
     def resume(self) -> str:
         """The command by which a person resumes it."""
+        return self._command("resume")
+
+    @property
+    def reconcile(self) -> str:
+        """The command by which a person lets it try again at once."""
+        return self._command("reconcile")
+
+    def _command(self, verb: str) -> str:
         words = COMMAND_WORDS.get(self.kind, self.kind.lower())
-        return f"`flux resume {words} {self.name} -n {self.namespace}`"
+        return f"`flux {verb} {words} {self.name} -n {self.namespace}`"
 
     @property
     def ready(self) -> Condition:
@@ -138,7 +147,7 @@ def _conditions(node: Node) -> dict[str, Condition]:
             type=one.get("type").text(),
             status=one.get("status").text(),
             reason=one.get("reason").text(),
-            message=one.get("message").text()[:MESSAGE_KEPT],
+            message=without_credentials(one.get("message").text()[:MESSAGE_KEPT]),
             changed_at=one.get("lastTransitionTime").moment(),
             generation=one.get("observedGeneration").number() or 0,
         )

@@ -29,6 +29,7 @@ from gitops_rollback.core.sync import Obstacle
 GIT, OCI, BUCKET = "GitRepository", "OCIRepository", "Bucket"
 HELM_REPOSITORY, EXTERNAL = "HelmRepository", "ExternalArtifact"
 DEFAULT_BRANCH = "master"  # what Flux checks out where a GitRepository has no ref
+SHOWN = 300  # characters of a condition's message
 ORIGIN_REVISION = "org.opencontainers.image.revision"
 
 
@@ -131,6 +132,9 @@ def source_obstacles(source: FluxSource | None, wanted: str) -> tuple[Obstacle, 
     if common.suspended:
         message = f"{common.short} is suspended: it fetches nothing until a person resumes it"
         found.append(Obstacle(Reason.SUSPENDED_SOURCE, message, common.resume))
+    elif source.git and common.ready.false:
+        message = f"{common.short} cannot fetch: {common.ready.reason}: {common.ready.message[:SHOWN]}"
+        found.append(Obstacle(Reason.SOURCE_NOT_READY, message, f"mend what it says, then {common.reconcile}"))
     if source.verified:
         message = f"{common.short} takes only commits signed by a trusted key"
         remedy = "let our commits be signed (GITOPS_ROLLBACK_SIGNING_KEY_FILE) by a key that it trusts"

@@ -27,6 +27,7 @@ import git
 from gitops_rollback.adapters.git import headers
 from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of, told
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
+from gitops_rollback.core.repository_url import without_credentials
 
 OLDEST_GIT = (2, 38)  # merge-tree --write-tree
 ERROR_OUTPUT_LIMIT = 64 << 10
@@ -61,8 +62,6 @@ HARDENED_CONFIG: tuple[str, ...] = (
     "http.lowSpeedTime=30",
 )
 
-URL_USER = re.compile(r"(?<=://)[^/\s@']*@")
-URL_QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 HEADER = re.compile(r"(?i)\b(authorization|proxy-authorization|cookie|private-token)\s*:[^\r\n]*")
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\x20-\x7e\n\xa0-\U0010ffff]|[\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -187,7 +186,7 @@ class Git:
         """`text` without our secrets, credentials and queries of URLs, header values and control characters; cut."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
-        text = URL_QUERY.sub("", URL_USER.sub("", HEADER.sub(r"\1: ***", text)))
+        text = without_credentials(HEADER.sub(r"\1: ***", text))
         return CONTROL.sub("", text.replace("\r", "\n"))[:MESSAGE_LIMIT]
 
     @contextmanager
