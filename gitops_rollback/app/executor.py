@@ -16,6 +16,7 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import (
     entry_about,
     entry_about_record,
+    entry_about_release,
     entry_of,
     event_of,
     incident_time,
@@ -24,19 +25,22 @@ from gitops_rollback.app.records import (
     message_about_joining,
     message_about_notice,
     message_about_record,
+    message_about_release,
+    message_about_unwritable,
     message_about_waiting,
     open_record,
+    record_of_note,
+    released_record,
 )
 from gitops_rollback.app.retelling import recent_messages
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Sync, Terminate
-from gitops_rollback.core.decision import Act
+from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release, Sync, Terminate
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected, LeaseLost, Reason, RollbackError
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, merge
+from gitops_rollback.core.rollback import Phase, RollbackRecord, advance, merge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import (
     Clock,
@@ -56,12 +60,6 @@ BATCH_EVERY = timedelta(minutes=10)
 MAX_BATCH = 500
 MAX_TOLD = 5000
 MAX_NEWEST = 30_000
-
-ENDED_BY = {
-    Act.REFUSE: RollbackOutcome.REFUSED,
-    Act.HOLD: RollbackOutcome.HELD,
-}
-TERMINAL_HOLDS = frozenset({Reason.CAME_BACK, Reason.QUARANTINE})
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ class Executor:
         if not note.decision.act.tells:
             self._batch = [*self._batch, entry][-MAX_BATCH:]
             return
-        record = self._record_of_note(note, look)
+        record = record_of_note(note, look, self._clock.now())
         self._write((record,) if record else (), (entry,))
         if note.decision.reason is not Reason.MASS_EVENT:  # the repository's notice speaks for all of them
             self.tell(message_about_entry(entry, record, look.policy))
@@ -192,19 +190,6 @@ class Executor:
         self._say(entry)
         self._write((), (entry,))
         self.tell(message_about_notice(notice, self._repo.name, entry.at))
-
-    def _record_of_note(self, note: Note, look: Look) -> RollbackRecord | None:
-        """A finished plan gets a record, so that a person can approve it; a terminal no gets one, so that it stays."""
-        if note.plan is None:
-            return None
-        now, act = self._clock.now(), note.decision.act
-        record = open_record(note.plan, look, note.decision, now, Phase.PENDING)
-        if act is Act.ASK and note.decision.reason is not Reason.SUSPENDED:
-            return advance(record, Phase.AWAITING_APPROVAL)
-        outcome = ENDED_BY.get(act)
-        if outcome is None or (act is Act.HOLD and note.decision.reason not in TERMINAL_HOLDS):
-            return None
-        return advance(record, Phase.DONE, outcome=outcome)
 
     def flush(self, at_once: bool = False) -> None:
         """Write what was left alone, at most once in ten minutes or `at_once`; never in the way of a rollback."""
@@ -277,13 +262,7 @@ class Executor:
         return result
 
     def _page_unwritable(self, result: PushResult) -> None:
-        text = f"the journal could not be written: {result.message or result.outcome.value}"
-        self.tell(
-            Message(
-                "failed", self._repo.name, "Journal not writable", text, f"journal/{self._repo.name}",
-                Reason.JOURNAL_UNWRITABLE.value, page=True,
-            )
-        )  # fmt: skip
+        self.tell(message_about_unwritable(self._repo.name, result.message or result.outcome.value))
 
     # The branch
 
@@ -304,6 +283,21 @@ class Executor:
         if result.outcome is PushOutcome.LANDED:
             self._say(entry)
             self.tell(message_about_record("started", record, look.policy))
+        return Landing(result.outcome, result.message)
+
+    @crash_point("release")
+    def release(self, release: Release, policy: Policy) -> Landing:
+        """Push the commit that ends a rollback's holds, together with its record. REJECTED: look anew."""
+        now = self._clock.now()
+        if self._unread:
+            return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
+        date = max(self._repo.commit(release.base).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
+        commit = self._repo.write_commit(release.tree, release.base, release.commit_message, date)
+        entry = entry_about_release(release, now)
+        result = self._push_with_journal(commit, release.base, released_record(release, commit, now), entry)
+        if result.outcome is PushOutcome.LANDED:
+            self._say(entry)
+            self.tell(message_about_release(release, policy))
         return Landing(result.outcome, result.message)
 
     def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
@@ -331,10 +325,16 @@ class Executor:
         return result
 
     def _push_after_journal(self, branch: RefUpdate, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
-        """The entry says `Pushing` until the branch has it: one whose commit never lands counts for nothing."""
-        step, read = replace(record.steps[-1], pushed_at=None), self.read
-        times = {name: at for name, at in record.times.items() if name != "pushed"}
-        if not self._write((replace(record, phase=Phase.PUSHING, steps=(step,), times=times),), (entry,)):
+        """The entry says `Pushing` until the branch has it: one whose commit never lands counts for nothing.
+
+        That a hold has ended is seen in the branch, whatever the record of an ended rollback says of it.
+        """
+        read, before = self.read, record
+        if record.open:
+            step, times = replace(record.steps[-1], pushed_at=None), {**record.times}
+            times.pop("pushed", None)
+            before = replace(record, phase=Phase.PUSHING, steps=(step,), times=times)
+        if not self._write((before,), (entry,)):
             return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
         if self.read != read:
             return PushResult(PushOutcome.REJECTED, {}, "the remote was read again while the journal was written")

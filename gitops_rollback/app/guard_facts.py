@@ -266,6 +266,7 @@ class GuardFactsReader:
             authors=tuple(commit.author for commit in touching[:WRITERS_SEEN]),
             copied_from=self._copied_from(suspects),
             merged_from=_merged_from(touching[:WRITERS_SEEN]),
+            held=_held(look, reversal),
         )
 
     def _copied_from(self, suspects: Sequence[Commit]) -> str | None:
@@ -291,6 +292,11 @@ def _operation(look: Look) -> Operation | None:
     if operation is None or operation.started_at != look.event_started:
         return None
     return operation if revision_in(look.bad_record, index) in operation.revisions else None
+
+
+def _held(look: Look, reversal: Reversal) -> tuple[str, ...]:
+    automations = look.state.image_automations if reversal.holds else ()
+    return tuple(f"<{one.author}>" for one in automations if one.author)
 
 
 def _touches(commit: Commit, reversal: Reversal) -> bool:

@@ -23,6 +23,7 @@ DAMAGE = f"{CONTROLLER}/journal-damage"
 MASS_EVENT = f"{CONTROLLER}/mass-event"
 UNREACHABLE = f"{CONTROLLER}/unreachable-targets"
 ENGINE = f"{CONTROLLER}/engine-"
+HELD_IMAGE = f"{CONTROLLER}/held-image-"
 SILENT_FOR = timedelta(minutes=5)  # as long as a trigger may be without data, by default
 MAX_NAMED = 10
 MAX_LEFT = 50  # nothing else names these to anybody

@@ -12,7 +12,7 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import entry_about, entry_of, message_about_entry, message_about_notice
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Sync, Terminate
+from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
@@ -59,6 +59,9 @@ class ObservingExecutor:
         """Say what would have been pushed."""
         self._keep(land.decision, look, land.plan)
         return Landing(PushOutcome.LANDED)
+
+    def release(self, release: Release, policy: Policy) -> None:
+        """Not ours to end."""
 
     def _keep(self, decision: Decision, look: Look, plan: Plan | None) -> None:
         entry = entry_of(decision, look, plan, self._clock.now())

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from gitops_rollback.app.beside import Beside
 from gitops_rollback.app.directory import Fed, Listing
+from gitops_rollback.app.holding import hold_checks
 from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
@@ -137,7 +138,8 @@ class Follower:
         ask = partial(self._said_before, record)
         beside = self._beside.of(record, {fed.name for fed in affected}, listing.watched, ask)
         judged = _Judged(named, beside)
-        found = replace(found, checks=self._checks(found, judged, now))
+        checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
+        found = replace(found, checks=checks)
         return replace(found, held_since=self._holding(found, judged, now))
 
     @crash_point("verification-read")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from gitops_rollback.app.blame import Blame, Blamer
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.guard_facts import GuardFactsReader
+from gitops_rollback.app.holding import Holder
 from gitops_rollback.app.outbreaks import Alarm
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
@@ -34,6 +35,7 @@ class Proposer:
         self._directory = directory
         self._blamer = blamer
         self._facts = facts
+        self._holder = Holder(repo)
 
     @crash_point("propose")
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
@@ -72,9 +74,10 @@ class Proposer:
     def _proposal(self, look: Look, blame: Blame, view: View, listing: Listing, now: datetime) -> Proposal:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
-        facts = self._facts.read(look, blame, blame.reversal, view, listing, now)
+        reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
+        facts = self._facts.read(look, blame, reversal, view, listing, now)
         guards = ask_guards(facts)
-        plan = self._plan(look, blame, blame.reversal)
+        plan = self._plan(look, blame, reversal)
         return Proposal(blame.attribution, replace(plan, guards=guards), guards, blame.came_back)
 
     def moved_on(self, look: Look) -> bool:
@@ -140,6 +143,7 @@ class Proposer:
             bad_revision=look.bad_revision,
             rung=reversal.rung,
             edits=tuple(edit.sentence for edit in reversal.edits),
+            holds=reversal.holds,
         )
 
 

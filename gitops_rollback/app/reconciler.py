@@ -15,7 +15,9 @@ from functools import partial
 from gitops_rollback.app.circumstances import Surroundings, waiting_for
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.holding import Holds, watched_of
 from gitops_rollback.app.landing import Lander
+from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
@@ -100,6 +102,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self._unfollowed = Unfollowed(self.directory)
+        self.holds = Holds(self.surroundings.repo, self.surroundings.settings_pause)
 
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
@@ -115,6 +118,8 @@ class Reconciler:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
             for end, policy in self._unfollowed.ends(view, listing):
                 self.isolated(end.record.applications[0], partial(self.executor.finish, end, policy))
+            for record in self.holds.lasting(view):
+                self.isolated(record.applications[0], partial(self._tend, record, tick))
             self.executor.flush()
         return tick
 
@@ -215,6 +220,16 @@ class Reconciler:
         decided = (land, look) if as_read else again()
         if decided is not None:
             Lander(self.executor, self.proposer, self.retries()).land(*decided, again)
+
+    def _tend(self, record: RollbackRecord, tick: Tick) -> None:
+        """End the holds of a rollback, or say what a person must know of them. A moved branch is looked at again."""
+        due = self.holds.look(record, tick.view, tick.listing, tick.now)
+        if isinstance(due, Notice):
+            self.executor.announce(due)
+        elif due is not None and tick.view.heads == self.executor.read and self.executor.writable:
+            watched = watched_of(record, tick.listing)
+            if watched is not None:
+                self.executor.release(due, watched.policy)
 
     def _facts(self, sight: Sight, tick: Tick) -> Facts:
         if sight.look is None:

@@ -8,15 +8,23 @@ from datetime import datetime
 
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.subject import Look
+from gitops_rollback.core.action import Note, Release
 from gitops_rollback.core.decision import Act, Decision
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.image_holds import hold_documents, holds_of
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
+from gitops_rollback.core.rollback import HOLDS, RELEASE, Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
 EVENTS = {Act.ASK: "suggested", Act.REFUSE: "refused", Act.HOLD: "held", Act.PAGE: "blind"}
+ENDED_BY = {
+    Act.REFUSE: RollbackOutcome.REFUSED,
+    Act.HOLD: RollbackOutcome.HELD,
+}
+TERMINAL_HOLDS = frozenset({Reason.CAME_BACK, Reason.QUARANTINE})
 TITLES = {
     Act.ASK: "A rollback is ready and waits for a word",
     Act.REFUSE: "A rollback was refused",
@@ -49,6 +57,27 @@ def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase
     )
 
 
+def record_of_note(note: Note, look: Look, now: datetime) -> RollbackRecord | None:
+    """A finished plan gets a record, so that a person can approve it; a terminal no gets one, so that it stays."""
+    if note.plan is None:
+        return None
+    act = note.decision.act
+    record = open_record(note.plan, look, note.decision, now, Phase.PENDING)
+    if act is Act.ASK and note.decision.reason is not Reason.SUSPENDED:
+        return advance(record, Phase.AWAITING_APPROVAL)
+    outcome = ENDED_BY.get(act)
+    if outcome is None or (act is Act.HOLD and note.decision.reason not in TERMINAL_HOLDS):
+        return None
+    return advance(record, Phase.DONE, outcome=outcome)
+
+
+def released_record(release: Release, commit: str, now: datetime) -> RollbackRecord:
+    """The record of a rollback whose holds `commit` ends."""
+    blobs = {change.path: change.new_blob for change in release.changes}
+    ended = {"commit": commit, "blobs": blobs, "by": release.by, "at": format_time(now), "message": release.message}
+    return replace(release.record, evidence={**release.record.evidence, RELEASE: ended})
+
+
 def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
     """The record of a rollback whose `commit` is on the branch."""
     blobs = {change.path: change.new_blob for change in plan.reversal.changes}
@@ -79,6 +108,8 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
             "outcome": plan.reversal.outcome.value,
             "paths": list(plan.reversal.paths),
         }
+        if plan.reversal.holds:
+            evidence[HOLDS] = hold_documents(plan.reversal.holds)
     if decision.onset is not None:
         evidence["onset"] = format_time(decision.onset)
     return evidence
@@ -129,6 +160,14 @@ def message_about_notice(notice: Notice, repository: str, at: datetime) -> Messa
     )
 
 
+def message_about_unwritable(repository: str, why: str) -> Message:
+    """What people are told while the controller cannot keep what it decides."""
+    return Message(
+        "failed", repository, "Journal not writable", f"the journal could not be written: {why}",
+        f"journal/{repository}", Reason.JOURNAL_UNWRITABLE.value, page=True,
+    )  # fmt: skip
+
+
 def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy) -> Message:
     """What people are told of a decision that does not write to the branch; a finished plan comes with it.
 
@@ -169,17 +208,42 @@ def event_of(outcome: RollbackOutcome) -> str:
 def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> Message:
     """What people are told of a rollback that began or ended."""
     verb = {"started": "Rolling back", "verified": "Rolled back and verified"}.get(event, f"Rollback {event}")
+    lines = [f"{record.reason}: {record.message}"]
+    lines += [
+        f"held: {hold.words()} is not written back, until something newer is selected" for hold in holds_of(record)
+    ]
     return Message(
         event=event,
         application=record.applications[0],
         title=f"{verb}: {', '.join(record.applications)}",
-        text=f"{record.reason}: {record.message}",
+        text="\n".join(lines),
         key=f"{record.id}/{record.outcome.value if record.outcome else record.phase.value}",
         reason=record.reason,
         rollback_id=record.id,
         page=record.outcome not in (None, RollbackOutcome.VERIFIED, RollbackOutcome.SUPERSEDED),
         details={"commit": record.commit, "reverts": list(record.reverts), "restores": record.restores},
         routes=policy.notifications,
+    )
+
+
+def entry_about_release(release: Release, now: datetime) -> DecisionEntry:
+    """The journal's line about the end of a hold."""
+    record = release.record
+    return DecisionEntry(
+        now, record.applications[0], "released", Reason.IMAGE_AUTOMATION.value, record.bad_revision, release.message,
+        {"rollback": record.id, "by": release.by},
+    )  # fmt: skip
+
+
+def message_about_release(release: Release, policy: Policy) -> Message:
+    """What people are told when an image automation may write again."""
+    return replace(
+        message_about_record("held", release.record, policy),
+        title=f"The hold of an image has ended: {', '.join(release.record.applications)}",
+        text=release.message,
+        key=f"{release.record.id}/released",
+        reason=Reason.IMAGE_AUTOMATION.value,
+        page=False,
     )
 
 

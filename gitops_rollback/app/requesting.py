@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.executor import Executor, Landing
+from gitops_rollback.app.holding import selected_words, watched_of
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Land
+from gitops_rollback.core.action import Land, Release
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.journal import parse_time
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import names_of
 from gitops_rollback.core.suspects import our_revision
@@ -168,6 +170,49 @@ class Requests:
         return replace(
             proposal, plan=self.reconciler.proposer.signed(plan, look, proposal.attribution, identity, wish.by)
         )
+
+
+@dataclass(frozen=True)
+class HeldImage:
+    """The end of a hold as it would be pushed now. `selected` says what the automation would write then."""
+
+    release: Release
+    selected: str
+    stopped: str
+    policy: Policy
+
+
+@dataclass
+class HoldRequests:
+    """A person's word on held images."""
+
+    requests: Requests
+
+    def prepare(self, word: str, by: str, reason: str) -> HeldImage:
+        """The newest hold of an application, or that of a rollback. Raises: StalledError if there is none."""
+        reconciler, now = self.requests.reconciler, self.requests.clock.now()
+        view = reconciler.see_now()
+        listing = reconciler.directory.look(view, now)
+        for record in reversed(reconciler.holds.lasting(view)):
+            watched = watched_of(record, listing)
+            alias = watched.target.name if watched else ""
+            if not (word in (record.id, alias) or any(word in names_of(name) for name in record.applications)):
+                continue
+            try:
+                release = reconciler.holds.release(record, view, f"{by} asked for it: {reason}", by)
+            except StalledError as error:
+                if error.reason is Reason.ALREADY_UNDONE:
+                    continue
+                raise
+            stopped = reconciler.holds.paused(record.applications[0], view, now, alias)
+            policy = watched.policy if watched else Policy(record.policy, "", record.restores, (), ())
+            return HeldImage(release, selected_words(record, watched), stopped, policy)
+        raise StalledError(for_people(word), "no image is held for it", Reason.ALREADY_UNDONE)
+
+    def carry_out(self, held: HeldImage) -> Landing:
+        """Push it; REJECTED means that somebody was faster, and the caller prepares anew."""
+        with self.requests.repo.exclusive():
+            return self.requests.executor.release(held.release, held.policy)
 
 
 def landed(landing: Landing) -> bool:

@@ -32,6 +32,7 @@ VERBS = {
     "abort": "Stop a rollback between two steps.",
     "pause": "Stop acting, for one application or for all.",
     "resume": "End a pause.",
+    "release": "Let an image automation write again what a rollback holds.",
     "get": "List applications, policies or rollbacks.",
     "status": "The state and outcome of one rollback.",
     "history": "What was done, and when.",

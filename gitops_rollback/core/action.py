@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.convergence import in_the_way
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
@@ -99,6 +100,22 @@ class Land:
 
     plan: Plan
     decision: Decision
+
+
+@dataclass(frozen=True)
+class Release:
+    """Push the commit that puts back the marks of a rollback's holds: `changes` on `base`, as `tree`.
+
+    `by` is who asked for it. `commit_message` is the whole one; `message` says why, in one sentence.
+    """
+
+    record: RollbackRecord
+    base: str
+    tree: str
+    changes: tuple[FileChange, ...]
+    commit_message: str
+    message: str
+    by: str
 
 
 @dataclass(frozen=True)

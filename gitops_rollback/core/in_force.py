@@ -53,6 +53,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         delivery=_delivery(in_force.delivery, head.delivery),
         guards=_guards(in_force.guards, head.guards),
         superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
+        image_automation="ask" if "ask" in (in_force.image_automation, head.image_automation) else "hold",
         unbuilt=tuple(dict.fromkeys((*in_force.unbuilt, *head.unbuilt))),
     )
 

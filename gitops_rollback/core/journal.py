@@ -16,7 +16,7 @@ from typing import cast
 from urllib.parse import quote
 
 from gitops_rollback.core.errors import JournalBroken, Reason
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord
+from gitops_rollback.core.rollback import HOLDS, RELEASE, Phase, RollbackOutcome, RollbackRecord, StepRecord
 from gitops_rollback.core.rollback import advance as advance
 from gitops_rollback.core.rollback import merge as merge
 
@@ -91,7 +91,11 @@ def encode_record(record: RollbackRecord) -> bytes:
     """Canonical JSON: the same record gives the same bytes. Evidence that would make it too large is left out."""
     text = _record_text(record)
     if len(text) > MAX_RECORD_BYTES:
-        text = _record_text(dataclasses.replace(record, evidence={"cut": "the evidence was too large for the journal"}))
+        cut: dict[str, object] = {"cut": "the evidence was too large for the journal"}
+        kept = {name: record.evidence[name] for name in (HOLDS, RELEASE) if name in record.evidence}
+        text = _record_text(dataclasses.replace(record, evidence={**kept, **cut}))
+        if len(text) > MAX_RECORD_BYTES:
+            text = _record_text(dataclasses.replace(record, evidence=cut))
     return text
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.image_holds import ImageHold
 
 SUBJECT_COLUMNS = 72
 BODY_COLUMNS = 72
@@ -47,12 +48,37 @@ class RevertText:
     step: str = "1/1"
     requested_by: str = "controller"
     subject_prefix: str = ""
+    holds: Sequence[ImageHold] = ()
+
+
+@dataclass(frozen=True)
+class ReleaseText:
+    """What goes into the message of the commit that puts the marks of a rollback's holds back."""
+
+    rollback_id: str
+    applications: Sequence[str]
+    holds: Sequence[ImageHold]
+    why: str
+    requested_by: str = "controller"
+
+
+def release_message(text: ReleaseText) -> str:
+    """The whole message of the commit that ends a hold; ends with a line break."""
+    policies = ", ".join(dict.fromkeys(_harmless(hold.policy) for hold in text.holds))
+    trailers = [("Rollback-Id", text.rollback_id)]
+    trailers += [("Rollback-Application", application) for application in text.applications]
+    trailers += [("Rollback-Releases", _held(hold)) for hold in text.holds]
+    trailers.append(("Rollback-Requested-By", text.requested_by))
+    block = "\n".join(f"{key}: {_value(value)}" for key, value in trailers)
+    subject = _cut_columns(f"Let image policies write again: {policies}", SUBJECT_COLUMNS)
+    return f"{subject}\n\n{_wrapped((text.why,))}\n\n{block}\n"
 
 
 def revert_message(text: RevertText) -> str:
     """The whole message of a revert commit: subject, what it reverts, why, trailers; ends with a line break."""
     paragraphs = [_subject(text), "\n".join(_reverted(text.reverts))]
-    paragraphs += [paragraph for paragraph in (_wrapped(text.edits), _wrapped(text.why)) if paragraph]
+    held = (f"Not to be written back: {hold.words()}." for hold in text.holds)
+    paragraphs += [one for one in (_wrapped((*text.edits, *held)), _wrapped(text.why)) if one]
     paragraphs.append("\n".join(f"{key}: {value}" for key, value in _trailers(text)))
     return "\n\n".join(paragraphs) + "\n"
 
@@ -105,10 +131,16 @@ def _trailers(text: RevertText) -> Iterator[tuple[str, str]]:
         yield "Rollback-Reverts", _value(commit.sha)
     yield "Rollback-Restores", _value(text.restores)
     yield "Rollback-Bad-Revision", _value(text.bad_revision)
+    for hold in text.holds:
+        yield "Rollback-Holds", _held(hold)
     if text.rung is not None:
         yield "Rollback-Rung", str(text.rung)
     yield "Rollback-Step", _value(text.step)
     yield "Rollback-Requested-By", _value(text.requested_by)
+
+
+def _held(hold: ImageHold) -> str:
+    return f"{hold.policy} {hold.path}"
 
 
 def _value(foreign: str) -> str:

@@ -27,7 +27,8 @@ def ours(commit: Commit, records: Iterable[RollbackRecord], verified_signature: 
 def record_of(commit: Commit, records: Iterable[RollbackRecord]) -> RollbackRecord | None:
     """The record that names `commit`, or that planned exactly its difference to its first parent."""
     for record in records:
-        if any(step.commit == commit.sha or is_landing(commit, step) for step in record.steps):
+        steps = (*record.steps, record.release) if record.release else record.steps
+        if any(step.commit == commit.sha or is_landing(commit, step) for step in steps):
             return record
     return None
 

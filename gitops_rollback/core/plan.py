@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.policy import GuardResult
 
 SUBJECT_LIMIT = 500  # characters; no tool shows more, and a commit's first line may be its whole text
@@ -73,6 +74,8 @@ class Reversal:
     # CLEAN: set if the tree is fine, but a person must look (CI file, symlink, ...). CONFLICT, REFUSED: why.
     gate_reason: Reason | None = None
     message: str = ""
+    holds: tuple[ImageHold, ...] = ()  # marks of image automations that `tree` has not, beside the inverse
+    unheld: str = ""  # why no mark could be taken off, where the policy would let us
 
     @property
     def paths(self) -> tuple[str, ...]:

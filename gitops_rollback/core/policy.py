@@ -228,6 +228,7 @@ class Policy:
     notifications: tuple[Notification, ...] = ()
     superseding: str = "ask"  # or "allow-version-bumps": later commits whose values a plan may take back as well
     chart_versions: ChartVersions = ChartVersions.AS_BEFORE
+    image_automation: str = "ask"  # or "hold": take its mark off what is rolled back, so that it is not written again
     unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
     warnings: tuple[str, ...] = field(default=(), compare=False)
 

@@ -42,6 +42,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 }
 
 
+HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from coming back, and what ended that
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
 HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
 
@@ -86,6 +87,15 @@ class RollbackRecord:
     @property
     def open(self) -> bool:
         return self.phase is not Phase.DONE
+
+    @property
+    def release(self) -> StepRecord | None:
+        """The commit that ended its holds, beside the steps of the rollback itself; None if none is known."""
+        found = self.evidence.get(RELEASE)
+        commit, blobs = (found.get("commit"), found.get("blobs")) if isinstance(found, Mapping) else (None, None)
+        if not isinstance(commit, str) or not isinstance(blobs, Mapping):
+            return None
+        return StepRecord(1, 1, commit, {path: blob for path, blob in blobs.items() if isinstance(blob, str)})
 
     @property
     def commit(self) -> str | None:
@@ -169,7 +179,14 @@ def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
         steps=_merge_steps(behind.steps, ahead.steps),
         times={**behind.times, **ahead.times},
         superseded=tuple(dict.fromkeys((*behind.superseded, *ahead.superseded))),
+        evidence=_merge_release(one, other, ahead),
     )
+
+
+def _merge_release(one: RollbackRecord, other: RollbackRecord, ahead: RollbackRecord) -> Mapping[str, object]:
+    """A hold is ended after the rollback: the newer writer's word on that is added to whatever holds."""
+    known = other.evidence.get(RELEASE) or one.evidence.get(RELEASE)
+    return ahead.evidence if known is None else {**ahead.evidence, RELEASE: known}
 
 
 def _merge_steps(behind: tuple[StepRecord, ...], ahead: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:

@@ -166,6 +166,18 @@ class Obstacle:
 
 
 @dataclass(frozen=True)
+class ImageAutomation:
+    """What writes images into the application's files by itself, again and again.
+
+    `selects` has the image that each policy stands at, by the name that a mark in a file gives it.
+    """
+
+    name: str
+    author: str = ""  # mail address of its commits; "" is not known
+    selects: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ApplicationState:
     """All that the engine says about one application at one moment (`observed_at`, our clock)."""
 
@@ -191,6 +203,7 @@ class ApplicationState:
     self_heal: bool = False
     conditions: tuple[tuple[str, str], ...] = ()  # (type, message); type `Malformed` is ours, see `malformed`
     obstacles: tuple[Obstacle, ...] = ()  # as far as a look shows them; `Engine.obstacles` asks for all
+    image_automations: tuple[ImageAutomation, ...] = ()
     images: tuple[str, ...] = ()
     resources: tuple[ResourceStatus, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)

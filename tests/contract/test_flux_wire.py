@@ -188,6 +188,18 @@ def test_an_automation_that_would_write_the_tag_again_is_named_with_the_image() 
     assert rewriting(automation(git={"checkout": {"ref": {"branch": "main"}}}))
 
 
+def test_what_an_automation_selects_is_named_as_marks_name_it() -> None:
+    git = {"checkout": {"ref": {"branch": "main"}}, "commit": {"author": {"name": "flux", "email": "flux@example.org"}}}
+    state = state_of(
+        ("gitrepositories", git_repository()),
+        ("kustomizations", applied("a", HISTORY)),
+        ("imageupdateautomations", automation(git=git)),
+        ("imagepolicies", POLICY),
+    )
+    (found,) = state.image_automations
+    assert (found.author, found.selects) == ("flux@example.org", {"flux-system:cart": "reg.example/cart:v2"})
+
+
 @pytest.mark.parametrize(
     "spec",
     [

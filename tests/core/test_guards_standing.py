@@ -44,6 +44,7 @@ from gitops_rollback.core.guards.standing import (
     judge_superseded,
     judge_unbuilt,
 )
+from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
 from gitops_rollback.core.sync import Obstacle
@@ -187,6 +188,40 @@ def test_an_image_automation_is_in_the_way_of_what_it_would_write(
     assert reason_of(judge_branch(facts(branch=rewritten, files=files))) is reason
 
 
+UNMARKED = b"image: shop/cart:v1\n"
+HOLDING = a_policy(image_automation="hold")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (MARKED, UNMARKED, None),  # the mark is taken off
+        (MARKED, MARKED.replace(b"v2", b"v1"), Reason.IMAGE_AUTOMATION),
+        (MARKED + b"replicas: 2\n", MARKED + b"replicas: 1\n", None),  # what is marked stays as it is
+        (MARKED, b"image: {{ tag }} " + MARKED, Reason.IMAGE_AUTOMATION),
+    ],
+)
+def test_a_policy_that_holds_asks_only_of_marks_that_are_left_on_what_is_changed(
+    before: bytes, after: bytes, reason: Reason | None
+) -> None:
+    rewritten = replace(REACHES, obstacles=(REWRITTEN,))
+    files = (ChangedFile("a.yaml", before, after),)
+    assert reason_of(judge_branch(facts(branch=rewritten, files=files, policy=HOLDING))) is reason
+    assert reason_of(judge_branch(facts(branch=rewritten, files=files))) is Reason.IMAGE_AUTOMATION
+
+
+def test_a_person_is_told_what_is_held_and_why_something_is_not() -> None:
+    rewritten = replace(REACHES, obstacles=(REWRITTEN,))
+    marked = (ChangedFile("a.yaml", MARKED, MARKED.replace(b"v2", b"v1")),)
+    unheld = a_reversal(unheld="which image flux-system:cart selects is not known")
+    found = judge_branch(facts(branch=rewritten, files=marked, policy=HOLDING, reversal=unheld))
+    assert found.message.endswith("it is not held: which image flux-system:cart selects is not known")
+    hold = ImageHold("a.yaml", "image", ' # {"$imagepolicy": "flux-system:cart"}', "shop/cart:v2", "shop/cart:v1")
+    taken_off = (ChangedFile("a.yaml", MARKED, UNMARKED),)
+    held = judge_branch(facts(branch=rewritten, files=taken_off, policy=HOLDING, reversal=a_reversal(holds=(hold,))))
+    assert "shop/cart:v2 by flux-system:cart in a.yaml is held" in held.message
+
+
 ANN, BOT = "Ann <ann@example.com>", "argocd-image-updater <noreply@argoproj.io>"
 PEOPLE = WriterFacts(root_files=(), authors=(ANN,) * 10, copied_from="", merged_from="")
 WRITERS: dict[str, tuple[dict[str, Any], str]] = {
@@ -197,6 +232,8 @@ WRITERS: dict[str, tuple[dict[str, Any], str]] = {
     "kargo": ({"annotations": {"kargo.akuity.io/authorized-stage": "shop:prod"}}, "Kargo stage shop:prod"),
     "promoter": ({"next_branch": "main-next"}, "main-next"),
     "nine-of-ten-by-one-machine": ({"authors": (ANN, *(BOT,) * 9)}, "9 of the last 10"),
+    "nine-of-ten-by-a-machine-that-is-held": ({"authors": (ANN, *(BOT,) * 9), "held": ("<noreply@argoproj.io>",)}, ""),
+    "nine-of-ten-while-another-is-held": ({"authors": (ANN, *(BOT,) * 9), "held": ("<flux@x.org>",)}, "9 of the last"),
     "eight-of-ten": ({"authors": (ANN, ANN, *(BOT,) * 8)}, ""),
     "nine-by-one-person": ({"authors": ("Bob <b@example.com>", *(ANN,) * 9)}, ""),
     "nine-by-two-machines": ({"authors": ("renovate[bot] <r@x>",) * 5 + (BOT,) * 5}, ""),

@@ -167,6 +167,14 @@ def test_symptoms_of_pods_count_only_where_both_sides_name_them() -> None:
     assert not restrict(looking_at("crashLoop"), looking_at("imagePull"), head_brought_by_suspect=False).triggers
 
 
+@pytest.mark.parametrize(("before", "head"), [("hold", "ask"), ("ask", "hold"), ("hold", "hold")])
+def test_an_image_automation_is_held_only_if_both_sides_say_so(before: str, head: str) -> None:
+    judged = restrict(
+        replace(BASE, image_automation=before), replace(BASE, image_automation=head), head_brought_by_suspect=False
+    )
+    assert judged.image_automation == ("hold" if before == head == "hold" else "ask")
+
+
 def test_the_label_names_the_policy_that_judged() -> None:
     head = replace(BASE, revision="b" * 40, suspend=True)
     assert restrict(BASE, head, head_brought_by_suspect=False).label == "policies/shop.yaml@aaaaaaaaaaaa"
@@ -175,7 +183,7 @@ def test_the_label_names_the_policy_that_judged() -> None:
 def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> None:
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics delivery guards verification "
-        "notifications superseding chart_versions unbuilt warnings",
+        "notifications superseding chart_versions image_automation unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms built",

@@ -10,7 +10,15 @@ import pytest
 from plan_facts import CULPRIT, a_commit
 
 from gitops_rollback.core.commit import parse_trailers
-from gitops_rollback.core.message import RevertText, for_people, restores_never_ran, revert_message
+from gitops_rollback.core.image_holds import ImageHold
+from gitops_rollback.core.message import (
+    ReleaseText,
+    RevertText,
+    for_people,
+    release_message,
+    restores_never_ran,
+    revert_message,
+)
 
 GOOD = "5ab3c90d1c7e6f2b8a9d0e4c3f2b1a0998877665"
 OTHER = "a1" * 20
@@ -55,6 +63,29 @@ Rollback-Rung: 1
 Rollback-Step: 1/1
 Rollback-Requested-By: controller
 """
+
+
+HOLD = ImageHold(
+    "apps/cart.yaml", "spec.image", ' # {"$imagepolicy": "flux-system:cart"}', "shop/cart:1.42.0", "shop/cart:1.41.0"
+)
+
+
+def test_what_is_held_stands_in_the_message_and_in_its_trailers() -> None:
+    message = revert_message(a_text(why=("It failed.",), holds=(HOLD,)))
+    said = "Not to be written back: shop/cart:1.42.0 by flux-system:cart in apps/cart.yaml."
+    assert said in " ".join(message.split())
+    assert parse_trailers(message)["Rollback-Holds"] == ("flux-system:cart apps/cart.yaml",)
+
+
+def test_the_end_of_a_hold_says_so_and_reverts_nothing() -> None:
+    message = release_message(ReleaseText("rb-1", ("default/Kustomization/x/cart",), (HOLD,), "1.42.1 is newer."))
+    assert message.startswith("Let image policies write again: flux-system:cart\n\n1.42.1 is newer.\n\n")
+    assert parse_trailers(message) == {
+        "Rollback-Id": ("rb-1",),
+        "Rollback-Application": ("default/Kustomization/x/cart",),
+        "Rollback-Releases": ("flux-system:cart apps/cart.yaml",),
+        "Rollback-Requested-By": ("controller",),
+    }
 
 
 def test_the_message_reads_as_the_product_says() -> None:

@@ -231,6 +231,7 @@ BUILT = [
     "git: {chartVersions: detect}",
     "delivery: {mode: suggest, refresh: false, syncTimeout: 5m}",
     "decision: severity",
+    "onImageAutomation: hold",
     "onSuperseded: ask",
     "onSuperseded: allow-version-bumps",
     "strategies: [{name: default, type: rolling}]",

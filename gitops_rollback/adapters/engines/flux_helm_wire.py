@@ -28,6 +28,8 @@ from gitops_rollback.adapters.engines.flux_memory import (
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
+    ImageWriter,
+    image_automations,
     rewriting_obstacles,
     source_conditions,
     source_obstacles,
@@ -132,6 +134,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         self_heal=one.self_heal,
         conditions=_conditions(one, near, known, stale),
         obstacles=_obstacles(one, near, known),
+        image_automations=image_automations(_writers(near, known)),
     )
     return Told(finished(_accepted(state, memory), one.common, memory), memory)
 
@@ -283,8 +286,7 @@ def _conditions(one: HelmRelease, near: Around, known: Known, stale: bool) -> tu
             found.append((kind, f"{condition.reason}: {condition.message}"))
     if one.cluster:
         found.append(("OtherCluster", f"its objects live on the cluster of the kubeconfig {one.cluster}"))
-    if near.owner is not None and near.owner_source is not None:
-        found += written_again(known.sources.writers_of(near.owner_source, near.owner.path))
+    found += written_again(_writers(near, known))
     return tuple(dict.fromkeys(found))
 
 
@@ -295,9 +297,15 @@ def _obstacles(one: HelmRelease, near: Around, known: Known) -> tuple[Obstacle, 
     if chart is not None and (chart.git or chart.common.suspended) and not near.one_source:
         found += [one for one in source_obstacles(chart, chart.common.short) if one.reason is not Reason.NOT_GIT]
     found += dependency_obstacles(one.depends_on, near.releases.get, helm.KIND)
-    if near.owner is not None and near.owner_source is not None:
-        found += rewriting_obstacles(known.sources.writers_of(near.owner_source, near.owner.path))
+    found += rewriting_obstacles(_writers(near, known))
     return tuple(dict.fromkeys(found))
+
+
+def _writers(near: Around, known: Known) -> tuple[ImageWriter, ...]:
+    """The automations that write where the release itself stands in git."""
+    if near.owner is None or near.owner_source is None:
+        return ()
+    return known.sources.writers_of(near.owner_source, near.owner.path)
 
 
 def _of_owner(one: HelmRelease, near: Around) -> list[Obstacle]:

@@ -24,7 +24,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
 )
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.repository_url import same_repository
-from gitops_rollback.core.sync import Obstacle
+from gitops_rollback.core.sync import ImageAutomation, Obstacle
 
 GIT, OCI, BUCKET = "GitRepository", "OCIRepository", "Bucket"
 HELM_REPOSITORY, EXTERNAL = "HelmRepository", "ExternalArtifact"
@@ -160,6 +160,7 @@ class ImageWriter:
     path: str
     interval: timedelta | None
     last_push: str
+    author: str  # mail address of its commits
     policies: tuple[tuple[str, str], ...]  # (policy, image that it stands at)
     faults: tuple[str, ...] = ()
 
@@ -185,6 +186,7 @@ def read_image_writer(value: object, policies: Mapping[tuple[str, str], str]) ->
         path=directory(spec.get("update", "path").text()),
         interval=read_duration(spec.get("interval")),
         last_push=status.get("lastPushCommit").text(),
+        author=spec.get("git", "commit", "author", "email").text(),
         policies=tuple(sorted(current.items())),
         faults=tuple(root.faults),
     )
@@ -240,6 +242,18 @@ def rewriting_obstacles(writers: Iterable[ImageWriter]) -> list[Obstacle]:
         )
         for one in writers
     ]
+
+
+def image_automations(writers: Iterable[ImageWriter]) -> tuple[ImageAutomation, ...]:
+    """The same for those who judge files; a mark names a policy of its automation's namespace."""
+    return tuple(
+        ImageAutomation(
+            one.common.short,
+            one.author,
+            {f"{one.common.namespace}:{policy}": image for policy, image in one.policies if image},
+        )
+        for one in writers
+    )
 
 
 def _words(writer: ImageWriter) -> str:

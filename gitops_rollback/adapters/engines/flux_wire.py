@@ -31,6 +31,7 @@ from gitops_rollback.adapters.engines.flux_past import NoPast, Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
     Sources,
+    image_automations,
     rewriting_obstacles,
     source_conditions,
     source_obstacles,
@@ -115,6 +116,7 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         self_heal=True,
         conditions=_kustomization_conditions(one, source, known, stale),
         obstacles=_kustomization_obstacles(one, source, known),
+        image_automations=image_automations(known.sources.writers_of(source, one.path) if source else ()),
         resources=one.resources,
     )
     return Told(finished(state, one.common, memory), memory)

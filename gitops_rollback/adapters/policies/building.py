@@ -59,6 +59,7 @@ def build_policy(
         notifications=tuple(_notification(notification) for notification in spec.notifications),
         superseding=spec.on_superseded or "ask",
         chart_versions=ChartVersions(spec.git.chart_versions or "as-before"),
+        image_automation=spec.on_image_automation or "ask",
         unbuilt=unbuilt,
         warnings=warnings,
     )

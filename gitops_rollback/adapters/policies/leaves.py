@@ -115,6 +115,7 @@ Suggest = Annotated[str, choice("none", "restore", "next-suspect")]
 DataWord = Annotated[str, choice("safe", "ask")]
 Allowed = Annotated[str, choice("allowed")]
 ChartVersionsWord = Annotated[str, choice("as-before", "forward", "detect")]
+OnImageAutomation = Annotated[str, choice("ask", "hold")]
 OnSuperseded = Annotated[str, choice("ask", "allow-version-bumps")]
 Decision = Annotated[str, choice("severity", "cost")]
 EventWord = Annotated[

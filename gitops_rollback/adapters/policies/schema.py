@@ -22,6 +22,7 @@ from gitops_rollback.adapters.policies.leaves import (
     HealthWord,
     Kind,
     KindName,
+    OnImageAutomation,
     OnSuperseded,
     Provider,
     Query,
@@ -199,6 +200,8 @@ class Spec(Shape):
     verification: Verification = Verification()
     notifications: Annotated[list[Notification], Field(max_length=100)] = Field(default_factory=list)
     on_superseded: OnSuperseded | None = None
+    on_image_automation: OnImageAutomation | None = None
+    """hold: its mark comes off what is rolled back, until it selects something newer. ask (default): a person looks."""
     decision: Decision | None = None
     costs: Free | None = None
     require_rehearsal: Flag | None = None

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.guards.facts import BranchFacts, GuardFacts, WriterFacts, allow, ask
+from gitops_rollback.core.guards.facts import BranchFacts, ChangedFile, GuardFacts, WriterFacts, allow, ask
+from gitops_rollback.core.image_holds import HOLD
+from gitops_rollback.core.image_marks import is_marked, written_again
 from gitops_rollback.core.plan import GuardAnswer
 
 LEVER = "branch-is-lever"
@@ -26,7 +28,6 @@ _MACHINE = re.compile(
 )
 _GENERATED = re.compile(rb"(?i)do not edit|@generated\b|automatically generated|auto-generated")
 HEADER_BYTES = 1024
-IMAGE_MARKER = b'"$imagepolicy"'  # Flux's image automations write what bears this comment, and nothing else
 
 
 def judge_branch(facts: GuardFacts) -> GuardAnswer:
@@ -36,14 +37,15 @@ def judge_branch(facts: GuardFacts) -> GuardAnswer:
         message = "what the application follows cannot be seen"
         return ask(LEVER, Reason.NOT_ON_THIS_BRANCH, message, "look at the application's sources in the engine")
     met = _met(branch, facts)
-    found = _nothing_in_the_way(branch, met)
+    found = _nothing_in_the_way(branch, met, facts.reversal.unheld)
     if found is not None:
         return found
     for check in (_follows, _same_spec, _nothing_pending):
         found = check(branch)
         if found is not None:
             return found
-    return allow(LEVER, "the application follows this branch")
+    held = "".join(f"; {hold.words()} is held: its mark is taken off" for hold in facts.reversal.holds)
+    return allow(LEVER, f"the application follows this branch{held}")
 
 
 def judge_writer(facts: GuardFacts) -> GuardAnswer:
@@ -93,17 +95,21 @@ def _sibling(path: str, other: str) -> str:
 def _met(branch: BranchFacts, facts: GuardFacts) -> set[Reason]:
     """Obstacles of these reasons are none for this plan: we sign, and an automation writes marked values alone."""
     met = {Reason.SIGNED_COMMITS_ONLY} if branch.signs else set()
-    files = facts.files
-    if files is not None and not any(one.unread or _is_marked(one.before) or _is_marked(one.after) for one in files):
+    if facts.files is not None and all(_stays(one, facts.policy.image_automation) for one in facts.files):
         met.add(Reason.IMAGE_AUTOMATION)
     return met
 
 
-def _is_marked(content: bytes | None) -> bool:
-    return content is not None and IMAGE_MARKER in content
+def _stays(file: ChangedFile, word: str) -> bool:
+    """No automation writes back what the plan changes in this file. A policy that asks wants a look at any mark."""
+    if file.unread:
+        return False
+    if word == HOLD:
+        return written_again(file.before, file.after) == ()
+    return not is_marked(file.before) and not is_marked(file.after)
 
 
-def _nothing_in_the_way(branch: BranchFacts, met: set[Reason]) -> GuardAnswer | None:
+def _nothing_in_the_way(branch: BranchFacts, met: set[Reason], unheld: str) -> GuardAnswer | None:
     if branch.obstacles is None:
         message = "whether the engine would apply a commit now cannot be seen"
         return ask(LEVER, Reason.WINDOW_CLOSED, message, "look at the application in the engine, then approve the plan")
@@ -112,6 +118,8 @@ def _nothing_in_the_way(branch: BranchFacts, met: set[Reason]) -> GuardAnswer | 
         return None
     remedies = dict.fromkeys(one.remedy for one in found)
     message, remedy = "; ".join(one.message for one in found), "; ".join(remedies)
+    if unheld and any(one.reason is Reason.IMAGE_AUTOMATION for one in found):
+        message = f"{message}; it is not held: {unheld}"
     return ask(LEVER, found[0].reason, message, f"{remedy}; then approve the plan")
 
 
@@ -181,7 +189,8 @@ def _by_machine(writer: WriterFacts, _facts: GuardFacts) -> tuple[str, str] | No
     remedy = "stop or pin that automation first, then approve the plan"
     if writer.authors is None:
         return "who writes these paths cannot be seen", remedy
-    machines = Counter(author for author in writer.authors[:COMMITS_LOOKED_AT] if is_machine(author))
+    others = (author for author in writer.authors[:COMMITS_LOOKED_AT] if not author.endswith(writer.held))
+    machines = Counter(author for author in others if is_machine(author))
     name, count = machines.most_common(1)[0] if machines else ("", 0)
     if count < BY_ONE_MACHINE:
         return None

@@ -91,6 +91,7 @@ class WriterFacts:
     authors: tuple[str, ...] | None = None
     copied_from: str | None = None
     merged_from: str | None = None
+    held: tuple[str, ...] = ()  # `<mail>` of the image automations that the plan keeps from writing these paths again
 
 
 @dataclass(frozen=True)
