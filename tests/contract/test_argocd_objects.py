@@ -204,7 +204,7 @@ def test_each_missing_right_is_named_and_no_project_means_no_sync() -> None:
     with argocd(rules=rules) as made:
         made.put(shop())
         told = "\n".join(made.engine.probe())
-        for verb in ("watch applications", "patch applications", "get and list appprojects"):
+        for verb in ("watch applications", "patch applications", "get and list appprojects", "list deployments"):
             assert f"the right to {verb}" in told
         with pytest.raises(CredentialsRejected):
             made.engine.obstacles(SHOP, PROJECT)

@@ -15,11 +15,14 @@ from test_flux_on_sandbox import NAMESPACE, put
 
 from gitops_rollback.adapters.engines.flux import Flux
 from gitops_rollback.adapters.engines.flux_settings import FluxSettings
+from gitops_rollback.adapters.kubernetes.applied import READ as RUNS
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.transport import Transport
 from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
+from gitops_rollback.core.errors import CredentialsRejected
+from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.sandbox.kubernetes import KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.access import Rule
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
@@ -48,8 +51,9 @@ def engine_with(sandbox: KubernetesSandbox, rules: Sequence[Rule], namespaces: S
 
 
 def rules(*verbs: str, but: str = "", only: str = "*") -> list[Rule]:
-    """All of Flux's resources with these verbs; `but` has none of them."""
-    return [Rule(FLUX_GROUPS, (one,), verbs, (only,)) for one in PLURALS if one != but]
+    """All of Flux's resources with these verbs, and what runs to list; `but` may not be seen at all."""
+    flux = [Rule(FLUX_GROUPS, (one,), verbs, (only,)) for one in PLURALS if one != but]
+    return flux + [Rule((one.group,), (one.plural,), ("get", "list"), (only,)) for one in RUNS if one.plural != but]
 
 
 PLURALS = (
@@ -70,6 +74,16 @@ def test_a_resource_that_may_not_be_listed_is_named(sandbox: KubernetesSandbox, 
     with engine_with(sandbox, rules(*READ, "patch", but=plural)) as engine:
         (found,) = engine.probe()
     assert f"the right to list {plural}." in found
+
+
+@pytest.mark.parametrize("plural", ["deployments", "scaledobjects", "poddisruptionbudgets"])
+def test_what_runs_and_may_not_be_listed_is_named_for_the_guards(sandbox: KubernetesSandbox, plural: str) -> None:
+    with engine_with(sandbox, rules(*READ, "patch", but=plural)) as engine:
+        (found,) = engine.probe()
+        with pytest.raises(CredentialsRejected):
+            engine.live_objects(ApplicationId("flux", "Kustomization", NAMESPACE, "cart"), "")
+    assert f"the right to list {plural}." in found
+    assert "a person is asked" in found
 
 
 def test_rights_to_watch_and_to_patch_are_named_each_with_its_resource(sandbox: KubernetesSandbox) -> None:

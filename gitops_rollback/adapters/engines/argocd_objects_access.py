@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.engines.cluster import Tried, is_refused
+from gitops_rollback.adapters.engines.cluster import Tried, is_refused, unseen_workloads
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError
@@ -40,3 +40,4 @@ def _missing(cluster: Tried, key: tuple[str, str]) -> Iterator[str]:
         yield f"the right to patch {APPLICATIONS} is missing: nothing can be refreshed, synced or terminated"
     if is_refused(lambda: cluster.list_objects(APP_PROJECTS)):
         yield f"the right to get and list {APP_PROJECTS} is missing: sync windows are not seen, and nothing is synced"
+    yield from unseen_workloads(cluster)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
+from gitops_rollback.adapters.kubernetes.applied import READ
 from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError
 
 Object = dict[str, Any]
+NOBODY = "gitops-rollback.dev/only-asked=whether-we-may"  # a selector that fits nothing, so that nothing is sent
 
 
 class Tried(Protocol):
@@ -49,3 +52,12 @@ def is_refused(act: Callable[[], object]) -> bool:
     except RollbackError:
         return False
     return False
+
+
+def unseen_workloads(cluster: Tried) -> tuple[str, ...]:
+    """A sentence if some of what the guards ask about may not be listed; () if all of it may."""
+    refused = [one for one in READ if is_refused(partial(cluster.list_objects, one, label_selector=NOBODY))]
+    if not refused:
+        return ()
+    named = ", ".join(map(str, refused))
+    return (f"the right to list {named} is missing: the guards do not see what runs, and a person is asked",)

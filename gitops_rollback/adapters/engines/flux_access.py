@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.engines.cluster import Object, Tried, is_refused
+from gitops_rollback.adapters.engines.cluster import Object, Tried, is_refused, unseen_workloads
 from gitops_rollback.adapters.engines.flux_helm import read_helm_release
 from gitops_rollback.adapters.engines.flux_kustomization import read_kustomization
 from gitops_rollback.adapters.engines.flux_sources import GIT
@@ -50,6 +50,7 @@ def missing_rights(cluster: Tried, instance: str) -> tuple[str, ...]:
     except RollbackError as exc:
         return (str(exc),)
     found = [line for resource in (*REQUIRED, *OPTIONAL) for line in _tried(cluster, resource)]
+    found += unseen_workloads(cluster)
     return tuple(f"Flux {instance}: {line}" for line in dict.fromkeys(found))
 
 
