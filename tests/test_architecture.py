@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gitops_rollback"
-LAYERS = ("core", "crash_points", "ports", "adapters", "app", "web", "sandbox", "cli")
+LAYERS = ("core", "crash_points", "replicas", "ports", "adapters", "app", "web", "sandbox", "cli")
 ONE_ROOM = {
     "git": {"adapters/git/door.py"},
     "requests": {"adapters/engines/argocd.py"},
@@ -32,7 +32,7 @@ NOT_IN_CORE = {
     "time",
     "random",
 }
-STEPPED = ("core", "app", "adapters", "ports", "crash_points")  # what a simulation runs step by step
+STEPPED = ("core", "app", "adapters", "ports", "replicas", "crash_points")  # what a simulation runs step by step
 REAL_TIME = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns")
 CHANCE = ("random", "secrets", "uuid.uuid1", "uuid.uuid4", "os.urandom", "os.getrandom")
 # Who may know the real time or draw a number all the same, and why.

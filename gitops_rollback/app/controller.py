@@ -17,7 +17,8 @@ from gitops_rollback.app.leading import Leading, Role
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.sync import ApplicationId
-from gitops_rollback.ports import Advising, Clock, Engine, Members
+from gitops_rollback.ports import Advising, Clock, Engine
+from gitops_rollback.replicas import Members
 
 DEFAULT_INTERVAL = timedelta(seconds=15)
 WAIT_SLICE_SECONDS = 1.0

@@ -18,7 +18,7 @@ import structlog
 from gitops_rollback.app.health import Health, Metrics
 from gitops_rollback.core.errors import LeaseLost
 from gitops_rollback.core.sharing import preferred
-from gitops_rollback.ports import Lease, Members
+from gitops_rollback.replicas import Lease, Members
 
 log = structlog.get_logger()
 REST_SECONDS = 600.0  # so long a repository is not offered again to a replica that did not take it

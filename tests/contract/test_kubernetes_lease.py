@@ -17,7 +17,7 @@ from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.lease import Clocks, KubernetesLease, read_record
 from gitops_rollback.adapters.kubernetes.transport import Transport
 from gitops_rollback.core.lease import LeaseRecord, LeaseTimes
-from gitops_rollback.ports import Lease
+from gitops_rollback.replicas import Lease
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.kubernetes import KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.kinds import LEASE, NAMESPACE

@@ -81,7 +81,7 @@ class Api(Protocol):
 
 
 class KubernetesLease:
-    """`ports.Lease`. `run` is for one thread, all else for any."""
+    """`replicas.Lease`. `run` is for one thread, all else for any."""
 
     def __init__(
         self,

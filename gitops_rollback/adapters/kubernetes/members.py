@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class KubernetesMembers:
-    """`ports.Members`. `run` is for one thread, `living` for any."""
+    """`replicas.Members`. `run` is for one thread, `living` for any."""
 
     def __init__(
         self, client: Kubernetes, identity: str, times: LeaseTimes = DEFAULT_TIMES, clocks: Clocks = REAL
@@ -45,11 +45,11 @@ class KubernetesMembers:
         self._heard: Mapping[str, Beat] = {}
 
     def living(self) -> frozenset[str]:
-        """As in `ports.Members`."""
+        """As in `replicas.Members`."""
         return living(self._heard, self._times.duration, self._clocks.monotonic()) | {self._identity}
 
     def run(self, stop: threading.Event) -> None:
-        """As in `ports.Members`."""
+        """As in `replicas.Members`."""
         while not stop.is_set():
             self.beat()
             stop.wait(self._times.retry * random.uniform(1.0, 1.5))
