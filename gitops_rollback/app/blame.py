@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from gitops_rollback.app.inputs import Inputs, taken_back
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit, FileChange
+from gitops_rollback.core.companions import MOST, companions, in_order
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.manifest import objects
@@ -98,7 +99,9 @@ class Blamer:
         restores, came_back = past.good_revision or "", self._came_back(look, view)
         if not attribution.suspects:
             return Blame(attribution, restores=restores, came_back=came_back)
-        blamed = tuple(suspect.commit for suspect in attribution.suspects)
+        line = self._repo.commits(past.good_revision, view.heads.branch, MAX_RANGE)
+        attribution = with_companions(attribution, line, reverse)
+        blamed = tuple(suspect.commit for suspect in attribution.undone)
         return Blame(attribution, reverse(blamed), ground_after(blamed), restores, came_back)
 
     def named(self, look: Look, view: View, feeds: Callable[[Source], bool], since: str, only: str) -> Blame:
@@ -284,3 +287,28 @@ def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None) 
         return True
     lived = record.replaced_at - record.started_at if record.replaced_at else None
     return True if lived is not None and lived >= look.policy.timing.window else None
+
+
+def with_companions(
+    attribution: Attribution, line: Sequence[Commit], reverse: Callable[[Iterable[Commit]], Reversal]
+) -> Attribution:
+    """The same blame, with what must go back together; a person approves it, or hears why it cannot be."""
+    blamed = tuple(suspect.commit for suspect in attribution.suspects)
+    found = companions(blamed, line)
+    if not found or reverse(blamed).outcome is not PlanOutcome.CLEAN:
+        return attribution
+    whole = in_order((*blamed, *(other.commit for other in found)), line)
+    message = f"{found[0].commit.sha[:12]} must go back together with it: {found[0].why}"
+    trouble = f"{len(whole)} commits are more than one plan holds" if len(whole) > MOST else ""
+    if not trouble and reverse(whole).outcome is not PlanOutcome.CLEAN:
+        trouble = reverse(whole).message
+    doubted = replace(attribution, automatic=False)
+    if attribution.automatic or trouble:
+        said = f"{message}; not done together: {trouble}" if trouble else message
+        doubted = replace(doubted, reason=Reason.GOES_TOGETHER, message=said)
+    if trouble:
+        return doubted
+    known = {suspect.commit.sha: suspect for suspect in attribution.suspects}
+    record = attribution.suspects[0].record
+    known |= {other.commit.sha: Suspect(other.commit, record, (other.why,)) for other in found}
+    return replace(doubted, together=tuple(known[commit.sha] for commit in whole))

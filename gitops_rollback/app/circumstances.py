@@ -163,7 +163,7 @@ class Surroundings:
 
     def _rolled_back(self, look: Look, proposal: Proposal, view: View) -> str:
         """At most once for each (application, bad revision) and each (repository, culprit)."""
-        culprits = {suspect.commit.sha for suspect in proposal.attribution.suspects}
+        culprits = {suspect.commit.sha for suspect in proposal.attribution.undone}
         records = view.journal.records.values()
         before = rolled_back_before(look.name, look.bad_revision, culprits, self.repo.name, records)
         return f"{before} has rolled it back before; a second rollback is a person's decision" if before else ""

@@ -106,7 +106,7 @@ class GuardFactsReader:
         """All that can be seen now, on the tree that would be pushed. Raises: TransientError for an alarm so young."""
         fired = look.raised.fired_at
         seen = Seeing(patient=fired is not None and now - fired <= PATIENCE)
-        suspects = tuple(suspect.commit for suspect in blame.attribution.suspects)
+        suspects = tuple(suspect.commit for suspect in blame.attribution.undone)
         files, live = seen(lambda: self._changed(reversal.changes)), seen(lambda: self._live(look))
         return GuardFacts(
             now=now,
@@ -133,6 +133,7 @@ class GuardFactsReader:
             taken_back=seen(lambda: self._taken_back(look, view.journal.records.values(), now, seen)),
             branch=self._branch(look, blame, view, seen),
             writer=seen(lambda: self._writer(look, suspects, reversal, view)),
+            dependants=seen(lambda: self._dependants(look, suspects, listing, view)),
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
             foreign=self._foreign(look, reversal, listing),
@@ -149,6 +150,24 @@ class GuardFactsReader:
             and tenancy.refusal(look.policy, fed.state.project, fed.state.namespace)
         ]
         return (*others, *tenancy.foreign_paths(look.policy, reversal.paths))
+
+    def _dependants(
+        self, look: Look, undone: Sequence[Commit], listing: Listing, view: View
+    ) -> tuple[tuple[str, str], ...]:
+        """A dependency counts that the policy in force or the head names, so that no change can take it away."""
+        in_force = {one.application: one.depends_on for one in look.policy.targets}
+        dependants = [
+            other
+            for other in listing.watched
+            if look.target.name in (*other.target.depends_on, *in_force.get(other.target.application, ()))
+        ]
+        if not dependants or not undone:
+            return ()
+        records, going = view.journal.records.values(), {commit.sha for commit in undone}
+        later = [one for one in self._repo.commits(undone[-1].sha, view.heads.branch) if one.sha not in going]
+        since = [one for one in later if not ours(one, records, None)]
+        newest = ((other.name, [one.sha for one in since if other.own.of(one.paths)][:1]) for other in dependants)
+        return tuple((name, shas[0]) for name, shas in newest if shas)
 
     def _tenant(self, look: Look, listing: Listing) -> TenantBudget | None:
         tenant = self._limits.tenancy.of(look.policy)

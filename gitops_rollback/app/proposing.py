@@ -113,7 +113,7 @@ class Proposer:
 
     def _plan(self, look: Look, blame: Blame, reversal: Reversal) -> Plan:
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
-        named = blame.attribution.ranked or blame.attribution.suspects
+        named = concerned(blame.attribution)
         evidence = tuple(told(suspect, blame.attribution) for suspect in named)
         return Plan(
             rollback_id=text.rollback_id,
@@ -134,7 +134,7 @@ class Proposer:
         never_ran = blamed.message if blamed.automatic else ""
         return RevertText(
             rollback_id=rollback_id(self._repo.name, look.name, look.bad_revision),
-            reverts=tuple(suspect.commit for suspect in blamed.suspects),
+            reverts=tuple(suspect.commit for suspect in blamed.undone),
             why=tuple(sentence for sentence in (_headline(look), never_ran) if sentence),
             applications=applications,
             policy=look.policy.label,
@@ -147,10 +147,16 @@ class Proposer:
         )
 
 
+def concerned(blamed: Attribution) -> tuple[Suspect, ...]:
+    """Who may be to blame, the likeliest first; then what goes back together with them."""
+    named = blamed.ranked or blamed.suspects
+    return (*named, *(one for one in blamed.together if one.commit.sha not in {other.commit.sha for other in named}))
+
+
 def told(suspect: Suspect, blamed: Attribution) -> str:
     """A suspect as people and the journal are told of it: commit, probability, subject, evidence."""
     probability = "" if suspect.probability is None else f" {suspect.probability:.2f}"
-    undone = suspect.commit.sha in {one.commit.sha for one in blamed.suspects}
+    undone = suspect.commit.sha in {one.commit.sha for one in blamed.undone}
     evidence = [*suspect.evidence, *(() if undone else ("is not undone by this plan",))]
     return f"{suspect.commit.sha[:12]}{probability} {for_people(suspect.commit.subject)}: {'; '.join(evidence)}"
 

@@ -11,7 +11,7 @@ import click
 from gitops_rollback.app.diffing import diff_of
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.offline_suspects import MOST_INPUTS
-from gitops_rollback.app.proposing import told
+from gitops_rollback.app.proposing import concerned, told
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.requesting import Prepared, Requests
 from gitops_rollback.app.runtime import PauseNow, Runtime
@@ -154,7 +154,7 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
         yield f"trigger   {verdict.trigger}: {verdict.state.phase.value}: {verdict.message}"
     if prepared.stopped:
         yield f"stopped   {prepared.stopped}"
-    for suspect in blamed.ranked or blamed.suspects:
+    for suspect in concerned(blamed):
         yield f"suspect   {told(suspect, blamed)}"
     if blamed.message:
         yield f"blame     {blamed.reason.value if blamed.reason else ''} {blamed.message}".rstrip()

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     BLAST_RADIUS = "BlastRadius"
     SCHEDULE = "Schedule"
     TRAILER = "Trailer"
+    GOES_TOGETHER = "GoesTogether"
     FLOOR = "Floor"
     REVERT_CONFLICT = "RevertConflict"
     SUPERSEDES = "Supersedes"

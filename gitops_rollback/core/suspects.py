@@ -37,7 +37,8 @@ class Attribution:
     """Whom to blame. `suspects` (newest first) would be undone; `automatic` False says why in `reason` and `message`.
 
     `ranked` are all that may explain it, the likeliest first, also those that are not undone; `others` are the commits
-    of the range that are not blamed, each with its sentence.
+    of the range that are not blamed, each with its sentence. `together` is set where more must go back than is blamed:
+    all that would be undone, newest first.
     """
 
     suspects: tuple[Suspect, ...]
@@ -47,6 +48,12 @@ class Attribution:
     others: tuple[tuple[Commit, str], ...] = ()
     last_good: DeploymentRecord | None = None
     ranked: tuple[Suspect, ...] = ()
+    together: tuple[Suspect, ...] = ()
+
+    @property
+    def undone(self) -> tuple[Suspect, ...]:
+        """What the plan would undo, newest first."""
+        return self.together or self.suspects
 
 
 @dataclass(frozen=True)

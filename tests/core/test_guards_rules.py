@@ -12,7 +12,7 @@ from plan_facts import APPLICATION, CULPRIT, DEPLOYMENT, FILE, NOW, a_commit, a_
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards import GUARDS, GuardFacts, ask_guards
 from gitops_rollback.core.guards.facts import CountedRollback
-from gitops_rollback.core.guards.rules import in_window, judge_companions, judge_floor, judge_rule
+from gitops_rollback.core.guards.rules import in_window, judge_companions, judge_dependants, judge_floor, judge_rule
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import GuardResult, GuardRule, ScheduleWindow
 
@@ -142,6 +142,20 @@ def test_a_floor_in_the_fixing_commit_itself_asks() -> None:
 def test_a_commit_that_goes_back_only_together_with_another_asks(named: str, reason: Reason | None) -> None:
     suspects = (a_commit(message=f"x\n\nRollback-With: {named}\n"),)
     assert judge_companions(facts(suspects=suspects)).reason is reason
+
+
+TILL = ("till", "3" * 40)
+
+
+@pytest.mark.parametrize(
+    ("dependants", "words"),
+    [((), ""), ((TILL,), "till depends on it"), ((TILL,) * 3, "and 2 more"), (None, "told")],
+    ids=["none changed", "one", "several", "nobody can tell"],
+)
+def test_a_dependant_that_moved_on_since_asks(dependants: tuple[tuple[str, str], ...] | None, words: str) -> None:
+    found = judge_dependants(facts(dependants=dependants))
+    assert found.reason is (Reason.GOES_TOGETHER if words else None)
+    assert words in found.message
 
 
 def answers(given: GuardFacts) -> dict[str, GuardAnswer]:

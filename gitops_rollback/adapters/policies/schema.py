@@ -81,6 +81,7 @@ class TargetShape(Shape):
     paths: Annotated[list[Glob], Field(min_length=1)] | None = None
     """Globs of its files; left out, the application's own directories."""
     depends_on: list[Name] = Field(default_factory=list)
+    """Targets that it needs: one of them goes back by itself only where this one has not changed since."""
     data: Data | None = None
     drill: Allowed | None = None
     rehearse: Flag | None = None

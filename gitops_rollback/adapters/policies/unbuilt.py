@@ -52,8 +52,6 @@ def _targets(spec: View) -> Iterator[Unbuilt]:
         for key in ("selector", "drill", "rehearse"):
             if target.has(key):
                 yield Unbuilt(f"targets.{key}", target.key_mark(key))
-        if target.has("dependsOn"):
-            yield Unbuilt("targets.dependsOn", target.key_mark("dependsOn"), "dependants are not looked at", asks=False)
 
 
 def _triggers(spec: View) -> Iterator[Unbuilt]:

@@ -156,6 +156,9 @@ class GuardFacts:
     writer: WriterFacts | None = None
     rollbacks: tuple[CountedRollback, ...] | None = None  # of the last 24 hours at least, all repositories
     budgets: Budgets = Budgets()
+    # (application, its newest commit) of those that a policy says depend on this one, and that changed since the oldest
+    # of the suspects.
+    dependants: tuple[tuple[str, str], ...] | None = ()
     keeps_replicas: bool = False  # the engine leaves `replicas` of scaled workloads alone (RespectIgnoreDifferences)
     foreign: tuple[str, ...] = ()  # applications and files of other tenants that the plan would change
     tenant: TenantBudget | None = None  # None: no tenants, or one without a budget

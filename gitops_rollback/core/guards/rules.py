@@ -22,6 +22,7 @@ from gitops_rollback.core.policy import GuardResult, GuardRule, ScheduleWindow
 
 FLOOR = "floor"
 WITH = "rollback-with"
+DEPENDANTS = "dependants"
 
 
 def judge_rule(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
@@ -50,6 +51,20 @@ def judge_companions(facts: GuardFacts) -> GuardAnswer:
                 message = f"{commit.sha[:12]} must go back together with {named[:40]}, which the plan does not undo"
                 return ask(WITH, Reason.TRAILER, message, "undo both: `gitops-rollback rollback APP --revert SHA`")
     return allow(WITH, "no commit names a companion that is missing")
+
+
+def judge_dependants(facts: GuardFacts) -> GuardAnswer:
+    """Ask when something that a policy says depends on this application moved on since: it may need what goes back."""
+    if facts.dependants is None:
+        message = "whether a dependant changed since cannot be told"
+        return ask(DEPENDANTS, Reason.GOES_TOGETHER, message, "look at the dependants, then approve the plan")
+    if not facts.dependants:
+        return allow(DEPENDANTS, "no dependant that a policy names changed since")
+    name, commit = facts.dependants[0]
+    more = f" (and {len(facts.dependants) - 1} more)" if len(facts.dependants) > 1 else ""
+    message = f"{name} depends on it, and {commit[:12]} changed that since{more}"
+    remedy = "read whether it needs what goes back; if so, undo that first: `gitops-rollback rollback APP --revert SHA`"
+    return ask(DEPENDANTS, Reason.GOES_TOGETHER, message, remedy)
 
 
 def in_window(window: ScheduleWindow, now: datetime) -> bool:
