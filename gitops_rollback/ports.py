@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from gitops_rollback.core.commit import Commit
@@ -21,6 +20,11 @@ from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.policy import ChartVersions, Notification, Workload
+from gitops_rollback.core.refs import Heads as Heads
+from gitops_rollback.core.refs import PushOutcome as PushOutcome
+from gitops_rollback.core.refs import PushResult as PushResult
+from gitops_rollback.core.refs import RefUpdate as RefUpdate
+from gitops_rollback.core.refs import TreeEntry as TreeEntry
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 
@@ -137,58 +141,6 @@ class Workloads(Protocol):
         for what could not be seen.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Heads:
-    """What a fetch found. `branch` is the followed branch's head; the others are None where the ref does not exist."""
-
-    branch: str
-    journal: str | None = None
-    control: str | None = None
-
-
-@dataclass(frozen=True)
-class TreeEntry:
-    """One file of a tree; `mode` as git prints it (100644, 100755, 120000, 160000)."""
-
-    path: str
-    mode: str
-    blob: str
-
-
-@dataclass(frozen=True)
-class RefUpdate:
-    """Move `ref` (full name) to its descendant `new`; `old` is the head that was read, None to create the ref."""
-
-    ref: str
-    new: str
-    old: str | None
-
-    @property
-    def refspec(self) -> str:
-        """What is said to git: a plain one, by which a server moves the ref only to a descendant."""
-        return f"{self.new}:{self.ref}"
-
-
-class PushOutcome(StrEnum):
-    """What is known after a push *and* the look at the remote that follows each push without success."""
-
-    LANDED = "landed"  # the remote has our commit, whatever the client said
-    REJECTED = "rejected"  # someone was faster: fetch and decide anew
-    PROTECTED = "protected"  # a hook or branch rule says no: retrying is pointless
-    LOCKED = "locked"  # a server-side ref lock: retry, then a person
-    REWOUND = "rewound"  # it landed on another old head than the one that was read: page
-    UNKNOWN = "unknown"  # the remote cannot be read now; our commit may have landed
-
-
-@dataclass(frozen=True)
-class PushResult:
-    """`refs` has one outcome for each ref; `outcome` is that of the first update (the branch)."""
-
-    outcome: PushOutcome
-    refs: Mapping[str, PushOutcome]
-    message: str = ""  # the server's words, cut and without secrets
 
 
 class ConfigRepo(Protocol):
