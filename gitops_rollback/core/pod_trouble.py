@@ -40,6 +40,7 @@ PATIENCE: Mapping[Symptom, timedelta] = {
     Symptom.UNSCHEDULABLE: timedelta(minutes=3),
 }
 UNSURE = timedelta(seconds=90)  # where the kubelet does not say why an image cannot be pulled
+SILENT = timedelta(minutes=3)  # where it says no more than that it waits, and the image is another one than before
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
 _CONFIGURATION = frozenset({"CreateContainerConfigError", "CreateContainerError"})
@@ -103,7 +104,16 @@ def _image_pull(seen: _Seen) -> str:
         everywhere = len(failing) == len(seen.new.pods)
         if _waited(pod, seen.at, PATIENCE[Symptom.IMAGE_PULL] if certain else UNSURE) and (certain or everywhere):
             return f"Pod {_name(pod)} waits for its image: {_words(state)}"
+    silent = [pod for pod, state in told if _said(state) == _BARE and _waited(pod, seen.at, SILENT)]
+    new = _images(seen.new.template) - _images(seen.new.before) if seen.new.before else frozenset()
+    if new and told and len(silent) == len(told):
+        return f"Pod {_name(silent[0])} waits for its image, which is another one than before: {_words(told[0][1])}"
     return ""
+
+
+def _images(template: Object) -> frozenset[str]:
+    spec = part(template, "spec")
+    return frozenset(text(one, "image") for kind in ("initContainers", "containers") for one in entries(spec, kind))
 
 
 def _configuration(seen: _Seen) -> str:

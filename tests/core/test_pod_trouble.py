@@ -139,6 +139,17 @@ def test_a_registry_that_refuses_us_counts_only_everywhere_and_later() -> None:
     assert judged(rollout(T0, *one), after(seconds=120)) is None
 
 
+def test_a_kubelet_that_only_says_that_it_waits_counts_late_and_for_a_new_image_alone() -> None:
+    bare = container(0, "ImagePullBackOff", 'Back-off pulling image "registry.example/web:v9"')
+    new = template("registry.example/web:v9")
+    sets = (replica_set(1, T0 - timedelta(days=3)), replica_set(2, after(seconds=1), new))
+    waiting = (pod("a", START, bare), pod("b", START, bare))
+    assert judged(rollout(T0, *waiting, replica_sets=sets), after(seconds=120)) is None
+    assert judged(rollout(T0, *waiting, replica_sets=sets), after(seconds=190)) is Symptom.IMAGE_PULL
+    assert judged(rollout(T0, *waiting), after(minutes=25)) is None
+    assert judged(rollout(T0, waiting[0], pod("b", START), replica_sets=sets), after(minutes=25)) is None
+
+
 def test_an_image_may_be_called_like_an_outage() -> None:
     named = 'failed to pull image "registry.example/timeout-429:v2": registry.example/timeout-429:v2: not found'
     assert judged(pulling(named)) is Symptom.IMAGE_PULL
