@@ -54,6 +54,7 @@ REGRESSIONS = {
     ("all", 200657): "what no policy names was counted among those that are red, though nobody can know",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
     ("flux", 2044): "a deployment that bore the name of a later commit was taken for one that came after the fault",
+    ("flux", 5179): "a comment in a file was taken for a deployment, which Flux does not do",
     ("flux", 2147): "a policy that a suspect had brought was held against a rollback that left this suspect alone",
 }
 

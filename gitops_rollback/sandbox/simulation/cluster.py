@@ -13,7 +13,7 @@ from gitops_rollback.core.sync import ApplicationState, Health, Operation
 from gitops_rollback.sandbox.simulation.remote import Remote
 from gitops_rollback.sandbox.simulation.schedule import START, Schedule
 from gitops_rollback.sandbox.simulation.story import Story
-from gitops_rollback.sandbox.simulation.truth import Truth
+from gitops_rollback.sandbox.simulation.truth import Stretch, Truth
 
 LATELY = timedelta(seconds=20)  # so long a replica may act on what it was shown
 
@@ -83,6 +83,14 @@ class Cluster(ABC):
         self.shown[who, name] = (*(one for one in known if now - one.at <= LATELY), Shown(now, state))
         newest = max(self.shown[who, name], key=lambda one: one.state.health_changed_at or START)
         self.told[who, name] = newest.state.health  # an older state that is shown late tells nothing new
+
+    def content(self, name: str, revision: str) -> str:
+        """What of the application's own files the engine takes for a change: here each byte."""
+        return self.truth.inputs(name, revision)
+
+    def stretches(self, name: str) -> tuple[Stretch, ...]:
+        """All contents that ever ran, oldest first."""
+        return self.truth.stretches(name, lambda run: self.content(name, run.revision))
 
     def began(self, name: str, revision: str) -> datetime | None:
         """When the engine began to make the application what `revision` says; None if it never did."""

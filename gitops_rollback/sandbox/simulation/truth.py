@@ -6,7 +6,7 @@ It says what is allowed, never what the controller would do.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ class Stretch:
     """From `at` on an application ran the same content without a change, from the `first` revision to the `last`."""
 
     at: datetime
-    inputs: str
+    content: str
     first: str
     last: str
 
@@ -100,14 +100,15 @@ class Truth:
         """All that ever ran, oldest first."""
         return tuple(self.ran.get(application, ()))
 
-    def stretches(self, application: str) -> tuple[Stretch, ...]:
-        """All contents that ever ran, oldest first."""
+    def stretches(self, application: str, content: Callable[[Ran], str]) -> tuple[Stretch, ...]:
+        """All that ever ran, oldest first; `content` tells what is the same."""
         found: list[Stretch] = []
         for run in self.ran.get(application, ()):
-            if found and found[-1].inputs == run.inputs:
+            made = content(run)
+            if found and found[-1].content == made:
                 found[-1] = replace(found[-1], last=run.revision)
             else:
-                found.append(Stretch(run.at, run.inputs, run.revision, run.revision))
+                found.append(Stretch(run.at, made, run.revision, run.revision))
         return tuple(found)
 
     def bad_since(self, application: str, when: datetime) -> datetime | None:

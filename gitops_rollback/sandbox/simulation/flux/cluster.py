@@ -6,6 +6,7 @@ Source: contracts/flux-kubernetes.md sections 3, 4 and 7.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -21,10 +22,10 @@ from gitops_rollback.sandbox.flux import FluxSandbox
 from gitops_rollback.sandbox.kubernetes import By, Kind, Store
 from gitops_rollback.sandbox.kubernetes.history import Change
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.rendering import Json, RenderError, render
 from gitops_rollback.sandbox.simulation.cluster import Cluster, Move
 from gitops_rollback.sandbox.simulation.files import POISON
-from gitops_rollback.sandbox.simulation.flux.repository import MemoryRepository
+from gitops_rollback.sandbox.simulation.flux.repository import MemoryRepository, MemoryTree
 from gitops_rollback.sandbox.simulation.flux.rollouts import TrueRollouts
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.schedule import Schedule
@@ -86,6 +87,7 @@ class FluxCluster(Cluster):
         repositories = {url: self.sources[name] for name, url in addresses.items()}
         rollouts = TrueRollouts(self.store, self.truth, self.random)
         self.controllers = FluxSandbox(self.store, repositories, self.clock, rollouts=rollouts)
+        self._contents: dict[tuple[str, str], str] = {}
         self._planned: datetime | None = None
         self._stepping = False
         self._addresses = addresses
@@ -206,20 +208,32 @@ class FluxCluster(Cluster):
 
     def moving(self, name: str, bad: str) -> Move | None:
         """As in `Cluster`: by what was applied, of which the first of each content is the change."""
-        last = self.truth.stretches(name)[-1]
-        return None if last.inputs == self.truth.inputs(name, bad) else Move(last.at, last.first)
+        last = self.stretches(name)[-1]
+        return None if last.content == self.content(name, bad) else Move(last.at, last.first)
 
     def began(self, name: str, revision: str) -> datetime | None:
         """As in `Cluster`: of one content that came with another commit, and bears the name of a later one."""
-        inputs = self.truth.inputs(name, revision)
-        known = (one for one in reversed(self.truth.stretches(name)) if one.inputs == inputs)
+        content = self.content(name, revision)
+        known = (one for one in reversed(self.stretches(name)) if one.content == content)
         first = next((one.first for one in known), revision)
         return super().began(name, first)
 
     def is_newer(self, name: str, told: Operation, bad: str) -> bool:
         """As in `Cluster`: it counts what it brought; the same content has many names."""
         known = [one for one in told.revisions if one in self.remote.objects.commits]
-        return bool(known) and self.truth.inputs(name, known[0]) != self.truth.inputs(name, bad)
+        return bool(known) and self.content(name, known[0]) != self.content(name, bad)
+
+    def content(self, name: str, revision: str) -> str:
+        """As in `Cluster`: the objects that the files ask for, as Flux's digest is of them; a comment is no change."""
+        inputs = self.truth.inputs(name, revision)
+        if (name, inputs) not in self._contents:
+            source = {"path": f"apps/{name}", "directory": {"recurse": True}}
+            try:
+                made = render(MemoryTree(self.remote.objects, revision), source, name).manifests
+                self._contents[name, inputs] = json.dumps(made, sort_keys=True)
+            except RenderError:
+                self._contents[name, inputs] = inputs
+        return self._contents[name, inputs]
 
     # What people do
 

@@ -32,11 +32,11 @@ def check(world: World, event: Event) -> Iterator[str]:
 
 def _before(world: World, event: Rollback) -> Iterator[str]:
     """The first parents of all that may be suspects: of what came since a content that lived as long as a window."""
-    name, bad = event.speaker, world.truth.inputs(event.speaker, event.bad)
+    name, bad = event.speaker, world.cluster.content(event.speaker, event.bad)
     policy = world.policy_at(event.restores, name)
     window = timedelta(minutes=policy.window if policy is not None else WINDOW)
-    stretches = world.truth.stretches(name)
-    end = max((at for at, one in enumerate(stretches) if one.inputs == bad), default=0)
+    stretches = world.cluster.stretches(name)
+    end = max((at for at, one in enumerate(stretches) if one.content == bad), default=0)
     good = [one.last for one, later in pairwise(stretches[: end + 1]) if later.at - one.at >= window]
     for commit in world.objects.first_parents(event.bad):
         if commit.sha in good[-1:]:
