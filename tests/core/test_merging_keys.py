@@ -210,3 +210,17 @@ def test_a_key_whose_place_the_other_version_writes_in_another_way_is_not_taken(
     assert clash.clashes
     assert take_keys("a: {b: 3}\n", "a: [1]\n", clash.clashes).text is None
     assert take_keys("a: {b: 3}\nc: 1\n", "c: 2\n", clash.clashes).text is None
+
+
+def test_line_ends_that_the_commit_changed_are_not_called_undone() -> None:
+    culprit = MANIFEST.replace("\n", "\r\n")
+    merged = merge_keys(culprit, changed(culprit, ("app:1.4", "app:1.6")), MANIFEST)
+    assert merged.text is None
+    assert "lines end" in merged.why
+
+
+@pytest.mark.parametrize("empty", ["", "# nothing yet\n"])
+def test_a_file_without_any_document_is_left_alone(empty: str) -> None:
+    assert merge_keys(MANIFEST, changed(MANIFEST, REPLICAS), empty).text is None
+    assert merge_keys(MANIFEST, empty, changed(MANIFEST, REPLICAS)).text is None
+    assert merge_keys(empty, MANIFEST, changed(MANIFEST, REPLICAS)).text is None

@@ -62,3 +62,39 @@ def test_a_change_whose_twin_stands_elsewhere_is_known_to_be_undone() -> None:
     assert is_undone(culprit, later, before)
     assert not is_undone(culprit, culprit, before)
     assert not is_undone(culprit, "x\nfriend\n-\nz\n", before)
+
+
+ADDED = ("a: 1\nb: 2\n", "a: 1\nnew:\n  x: 1\nb: 2\n")  # before the culprit, and with it
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["a: 1\nnew:\n  x: 1\nb: 3\n", "a: 3\nnew:\n  x: 1\nb: 2\n", "a: 1\nnew:\n  x: 1\n", "a: 1\nnew:\n  x: 7\nb: 3\n"],
+    ids=["the line below was set", "the line above was set", "the line below went", "it was set again itself"],
+)
+def test_what_was_put_in_and_still_stands_beside_a_later_change_is_not_undone(later: str) -> None:
+    before, culprit = ADDED
+    assert not is_undone(culprit, later, before)
+    assert merged_lines(culprit, later, before) in (None, later.replace("new:\n  x: 1\n", ""))
+
+
+def test_what_was_put_in_among_equal_lines_is_found_wherever_it_is_seen() -> None:
+    block = "---\nkind: {}\nspec: 1\n"
+    before, culprit = block.format("A") * 2, block.format("A") + block.format("B") + block.format("A")
+    assert not is_undone(culprit, "first\n" + culprit, before)
+    assert merged_lines(culprit, "first\n" + culprit, before) == "first\n" + before
+
+
+def test_a_passage_that_came_is_seen_where_most_around_it_went() -> None:
+    before = "a\nb\nc\nd\n"
+    culprit = "a\none\ntwo\nb\nc\nd\n"
+    assert not is_undone(culprit, "one\ntwo\nc\nd\n", before)
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [("p\n", "P\nx2\n", "p\nx\n"), ("b\n", "a\nb\n", "a\n")],
+    ids=["beside a line that grew", "the very line that comes back"],
+)
+def test_a_line_that_may_be_there_already_is_not_put_in_by_line(base: str, ours: str, theirs: str) -> None:
+    assert merged_lines(base, ours, theirs) is None

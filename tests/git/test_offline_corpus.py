@@ -81,7 +81,7 @@ def test_four_of_five_conflicts_of_people_are_solved_and_three_as_they_did(chose
 
 def test_most_conflicts_are_solved_and_what_is_superseded_is_named(sampled: Replay) -> None:
     rungs = Counter(answer["rung"] for case, answer in sampled.clean if case.fields["plain"] == "conflict")
-    assert rungs[3] >= 35
+    assert rungs[3] >= 34
     assert rungs[4] >= 230
     for case, answer in sampled.clean:
         assert (answer["rung"] == 4) == bool(answer["superseded"]), case.name

@@ -30,8 +30,10 @@ def same_documents(*versions: Listed[Document]) -> tuple[list[Step], ...]:
 
 def document_children(text: str, documents: Listed[Document], names: Listed[Step]) -> dict[Step, Chunk]:
     """Each document as a chunk that reaches to the next one's `---`; the text before the first one is nobody's."""
+    if not documents:
+        return {}
     starts = [document.start for document in documents]
-    if starts and not documents[0].explicit:
+    if not documents[0].explicit:
         starts[0] = 0
     ends = [*starts[1:], len(text)]
     found: dict[Step, Chunk] = {}

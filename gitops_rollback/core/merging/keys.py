@@ -49,6 +49,8 @@ class KeyMerge:
 
 def merge_keys(base: str, ours: str, theirs: str, target: bool = False) -> KeyMerge:
     """Three versions of one YAML or JSON file; `target` writes theirs where both changed a key. Never raises."""
+    if _dressing(base) != _dressing(theirs):
+        return KeyMerge(None, why="the commit changed how all of its lines end, or its byte order mark")
     merge = _Merge(target)
     text, why = _run(merge, base, ours, theirs)
     if text is not None and merge.clashes and not target:
@@ -76,6 +78,11 @@ def _run(merge: _Merge, base: str, ours: str, theirs: str) -> tuple[str | None, 
     except (Unreadable, Unwritable) as error:
         return None, str(error)
     return mark + (text.replace("\n", "\r\n") if crlf else text), ""
+
+
+def _dressing(text: str) -> tuple[bool, bool]:
+    """What a text wears around its values: a byte order mark, and the line ends of Windows."""
+    return text.startswith("\ufeff"), "\r\n" in text
 
 
 def set_differently(before: str, after: str, key: Path) -> bool:

@@ -23,6 +23,11 @@ class _Hunk:
     end: int
     lines: tuple[str, ...]
 
+    @property
+    def keeps_its_length(self) -> bool:
+        """True also for an insertion, which takes no place."""
+        return self.end - self.start in (0, len(self.lines))
+
 
 def merged_lines(base: str, ours: str, theirs: str) -> str | None:
     """Both changes of `base` in one text; None if they overlap, or the texts are too alike in too many lines."""
@@ -34,7 +39,7 @@ def merged_lines(base: str, ours: str, theirs: str) -> str | None:
     merged: list[str] = []
     at = 0
     for before, hunk in zip((None, *hunks), hunks, strict=False):
-        if before is not None and (hunk.start < before.end or hunk.end == before.start):
+        if before is not None and _collide(before, hunk):
             return None
         merged += lines[at : hunk.start]
         merged += hunk.lines
@@ -45,13 +50,39 @@ def merged_lines(base: str, ours: str, theirs: str) -> str | None:
 def is_undone(base: str, ours: str, theirs: str) -> bool:
     """Is what `base` did to `theirs` nowhere in `ours`? So it is where doing it again would be possible, line by line.
 
-    A second undoing must find that out, for where lines repeat themselves a merge would take back their twins.
+    A second undoing must find that out, for where lines repeat themselves a merge would take back their twins. Beside
+    a line that came, a later change may hold that very line, or what became of it: then nobody can say so.
     """
     lines = theirs.splitlines(keepends=True)
     done, since = _hunks(lines, base.splitlines(keepends=True)), _hunks(lines, ours.splitlines(keepends=True))
     if done is None or since is None or set(done) & set(since):
         return False
-    return merged_lines(theirs, ours, base) is not None
+    beside = [(own, later) for own in done for later in since if own.start <= later.end and later.start <= own.end]
+    if any(own.start == own.end or not set(own.lines).isdisjoint(later.lines) for own, later in beside):
+        return False
+    return not _still_stands(done, base, ours) and merged_lines(theirs, ours, base) is not None
+
+
+def _still_stands(done: Sequence[_Hunk], base: str, ours: str) -> bool:
+    """Does a passage that `done` brought into `base` stand in `ours`? A single line proves nothing: it has twins."""
+    since = _hunks(base.splitlines(keepends=True), ours.splitlines(keepends=True))
+    grown = 0
+    for hunk in done:
+        start, count = hunk.start + grown, len(hunk.lines)
+        grown += count - (hunk.end - hunk.start)
+        gone = sum(max(min(later.end, start + count) - max(later.start, start), 0) for later in since or ())
+        if count > 1 and 2 * gone < count:
+            return True
+    return False
+
+
+def _collide(one: _Hunk, other: _Hunk) -> bool:
+    """Do two changes overlap, `one` being the first? Beside what grew or shrank an insertion has no place."""
+    if other.start < one.end or other.end == one.start:
+        return True
+    if other.start > one.end or (one.start < one.end and other.start < other.end):
+        return False
+    return not (one.keeps_its_length and other.keeps_its_length) or not set(one.lines).isdisjoint(other.lines)
 
 
 def _hunks(base: Sequence[str], other: Sequence[str]) -> tuple[_Hunk, ...] | None:
@@ -64,8 +95,20 @@ def _hunks(base: Sequence[str], other: Sequence[str]) -> tuple[_Hunk, ...] | Non
     found: list[_Hunk] = []
     for kind, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if kind != "equal":
-            found += _split(start + i1, start + i2, right[j1:j2])
+            first = found[-1].end if found else 0
+            found += _split(*_slid(base, first, start + i1, start + i2, right[j1:j2]))
     return tuple(found)
+
+
+def _slid(
+    base: Sequence[str], first: int, start: int, end: int, lines: Sequence[str]
+) -> tuple[int, int, Sequence[str]]:
+    """The same change as far up as it can stand: among equal lines it has several places, and must have only one."""
+    while lines and start == end > first and base[start - 1] == lines[-1]:
+        start, end, lines = start - 1, end - 1, (lines[-1], *lines[:-1])
+    while not lines and start > first and base[start - 1] == base[end - 1]:
+        start, end = start - 1, end - 1
+    return start, end, lines
 
 
 def _alike(one: Sequence[str], other: Sequence[str]) -> int:
