@@ -6,6 +6,7 @@ Source: git 2.38 and later, `merge-ort.c`: the stable kinds of conflict (`conten
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from gitops_rollback.adapters.git import history
 from gitops_rollback.adapters.git.door import Git
@@ -18,6 +19,7 @@ MOST_KEYS = 20  # clashes of one file that are named
 
 LATER_LIMIT = 1000  # commits that are looked through for who changed a path last
 
+RENDER = "Undo its sources, and run what generates it."
 BY_HAND = "Write the change by hand"
 WHY: Mapping[str, str] = {
     "contents": "the same lines, or lines right beside them, were changed again since",
@@ -68,6 +70,14 @@ def explain_conflicts(
     return tuple(
         Explanation(path, None, later.get(path), _why(kinds, undone.get(path)), _todo(later.get(path)))
         for path, kinds in conflicts.items()
+    )
+
+
+def explain_generated(explained: Sequence[Explanation], generated: Collection[str]) -> tuple[Explanation, ...]:
+    """The same explanations; what is generated is made anew and not written by hand."""
+    return tuple(
+        replace(one, why=f"it is generated, and {one.why}", todo=RENDER) if one.path in generated else one
+        for one in explained
     )
 
 

@@ -41,7 +41,10 @@ ENCRYPTED = re.compile(
 )
 LFS_POINTER = re.compile(rb"\Aversion https://git-lfs\.github\.com/spec/")
 GENERATED_HEADER = re.compile(rb"(?i)do not edit|@generated\b")
-GENERATED_NAMES = re.compile(r".*\.lock|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.ya?ml|go\.sum")
+GENERATED = "it is generated, and lines of two generations do not make one"
+GENERATED_NAMES = re.compile(
+    r".*\.lock|.*\.lock\.(json|ya?ml|hcl)|.*\.lockfile|packages?-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.ya?ml|go\.sum"
+)
 HELM_INDEX = re.compile(rb"^entries:", re.MULTILINE)
 HEADER_BYTES = 1024
 
@@ -140,7 +143,7 @@ def text_fault(merged: MergedText) -> str | None:
     if any(LFS_POINTER.match(version) for version in versions):
         return "it is an LFS pointer, which has no parts to merge"
     if is_generated(merged.path, merged.content):
-        return "it is generated, and lines of two generations do not make one"
+        return GENERATED
     if YAML_NAMES.fullmatch(PurePosixPath(merged.path).name.lower()):
         return yaml_fault(merged)
     return None

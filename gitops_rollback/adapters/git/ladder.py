@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from gitops_rollback.adapters.git.conflicts import LATER_LIMIT, explain_clashes, explain_conflicts, later_commits
+from gitops_rollback.adapters.git.conflicts import (
+    LATER_LIMIT,
+    explain_clashes,
+    explain_conflicts,
+    explain_generated,
+    later_commits,
+)
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.history import log
 from gitops_rollback.adapters.git.merge import Merge, merge_commits
@@ -55,7 +61,8 @@ class Ladder:
         merge = merge_commits(self._git, work.head.sha if on_head else self._synthetic(work, work.tree), theirs)
         if merge.tree is None:
             later = later_commits(self._git, work.culprit.sha, work.head.sha, merge.conflicts)
-            explained = explain_conflicts(merge.conflicts, work.undone, later)
+            generated = [path for path in merge.conflicts if self._sound.is_generated(work, path)]
+            explained = explain_generated(explain_conflicts(merge.conflicts, work.undone, later), generated)
             return Step(None, reason=Reason.REVERT_CONFLICT, explained=explained, merge=merge)
         changes = work.differences.between(work.tree, merge.tree)
         untouched = set(changes) == {inverse(change) for change in work.undone.values()}
@@ -100,7 +107,7 @@ class Ladder:
         if not paths:
             return {}
         history = self._since(work)
-        if work.good is None or history is None:
+        if work.good is None or history is None or any(self._sound.is_generated(work, path) for path in paths):
             return None
         files = WholeFiles(self._reader, self._sound.text, work.good, work.head, history)
         return files.of(merge, work.undone, paths)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops_rollback.adapters.git import gates
+from gitops_rollback.adapters.git.attributes import is_marked_generated
 from gitops_rollback.adapters.git.conflicts import later_commits
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
-from gitops_rollback.adapters.git.objects import ObjectReader
+from gitops_rollback.adapters.git.objects import ObjectReader, find_entry
 from gitops_rollback.adapters.git.revisions import is_partial
 from gitops_rollback.adapters.git.undoing import Step, Undoing
 from gitops_rollback.core.commit import FileChange
@@ -48,7 +49,7 @@ class Soundness:
             if gates.is_merged(change, whole):
                 undone = work.undone.get(change.path)
                 before = followed.get(change.path) or (change.old_blob, undone.old_blob if undone else None)
-                fault = self._merge_fault(change, before)
+                fault = self._merge_fault(work, change, before)
             else:  # in a partial clone a look at what merely comes back would cost a fetch for each file
                 fault = None if partial else gates.marker_fault(self.text(str(change.new_blob)) or b"")
             if fault is not None:
@@ -78,13 +79,21 @@ class Soundness:
         words = self._git.run(*RENAMES, old_tree, new_tree).stdout.decode(*LOSSLESS).split("\0")
         return {new: old for old, new in zip(words[1::3], words[2::3], strict=False)}
 
-    def _merge_fault(self, change: FileChange, before: Sequence[str | None]) -> str | None:
+    def _merge_fault(self, work: Undoing, change: FileChange, before: Sequence[str | None]) -> str | None:
+        if is_marked_generated(self._reader, work.head.tree, change.path):
+            return gates.GENERATED
         content = self.text(str(change.new_blob))
         versions = [self.text(blob) for blob in before if blob is not None]
         known = tuple(version for version in versions if version is not None)
         if content is None or len(known) < len(versions):
             return "it is too large to check what the merge made of it"
         return gates.text_fault(gates.MergedText(change.path, content, known))
+
+    def is_generated(self, work: Undoing, path: str) -> bool:
+        """Does its name, its head, or the repository's own word say that nobody writes it by hand?"""
+        found = find_entry(self._reader, work.tree, path)
+        content = self.text(found.sha) if found is not None and found.kind == "blob" else b""
+        return gates.is_generated(path, content or b"") or is_marked_generated(self._reader, work.head.tree, path)
 
     def text(self, blob: str) -> bytes | None:
         """None if it is too large to be looked at. Raises: ObjectMissing; RepositoryUnavailable."""
