@@ -51,6 +51,7 @@ class Cluster(ABC):
     told: dict[tuple[str, str], Health] = field(default_factory=dict)  # (replica, application) -> its newest word
     shown: dict[tuple[str, str], tuple[Shown, ...]] = field(default_factory=dict)  # the whole words of late
     sync_asked: Callable[[str, str, str], None] = lambda _who, _application, _identity: None
+    requested: Callable[[str, str, str], None] = lambda _who, _object, _identity: None
     begun: dict[tuple[str, str], datetime] = field(default_factory=dict)  # (application, revision) -> first sync of it
 
     @abstractmethod

@@ -102,6 +102,16 @@ class SyncAsked:
 
 
 @dataclass(frozen=True)
+class Requested:
+    """A replica writes a request for a reconciliation into an object of Flux, under the id of a rollback."""
+
+    at: datetime
+    who: str
+    object: str
+    identity: str
+
+
+@dataclass(frozen=True)
 class Broken:
     """An exception in the product that is none of its own family."""
 
@@ -120,4 +130,4 @@ class Ticked:
     seconds: float
 
 
-Event = Asked | Accepted | Rollback | Recorded | Told | Logged | SyncAsked | Broken | Ticked
+Event = Asked | Accepted | Rollback | Recorded | Told | Logged | SyncAsked | Requested | Broken | Ticked

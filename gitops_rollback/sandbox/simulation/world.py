@@ -19,6 +19,7 @@ from gitops_rollback.sandbox.simulation.events import (
     Event,
     Logged,
     Recorded,
+    Requested,
     Rollback,
     SyncAsked,
     Told,
@@ -72,6 +73,7 @@ class World:
         made = ENGINES[setup.engine]
         self.cluster: Cluster = made(self.schedule, self.remote, self.truth, self.story, self.random("engine"), URL)
         self.cluster.sync_asked = self._sync_asked
+        self.cluster.requested = lambda who, what, identity: self.report(Requested(self.now, who, what, identity))
         self.pauses = Pauses()
         self.leases = Leases()
         self.calm = False
@@ -89,6 +91,7 @@ class World:
         self.taken_back: set[tuple[str, str]] = set()  # (application, inputs) that a person took back
         self.refusing = False  # a rule of the server refused something, at some time
         self.writes: deque[datetime] = deque()  # of the journal, of late
+        self.requests: dict[tuple[str, str, str], datetime] = {}  # (replica, object, rollback) -> the newest one
         self.gone: dict[str, datetime] = {}  # image -> since when no registry has it
         self.still: dict[str, list[tuple[datetime, datetime]]] = {}  # when a replica's process stood still
         self.at_calm: list[Callable[[], None]] = []

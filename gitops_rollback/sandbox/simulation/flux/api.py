@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from gitops_rollback.adapters.engines.cluster import Object
+from gitops_rollback.adapters.engines.flux_objects import REQUESTED_AT
 from gitops_rollback.adapters.engines.flux_world import KUSTOMIZATIONS
 from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable, Unserved
@@ -73,10 +74,16 @@ class SimApi:
             self._call("flux.patch", lambda: None)
             raise CredentialsRejected(SUBJECT, "forbidden")
 
+        asked = merged({}, dict(patch)).get("metadata", {}).get("annotations", {}).get(REQUESTED_AT, "")
+
         def write() -> Object:
             return store.transform(kind, name, namespace, lambda body: merged(body, dict(patch)), BY)
 
-        made = self._call("flux.patch", write)
+        def heard() -> Object:
+            self._cluster.requested(self._gate.who, f"{resource.plural}/{name}", asked.partition("/")[0])
+            return write()
+
+        made = self._call("flux.patch", heard)
         return write() if self._gate.is_twice() else made
 
     def try_patch(self, resource: Resource, namespace: str, name: str) -> None:
