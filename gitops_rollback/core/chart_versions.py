@@ -46,7 +46,7 @@ def with_version(content: bytes, version: str) -> bytes | None:
     """The chart's file with another version, and every other byte as it is; None if that cannot be written."""
     text = _text(content)
     found = _place(text)
-    if text is None or found is None:
+    if text is None or found is None or not version:
         return None
     quote = found.style if found.style in ("'", '"') else ""
     edited = f"{text[: found.start]}{quote}{version}{quote}{text[found.end :]}"

@@ -138,11 +138,16 @@ def test_a_chart_that_does_not_change_keeps_its_version(history: History, undo: 
     assert reversal.edits == ()
 
 
-def test_a_version_that_is_not_written_plainly_goes_back_with_the_rest(history: History, undo: Undo) -> None:
+@pytest.mark.parametrize("rule", [FORWARD, DETECT])
+def test_a_version_that_is_not_written_plainly_is_left_to_a_person(
+    history: History, undo: Undo, rule: ChartVersions
+) -> None:
     texts = [f"name: shop\nversion: &v {version}\nsame: *v\n" for version in ("1.0.0", "1.0.1")]
     steps: list[Files] = [{CHART: text, VALUES: values(n)} for n, text in enumerate(texts)]
     _, bad = history.line(*steps)
-    assert history.content(undo(bad, bad).tree)[CHART] == texts[0]  # no plain version: nothing says that it is raised
+    reversal = undo(bad, bad, charts=rule)
+    assert reversal.outcome is (CONFLICT if rule is FORWARD else CLEAN)
+    assert [(one.path, one.key) for one in reversal.explained] == ([(CHART, "version")] if rule is FORWARD else [])
 
 
 @pytest.mark.parametrize(

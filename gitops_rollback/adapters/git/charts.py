@@ -56,6 +56,8 @@ class Charts:
             changes = [work.undone[path] for work in works if path in work.undone]
             head = works[0].head
             now = self._version(self._blob(head.tree, path))
+            if rule is ChartVersions.FORWARD and any(map(self._is_unclear, changes)):
+                found[path] = FieldEdit(path, FIELD, now or "", "")  # which cannot be set, so a person is asked
             if now is None or not any(self._raises(change) for change in changes):
                 continue
             if rule is ChartVersions.DETECT and not self._is_habit(path, head.sha):
@@ -134,6 +136,11 @@ class Charts:
                 break  # enough; or the chart came, or a clone of the last days ends here
             seen.append(change)
         return len(seen) >= HABIT_LEAST and all(change is not None and self._raises(change) for change in seen)
+
+    def _is_unclear(self, change: FileChange) -> bool:
+        """The chart stays, and one side does not say its version plainly."""
+        blobs = (change.old_blob, change.new_blob)
+        return None not in blobs and any(self._version(blob) is None for blob in blobs)
 
     def _raises(self, change: FileChange) -> bool:
         return is_newer(self._version(change.new_blob), self._version(change.old_blob))
