@@ -104,20 +104,23 @@ class Blamer:
         blamed = tuple(suspect.commit for suspect in attribution.undone)
         return Blame(attribution, reverse(blamed), ground_after(blamed), restores, came_back)
 
-    def named(self, look: Look, view: View, feeds: Callable[[Source], bool], since: str, only: str) -> Blame:
-        """What a person names: one commit (`only`), or the application's own commits since a revision.
+    def named(
+        self, look: Look, view: View, feeds: Callable[[Source], bool], since: str, only: Sequence[str], because: str
+    ) -> Blame:
+        """What a person names: some commits (`only`, newest first), or the application's own since a revision.
 
+        `because` is their evidence.
         Raises: StalledError `NoSuspect` where that is no commit of this application.
         """
         past = self.past(look, view, feeds)
         if only:
-            commits: tuple[Commit, ...] = (self._repo.commit(only),)
+            commits = tuple(self._repo.commit(sha) for sha in only)
         else:
             later = self._repo.commits(since, look.bad_revision, MAX_RANGE)
             commits = tuple(commit for commit in later if look.watched.own.of(commit.paths))
         if not commits:
             raise StalledError(look.name, f"nothing of it changed since {since[:12]}", Reason.NO_SUSPECT)
-        suspects = tuple(Suspect(commit, look.bad_record, ("named by a person",)) for commit in commits)
+        suspects = tuple(Suspect(commit, look.bad_record, (because,)) for commit in commits)
         shas = tuple(commit.sha for commit in commits)
         good = since or past.good_revision
         reversal = self._repo.reverse(view.heads.branch, shas, good=good, charts=look.policy.chart_versions)

@@ -352,9 +352,9 @@ class Executor:
         self._write((advance(action.record, action.phase, now, message=action.message),), ())
 
     @crash_point("keep")
-    def keep(self, record: RollbackRecord) -> bool:
-        """Write a record as it is; False if the journal could not be written."""
-        return self._write((record,), (entry_about_record(record, self._clock.now()),))
+    def keep(self, record: RollbackRecord, *more: RollbackRecord) -> bool:
+        """Write a record as it is, and others with it; False if the journal could not be written."""
+        return self._write((record, *more), (entry_about_record(record, self._clock.now()),))
 
     @crash_point("finish")
     def finish(self, action: Finish, policy: Policy) -> None:
@@ -363,7 +363,7 @@ class Executor:
             action.record, Phase.DONE, self._clock.now(),
             outcome=action.outcome, reason=action.reason.value, message=action.message,
         )  # fmt: skip
-        self.keep(record)
+        self.keep(record, *action.plans)
         self.tell(message_about_record(event_of(action.outcome), record, policy))
 
     def hold_on(self, action: HoldOn, policy: Policy) -> None:

@@ -102,10 +102,17 @@ class Observer:
         return saw
 
     def look_anyway(
-        self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool], because: Decision
+        self,
+        subject: Watched,
+        view: View,
+        now: datetime,
+        feeds: Callable[[Source], bool],
+        because: Decision,
+        measured: bool = True,
     ) -> Look:
         """The newest deployment, whether it is under watch or not, with a person's word in place of an alarm.
 
+        `measured` False asks no metric source.
         Raises: StalledError `NoCommit` where nothing of this repository is deployed.
         """
         state = subject.engine.application(subject.id, subject.state.project)
@@ -116,7 +123,8 @@ class Observer:
         event = SyncEvent(subject.id, known[-1], known[-2] if len(known) > 1 else None)
         force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, known, bad, feeds))
         subject = replace(subject, own=force.own)
-        verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
+        asked = self._subject(subject, force, state, event, bad)
+        verdicts = self._measuring.measure(asked, now) if measured else ()
         case = Case(subject.name, force.policy, force.known, event, verdicts)
         return Look(subject, state, force.policy, force.target, case, because, known, event, bad)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -64,11 +65,18 @@ class Proposer:
         return replace(blame, attribution=doubted)
 
     def propose_named(
-        self, look: Look, view: View, listing: Listing, now: datetime, since: str = "", only: str = ""
+        self,
+        look: Look,
+        view: View,
+        listing: Listing,
+        now: datetime,
+        since: str = "",
+        only: Sequence[str] = (),
+        because: str = "named by a person",
     ) -> Proposal:
-        """The plan that undoes what a person names: one commit, or all since a revision. Raises: StalledError."""
+        """The plan that undoes what a person names: commits, or all since a revision. Raises: StalledError."""
         look = self.followed(look)
-        blame = self._blamer.named(look, view, self._directory.feeder(look.watched), since, only)
+        blame = self._blamer.named(look, view, self._directory.feeder(look.watched), since, only, because)
         return self._proposal(look, blame, view, listing, now)
 
     def _proposal(self, look: Look, blame: Blame, view: View, listing: Listing, now: datetime) -> Proposal:
@@ -107,8 +115,9 @@ class Proposer:
 
     def signed(self, plan: Plan, look: Look, attribution: Attribution, identity: str, by: str) -> Plan:
         """The same plan with another id, asked for by a person."""
-        text = self._text(look, attribution, plan.restores, plan.reversal, plan.applications)
-        message = revert_message(replace(text, rollback_id=identity, requested_by=by))
+        text = self._text(look, attribution, plan.comes_back, plan.reversal, plan.applications)
+        words = replace(text, triggers=plan.triggers, bad_revision=plan.bad_revision, reapplies=plan.reapplies)
+        message = revert_message(replace(words, rollback_id=identity, requested_by=by))
         return replace(plan, rollback_id=identity, message=message, requested_by=by)
 
     def _plan(self, look: Look, blame: Blame, reversal: Reversal) -> Plan:
@@ -125,6 +134,7 @@ class Proposer:
             reversal=reversal,
             message=revert_message(text),
             evidence=evidence,
+            ranked=tuple((suspect.commit.sha, suspect.probability) for suspect in blame.attribution.ranked),
             repository=self._repo.name,
         )
 

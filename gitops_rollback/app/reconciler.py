@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from gitops_rollback.app.afterwards import Afterwards
 from gitops_rollback.app.circumstances import Surroundings, waiting_for
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
@@ -103,6 +104,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._unfollowed = Unfollowed(self.directory)
         self.holds = Holds(self.surroundings.repo, self.surroundings.settings_pause)
+        self.afterwards = Afterwards(self.surroundings.repo, self.directory, self.observer, self.proposer)
 
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
@@ -116,7 +118,8 @@ class Reconciler:
                 self.isolated(notice.subject, partial(self.executor.announce, notice))
             for sight in tick.sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
-            for end, policy in self._unfollowed.ends(view, listing):
+            over = [one.progress.record.id for one in tick.sights if one.progress and one.progress.superseded]
+            for end, policy in (*self._unfollowed.ends(view, listing), *self.afterwards.ends(view, over)):
                 self.isolated(end.record.applications[0], partial(self.executor.finish, end, policy))
             for record in self.holds.lasting(view):
                 self.isolated(record.applications[0], partial(self._tend, record, tick))
@@ -149,11 +152,11 @@ class Reconciler:
         record = view.open_record(watched.name)
         if record is None:
             return self._watch(watched, view, listing, now)
-        followed = self._follow(watched, record, view, listing, now)
-        over = followed is not None and followed.progress is not None and bool(followed.progress.superseded)
-        if over or record.phase is not Phase.AWAITING_APPROVAL:
-            return followed
-        return self._newer_alarm(watched, record, view, listing, now) or followed
+        if record.phase is not Phase.AWAITING_APPROVAL:
+            return self._follow(watched, record, view, listing, now)
+        waiting = [self._follow(watched, one, view, listing, now) for one in view.open_records(watched.name)]
+        over = (one for one in waiting if one is not None and one.progress is not None and one.progress.superseded)
+        return next(over, None) or self._newer_alarm(watched, record, view, listing, now) or waiting[0]
 
     def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
         since = self._since(now)
@@ -199,7 +202,8 @@ class Reconciler:
             case Advance() as advance:
                 self.executor.advance(advance)
             case Finish() as finish if sight.progress is not None:
-                self.executor.finish(finish, sight.progress.policy)
+                end = self.afterwards.prepared(finish, sight.progress, sight.watched, tick.view, tick.listing, tick.now)
+                self.executor.finish(end, sight.progress.policy)
 
     @crash_point("decide")
     def _next(self, sight: Sight, tick: Tick) -> Action:

@@ -13,12 +13,14 @@ from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import hold_documents, holds_of
 from gitops_rollback.core.journal import format_time
+from gitops_rollback.core.next_plans import FOLLOWS, PLANS, RANKED, TRIED, page_lines
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import HOLDS, RELEASE, Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
+MAX_RANKED = 50  # suspects that a record keeps
 EVENTS = {Act.ASK: "suggested", Act.REFUSE: "refused", Act.HOLD: "held", Act.PAGE: "blind"}
 ENDED_BY = {
     Act.REFUSE: RollbackOutcome.REFUSED,
@@ -102,6 +104,7 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
         }
     if plan is not None:
         evidence["suspects"] = list(plan.evidence)
+        evidence[RANKED] = [{"commit": sha, "probability": chance} for sha, chance in plan.ranked[:MAX_RANKED]]
         evidence["plan"] = {
             "base": plan.reversal.base,
             "tree": plan.reversal.tree,
@@ -110,6 +113,8 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
         }
         if plan.reversal.holds:
             evidence[HOLDS] = hold_documents(plan.reversal.holds)
+        if plan.follows is not None:
+            evidence[FOLLOWS] = {"rollback": plan.follows[0], "way": plan.follows[1]}
     if decision.onset is not None:
         evidence["onset"] = format_time(decision.onset)
     return evidence
@@ -143,8 +148,13 @@ def entry_about_record(record: RollbackRecord, now: datetime) -> DecisionEntry:
     action = record.outcome.value if record.outcome else record.phase.value
     return DecisionEntry(
         now, record.applications[0], action, record.reason, record.bad_revision, record.message,
-        {"rollback": record.id},
+        {"rollback": record.id, **_what_next(record)},
     )  # fmt: skip
+
+
+def _what_next(record: RollbackRecord) -> dict[str, object]:
+    """What was tried and what a person may approve, of a rollback that did not help."""
+    return {key: record.evidence[key] for key in (TRIED, PLANS) if key in record.evidence}
 
 
 def message_about_notice(notice: Notice, repository: str, at: datetime) -> Message:
@@ -212,6 +222,7 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
     lines += [
         f"held: {hold.words()} is not written back, until something newer is selected" for hold in holds_of(record)
     ]
+    lines += page_lines(record) if not record.open else ()
     return Message(
         event=event,
         application=record.applications[0],
@@ -221,7 +232,12 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
         reason=record.reason,
         rollback_id=record.id,
         page=record.outcome not in (None, RollbackOutcome.VERIFIED, RollbackOutcome.SUPERSEDED),
-        details={"commit": record.commit, "reverts": list(record.reverts), "restores": record.restores},
+        details={
+            "commit": record.commit,
+            "reverts": list(record.reverts),
+            "restores": record.restores,
+            **_what_next(record),
+        },
         routes=policy.notifications,
     )
 

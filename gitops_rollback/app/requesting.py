@@ -19,6 +19,7 @@ from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.journal import parse_time
 from gitops_rollback.core.message import for_people
+from gitops_rollback.core.next_plans import follows
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, rollback_id
@@ -33,13 +34,17 @@ SHORTEST_FOLLOW_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asks for. `to` is last-healthy, a full SHA or a time; `revert` one SHA; both "" ask our opinion."""
+    """What a person asks for. `to` is last-healthy, a full SHA or a time; `revert` one SHA; both "" ask our opinion.
+
+    `waiting` is the Rollback-Id of the plan that it is the word for, if it is one.
+    """
 
     application: str
     by: str
     reason: str = ""
     to: str = ""
     revert: str = ""
+    waiting: str = ""
 
     @property
     def cause(self) -> str:
@@ -131,8 +136,11 @@ class Requests:
 
     def _propose(self, wish: Wish, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         proposer = self.reconciler.proposer
+        waiting = view.journal.records.get(wish.waiting)
+        if waiting is not None and follows(waiting) is not None:
+            return self.reconciler.afterwards.renewed(waiting, look, view, listing, now)
         if wish.revert:
-            return proposer.propose_named(look, view, listing, now, only=wish.revert)
+            return proposer.propose_named(look, view, listing, now, only=(wish.revert,))
         if wish.to and wish.to != LAST_HEALTHY:
             return proposer.propose_named(look, view, listing, now, since=self._revision(wish.to, look))
         proposal = proposer.propose(look, view, listing, now)

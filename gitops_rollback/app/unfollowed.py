@@ -36,9 +36,14 @@ class Unfollowed:
         for record in alone:
             if self._ticks[record.id] >= GONE_TICKS:
                 message = f"{', '.join(record.applications)}: gone from the engine, so nobody can see whether it helped"
-                yield Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message), self._policy(record)
+                yield (
+                    Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message),
+                    policy_of(record, self.directory),
+                )
 
-    def _policy(self, record: RollbackRecord) -> Policy:
-        revisions = [one for one in (record.restores, record.bad_revision, record.commit) if one]
-        found = self.directory.policy_at(record.applications[0], revisions)
-        return found or Policy(record.policy, "", record.restores, (), ())
+
+def policy_of(record: RollbackRecord, directory: Directory) -> Policy:
+    """The policy that says who is told of a rollback; one that names nobody where none is known any more."""
+    revisions = [one for one in (record.restores, record.bad_revision, record.commit) if one]
+    found = directory.policy_at(record.applications[0], revisions)
+    return found or Policy(record.policy, "", record.restores, (), ())

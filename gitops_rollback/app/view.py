@@ -52,9 +52,12 @@ class View:
 
     def open_record(self, application: str) -> RollbackRecord | None:
         """The rollback of this application that is not done; a plan that waits for a word only if no other is open."""
+        return next(iter(self.open_records(application)), None)
+
+    def open_records(self, application: str) -> tuple[RollbackRecord, ...]:
+        """All rollbacks of this application that are not done; those that wait for a word come last."""
         records = [one for one in self.journal.records.values() if one.open and application in one.applications]
-        under_way = [one for one in records if one.phase is not Phase.AWAITING_APPROVAL]
-        return next(iter((*under_way, *records)), None)
+        return tuple(sorted(records, key=lambda one: one.phase is Phase.AWAITING_APPROVAL))
 
     def told(self, application: str, but: str) -> datetime | None:
         """When people last heard of the application, or of all at once, because of another revision than `but`."""

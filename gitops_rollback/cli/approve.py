@@ -13,6 +13,7 @@ from gitops_rollback.cli.asking import first_that_knows, opened_requests
 from gitops_rollback.cli.main import REFUSED
 from gitops_rollback.cli.output import output_option, say
 from gitops_rollback.cli.rollback import Carrying
+from gitops_rollback.core.next_plans import follows
 from gitops_rollback.core.rollback import Phase
 
 WAIT_FOR = timedelta(minutes=30)
@@ -44,9 +45,12 @@ def command(
     if record.phase is not Phase.AWAITING_APPROVAL:
         say(f"{record.id} does not wait for a person: it is {record.phase.value}.")
         context.exit(REFUSED)
-    wish = Wish(record.applications[0], caller()[1], reason)
+    wish = Wish(record.applications[0], caller()[1], reason, waiting=record.id)
     with opened_requests(settings) as asked:
         one, prepared = first_that_knows(asked, record.applications[0], lambda each: each.requests.prepare(wish))
+        if prepared.plan is None and follows(record) is not None:
+            say(f"{record.id} cannot be carried out: {prepared.proposal.attribution.message}.")
+            context.exit(REFUSED)
         if prepared.plan is None or prepared.plan.rollback_id != record.id:
             say(f"{record.id} is about {record.bad_revision[:12]}, and something else is deployed now: look again.")
             context.exit(REFUSED)

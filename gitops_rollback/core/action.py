@@ -158,6 +158,7 @@ class Finish:
     outcome: RollbackOutcome
     reason: Reason
     message: str
+    plans: tuple[RollbackRecord, ...] = ()  # what a person may approve now that it did not help
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ READ_CHARACTERS = 4000  # more of a foreign line is never looked at
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
 _MENTION = re.compile(r"(?<![\w.])@(?=\w)")
 _SLACK = re.compile(r"<(?=[!@#]|https?:|mailto:)")
+_REVERTED = re.compile(r'Revert "((?!Revert ").*)"(?: and \d+ more)?')  # git calls undoing this a Reapply, since 2.43
 _LINK = re.compile(r"\]\((?=\S)")
 _BREAKS = frozenset({"\n", "\r", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"})
 
@@ -32,7 +33,8 @@ _BREAKS = frozenset({"\n", "\r", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u2029
 class RevertText:
     """What goes into the message of one revert commit. `reverts` newest first, `why` whole sentences.
 
-    `restores` and `bad_revision` are full revisions; `policy` is the label of the policy in force.
+    `restores` and `bad_revision` are full revisions; `policy` is the label of the policy in force. `reapplies`: what it
+    reverts is a rollback of ours, whose own words it may so trust.
     """
 
     rollback_id: str
@@ -49,6 +51,7 @@ class RevertText:
     requested_by: str = "controller"
     subject_prefix: str = ""
     holds: Sequence[ImageHold] = ()
+    reapplies: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,11 @@ def _subject(text: RevertText) -> str:
     said = _harmless(newest.subject) if newest is not None else ""
     more = f" and {len(text.reverts) - 1} more" if len(text.reverts) > 1 else ""
     prefix = f"{_harmless(text.subject_prefix)} " if text.subject_prefix.strip() else ""
-    frame = f'{prefix}Revert ""{more}'
+    reverted = _REVERTED.fullmatch(said) if text.reapplies else None
+    word, said = ("Reapply", reverted[1]) if reverted else ("Revert", said)
+    frame = f'{prefix}{word} ""{more}'
     said = said or (newest.sha[:12] if newest is not None else "")
-    return f'{prefix}Revert "{_cut_columns(said, SUBJECT_COLUMNS - _columns(frame))}"{more}'
+    return f'{prefix}{word} "{_cut_columns(said, SUBJECT_COLUMNS - _columns(frame))}"{more}'
 
 
 def _reverted(reverts: Sequence[Commit]) -> Iterator[str]:

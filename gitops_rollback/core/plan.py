@@ -15,6 +15,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.policy import GuardResult
 
+REAPPLY = "reapply"  # the way of a plan that lands again what was taken back in vain
 SUBJECT_LIMIT = 500  # characters; no tool shows more, and a commit's first line may be its whole text
 
 
@@ -117,8 +118,20 @@ class Plan:
     message: str  # the whole commit message
     guards: tuple[GuardAnswer, ...] = ()
     evidence: tuple[str, ...] = field(default=())
+    ranked: tuple[tuple[str, float | None], ...] = ()  # all suspects with their probability, the likeliest first
     repository: str = ""
     requested_by: str = "controller"
+    follows: tuple[str, str] | None = None  # the Rollback-Id that did not help before it, and the way it goes
+
+    @property
+    def reapplies(self) -> bool:
+        """It lands again what a rollback took back in vain."""
+        return self.follows is not None and self.follows[1] == REAPPLY
+
+    @property
+    def comes_back(self) -> str:
+        """The revision whose state it goes back to."""
+        return self.bad_revision if self.reapplies else self.restores
 
     @property
     def answer(self) -> GuardResult:

@@ -26,6 +26,7 @@ class CheckResult:
     name: str
     ok: bool | None
     message: str
+    value: float | None = None  # what was measured, where that is a number
 
 
 def checks_of(policy: Policy, fired: Sequence[str]) -> tuple[Check, ...]:
@@ -59,10 +60,10 @@ def judge(check: Check, trigger: Trigger | None, measurement: Measurement) -> Ch
     if at_most is None and at_least is None:
         return CheckResult(check.name, None, "the check names no limit")
     if at_most is not None and value > at_most:
-        return CheckResult(check.name, False, f"{value:.4g} is above {at_most:.4g}")
+        return CheckResult(check.name, False, f"{value:.4g} is above {at_most:.4g}", value)
     if at_least is not None and value < at_least:
-        return CheckResult(check.name, False, f"{value:.4g} is below {at_least:.4g}")
-    return CheckResult(check.name, True, f"{value:.4g}")
+        return CheckResult(check.name, False, f"{value:.4g} is below {at_least:.4g}", value)
+    return CheckResult(check.name, True, f"{value:.4g}", value)
 
 
 def limits(check: Check, trigger: Trigger | None) -> tuple[float | None, float | None]:

@@ -6,6 +6,7 @@ A story says nothing about the controller's own words. Its claims are read from 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,9 @@ SERVICE = "checkout-api"
 APPLICATION = "checkout-api-prod"
 DEPLOYMENT = f"apps/{SERVICE}/deployment.yaml"
 OLD_TAG, NEW_TAG = "1.41.0", "1.42.0"
+PULL_ALWAYS = "          imagePullPolicy: Always\n          image:"
+DEPLOYED_WITHIN_SECONDS = 30.0
+LOOK_AGAIN_SECONDS = 0.05
 IMAGE = re.compile(rf"shop/{SERVICE}:(\S+)")
 PODS_COMPLETE = re.compile(r"\bpods (\d+) of \1 replicas are updated and available")
 
@@ -195,9 +199,31 @@ def raced_release(telling: Telling) -> None:
 
 
 def incurable_release(telling: Telling) -> None:
-    """The release is not to blame: whatever runs from now on fails."""
+    """Two settings were changed before; the release is not to blame: whatever runs from now on fails."""
+    people, now = telling.world.people, telling.world.clock.now()
+    people.edit("Log in debug", DEPLOYMENT, "value: info", "value: debug", now)
+    telling.landed["pulls"] = people.edit("Pull always", DEPLOYMENT, "          image:", PULL_ALWAYS, now)
+    telling.refresh()
+    deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
+    while telling.live_revision() != telling.landed["pulls"] and time.monotonic() < deadline:
+        time.sleep(LOOK_AGAIN_SECONDS)
     telling.world.failing_tags |= {NEW_TAG, "1.41.0"}
     release(telling)
+
+
+def three_plans(telling: Telling) -> list[Claim]:
+    """One rollback in vain; the next suspect, the whole range and its reapply wait for a person, and are paged."""
+    failed = [record for record in telling.records() if record["outcome"] == "unverified"]
+    waiting = {record["id"] for record in telling.records() if record["phase"] == "AwaitingApproval"}
+    plans = [plan for record in failed for plan in record["evidence"].get("plans", [])]
+    ways = [plan["way"] for plan in plans if plan["rollback"] in waiting]
+    return [
+        *one_revert(telling),
+        Claim("the journal holds one rollback, unverified", len(failed) == 1),
+        Claim("three plans wait for a person", ways == ["next-suspect", "whole-range", "reapply"]),
+        Claim("nothing but these is open", len(waiting) == 3 and len(telling.records()) == 4),
+        decided(telling, "StillBad"),
+    ]
 
 
 def release_with_claim(telling: Telling) -> None:
@@ -300,14 +326,10 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         "still-bad",
-        "The rollback does not help. A person is paged, and nothing else is rolled back.",
+        "The rollback does not help. A person is paged with three plans; nothing else is done by itself.",
         act=incurable_release,
-        ended=lambda telling: telling.is_done("unverified"),
-        claims=lambda telling: [
-            *one_revert(telling),
-            *journal_says(telling, "unverified"),
-            decided(telling, "StillBad"),
-        ],
+        ended=lambda telling: any(record["outcome"] == "unverified" for record in telling.records()),
+        claims=three_plans,
         policy=policy(verify_for="4m"),
     ),
     Story(

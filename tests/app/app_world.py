@@ -36,6 +36,7 @@ from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.core.measurement import Answer, Outcome, Series
+from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.core.sync import (
     ApplicationId,
@@ -373,6 +374,11 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
 
 def _exclusive(repo: ConfigRepo) -> AbstractContextManager[None]:
     return repo.exclusive()
+
+
+def pushed(tick: Tick) -> list[RollbackRecord]:
+    """The rollbacks that have a commit: plans that only wait for a word are left out."""
+    return [record for record in tick.view.journal.records.values() if record.commit is not None]
 
 
 def decision_of(sight: Sight, replica: Replica, tick: Tick) -> str:

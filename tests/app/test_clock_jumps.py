@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from app_world import MINUTE, START, TICK, MemoryEngine, Replica, World, running, ship
+from app_world import MINUTE, START, TICK, MemoryEngine, Replica, World, pushed, running, ship
 
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.sync import ApplicationId
@@ -58,7 +58,7 @@ def _pages(one: Replica) -> list[Message]:
 
 
 def _outcome(one: Replica) -> tuple[str, object]:
-    (record,) = one.tick(one.clock.at + TICK).view.journal.records.values()
+    (record,) = pushed(one.tick(one.clock.at + TICK))
     return record.phase.value, record.outcome
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from app_world import MINUTE, START, MemoryEngine, World, running, ship
+from app_world import MINUTE, START, MemoryEngine, World, pushed, running, ship
 
 from gitops_rollback.core.sync import ApplicationId, Health
 
@@ -75,8 +75,8 @@ def test_a_new_process_goes_on_waiting_and_writes_nothing_anew(world: World, eng
     two = world.replica("two")
     two.until(START + 20 * MINUTE, START + 22 * MINUTE)
     last = two.until(START + 30 * MINUTE, ENDS + timedelta(seconds=45))[-1]
-    (record,) = last.view.journal.records.values()
+    (record,) = pushed(last)
     assert (record.phase.value, record.times["heldUntil"]) == ("Syncing", ENDS)
     assert written is not None
     last = two.until(ENDS + MINUTE, ENDS + 2 * MINUTE)[-1]
-    assert [(one.outcome, one.reason) for one in last.view.journal.records.values()] == [("unverified", "SyncTimeout")]
+    assert [(one.outcome, one.reason) for one in pushed(last)] == [("unverified", "SyncTimeout")]

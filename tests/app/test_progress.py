@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, pushed, running, ship
 
 from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.subject import Watched
@@ -66,7 +66,7 @@ def test_a_trigger_that_the_earlier_policy_does_not_know_is_still_checked(world:
     world.metrics.break_from("web", START + MINUTE)
     last = one.until(START, START + 10 * MINUTE)[-1]
     assert world.reverts() == 1
-    assert [record.outcome for record in last.view.journal.records.values()] == ["unverified"]
+    assert [record.outcome for record in pushed(last)] == ["unverified"]
 
 
 def test_no_metrics_never_verify(world: World) -> None:
@@ -78,7 +78,7 @@ def test_no_metrics_never_verify(world: World) -> None:
     one.until(START, LATER)
     world.metrics.down = True
     last = one.until(LATER, START + 10 * MINUTE)[-1]
-    outcomes = [(record.outcome, record.reason) for record in last.view.journal.records.values()]
+    outcomes = [(record.outcome, record.reason) for record in pushed(last)]
     assert outcomes == [("unverified", "VerificationTimeout")]
 
 
@@ -161,7 +161,7 @@ def test_a_suspect_that_was_left_alone_does_not_bring_the_checks(world: World) -
     world.engine.deploy("web", second, START)
     world.metrics.break_from("web", START + MINUTE)
     last = one.until(START, START + 10 * MINUTE)[-1]
-    found = [(record.reverts, record.outcome) for record in last.view.journal.records.values()]
+    found = [(record.reverts, record.outcome) for record in pushed(last)]
     assert found == [((second,), "unverified")]
 
 
@@ -210,5 +210,5 @@ def test_a_rollback_that_cannot_be_looked_at_in_time_still_ends(world: World) ->
     )
     world.metrics.mend("web", LATER)
     tick = one.until(LATER, LATER + 40 * MINUTE)[-1]
-    assert [record.outcome for record in tick.view.journal.records.values()] == ["unverified"]
+    assert [record.outcome for record in pushed(tick)] == ["unverified"]
     assert "unverified" in {message.event for message in one.told.messages}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, ship
+from app_world import MINUTE, POLICIES, START, Replica, World, policy, pushed, running, ship
 
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.app.measuring import Measuring
@@ -60,7 +60,7 @@ def broken(world: World, text: str = "", front: Front | None = None) -> Replica:
 
 
 def outcomes(tick: Tick) -> Sequence[tuple[object, str]]:
-    return [(record.outcome, record.reason) for record in tick.view.journal.records.values()]
+    return [(record.outcome, record.reason) for record in pushed(tick)]
 
 
 def test_a_rollback_that_did_not_help_was_retried_and_paged_every_tick_for_ever(world: World) -> None:

@@ -113,6 +113,16 @@ def test_a_field_that_goes_on_is_named_in_a_paragraph_of_its_own() -> None:
     assert paragraphs[:2] + paragraphs[3:] == EXPECTED.split("\n\n")
 
 
+def test_undoing_a_rollback_of_ours_is_called_as_git_calls_it() -> None:
+    def undone(text: str) -> str:
+        return subject(reverts=(a_commit(message=text),), reapplies=True)
+
+    assert undone('Revert "Raise checkout to 1.42.0"') == 'Reapply "Raise checkout to 1.42.0"'
+    assert undone('Revert "Raise checkout" and 2 more') == 'Reapply "Raise checkout"'
+    assert undone('Revert "Revert "Raise checkout""').startswith('Revert "Revert "Revert')
+    assert with_subject('Revert "Raise checkout"') == 'Revert "Revert "Raise checkout""', "words alone prove nothing"
+
+
 def test_a_merge_names_the_parent_that_it_goes_back_to() -> None:
     merge = replace(a_commit(), parents=(GOOD, OTHER))
     message = revert_message(a_text(reverts=(merge,)))

@@ -206,7 +206,6 @@ def test_what_does_not_belong_to_a_crash_loop_is_an_error(read_with: Reading, ke
 ONLY_WARNS = [
     "delivery: {onRejected: pull-request, pullRequest: {labels: [a], autoMerge: true, landWithin: 10m}}",
     "guards: [{name: h, type: revisionHistoryLimit, minimum: 1}]",
-    "verification: {onFailure: {suggest: next-suspect}}",
     "notifications: [{events: [started], to: slack, channel: '#x', secretRef: {name: bot}}]",
 ]
 

@@ -33,7 +33,7 @@ class Unbuilt:
 
 def unbuilt(spec: View) -> tuple[Unbuilt, ...]:
     """Every key below `spec` that is not carried out, in the order of this list."""
-    parts = (_targets, _triggers, _metrics, _strategies, _delivery, _guards, _checks, _notifications, _whole)
+    parts = (_targets, _triggers, _metrics, _strategies, _delivery, _guards, _notifications, _whole)
     return tuple(found for part in parts for found in part(spec))
 
 
@@ -102,13 +102,6 @@ def _guards(spec: View) -> Iterator[Unbuilt]:
         if kind in NOT_EVALUATED_GUARDS:
             mark = guard.key_mark("type")
             yield Unbuilt(f"guards.type: {kind}", mark, "plans say `not evaluated`", asks=False)
-
-
-def _checks(spec: View) -> Iterator[Unbuilt]:
-    verification = spec.at("verification")
-    if verification.at("onFailure").at("suggest").text in ("restore", "next-suspect"):
-        mark = verification.key_mark("onFailure")
-        yield Unbuilt("verification.onFailure.suggest", mark, "the page comes without a next plan", asks=False)
 
 
 def _notifications(spec: View) -> Iterator[Unbuilt]:
