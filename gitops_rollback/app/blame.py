@@ -9,9 +9,11 @@ from datetime import datetime
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import marked_revisions
 from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.failing_pods import FailingPods
 from gitops_rollback.app.inputs import Inputs, taken_back
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
+from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.companions import MOST, companions, in_order
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
@@ -22,7 +24,7 @@ from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute, last_good, our_revision
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
-from gitops_rollback.ports import ConfigRepo
+from gitops_rollback.ports import ConfigRepo, Workloads
 
 MAX_RANGE = 1000
 MAX_FOLLOWED = 12  # earlier deployments whose inputs are looked for
@@ -53,7 +55,11 @@ class Blame:
 class Blamer:
     """Reads the range from git; decides nothing itself."""
 
-    def __init__(self, repo: ConfigRepo, inputs: Inputs, closures: Closures | None = None) -> None:
+    def __init__(
+        self, repo: ConfigRepo, inputs: Inputs, closures: Closures | None = None, workloads: Workloads = NOBODY
+    ) -> None:
+        """`workloads` shows the Pods of applications, where somebody can."""
+        self._pods = FailingPods(repo, workloads)
         self._repo = repo
         self._inputs = inputs
         self._closures = closures
@@ -210,6 +216,7 @@ class Blamer:
             read=look.inputs.why if look.inputs is not None and look.inputs.why else None,
             doubt=self._doubt(look, past),
             unconcerned=self._unconcerned(look, commits),
+            traces=self._pods.traces(look, commits),
         )
 
     def _doubt(self, look: Look, past: Past) -> str:

@@ -4,6 +4,8 @@ A softmax over the candidates that change an input, by few features: the newest 
 the revision, where no onset is known), how much of it lies in the inputs, how many files it changes, and whether a
 machine made it. The weights come from 327 ranges of six public config repositories, each checked on the five others;
 there the probabilities are off by one point in a hundred on average. What is outside of every input has a small share.
+Where Pods are seen to fail, a commit that changes what they run is likelier by a stated factor: assumed, since no past
+range says which Pods failed.
 Source: git.md 4.
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,6 +41,34 @@ WITHOUT_ONSET = Weights(1.1, -0.33, 0.52, -0.4, -0.73)
 ELSEWHERE = 0.03  # the share of culprits outside of what was followed
 
 
+IMAGE_LIKELIHOOD = 8.0  # so much likelier is a commit that set an image which the failing Pods run
+WORKLOAD_LIKELIHOOD = 3.0  # and one that changed the failing workload itself
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a commit changes of the failing Pods: the image that they run, their workload; "" where it does not."""
+
+    image: str = ""
+    workload: str = ""
+
+    @property
+    def score(self) -> float:
+        """The logarithm of how much likelier it makes the commit."""
+        return math.log(IMAGE_LIKELIHOOD) * bool(self.image) + math.log(WORKLOAD_LIKELIHOOD) * bool(self.workload)
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """One sentence for each, with its factor."""
+        image = f"sets {self.image}, which the failing Pods run (taken {IMAGE_LIKELIHOOD:g} times as likely)"
+        workload = f"changes {self.workload}, whose Pods fail (taken {WORKLOAD_LIKELIHOOD:g} times as likely)"
+        return (*((image,) if self.image else ()), *((workload,) if self.workload else ()))
+
+
+NO_TRACES = Traces()
+NOTHING_SEEN: Mapping[str, Traces] = {}
+
+
 @dataclass(frozen=True)
 class Ranked:
     """`own` are its changed inputs. `probability` 0: it came after the onset."""
@@ -57,17 +87,28 @@ class Ranking:
     none: float
 
 
-def rank(commits: Sequence[Commit], inputs: Collection[str], onset: datetime | None, until: datetime) -> Ranking:
-    """`commits` newest first; those that change none of `inputs` are left out. `until`: when the revision was made."""
+def rank(
+    commits: Sequence[Commit],
+    inputs: Collection[str],
+    onset: datetime | None,
+    until: datetime,
+    traces: Mapping[str, Traces] = NOTHING_SEEN,
+) -> Ranking:
+    """`commits` newest first; those that change none of `inputs` are left out. `until`: when the revision was made.
+
+    `traces` are those of the failing Pods, by commit.
+    """
     touching = [(commit, own) for commit in commits if (own := tuple(path for path in commit.paths if path in inputs))]
     late = [(c, own) for c, own in touching if onset is not None and c.committed_at > onset]
     early = [(c, own) for c, own in touching if onset is None or c.committed_at <= onset]
     weights, end = (WITHOUT_ONSET, until) if onset is None else (BEFORE_ONSET, onset)
-    shares = _softmax([_score(c, own, end, place == 0, weights) for place, (c, own) in enumerate(early)])
+    pods = [traces.get(commit.sha, NO_TRACES) for commit, _ in early]
+    scores = [_score(c, own, end, place == 0, weights) for place, (c, own) in enumerate(early)]
+    shares = _softmax([score + seen.score for score, seen in zip(scores, pods, strict=True)])
     none = ELSEWHERE if early else 1.0
     listed = [
-        Ranked(commit, share * (1 - none), _evidence(commit, own, end, onset, place == 0), own)
-        for place, ((commit, own), share) in enumerate(zip(early, shares, strict=True))
+        Ranked(commit, share * (1 - none), (*_evidence(commit, own, end, onset, place == 0), *seen.evidence), own)
+        for place, ((commit, own), share, seen) in enumerate(zip(early, shares, pods, strict=True))
     ]
     after = [Ranked(commit, 0.0, (*_touched(own), "committed after the onset"), own) for commit, own in late]
     return Ranking((*sorted(listed, key=lambda one: -one.probability), *after), none)

@@ -14,7 +14,7 @@ from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.paths import Paths, is_bystander, shared_paths
-from gitops_rollback.core.ranking import rank
+from gitops_rollback.core.ranking import Traces, rank
 from gitops_rollback.core.sync import DeploymentRecord, Source
 
 
@@ -83,6 +83,7 @@ class RangeFacts:
     read: Mapping[str, str] | None = None
     doubt: str = ""
     unconcerned: Mapping[str, Collection[str]] = field(default_factory=dict)
+    traces: Mapping[str, Traces] = field(default_factory=dict)  # of the failing Pods, by commit
 
     @property
     def is_followed(self) -> bool:
@@ -301,7 +302,7 @@ def _ranked(facts: RangeFacts, suspects: Sequence[Suspect]) -> tuple[Suspect, ..
     by_sha = {suspect.commit.sha: suspect for suspect in suspects}
     placed = [replace(one.commit, committed_at=min(one.commit.committed_at, one.record.started_at)) for one in suspects]
     inputs = {path for suspect in suspects for path in suspect.own}
-    found = rank(placed, inputs, facts.onset, facts.onset).suspects
+    found = rank(placed, inputs, facts.onset, facts.onset, facts.traces).suspects
     return tuple(
         replace(
             by_sha[one.commit.sha],

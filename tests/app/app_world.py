@@ -33,6 +33,7 @@ from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.view import PolicyStore, Viewer
+from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.core.measurement import Answer, Outcome, Series
@@ -50,7 +51,7 @@ from gitops_rollback.core.sync import (
     SyncStatus,
 )
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource, Registry
+from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource, Registry, Workloads
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -285,6 +286,7 @@ class World:
         self.metrics = MemoryMetrics()
         self.engine = MemoryEngine(self.url, self.head, self.clock)
         self.tenancy = Tenancy()
+        self.workloads: Workloads = NOBODY
         self.registry: Registry | None = None
         self.replicas: list[Replica] = []
         self.others: list[GitConfigRepo] = []
@@ -349,7 +351,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     ledger = Ledger(steady)
     journal = GitJournal(journal_repo)
     source: MetricSource = world.metrics
-    measuring = Measuring(lambda settings: source, steady=steady)
+    measuring = Measuring(lambda settings: source, steady=steady, workloads=world.workloads)
     closures = Closures(repo)
     directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy)
@@ -359,7 +361,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy, closures),
-        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), facts),
+        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, world.workloads), facts),
         follower=Follower(repo, policies, measuring, NoProbe(), steady),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops_rollback.core.commit import Commit, FileChange
-from gitops_rollback.core.ranking import is_machine, rank
+from gitops_rollback.core.ranking import IMAGE_LIKELIHOOD, Traces, is_machine, rank
 
 NOW = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
 INPUTS = {"apps/web/a.yaml", "apps/web/b.yaml"}
@@ -52,6 +52,23 @@ def test_a_focused_change_of_a_person_outweighs_a_wide_one_of_a_machine() -> Non
     found = rank([wide, commit("b", 70, "apps/web/b.yaml")], INPUTS, None, NOW)
     assert [one.commit.sha[0] for one in found.suspects] == ["b", "a"]
     assert {"made by a machine", "changes 40 files elsewhere too"} <= set(found.suspects[1].evidence)
+
+
+def test_what_the_failing_pods_run_counts_by_the_factor_that_is_stated() -> None:
+    commits = [commit("a", 30, "apps/web/a.yaml"), commit("b", 31, "apps/web/b.yaml")]
+    image, workload = Traces(image="web:1.1"), Traces(workload="Deployment web")
+    plain, seen = (rank(commits, INPUTS, NOW, NOW, traces).suspects for traces in ({}, {"b" * 40: image}))
+    odds = [one.probability / other.probability for one, other in (plain[::-1], seen)]
+    assert [one.commit.sha[0] for one in seen] == ["b", "a"]
+    assert odds[1] / odds[0] == pytest.approx(IMAGE_LIKELIHOOD)
+    assert "sets web:1.1, which the failing Pods run (taken 8 times as likely)" in seen[0].evidence
+    both = rank(commits, INPUTS, NOW, NOW, {"b" * 40: Traces("web:1.1", "Deployment web")}).suspects
+    assert both[0].probability > rank(commits, INPUTS, NOW, NOW, {"b" * 40: workload}).suspects[0].probability
+
+
+def test_where_no_pods_were_seen_nothing_changes() -> None:
+    commits = [commit("a", 30, "apps/web/a.yaml"), commit("b", 31, "apps/web/b.yaml")]
+    assert rank(commits, INPUTS, NOW, NOW, {"b" * 40: Traces()}) == rank(commits, INPUTS, NOW, NOW)
 
 
 def test_with_nobody_in_the_list_it_was_nobody_of_the_list() -> None:
