@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.reversal import Reverser
@@ -129,17 +130,77 @@ def ranges() -> Iterator[Row]:
 def closures() -> Row:
     """In how many views of a repository the culprit lies in the closure of the victim's root."""
     views = [json.loads(path.read_text()) for path in sorted(CORPUS.glob("*/trees/*.json"))]
-    holds = 0
-    for view in views:
-        files: dict[str, str] = view["files"]
-        others = [one if isinstance(one, str) else one["path"] for one in view["other_paths"]]
-        tree = Tree(
-            {**dict.fromkeys(others, ""), **{path: path for path in files}},
-            partial(_content, files),
-        )
-        found = of_kustomization([tree], view["victim_root"])
-        holds += any(path in found.why for path in view["culprit_paths"])
+    holds = sum(any(path in _closure(view) for path in view["culprit_paths"]) for view in views)
     return len(views), holds
+
+
+def _closure(view: Mapping[str, Any]) -> Collection[str]:
+    """The files that the victim's root renders from, as the product finds them in this view of a repository."""
+    files: dict[str, str] = view["files"]
+    others = [one if isinstance(one, str) else one["path"] for one in view["other_paths"]]
+    tree = Tree({**dict.fromkeys(others, ""), **{path: path for path in files}}, partial(_content, files))
+    return of_kustomization([tree], view["victim_root"]).why
+
+
+def victims() -> Iterator[Row]:
+    """The same for a victim that is not taken from the culprit: all that its root renders from, wherever it lies.
+
+    Only ranges whose repository can be seen. The onset in the corpus is made up.
+    """
+    seen = [(one, _closure(json.loads(path.read_text()))) for one, path in _viewed()]
+    for name in (*dict.fromkeys(str(one["repo"]) for one, _ in seen), "all"):
+        chosen = [pair for pair in seen if name in (pair[0]["repo"], "all")]
+        places = [[_place(one, closure, how) for one, closure in chosen] for how in (_newest_in, _rank_in, _onset_in)]
+        n = len(chosen)
+        yield name, n, *(_share(sum(place < k for place in side), n) for side in places for k in (1, 3))
+
+
+def unseen() -> tuple[int, str, str]:
+    """Of all kustomize and Flux ranges, seen or not: n, and how often the newest of the corpus's own closure did it.
+
+    Of most of them the corpus gives that place alone (counted from 1), and no files to find a closure in.
+    """
+    found = [json.loads(line) for folder in FOLDERS for line in _lines(folder, "ranges.jsonl")]
+    places = [one["culprit_rank_in_closure"] for one in found if one.get("culprit_rank_in_closure")]
+    first, three = (sum(place <= k for place in places) for k in (1, 3))
+    return len(places), _share(first, len(places)), _share(three, len(places))
+
+
+def _viewed() -> Iterator[tuple[Mapping[str, Any], Path]]:
+    """Each range of a kustomize or Flux repository with a view of it."""
+    for folder in FOLDERS:
+        for line in _lines(folder, "ranges.jsonl"):
+            one = json.loads(line)
+            path = CORPUS / folder / "trees" / f"{one['id']}.json"
+            if one.get("victim_root") and path.exists():
+                yield one, path
+
+
+def _place(one: Mapping[str, Any], closure: Collection[str], how: Callable[..., list[str]]) -> int:
+    names = how(one, closure)
+    return names.index(str(one["culprit"])) if one["culprit"] in names else 1000
+
+
+def _newest_in(one: Mapping[str, Any], closure: Collection[str]) -> list[str]:
+    return [str(each["id"]) for each in one["candidates"] if any(path in closure for path in each["paths"])]
+
+
+def _rank_in(one: Mapping[str, Any], closure: Collection[str], onset: datetime | None = None) -> list[str]:
+    return _names(rank([_full_commit(each) for each in one["candidates"]], closure, onset, NOW))
+
+
+def _onset_in(one: Mapping[str, Any], closure: Collection[str]) -> list[str]:
+    return _rank_in(one, closure, NOW - timedelta(seconds=one["onset_seconds_before_state"]))
+
+
+def _full_commit(candidate: Mapping[str, Any]) -> Commit:
+    """As `_commit`, with the names of its files; those that the corpus left out are named after nothing."""
+    paths = [*candidate["paths"], *(f"//{number}" for number in range(candidate["n_paths"] - len(candidate["paths"])))]
+    return replace(_commit(candidate), changes=tuple(_change(path) for path in paths))
+
+
+def _change(path: str) -> FileChange:
+    return FileChange(path, "100644", "100644", "a" * 40, "b" * 40)
 
 
 def _content(files: Mapping[str, str], path: str) -> bytes | None:
@@ -229,7 +290,7 @@ def _commit(candidate: Mapping[str, object]) -> Commit:
     assert isinstance(whole, int)
     assert isinstance(seconds, int)
     names = ["in"] * own + ["out"] * (whole - own)
-    changes = tuple(FileChange(name, "100644", "100644", "a" * 40, "b" * 40) for name in names)
+    changes = tuple(_change(name) for name in names)
     author = "updater[bot] <x@x>" if candidate["bot"] else "A Developer <x@x>"
     return Commit(str(candidate["id"]), (), "", author, author, NOW - timedelta(seconds=seconds), "", changes)
 
@@ -267,6 +328,10 @@ def main() -> int:
         *(f"{side}: {k}" for side in ("newest", "ranked", "with onset") for k in ("first", "in three")),
     )
     _table("Who is to blame, in the application's folder", head, ranges())
+    _table("Who is to blame, in all that the victim renders from", head, victims())
+    count, first, three = unseen()
+    print(f"\nIn the corpus's own closure the newest commit is to blame in {first} of {count} ranges, and one of")
+    print(f"the newest three in {three}; only those of the table can be seen as files.")
     views, holds = closures()
     print(f"\nThe closure of the victim's root holds the culprit in {holds} of {views} views (asked: all).")
     missed = markers or twice or holds != views or float(str(whole[5]).split()[0]) < 96
