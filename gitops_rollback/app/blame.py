@@ -241,14 +241,18 @@ class Blamer:
         return before is not None and before == after
 
     def _own_object(self, blob: str | None, id: ApplicationId) -> tuple[object, ...] | None:
-        """The application's object in a file; None if it cannot be read."""
+        """The application's object in a file, with all that it says; None if it cannot be read."""
         if blob is None:
             return ()
         try:
             found = objects(self._repo.read(blob))
         except StalledError:
             return None
-        return None if found is None else tuple(one for one in found if (one.kind, one.name) == (id.kind, id.name))
+        return (
+            None
+            if found is None
+            else tuple(one.document for one in found if (one.kind, one.name) == (id.kind, id.name))
+        )
 
     def _states(self, commits: Iterable[Commit], good: str | None, look: Look) -> Mapping[str, str]:
         """The state after each commit; one that touches none of the own files keeps the state before it."""

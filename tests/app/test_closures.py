@@ -148,6 +148,15 @@ def test_a_file_of_many_applications_concerns_only_those_that_change_in_it(world
     assert world.people.read("apps/web/web.yaml") == deployment("web", "1.0")
 
 
+def test_a_change_of_its_own_object_beside_others_is_suspected(world: World) -> None:
+    both = OBJECT.format(name="web", project="a") + "---\n" + OBJECT.format(name="cart", project="a")
+    running(world, "web", "cart", extra={"root/all.yaml": both})
+    bad = world.people.push(
+        "Move the web", {"root/all.yaml": both.replace("project: a", "project: b", 1)}, START - MINUTE
+    )
+    assert watch(world, "web", bad) == ["Irreversible"]
+
+
 def test_a_commit_to_a_base_cannot_bring_the_policy_that_judges_it(world: World) -> None:
     running(world, "web", extra=on_base("web"))
     disarming = {BASE: LIMITS.format(most=0), f"{POLICIES}/web.yaml": policy("web", threshold=9)}
