@@ -120,7 +120,7 @@ class _Registry:
             return Found.NO_ANSWER, f"{self._settings.name} answers too slowly"
         began = time.monotonic()
         try:
-            return _LookUp(self._http, self._settings, kept, began + TIMEOUT.total_seconds()).find()
+            return look_up_by(self._http, self._settings, kept, TIMEOUT)
         except RollbackError as error:
             passing = isinstance(error, HttpFailed) and error.failure is not Failure.REDIRECT
             return Found.NO_ANSWER if passing else Found.UNKNOWN, f"{error.subject}: {error.message}"
@@ -134,6 +134,11 @@ class _Registry:
                 self._since, self._spent = time.monotonic(), 0.0
             self._spent += seconds
             return self._spent
+
+
+def look_up_by(http: Http, settings: RegistrySettings, kept: Kept, within: timedelta) -> tuple[Found, str]:
+    """One look-up, and why nothing is known if the registry says nothing. Raises: OutboundBlocked; HttpFailed."""
+    return _LookUp(http, settings, kept, time.monotonic() + within.total_seconds()).find()
 
 
 @dataclass(frozen=True)

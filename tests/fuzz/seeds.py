@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from plan_facts import DEPLOYMENT
+from pods_made import container, deployment, pod, replica_set
 
 from gitops_rollback.core.journal import DecisionEntry, encode_entry, encode_record
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord
 from gitops_rollback.core.stop import Pause, encode_pauses
 
+SAMPLES = Path(__file__).resolve().parents[1] / "contract"
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "tests" / "contract" / "argocd"
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -81,6 +83,60 @@ POLICIES = [path.read_bytes() for path in sorted((ROOT / "policies").glob("*.yam
 DIFFS = {"items": [{"targetState": _bytes({"kind": "Pod"}).decode(), "liveState": "null"}]}
 WINDOWS = {"canSync": True, "activeWindows": [{"kind": "deny"}], "assignedWindows": [{"kind": "allow"}]}
 
+
+def _flux() -> Iterator[bytes]:
+    """The newest word of each object in a recording."""
+    for name in ("depends-on", "helm-release-remediated", "suspended-acknowledges"):
+        found: dict[tuple[str, str], object] = {}
+        for line in (SAMPLES / "flux" / f"{name}.jsonl").read_text().splitlines():
+            told = json.loads(line)
+            shown = [told["event"]["object"]] if "event" in told else told["list"]["items"]
+            found |= {(told["kind"], one["metadata"]["name"]): one for one in shown}
+        yield _bytes(list(found.values()))
+
+
+def _kubernetes() -> Iterator[bytes]:
+    for line in (SAMPLES / "kubernetes" / "answers.jsonl").read_text().splitlines():
+        response = json.loads(line)["response"]
+        if isinstance(response["body"], dict):
+            yield bytes([0 if response["status"] < 300 else 5]) + _bytes(response["body"])
+    group = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1"}
+    named = {"name": "web", "namespace": "shop", "resourceVersion": "7"}
+    one = {**group, "kind": "Kustomization", "metadata": named}
+    listed = {**group, "kind": "KustomizationList", "metadata": {"resourceVersion": "8"}, "items": [one]}
+    yield b"\0" + _bytes(listed)
+    yield b"\0" + b"\n".join(_bytes({"type": kind, "object": one}) for kind in ("ADDED", "MODIFIED", "DELETED", ""))
+
+
+def _pods() -> Iterator[bytes]:
+    since = AT - timedelta(seconds=50)
+    sets = [replica_set(1, AT - timedelta(days=3)), replica_set(2, since)]
+    waits = [container(waiting="ImagePullBackOff", message="Back-off"), container(3, "CrashLoopBackOff", ended=AT)]
+    for one in waits:
+        yield _bytes({"workload": deployment(), "replica_sets": sets, "pods": [pod("a", since, one)]})
+
+
+APPLICATION = (
+    "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web}\nspec:\n  source:\n    path: base\n"
+    "    helm: {valueFiles: [/values/prod.yaml]}\n"
+)
+RELEASE = (
+    "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec:\n  chart: {spec: {chart: "
+    "charts/a, sourceRef: {kind: GitRepository}}}\n  valuesFrom: [{kind: ConfigMap, name: gen}]\n"
+)
+CHART = "name: a\ndependencies: [{name: b, repository: 'file://../b'}, {name: c, repository: 'https://c.example'}]\n"
+KUSTOMIZATION = (
+    "resources: [base, ../up, https://github.com/a/b]\npatches: [{path: base/web.yaml}]\nhelmCharts: [{name: b}]\n"
+    "configMapGenerator: [{name: gen, files: [x=base/web.yaml]}]\nimages: [{name: web, newTag: '1'}]\n"
+)
+GENERATOR = "apiVersion: builtin\nkind: ChartGenerator\nname: b\nvaluesFile: ../values/prod.yaml\n"
+LISTED = (
+    "kind: A\nspec:\n  containers:\n    - name: web\n      image: web:1.4  # pinned\n    - {name: log, image: 'l:1'}\n"
+)
+HOOKED = "Content-Type: application/json\nContent-Length: 2\nX-Signature: sha256=00\n"
+EVENT = {"metadata": {"commit_status": "update"}, "timestamp": "2026-11-25T12:00:00Z"}
+CHALLENGE = 'Bearer realm="https://registry.example/token",service="x",scope="repository:shop/web:pull"'
+
 SEEDS: dict[str, list[bytes]] = {
     "policy": POLICIES,
     "query": [QUERY.encode() + b"\0a.b", b"histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))\0x"],
@@ -98,6 +154,24 @@ SEEDS: dict[str, list[bytes]] = {
     "settings": [SETTINGS.encode()],
     "manifest": [DEPLOYMENT.encode() + b"\0" + DEPLOYMENT.replace("1.42.0", "1.41.2").encode()],
     "words": WORDS,
+    "flux": list(_flux()),
+    "kubernetes": list(_kubernetes()),
+    "pods": list(_pods()),
+    "hook": [f"{HOOKED}\0{{}}".encode(), b"Authorization: Bearer x\n\0" + _bytes(EVENT)],
+    "registry": [
+        b"\x03\x00\x05\x05" + CHALLENGE.encode() + b'\0{"token":"abc","errors":[{"code":"MANIFEST_UNKNOWN"}]}',
+        b"\x05\x05\0\0\0" + b'{"errors":[{"code":"NAME_UNKNOWN"}]}',
+    ],
+    "closure": [
+        "\0".join([KUSTOMIZATION, "resources: [web.yaml]\n", app, CHART, GENERATOR]).encode()
+        for app in (APPLICATION, RELEASE)
+    ],
+    "chart": ["\0".join([CHART, CHART.replace("../b", "../a"), "dependencies: [{name: a}]\n"]).encode()],
+    "merge": [
+        "\0".join([LISTED, LISTED.replace("l:1", "l:2"), LISTED.replace("1.4", "1.3")]).encode(),
+        "\0".join([DEPLOYMENT, DEPLOYMENT.replace("1.42.0", "1.43.0"), DEPLOYMENT.replace("1.42", "1.41")]).encode(),
+    ],
+    "images": [LISTED.encode() + b"\0" + LISTED.replace("1.4", "1.3").encode(), b"image: {tag: '2'}\0image: {tag: 1}"],
 }
 
 # What no chance would ever spell.
@@ -162,4 +236,68 @@ TOKENS: dict[str, list[str]] = {
         "image:",
     ],
     "words": ["999999999d", "ms", "**", "@sha256:", "[::1]", ":22", ".git", ">=", "!="],
+    "flux": ["null", "[]", "{}", '"\\ud800"', "NaN", "9999-12-31T23:59:59-23:59", "main@sha1:", "dependsOn", "999999h"],
+    "kubernetes": ["null", "[]", "{}", '"\\ud800"', '"continue":"x"', '"items":', '"code":410', "hunter2", "k:{"],
+    "pods": ["null", "[]", "{}", '"\\ud800"', "-1", "1e999", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"],
+    "hook": [
+        "X-Signature: sha512=",
+        "Authorization: Bearer ",
+        "Content-Length: -1",
+        "Transfer-Encoding: chunked",
+        "\n ",
+    ],
+    "registry": [
+        'realm="',
+        "Basic ",
+        "Bearer ",
+        '\\"',
+        "https://registry.example@evil",
+        "//",
+        "\r\n",
+        '"token":',
+        "[" * 40,
+    ],
+    "closure": [
+        "---\n",
+        "&a ",
+        "*a",
+        "{{",
+        "kind: ",
+        "path: ",
+        "../",
+        "./",
+        "$ref/",
+        "components: [",
+        "helm: ",
+        "\ud800",
+    ],
+    "chart": ["---\n", "&a ", "*a", "{{", "file://", "file://../a", "../", "dependencies: ", "://", "\ud800"],
+    "merge": [
+        "---\n",
+        "&a ",
+        "*a",
+        "- ",
+        "? ",
+        "|\n",
+        ">-\n",
+        "  ",
+        "\t",
+        "\r\n",
+        "\ufeff",
+        "{",
+        "}",
+        "# x\n",
+        "!!int ",
+    ],
+    "images": [
+        "image: ",
+        "repository: ",
+        "tag: ",
+        "registry: ",
+        "digest: ",
+        "images: ",
+        "@sha256:",
+        "newTag: ",
+        "\ud800",
+    ],
 }

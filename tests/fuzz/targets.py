@@ -12,7 +12,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cluster_targets import flux, hook, kubernetes, pods, registry
 from plan_facts import FILE, facts
+from refusing import refusal
+from tree_targets import chart, closure, images, merge
 
 from gitops_rollback.adapters.engines.argocd_answer import Answer as EngineAnswer
 from gitops_rollback.adapters.engines.argocd_json import load
@@ -60,17 +63,6 @@ STATUSES = (200, 200, 200, 204, 301, 400, 401, 403, 404, 422, 429, 500, 503)
 REDUCES = ("one", "any", "all", "max", "min", "sum")
 SAMPLE = dict.fromkeys(VARIABLES, "sample")
 _SETTINGS = Path(tempfile.gettempdir()) / f"fuzzed-settings-{NOW:%d}.yaml"
-
-
-def refusal(read: Callable[[], object], *documented: type[Exception]) -> str:
-    """The sentence with which a reader refuses; "" if it does not. What it does not document gets out."""
-    said = ""
-    try:
-        read()
-    except documented as error:
-        said = str(error) or "(no sentence)"
-    assert said != "(no sentence)"
-    return said
 
 
 def policy(data: bytes) -> None:
@@ -295,4 +287,13 @@ CHECKS: dict[str, Callable[[bytes], None]] = {
     "settings": settings,
     "manifest": manifest,
     "words": words,
+    "flux": flux,
+    "kubernetes": kubernetes,
+    "pods": pods,
+    "hook": hook,
+    "registry": registry,
+    "closure": closure,
+    "chart": chart,
+    "merge": merge,
+    "images": images,
 }

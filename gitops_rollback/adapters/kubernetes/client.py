@@ -184,7 +184,7 @@ class Kubernetes:
         if label_selector:
             query["labelSelector"] = label_selector
         items: list[Object] = []
-        version = ""
+        version, pages = "", 0
         while True:
             page = Node(self._send("GET", resource.path(namespace), query).value())
             metadata = page.get("metadata")
@@ -198,6 +198,9 @@ class Kubernetes:
             token = metadata.get("continue").text()
             if not token:
                 return Listing(version, tuple(items))
+            pages += 1
+            if token == query.get("continue") or pages > self._settings.max_objects:
+                raise EngineUnavailable(self.subject, f"the list of {resource} does not end")
             query["continue"] = token
 
     def _items(self, page: Node, resource: Resource) -> list[Object]:

@@ -35,7 +35,7 @@ def document_children(text: str, documents: Listed[Document], names: Listed[Step
     starts = [document.start for document in documents]
     if not documents[0].explicit:
         starts[0] = 0
-    ends = [*starts[1:], len(text)]
+    ends = [*starts[1:], len(text)][: len(starts)]
     found: dict[Step, Chunk] = {}
     for step, document, start, end in zip(names, documents, starts, ends, strict=True):
         found[step] = _Document(text, start, start, start, end, 0, document.root)
