@@ -213,6 +213,8 @@ class _LookUp:
         return f"Bearer {token}" if token else (Found.UNKNOWN, f"{_shown(realm)} gave no token")
 
     def _trusts(self, realm: str) -> bool:
+        if not (realm.isascii() and realm.isprintable()) or " " in realm:
+            return False  # a URL is read in more than one way where such signs stand in it
         try:
             asked = origin_of(realm)
             return asked in (origin_of(self.settings.url), origin_of(self.settings.token_url))

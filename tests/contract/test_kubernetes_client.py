@@ -164,6 +164,15 @@ def test_a_list_whose_pages_do_not_belong_together_is_read_anew(second: Script) 
     assert (found.version, len(found.items)) == ("11", 2)
 
 
+def test_a_list_without_an_end_is_given_up() -> None:
+    with (
+        api(Script([reply(listing(9, token="more"))])) as (client, server),
+        pytest.raises(EngineUnavailable, match="does not end"),
+    ):
+        client.list_objects(KUSTOMIZATIONS)
+    assert len(server.requests) == 2
+
+
 def test_a_list_that_never_holds_still_is_given_up() -> None:
     with api(reply(status(410, "Expired"), 410)) as (client, server), pytest.raises(Expired, match="faster"):
         client.list_objects(KUSTOMIZATIONS)

@@ -94,7 +94,8 @@ def bearer(realm: str) -> Script:
 
 
 @pytest.mark.parametrize(
-    "realm", ["http://127.0.0.1:1/token", "https://elsewhere.example/token", "http://u:p@127.0.0.1/", "", "::"]
+    "realm",
+    ["http://127.0.0.1:1/token", "https://elsewhere.example/token", "http://u:p@127.0.0.1/", "", "::", "ht tp://x/"],
 )
 def test_the_account_goes_to_no_token_server_that_the_settings_do_not_name(realm: str) -> None:
     with serving(bearer(realm)) as server:

@@ -118,6 +118,14 @@ def test_a_document_that_went_comes_back_behind_the_same_one() -> None:
     assert undone(FIRST, DOCUMENTS, f"{later}---\n{SECOND}") == later
 
 
+@pytest.mark.parametrize("nothing", ["", "\n", "# only a comment\n"])
+def test_a_file_without_a_document_is_left_alone(nothing: str) -> None:
+    for texts in ((nothing,) * 3, (nothing, FIRST, nothing), (FIRST, nothing, FIRST), (nothing, nothing, FIRST)):
+        merged = merge_keys(*texts)
+        assert merged.text in (texts[1], None)
+        assert (merged.text is None) == bool(merged.why)
+
+
 JSON = '{\n  "replicas": 3,\n  "image": "a:1",\n  "env": [\n    {"name": "A", "v": 1}\n  ]\n}\n'
 
 

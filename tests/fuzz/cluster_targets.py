@@ -12,6 +12,7 @@ from http.client import HTTPException, parse_headers
 from io import BytesIO
 from typing import Any
 
+import httpx
 from prometheus_client import CollectorRegistry, Counter
 from refusing import refusal
 
@@ -37,6 +38,7 @@ from gitops_rollback.adapters.kubernetes.lease import read_record
 from gitops_rollback.adapters.kubernetes.members import read_members
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.wire import Call, Sent
+from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import RegistrySettings, look_up_by
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import deployments, distinct, watched
@@ -195,11 +197,13 @@ class CannedHttp(Http):
     """A registry that answers one request after the other, and what it was asked."""
 
     def __init__(self, answers: Sequence[HttpAnswer]) -> None:
+        self._rules = OriginRules.parse([], [REGISTRY, f"{REGISTRY}:5001"])
         self._answers = list(answers)
         self.asked: list[tuple[str, Mapping[str, str]]] = []
 
     def get(self, url: str, timeout: timedelta, headers: Mapping[str, str] = {}, method: str = "GET") -> HttpAnswer:
         """As `Http.get`."""
+        self._checked(url)
         del timeout
         self.asked.append((url, headers))
         answer = self._answers.pop(0)
@@ -208,16 +212,17 @@ class CannedHttp(Http):
 
 def registry(data: bytes) -> None:
     """`statuses, challenge NUL body`: missing by the registry's own word alone; the account goes where it belongs."""
-    said, _, body = data[4:].partition(b"\0")
+    challenge, _, body = data[4:].partition(b"\0")
     statuses = [STATUSES[one % len(STATUSES)] for one in data[:4].ljust(4, b"\0")]
-    headers = {"www-authenticate": said.decode("latin-1")}
+    headers = {"www-authenticate": challenge.decode("latin-1")}
+    found: list[tuple[Found, str]] = []
     http = CannedHttp([HttpAnswer(status, headers, body) for status in statuses])
     settings = RegistrySettings("registry.example", REGISTRY, f"{REGISTRY}:5001", "bot", PASSWORD)
-    found, why = look_up_by(http, settings, KEPT, timedelta(seconds=5))
-    assert found is not Found.NOT_ASKED
-    assert PASSWORD not in why
-    if found is Found.MISSING:
-        assert json.loads(body)["errors"]
+    said = refusal(lambda: found.append(look_up_by(http, settings, KEPT, timedelta(seconds=5))), RollbackError)
+    for presence, why in found or [(Found.UNKNOWN, said)]:
+        assert presence is not Found.NOT_ASKED
+        assert PASSWORD not in why
+        assert presence is not Found.MISSING or json.loads(body)["errors"]
     for url, sent in http.asked:
-        assert url.startswith((f"{REGISTRY}/", f"{REGISTRY}?", f"{REGISTRY}:443", f"{REGISTRY}:5001")), url
+        assert httpx.URL(url).raw_host == b"registry.example"
         assert all(word.isprintable() and word.isascii() for word in sent.values())
