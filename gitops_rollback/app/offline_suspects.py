@@ -156,11 +156,12 @@ def _application(document: object, id: Identity) -> Mapping[str, Value]:
 def _instant(text: object, id: Identity) -> datetime:
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        known = None if found is None or found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset may lead out of the calendar
+        known = None
+    if known is None:
         raise RequestInvalid("`onset` must be a time as in 2026-11-20T19:30:00Z", id)
-    return found.astimezone(UTC)
+    return known
 
 
 def refusal(message: str, id: Identity = None) -> Answer:

@@ -28,7 +28,7 @@ from gitops_rollback.cli.output import say, shown
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.policy import ChartVersions
 
-LINE_LIMIT = 64 << 10
+LINE_LIMIT = 1 << 20  # a whole Application object, or the paths of a large one
 EXITS = {"clean": OK, "empty": OK, "conflict": CONFLICT, "refused": REFUSED}
 
 

@@ -90,7 +90,7 @@ def test_a_version_that_goes_on_is_named_in_answer_and_commit(history: History) 
         pytest.param(b"[" * 60_000 + b"\n", None, id="deep"),
         pytest.param(b'{"id": ' + b"9" * 5_000 + b"}\n", None, id="5,000 digits of a number"),
         pytest.param(b'{"id": "x", "at": "' + b"f" * 3_000_000 + b'"}\n', None, id="3 MB"),
-        pytest.param(b" " * 65536 + b'{"at": "abcd", "revert": "abcd"}\n', None, id="a request behind 64 KiB"),
+        pytest.param(b" " * (1 << 20) + b'{"at": "abcd", "revert": "abcd"}\n', None, id="a request behind 1 MiB"),
         pytest.param(b'{"id": "x"', None, id="cut off"),
     ],
 )

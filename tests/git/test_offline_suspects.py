@@ -101,8 +101,16 @@ def test_a_wrong_question_gets_an_error_of_its_own_and_the_next_one_its_answer(h
         {**whole, "id": 5, "at": "f" * 40},
         {**whole, "id": 6, "at": good, "since": bad},
         {"id": 7, "at": bad, "since": good, "application": {"kind": "Pod"}},
+        {**whole, "id": 8, "onset": "0001-01-01T00:00:00+23:00"},
     ]
     *refused, answered = batch(history, *wrong, whole)
-    assert [one["id"] for one in refused] == [None, None, *range(1, 8)]
+    assert [one["id"] for one in refused] == [None, None, *range(1, 9)]
     assert all(set(one) == {"id", "error"} and one["error"] for one in refused)
     assert answered["suspects"]
+
+
+def test_a_question_with_thousands_of_paths_is_one_line(history: History) -> None:
+    good, bad = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"})
+    paths = [f"apps/of-a-large-team/{number}/values.yaml" for number in range(3_000)]
+    (found,) = batch(history, {"at": bad, "since": good, "paths": [*paths, "base/deployment.yaml"]})
+    assert [one["commit"] for one in found["suspects"]] == [bad]
