@@ -43,6 +43,10 @@ class Telling:
         names = people.git("ls-tree", "-r", "--name-only", JOURNAL, "records/", check=False).split()
         return [json.loads(people.read(name, JOURNAL)) for name in names]
 
+    def rollbacks(self) -> list[Json]:
+        """The records of what was pushed; a plan that only waits for a word is none."""
+        return [record for record in self.records() if record["steps"]]
+
     def decisions(self) -> list[Json]:
         """All decision entries of the journal."""
         people = self.world.people

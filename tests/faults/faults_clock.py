@@ -79,7 +79,7 @@ def wrong_clock(folder: Path, seed: int) -> tuple[str, ...]:
 
 def _ended(it: Scene) -> bool:
     """A jump of an hour may use up the verification's patience: then a person looks."""
-    outcomes = [record["outcome"] for record in it.live.telling.records()]
+    outcomes = [record["outcome"] for record in it.live.telling.rollbacks()]
     return outcomes == ["verified"] or (outcomes == ["unverified"] and it.paged("VerificationTimeout", "SyncTimeout"))
 
 

@@ -133,9 +133,9 @@ def given_up(it: Scene, spoil: Callable[[], object]) -> None:
     it.until(lambda: bool(it.reverts()), "the bad release is reverted")
     spoil()
     pushed = it.live.now()
-    it.until(lambda: bool(it.live.telling.records()[0]["outcome"]), "it came to an end")
+    it.until(lambda: bool(it.live.telling.rollbacks()[0]["outcome"]), "it came to an end")
     it.check(it.live.now() - pushed <= timedelta(minutes=32), "no end within 30 minutes")
-    record = it.live.telling.records()[0]
+    record = it.live.telling.rollbacks()[0]
     it.check(record["outcome"] == "unverified", f"ended {record['outcome']}, not unverified")
     it.until(lambda: it.paged(record["reason"]), "a person is paged")
     it.nothing_for(5 * MINUTE, "after it was given up")

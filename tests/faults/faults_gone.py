@@ -73,8 +73,8 @@ def goes_away(folder: Path, seed: int, opened: Opened, ways: tuple[Away, ...]) -
 
 
 def _comes_to_an_end(it: Scene, outcomes: tuple[str, ...]) -> None:
-    it.until(lambda: bool(it.live.telling.records()[0]["outcome"]), "it came to an end", LONGEST_SECONDS)
-    record = it.live.telling.records()[0]
+    it.until(lambda: bool(it.live.telling.rollbacks()[0]["outcome"]), "it came to an end", LONGEST_SECONDS)
+    record = it.live.telling.rollbacks()[0]
     it.check(record["outcome"] in outcomes, f"ended {record['outcome']}, not {' or '.join(outcomes)}")
     if record["outcome"] == "unverified":
         it.until(lambda: it.paged(record["reason"]), "a person is paged")
