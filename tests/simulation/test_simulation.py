@@ -55,6 +55,7 @@ REGRESSIONS = {
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
     ("flux", 2044): "a deployment that bore the name of a later commit was taken for one that came after the fault",
     ("flux", 5179): "a comment in a file was taken for a deployment, which Flux does not do",
+    ("flux", 12009): "a fault that began under another one was looked for at a later commit with the same content",
     ("flux", 2147): "a policy that a suspect had brought was held against a rollback that left this suspect alone",
 }
 

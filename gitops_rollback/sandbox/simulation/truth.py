@@ -112,11 +112,20 @@ class Truth:
         return tuple(found)
 
     def bad_since(self, application: str, when: datetime) -> datetime | None:
-        """When the oldest deployment began that has hurt without a pause until now; None if it does not hurt."""
+        """When the oldest deployment began that has hurt without a pause until now; None if it does not hurt.
+
+        The same content by another revision is no deployment.
+        """
         since: datetime | None = None
         end = when
-        for ran in reversed([one for one in self.runs(application) if one.at <= when]):
+        runs = [one for one in self.runs(application) if one.at <= when]
+        changes = [one for before, one in zip([None, *runs], runs, strict=False) if not _same(before, one)]
+        for ran in reversed(changes):
             if ran.bad_from is None or ran.bad_from > end:
                 break
             since = end = ran.at
         return since
+
+
+def _same(before: Ran | None, now: Ran) -> bool:
+    return before is not None and before.inputs == now.inputs
