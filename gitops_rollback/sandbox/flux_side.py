@@ -87,8 +87,17 @@ class FluxSide:
         manifest = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
         self.store.create(kind, manifest, PERSON)
         if status is not None:
-            by = By("flux", status=True)
-            self.store.change(kind, name, FLUX_NAMESPACE, lambda body: body.update(status=status), by)
+            self.set_status(kind, name, **status)
+
+    def set_status(self, kind: Kind, name: str, **fields: Any) -> None:
+        """What a controller that the sandbox has not says of an object."""
+        by = By("flux", status=True)
+        self.store.change(kind, name, FLUX_NAMESPACE, lambda body: body.setdefault("status", {}).update(fields), by)
+
+    def status_of(self, kind: Kind, name: str) -> Json:
+        """The object's status as the API has it."""
+        found: Json = self.store.get(kind, name, FLUX_NAMESPACE).get("status") or {}
+        return found
 
     def receive(self) -> None:
         """What a Receiver of Flux does after a push."""

@@ -12,6 +12,7 @@ from gitops_rollback.sandbox.stories import (
     SERVICE,
     decided,
     failing_release,
+    journal_says,
     nothing_written,
     release,
     rolled_back,
@@ -23,6 +24,9 @@ from gitops_rollback.sandbox.telling import Claim, Story, Telling
 APPLIED_WITHIN_SECONDS = 20.0
 HEALTH_TIMEOUT = timedelta(minutes=8)
 IMAGE = f"registry.example/shop/{SERVICE}"
+MARK = f' # {{"$imagepolicy": "flux-system:{SERVICE}"}}'
+AUTOMATION, FIXED_TAG = "shop", "1.42.1"
+HOLD = "  onImageAutomation: hold\n"
 
 
 def flux_of(telling: Telling) -> FluxSide:
@@ -92,29 +96,86 @@ def mark_the_image(telling: Telling) -> None:
     """The marker by which an image automation knows what it may write."""
     people, now = telling.world.people, telling.world.clock.now()
     lines = people.read(DEPLOYMENT).splitlines()
-    marker = f' # {{"$imagepolicy": "flux-system:{SERVICE}"}}'
-    text = "\n".join(line + marker if f"shop/{SERVICE}:" in line else line for line in lines) + "\n"
+    text = "\n".join(line + MARK if f"shop/{SERVICE}:" in line else line for line in lines) + "\n"
     people.push("Let Flux write the image of checkout-api", {DEPLOYMENT: text}, now)
+
+
+def selected(telling: Telling, tag: str) -> None:
+    """The registry has a newer image, and the policy selects it."""
+    flux_of(telling).set_status(IMAGE_POLICY, SERVICE, latestRef={"name": IMAGE, "tag": tag}, observedGeneration=1)
+
+
+def bumped(telling: Telling, tag: str) -> str:
+    """The automation's commit with this image, once it has landed; a webhook tells Flux of it."""
+    people, flux = telling.world.people, flux_of(telling)
+    selected(telling, tag)
+    flux.store.wait_for(lambda: f"{IMAGE}:{tag} #" in people.read(DEPLOYMENT), APPLIED_WITHIN_SECONDS)
+    telling.refresh()
+    return people.head()
 
 
 def updated_by_automation(telling: Telling) -> None:
     """An image automation of Flux's lands the release, and would land it again after a rollback."""
     flux = flux_of(telling)
-    latest = {"latestRef": {"name": IMAGE, "tag": NEW_TAG}, "observedGeneration": 1}
     policy_spec = {"imageRepositoryRef": {"name": SERVICE}, "policy": {"semver": {"range": ">=1.0.0"}}}
-    flux.create(IMAGE_POLICY, SERVICE, policy_spec, latest)
+    flux.create(IMAGE_POLICY, SERVICE, policy_spec)
+    author = {"name": "fluxcdbot", "email": "flux@example.org"}
     spec = {
-        "interval": "5m",
+        "interval": "1m",
         "sourceRef": {"kind": "GitRepository", "name": "config"},
-        "git": {"checkout": {"ref": {"branch": "main"}}, "commit": {"author": {"email": "flux@example.org"}}},
+        "git": {"checkout": {"ref": {"branch": "main"}}, "commit": {"author": author}},
         "update": {"path": "./apps", "strategy": "Setters"},
     }
-    failing_release(telling)
-    observed = {SERVICE: {"name": IMAGE, "tag": NEW_TAG}}
-    flux.create(
-        *(IMAGE_UPDATE_AUTOMATION, "shop", spec),
-        {"observedGeneration": 1, "observedPolicies": observed, "lastPushCommit": telling.bad},
-    )
+    flux.create(IMAGE_UPDATE_AUTOMATION, AUTOMATION, spec)
+    telling.world.failing_tags.add(NEW_TAG)
+    telling.before = telling.world.people.head()
+    telling.bad = bumped(telling, NEW_TAG)
+
+
+def looked_at(telling: Telling) -> str:
+    """The commit at which the automation has looked last."""
+    status = flux_of(telling).status_of(IMAGE_UPDATE_AUTOMATION, AUTOMATION)
+    return str(status.get("observedSourceRevision", "")).rpartition(":")[2]
+
+
+def verified_and_looked_at(telling: Telling) -> bool:
+    return telling.is_done("verified") and looked_at(telling) == telling.world.people.head()
+
+
+def fixed_image(telling: Telling) -> None:
+    """The team publishes a fixed release; nobody touches the config repository."""
+    telling.landed["held"] = telling.world.people.head()
+    selected(telling, FIXED_TAG)
+
+
+def fixed_is_live(telling: Telling) -> bool:
+    """The automation has written the fixed image by itself, and Flux runs it."""
+    people = telling.world.people
+    if f"{IMAGE}:{FIXED_TAG} #" not in people.read(DEPLOYMENT):
+        return False
+    if "fixed" not in telling.landed:
+        telling.landed["fixed"] = people.head()
+        telling.refresh()
+    flux = flux_of(telling)
+    return flux.seen(SERVICE).applied == telling.landed["fixed"] and flux.rolled_out(SERVICE)
+
+
+def held_and_let_go(telling: Telling) -> list[Claim]:
+    people, ours, held = telling.world.people, telling.reverts(), telling.landed.get("held", "")
+    marked = people.read(DEPLOYMENT, telling.before)
+    bare = marked.replace(MARK, "")
+    released = ours[0] if len(ours) == 2 else ""
+    changed = [people.git("show", "--format=", "--name-only", sha).split() for sha in ours]
+    return [
+        Claim("the branch has two commits of the controller", len(ours) == 2),
+        Claim("they change the one file alone", changed == [[DEPLOYMENT]] * 2),
+        Claim("the first one takes the image back, and the mark off", people.read(DEPLOYMENT, ours[-1]) == bare),
+        Claim("the automation looked at it and wrote nothing", held == ours[-1]),
+        Claim("the second one puts the mark back", bool(released) and people.read(DEPLOYMENT, released) == marked),
+        Claim("it came after there was something newer", telling.world.people.git("rev-parse", f"{released}^") == held),
+        Claim("the automation wrote that by itself", fixed_is_live(telling)),
+        *journal_says(telling, "verified"),
+    ]
 
 
 FLUX_STORIES: tuple[Story, ...] = (
@@ -157,6 +218,18 @@ FLUX_STORIES: tuple[Story, ...] = (
         ended=lambda telling: telling.has_decided("ImageAutomation"),
         claims=lambda telling: [*nothing_written(telling), decided(telling, "ImageAutomation"), *waiting(telling)],
         policy=policy(),
+        engines=("flux",),
+    ),
+    Story(
+        "image-held",
+        "A policy lets the image be held: the revert takes its mark off, until the automation selects a newer one.",
+        prepare=mark_the_image,
+        act=updated_by_automation,
+        ended=verified_and_looked_at,
+        then=fixed_image,
+        ended_again=fixed_is_live,
+        claims=held_and_let_go,
+        policy=policy() + HOLD,
         engines=("flux",),
     ),
 )

@@ -23,13 +23,19 @@ class People:
         return self.git("rev-parse", "--quiet", "--verify", f"refs/heads/{branch or self._branch}", check=False)
 
     def push(
-        self, message: str, files: Mapping[str, str | None], at: datetime, author: str = DEVELOPER, tries: int = 20
+        self,
+        message: str,
+        files: Mapping[str, str | None],
+        at: datetime,
+        author: str = DEVELOPER,
+        tries: int = 20,
+        base: str = "",
     ) -> str:
-        """Land a commit with these files put (None: removed); its full SHA."""
-        for _ in range(tries):
-            base = self.head()
-            commit = self._commit(base, message, files, at, author)
-            moved = self._run(["update-ref", f"refs/heads/{self._branch}", commit, base])
+        """Land a commit with these files put (None: removed); its full SHA. `base`: on this head, or not at all."""
+        for _ in range(1 if base else tries):
+            head = base or self.head()
+            commit = self._commit(head, message, files, at, author)
+            moved = self._run(["update-ref", f"refs/heads/{self._branch}", commit, head])
             if moved.returncode == 0:
                 return commit
         raise RuntimeError("others kept landing first")

@@ -15,6 +15,7 @@ from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.stop import SETTINGS_DOOR, Pause, PauseState
 from gitops_rollback.core.sync import ImageAutomation, Obstacle
 from gitops_rollback.ports import PushOutcome
+from gitops_rollback.sandbox.simulation.wire.history import Known, check_history
 
 FILE = "apps/web/web.yaml"
 MARK = ' # {"$imagepolicy": "flux-system:web"}'
@@ -90,6 +91,7 @@ def test_the_mark_comes_back_for_something_newer_by_a_commit_that_is_known_as_ou
     assert len(world.commits()) == 4, "and nothing is written after that"
     (record,) = last.view.journal.records.values()
     assert record.release is not None
+    assert check_history(world.bare, Known(bad=record.reverts)) == ()
     assert record.release.commit == world.head()
     assert (record.commit, record.outcome) == (world.people.git("rev-parse", "main~1"), "verified")
     assert titles(one)[-1].startswith("The hold of an image has ended")

@@ -37,7 +37,7 @@ TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "fl
 # No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, judges by what an
 # application renders from, or prepares plans after a rollback that did not help.
 TOO_YOUNG = (
-    *("helm-release", "helm-remediated", "two-replicas", "still-bad"),
+    *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
 )
 RECORDED = (

@@ -13,6 +13,7 @@ from gitops_rollback.sandbox.argocd.repository import BareRepository
 from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
 from gitops_rollback.sandbox.clock import SandboxClock
 from gitops_rollback.sandbox.flux.helm import HelmChartController, HelmController, Packages
+from gitops_rollback.sandbox.flux.image import ImageAutomationController
 from gitops_rollback.sandbox.flux.kustomize import KustomizeController
 from gitops_rollback.sandbox.flux.repositories import Repository
 from gitops_rollback.sandbox.flux.rollout import Rollouts
@@ -27,6 +28,7 @@ from gitops_rollback.sandbox.kubernetes.kinds import (
     GIT_REPOSITORY,
     HELM_CHART,
     HELM_RELEASE,
+    IMAGE_UPDATE_AUTOMATION,
     KUSTOMIZATION,
     Kind,
 )
@@ -88,6 +90,9 @@ class FluxSandbox:
             HELM_CHART: HelmChartController(bare, packages),
             KUSTOMIZATION: KustomizeController(bare, self._timing),
             HELM_RELEASE: HelmController(packages, self._timing),
+            IMAGE_UPDATE_AUTOMATION: ImageAutomationController(
+                {url: one for url, one in repositories.items() if isinstance(one, Path)}
+            ),
         }
         self._rollouts = rollouts or Rollouts(store, self._timing)
 

@@ -14,6 +14,8 @@ from gitops_rollback.sandbox.kubernetes.kinds import (
     GIT_REPOSITORY,
     HELM_CHART,
     HELM_RELEASE,
+    IMAGE_POLICY,
+    IMAGE_UPDATE_AUTOMATION,
     KUSTOMIZATION,
     SECRET,
     Kind,
@@ -33,7 +35,16 @@ def woken_by(store: Store, change: Change) -> list[Ref]:
         return list(_releases(store, change.ref, after))
     if change.ref.kind in (CONFIG_MAP, SECRET) and (after["metadata"].get("labels") or {}).get(WATCH) == "Enabled":
         return list(_takers(store, change.ref))
+    if change.ref.kind is IMAGE_POLICY and _latest(after) != _latest(before):
+        return [
+            _ref(IMAGE_UPDATE_AUTOMATION, one) for one in store.objects(IMAGE_UPDATE_AUTOMATION, change.ref.namespace)
+        ]
     return []
+
+
+def _latest(body: Json) -> object:
+    """The image that a policy stands at."""
+    return (body.get("status") or {}).get("latestRef")
 
 
 def artifact_revision(body: Json) -> str:

@@ -7,6 +7,7 @@ the promises in the design.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -101,6 +102,8 @@ class History:
             culprits = [self.log.commits[sha] for sha in reverts_of(commit) if sha in self.log.commits]
             touched = {change.path for culprit in culprits for change in culprit.changes}
             for change in commit.changes:
+                if change.path in _marked(commit, RELEASES) and self._without_marks(change.old, change.new):
+                    continue
                 if change.path not in touched:
                     yield f"(5) our {commit.sha[:12]} changes {change.path}, which no commit that it reverts changed"
                 elif change.new_mode not in (change.old_mode, "000000", "100644", "100755"):
@@ -121,8 +124,14 @@ class History:
                 if merged is None:
                     return
                 expected = merged
-        if after != expected:
+        held = path in _marked(commit, HOLDS) and self._without_marks(expected, after)
+        if after != expected and not held:
             yield f"(5) our {commit.sha[:12]} leaves {path} at {after[:12]}; the inverse is {expected[:12]}"
+
+    def _without_marks(self, one: str, other: str) -> bool:
+        """True if two blobs differ in the marks of image automations alone."""
+        texts = self.log.blobs((one, other))
+        return len(texts) == 2 and len({IMAGE_MARK.sub(b"", text) for text in texts.values()}) == 1
 
     def _merged(self, now: str, base: str, back: str) -> str | None:
         if now in (base, back):
@@ -180,7 +189,7 @@ class History:
     def blames(self) -> Iterator[str]:
         """(6, 11) Of what we revert something did harm: others may go with it, back to where all was well."""
         for commit in self.ours:
-            if self.known.bad is not None and not set(reverts_of(commit)) & set(self.known.bad):
+            if self.known.bad is not None and reverts_of(commit) and not set(reverts_of(commit)) & set(self.known.bad):
                 reverts = ", ".join(sha[:12] for sha in reverts_of(commit))
                 yield f"(11) our {commit.sha[:12]} reverts {reverts}, which did no harm"
 
@@ -213,7 +222,14 @@ class History:
         return self.known.committer in commit.committer and "Rollback-Id" in commit.trailers
 
 
+HOLDS, RELEASES = "Rollback-Holds", "Rollback-Releases"
+IMAGE_MARK = re.compile(rb'[ \t]+#[ \t]*\{[ \t]*"\$imagepolicy"[^\n]*')
 BAD_REVISION, RESTORES = "Rollback-Bad-Revision", "Rollback-Restores"
+
+
+def _marked(commit: Made, key: str) -> frozenset[str]:
+    """The files whose marks it says to take off, or to put back."""
+    return frozenset(said.partition(" ")[2] for said in commit.trailers.get(key, ()))
 
 
 def reverts_of(commit: Made) -> tuple[str, ...]:

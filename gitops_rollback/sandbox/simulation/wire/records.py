@@ -40,8 +40,10 @@ class Recorded:
 
     @property
     def commits(self) -> frozenset[str]:
-        """All commits that its steps name."""
-        return frozenset(step["commit"] for step in self.document.get("steps", ()) if step.get("commit"))
+        """All commits that its steps name, and the one that ended its holds."""
+        release = (self.document.get("evidence") or {}).get("release") or {}
+        steps = (*self.document.get("steps", ()), release)
+        return frozenset(step["commit"] for step in steps if step.get("commit"))
 
     @property
     def pushed(self) -> frozenset[str]:
