@@ -18,7 +18,6 @@ from gitops_rollback.app.queries import Asker, History, Question, Span, after, s
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
 from gitops_rollback.app.workloads import NOBODY, pods_word
-from gitops_rollback.core.decision import unjudged
 from gitops_rollback.core.deployments import HARD_END
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
@@ -37,6 +36,7 @@ from gitops_rollback.core.trigger import (
     judge_baseline,
     replay,
     step,
+    unjudged,
     until_the_hole,
 )
 from gitops_rollback.ports import MetricSource, Workloads

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
-from gitops_rollback.core.policy import GuardResult, Policy, Severity, Timing, Trigger
+from gitops_rollback.core.policy import GuardResult, Policy, Severity, Trigger
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.core.sync import SyncEvent
-from gitops_rollback.core.trigger import BaselineLevel, Phase, Verdict
+from gitops_rollback.core.trigger import BaselineLevel, Phase, Verdict, unjudged
 
 
 class Act(StrEnum):
@@ -150,28 +150,29 @@ def _page_when_blind(case: Case, now: datetime) -> Decision | None:
 
 
 def _page_what_nobody_judged(case: Case, now: datetime) -> Decision | None:
-    """It began under an earlier sync, and nobody was told: too shortly before this one, or while nobody could see."""
+    """It began under an earlier sync, and nobody was told: too shortly before, unseen, or not since it came back."""
     if any(_counts(verdict, case, now) for verdict in case.verdicts):
         return None
     for verdict in case.verdicts:
-        if verdict.fires and verdict.severity is not Severity.LOG_ONLY and _began_unjudged(verdict, case):
-            message = f"{verdict.trigger} began under an earlier sync that was replaced before it could be judged"
-            return Decision(Act.PAGE, Reason.NOT_OURS, message)
+        if verdict.fires and verdict.severity is not Severity.LOG_ONLY and (why := _untold(verdict, case)):
+            return Decision(Act.PAGE, Reason.NOT_OURS, f"{verdict.trigger} {why}")
     return None
 
 
-def _began_unjudged(verdict: Verdict, case: Case) -> bool:
-    trigger, began = _trigger(verdict, case), verdict.baseline.began
+def _untold(verdict: Verdict, case: Case) -> str:
+    """Why people should hear of what was so before the sync already; "" where they need not."""
+    trigger, began, told, onset = _trigger(verdict, case), verdict.baseline.began, case.told, verdict.onset
     if trigger is None or began is None or case.policy is None or case.event is None or case.event.previous is None:
-        return False
+        return ""
     timing, t0 = case.policy.timing, case.event.record.started_at
     lately = max(t0 - case.event.previous.started_at, t0 - began) <= timing.window
-    if lately and t0 - began <= unjudged(trigger, timing):
-        return True
     under = max((at for at in case.earlier if at <= began), default=None)
     hidden = any(start < began < end for start, end in case.holes)  # so it may have been any of those
     watched = lately or hidden or (under is not None and began - under <= timing.window)
-    return watched and (case.told is None or case.told < began)
+    if (lately and t0 - began <= unjudged(trigger, timing)) or (watched and (told is None or told < began)):
+        return "began under an earlier sync that was replaced before it could be judged"
+    again = told is not None and onset is not None and began <= told < onset and onset - t0 > 2 * timing.interval
+    return "was so before the sync, as people were told, went away, and is so again" if again else ""
 
 
 def looked_too_late(case: Case, now: datetime, was_watched: Callable[[datetime], bool]) -> Decision:
@@ -187,11 +188,6 @@ def looked_too_late(case: Case, now: datetime, was_watched: Callable[[datetime],
             message = f"{verdict.trigger} began at {onset:%H:%M:%S} UTC, soon after the last sync; nobody looked then"
             return Decision(Act.PAGE, Reason.NO_RECENT_SYNC, message)
     return _page_what_nobody_judged(case, now) or NOT_WATCHED
-
-
-def unjudged(trigger: Trigger, timing: Timing) -> timedelta:
-    """How long a trigger may have been TRUE after a sync without anybody having been told."""
-    return timing.initial_delay + trigger.hold_for + 2 * timing.interval
 
 
 def _leave_while_nothing_fires(case: Case, now: datetime) -> Decision | None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Measurement, Outcome
-from gitops_rollback.core.policy import Comparison, Severity, Trigger
+from gitops_rollback.core.policy import Comparison, Severity, Timing, Trigger
 
 MAX_GAP_INTERVALS = 2.5
 MIN_TRUE_SHARE = 0.75
@@ -279,3 +279,8 @@ def _mean_baseline(trigger: Trigger, earlier: Sequence[Tick], interval: timedelt
     if len(values) < needed:
         return Baseline(BaselineLevel.NONE, None, f"{len(values)} of the {needed} values needed before the sync")
     return Baseline(BaselineLevel.QUIET, math.fsum(values) / len(values))
+
+
+def unjudged(trigger: Trigger, timing: Timing) -> timedelta:
+    """How long a trigger may have been TRUE after a sync without anybody having been told."""
+    return timing.initial_delay + trigger.hold_for + 2 * timing.interval

@@ -69,6 +69,33 @@ def test_an_alarm_needs_a_firing_trigger_that_was_quiet_before(verdict: Verdict,
     assert (decision.act, decision.reason) == (act, reason)
 
 
+def _still_so(verdict: Verdict, began: datetime | None) -> Verdict:
+    """It was so before the sync, and was never gone since."""
+    state = replace(verdict.state, since=T0 + timedelta(seconds=15))
+    return replace(verdict, state=state, baseline=Baseline(BaselineLevel.FIRING, began=began))
+
+
+@pytest.mark.parametrize(
+    ("onset", "told", "act"),
+    [
+        pytest.param(120, -60, Act.PAGE, id="it-seemed-to-be-mended"),
+        pytest.param(30, -60, Act.LEAVE, id="it-was-never-gone"),
+        pytest.param(120, 121, Act.LEAVE, id="somebody-was-told-since"),
+    ],
+)
+def test_what_people_were_told_of_and_came_back_after_the_next_sync_is_told_again(
+    onset: int, told: int, act: Act
+) -> None:
+    """In seconds since the sync, which is somebody's try to mend it: the plan of before is no longer offered."""
+    verdict = _still_so(a_verdict(), T0 - timedelta(minutes=5))
+    verdict = replace(verdict, state=replace(verdict.state, since=T0 + timedelta(seconds=onset)))
+    case = replace(a_case(verdict), told=T0 + timedelta(seconds=told))
+    assert case.event is not None
+    before = DeploymentRecord((GOOD,), (), T0 - timedelta(minutes=6))
+    decision = alarm(replace(case, event=replace(case.event, previous=before)), NOW)
+    assert (decision.act, decision.reason) == (act, Reason.NOT_OURS)
+
+
 @pytest.mark.parametrize(
     ("began", "previous", "told", "act"),
     [
@@ -87,7 +114,7 @@ def test_what_began_just_before_a_second_sync_is_told_though_it_blames_nobody(
     began: int | None, previous: int, told: int | None, act: Act
 ) -> None:
     since = None if began is None else T0 - timedelta(seconds=began)
-    verdict = replace(a_verdict(), baseline=Baseline(BaselineLevel.FIRING, began=since))
+    verdict = _still_so(a_verdict(), since)
     case = replace(a_case(verdict), told=None if told is None else T0 - timedelta(seconds=told))
     assert case.event is not None
     before = DeploymentRecord((GOOD,), (), T0 - timedelta(minutes=previous))
@@ -106,7 +133,7 @@ def test_what_began_just_before_a_second_sync_is_told_though_it_blames_nobody(
 def test_what_began_under_a_sync_that_the_engine_no_longer_tells_is_told(end: int, told: int | None, act: Act) -> None:
     """All in minutes before the sync; it began 45 minutes before, and what is known of the time before is hours old."""
     before = [T0 - timedelta(minutes=minutes) for minutes in (180, end)]
-    verdict = replace(a_verdict(), baseline=Baseline(BaselineLevel.FIRING, began=T0 - timedelta(minutes=45)))
+    verdict = _still_so(a_verdict(), T0 - timedelta(minutes=45))
     case = a_case(verdict)
     assert case.event is not None
     event = replace(case.event, previous=DeploymentRecord((GOOD,), (), before[1]))
