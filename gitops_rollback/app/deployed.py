@@ -61,6 +61,8 @@ class PoliciesBefore:
         since = self._good(deployed, marked, HARD_END)
         line = self._repo.commits(since, deployed.revision) if since else (self._repo.commit(deployed.revision),)
         widest = self._before(since, line, deployed)
+        if widest.policy is None:
+            widest = self._first_policy(line, deployed) or widest
         window = widest.policy[0].timing.window if widest.policy else Timing().window
         nearer = self._good(deployed, marked, window)
         if nearer is not None and nearer != since:

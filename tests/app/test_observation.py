@@ -141,6 +141,23 @@ def test_the_first_policy_of_a_young_application_judges_what_came_after_it(world
     assert [record.reverts for record in tick.view.journal.records.values()] == [(bad,)]
 
 
+def test_what_a_release_said_that_lived_long_since_the_first_policy_is_in_force(world: World) -> None:
+    """The first policy says by its window that the release was good, so what that brought is nobody's to pass over."""
+    first = world.first({"README.md": "The shop\n", "apps/web/web.yaml": deployment("web", "1.0")})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 80 * MINUTE)
+    world.people.push("Watch web", {f"{POLICIES}/web.yaml": policy("web")}, START - 70 * MINUTE)
+    only_told = policy("web").replace("auto_rollback", "log_only")
+    quiet = ship(world, "web", START - 61 * MINUTE, files={f"{POLICIES}/web.yaml": only_told})
+    world.engine.deploy("web", quiet, START - 60 * MINUTE)
+    bad = ship(world, "web", START - MINUTE, "1.1", "1.2")
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one.until(START, LATER)
+    assert world.reverts() == 0
+
+
 def test_a_commit_that_brings_the_first_policy_is_not_judged_by_it_alone(world: World) -> None:
     first = world.first({"README.md": "The shop\n", "apps/web/web.yaml": deployment("web", "1.0")})
     world.engine.add("web")

@@ -53,6 +53,7 @@ REGRESSIONS = {
     ("all", 200338): "a clock was an hour ahead, so no metrics were there, and an outage went for one commit's damage",
     ("all", 200657): "what no policy names was counted among those that are red, though nobody can know",
     ("all", 202821): "a fault that people knew went away with the next sync and came back, and nobody was told",
+    ("overlays", 930016): "the first policy that there was did not say by its window how far back the blame reaches",
     ("mid-push", 60032): "faults that began during a mass event were named to nobody once it was over",
     ("flux", 2044): "a deployment that bore the name of a later commit was taken for one that came after the fault",
     ("flux", 5179): "a comment in a file was taken for a deployment, which Flux does not do",
