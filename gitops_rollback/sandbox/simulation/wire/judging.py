@@ -19,6 +19,7 @@ from gitops_rollback.sandbox.simulation.world import Violation
 
 OURS = "gitops-rollback"
 HOLD = timedelta(seconds=15)  # the policies hold for 30, and what is looked at may be a tick old
+TICK, BEFORE = timedelta(seconds=15), timedelta(seconds=330)
 LOOK, WELL, LONGEST_RUN = timedelta(seconds=5), timedelta(minutes=1), timedelta(hours=2)
 WAITING = ("AwaitingApproval", "Done")
 BROKEN = ("a tick failed", "an action failed", "a look failed")
@@ -121,10 +122,23 @@ class Judge:
             paths = {change.path for change in log.commits[sha].changes}
             for name in self._world.setup.names:
                 touched = any(path.startswith(f"apps/{name}/") for path in paths)
-                if touched and not any(
-                    self._holds(name, one, end, sha, log, by_metrics) for one, end in self._spans(name)
+                if (
+                    touched
+                    and not self._was_bad_before(name, record)
+                    and not any(self._holds(name, one, end, sha, log, by_metrics) for one, end in self._spans(name))
                 ):
                     yield f"{record.id} is verified, but {name} never ran {sha[:8]} and was well for {HOLD}"
+
+    def _was_bad_before(self, name: str, record: Recorded) -> bool:
+        """Nobody can ask of a rollback that it mends what it was not made for and what was bad before the bad sync."""
+        named = any(each.endswith(f"/{name}") for each in record.applications)
+        said = record.document["times"].get("deployed")
+        if named or said is None:
+            return False
+        deployed = datetime.fromisoformat(said)
+        return any(
+            self._world.truth.red_since(name, deployed - n * TICK) is not None for n in range(BEFORE // TICK + 1)
+        )
 
     def _spans(self, name: str) -> Iterator[tuple[Ran, datetime]]:
         for ran, end in self._world.truth.spans(name):
