@@ -16,8 +16,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from gitops_rollback.sandbox.all_stories import find_story
 from gitops_rollback.sandbox.demo import Demo
-from gitops_rollback.sandbox.stories import find_story
 
 SPEED = 15.0
 INTERVAL = 15.0 / SPEED  # real seconds of one tick

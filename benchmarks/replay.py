@@ -313,7 +313,7 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         cases, drawn = (Replay.of(file, Path(folder)) for file in ("cases.jsonl", "sampled.jsonl"))
-        head = ("repository", "n", "git: clean", "git: equal", "clean", "equal", "different", "left")
+        head: Sequence[str] = ("repository", "n", "git: clean", "git: equal", "clean", "equal", "different", "left")
         whole = _table("Reverts that people made", head, human(cases))[-1]
         head = ("conflict of plain git", "n", "by line or key", "target state", "undone already", "left")
         _table("Commits drawn by chance, conflicts only", head, sampled(drawn))
