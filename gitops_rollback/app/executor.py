@@ -285,7 +285,6 @@ class Executor:
             self.tell(message_about_record("started", record, look.policy))
         return Landing(result.outcome, result.message)
 
-    @crash_point("release")
     def release(self, release: Release, policy: Policy) -> Landing:
         """Push the commit that ends a rollback's holds, together with its record. REJECTED: look anew."""
         now = self._clock.now()

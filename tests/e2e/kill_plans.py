@@ -53,9 +53,10 @@ COVERING = (
         "before-send:2", "after-send:2")),
     Tale("lands", "bad-release", _at(Stage.ALARM, "after-land")
          + _at(Stage.FOLLOW, "after-sync", "after-advance", "before-verification-read", "after-verification-read",
-               "after-finish")),
+               "after-afterwards", "after-finish")),
     Tale("follows", "bad-release", _both(Stage.FOLLOW, "follow")
-         + _at(Stage.FOLLOW, "before-sync", "before-advance", "before-finish", "before-keep", "after-keep")
+         + _at(Stage.FOLLOW, "before-sync", "before-advance", "before-afterwards", "before-finish", "before-keep",
+               "after-keep")
          + _both(Stage.OVER, "tell", "deliver")),
     Tale("ends-the-operation", "stuck-hook", _both(Stage.FOLLOW, "terminate") + _at(Stage.FOLLOW, "before-sync")),
     Tale("races", "push-race", _at(Stage.ALARM, "before-reread", "after-reread", "before-send:2")
@@ -108,8 +109,9 @@ def _places(story: str, rights: Iterable[str], dice: random.Random) -> dict[Stag
     alarm = [*_labels(*ALARMS[:4]), "before-land", "before-commit-build", "after-commit-build", "after-journal-build:2",
              "before-send:2", "before-decide", "after-decide"]  # fmt: skip
     alarm = [*dice.sample(alarm, len(alarm)), dice.choice(("after-land", "after-send:2"))]
-    follow = [*_labels(*FOLLOWS), "before-advance", "before-finish", "before-keep", "before-write:2", "before-send:2",
-              "after-write:2", dice.choice(("after-advance", "after-keep", "after-finish"))]  # fmt: skip
+    last = dice.choice(("after-advance", "after-keep", "after-finish"))
+    follow = [*_labels(*FOLLOWS), "before-advance", *_labels("afterwards"), "before-finish", "before-keep",
+              "before-write:2", "before-send:2", "after-write:2", last]  # fmt: skip
     follow += _labels("sync") if "sync" in rights else _labels("refresh", "sync")
     follow += _labels("terminate") if story == "stuck-hook" else []
     alarm += _labels("reread") if story == "push-race" else []

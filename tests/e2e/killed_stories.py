@@ -178,7 +178,8 @@ class KilledStory(Demo):
     def __init__(self, tale: Tale, out: Path, say: Callable[[str], None], listener: Listener) -> None:
         story = find_story(tale.story)
         assert story is not None
-        quick = replace(story, policy=patient_policy(more=PATIENCE), longest=LONGEST)
+        # Its settings name nobody but the listener, so no registry either.
+        quick = replace(story, policy=patient_policy(more=PATIENCE), longest=LONGEST, images=())
         super().__init__(quick, SPEED, out, say, timing=NO_POLLS)
         keep_reflogs(self.world.bare)
         self.world.rights = tale.rights

@@ -166,10 +166,16 @@ def _come_to_rest(world: World) -> None:
 
 
 def _fall_silent(world: World, since: datetime) -> None:
-    """In the end nothing is written any more, and nobody is told anything."""
+    """In the end nothing is written any more, and nobody is told anything.
+
+    A watch of before the world began may end in between, hours after its sync, which is noted once.
+    """
     world.schedule.run_until(since + LAST_WORD)
     refs, messages = dict(world.remote.refs), len(world.messages)
     world.schedule.run_until(world.now + SILENCE)
+    if refs != dict(world.remote.refs):
+        refs = dict(world.remote.refs)
+        world.schedule.run_until(world.now + SILENCE)
     if world.violations:
         return
     for ref, head in world.remote.refs.items():
