@@ -118,7 +118,7 @@ def test_a_region_that_is_out_again_is_nobodys_commit_either(world: World) -> No
 
 
 def test_a_region_that_was_well_for_a_minute_only_is_nobodys_commit_either(world: World) -> None:
-    """The others were red before their own deployments, so no commit is blamed for them; looks saw them well."""
+    """The others were red before their own deployments, so no commit is blamed for them; its ticks show the calm."""
     others = (*CALM, "calm4")
     one = _shared_commit(world, "web", calm=others)
     for name in others:
