@@ -16,12 +16,13 @@ from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.companions import MOST, companions, in_order
+from gitops_rollback.core.deployments import last_good, our_revision
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.manifest import objects
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
-from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute, last_good, our_revision
+from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
 from gitops_rollback.ports import ConfigRepo, Workloads

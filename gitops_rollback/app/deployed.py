@@ -15,11 +15,10 @@ from itertools import takewhile
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.view import PolicyStore
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.deployments import HARD_END
+from gitops_rollback.core.deployments import HARD_END, last_good, our_revision
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target, Timing
 from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
-from gitops_rollback.core.suspects import last_good, our_revision
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Source
 from gitops_rollback.ports import ConfigRepo
 

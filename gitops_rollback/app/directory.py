@@ -15,13 +15,12 @@ from gitops_rollback.app.deployed import Before, Deployed, PoliciesBefore, marke
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, TargetIndex, View, names
 from gitops_rollback.core.commit import is_sha
-from gitops_rollback.core.deployments import HARD_END, deployments, distinct, source_index
+from gitops_rollback.core.deployments import HARD_END, deployments, distinct, our_revision, source_index
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.rollback import Phase
-from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Operation, Source
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point

@@ -20,7 +20,7 @@ from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
-from gitops_rollback.core.deployments import revision_in
+from gitops_rollback.core.deployments import revision_in, spec_changed
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError, TransientError
 from gitops_rollback.core.guards.branch import copied_from
 from gitops_rollback.core.guards.facts import (
@@ -40,7 +40,6 @@ from gitops_rollback.core.images import Found, Presence
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.suspects import spec_changed
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import ConfigRepo, Registry

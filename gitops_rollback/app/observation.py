@@ -14,12 +14,11 @@ from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.decision import NOT_WATCHED, Act, Case, Decision, alarm, looked_too_late
-from gitops_rollback.core.deployments import HARD_END, distinct, holes, remembered, watched
+from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.policy import Policy, Target
-from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point

@@ -14,7 +14,7 @@ from gitops_rollback.app.outbreaks import Alarm
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.core.decision import Proposal
-from gitops_rollback.core.deployments import deployments
+from gitops_rollback.core.deployments import deployments, our_revision
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
@@ -23,7 +23,7 @@ from gitops_rollback.core.message import RevertText, for_people, revert_message
 from gitops_rollback.core.paths import shared_paths
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.rollback import rollback_id
-from gitops_rollback.core.suspects import Attribution, Suspect, our_revision
+from gitops_rollback.core.suspects import Attribution, Suspect
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 

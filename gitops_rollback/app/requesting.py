@@ -16,6 +16,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Land, Release
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.decision import Act, Decision, Proposal
+from gitops_rollback.core.deployments import our_revision
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.journal import parse_time
 from gitops_rollback.core.message import for_people
@@ -24,7 +25,6 @@ from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import names_of
-from gitops_rollback.core.suspects import our_revision
 from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
 
 LAST_HEALTHY = "last-healthy"

@@ -1,17 +1,19 @@
-"""Which revision was deployed to an application, when, and is it still under watch?
+"""Which revision was deployed to an application, when, is it still under watch, and which was the last good one?
 
 `status.sync.revision` is never asked here: it moves on with every commit of a monorepo. A deployment is an entry of the
 engine's history, or its last operation where that may have changed the cluster and stands in no entry.
 Source: contracts/argocd.md section 6; argo-cd v3.5.1 controller/sync.go (SyncAppState), controller/state.go.
+The last good one: safety.md, Definitions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.sync import (
     REMEDIATION,
     ApplicationState,
@@ -206,3 +208,63 @@ def _done_at(state: ApplicationState, record: DeploymentRecord) -> datetime | No
         return operation.finished_at if operation.phase.ended else None
     # What failed and was forgotten by the engine has no end of its own; its start is the only time there is.
     return record.started_at
+
+
+def our_revision(record: DeploymentRecord, in_repository: Callable[[Source], bool]) -> str | None:
+    """The commit of our repository that `record` deployed; None if there is none, or if its sources disagree."""
+    pairs = zip(record.revisions, record.sources, strict=False)
+    found = {revision for revision, source in pairs if not source.chart and in_repository(source)}
+    return next(iter(found)) if len(found) == 1 and is_sha(next(iter(found))) else None
+
+
+def spec_changed(bad: DeploymentRecord, last_good: DeploymentRecord) -> bool:
+    """True if the two deployments differ in what no commit of the followed branch decides: path, parameters, images."""
+    return bad.sources != last_good.sources
+
+
+def earlier_records(records: Sequence[DeploymentRecord], bad: DeploymentRecord) -> tuple[DeploymentRecord, ...]:
+    """The records before `bad`, newest first; a failed or unfinished one never stood for itself and is left out."""
+    before = [record for record in records if record.started_at < bad.started_at and record.deployed_at is not None]
+    return tuple(sorted(before, key=lambda record: record.started_at, reverse=True))
+
+
+def last_good(
+    records: Sequence[DeploymentRecord],
+    bad: DeploymentRecord,
+    *,
+    in_repository: Callable[[Source], bool],
+    window: timedelta,
+    marked: Collection[str],
+    on_line: Callable[[str], bool],
+) -> DeploymentRecord | None:
+    """The newest earlier record that lived at least `window`; if none did, the oldest one. None: there is no such.
+
+    Only records count whose revision lies on the bad one's first-parent line (`on_line`) and is not in `marked`: the
+    revisions that the journal calls bad, rolled back or unverified. Living exactly `window` is enough. Being deployed
+    again unchanged does not start a new life.
+    """
+
+    def is_eligible(record: DeploymentRecord) -> bool:
+        revision = our_revision(record, in_repository)
+        return revision is not None and revision not in marked and on_line(revision)
+
+    # `on_line` is the dear question: it is asked only where its answer can decide.
+    earlier = earlier_records(records, bad)
+    lives = _lives(earlier, bad)
+    lived = (record for record in earlier if lives[record.started_at] >= window and is_eligible(record))
+    oldest_first = (record for record in reversed(earlier) if is_eligible(record))
+    return next(lived, None) or next(oldest_first, None)
+
+
+def _lives(newest_first: Sequence[DeploymentRecord], bad: DeploymentRecord) -> dict[datetime, timedelta]:
+    """How long each state had been live when it was replaced, by the record's t0."""
+    lives: dict[datetime, timedelta] = {}
+    since: datetime | None = None
+    previous: DeploymentRecord | None = None
+    ends = [bad.started_at, *(record.started_at for record in newest_first)]
+    for record, end in reversed(list(zip(newest_first, ends, strict=False))):
+        same = previous is not None and (previous.revisions, previous.sources) == (record.revisions, record.sources)
+        since = since if same and since is not None else record.started_at
+        lives[record.started_at] = (record.replaced_at or end) - since
+        previous = record
+    return lives

@@ -26,8 +26,7 @@ from flux_objects_made import (
 from gitops_rollback.adapters.engines.flux import Flux
 from gitops_rollback.adapters.engines.flux_past import NoPast
 from gitops_rollback.core.convergence import converged
-from gitops_rollback.core.deployments import deployments, distinct
-from gitops_rollback.core.suspects import spec_changed
+from gitops_rollback.core.deployments import deployments, distinct, spec_changed
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health
 
 

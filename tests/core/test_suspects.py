@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from gitops_rollback.core.commit import Commit, FileChange
+from gitops_rollback.core.deployments import last_good, our_revision, spec_changed
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.paths import Paths
-from gitops_rollback.core.suspects import Attribution, RangeFacts, attribute, last_good, our_revision, spec_changed
+from gitops_rollback.core.suspects import Attribution, RangeFacts, attribute
 from gitops_rollback.core.sync import DeploymentRecord, Source
 
 T0 = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
