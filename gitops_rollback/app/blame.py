@@ -218,6 +218,7 @@ class Blamer:
             doubt=self._doubt(look, past),
             unconcerned=self._unconcerned(look, commits),
             traces=self._pods.traces(look, commits),
+            certainty=look.policy.certainty,
         )
 
     def _doubt(self, look: Look, past: Past) -> str:

@@ -135,6 +135,7 @@ class Proposer:
             message=revert_message(text),
             evidence=evidence,
             ranked=tuple((suspect.commit.sha, suspect.probability) for suspect in blame.attribution.ranked),
+            weighing=blame.attribution.weighing,
             repository=self._repo.name,
         )
 

@@ -105,6 +105,8 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
     if plan is not None:
         evidence["suspects"] = list(plan.evidence)
         evidence[RANKED] = [{"commit": sha, "probability": chance} for sha, chance in plan.ranked[:MAX_RANKED]]
+        if plan.weighing is not None:
+            evidence["certainty"] = plan.weighing.document
         evidence["plan"] = {
             "base": plan.reversal.base,
             "tree": plan.reversal.tree,

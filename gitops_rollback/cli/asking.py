@@ -98,6 +98,7 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
             }
             for one in blamed.suspects
         ],
+        "certainty": blamed.weighing.document if blamed.weighing else None,
         "others": [{"commit": commit.sha, "subject": commit.subject, "why": why} for commit, why in blamed.others],
         "guards": [
             {
@@ -156,6 +157,8 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
         yield f"stopped   {prepared.stopped}"
     for suspect in concerned(blamed):
         yield f"suspect   {told(suspect, blamed)}"
+    if blamed.weighing is not None:
+        yield f"certain   {blamed.weighing.sentence}"
     if blamed.message:
         yield f"blame     {blamed.reason.value if blamed.reason else ''} {blamed.message}".rstrip()
     if plan is None:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NO_LAST_GOOD = "NoLastGood"
     NO_SUSPECT = "NoSuspect"
     SEVERAL_SUSPECTS = "SeveralSuspects"
+    SUSPECT_UNCERTAIN = "SuspectUncertain"  # the policy asks for more certainty than the ranking has
     OUTSIDE_INPUTS = "OutsideInputs"  # commits were deployed, and none changes a file that it renders from
     SHARED_INPUTS_CHANGED = "SharedInputsChanged"
     RESTORES_EARLIER_TREE = "RestoresEarlierTree"

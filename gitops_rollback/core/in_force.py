@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from gitops_rollback.core.certainty import strictest
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.policy import (
     Comparison,
@@ -52,6 +53,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         timing=_timing(in_force.timing, head.timing),
         delivery=_delivery(in_force.delivery, head.delivery),
         guards=_guards(in_force.guards, head.guards),
+        certainty=strictest(in_force.certainty, head.certainty),
         superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
         image_automation="ask" if "ask" in (in_force.image_automation, head.image_automation) else "hold",
         unbuilt=tuple(dict.fromkeys((*in_force.unbuilt, *head.unbuilt))),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gitops_rollback.core.certainty import Weighing
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import ImageHold
@@ -119,6 +120,7 @@ class Plan:
     guards: tuple[GuardAnswer, ...] = ()
     evidence: tuple[str, ...] = field(default=())
     ranked: tuple[tuple[str, float | None], ...] = ()  # all suspects with their probability, the likeliest first
+    weighing: Weighing | None = None  # how sure it is that the culprit is among them
     repository: str = ""
     requested_by: str = "controller"
     follows: tuple[str, str] | None = None  # the Rollback-Id that did not help before it, and the way it goes

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from gitops_rollback.core.certainty import Certainty
+
 
 class Severity(StrEnum):
     """What a firing trigger may cause at most. Ordered: see `rank`."""
@@ -226,6 +228,7 @@ class Policy:
     guards: tuple[GuardRule, ...] = ()
     verification: Verification = Verification()
     notifications: tuple[Notification, ...] = ()
+    certainty: Certainty = field(default_factory=Certainty)  # of the suspects
     superseding: str = "ask"  # or "allow-version-bumps": later commits whose values a plan may take back as well
     chart_versions: ChartVersions = ChartVersions.AS_BEFORE
     image_automation: str = "ask"  # or "hold": take its mark off what is rolled back, so that it is not written again

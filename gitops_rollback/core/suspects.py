@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from gitops_rollback.core.certainty import RANGE, Certainty, Weighing
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.deployments import earlier_records, our_revision, spec_changed
 from gitops_rollback.core.errors import Reason
@@ -39,7 +40,7 @@ class Attribution:
 
     `ranked` are all that may explain it, the likeliest first, also those that are not undone; `others` are the commits
     of the range that are not blamed, each with its sentence. `together` is set where more must go back than is blamed:
-    all that would be undone, newest first.
+    all that would be undone, newest first. `weighing` is how sure it is, None where a person named them.
     """
 
     suspects: tuple[Suspect, ...]
@@ -50,6 +51,7 @@ class Attribution:
     last_good: DeploymentRecord | None = None
     ranked: tuple[Suspect, ...] = ()
     together: tuple[Suspect, ...] = ()
+    weighing: Weighing | None = None
 
     @property
     def undone(self) -> tuple[Suspect, ...]:
@@ -85,6 +87,7 @@ class RangeFacts:
     doubt: str = ""
     unconcerned: Mapping[str, Collection[str]] = field(default_factory=dict)
     traces: Mapping[str, Traces] = field(default_factory=dict)  # of the failing Pods, by commit
+    certainty: Certainty = field(default_factory=Certainty)
 
     @property
     def is_followed(self) -> bool:
@@ -114,6 +117,15 @@ class _Sorted:
     outside: bool = False  # the range changes files, and none that the application renders from
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """What would be undone, newest first, and where that ends."""
+
+    plan: tuple[Suspect, ...]
+    ground: Ground | None
+    weighing: Weighing
+
+
 def attribute(facts: RangeFacts) -> Attribution:
     """Name the suspects of the range, and say whether they may be undone without a person, and if not, why not."""
     good = facts.last_good
@@ -128,13 +140,14 @@ def attribute(facts: RangeFacts) -> Attribution:
         return Attribution((), False, reason, message, parts.others, good)
     by_sha = {suspect.commit.sha: suspect for suspect in ranked}
     parts = replace(parts, suspects=tuple(by_sha[suspect.commit.sha] for suspect in parts.suspects))
-    chosen, ground = _choose(facts, parts.suspects)
-    obstacle, message = _obstacle(facts, parts, ground)
+    choice = _weighed(facts, parts.suspects)
+    obstacle, message = _obstacle(facts, parts, choice)
     if facts.cut and obstacle is None:
         obstacle = Reason.UNKNOWN_GROUND
         message = f"the range is longer than the {len(facts.commits)} commits that are read; more may be to blame"
-    left = tuple((s.commit, "not the sync closest to the onset") for s in parts.suspects if s not in chosen)
-    return Attribution(chosen, obstacle is None, obstacle, message, parts.others + left, good, ranked)
+    left = tuple((s.commit, "not the sync closest to the onset") for s in parts.suspects if s not in choice.plan)
+    others = parts.others + left
+    return Attribution(choice.plan, obstacle is None, obstacle, message, others, good, ranked, weighing=choice.weighing)
 
 
 def _without_last_good(facts: RangeFacts) -> Attribution:
@@ -305,8 +318,32 @@ def _choose(facts: RangeFacts, suspects: tuple[Suspect, ...]) -> tuple[tuple[Sus
     return nearest, first
 
 
-def _obstacle(facts: RangeFacts, parts: _Sorted, ground: Ground | None) -> tuple[Reason | None, str]:
+def _weighed(facts: RangeFacts, suspects: tuple[Suspect, ...]) -> _Choice:
+    """The fewest that would do; below the policy's threshold all of them, if it says so and that is known ground."""
+    plan, ground = _choose(facts, suspects)
+    weighing = Weighing.of(tuple(suspect.probability or 0.0 for suspect in plan), facts.certainty)
+    if not weighing.enough and facts.certainty.below == RANGE and len(plan) < len(suspects):
+        whole = facts.ground_after(tuple(suspect.commit for suspect in suspects))
+        if whole is Ground.KNOWN:
+            return _Choice(suspects, whole, weighing)
+    return _Choice(plan, ground, weighing)
+
+
+def _doubt(choice: _Choice, suspects: Sequence[Suspect]) -> tuple[Reason | None, str]:
+    """What the policy's threshold forbids; what goes back by itself below it ends on known ground."""
+    if choice.weighing.enough:
+        return None, ""
+    said = choice.weighing.sentence
+    if choice.weighing.certainty.below != RANGE:
+        return Reason.SUSPECT_UNCERTAIN, said
+    if choice.ground is Ground.KNOWN and len(choice.plan) == len(suspects):
+        return None, f"{said}: the whole range goes back"
+    return Reason.SUSPECT_UNCERTAIN, f"{said}, and the whole range does not lead to known ground"
+
+
+def _obstacle(facts: RangeFacts, parts: _Sorted, choice: _Choice) -> tuple[Reason | None, str]:
     """What forbids to undo the chosen ones without a person, the weightiest first; (None, remark) if nothing does."""
+    ground = choice.ground
     nearest = max(suspect.record.started_at for suspect in (*parts.suspects, *parts.ours, *parts.restoring))
     if any(suspect.record.started_at == nearest for suspect in parts.ours):
         return Reason.OUR_OWN_COMMIT, "our own commit was deployed last: a failure after a rollback is for a person"
@@ -322,12 +359,14 @@ def _obstacle(facts: RangeFacts, parts: _Sorted, ground: Ground | None) -> tuple
         names = ", ".join(commit.sha[:12] for commit in parts.unclear[:3])
         return Reason.UNKNOWN_GROUND, f"the application's inputs around {names} cannot be read"
     if ground is Ground.KNOWN:
-        return None, ""
+        return _doubt(choice, parts.suspects)
     if len(parts.suspects) > 1:
         return (
             Reason.SEVERAL_SUSPECTS,
             f"{len(parts.suspects)} suspects, and no choice of them leads to known ground",
         )
+    if ground is Ground.NEW and not choice.weighing.enough:
+        return _doubt(choice, parts.suspects)
     if ground is Ground.NEW:
         return None, "one suspect alone is undone; the combination that is left has never run here"
     if ground is Ground.BAD:

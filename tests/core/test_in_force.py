@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.in_force import restrict, within_bounds
 from gitops_rollback.core.policy import (
@@ -175,6 +176,24 @@ def test_an_image_automation_is_held_only_if_both_sides_say_so(before: str, head
     assert judged.image_automation == ("hold" if before == head == "hold" else "ask")
 
 
+@pytest.mark.parametrize(
+    ("before", "head", "judged"),
+    [
+        pytest.param(Certainty(), Certainty(0.8, "ask"), Certainty(0.8, "ask"), id="asks more"),
+        pytest.param(Certainty(0.9, "ask"), Certainty(0.8, "ask"), Certainty(0.9, "ask"), id="asks less"),
+        pytest.param(Certainty(0.9, "ask"), Certainty(), Certainty(0.9, "ask"), id="asks nothing"),
+        pytest.param(Certainty(0.9, "ask"), Certainty(0.9, "range"), Certainty(0.9, "ask"), id="undoes instead"),
+        pytest.param(Certainty(0.9, "range"), Certainty(0.9, "ask"), Certainty(0.9, "ask"), id="asks instead"),
+        pytest.param(Certainty(), Certainty(0.9, "range"), Certainty(), id="undoes more"),
+    ],
+)
+def test_only_asking_counts_at_once_where_a_suspect_is_uncertain(
+    before: Certainty, head: Certainty, judged: Certainty
+) -> None:
+    one, other = replace(BASE, certainty=before), replace(BASE, certainty=head)
+    assert restrict(one, other, head_brought_by_suspect=False).certainty == judged
+
+
 def test_the_label_names_the_policy_that_judged() -> None:
     head = replace(BASE, revision="b" * 40, suspend=True)
     assert restrict(BASE, head, head_brought_by_suspect=False).label == "policies/shop.yaml@aaaaaaaaaaaa"
@@ -183,7 +202,7 @@ def test_the_label_names_the_policy_that_judged() -> None:
 def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> None:
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics delivery guards verification "
-        "notifications superseding chart_versions image_automation unbuilt warnings",
+        "notifications certainty superseding chart_versions image_automation unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms built",

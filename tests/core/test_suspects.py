@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.deployments import last_good, our_revision, spec_changed
 from gitops_rollback.core.errors import Reason
@@ -437,3 +438,59 @@ def test_a_committer_whose_clock_is_ahead_is_placed_by_the_deployment() -> None:
     found = followed(ahead, A)
     assert all(one.probability for one in found.ranked)
     assert not any("committed after" in sentence for one in found.ranked for sentence in one.evidence)
+
+
+BOTH = frozenset("ab")
+UNSURE = {
+    "sure-enough": (Certainty(0.3, "ask"), {frozenset("b"): KNOWN, BOTH: KNOWN}, ["b"], None),
+    "ask": (Certainty(0.9, "ask"), {frozenset("b"): KNOWN, BOTH: KNOWN}, ["b"], Reason.SUSPECT_UNCERTAIN),
+    "the-range": (Certainty(0.9, "range"), {frozenset("b"): KNOWN, BOTH: KNOWN}, ["b", "a"], None),
+    "the-range-never-ran": (Certainty(0.9, "range"), {frozenset("b"): KNOWN}, ["b"], Reason.SUSPECT_UNCERTAIN),
+    "the-range-was-bad": (
+        Certainty(0.9, "range"),
+        {frozenset("b"): KNOWN, BOTH: BAD},
+        ["b"],
+        Reason.SUSPECT_UNCERTAIN,
+    ),
+    "the-range-would-do-only": (Certainty(0.9, "range"), {frozenset("b"): BAD, BOTH: KNOWN}, ["b", "a"], None),
+    "no-known-ground-at-all": (Certainty(0.9, "range"), {}, ["b"], Reason.SEVERAL_SUSPECTS),
+}
+
+
+@pytest.mark.parametrize(("certainty", "ground", "expected", "reason"), UNSURE.values(), ids=UNSURE)
+def test_below_the_threshold_the_range_goes_back_or_a_person_is_asked(
+    certainty: Certainty, ground: dict[frozenset[str], Ground | None], expected: list[str], reason: Reason | None
+) -> None:
+    """Two syncs shortly after each other, long before the onset: the newer one is likelier, and not by much."""
+    records = (GOOD, a_record("a", 100), a_record("b", 101))
+    found = attribute(a_range((B, A), records, ground, certainty=certainty))
+    assert (names(found), found.reason, found.automatic) == (expected, reason, reason is None)
+    assert found.weighing is not None
+    assert found.weighing.certainty == certainty
+
+
+@pytest.mark.parametrize("below", ["ask", "range"])
+@pytest.mark.parametrize("ground", [KNOWN, NEW])
+def test_one_suspect_below_the_threshold_goes_back_only_to_known_ground_and_as_the_range(
+    ground: Ground, below: str
+) -> None:
+    found = attribute(a_range((A,), (GOOD, a_record("a", 190)), ground, certainty=Certainty(0.99, below)))
+    automatic = ground is KNOWN and below == "range"
+    assert (names(found), found.automatic) == (["a"], automatic)
+    assert found.reason is (None if automatic else Reason.SUSPECT_UNCERTAIN)
+    assert "0.97" in found.message
+    assert "0.99" in found.message
+
+
+def test_a_threshold_that_is_just_reached_is_enough() -> None:
+    found = attribute(a_range((A,), (GOOD, a_record("a", 190)), NEW, certainty=Certainty(0.97, "ask")))
+    assert (found.automatic, found.reason) == (True, None)
+
+
+def test_without_a_threshold_the_probability_forbids_nothing() -> None:
+    records = (GOOD, a_record("a", 100), a_record("b", 101))
+    found = attribute(a_range((B, A), records, {frozenset("b"): KNOWN}))
+    assert found.automatic
+    assert found.weighing is not None
+    assert 0.3 < found.weighing.probability < 0.9
+    assert "sets no threshold" in found.weighing.sentence

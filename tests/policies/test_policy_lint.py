@@ -11,6 +11,7 @@ from gitops_rollback.adapters.policies.reader import ReadPolicy
 from gitops_rollback.core.query import render
 
 Reading = Callable[[str, str], ReadPolicy]
+ReadingSpec = Callable[[str], ReadPolicy]
 QUERY = 'sum(rate(errors_total{service="$SERVICE"}[2m]))'
 
 SEED_TRIGGERS = [
@@ -99,6 +100,13 @@ def test_a_percentage_as_the_limit_of_a_ratio_is_named(read_with: Reading) -> No
     ratio = read_with(f"      query: {QUERY}\n      comparison: greater_than\n      threshold: 0.05\n",
                       "      bad: a\n      total: b\n      threshold: 5\n")  # fmt: skip
     assert ["a ratio lies between 0 and 1" in fault.message for fault in ratio.faults] == [True]
+
+
+@pytest.mark.parametrize(("threshold", "named"), [("0.97", False), ("0.98", True), ("1", True)])
+def test_a_threshold_that_no_suspect_reaches_is_named(read_spec: ReadingSpec, threshold: str, named: bool) -> None:
+    read = read_spec(f"suspects: {{threshold: {threshold}}}")
+    assert read.policy is not None
+    assert ["no suspect ever reaches" in fault.message for fault in read.faults] == [True] * named
 
 
 def test_a_for_below_the_interval_is_named(read_with: Reading) -> None:

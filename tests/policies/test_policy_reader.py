@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gitops_rollback.adapters.policies.reader import ReadPolicy
+from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.errors import PolicyInvalid
 from gitops_rollback.core.policy import (
     ApplicationRef,
@@ -44,6 +45,12 @@ def test_a_plain_policy_has_no_fault_and_the_defaults(read: Callable[[str], Read
         "argocd", ApplicationRef("argocd", "api-prod", "Application", ""), "safe",
     )  # fmt: skip
     assert (trigger.type, trigger.threshold, trigger.hold_for) == ("query", 0.05, 2 * MINUTE)
+
+
+def test_how_sure_it_must_be_is_read_and_a_person_is_asked_by_omission(read_spec: ReadingSpec) -> None:
+    assert policy_of(read_spec("timing: {}")).certainty == Certainty(0.0, "ask")
+    assert policy_of(read_spec("suspects: {threshold: 0.8}")).certainty == Certainty(0.8, "ask")
+    assert policy_of(read_spec("suspects: {threshold: 0.8, below: range}")).certainty == Certainty(0.8, "range")
 
 
 def test_nothing_is_automatic_by_omission(read_with: Reading) -> None:
@@ -231,6 +238,8 @@ BUILT = [
     "delivery: {mode: suggest, refresh: false, syncTimeout: 5m}",
     "decision: severity",
     "onImageAutomation: hold",
+    "suspects: {threshold: 0.8}",
+    "suspects: {threshold: 0.97, below: range}",
     "onSuperseded: ask",
     "onSuperseded: allow-version-bumps",
     "strategies: [{name: default, type: rolling}]",
@@ -251,6 +260,11 @@ SPEC_FAULTS = [
     pytest.param("timing: {interval: 500ms}", 18, 22, "shorter than 1s", id="interval"),
     pytest.param("timing: {interval: 2h, window: 1h}", 18, 34, "shorter than `interval`", id="window"),
     pytest.param("timing: {windw: 1m}", 18, 12, "did you mean `window`?", id="nested-unknown-key"),
+    pytest.param("suspects: {threshold: 80}", 18, 25, "not a probability", id="threshold-in-percent"),
+    pytest.param("suspects: {threshold: -0.1}", 18, 25, "not a probability", id="negative-threshold"),
+    pytest.param("suspects: {threshold: .nan}", 18, 25, "", id="threshold-without-a-number"),
+    pytest.param("suspects: {below: range}", 18, 13, "`threshold` is missing", id="below-what"),
+    pytest.param("suspects: {threshold: 0.8, below: guess}", 18, 37, "ask", id="below-word"),
     pytest.param("metrics: {url: 'https://u:p@h'}", 18, 18, "holds credentials", id="url-with-credentials"),
     pytest.param("metrics: {url: 'file:///etc/passwd'}", 18, 18, "not a URL", id="url-of-a-file"),
     pytest.param("metrics: {headers: {Authorization: x}}", 18, 23, "a credential into git", id="credential"),

@@ -9,6 +9,7 @@ from typing import TypeVar
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
 from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_RECEIVERS, BUILT_TRIGGERS
+from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
     ApplicationRef,
@@ -57,6 +58,7 @@ def build_policy(
         guards=tuple(_guard(guard) for guard in spec.guards),
         verification=_verification(spec.verification),
         notifications=tuple(_notification(notification) for notification in spec.notifications),
+        certainty=_certainty(spec.suspects),
         superseding=spec.on_superseded or "ask",
         chart_versions=ChartVersions(spec.git.chart_versions or "as-before"),
         image_automation=spec.on_image_automation or "ask",
@@ -113,6 +115,10 @@ def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSett
         headers=tuple(sorted(shape.headers.items())),
         tenant=shape.tenant or "",
     )
+
+
+def _certainty(shape: schema.SuspectsShape | None) -> Certainty:
+    return Certainty(shape.threshold, shape.below) if shape else Certainty()
 
 
 def _trigger(shape: schema.TriggerShape) -> Trigger:

@@ -12,6 +12,7 @@ from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import Timing
 from gitops_rollback.core.query import used_variables
+from gitops_rollback.core.ranking import ELSEWHERE
 from gitops_rollback.core.written import Mark
 
 SKIP_MARKER = "+argocd:skip-file-rendering"
@@ -20,7 +21,7 @@ NAMING_VARIABLES = frozenset({"SERVICE", "NAMESPACE", "APPLICATION"})
 
 def lint_faults(spec: View, text: str, path: str) -> list[Fault]:
     """All warnings about a policy file; never an error."""
-    checks: tuple[Callable[[View], Iterator[Found]], ...] = (_data, _hold, _queries, _severity)
+    checks: tuple[Callable[[View], Iterator[Found]], ...] = (_data, _hold, _queries, _severity, _suspects)
     found = [_warning(path, mark, message, fix) for check in checks for mark, message, fix in check(spec)]
     if not any(line.lstrip().startswith("#") and SKIP_MARKER in line for line in text.splitlines()):
         fix = f"make `# {SKIP_MARKER}` the first line"
@@ -71,6 +72,16 @@ def _severity(spec: View) -> Iterator[Found]:
         threshold = trigger.at("threshold").number
         if trigger_type(trigger) == "ratio" and threshold is not None and not 0 <= threshold <= 1:
             yield trigger.at("threshold").mark, "a ratio lies between 0 and 1", "5 % is 0.05"
+
+
+def _suspects(spec: View) -> Iterator[Found]:
+    threshold, most = spec.at("suspects", "threshold"), 1 - ELSEWHERE
+    if threshold.number is not None and most < threshold.number <= 1:
+        yield (
+            threshold.mark,
+            "no suspect ever reaches this threshold",
+            f"write {most:g} or less: {ELSEWHERE:g} always stays with what lies outside of the application's inputs",
+        )
 
 
 def _queries(spec: View) -> Iterator[Found]:

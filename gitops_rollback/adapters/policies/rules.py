@@ -32,6 +32,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         _timing,
         _metrics,
         _triggers,
+        _suspects,
         _strategies,
         guard_faults,
         check_faults,
@@ -152,6 +153,12 @@ def _hold(trigger: View, window: timedelta) -> Iterator[Found]:
     if hold > window:
         fix = "shorten `for`, or lengthen `timing.window`"
         yield trigger.at("for").mark, "`for` is longer than `timing.window`, so it can never fire", fix
+
+
+def _suspects(spec: View) -> Iterator[Found]:
+    threshold = spec.at("suspects", "threshold")
+    if threshold.number is not None and not 0 <= threshold.number <= 1:
+        yield threshold.mark, "`threshold` is not a probability", "write 0.8 for 80 %"
 
 
 def _strategies(spec: View) -> Iterator[Found]:

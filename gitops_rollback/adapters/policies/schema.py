@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from gitops_rollback.adapters.policies.leaves import (
     Allowed,
     ApiVersion,
+    BelowWord,
     ChartVersionsWord,
     Comparison,
     DataWord,
@@ -106,6 +107,13 @@ class TimingShape(Shape):
     """Rest of an application after any rollback."""
 
 
+class SuspectsShape(Shape):
+    threshold: Number
+    """A probability: how sure it must be that the culprit is among what goes back. Equal is enough."""
+    below: BelowWord = "ask"
+    """ask: below it a person looks. range: all suspects go back, if that ends in a state that ran and was quiet."""
+
+
 class SecretRef(Shape):
     name: Label
     """A secret that the controller's settings offer."""
@@ -192,6 +200,8 @@ class Spec(Shape):
         | None
     ) = None
     triggers: Annotated[list[TriggerShape], Field(min_length=1, max_length=100)]
+    suspects: SuspectsShape | None = None
+    """How sure it must be who is to blame; left out, it only counts where the plan ends."""
     strategies: list[Strategy] = Field(default_factory=list)
     """For each changed path the first rule that matches decides how it is undone."""
     delivery: Delivery = Delivery()
