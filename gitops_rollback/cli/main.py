@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -113,7 +114,11 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb and leave with its exit code: a verb's own by `ctx.exit(code)`, else as the table says."""
+    """Run one verb and leave with its exit code: a verb's own by `ctx.exit(code)`, else as the table says.
+
+    SIGTERM ends a verb as Ctrl-C does, so that it puts away what it made; `run` has an ending of its own.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(outcome_of(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -175,22 +175,6 @@ def test_a_missing_or_old_git_is_named(
         door.require_git.cache_clear()
 
 
-def test_a_dry_run_leaves_no_object(bare: Path) -> None:
-    known = Git(bare).text("hash-object", "-w", "--stdin", stdin=b"known")
-    with Git(bare).with_scratch_objects() as scratch:
-        blob = scratch.text("hash-object", "-w", "--stdin", stdin=b"new")
-        assert [scratch.text("cat-file", "-t", sha) for sha in (known, blob)] == ["blob", "blob"]
-    assert Git(bare).run("cat-file", "-e", blob, ok=(1,)).code == 1
-
-
-def test_a_dry_run_works_in_a_folder_with_a_colon_and_quotes(tmp_path: Path) -> None:
-    odd = tmp_path / 'a:b"c.git'
-    git("init", "-q", "--bare", str(odd))
-    known = Git(odd).text("hash-object", "-w", "--stdin", stdin=b"known")
-    with Git(odd).with_scratch_objects() as scratch:
-        assert scratch.text("cat-file", "-t", known) == "blob"
-
-
 @pytest.mark.parametrize("kind", ["bare", "work tree", "linked work tree"])
 def test_every_kind_of_local_clone_is_found(tmp_path: Path, kind: str) -> None:
     git("init", "-q", str(tmp_path / "w"))

@@ -25,6 +25,7 @@ from gitops_rollback.adapters.git.history import instant
 from gitops_rollback.adapters.git.lock import FileLock
 from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.remote import RepositorySettings, access, is_branch_name
+from gitops_rollback.adapters.git.scratch import Scratch
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.crash_points import crash_point
@@ -58,6 +59,7 @@ class Clone:
         self.directory = settings.state_dir / "clones" / f"{slug}-{mark}.git"
         self.branch = settings.branch
         self.broken = False
+        self._scratch = Scratch(self.directory.with_suffix(".scratch"))
         self.git = self._git(self.directory)
         self.reader = ObjectReader(self.git, deadline=settings.fetch_deadline)
         objects = {"GIT_OBJECT_DIRECTORY": str(self.directory / "objects")}
@@ -73,6 +75,7 @@ class Clone:
             environment=self._access.environment if environment is None else environment,
             secrets=self._access.secrets,
             on_complaint=self._hear,
+            scratch=self._scratch,
         )
 
     def _hear(self, complaint: str) -> None:
@@ -190,6 +193,11 @@ class Clone:
         """End the reading processes; the next read starts them again."""
         self.reader.close()
         self.offline.close()
+
+    def leave(self) -> None:
+        """Remove the temporary files too. Only when no command of ours is under way."""
+        self.close()
+        self._scratch.close()
 
     @contextmanager
     def _held(self) -> Iterator[None]:

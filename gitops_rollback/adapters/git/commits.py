@@ -43,6 +43,7 @@ class CommitWriter:
             | _person("COMMITTER", name, mail, stamp),
             secrets=self.git.secrets,
             on_complaint=self.git.on_complaint,
+            scratch=self.git.scratch,
         )
         options = ["-S"] if self.signing_key else []
         for parent in parents:

@@ -25,7 +25,8 @@ from typing import BinaryIO
 import git
 
 from gitops_rollback.adapters.git import headers
-from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of, told
+from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of
+from gitops_rollback.adapters.git.scratch import Scratch
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
 from gitops_rollback.core.repository_url import without_credentials
 
@@ -33,6 +34,7 @@ OLDEST_GIT = (2, 38)  # merge-tree --write-tree
 ERROR_OUTPUT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 2000
 CHUNK = 1 << 16
+SYSTEM_SCRATCH = Scratch()
 LOSSLESS = ("utf-8", "surrogateescape")  # for decode() and encode(): any bytes survive the way there and back
 
 HARDENED_ENVIRONMENT: Mapping[str, str] = {
@@ -111,16 +113,19 @@ class Git:
         environment: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
         on_complaint: Callable[[str], None] | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         """`config` are further `key=value`s, never secret; `secrets` are texts that no message may hold.
 
-        `on_complaint` hears the redacted error output of each command that wrote some, failed or not.
+        `on_complaint` hears the redacted error output of each command that wrote some, failed or not. `scratch` is
+        where its temporary files go; left out: the system's place for them.
         """
         self.git_dir = Path(os.path.abspath(git_dir))
         self.config = tuple(config)
         self.environment = {**HARDENED_ENVIRONMENT, **(environment or {})}
         self.secrets = tuple(secret for secret in secrets if secret)
         self.on_complaint = on_complaint
+        self.scratch = scratch or SYSTEM_SCRATCH
         self._prefix = tuple(word for entry in (*HARDENED_CONFIG, *self.config) for word in ("-c", entry))
 
     def run(
@@ -137,7 +142,7 @@ class Git:
         """
         subject = f"git {args[0]}"
         try:
-            with _input_file(stdin) as source, headers.recorded() as heard:
+            with _input_file(stdin) as source, headers.recorded(self.scratch) as heard:
                 process = self.open(*args, stdin=source, more=heard.environment)
                 code, stdout, raw = _finish(process, subject, deadline, limit)
                 retry_after = heard.retry_after() if code else 0.0
@@ -188,24 +193,6 @@ class Git:
             text = text.replace(secret, "***")
         text = without_credentials(HEADER.sub(r"\1: ***", text))
         return CONTROL.sub("", text.replace("\r", "\n"))[:MESSAGE_LIMIT]
-
-    @contextmanager
-    def with_scratch_objects(self) -> Iterator[Git]:
-        """A twin whose new objects go to a temporary folder: it reads this repository and leaves nothing in it."""
-        store = self.git_dir / self.text("rev-parse", "--git-path", "objects")
-        with told("git"):
-            scratch_folder = tempfile.TemporaryDirectory(prefix="gitops-rollback-objects-")
-        with scratch_folder as folder, told("git"):
-            (Path(folder) / "pack").mkdir()
-            scratch = {"GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(os.fspath(store))}
-            environment = {**self.environment, **scratch}
-            yield Git(
-                self.git_dir,
-                config=self.config,
-                environment=environment,
-                secrets=self.secrets,
-                on_complaint=self.on_complaint,
-            )
 
 
 def git_dir_of(path: Path) -> Path:
@@ -333,8 +320,3 @@ def _input_file(content: bytes | None) -> Iterator[BinaryIO | None]:
         file.write(content)
         file.seek(0)
         yield file
-
-
-def _quoted(path: str) -> str:
-    """As git's environment lists need it: a colon would part two entries."""
-    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'

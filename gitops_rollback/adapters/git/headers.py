@@ -5,14 +5,17 @@ Source: git(1) `GIT_TRACE_CURL`, `GIT_TRACE_CURL_NO_DATA` (credentials are redac
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+
+from gitops_rollback.adapters.git.scratch import Scratch
 
 READ_LIMIT = 1 << 20
 RETRY_AFTER = re.compile(rb"<= Recv header: retry-after:[ \t]*([^\r\n]{1,64})", re.IGNORECASE)
@@ -34,21 +37,28 @@ class Heard:
         """Seconds that the last answer with such a header asks for; 0 without one."""
         if self.file is None:
             return 0.0
-        with self.file.open("rb") as opened:
-            found = RETRY_AFTER.findall(opened.read(READ_LIMIT))
+        try:
+            with self.file.open("rb") as opened:
+                found = RETRY_AFTER.findall(opened.read(READ_LIMIT))
+        except OSError:  # somebody cleaned up behind us: no reason to fail
+            return 0.0
         return seconds_of(found[-1].decode("ascii", "replace").strip()) if found else 0.0
 
 
 @contextmanager
-def recorded() -> Iterator[Heard]:
-    """A file for the headers, gone at the end. Where none can be made (a full disk), git runs all the same."""
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="gitops-rollback-headers-"))
-            heard = Heard(Path(file.name))
-        except OSError:
-            heard = Heard(None)
-        yield heard
+def recorded(scratch: Scratch) -> Iterator[Heard]:
+    """A file in `scratch` for the headers, gone at the end. Where none can be made (a full disk), git runs without."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="headers-", dir=scratch.folder())
+    except OSError:
+        yield Heard(None)
+        return
+    os.close(handle)
+    try:
+        yield Heard(Path(name))
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
 
 
 def seconds_of(value: str) -> float:

@@ -317,6 +317,6 @@ class GitConfigRepo:
             self._clone.tidy()
 
     def close(self) -> None:
-        """End the long-lived processes; the repository stays usable."""
+        """End the long-lived processes and remove what is temporary; the repository stays usable."""
         self._reverser.close()
-        self._clone.close()
+        self._clone.leave()

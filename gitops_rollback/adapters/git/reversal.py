@@ -40,6 +40,7 @@ class Reverser:
             environment=git.environment,
             secrets=git.secrets,
             on_complaint=git.on_complaint,
+            scratch=git.scratch,
         )
         self._foreign = reader is not None
         self.reader = reader or ObjectReader(self.git)

@@ -69,7 +69,7 @@ class ObjectWriter:
         return self._answer(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._folder = tempfile.TemporaryDirectory(prefix="gitops-rollback-commit-")
+        self._folder = tempfile.TemporaryDirectory(prefix="commit-", dir=self._git.scratch.folder())
         command = ("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
         self._process = self._git.open(*command, stdin=subprocess.PIPE)
         return self._process
