@@ -22,6 +22,7 @@ from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.manifest import objects
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
+from gitops_rollback.core.rollback import RollbackOutcome
 from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
@@ -29,6 +30,7 @@ from gitops_rollback.ports import ConfigRepo, Workloads
 
 MAX_RANGE = 1000
 MAX_FOLLOWED = 12  # earlier deployments whose inputs are looked for
+DID_NOT_HELP = (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED)
 PAST_SEEN = 300  # commits before the oldest deployment that the engine remembers
 
 
@@ -161,12 +163,32 @@ class Blamer:
             marked=marked,
             on_line=lambda revision: self._repo.on_first_parent(revision, look.bad_revision),
         )
+        useless = self._useless(look, view)
         lived = tuple(
-            LivedTree(state, record.started_at, _quiet(record, look, good), state in undone)
+            LivedTree(
+                state,
+                record.started_at,
+                _quiet(record, look, good, self._is_of(useless, state, revisions[record.started_at])),
+                state in undone,
+            )
             for record in earlier
             if (state := states[record.started_at]) is not None
         )
         return Past(lived, undone, good, our_revision(good, feeds) if good else None)
+
+    def _useless(self, look: Look, view: View) -> Mapping[str, str | None]:
+        """The commits of rollbacks of this application that did not help, with the state that each ended in."""
+        records = view.journal.records.values()
+        return {
+            record.commit: self._state(record.commit, look)
+            for record in records
+            if record.commit is not None and look.name in record.applications and record.outcome in DID_NOT_HELP
+        }
+
+    def _is_of(self, useless: Mapping[str, str | None], state: str, revision: str | None) -> bool:
+        """The deployment of `revision`, in this state, is what one of these rollbacks brought."""
+        commits = [commit for commit, ended in useless.items() if ended == state]
+        return revision is not None and any(self._repo.is_ancestor(commit, revision) for commit in commits)
 
     def _undone_states(self, look: Look, view: View, revisions: list[str]) -> frozenset[str]:
         """States that a rollback of ours took back, and those that the branch itself left and returned from."""
@@ -288,8 +310,11 @@ class Blamer:
         return ground if all(path in look.watched.own for path in after.why) else Ground.NEW
 
 
-def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None) -> bool | None:
-    """Was nothing firing when this deployment was replaced? None: no baseline shows it."""
+def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None, useless: bool) -> bool | None:
+    """Was nothing firing when this deployment was replaced? None: no baseline shows it.
+
+    How long it lived tells that of a deployment, but not of a rollback that did not help (`useless`).
+    """
     if (
         look.event is not None
         and look.event.previous is not None
@@ -299,6 +324,8 @@ def _quiet(record: DeploymentRecord, look: Look, good: DeploymentRecord | None) 
         if BaselineLevel.FIRING in levels:
             return False
         return True if levels == {BaselineLevel.QUIET} else None
+    if useless:
+        return None
     if good is not None and record.started_at == good.started_at:
         return True
     lived = record.replaced_at - record.started_at if record.replaced_at else None
