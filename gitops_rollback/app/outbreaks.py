@@ -14,11 +14,13 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
+from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Trigger
 from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import Level, level
 from gitops_rollback.ports import ConfigRepo
 
@@ -175,7 +177,7 @@ class Outbreaks:
         if not renders(watched, commit, listing):
             return False
         states = [fed.state for fed in listing.named(watched.name)]
-        live = [revision for state in states for revision in state.sync_revisions if is_sha(revision)]
+        live = [revision for state in states for revision in _synced_to(state) if is_sha(revision)]
         return any(self.repo.is_ancestor(commit.sha, revision) for revision in live)
 
     def _bystanders(
@@ -196,7 +198,7 @@ class Outbreaks:
             for one in listing.watched
             if one.name not in self._red
             and one.name not in quiet
-            and not any(renders(one, commit, listing) for commit in suspects.values())
+            and not any(self._carries(one, commit, listing) for commit in suspects.values())
         ][:ASKED_AS_CONTROL]
         said = {one.name: self._says(one, now) for one in others}
         answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
@@ -245,6 +247,12 @@ class Outbreaks:
 def _names(watched: Watched) -> dict[str, str]:
     revisions = watched.state.sync_revisions
     return variables(watched, watched.target, revisions[0] if revisions else "")
+
+
+def _synced_to(state: ApplicationState) -> tuple[str, ...]:
+    """What was deployed last; where the engine tells of no deployment, what it compares to: that may be deployed."""
+    known = deployments(state)
+    return known[-1].revisions if known else state.sync_revisions
 
 
 def renders(watched: Watched, commit: Commit, listing: Listing) -> bool:

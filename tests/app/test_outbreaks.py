@@ -44,6 +44,25 @@ def test_a_second_application_with_the_same_culprit_is_not_paged_as_a_second_rol
     assert "AlreadyRolledBack" not in one.told.reasons
 
 
+def test_who_renders_the_culprit_but_was_never_synced_to_it_is_in_the_control_group(world: World) -> None:
+    """The engine compares them to the branch's head, as it does with each application of a repository."""
+    running(world, "cart", "web", *CALM)
+    files: dict[str, str | None] = {
+        f"apps/{name}/{name}.yaml": deployment(name, "1.1") for name in ("cart", "web", *CALM)
+    }
+    bad = world.people.push("Ship all", files, START - MINUTE)
+    one = world.replica()
+    for name in ("cart", "web"):
+        world.engine.deploy(name, bad, START)
+    for name in CALM:
+        world.engine.compare(name, bad, START)
+    _break(world, "cart", "web")
+    one.until(START, LATER)
+    assert world.reverts() == 1
+    body = world.people.git("log", "-1", "--format=%B", "main")
+    assert body.count("Rollback-Application: ") == 2
+
+
 def _pause(replica: Replica, holds: bool) -> None:
     state = PauseState(SETTINGS_DOOR, unreadable="torn" if holds else "")
     replica.reconciler.surroundings.settings_pause = lambda: state
