@@ -60,9 +60,8 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     listing = reconciler.directory.look(view, now)
     for watched in listing.watched:
         yield _watched(watched, reconciler.surroundings, view, now)
-    silent = {engine.instance for engine in parts.engines}  # which say for themselves what is wrong
     for problem in listing.problems:
-        if problem.subject not in silent:
+        if problem not in listing.silent:  # an engine says for itself what is wrong
             yield Finding(problem.subject, False, f"{problem.reason.value}: {problem.message}", "see its policy")
     yield from of_metrics(parts.sources, [one.metrics for one in view.policies.policies] or [MetricSettings()], now)
 

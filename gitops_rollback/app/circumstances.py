@@ -31,7 +31,6 @@ from gitops_rollback.ports import ConfigRepo
 UNSETTLED_TICKS = 3
 UNSEEN_FOR = timedelta(minutes=2)  # a metric source that is restarted is back by then
 NO_LEVER = (Reason.NOT_GIT, Reason.SOURCE_MISSING)
-NO_LISTING = (Reason.ENGINE_UNAVAILABLE, Reason.CREDENTIALS_REJECTED)
 
 
 @dataclass
@@ -107,9 +106,8 @@ class Surroundings:
         return [name for name, well in left.items() if name in watched and not self._well.get(name, well)]
 
     def _silences(self, listing: Listing, now: datetime) -> tuple[Silence, ...]:
-        problems = [one for one in listing.problems if one.reason in NO_LISTING]
-        self._silent = {one.subject: self._silent.get(one.subject, now) for one in problems}
-        return tuple(Silence(one.subject, self._silent[one.subject], one.reason, one.message) for one in problems)
+        self._silent = {one.subject: self._silent.get(one.subject, now) for one in listing.silent}
+        return tuple(Silence(one.subject, self._silent[one.subject], one.reason, one.message) for one in listing.silent)
 
     def stopped(self, look: Look, view: View, now: datetime) -> str:
         """Which of the three doors stops this application, in words; "" if none does."""

@@ -15,7 +15,7 @@ import structlog
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role
 from gitops_rollback.app.reconciler import Reconciler, Tick
-from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
+from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Advising, Clock, Engine
 from gitops_rollback.replicas import Members
@@ -156,9 +156,8 @@ class RepositoryLoop:
         self.health.report(f"{self.name} journal", not view.journal.damaged, f"read at {journal}")
         for engine in {one.engine.instance for one in listing.fed}:
             self.health.report(f"engine {engine} listing", True, "answered at the last tick")
-        for problem in listing.problems:
-            if problem.reason in (Reason.ENGINE_UNAVAILABLE, Reason.CREDENTIALS_REJECTED):
-                self.health.report(f"engine {problem.subject} listing", False, problem.message)
+        for problem in listing.silent:
+            self.health.report(f"engine {problem.subject} listing", False, problem.message)
 
     def _wait(self, stop: threading.Event) -> None:
         """Until the next multiple of the interval, or a hint while a rollback is under way.

@@ -69,11 +69,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Listing:
-    """All that one look at the engines found for this repository."""
+    """All that one look at the engines found for this repository.
+
+    `silent` are those of the `problems` that are an engine's: nobody knows whether an application of it is gone.
+    """
 
     watched: tuple[Watched, ...]
     fed: tuple[Fed, ...]
     problems: tuple[Problem, ...] = ()
+    silent: tuple[Problem, ...] = ()
 
     def named(self, application: str) -> tuple[Fed, ...]:
         """The application of this full name; () if it is gone."""
@@ -117,12 +121,12 @@ class Directory:
         named = TargetIndex(view.policies.policies)
         fed: list[Fed] = []
         strangers: list[ApplicationState] = []
-        problems: list[Problem] = []
+        silent: list[Problem] = []
         for engine in self._engines:
             try:
                 states = engine.applications()
             except RollbackError as error:
-                problems.append(Problem(engine.instance, error.reason, error.message))
+                silent.append(Problem(engine.instance, error.reason, error.message))
                 continue
             for state in states:
                 indexes = source_index(state.sources, partial(self._feeds_now, state))
@@ -132,10 +136,10 @@ class Directory:
                     strangers.append(state)
         self._judged = {one.name: self._judged[one.name] for one in fed if one.name in self._judged}
         found = [one for one in (self._watch(fed_one, named, view, now) for fed_one in fed) if one is not None]
-        problems += self._unmatched(view, found, strangers, bool(problems))
+        problems = self._unmatched(view, found, strangers, bool(silent))
         watched = tuple(one for one in found if not self._refusal(one))
         problems += [Problem(one.name, Reason.FOREIGN_TENANT, why) for one in found if (why := self._refusal(one))]
-        return Listing(watched, tuple(fed), tuple(problems))
+        return Listing(watched, tuple(fed), (*silent, *problems), tuple(silent))
 
     def _refusal(self, watched: Watched) -> str:
         return self._tenancy.refusal(watched.policy, watched.state.project, watched.state.namespace)
@@ -151,11 +155,6 @@ class Directory:
             return False
         revisions = [*state.sync_revisions, *(state.operation.revisions if state.operation else ())]
         return any(is_sha(revision) and self._repo.has(revision) for revision in revisions)
-
-    def is_blind(self, listing: Listing) -> bool:
-        """True if an engine did not answer: then nobody knows whether an application is gone."""
-        instances = {engine.instance for engine in self._engines}
-        return any(problem.subject in instances for problem in listing.problems)
 
     def policy_at(self, application: str, revisions: Iterable[str]) -> Policy | None:
         """The policy that names the application of this full name, at the first revision where one does."""

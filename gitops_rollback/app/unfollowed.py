@@ -27,7 +27,7 @@ class Unfollowed:
 
     def ends(self, view: View, listing: Listing) -> Iterator[tuple[Finish, Policy]]:
         """Each that is to end at this tick, with the policy that says who is told. Plans that wait are a person's."""
-        if self.directory.is_blind(listing):
+        if listing.silent:
             return
         shown = {fed.name for fed in listing.fed}
         records = [one for one in view.journal.records.values() if one.open and not shown & set(one.applications)]
