@@ -86,11 +86,6 @@ def revert_message(text: RevertText) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def restores_never_ran(culprit: str, restores: str) -> str:
-    """The sentence that says that what is left has never run here in this combination."""
-    return f"Only {culprit[:12]} is undone: what is left differs from {restores[:12]}, and has never run here as it is."
-
-
 def for_people(foreign: str, limit: int = PEOPLE_CHARACTERS) -> str:
     """Foreign text as one harmless line of at most `limit` characters.
 

@@ -1,4 +1,4 @@
-"""Which commits are ours, has this been undone already, and did we roll this back by ourselves before?
+"""Which commits are ours, and did we roll this back by ourselves before?
 
 A commit is ours by our signature, or because its contents are what the journal planned, whoever committed it and
 whatever a forge made of the message. Trailers alone prove nothing in either direction.
@@ -7,7 +7,7 @@ Source: safety.md, Which commits are ours; design.md, promises 7 and 8.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.rollback import RollbackRecord, StepRecord
@@ -36,27 +36,6 @@ def record_of(commit: Commit, records: Iterable[RollbackRecord]) -> RollbackReco
 def is_landing(commit: Commit, step: StepRecord) -> bool:
     """True if `commit` changes the files of `step`, no others, and leaves each as planned, blob for blob."""
     return bool(step.blobs) and {change.path: change.new_blob for change in commit.changes} == dict(step.blobs)
-
-
-def landing_of(record: RollbackRecord, commits: Iterable[Commit]) -> Commit | None:
-    """The first of `commits` that is the rollback's last step, as it was pushed or as a forge landed it."""
-    if not record.steps:
-        return None
-    last = record.steps[-1]
-    return next((commit for commit in commits if commit.sha == last.commit or is_landing(commit, last)), None)
-
-
-def already_undone_by(culprit: Commit, later: Sequence[Commit], records: Iterable[RollbackRecord]) -> Commit | None:
-    """The newest of `later` (newest first) that undid `culprit`; None if none did.
-
-    It did if it is the landing of a rollback of ours that reverts it, or if it puts back each of its files to the blob
-    from before. What a message says does not count.
-    """
-    undoing = tuple(record for record in records if culprit.sha in record.reverts)
-    for commit in later:
-        if record_of(commit, undoing) is not None or _is_inverse(commit, culprit):
-            return commit
-    return None
 
 
 def rolled_back_before(
@@ -93,10 +72,3 @@ def _pushed_by_itself(record: RollbackRecord) -> bool:
 
 def _meet(reverts: Iterable[str], culprits: Collection[str]) -> bool:
     return any(sha in culprits for sha in reverts)
-
-
-def _is_inverse(commit: Commit, culprit: Commit) -> bool:
-    if not culprit.changes:
-        return False
-    done = {change.path: (change.old_blob, change.new_blob) for change in commit.changes}
-    return all(done.get(change.path) == (change.new_blob, change.old_blob) for change in culprit.changes)

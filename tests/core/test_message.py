@@ -16,7 +16,6 @@ from gitops_rollback.core.message import (
     RevertText,
     for_people,
     release_message,
-    restores_never_ran,
     revert_message,
 )
 
@@ -217,10 +216,3 @@ def test_foreign_text_stays_one_harmless_line(foreign: str, expected: str) -> No
 @pytest.mark.parametrize(("length", "expected"), [(200, 200), (201, 200), (1 << 20, 200)])
 def test_foreign_text_is_cut_at_200_characters(length: int, expected: int) -> None:
     assert len(for_people("x" * length)) == expected
-
-
-def test_a_combination_that_never_ran_is_said() -> None:
-    sentence = restores_never_ran(CULPRIT, GOOD)
-    assert "never run" in sentence
-    assert sentence.split()[:3] == ["Only", CULPRIT[:12], "is"]
-    assert "never run" in " ".join(revert_message(a_text(why=(sentence,))).split())

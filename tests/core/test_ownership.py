@@ -9,7 +9,7 @@ import pytest
 from plan_facts import APPLICATION, CULPRIT, FILE, NOW, a_change, a_commit
 
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.ownership import already_undone_by, landing_of, ours, record_of, rolled_back_before
+from gitops_rollback.core.ownership import ours, record_of, rolled_back_before
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -81,50 +81,6 @@ def test_a_removed_file_must_be_removed() -> None:
     record = a_record(steps=(StepRecord(1, 1, None, {FILE: None}),))
     assert ours(a_landing(**{FILE: None}), (record,), None)
     assert not ours(a_landing(), (record,), None)
-
-
-def test_the_landing_of_a_pull_request_is_found() -> None:
-    squashed = a_landing()
-    assert landing_of(a_record(), (a_commit("7" * 40), squashed)) is squashed
-    assert landing_of(a_record(), (a_commit("7" * 40),)) is None
-    assert landing_of(a_record(steps=()), (squashed,)) is None
-
-
-MERGED = a_record(steps=(StepRecord(1, 1, None, {FILE: "8" * 40}),))
-UNDONE: dict[str, tuple[tuple[Commit, ...], tuple[RollbackRecord, ...], str | None]] = {
-    "by-us": ((a_landing("e" * 40),), (a_record(),), "e"),
-    "by-us-around-a-later-change": ((a_landing("e" * 40, **{FILE: "8" * 40}),), (MERGED,), "e"),
-    "by-us-for-another-culprit": (
-        (a_landing("e" * 40, **{FILE: "8" * 40}),),
-        (replace(MERGED, reverts=("9" * 40,)),),
-        None,
-    ),
-    "by-contents": ((a_landing("e" * 40),), (), "e"),
-    "newest-first": ((a_landing("f" * 40), a_landing("e" * 40)), (), "f"),
-    "with-something-more": ((a_landing("e" * 40, **{"b.yaml": OLD}),), (), "e"),
-    "other-contents": ((a_landing("e" * 40, **{FILE: "9" * 40}),), (), None),
-    "words-alone": ((replace(a_commit("7" * 40), message=f"This reverts commit {CULPRIT}."),), (), None),
-    "our-rollback-of-another": ((a_landing("e" * 40, **{"b.yaml": OLD}),), (a_record(reverts=("9" * 40,)),), "e"),
-    "nothing-later": ((), (a_record(),), None),
-}
-
-
-@pytest.mark.parametrize(("later", "records", "expected"), UNDONE.values(), ids=UNDONE)
-def test_whether_a_commit_was_undone_is_told_by_contents(
-    later: tuple[Commit, ...], records: tuple[RollbackRecord, ...], expected: str | None
-) -> None:
-    found = already_undone_by(a_commit(), later, records)
-    assert (found and found.sha[0]) == expected
-
-
-def test_a_commit_without_changes_is_undone_by_nobody() -> None:
-    assert already_undone_by(replace(a_commit(), changes=()), (a_landing(),), ()) is None
-
-
-def test_part_of_a_commit_undone_is_not_undone() -> None:
-    culprit = a_commit(CULPRIT, FILE, "b.yaml")
-    assert already_undone_by(culprit, (a_landing(),), ()) is None
-    assert already_undone_by(culprit, (a_landing(**{"b.yaml": OLD}),), ()) is not None
 
 
 def before(
