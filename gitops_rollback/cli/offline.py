@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,21 +16,33 @@ import click
 
 from gitops_rollback.app.offline import (
     Answer,
+    Identity,
     OfflinePlans,
     Request,
     RequestInvalid,
     encode,
     parse_request,
+    read_line,
     refusal,
     repository_of,
 )
-from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, USAGE
+from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, USAGE, report
 from gitops_rollback.cli.output import say, shown
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.policy import ChartVersions
 
 LINE_LIMIT = 1 << 20  # a whole Application object, or the paths of a large one
 EXITS = {"clean": OK, "empty": OK, "conflict": CONFLICT, "refused": REFUSED}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How the lines of a verb are answered. `restart` gives up what may be in the middle of an answer."""
+
+    verb: str
+    answer: Callable[[bytes], Answer]
+    refuse: Callable[[str, Identity], Answer]
+    restart: Callable[[], None]
 
 
 def run_offline(
@@ -75,7 +88,7 @@ def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
         say(str(exc))
         return USAGE
     try:
-        answer_lines(lambda line: _answer_line(plans, line), sys.stdin.buffer)
+        answer_lines(Batch("plan", lambda line: _answer_line(plans, line), _broken, plans.close), sys.stdin.buffer)
     except RollbackError as exc:
         say(str(exc))
         return USAGE
@@ -84,13 +97,34 @@ def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
     return OK
 
 
-def answer_lines(answer: Callable[[bytes], Answer], source: BinaryIO) -> None:
+def answer_lines(batch: Batch, source: BinaryIO) -> None:
     """Answer each line of `source` by one line on stdout, in order, each flushed before the next is read.
 
+    What nobody foresaw is refused for that line alone, and told on stderr like any other bug.
     Raises: StalledError if `source` cannot be read.
     """
     while line := _read_line(source):
-        click.echo(encode(answer(line)))
+        click.echo(_answer_text(batch, line))
+
+
+def _answer_text(batch: Batch, line: bytes) -> str:
+    try:
+        return encode(batch.answer(line))
+    except Exception as exc:
+        say(report(exc, [batch.verb]))
+        batch.restart()
+        return encode(batch.refuse(f"this line met a bug in gitops-rollback ({type(exc).__name__})", _id_of(line)))
+
+
+def _id_of(line: bytes) -> Identity:
+    try:
+        return read_line(line)[1]
+    except RequestInvalid as exc:
+        return exc.id
+
+
+def _broken(message: str, id: Identity) -> Answer:
+    return refusal(Reason.INTERNAL_ERROR, f"Refused: {message}.", id)
 
 
 def _read_line(source: BinaryIO) -> bytes:

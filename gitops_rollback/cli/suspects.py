@@ -15,7 +15,7 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, cluster_options, settings_of
 from gitops_rollback.cli.asking import first_that_knows, opened_requests, suspects_document
 from gitops_rollback.cli.main import NO, OK, USAGE
-from gitops_rollback.cli.offline import answer_lines
+from gitops_rollback.cli.offline import Batch, answer_lines
 from gitops_rollback.cli.output import output_option, say, shown
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.manifest_text import documents
@@ -75,7 +75,8 @@ def command(
         context.exit(USAGE)
     try:
         if batch:
-            answer_lines(lambda line: _answer_line(finder, line), sys.stdin.buffer)
+            batched = Batch("suspects", lambda line: _answer_line(finder, line), refusal, finder.close)
+            answer_lines(batched, sys.stdin.buffer)
             context.exit(OK)
         asked: dict[str, object] = {"at": at, "since": since, "paths": list(paths) or None}
         asked |= {"kustomization": kustomization, "onset": onset, "application": _document(application)}
