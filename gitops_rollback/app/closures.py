@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gitops_rollback.adapters.git.kept import Kept
@@ -88,14 +88,7 @@ class Closures:
     def _asked(self, state: ApplicationState, ours: Collection[int], treeish: str, seconds: float) -> Followed:
         try:
             tree = self._repo.tree(treeish)
-            told = (
-                state.sources,
-                state.applicationset,
-                state.annotations.get(GENERATE_PATHS),
-                state.hydrated,
-                state.plugin,
-            )
-            key = (tree, state.id, tuple(ours), told)
+            key = (tree, state.id, tuple(ours), decided_by(state))
             known = self._found.get(key)
             if known is not None:
                 return known
@@ -160,6 +153,12 @@ class Closures:
             raise
         except StalledError:
             return None  # too large
+
+
+def decided_by(state: ApplicationState) -> Hashable:
+    """All that the engine says of the application which decides, beside git, what it renders from."""
+    globs = state.annotations.get(GENERATE_PATHS)
+    return state.sources, state.applicationset, globs, state.hydrated, state.plugin
 
 
 def _beside(link: str, path: str) -> bool:

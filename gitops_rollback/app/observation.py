@@ -10,6 +10,7 @@ from typing import Any
 
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
+from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
@@ -40,6 +41,17 @@ class InForce:
     removed: bool = False  # a person took the application out of the policies: nobody watches it any more
 
 
+@dataclass(frozen=True)
+class _Sync:
+    """A deployment to judge, after the other `records`, and the policy that judges it."""
+
+    event: SyncEvent
+    bad: str
+    records: tuple[DeploymentRecord, ...]
+    force: InForce
+    was_watched: Callable[[datetime], bool]
+
+
 class Observer:
     """Looks at applications. Keeps the deployment records that an engine may forget, and when it looked."""
 
@@ -56,6 +68,7 @@ class Observer:
         self._policies = policies
         self._measuring = measuring
         self._before = PoliciesBefore(repo, policies, closures)
+        self._idle = IdleSyncs(repo, policies, closures)
         self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
         self._looked: dict[str, datetime] = {}  # when each was measured last
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
@@ -65,13 +78,13 @@ class Observer:
         state = self._state(subject, now)
         records = remembered(self._records.get(subject.name, ()), state)
         self._records[subject.name] = records
-        event = watched(state, now, HARD_END, records=records)
-        bad = our_revision(event.record, feeds) if event else None
-        if event is None or bad is None:
+        newest = watched(state, now, HARD_END, records=records)
+        live = our_revision(newest.record, feeds) if newest else None
+        if newest is None or live is None:
             self._measuring.forget(subject.name)
-            return self._unwatched(subject, state, records, event)
-        force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, records, bad, feeds))
-        was_watched = partial(_was_watched, state, force.policy.timing.window, records)
+            return self._unwatched(subject, state, records, newest)
+        sync = self._sync(subject, view, state, records, newest, now, feeds)
+        event, bad, force, was_watched = sync.event, sync.bad, sync.force, sync.was_watched
         late = not was_watched(now)
         if force.removed or (late and self._saw_the_end(subject.name, event, now, was_watched)):
             self._measuring.forget(subject.name)
@@ -80,13 +93,49 @@ class Observer:
         verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
         asked = any(verdict.fires and (late or verdict.baseline.began) for verdict in verdicts)
         told = view.told(subject.name, "" if late else bad) if asked else None
-        earlier = tuple(one.started_at for one in distinct(records) if one.started_at < event.record.started_at)
+        before = distinct(sync.records)
+        earlier = tuple(one.started_at for one in before if one.started_at < event.record.started_at)
         case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records))
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
         conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
         if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again
             self._looked[subject.name] = now
-        return Look(subject, state, force.policy, force.target, case, raised, records, event, bad)
+        return Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
+
+    def _sync(
+        self,
+        subject: Watched,
+        view: View,
+        state: ApplicationState,
+        records: tuple[DeploymentRecord, ...],
+        newest: SyncEvent,
+        now: datetime,
+        feeds: Callable[[Source], bool],
+    ) -> _Sync:
+        """The deployment to judge: of those that brought nothing the one before them, as long as it is under watch.
+
+        Later each stands for itself again, so that a fault which begins with one of them is still told.
+        """
+        joined = self._idle.joined(subject, state, records, feeds)
+        brought = watched(state, now, HARD_END, records=joined)
+        if brought is not None and brought.record.started_at < newest.record.started_at:
+            sync = self._judged(subject, view, state, joined, brought, feeds)
+            if sync.was_watched(now):
+                return sync
+        return self._judged(subject, view, state, records, newest, feeds)
+
+    def _judged(
+        self,
+        subject: Watched,
+        view: View,
+        state: ApplicationState,
+        records: tuple[DeploymentRecord, ...],
+        event: SyncEvent,
+        feeds: Callable[[Source], bool],
+    ) -> _Sync:
+        bad = our_revision(event.record, feeds) or ""
+        force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, records, bad, feeds))
+        return _Sync(event, bad, records, force, partial(_was_watched, state, force.policy.timing.window, records))
 
     def _saw_the_end(
         self, application: str, event: SyncEvent, now: datetime, was_watched: Callable[[datetime], bool]
@@ -115,9 +164,13 @@ class Observer:
         Raises: StalledError `NoCommit` where nothing of this repository is deployed.
         """
         state = subject.engine.application(subject.id, subject.state.project)
-        known = distinct(remembered(self._records.get(subject.name, ()), state)) if state else ()
+        records = remembered(self._records.get(subject.name, ()), state) if state else ()
+        known = distinct(records)
+        live = our_revision(known[-1], feeds) if known else None
+        if state is not None and not any(one.bad_revision == live for one in view.open_records(subject.name)):
+            known = self._idle.joined(subject, state, records, feeds)
         bad = our_revision(known[-1], feeds) if known else None
-        if state is None or bad is None:
+        if state is None or live is None or bad is None:
             raise StalledError(subject.name, "no commit of this repository is deployed to it", Reason.NO_COMMIT)
         event = SyncEvent(subject.id, known[-1], known[-2] if len(known) > 1 else None)
         force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, known, bad, feeds))
@@ -125,7 +178,7 @@ class Observer:
         asked = self._subject(subject, force, state, event, bad)
         verdicts = self._measuring.measure(asked, now) if measured else ()
         case = Case(subject.name, force.policy, force.known, event, verdicts)
-        return Look(subject, state, force.policy, force.target, case, because, known, event, bad)
+        return Look(subject, state, force.policy, force.target, case, because, known, event, bad, live)
 
     def in_force(self, subject: Watched, view: View, deployed: Deployed) -> InForce:
         """The policy at the first parent of the oldest commit that may be to blame, tightened by the head's."""

@@ -95,7 +95,7 @@ class Proposer:
         except RollbackError:
             return True
         known = deployments(state) if state else ()
-        return not known or our_revision(known[-1], self._directory.feeder(look.watched)) != look.bad_revision
+        return not known or our_revision(known[-1], self._directory.feeder(look.watched)) != look.live_revision
 
     def for_incident(self, alarm: Alarm, incident: Incident | None, listing: Listing) -> Proposal:
         """The proposal as it speaks for all applications of an incident; unchanged where there is none.

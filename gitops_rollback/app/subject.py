@@ -51,6 +51,7 @@ class Look:
     records: tuple[DeploymentRecord, ...] = ()
     event: SyncEvent | None = None
     bad_revision: str = ""
+    live_revision: str = ""  # of the newest deployment: another one where the last ones brought nothing
     inputs: Followed | None = None  # what was followed for an alarm; its files are among the own ones then
 
     @property

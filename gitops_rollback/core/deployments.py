@@ -64,6 +64,25 @@ def distinct(records: Iterable[DeploymentRecord]) -> tuple[DeploymentRecord, ...
     return _chained(runs)
 
 
+def joined(
+    records: Iterable[DeploymentRecord], brings_nothing: Callable[[DeploymentRecord, DeploymentRecord], bool]
+) -> tuple[DeploymentRecord, ...]:
+    """`distinct(records)` without the newest ones that brought nothing, each compared with the one before it.
+
+    The last record left is the one whose inputs run now, under the revision and t0 by which they came. Where the engine
+    may have deployed something in between that it no longer tells (`holes`), nothing is joined.
+    """
+    known = list(records)
+    gaps, runs = holes(known), list(distinct(known))
+    while len(runs) > 1:
+        before, after = runs[-2:]
+        unseen = any(start < after.started_at and end > before.started_at for start, end in gaps)
+        if unseen or not brings_nothing(before, after):
+            break
+        runs[-2:] = [replace(before, deployed_at=before.deployed_at or after.deployed_at)]
+    return _chained(runs)
+
+
 def remembered(known: Iterable[DeploymentRecord], state: ApplicationState) -> tuple[DeploymentRecord, ...]:
     """`deployments(state)` and what was seen before and the engine no longer tells, oldest first, the newest 100.
 

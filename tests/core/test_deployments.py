@@ -12,6 +12,7 @@ from gitops_rollback.core.deployments import (
     deployments,
     distinct,
     holes,
+    joined,
     remembered,
     revision_in,
     source_index,
@@ -308,3 +309,40 @@ def test_what_the_engine_no_longer_tells_is_known_by_its_numbers(
 ) -> None:
     records = tuple(replace(record(GOOD, minute), history_id=number) for minute, number in enumerate(numbers))
     assert holes(records) == tuple((at(start), at(end)) for start, end in found)
+
+
+def _by_letter(before: DeploymentRecord, after: DeploymentRecord) -> bool:
+    """Revisions of one letter render the same."""
+    return before.revisions[0][0] == after.revisions[0][0]
+
+
+SAME = BAD[0] + "1" * 39
+
+
+@pytest.mark.parametrize(
+    ("history", "left"),
+    [
+        pytest.param([(GOOD, 0), (BAD, 1), (SAME, 2)], [(GOOD, 0), (BAD, 1)], id="the-last-brought-nothing"),
+        pytest.param([(BAD, 1), (SAME, 2), (BAD, 3), (SAME, 4)], [(BAD, 1)], id="all-of-them-are-one"),
+        pytest.param([(BAD, 1), (SAME, 2), (GOOD, 3)], [(BAD, 1), (SAME, 2), (GOOD, 3)], id="only-the-newest-run"),
+        pytest.param([(GOOD, 0), (BAD, 1), (BAD, 2), (SAME, 3)], [(GOOD, 0), (BAD, 1)], id="synced-again-between"),
+        pytest.param([], [], id="never-deployed"),
+    ],
+)
+def test_deployments_that_brought_nothing_belong_to_the_one_before_them(
+    history: list[tuple[str, int]], left: list[tuple[str, int]]
+) -> None:
+    found = joined([record(revision, start) for revision, start in history], _by_letter)
+    assert [(one.revisions[0], one.started_at) for one in found] == [(revision, at(start)) for revision, start in left]
+    assert [one.replaced_at for one in found] == [*(one.started_at for one in found[1:]), *([None] if found else [])]
+
+
+def test_a_failed_deployment_is_done_when_the_same_succeeded_under_another_name() -> None:
+    failed = replace(record(BAD, 1), deployed_at=None)
+    assert joined([failed, record(SAME, 2, 3)], _by_letter) == (replace(failed, deployed_at=at(3)),)
+
+
+def test_nothing_is_joined_over_what_the_engine_no_longer_tells() -> None:
+    gap = [record(BAD, 1, history_id=4), record(SAME, 2, history_id=6)]
+    assert len(joined(gap, _by_letter)) == 2
+    assert len(joined([gap[0], replace(gap[1], history_id=5)], _by_letter)) == 1

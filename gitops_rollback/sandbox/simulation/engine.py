@@ -96,8 +96,11 @@ class ArgoCluster(Cluster):
         return Move(operation.started_at, operation.revisions[0])
 
     def is_newer(self, name: str, told: Operation, bad: str) -> bool:
-        """As in `Cluster`; an operation that failed may have applied nothing, so it proves nothing."""
-        return told.revisions[0] != bad and told.phase is not OperationPhase.FAILED
+        """As in `Cluster`: it counts what it brings. One that failed may have applied nothing, so it proves nothing."""
+        return told.phase is not OperationPhase.FAILED and self._brings(name, told.revisions[0], bad)
+
+    def _brings(self, name: str, revision: str, bad: str) -> bool:
+        return revision != bad and self.content(name, revision) != self.content(name, bad)
 
     def _turn(self, name: str) -> None:
         app = self.apps[name]

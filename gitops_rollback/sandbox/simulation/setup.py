@@ -30,6 +30,7 @@ ACTORS = (
     "scrapes",
     "colleague",
     "forger",
+    "pipeline",
 )
 RACING = "racing"
 RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
@@ -162,6 +163,7 @@ _LIKELY = {
     "promoter": 0.15,
     "colleague": 0.15,
     "forger": 0.15,
+    "pipeline": 0.1,
     "scrapes": 0.15,
 }
 
@@ -316,6 +318,12 @@ def _batches(setup: Setup) -> None:
     setup.actors = (setup.actors | {"syncer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
 
 
+def _pipelined(setup: Setup) -> None:
+    """A pipeline syncs most applications at each commit, and developers are quick: most deployments bring nothing."""
+    setup.busy = 40.0
+    setup.actors = (setup.actors | {"pipeline"}) - {"clock", "forcer"}
+
+
 def _overtaken(setup: Setup) -> None:
     """People mend bad releases by the next one just when the controller is about to act, and its calls are slow."""
     setup.names, setup.busy, setup.unwatched, setup.rates.slow = NAMES[:4], 60.0, frozenset(), 0.2
@@ -364,6 +372,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "mid-push": _mid_push,
     "regretted": _regretted,
     "batches": _batches,
+    "pipelined": _pipelined,
     "overtaken": _overtaken,
     "swept": _swept,
     "flux": _flux,

@@ -18,6 +18,7 @@ from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
 from gitops_rollback.sandbox.simulation.actors.forger import Forger
 from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage, Scrapes
 from gitops_rollback.sandbox.simulation.actors.one_way import OneWay
+from gitops_rollback.sandbox.simulation.actors.pipeline import Pipeline
 from gitops_rollback.sandbox.simulation.actors.promoter import Promoter
 from gitops_rollback.sandbox.simulation.actors.rescuer import Rescuer
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
@@ -50,6 +51,7 @@ OTHERS: Mapping[str, Actor] = {
     "liar": Liar,
     "one-way": OneWay,
     "outage": Outage,
+    "pipeline": Pipeline,
     "promoter": Promoter,
     "rescuer": Rescuer,
     "reverter": Reverter,
