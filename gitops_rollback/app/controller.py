@@ -27,6 +27,7 @@ SHORTEST_ALARM_SECONDS = 2.0
 LONGEST_BACKOFF = 8
 LEAVE_SECONDS = 2.0
 LONGEST_RETRY_AFTER_SECONDS = 900.0
+TIDY_SECONDS = 3600.0  # between two looks whether the clone has grown
 LONGEST_SILENCE = timedelta(minutes=10)  # of a repository that cannot be read; then a person is told
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class RepositoryLoop:
     clock: Clock
     health: Health
     failed: Callable[[str, RollbackError], None]
+    tidy: Callable[[], None] = lambda: None  # bounds the clone's disk
     leading: Leading | None = None  # None: there is no other replica
     interval: timedelta = DEFAULT_INTERVAL
     draw: Callable[[float, float], float] = random.uniform
@@ -51,6 +53,7 @@ class RepositoryLoop:
     _failures: int = 0
     _turned_at: datetime | None = None
     _failing_since: float | None = None  # monotonic seconds of policy time
+    _tidied_at: float | None = None  # monotonic seconds
     _not_before: float = 0.0  # monotonic seconds: the remote asked to be left alone until then
 
     def alarm(self) -> None:
@@ -110,10 +113,11 @@ class RepositoryLoop:
         if self._role is not Role.READS_ONLY:
             self._failing_since = None
         self._failures = 0
+        self._following = tick is not None and any(sight.progress is not None for sight in tick.sights)
+        self._keep_small()
         if tick is None:
             self.health.report(self.name, True, "fetched; another replica acts")
             return
-        self._following = any(sight.progress is not None for sight in tick.sights)
         timings = [watched.policy.timing.interval for watched in tick.listing.watched]
         self.interval = min(timings, default=DEFAULT_INTERVAL)
         self._report(tick)
@@ -145,6 +149,19 @@ class RepositoryLoop:
             return error
         minutes = silence // timedelta(minutes=1)
         return StalledError(error.subject, f"for {minutes} minutes now: {error.message}", error.reason)
+
+    def _keep_small(self) -> None:
+        """Tidy the clone now and then, never while a rollback is under way: it may take minutes."""
+        now = time.monotonic()
+        if self._tidied_at is None:
+            self._tidied_at = now  # the first looks must not wait
+        if self._following or now - self._tidied_at < TIDY_SECONDS:
+            return
+        self._tidied_at = now
+        try:
+            self.tidy()
+        except RollbackError as error:
+            log.warning("could not tidy the clone", repo=self.name, error=error.message)
 
     def _report(self, tick: Tick) -> None:
         view, listing = tick.view, tick.listing

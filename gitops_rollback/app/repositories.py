@@ -25,6 +25,12 @@ class Opened:
     def journal_elsewhere(self) -> bool:
         return self.journal_repo is not self.repo
 
+    def tidy(self) -> None:
+        """Bound the disk of the clones. Raises: RepositoryUnavailable, DiskFull."""
+        self.repo.tidy()
+        if self.journal_elsewhere:
+            self.journal_repo.tidy()
+
 
 def open_repository(
     settings: Settings,

@@ -100,6 +100,7 @@ class Runtime:
             clock=self.parts.clock,
             health=self.health,
             failed=lambda name, error: self._failed(reconciler, name, error),
+            tidy=opened.tidy,
             leading=leading,
         )
         if leading is not None:

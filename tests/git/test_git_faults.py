@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from remote_world import MAIN, Remote
+from remote_world import MAIN, Remote, git
 
 from gitops_rollback.adapters.git import faults
 from gitops_rollback.adapters.git.door import GitFailed, GitTimeout
@@ -137,6 +137,17 @@ def test_tidying_keeps_what_is_needed(remote: Remote, repo: GitConfigRepo) -> No
     repo.tidy()
     assert repo.push((RefUpdate(MAIN, ours, head),)).outcome.value == "landed"
     assert len(repo.commits(None, ours)) == 4
+
+
+def test_tidying_bounds_how_many_packs_the_fetches_leave(remote: Remote, repo: GitConfigRepo) -> None:
+    head = repo.fetch().branch
+    packs = repo.directory / "objects" / "pack"
+    for number in range(55):
+        blob = git("hash-object", "-w", "--stdin", cwd=repo.directory, content=b"%d" % number)
+        git("pack-objects", "-q", str(packs / "pack"), cwd=repo.directory, content=f"{blob}\n".encode())
+    repo.tidy()
+    assert len([*packs.glob("*.pack")]) < 5
+    assert repo.commit(head).sha == head
 
 
 # F2-F4, F9, F10: the remote does not answer as it should

@@ -36,6 +36,7 @@ DEPTHS = (timedelta(days=90), timedelta(days=365), timedelta(days=1460))
 STALE_SECONDS = 600.0  # a temporary object this old belongs to no living process of ours
 FULL_DISK_SECONDS = 60.0
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+GC = ("gc.auto=6700", "gc.autoPackLimit=50", "gc.autoDetach=false")  # git's own limits, and no process left behind
 BLOBLESS = "--filter=blob:none"
 WITH_CONTENTS = "--filter=blob:limit=1m"
 WEAKER_FILTER = {WITH_CONTENTS: BLOBLESS, BLOBLESS: "--no-filter"}
@@ -183,10 +184,14 @@ class Clone:
         return max(dates) >= date
 
     def tidy(self) -> None:
-        """Pack what lies loose and drop what nothing refers to. Only while nobody builds a commit."""
+        """Put many packs into one, and drop what nothing has referred to for two weeks; nothing while there are few.
+
+        Each fetch leaves a pack, and every read looks through all of them. Only while nobody builds a commit.
+        """
         with self._held():
             _sweep(self.directory, STALE_SECONDS)
-            self.git.run("gc", "--quiet", "--prune=1.hour.ago", deadline=self._settings.clone_deadline)
+            git = self._git(self.directory, more=GC)
+            git.run("gc", "--auto", "--quiet", deadline=self._settings.clone_deadline)
             self.close()
 
     def close(self) -> None:

@@ -84,7 +84,7 @@ class GitConfigRepo:
 
     @crash_point("fetch")
     def fetch(self) -> Heads:
-        """As in `ports.ConfigRepo`. A rewritten branch stays one until `accept_rewrite`, over restarts too."""
+        """As in `ports.ConfigRepo`. A rewritten branch stays one until a person removes its mark, over restarts too."""
         self._clone.refresh()
         journal, control = self._settings.journal_branch, self._settings.control_branch
         tips = self._clone.tips(self.branch, journal, control)
@@ -94,10 +94,6 @@ class GitConfigRepo:
             self._compare_with_seen(tips[self.branch])
         return Heads(tips[self.branch], tips.get(journal), tips.get(control))
 
-    def accept_rewrite(self) -> None:
-        """A person's word: the branch as it is now is the one to follow."""
-        self._seen_file.unlink(missing_ok=True)
-
     def _compare_with_seen(self, head: str) -> None:
         seen = self._seen()
         if seen is not None and seen.head == head:
@@ -106,7 +102,7 @@ class GitConfigRepo:
             if self._lags(seen, head):
                 raise RepositoryUnavailable(self.name, "the remote answers with an older head than our own push")
             said = f"{self.branch} moved from {seen.head[:12]} to {head[:12]}, which does not contain it"
-            raise BranchRewritten(self.name, said)
+            raise BranchRewritten(self.name, f"{said}: take that back, or accept it and remove {self._seen_file}")
         self._remember(Seen(head))
 
     def _lags(self, seen: Seen, head: str) -> bool:
@@ -312,7 +308,7 @@ class GitConfigRepo:
             yield
 
     def tidy(self) -> None:
-        """Bound the clone's disk: pack, and drop what nothing refers to. Waits until nobody writes."""
+        """Bound the clone's disk. Waits until nobody writes."""
         with self.exclusive():
             self._clone.tidy()
 
