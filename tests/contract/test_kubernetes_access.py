@@ -264,6 +264,21 @@ def test_an_access_that_cannot_be_used_is_refused(tmp_path: Path, server: str, u
     assert "s3cr3t" not in f"{caught.value}{caught.value.__cause__}"
 
 
+def test_a_proxy_is_refused_by_name_and_place(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config")
+    with_cluster(file, **{"proxy-url": "http://me:s3cr3t@proxy.test:3128"})
+    with pytest.raises(SettingsInvalid) as caught:
+        find_access(KubernetesSettings(kubeconfig=str(file)))
+    assert f"{file}, context prod: `proxy-url` is not supported" in str(caught.value)
+    assert "s3cr3t" not in f"{caught.value}{caught.value.__cause__}"
+
+
+def with_cluster(file: Path, **fields: str) -> None:
+    config = yaml.safe_load(file.read_text())
+    config["clusters"][0]["cluster"] |= fields
+    file.write_text(yaml.safe_dump(config))
+
+
 def test_no_cluster_at_all_is_said() -> None:
     with pytest.raises(SettingsInvalid, match=r"not in a Pod, and no kubeconfig at ~/\.kube/config"):
         find_access(KubernetesSettings())
@@ -294,10 +309,12 @@ class _Cluster(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def cluster(ca: trustme.CA, wrap: Callable[[ssl.SSLContext], None] = lambda _: None) -> Iterator[str]:
-    """A server with a certificate of `ca` for 127.0.0.1."""
+def cluster(
+    ca: trustme.CA, wrap: Callable[[ssl.SSLContext], None] = lambda _: None, name: str = "127.0.0.1"
+) -> Iterator[str]:
+    """A server on 127.0.0.1 with a certificate of `ca` for `name`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.issue_cert(name).configure_cert(context)
     wrap(context)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Cluster)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -327,6 +344,22 @@ def test_a_cluster_is_trusted_by_the_authority_of_its_kubeconfig_alone(tmp_path:
         config["clusters"][0]["cluster"]["certificate-authority"] = "ca.crt"
         file.write_text(yaml.safe_dump(config))
         assert connected(file)
+
+
+def test_a_server_behind_another_address_is_known_by_the_name_that_its_kubeconfig_gives(tmp_path: Path) -> None:
+    """A tunnel or a bastion: the address is not the one that the certificate is for."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.crt")
+    with cluster(ca, name="k8s.test") as server:
+        file = kubeconfig(tmp_path / "config", server, token="t")
+        with_cluster(file, **{"certificate-authority": "ca.crt"})
+        with pytest.raises(ApiUnavailable, match="certificate"):
+            connected(file)
+        with_cluster(file, **{"tls-server-name": "k8s.test"})
+        assert connected(file)
+        with_cluster(file, **{"tls-server-name": "other.test"})
+        with pytest.raises(ApiUnavailable, match="certificate"):
+            connected(file)
 
 
 def test_a_watch_over_tls_can_be_cut_while_it_waits() -> None:

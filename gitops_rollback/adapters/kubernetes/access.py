@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -35,12 +36,16 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, repr=False)
 class Access:
-    """What a transport needs. `tls` is None for plain http, which is for loopback only."""
+    """What a transport needs. `tls` is None for plain http, which is for loopback only.
+
+    `server_name` is the name that the server's certificate must bear; "" is that of its address.
+    """
 
     server: str
     tls: ssl.SSLContext | None
     credentials: Credentials
     namespace: str
+    server_name: str = ""
 
 
 def find_access(settings: KubernetesSettings, service_account: str = SERVICE_ACCOUNT) -> Access:
@@ -50,40 +55,62 @@ def find_access(settings: KubernetesSettings, service_account: str = SERVICE_ACC
             config = KubeConfig.from_service_account(service_account).get()
         except _UNREADABLE:
             raise SettingsInvalid(SUBJECT, f"the Pod's service account in {service_account} cannot be read") from None
+        server_name = ""
     else:
-        config = _from_files(settings)
+        config, server_name = _from_files(settings)
     if config is None:
         raise SettingsInvalid(SUBJECT, "no context is chosen")
-    return _access(config, settings.namespace)
+    return _access(config, settings.namespace, server_name)
 
 
-def _from_files(settings: KubernetesSettings) -> SingleConfig | None:
-    """The first file that has the wanted context, or any current one; each file stands for itself."""
+def _from_files(settings: KubernetesSettings) -> tuple[SingleConfig | None, str]:
+    """The first file that has the wanted context, or any current one; each file stands for itself.
+
+    With it the `tls-server-name` of its cluster; "" without one.
+    """
     named = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
     paths = [path for path in named.split(os.pathsep) if path] or [DEFAULT_KUBECONFIG]
     found = [path for path in paths if Path(path).expanduser().is_file()]
     if not found:
         raise SettingsInvalid(SUBJECT, f"no cluster: not in a Pod, and no kubeconfig at {', '.join(paths)}"[:300])
-    for file in _parsed(found):
+    for file, document in _parsed(found):
         wanted = settings.context or file.current_context
         if wanted and wanted in file.contexts:
             try:
-                return file.get(wanted)
+                config, cluster = file.get(wanted), _cluster(document, file.contexts[wanted].cluster)
             except _UNREADABLE:
                 raise SettingsInvalid(SUBJECT, f"{file.fname} lacks the cluster or user of its context") from None
+            return config, _server_name(cluster, f"{file.fname}, context {wanted}")
     wanted = f"context {settings.context}" if settings.context else "current context"
     raise SettingsInvalid(SUBJECT, f"no {wanted} in {', '.join(found)}"[:300])
 
 
-def _parsed(paths: list[str]) -> Iterator[KubeConfig]:
+def _parsed(paths: list[str]) -> Iterator[tuple[KubeConfig, dict[str, Any]]]:
     for path in paths:
         try:
-            yield KubeConfig.from_file(path)
+            document = yaml.safe_load(Path(path).expanduser().read_text("utf-8"))
+            yield KubeConfig.from_dict(document, fname=Path(path).expanduser()), document
         except _UNREADABLE:
             raise SettingsInvalid(SUBJECT, f"{path} is no readable kubeconfig") from None
 
 
-def _access(config: SingleConfig, namespace: str) -> Access:
+def _cluster(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """A cluster with the fields that lightkube leaves out."""
+    return next(entry["cluster"] for entry in document["clusters"] if entry["name"] == name)
+
+
+def _server_name(cluster: dict[str, Any], place: str) -> str:
+    """The `tls-server-name`. Raises: SettingsInvalid, naming the `place`, for what would silently go another way."""
+    if cluster.get("proxy-url"):
+        said = "`proxy-url` is not supported: name a context whose server can be reached without a proxy"
+        raise SettingsInvalid(SUBJECT, f"{place}: {said}")
+    name = cluster.get("tls-server-name") or ""
+    if not isinstance(name, str) or not name.isascii():
+        raise SettingsInvalid(SUBJECT, f"{place}: `tls-server-name` must be the name in the server's certificate")
+    return name
+
+
+def _access(config: SingleConfig, namespace: str, server_name: str) -> Access:
     server = config.cluster.server
     try:
         parts = urlsplit(server)
@@ -99,7 +126,7 @@ def _access(config: SingleConfig, namespace: str) -> Access:
         tls = verify_cluster(config.cluster, user, config.abs_file) if parts.scheme == "https" else None
     except _UNREADABLE:
         raise SettingsInvalid(f"Kubernetes {parts.netloc}", "a CA, certificate or key cannot be used") from None
-    return Access(server, tls, _credentials(config, user), namespace or config.namespace)
+    return Access(server, tls, _credentials(config, user), namespace or config.namespace, server_name)
 
 
 def _credentials(config: SingleConfig, user: User) -> Credentials:

@@ -251,7 +251,7 @@ def connect(settings: KubernetesSettings = DEFAULTS) -> Kubernetes:
         needed = "needs the extra: pip install 'gitops-rollback[kubernetes]'"
         raise SettingsInvalid("Kubernetes", f"{needed} ({exc.name} is missing)") from exc
     found = access.find_access(settings)
-    wire = transport.Transport(found.server, found.tls, found.credentials, settings.max_body)
+    wire = transport.Transport(found.server, found.tls, found.credentials, settings.max_body, found.server_name)
     return Kubernetes(wire, found.namespace, settings, found.server)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpcore2
@@ -39,12 +40,19 @@ class Transport:
     """`wire.Wire` over httpcore2."""
 
     def __init__(
-        self, server: str, tls: ssl.SSLContext | None, credentials: Credentials, max_body: int = 64 << 20
+        self,
+        server: str,
+        tls: ssl.SSLContext | None,
+        credentials: Credentials,
+        max_body: int = 64 << 20,
+        server_name: str = "",
     ) -> None:
+        """`server_name` is the name in the server's certificate; "" is that of its address."""
         self._base = server.rstrip("/")
         self.subject = f"Kubernetes {urlsplit(server).netloc}"
         self._credentials = credentials
         self._max_body = max_body
+        self._server_name = server_name
         self._pool = httpcore2.ConnectionPool(
             ssl_context=tls,
             max_connections=CONNECTIONS,
@@ -102,12 +110,15 @@ class Transport:
             headers |= {"Content-Type": sent.content_type, "Content-Length": str(len(sent.body))}
         if authorization:
             headers["Authorization"] = authorization
+        extensions: dict[str, Any] = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), call.left())}
+        if self._server_name:
+            extensions["sni_hostname"] = self._server_name
         request = httpcore2.Request(
             sent.method,
             target,
             headers=list(headers.items()),
             content=sent.body,
-            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), call.left())},
+            extensions=extensions,
         )
         return self._pool.handle_request(request)
 
