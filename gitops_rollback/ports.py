@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from gitops_rollback.core.commit import Commit
@@ -140,6 +141,21 @@ class Workloads(Protocol):
         """One workload and all that it owns now. Raises: EngineUnavailable; CredentialsRejected; never an empty answer
         for what could not be seen.
         """
+        ...
+
+
+class Renderer(Protocol):
+    """Runs the commands that the settings name for generated files: as they are, without a shell, knowing no secret."""
+
+    def run(self, command: Sequence[str], directory: Path, timeout: timedelta) -> str:
+        """Why `command` did not do its work in `directory`, with the last it said; "" if it did. Leaves no process.
+
+        Raises: RepositoryUnavailable once `close` was called, also by then under way: that says nothing about it.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what runs; nothing is run any more."""
         ...
 
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gitops_rollback.adapters.git.door import Git, git_dir_of
-from gitops_rollback.adapters.git.reversal import Reverser
+from gitops_rollback.adapters.git.rerendering import Rendering
+from gitops_rollback.adapters.git.reversal import NO_RENDERING, Reverser
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.plan import PlanOutcome, Reversal, revert_message
 from gitops_rollback.core.policy import ChartVersions
@@ -53,11 +54,11 @@ class RequestInvalid(StalledError):
 class OfflinePlans:
     """Answers requests on one local repository, and keeps its processes between them until `close`."""
 
-    def __init__(self, git_dir: Path) -> None:
+    def __init__(self, git_dir: Path, rendering: Rendering = NO_RENDERING) -> None:
         """Raises: RollbackError if git cannot read `git_dir` as a repository."""
         self._git = Git(git_dir)
         self._git.run("rev-parse", "--git-dir")
-        self._reverser = Reverser(self._git)
+        self._reverser = Reverser(self._git, rendering=rendering)
 
     def close(self) -> None:
         """End the processes."""
@@ -80,7 +81,7 @@ class OfflinePlans:
         head = self._reverser.revisions.commit(reversal.base)
         culprit = self._reverser.revisions.commit(reversal.reverts[0])
         parent = self._reverser.parent(culprit, mainline).sha if len(culprit.parents) > 1 else None
-        message = revert_message(culprit.subject, culprit.sha, parent, reversal.edits)
+        message = revert_message(culprit.subject, culprit.sha, parent, reversal.sentences)
         return self._reverser.writer.commit(str(reversal.tree), [head.sha], message, head.committed + 1, IDENTITY)
 
 
@@ -150,6 +151,8 @@ def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
     }
     if reversal.edits:
         answer["edits"] = [asdict(edit) for edit in reversal.edits]
+    if reversal.rendered:
+        answer["rendered"] = [asdict(one) for one in reversal.rendered]
     return answer
 
 

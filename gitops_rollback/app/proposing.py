@@ -153,7 +153,7 @@ class Proposer:
             restores=restores,
             bad_revision=look.bad_revision,
             rung=reversal.rung,
-            edits=tuple(edit.sentence for edit in reversal.edits),
+            edits=reversal.sentences,
             holds=reversal.holds,
         )
 

@@ -46,7 +46,7 @@ class RevertText:
     restores: str
     bad_revision: str
     rung: int | None = None
-    edits: Sequence[str] = ()  # whole sentences, one for each field that goes on instead of back
+    edits: Sequence[str] = ()  # whole sentences: fields that go on instead of back, files that are rendered anew
     step: str = "1/1"
     requested_by: str = "controller"
     subject_prefix: str = ""

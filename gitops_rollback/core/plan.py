@@ -15,6 +15,7 @@ from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.core.rendering import Rendered
 
 REAPPLY = "reapply"  # the way of a plan that lands again what was taken back in vain
 SUBJECT_LIMIT = 500  # characters; no tool shows more, and a commit's first line may be its whole text
@@ -60,7 +61,8 @@ class Reversal:
     `rung` is set for CLEAN: 1 if nobody touched the paths since, so that they are as before the culprit, byte for byte;
     2 if git merged them with what came later; 3 if by line or key; 4 if what was set again since goes back as well:
     `superseded` are the later commits that this undoes, `whole` the files that go back to the last good state in one
-    piece. `edits` are fields that go on instead of back. `explained` names what a person must look at or solve.
+    piece. `edits` are fields that go on instead of back, `rendered` files that a command made anew from what went back.
+    `explained` names what a person must look at or solve.
     """
 
     outcome: PlanOutcome
@@ -72,6 +74,7 @@ class Reversal:
     superseded: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     edits: tuple[FieldEdit, ...] = ()
+    rendered: tuple[Rendered, ...] = ()
     explained: tuple[Explanation, ...] = ()
     # CLEAN: set if the tree is fine, but a person must look (CI file, symlink, ...). CONFLICT, REFUSED: why.
     gate_reason: Reason | None = None
@@ -83,15 +86,20 @@ class Reversal:
     def paths(self) -> tuple[str, ...]:
         return tuple(change.path for change in self.changes)
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """For people: what the plan's commit is besides the inverse."""
+        return (*(edit.sentence for edit in self.edits), *(one.sentence for one in self.rendered))
 
-def revert_message(subject: str, sha: str, parent: str | None = None, edits: Sequence[FieldEdit] = ()) -> str:
+
+def revert_message(subject: str, sha: str, parent: str | None = None, also: Sequence[str] = ()) -> str:
     """The words that git's own revert begins with; `parent` (of a merge only) is what the merge is undone against.
 
-    The sentence with the full sha stands whole on its line, so that every tool finds it.
+    `also` are whole sentences. The sentence with the full sha stands whole on its line, so that every tool finds it.
     """
     reversing = f"\nReversing changes made to {parent}." if parent else ""
-    also = "".join(f"\n{edit.sentence}\n" for edit in edits)
-    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n{also}'
+    more = "".join(f"\n{sentence}\n" for sentence in also)
+    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n{more}'
 
 
 @dataclass(frozen=True)

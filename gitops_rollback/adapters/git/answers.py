@@ -39,6 +39,7 @@ def clean(
     explained += step.explained
     files = f"{len(changes)} file{'s' if len(changes) > 1 else ''}"
     set_on = "".join(f" {edit.sentence}" for edit in step.edits)
+    set_on += "".join(f" {one.sentence}" for one in step.rendered)
     also = f", and takes back what {names(step.superseded)} set there since" if step.superseded else ""
     return Reversal(
         PlanOutcome.CLEAN,
@@ -50,6 +51,7 @@ def clean(
         superseded=step.superseded,
         whole=step.whole,
         edits=step.edits,
+        rendered=step.rendered,
         explained=tuple(explained),
         gate_reason=Reason.NOT_FIRST_PARENT if strangers else reason,
         message=f"Undoing {names(shas)} at {head.sha[:12]} changes {files}{also}.{set_on}",

@@ -149,6 +149,20 @@ def text_fault(merged: MergedText) -> str | None:
     return None
 
 
+def rendered_fault(path: str, content: bytes, before: bytes | None) -> str | None:
+    """Why what a program made of a file must not be committed; `before` is what the head has there, None: nothing."""
+    if (marked := marker_fault(content)) is not None:
+        return marked
+    if not YAML_NAMES.fullmatch(PurePosixPath(path).name.lower()):
+        return None
+    known = YamlShape(Parsing.PLAIN) if before is None else yaml_shape(before)
+    after = yaml_shape(content)
+    if after.parsing is not Parsing.PLAIN and known.parsing is not after.parsing:
+        return f"{path} is {after.parsing.value}"
+    added = after.repeated - known.repeated
+    return f"{path} has the key {min(added)} twice" if added else None
+
+
 def is_generated(path: str, content: bytes) -> bool:
     """True for lock files, Helm repository indexes, and files whose head says that nobody should edit them."""
     name = PurePosixPath(path).name.lower()

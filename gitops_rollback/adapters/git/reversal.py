@@ -2,13 +2,14 @@
 
 Each commit is undone by a three-way merge in the object database: base is the culprit, the two sides are the head and
 the culprit's parent. A conflict is looked at once more by line and by key (`ladder.py`). What comes out must then pass
-the gates of `gates.py`. No ref, index or lock is touched.
+the gates of `gates.py`. Generated files are made anew where there is a command for them (`rerendering.py`). No ref,
+index or lock is touched.
 Source: git-merge-tree(1), git-hash-object(1), git-revert(1) for what a merge's parent number means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gitops_rollback.adapters.git.answers import clean, conflict, names, refusal
@@ -19,20 +20,23 @@ from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.ladder import Ladder
 from gitops_rollback.adapters.git.merge import MERGE_CONFIG
 from gitops_rollback.adapters.git.objects import ObjectReader
+from gitops_rollback.adapters.git.rerendering import Rendering, Rerenderer
 from gitops_rollback.adapters.git.revisions import RawCommit, Refused, Revisions
 from gitops_rollback.adapters.git.undoing import Step, Undoing, inverse, joined
 from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.errors import ObjectMissing, Reason
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ChartVersions
+from gitops_rollback.core.rendering import Render
 
 DONE = "Nothing."
+NO_RENDERING = Rendering()
 
 
 class Reverser:
     """Builds inverses in one repository. Keeps its processes until `close`; several threads may use it."""
 
-    def __init__(self, git: Git, reader: ObjectReader | None = None) -> None:
+    def __init__(self, git: Git, reader: ObjectReader | None = None, rendering: Rendering = NO_RENDERING) -> None:
         config = (*git.config, *MERGE_CONFIG)
         self.git = Git(
             git.git_dir,
@@ -47,9 +51,14 @@ class Reverser:
         self.writer = ObjectWriter(self.git)
         self.revisions = Revisions(self.git, self.reader)
         self._charts = Charts(self.git, self.reader, self.writer, Ladder(self.git, self.reader, self.writer))
+        self.rerenderer = Rerenderer(self.git, self.reader, self.writer, rendering)
 
     def close(self) -> None:
-        """End the processes, but not that of a reader that was given; the next call starts new ones."""
+        """End the processes, but not that of a reader that was given; the next call starts new ones.
+
+        Except for generated files: whoever ends a command that makes some wants no other.
+        """
+        self.rerenderer.close()
         self.writer.close()
         if not self._foreign:
             self.reader.close()
@@ -79,6 +88,10 @@ class Reverser:
         if not pairs:
             return refusal(at, reverts, Reason.NO_SUSPECT, "no commit to undo was named")
         return self._undo_all(head, pairs, self._known(good), charts)
+
+    def proved(self, at: str) -> Iterator[tuple[str, str]]:
+        """As `Rerenderer.proved`. Raises: Refused; RepositoryUnavailable."""
+        return self.rerenderer.proved(self.revisions.find(at))
 
     def _known(self, good: str | None) -> RawCommit | None:
         try:
@@ -111,22 +124,50 @@ class Reverser:
     ) -> Reversal:
         shas = tuple(culprit.sha for culprit, _ in pairs)
         differences = Differences(self.reader)
-        works = [self._work(head, pair, good, differences) for pair in pairs]
-        edits = self._charts.edits(works, charts)
-        tree = head.tree
-        steps: list[Step] = []
-        for work in works:
-            step = self._charts.undo(replace(work, tree=tree), edits)
-            steps.append(step)
-            if step.tree is None:
-                return conflict(head, shas, work.culprit, step)
-            tree = step.tree
+        whole = [self._work(head, pair, good, differences) for pair in pairs]
+        renders = self.rerenderer.of(whole)
+        works = [self.rerenderer.sources(work, renders) for work in whole]
+        steps = self._steps([*zip(whole, works, strict=True)], charts)
+        last = steps[-1]
+        if last.tree is None:
+            return conflict(head, shas, works[len(steps) - 1].culprit, last)
         if all(step.reason for step in steps):
-            return conflict(head, shas, works[0].culprit, steps[0])
-        if tree == head.tree:
+            told = steps[0] if steps[0].explained else self.rerenderer.without_sources(whole[0], renders)
+            return conflict(head, shas, works[0].culprit, told)
+        made = joined(last.tree, steps, shas)
+        if renders:
+            made = self._rendered(head, made, whole, renders)
+            if made.tree is None:
+                return conflict(head, shas, works[0].culprit, made)
+        if made.tree == head.tree:
             return self._already_undone(head, works)
         strangers = [work.culprit.sha for work in works if not work.ancestor]
-        return clean(head, shas, joined(tree, steps, shas), differences.between(head.tree, tree), strangers)
+        return clean(head, shas, made, differences.between(head.tree, str(made.tree)), strangers)
+
+    def _steps(self, works: Sequence[tuple[Undoing, Undoing]], charts: ChartVersions) -> list[Step]:
+        """What became of each commit, up to the first that cannot be undone; of its sources only, where it has some."""
+        edits = self._charts.edits([sources for _, sources in works], charts)
+        tree = works[0][0].tree
+        steps: list[Step] = []
+        for whole, sources in works:
+            if whole.undone and not sources.undone:
+                step = Step(tree, reason=Reason.REVERT_CONFLICT)  # it counts only beside one that changed sources
+            else:
+                step = self._charts.undo(replace(sources, tree=tree), edits)
+            steps.append(step)
+            if step.tree is None:
+                break
+            tree = step.tree
+        return steps
+
+    def _rendered(self, head: RawCommit, step: Step, whole: Sequence[Undoing], renders: Sequence[Render]) -> Step:
+        """The step with its generated files. Where these did not simply come back, it is no longer rung 1."""
+        made = self.rerenderer.anew(head, step, renders)
+        if made.tree is None or made.rung != 1:
+            return made
+        changes = whole[0].differences.between(head.tree, made.tree)
+        back = {inverse(change) for work in whole for change in work.undone.values()}
+        return made if set(changes) == back else replace(made, rung=2)
 
     def _work(
         self, head: RawCommit, pair: tuple[RawCommit, RawCommit], good: RawCommit | None, differences: Differences

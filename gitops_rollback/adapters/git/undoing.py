@@ -11,6 +11,7 @@ from gitops_rollback.adapters.git.revisions import RawCommit
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Explanation, FieldEdit
+from gitops_rollback.core.rendering import Rendered
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Step:
     superseded: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     edits: tuple[FieldEdit, ...] = ()
+    rendered: tuple[Rendered, ...] = ()
 
 
 def inverse(change: FileChange) -> FileChange:

@@ -179,8 +179,10 @@ def _promoted(writer: WriterFacts, _facts: GuardFacts) -> tuple[str, str] | None
 
 
 def _generated(_writer: WriterFacts, facts: GuardFacts) -> tuple[str, str] | None:
+    """What the plan renders anew goes back together with its sources: that does last."""
+    anew = {path for one in facts.reversal.rendered for path in one.paths}
     for changed in facts.files or ():
-        if changed.before is not None and _GENERATED.search(changed.before[:HEADER_BYTES]):
+        if changed.path not in anew and changed.before is not None and _GENERATED.search(changed.before[:HEADER_BYTES]):
             return f"{changed.path} says that it is generated", "revert what it is generated from, and render it again"
     return None
 
