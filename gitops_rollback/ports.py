@@ -147,8 +147,10 @@ class Workloads(Protocol):
 class Renderer(Protocol):
     """Runs the commands that the settings name for generated files: as they are, without a shell, knowing no secret."""
 
-    def run(self, command: Sequence[str], directory: Path, timeout: timedelta) -> str:
+    def run(self, command: Sequence[str], directory: Path, home: Path, timeout: timedelta) -> str:
         """Why `command` did not do its work in `directory`, with the last it said; "" if it did. Leaves no process.
+
+        `home` is an empty folder for what it keeps to itself.
 
         Raises: RepositoryUnavailable once `close` was called, also by then under way: that says nothing about it.
         """

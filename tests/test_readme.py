@@ -29,13 +29,13 @@ def test_the_policy_is_without_any_fault() -> None:
 SETTINGS = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
 
 
-@pytest.mark.parametrize("text", SETTINGS, ids=["hooks" if "hooks:" in one else "registries" for one in SETTINGS])
+@pytest.mark.parametrize("text", SETTINGS, ids=[one.split("\n")[1].partition(":")[0] for one in SETTINGS])
 def test_the_settings_are_without_any_fault(tmp_path: Path, text: str) -> None:
     secret, config = tmp_path / "secret", tmp_path / "gitops-rollback.yaml"
     secret.write_text("a-token-that-is-long-enough")
     config.write_text(re.sub(r"/etc/gitops-rollback/[a-z-]+", str(secret), text))
     settings = load_settings({}, {"config": str(config)})
-    assert settings.hooks or settings.registries
+    assert settings.hooks or settings.registries or settings.repositories[0].render
 
 
 def test_every_story_and_no_other_is_told() -> None:

@@ -14,7 +14,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -41,22 +40,21 @@ class CommandRenderer:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
 
-    def run(self, command: Sequence[str], directory: Path, timeout: timedelta) -> str:
+    def run(self, command: Sequence[str], directory: Path, home: Path, timeout: timedelta) -> str:
         """As in `ports.Renderer`."""
         path = _search_path(os.environ.get("PATH", os.defpath))
         program = shutil.which(command[0], path=path)
         if program is None:
             return "is not installed here" if "/" in command[0] else "is not installed here: no such program in PATH"
-        with tempfile.TemporaryDirectory(prefix="gitops-rollback-home-", ignore_cleanup_errors=True) as home:
-            try:
-                process = self._start([program, *command[1:]], directory, _environment(path, home))
-            except OSError as exc:
-                return f"cannot be started ({exc.strerror})"
-            said = bytearray()
-            try:
-                in_time = _ends(process, time.monotonic() + timeout.total_seconds(), said)
-            finally:
-                self._end(process)
+        try:
+            process = self._start([program, *command[1:]], directory, _environment(path, home))
+        except OSError as exc:
+            return f"cannot be started ({exc.strerror})"
+        said = bytearray()
+        try:
+            in_time = _ends(process, time.monotonic() + timeout.total_seconds(), said)
+        finally:
+            self._end(process)
         if self._closed:
             raise RepositoryUnavailable(command[0], "was ended, since the controller stops")
         return _fault(process.returncode if in_time else None, bytes(said), timeout)
@@ -110,9 +108,9 @@ def _search_path(path: str) -> str:
     return os.pathsep.join(folder for folder in path.split(os.pathsep) if folder.startswith("/"))
 
 
-def _environment(path: str, home: str) -> dict[str, str]:
+def _environment(path: str, home: Path) -> dict[str, str]:
     """All that it sees. Python is told to import nothing from the checkout that it stands in."""
-    return {"PATH": path, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", "PYTHONSAFEPATH": "1"}
+    return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", "PYTHONSAFEPATH": "1"}
 
 
 def _ends(process: subprocess.Popen[bytes], until: float, said: bytearray) -> bool:

@@ -57,6 +57,7 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     yield Finding(f"repository {name}", True, f"{opened.repo.branch} is at {view.heads.branch[:12]}")
     yield _policies(name, view, opened.settings.policies_path)
     yield _journal(name, view)
+    yield from _rendering(opened, view.heads.branch)
     listing = reconciler.directory.look(view, now)
     for watched in listing.watched:
         yield _watched(watched, reconciler.surroundings, view, now)
@@ -72,6 +73,15 @@ def _watched(watched: Watched, surroundings: Surroundings, view: View, now: date
     if stop is not None:
         return Finding(part, False, stop.message, f"gitops-rollback resume {part}, or --all")
     return Finding(part, True, f"is watched by {watched.policy.path}")
+
+
+def _rendering(opened: Opened, head: str) -> Iterator[Finding]:
+    """Each command that makes generated files, run on the head as it is."""
+    for command, fault in opened.repo.rendering(head):
+        part = f"render of {opened.repo.name}"
+        remedy = "install that version of the tool here that made what is committed, or commit what it makes"
+        well = f"`{command}` makes what is committed in {head[:12]}"
+        yield Finding(part, not fault, fault or well, remedy if fault else "")
 
 
 def _policies(name: str, view: View, folder: str) -> Finding:

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
-from gitops_rollback.app.leading import Leading, Role
+from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.sync import ApplicationId
@@ -207,6 +207,7 @@ class Controller:
     engines: tuple[Engine, ...]
     health: Health
     members: Members | None = None
+    halt: Callable[[], None] = nothing
     stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _leaves: threading.Event = field(default_factory=threading.Event)
@@ -228,6 +229,7 @@ class Controller:
     def join(self, timeout_seconds: float) -> bool:
         """Ask all to end, and wait; True if all did."""
         self.stop.set()
+        self.halt()
         for loop in self.loops:
             loop.wake()
         end = time.monotonic() + timeout_seconds

@@ -8,6 +8,7 @@ from pathlib import Path
 from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS, GitJournal
+from gitops_rollback.adapters.rendering import CommandRenderer
 from gitops_rollback.app.settings import Repository, Settings
 from gitops_rollback.core.stop import CONTROL_BRANCH
 
@@ -43,7 +44,8 @@ def open_repository(
 
     Raises: SettingsInvalid for a URL, branch or author that git may not be given.
     """
-    repo = GitConfigRepo(git_settings(settings, repository, repository.url, author))
+    renderer = CommandRenderer() if repository.render else None
+    repo = GitConfigRepo(git_settings(settings, repository, repository.url, author), renderer)
     elsewhere = repository.journal.repository
     journal_repo = repo
     if elsewhere is not None and elsewhere != repository.url:
@@ -73,6 +75,7 @@ def git_settings(settings: Settings, repository: Repository, url: str, author: s
         control_branch=CONTROL_BRANCH,
         allow_http=settings.allow_http,
         allow_file=settings.allow_file_urls,
+        render=tuple(one.parsed for one in repository.render) if own else (),
     )
 
 

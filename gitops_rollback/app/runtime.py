@@ -73,9 +73,14 @@ class Runtime:
         loops = tuple(self._loop(repository) for repository in settings.repositories)
         election = self.parts.election
         members = election.members if election is not None else None
-        controller = Controller(loops, self.parts.engines, self.health, members)
+        controller = Controller(loops, self.parts.engines, self.health, members, self.halt)
         self.parts.workloads.listen(controller.alarm)
         return controller
+
+    def halt(self) -> None:
+        """End what a look may wait minutes for."""
+        for opened in self._opened:
+            opened.repo.halt()
 
     def close(self) -> None:
         """Say what is still to be said, and end what the parts hold; after the controller has been joined."""

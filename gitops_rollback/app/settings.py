@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validat
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import repository_name
+from gitops_rollback.app.settings_rendering import MOST_COMMANDS, RenderCommand
 from gitops_rollback.app.settings_values import (
     Allowed,
     Bind,
@@ -69,6 +70,7 @@ class Repository(Closed):
     git: GitAccess = GitAccess()
     signing_key_file: str | None = None
     journal: JournalPlace = JournalPlace()
+    render: Annotated[tuple[RenderCommand, ...], Field(max_length=MOST_COMMANDS)] = ()
 
     @property
     def label(self) -> str:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from gitops_rollback.app import settings as shapes
 from gitops_rollback.app.origins import is_loopback
 from gitops_rollback.app.settings import DEFAULT_CONFIG, Settings
-from gitops_rollback.app.settings_environment import Overlay, overlay
+from gitops_rollback.app.settings_environment import PREFIX, Overlay, overlay
 from gitops_rollback.core.document import Document, DocumentInvalid, read_document
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, settings_pause
@@ -65,6 +65,8 @@ def load_settings(environ: Mapping[str, str], flags: Mapping[str, object] | None
     _apply(given, over, environ)
     _read_secret_files(given, given.tree, ())
     settings = _validate(given)
+    if settings is not None and not over.config:
+        _check_named(given, settings)
     if settings is None or given.faults:
         raise SettingsInvalid("settings", "\n".join(dict.fromkeys(given.faults)))
     watched = tuple(dict.fromkeys(([path] if path else []) + given.files))
@@ -227,6 +229,14 @@ def _check(given: _Input, settings: Settings) -> None:
             given.fault(("notifications", index, "secretRef"), "names a secret that the settings do not offer")
     if settings.clock is not None and not is_all_loopback(settings):
         given.fault(("clock",), "scaled time is for demos: every origin must be loopback")
+
+
+def _check_named(given: _Input, settings: Settings) -> None:
+    """A file that merely lies where we were started may be that of a clone, and whoever pushed it must run nothing."""
+    for index, repository in enumerate(settings.repositories):
+        if repository.render:
+            message = f"commands count only where --config or {PREFIX}CONFIG names the file"
+            given.fault(("repositories", index, "render"), message)
 
 
 def is_all_loopback(settings: Settings) -> bool:

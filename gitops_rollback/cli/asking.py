@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
 
@@ -111,6 +111,7 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
             for one in (plan.guards if plan else ())
         ],
         "paths": list(plan.reversal.paths) if plan else [],
+        "rendered": [asdict(one) for one in plan.reversal.rendered] if plan else [],
         "diff": diff_of(plan, repo) if plan else "",
         "commitMessage": plan.message if plan else "",
     }

@@ -6,6 +6,7 @@ repository cannot be read (2).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ from gitops_rollback.app.offline import (
     refusal,
     repository_of,
 )
+from gitops_rollback.app.offline_rendering import rendering_for
+from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, USAGE, report
 from gitops_rollback.cli.output import say, shown
-from gitops_rollback.core.errors import Reason, RollbackError, StalledError
+from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
 from gitops_rollback.core.policy import ChartVersions
 
 LINE_LIMIT = 1 << 20  # a whole Application object, or the paths of a large one
@@ -54,25 +57,38 @@ def run_offline(
     batch: bool,
     output: str,
     charts: str | None = None,
+    config: str | None = None,
 ) -> int:
-    """Answer one question, or each line of stdin; returns the exit code. `output` is `json`, else it is for people."""
+    """Answer one question, or each line of stdin; returns the exit code. `output` is `json`, else it is for people.
+
+    `config` is a settings file, for the commands that make generated files; without one nothing is run.
+    """
     if batch and (at or revert or mainline or charts):
         say("A batch reads --at, --revert, --mainline and --chart-versions from its lines: leave the options out.")
         return USAGE
     if batch:
-        return _run_batch(repo, git_dir)
+        return _run_batch(repo, git_dir, config)
     if at is None or revert is None:
         say("Offline, a plan needs --at SHA and --revert SHA (or --batch).")
         return USAGE
     request = Request(at, revert, mainline, chart_versions=ChartVersions(charts or "as-before"))
-    answer = _answer_one(repo, git_dir, request)
+    answer = _answer_one(repo, git_dir, request, config)
     click.echo(encode(answer) if output == "json" else _told(answer))
     return EXITS[str(answer["outcome"])]
 
 
-def _answer_one(repo: Path | None, git_dir: Path | None, request: Request) -> Answer:
+def _opened(repo: Path | None, git_dir: Path | None, config: str | None) -> OfflinePlans:
+    place = repository_of(repo, git_dir)
+    if config is None:
+        return OfflinePlans(place)
+    return OfflinePlans(place, rendering_for(load_settings(os.environ, {"config": config}), place))
+
+
+def _answer_one(repo: Path | None, git_dir: Path | None, request: Request, config: str | None) -> Answer:
     try:
-        plans = OfflinePlans(repository_of(repo, git_dir))
+        plans = _opened(repo, git_dir, config)
+    except SettingsInvalid:
+        raise
     except RollbackError as exc:
         return refusal(Reason.REPOSITORY_UNAVAILABLE, f"Refused: there is nothing to read ({exc}).")
     try:
@@ -81,9 +97,9 @@ def _answer_one(repo: Path | None, git_dir: Path | None, request: Request) -> An
         plans.close()
 
 
-def _run_batch(repo: Path | None, git_dir: Path | None) -> int:
+def _run_batch(repo: Path | None, git_dir: Path | None, config: str | None) -> int:
     try:
-        plans = OfflinePlans(repository_of(repo, git_dir))
+        plans = _opened(repo, git_dir, config)
     except RollbackError as exc:
         say(str(exc))
         return USAGE

@@ -19,7 +19,7 @@ from gitops_rollback.cli.output import output_option, print_document
 @click.argument("application", required=False, metavar="[APP]")
 @click.option("--repo", multiple=True, metavar="URL|DIR", help="Config repository; offline, a local clone.")
 @click.option("--branch", metavar="NAME", help="Followed branch; default: the remote's HEAD.")
-@click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
+@click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml. Offline: its `render`.")
 @click.option("--to", metavar="last-healthy|SHA|TIME", default="", help="The state to go back to.")
 @click.option("--revert", metavar="SHA", default="", help="The one commit to undo.")
 @click.option("--at", metavar="SHA", default="", help="Offline: the commit to build on.")
@@ -64,7 +64,9 @@ def command(
     if application is None:
         folder = _local_clone(context, repo)
         place = Path(git_dir) if git_dir else None
-        context.exit(run_offline(folder, place, at or None, revert or None, mainline, batch, output, chart_versions))
+        named = config if context.get_parameter_source("config") is ParameterSource.COMMANDLINE else None
+        wanted = (at or None, revert or None, mainline, batch, output, chart_versions)
+        context.exit(run_offline(folder, place, *wanted, named))
     wish = Wish(application, caller()[1], "plan", to, revert)
     with opened_requests(settings_of(repo, branch, config, cluster)) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))

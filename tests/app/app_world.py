@@ -17,6 +17,7 @@ from pathlib import Path
 from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.adapters.journal import GitJournal
+from gitops_rollback.adapters.rendering import CommandRenderer
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
@@ -37,6 +38,7 @@ from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.core.measurement import Answer, Outcome, Series
+from gitops_rollback.core.rendering import Render
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.core.sync import (
@@ -288,6 +290,7 @@ class World:
         self.tenancy = Tenancy()
         self.workloads: Workloads = NOBODY
         self.registry: Registry | None = None
+        self.render: tuple[Render, ...] = ()
         self.replicas: list[Replica] = []
         self.others: list[GitConfigRepo] = []
 
@@ -314,8 +317,10 @@ class World:
         return sum(subject.startswith("Revert ") for subject in self.commits())
 
     def clone(self, name: str) -> GitConfigRepo:
-        settings = RepositorySettings("shop/config", self.url, self.folder / name, allow_file=True, author=AUTHOR)
-        return GitConfigRepo(settings)
+        settings = RepositorySettings(
+            "shop/config", self.url, self.folder / name, allow_file=True, author=AUTHOR, render=self.render
+        )
+        return GitConfigRepo(settings, CommandRenderer() if self.render else None)
 
     def replica(self, name: str = "one", journal: str = "") -> Replica:
         """A controller that has not looked at anything yet; `journal` names another bare repository for its memory."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitops_rollback.app.origins import is_loopback, origin_of, repository_name
+from gitops_rollback.app.repositories import git_settings
 from gitops_rollback.app.settings import Settings, changed
 from gitops_rollback.app.settings_input import (
     default_state_dir,
@@ -242,6 +243,65 @@ def test_a_registry_that_cannot_be_asked_is_a_fault(config: Write, text: str, wo
     (fault,) = faults_of({"config": config(f"registries: [{text}]\n")})
     assert words in fault
     assert "gitops-rollback.yaml:1:" in fault
+
+
+def rendering(command: str, generates: str = "[out/**]", more: str = "") -> str:
+    return f"repositories: [{{url: {REPO}, render: [{{command: {command}, generates: {generates}{more}}}]}}]\n"
+
+
+def test_a_command_is_a_list_of_words_and_has_a_minute(config: Write) -> None:
+    settings = load({"config": config(rendering("[kustomize, build, -o, out/all.yaml, base]"))})
+    ((render,),) = [repository.render for repository in settings.repositories]
+    assert render.parsed.command == ("kustomize", "build", "-o", "out/all.yaml", "base")
+    assert (render.parsed.generates, render.parsed.timeout) == (("out/**",), timedelta(minutes=1))
+    git = git_settings(settings, settings.repositories[0], REPO)
+    assert git.render == (render.parsed,)
+    assert git_settings(settings, settings.repositories[0], "https://git.example.com/a/journal").render == ()
+
+
+HOLDS = "would run what the config repository holds"
+RENDER_FAULTS = {
+    "a shell's line": (rendering("kustomize build base > out"), "valid tuple"),
+    "nothing": (rendering("[]"), "must name a program"),
+    "a program of the tree": (rendering("[./render.sh]"), HOLDS),
+    "one further in": (rendering("[hack/render, all]"), HOLDS),
+    "a script of the tree": (rendering("[bash, hack/render.sh]"), HOLDS),
+    "one for a full path": (
+        rendering("[/usr/bin/python3.11, render.py]"),
+        "would run what the config repository holds",
+    ),
+    "a makefile of the tree": (rendering("[make, render]"), HOLDS),
+    "no files": (rendering("[helm]", "[]"), "must name the files that the command makes"),
+    "all files": (rendering("[helm]", "['**']"), "must not name everything"),
+    "all files by nothing": (rendering("[helm]", "['']"), "must not name everything"),
+    "files outside": (rendering("[helm]", "[../out/**]"), "must not leave the repository"),
+    "no time": (rendering("[helm]", more=", timeout: 0s"), "must be between 1s and 10m"),
+    "all day": (rendering("[helm]", more=", timeout: 1h"), "must be between 1s and 10m"),
+    "another word": (rendering("[helm]", more=", shell: true"), "unknown key"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), RENDER_FAULTS.values(), ids=RENDER_FAULTS)
+def test_a_command_that_may_not_be_run_is_a_fault(config: Write, text: str, words: str) -> None:
+    (fault,) = faults_of({"config": config(text)})
+    assert words in fault
+    assert "gitops-rollback.yaml:1:" in fault
+
+
+@pytest.mark.parametrize("command", ["[/opt/render.sh]", "[bash, /opt/render.sh]", "[make, -f, /opt/Makefile, all]"])
+def test_a_script_beside_the_controller_may_be_run(config: Write, command: str) -> None:
+    assert load({"config": config(rendering(command))}).repositories[0].render
+
+
+def test_a_file_that_merely_lies_where_we_start_names_no_command(
+    config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be that of a clone, and so of everybody who may push there."""
+    path = config(rendering("[kustomize, build]"))
+    monkeypatch.chdir(tmp_path)
+    (fault,) = faults_of()
+    assert "commands count only where --config or GITOPS_ROLLBACK_CONFIG names the file" in fault
+    assert load(GITOPS_ROLLBACK_CONFIG=path).repositories[0].render
 
 
 def test_no_fault_repeats_a_value_that_may_be_a_secret(config: Write) -> None:

@@ -52,7 +52,7 @@ def is_gone(pid: int) -> bool:
 def test_each_word_arrives_as_it_is_and_no_shell_reads_it(renderer: CommandRenderer, tmp_path: Path) -> None:
     words = ("$(touch pwned)", "; touch pwned", "a b", "*")
     command = (*python("import sys; open('words', 'w').write('\\0'.join(sys.argv[1:]))"), *words)
-    assert renderer.run(command, tmp_path, MINUTE) == ""
+    assert renderer.run(command, tmp_path, tmp_path, MINUTE) == ""
     assert tuple((tmp_path / "words").read_text().split("\0")) == words
     assert not (tmp_path / "pwned").exists()
 
@@ -61,7 +61,7 @@ def test_the_last_lines_of_its_complaint_are_told_without_what_a_terminal_would_
     renderer: CommandRenderer, tmp_path: Path
 ) -> None:
     text = "import sys; sys.stderr.write('x' * 200000 + '\\n\\n\\033[31mno chart\\033[0m\\r\\nshop\\n'); sys.exit(7)"
-    said = renderer.run(python(text), tmp_path, MINUTE)
+    said = renderer.run(python(text), tmp_path, tmp_path, MINUTE)
     assert said.startswith("ended with exit code 7: ")
     assert said.endswith("no chart / shop")
     assert len(said) < LAST_CHARACTERS + 50
@@ -69,19 +69,19 @@ def test_the_last_lines_of_its_complaint_are_told_without_what_a_terminal_would_
 
 def test_what_it_left_running_ends_with_it(renderer: CommandRenderer, tmp_path: Path) -> None:
     """Though that child holds its stderr open."""
-    assert renderer.run(python(LEAVES_A_CHILD), tmp_path, MINUTE) == ""
+    assert renderer.run(python(LEAVES_A_CHILD), tmp_path, tmp_path, MINUTE) == ""
     child = int((tmp_path / "pid").read_text())
     until(lambda: is_gone(child))
 
 
 def test_one_that_closed_its_stderr_is_waited_for(renderer: CommandRenderer, tmp_path: Path) -> None:
     text = "import os, time; os.close(2); time.sleep(0.3); open('done', 'w').close()"
-    assert renderer.run(python(text), tmp_path, MINUTE) == ""
+    assert renderer.run(python(text), tmp_path, tmp_path, MINUTE) == ""
     assert (tmp_path / "done").exists()
 
 
 def test_one_that_takes_too_long_is_ended(renderer: CommandRenderer, tmp_path: Path) -> None:
-    said = renderer.run(python("import time; time.sleep(900)"), tmp_path, timedelta(seconds=1))
+    said = renderer.run(python("import time; time.sleep(900)"), tmp_path, tmp_path, timedelta(seconds=1))
     assert said == "did not end within 1s"
 
 
@@ -92,7 +92,7 @@ def test_when_we_stop_it_ends_with_all_its_children_and_that_is_no_answer(
 
     def run() -> None:
         try:
-            renderer.run(python(LEAVES_A_CHILD + "time.sleep(900)"), tmp_path, timedelta(minutes=10))
+            renderer.run(python(LEAVES_A_CHILD + "time.sleep(900)"), tmp_path, tmp_path, timedelta(minutes=10))
         except RepositoryUnavailable as error:
             caught.append(error)
 
@@ -106,7 +106,7 @@ def test_when_we_stop_it_ends_with_all_its_children_and_that_is_no_answer(
     child = int((tmp_path / "pid").read_text())
     until(lambda: is_gone(child))
     with pytest.raises(RepositoryUnavailable):
-        renderer.run(python(""), tmp_path, MINUTE)
+        renderer.run(python(""), tmp_path, tmp_path, MINUTE)
 
 
 def test_no_program_is_looked_up_where_it_is_run(
@@ -119,18 +119,18 @@ def test_no_program_is_looked_up_where_it_is_run(
         place.chmod(0o755)
     monkeypatch.setenv("PATH", f".:bin::{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
-    assert renderer.run(("render",), tmp_path, MINUTE) == "is not installed here: no such program in PATH"
+    assert renderer.run(("render",), tmp_path, tmp_path, MINUTE) == "is not installed here: no such program in PATH"
     assert not (tmp_path / "ran").exists()
 
 
 def test_what_lies_beside_it_is_not_imported(renderer: CommandRenderer, tmp_path: Path) -> None:
     (tmp_path / "colorsys.py").write_text("open('ran', 'w').close()")
-    assert renderer.run(python("import colorsys"), tmp_path, MINUTE) == ""
+    assert renderer.run(python("import colorsys"), tmp_path, tmp_path, MINUTE) == ""
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_program_that_is_none_is_told(renderer: CommandRenderer, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program")
     (tmp_path / "text").chmod(0o755)
-    assert renderer.run((str(tmp_path / "missing"),), tmp_path, MINUTE) == "is not installed here"
-    assert renderer.run((str(tmp_path / "text"),), tmp_path, MINUTE).startswith("cannot be started (")
+    assert renderer.run((str(tmp_path / "missing"),), tmp_path, tmp_path, MINUTE) == "is not installed here"
+    assert renderer.run((str(tmp_path / "text"),), tmp_path, tmp_path, MINUTE).startswith("cannot be started (")

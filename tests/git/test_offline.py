@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from render_world import OUT, Tool, clashing, files
 from small_history import PERSON, START, History
 
+from gitops_rollback.cli.main import CONFLICT, OK
 from gitops_rollback.cli.offline import run_offline
+from gitops_rollback.core.errors import SettingsInvalid
 
 KEYS = ["id", "outcome", "tree", "commit", "rung", "paths", "superseded", "explained", "automatic", "reason", "message"]
 Ask = Callable[..., tuple[int, dict[str, object]]]
@@ -65,6 +68,30 @@ def test_an_empty_answer_is_the_tree_of_the_head_without_a_commit(history: Histo
         False,
         "AlreadyUndone",
     )
+
+
+def test_generated_files_are_rendered_if_the_settings_are_named(
+    history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = Tool(tmp_path, history)
+    _, bad, head = clashing(history)
+    config = tmp_path / "settings.yaml"
+    command = {"command": list(tool.render.command), "generates": ["rendered/**"], "timeout": "50s"}
+    other = {"url": "https://git.example.com/shop/other.git"}
+    ours = {"url": "https://git.example.com/shop/config.git", "render": [command]}
+    config.write_text(json.dumps({"repositories": [ours]}))
+    assert run_offline(history.git_dir, None, head, bad, None, False, "json") == CONFLICT
+    capsys.readouterr()
+    assert run_offline(history.git_dir, None, head, bad, None, False, "json", None, str(config)) == OK
+    answer = json.loads(capsys.readouterr().out)
+    assert history.content(answer["tree"]) == files(a="1", b="2")
+    assert answer["rendered"] == [{"command": tool.render.name, "paths": [OUT]}]
+    assert f"Rendered anew by `{tool.render.name}`: {OUT}." in history.git("log", "-1", "--format=%B", answer["commit"])
+    config.write_text(json.dumps({"repositories": [other, ours]}))
+    with pytest.raises(SettingsInvalid, match="none of their repositories"):
+        run_offline(history.git_dir, None, head, bad, None, False, "json", None, str(config))
+    history.git("config", "remote.origin.url", "git@git.example.com:shop/config.git")
+    assert run_offline(history.git_dir, None, head, bad, None, False, "json", None, str(config)) == OK
 
 
 def test_a_conflict_names_no_tree_and_explains_each_path(history: History, ask: Ask) -> None:

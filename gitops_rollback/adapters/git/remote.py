@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.rendering import Render
 
 SCP_FORM = re.compile(
     r"(?:[A-Za-z0-9_][\w.-]*@)?(?P<host>[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?P<path>[^\s:-][^\s]*)"
@@ -49,6 +50,7 @@ class RepositorySettings:
     control_branch: str = "gitops-rollback-control"
     allow_http: bool = False  # plain http beyond loopback
     allow_file: bool = False
+    render: tuple[Render, ...] = ()  # what makes its generated files
     fetch_deadline: float = 60.0
     push_deadline: float = 60.0
     clone_deadline: float = 900.0

@@ -24,13 +24,14 @@ from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.adapters.git.lock import FileLock
 from gitops_rollback.adapters.git.push import Pusher, require_updates
 from gitops_rollback.adapters.git.remote import RepositorySettings
+from gitops_rollback.adapters.git.rerendering import Rendering
 from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.policy import ChartVersions
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, TreeEntry
+from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, Renderer, TreeEntry
 
 HEADS = "refs/heads/"
 KEPT_ANSWERS = 10_000
@@ -49,8 +50,11 @@ class Seen:
 class GitConfigRepo:
     """Carries out `ports.ConfigRepo`. Thread-safe; whoever writes holds `exclusive()` from fetch to push."""
 
-    def __init__(self, settings: RepositorySettings) -> None:
-        """Raises: SettingsInvalid. Touches neither disk nor network: the first `fetch` clones."""
+    def __init__(self, settings: RepositorySettings, renderer: Renderer | None = None) -> None:
+        """`renderer` runs the commands of the settings; without one generated files are a person's matter.
+
+        Raises: SettingsInvalid. Touches neither disk nor network: the first `fetch` clones.
+        """
         self.name = settings.name
         self.url = settings.url
         self._settings = settings
@@ -58,7 +62,8 @@ class GitConfigRepo:
         self._git = self._clone.git
         self._reader = self._clone.reader
         self._writer = CommitWriter(self._git, self._reader, settings.author, settings.signing_key_file)
-        self._reverser = Reverser(self._git, self._reader)
+        rendering = Rendering(settings.render, renderer, self.bring)
+        self._reverser = Reverser(self._git, self._reader, rendering)
         self._pusher = Pusher(self.name, self._git, REMOTE, settings.push_deadline, self._look, self.is_ancestor)
         self._turn = FileLock(self._clone.directory.with_suffix(".push.lock"), self.name)
         self._seen_file = self._clone.directory.with_suffix(".seen.json")
@@ -266,6 +271,11 @@ class GitConfigRepo:
         known = good if good and self._is_known(good) else None
         return self._reverser.reverse(at, reverts, mainline, known, charts)
 
+    def rendering(self, at: str) -> tuple[tuple[str, str], ...]:
+        """Each command of the settings, and why it may not be trusted at the commit `at`; "" if it may."""
+        self._clone.need(at)
+        return tuple(self._reverser.proved(at))
+
     @crash_point("commit-build")
     def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""
@@ -311,6 +321,10 @@ class GitConfigRepo:
         """Bound the clone's disk. Waits until nobody writes."""
         with self.exclusive():
             self._clone.tidy()
+
+    def halt(self) -> None:
+        """End what may take minutes: what renders generated files, now and from now on. All else stays usable."""
+        self._reverser.rerenderer.close()
 
     def close(self) -> None:
         """End the long-lived processes and remove what is temporary; the repository stays usable."""

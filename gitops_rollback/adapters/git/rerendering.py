@@ -168,8 +168,9 @@ class Rerenderer:
         self._given.bring([entry.sha for entry in sources.values() if entry.kind == "blob"])
         first = generated[0] if generated else ""
         try:
-            with tempfile.TemporaryDirectory(prefix="gitops-rollback-render-", ignore_cleanup_errors=True) as made:
-                return self._made(render, sources, generated, Path(made) / "tree")
+            parent = self._git.scratch.folder()
+            with tempfile.TemporaryDirectory(prefix="render-", dir=parent, ignore_cleanup_errors=True) as made:
+                return self._made(render, sources, generated, Path(made))
         except Unusable as exc:
             return Output(path=exc.path or first, fault=f"cannot be used here: {exc.why}")
         except RepositoryUnusable as exc:
@@ -177,12 +178,14 @@ class Rerenderer:
         except OSError as exc:
             raise _Unrendered(first, f"`{render.name}` cannot be run here: {exc.strerror}") from exc
 
-    def _made(self, render: Render, sources: Mapping[str, Entry], generated: Sequence[str], folder: Path) -> Output:
+    def _made(self, render: Render, sources: Mapping[str, Entry], generated: Sequence[str], made: Path) -> Output:
+        folder, home = made / "tree", made / "home"
         folder.mkdir()
+        home.mkdir()
         left_out = lay_out(self._reader, sources.items(), folder)
         for path in generated:  # the folders stay: a program may take them for granted
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        fault = self._renderer.run(render.command, folder, render.timeout)
+        fault = self._renderer.run(render.command, folder, home, render.timeout)
         if fault:
             return Output(path=generated[0] if generated else "", fault=fault)
         known = {path: entry for path, entry in sources.items() if path not in left_out}

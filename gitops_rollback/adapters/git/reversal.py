@@ -54,11 +54,7 @@ class Reverser:
         self.rerenderer = Rerenderer(self.git, self.reader, self.writer, rendering)
 
     def close(self) -> None:
-        """End the processes, but not that of a reader that was given; the next call starts new ones.
-
-        Except for generated files: whoever ends a command that makes some wants no other.
-        """
-        self.rerenderer.close()
+        """End the processes, but not that of a reader that was given; the next call starts new ones."""
         self.writer.close()
         if not self._foreign:
             self.reader.close()
