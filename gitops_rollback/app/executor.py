@@ -82,13 +82,15 @@ class Executor:
         clock: Clock,
         announces: bool = True,
         confirm: Callable[[], None] = lambda: None,
+        ended: Callable[[RollbackRecord], None] = lambda _: None,
     ) -> None:
         """`journal_repo` is `repo` itself unless the settings put the journal elsewhere.
 
         A controller `announces` itself by a `started` entry; a person's verb writes nothing but what was asked.
-        `confirm` is asked right before each write to a remote or an engine; it raises LeaseLost.
+        `confirm` is asked right before each write to a remote or an engine; it raises LeaseLost. `ended` hears of
+        each rollback that comes to its end here.
         """
-        self._confirm = confirm
+        self._confirm, self._ended = confirm, ended
         self._repo = repo
         self._journal_repo = journal_repo
         self._journal = journal
@@ -363,6 +365,7 @@ class Executor:
             outcome=action.outcome, reason=action.reason.value, message=action.message,
         )  # fmt: skip
         self.keep(record, *action.plans)
+        self._ended(record)
         self.tell(message_about_record(event_of(action.outcome), record, policy))
 
     def hold_on(self, action: HoldOn, policy: Policy) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gitops_rollback.core.ownership import CONTROLLER
+from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
 
 TURNED_WITHIN_SECONDS = 10.0
 LONGEST_TICK_SECONDS = 960.0  # a first clone may take 900; each wait inside a tick ends by its own deadline
 MAX_PARTS = 1000
+STEPS = ("deployed", "fired", "decided", "pushed", "synced", "verified")  # in a record's `times`
 
 
 @dataclass(frozen=True)
@@ -130,3 +135,15 @@ class Metrics:
         self.ticks = Counter(
             "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
         )
+
+    def ended(self, record: RollbackRecord) -> None:
+        """Count a rollback that this process brought to its end, and the time from each step to the next."""
+        outcome = record.outcome.value if record.outcome is not None else ""
+        initiator = CONTROLLER if record.requested_by == CONTROLLER else "person"
+        for application in record.applications:
+            self.rollbacks.labels(application, "revert", outcome, initiator).inc()
+        reached = [(step, record.times[step]) for step in STEPS if step in record.times]
+        for (_, before), (step, after) in pairwise(reached):
+            self.phase_seconds.labels(step).observe(max(0.0, (after - before).total_seconds()))
+        if record.outcome is RollbackOutcome.VERIFIED and reached and reached[0][0] == "deployed":
+            self.restore_seconds.observe(max(0.0, (reached[-1][1] - reached[0][1]).total_seconds()))

@@ -135,7 +135,15 @@ class Runtime:
             out = decisions_file(Path(settings.observe_out or settings.state_dir), repo.name)
             return ObservingExecutor(out, repo, parts.notifier, parts.clock)
         confirm = leading.confirm if leading is not None else nothing
-        return Executor(repo, opened.journal_repo, opened.journal, parts.notifier, parts.clock, confirm=confirm)
+        return Executor(
+            repo,
+            opened.journal_repo,
+            opened.journal,
+            parts.notifier,
+            parts.clock,
+            confirm=confirm,
+            ended=self.metrics.ended,
+        )
 
     def reconciler(self, opened: Opened, leading: Leading | None = None) -> Reconciler:
         """The parts of the way for one repository; `leading` None: no other replica acts for it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, Replica, World, policy, running
+from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, ship
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from gitops_rollback.app.health import Metrics
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.health import STEPS, Metrics
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.core.guards.facts import Budgets
 
@@ -50,3 +52,26 @@ def test_p27_a_budget_above_the_controllers_is_cut_and_told(world: World) -> Non
     one.reconciler.viewer._policies._bounds = Budgets().application
     (warning,) = said(one, TickReport("shop/config", Metrics()), 1)
     assert warning.startswith(f"{POLICIES}/web.yaml: guard often: 9 rollbacks are above the controller's own limit; 2")
+
+
+def test_a_rollback_is_counted_once_it_has_ended_with_the_time_that_it_took(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one, metrics = world.replica(), Metrics()
+    assert isinstance(one.reconciler.executor, Executor)
+    one.reconciler.executor._ended = metrics.ended
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE, START + 3 * MINUTE)
+    one.until(START, START + 20 * MINUTE)
+    assert "Verified" in one.told.reasons
+    shown = {line.partition(" ")[0]: line.rpartition(" ")[2] for line in _shown(metrics)}
+    labels = 'application="default/Application/argocd/web",initiator="controller",outcome="verified",strategy="revert"'
+    assert shown[f"gitops_rollback_total{{{labels}}}"] == "1.0"
+    assert shown["gitops_rollback_time_to_restore_seconds_count"] == "1.0"
+    assert 60 < float(shown["gitops_rollback_time_to_restore_seconds_sum"]) < 1200
+    phases = {step: shown[f'gitops_rollback_phase_duration_seconds_count{{phase="{step}"}}'] for step in STEPS[1:]}
+    assert phases == dict.fromkeys(STEPS[1:], "1.0")
+
+
+def _shown(metrics: Metrics) -> list[str]:
+    return generate_latest(metrics.registry).decode().splitlines()
