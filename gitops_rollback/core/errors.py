@@ -157,12 +157,6 @@ class EngineUnavailable(TransientError):
     reason = Reason.ENGINE_UNAVAILABLE
 
 
-class MetricsUnavailable(TransientError):
-    """The metric source did not answer in time, or answered with an error."""
-
-    reason = Reason.METRICS_UNAVAILABLE
-
-
 class QueryInvalid(StalledError):
     """The metric source calls the query wrong; asking again gives the same answer."""
 

@@ -60,7 +60,6 @@ class TriggerState:
     phase: Phase = Phase.INACTIVE
     since: datetime | None = None  # first TRUE tick of the current run
     true_ticks: int = 0
-    last_true: datetime | None = None
     last_observed: datetime | None = None  # newest conclusive tick
     last: Tick | None = None
     fired_at: datetime | None = None
@@ -181,7 +180,7 @@ def until_the_hole(state: TriggerState) -> TriggerState:
 
 
 def _on_true(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
-    seen = replace(state, last_true=at, last_observed=at, quiet_since=None, blind_since=None)
+    seen = replace(state, last_observed=at, quiet_since=None, blind_since=None)
     if not _goes_on(state, at, hold):
         seen = replace(seen, phase=Phase.PENDING, since=at, true_ticks=1)
     else:

@@ -69,7 +69,6 @@ class ChartRef:
     source: tuple[str, str, str]  # kind, namespace, name; of the HelmChart itself for `chartRef`
     chart: str
     version: str
-    by_revision: bool  # a chart in git is a new one with every commit
 
 
 @dataclass(frozen=True)
@@ -268,7 +267,6 @@ def _chart(spec: Node, namespace: str) -> ChartRef:
         source=source,
         chart=directory(name) if source[0] != "HelmRepository" else name,
         version=spec.get("version").text() or "*",
-        by_revision=spec.get("reconcileStrategy").text() == "Revision",
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 from gitops_rollback.adapters.engines.argocd_json import Node
@@ -43,7 +43,6 @@ class FluxSource:
     pinned: bool
     verified: bool  # only signed commits become an artifact
     revision: str  # of the artifact, as Flux writes it; "" before the first one
-    artifact_at: datetime | None
     interval: timedelta | None
     origin: str = ""  # the commit an artifact that is no commit was made from, free text
     faults: tuple[str, ...] = ()
@@ -72,7 +71,6 @@ def read_source(value: object, kind: str) -> FluxSource:
         pinned=pinned,
         verified=bool(spec.get("verify")) and kind == GIT,
         revision=artifact.get("revision").text(),
-        artifact_at=artifact.get("lastUpdateTime").moment(),
         interval=read_duration(spec.get("interval")),
         origin=metadata.get(ORIGIN_REVISION, ""),
         faults=tuple(root.faults),
@@ -159,7 +157,6 @@ class ImageWriter:
     branch: str  # "" is the branch that its source follows
     path: str
     interval: timedelta | None
-    last_push: str
     author: str  # mail address of its commits
     policies: tuple[tuple[str, str], ...]  # (policy, image that it stands at)
     faults: tuple[str, ...] = ()
@@ -185,7 +182,6 @@ def read_image_writer(value: object, policies: Mapping[tuple[str, str], str]) ->
         branch=push or checkout,
         path=directory(spec.get("update", "path").text()),
         interval=read_duration(spec.get("interval")),
-        last_push=status.get("lastPushCommit").text(),
         author=spec.get("git", "commit", "author", "email").text(),
         policies=tuple(sorted(current.items())),
         faults=tuple(root.faults),
