@@ -13,6 +13,7 @@ import pytest
 from canned_http import canned
 from kubernetes_server import (
     KUSTOMIZATIONS,
+    UNSERVED,
     Reply,
     Script,
     api,
@@ -24,6 +25,7 @@ from kubernetes_server import (
     status,
     streaming,
 )
+from structlog.testing import capture_logs
 
 from gitops_rollback.adapters.kubernetes.cache import Change
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
@@ -159,6 +161,26 @@ def test_nothing_is_known_before_the_first_list() -> None:
         follower.until(lambda: follower.view.counts.drops > 2)
         assert not follower.view.synced
         assert not follower.reflector.wait_for_first_list(timedelta(0))
+
+
+def test_a_kind_that_is_not_installed_is_said_once_asked_for_seldom_and_found_when_it_comes() -> None:
+    """Flux without helm-controller: the API answers 404 in plain text until somebody installs the kind."""
+    lists = [*[UNSERVED] * 3, reply(listing(9, entry("a", 1)))]
+    times = replace(QUICK, unserved=0.05)
+    with capture_logs() as logs, following(Script(lists, [open_watch()]), times) as follower:
+        follower.until(lambda: follower.view.synced)
+        assert (follower.held, follower.view.counts.drops, follower.view.trouble) == (["a@1"], 3, "")
+    assert [(one["event"], one["message"]) for one in logs] == [
+        ("not served", "answers 404, not served; asked again every 0.05 s")
+    ]
+
+
+def test_a_kind_that_is_not_installed_is_not_asked_for_as_often_as_what_is_in_trouble() -> None:
+    with following(Script([UNSERVED, reply(listing(9))], [open_watch()])) as follower:
+        follower.until(lambda: follower.view.counts.drops == 1)
+        follower.stop.set()
+        follower.thread.join(5)
+        assert not follower.view.synced
 
 
 def test_a_server_that_asks_to_be_left_alone_is() -> None:

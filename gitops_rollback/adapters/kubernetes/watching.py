@@ -21,7 +21,7 @@ import structlog
 from gitops_rollback.adapters.engines.argocd_exchange import Backoff
 from gitops_rollback.adapters.kubernetes.cache import Cache, Change, Key, Stale, slim
 from gitops_rollback.adapters.kubernetes.client import Kubernetes, Object
-from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable, Expired
+from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable, Expired, Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.adapters.kubernetes.wire import Call
 from gitops_rollback.core.errors import EngineUnavailable, RollbackError, TransientError
@@ -45,6 +45,7 @@ class WatchTimes:
     first_wait: float = 0.8
     longest_wait: float = 30.0
     healthy: float = 120.0  # after so long without a failure the next one is a first one
+    unserved: float = 60.0  # until it is asked again for a kind that is not installed
     list_every: float = 900.0  # at the end of a watch, so that an event that got lost is not lost for ever
 
 
@@ -140,8 +141,13 @@ class Reflector:
                     backoff.reset()
                 failed_at = time.monotonic()
                 self._failed(exc)
-                stop.wait(max(backoff.next_seconds(), exc.retry_after if isinstance(exc, ApiUnavailable) else 0.0))
+                stop.wait(self._pause(exc, backoff))
         watcher.join()
+
+    def _pause(self, exc: RollbackError, backoff: Backoff) -> float:
+        if isinstance(exc, Unserved):
+            return self._times.unserved
+        return max(backoff.next_seconds(), exc.retry_after if isinstance(exc, ApiUnavailable) else 0.0)
 
     def _cut_when(self, stop: threading.Event) -> None:
         stop.wait()
@@ -200,8 +206,13 @@ class Reflector:
         self._list_again = self._list_again or unreadable or expired or not isinstance(exc, TransientError)
         more = {"drops": 1, "expired": int(expired), "stale": int(isinstance(exc, Stale))}
         with self._lock:
-            self._trouble = exc.message
+            told, self._trouble = self._trouble == exc.message, exc.message
             self._counts = _added(self._counts, more)
+        if isinstance(exc, Unserved):
+            if not told:
+                again = f"{exc.message}; asked again every {self._times.unserved:g} s"
+                log.info("not served", resource=str(self.resource), message=again)
+            return
         log.info("watch interrupted", resource=str(self.resource), message=exc.message, list_again=self._list_again)
 
 
