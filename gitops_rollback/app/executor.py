@@ -348,9 +348,11 @@ class Executor:
 
     @crash_point("advance")
     def advance(self, action: Advance) -> None:
-        """Write the next phase."""
+        """Write the next phase, and a line where something had held it up: that is over."""
         now = self._clock.now()
-        self._write((advance(action.record, action.phase, now, message=action.message),), ())
+        record = advance(action.record, action.phase, now, message=action.message)
+        again = record.reason != action.record.reason
+        self._write((record,), (entry_about_record(record, now),) if again else ())
 
     @crash_point("keep")
     def keep(self, record: RollbackRecord, *more: RollbackRecord) -> bool:

@@ -43,7 +43,7 @@ def recent_messages(journal: JournalView, application: str, policy: Policy, now:
 def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy) -> Message | None:
     if entry.reason == Reason.MASS_EVENT.value:
         return None  # told once, about the repository
-    if entry.action == Act.ASK.value and record is not None and not record.open:
+    if entry.action == Act.ASK.value and record is not None and record.phase is not Phase.AWAITING_APPROVAL:
         return None  # somebody has answered
     if entry.action in TOLD:
         return message_about_entry(entry, record, policy)
@@ -52,7 +52,7 @@ def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy
     if entry.action == Act.ROLL_BACK.value and record.open:
         begun = replace(record, phase=Phase.SYNCING, reason=entry.reason, message=entry.message)
         return message_about_record("started", begun, policy)
-    if entry.reason == Reason.HEALTH_WAIT.value and record.open:
+    if entry.reason == Reason.HEALTH_WAIT.value and record.phase is Phase.SYNCING:
         return message_about_waiting(record, policy)
     if record.outcome in ENDS and entry.action == record.outcome.value:
         return message_about_record(event_of(record.outcome), record, policy)

@@ -8,7 +8,7 @@ from datetime import datetime
 from gitops_rollback.cli.main import NO, OK, REFUSED, WAITING
 from gitops_rollback.cli.output import ago
 from gitops_rollback.core.duration import format_duration
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import HELD_UNTIL, HINDERED_AT, Phase, RollbackOutcome, RollbackRecord
 
 _CODES = {
     RollbackOutcome.VERIFIED: OK,
@@ -18,7 +18,10 @@ _CODES = {
     RollbackOutcome.REFUSED: REFUSED,
     RollbackOutcome.HELD: REFUSED,
 }
-_STEPS = ("deployed", "fired", "decided", "pushed", "heldUntil", "hinderedAt", "synced", "verified")
+_STEPS = {
+    **{name: name for name in ("deployed", "fired", "decided", "pushed", "synced", "verified")},
+    HINDERED_AT: "hindered",
+}
 
 
 def exit_code(record: RollbackRecord) -> int | None:
@@ -71,13 +74,20 @@ def lines_of(record: RollbackRecord, now: datetime) -> list[str]:
 
 
 def time_lines(record: RollbackRecord, now: datetime) -> list[str]:
-    """Each known step with its time, and how long after the one before."""
-    known = [(name, record.times[name]) for name in _STEPS if name in record.times]
-    lines = []
-    for index, (name, at) in enumerate(known):
-        gap = f"{format_duration(at - known[index - 1][1])} later" if index else ago(at, now)
-        lines.append(f"  {name:<13} {at:%Y-%m-%dT%H:%M:%SZ}  {gap}")
-    return lines
+    """Each known step with its time, as they came, and how long after the one before.
+
+    The end of the engine's wait for the bad revision is no step but a bound: it is told unless it was over sooner.
+    """
+    times = sorted((at, _STEPS[name]) for name, at in record.times.items() if name in _STEPS)
+    found, before = [], None
+    for at, word in times:
+        gap = ago(at, now) if before is None else f"{format_duration(at - before)} later"
+        found.append((at, word, gap))
+        before = at
+    held, synced = record.times.get(HELD_UNTIL), record.times.get("synced")
+    if held is not None and (synced is None or held <= synced):
+        found.append((held, "held until", "at the latest"))
+    return [f"  {word:<13} {at:%Y-%m-%dT%H:%M:%SZ}  {told}" for at, word, told in sorted(found)]
 
 
 def guard_lines(record: RollbackRecord) -> list[str]:

@@ -43,6 +43,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 
 
 HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from coming back, and what ended that
+BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
 HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
 
@@ -123,6 +124,7 @@ def advance(
 ) -> RollbackRecord:
     """The record moved forward to `phase`; the same phase again only updates its words.
 
+    What held it up is over with the phase that it did so in: then the reason is again the one from before.
     `at` is noted under the name that the step has in `times` (pushed, synced, verified), the first time only.
     Raises: ValueError for a move that `TRANSITIONS` does not hold, and for `Done` without an outcome.
     """
@@ -130,11 +132,12 @@ def advance(
         raise ValueError(f"{record.id}: {record.phase.value} cannot become {phase.value}")
     if (phase is Phase.DONE) != ((outcome or record.outcome) is not None):
         raise ValueError(f"{record.id}: an outcome belongs to Done, and Done needs one")
+    kept = record.reason if phase is record.phase else str(record.evidence.get(BECAUSE, record.reason))
     return dataclasses.replace(
         record,
         phase=phase,
         outcome=outcome or record.outcome,
-        reason=record.reason if reason is None else reason,
+        reason=kept if reason is None else reason,
         message=record.message if message is None else message,
         times=_with_time(record, phase, at, outcome),
     )
@@ -145,8 +148,8 @@ def held_up(record: RollbackRecord, named: str, at: datetime, reason: str, messa
 
     `at` is noted in `times` as `named`: `HELD_UNTIL` or `HINDERED_AT`.
     """
-    times = {named: at, **record.times}
-    return dataclasses.replace(record, reason=reason, message=message, times=times)
+    times, evidence = {named: at, **record.times}, {BECAUSE: record.reason, **record.evidence}
+    return dataclasses.replace(record, reason=reason, message=message, times=times, evidence=evidence)
 
 
 def _with_time(

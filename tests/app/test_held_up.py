@@ -64,6 +64,8 @@ def test_it_pages_at_once_says_until_when_and_is_verified_after_the_wait(world: 
     engine.lets_go("web", ENDS)
     world.metrics.mend("web", ENDS)
     tick = one.until(ENDS, ENDS + 3 * MINUTE)[-1]
+    reasons = [entry.reason for entry in tick.view.journal.decisions if entry.application == record.applications[0]]
+    assert reasons[-4:] == ["TriggerFired", "HealthWait", "TriggerFired", "Verified"]
     assert [record.outcome for record in tick.view.journal.records.values()] == ["verified"]
     assert len(pages(world, one)) == 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,6 +81,8 @@ def test_a_plan_that_waits_is_told_with_its_suspects_guards_and_verbs() -> None:
         pytest.param(entry("verified"), None, id="without-a-record"),
         pytest.param(entry("roll-back"), record(Phase.DONE, RollbackOutcome.VERIFIED), id="begun-and-ended"),
         pytest.param(entry("ask"), record(Phase.DONE, RollbackOutcome.REFUSED), id="answered"),
+        pytest.param(entry("ask"), record(Phase.SYNCING), id="approved-and-under-way"),
+        pytest.param(replace(entry("Syncing"), reason="HealthWait"), record(Phase.VERIFYING), id="the-wait-is-over"),
         pytest.param(entry("refused"), record(Phase.DONE, RollbackOutcome.REFUSED), id="a-person's-own-word"),
     ],
 )
@@ -90,6 +92,6 @@ def test_nothing_else_is_told_again(written: DecisionEntry, of: RollbackRecord |
 
 @pytest.mark.parametrize("found", ["text", 7, None, {"a": 1}, [7], [{"guard": 1}]])
 def test_a_journal_that_somebody_else_wrote_into_harms_no_message(found: object) -> None:
-    written = dataclasses.replace(entry("ask"), details={"rollback": found, "suspects": found, "guards": found})
+    written = replace(entry("ask"), details={"rollback": found, "suspects": found, "guards": found})
     (message,) = told(written, None)
     assert message.text.startswith("error rate is 8%")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import threading
@@ -173,6 +174,31 @@ def test_explain_gives_the_record_and_every_decision_about_it(world: World, cli:
     assert set(document) == {"record", "decisions"}
     assert document["record"]["id"] == ID
     assert [entry["reason"] for entry in document["decisions"]] == ["TriggerFired", "Pending"]
+
+
+def words_of(line: str) -> str:
+    """A line of a step without its time."""
+    name, _, gap = line.strip().partition("  ")
+    return f"{name} {gap.strip().partition('Z  ')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("synced", "told"),
+    [
+        pytest.param(8, ["pushed 0s later", "held until at the latest", "synced 8m later"], id="waited-to-the-end"),
+        pytest.param(4, ["pushed 0s later", "synced 4m later"], id="over-sooner"),
+        pytest.param(None, ["pushed 0s later", "held until at the latest"], id="still-waits"),
+    ],
+)
+def test_status_tells_the_times_as_they_came(world: World, cli: Cli, synced: int | None, told: list[str]) -> None:
+    record = a_record(phase=Phase.VERIFYING if synced else Phase.SYNCING)
+    at = record.times["decided"]
+    times = {**record.times, "pushed": at, "heldUntil": at + timedelta(minutes=5)}
+    times |= {"synced": at + timedelta(minutes=synced)} if synced else {}
+    del times["verified"]
+    world.journal(dataclasses.replace(record, times=times))
+    lines = cli("status", ID).out.splitlines()
+    assert [words_of(line) for line in lines if "Z  " in line][3:] == told
 
 
 def test_explain_tells_every_fact_guard_and_time_in_words(world: World, cli: Cli) -> None:

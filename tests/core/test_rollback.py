@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops_rollback.core.rollback import (
+    HELD_UNTIL,
+    HINDERED_AT,
     TRANSITIONS,
     Phase,
     RollbackOutcome,
     RollbackRecord,
     StepRecord,
     advance,
+    held_up,
     merge,
     rollback_id,
 )
@@ -120,3 +123,14 @@ def test_all_replicas_call_a_rollback_by_the_same_name() -> None:
 
 def test_a_part_of_the_name_cannot_move_into_its_neighbour() -> None:
     assert rollback_id("a", "bc", "d") != rollback_id("ab", "c", "d")
+
+
+def test_what_held_a_rollback_up_is_its_reason_only_as_long_as_it_does() -> None:
+    record = a_record(Phase.SYNCING, reason="TriggerFired")
+    held = held_up(record, HINDERED_AT, NOW, "SuspendedSource", "it is suspended")
+    held = held_up(held, HELD_UNTIL, NOW, "HealthWait", "it waits")
+    assert held.reason == "HealthWait"
+    assert advance(held, Phase.SYNCING, NOW).reason == "HealthWait"
+    assert advance(held, Phase.VERIFYING, NOW).reason == "TriggerFired"
+    timed_out = advance(held, Phase.DONE, NOW, outcome=RollbackOutcome.UNVERIFIED, reason="SyncTimeout")
+    assert timed_out.reason == "SyncTimeout"
