@@ -1,7 +1,7 @@
 """What the clones and journals of this controller tell an engine about its applications' past.
 
-An engine that forgets which commit brought what runs is told by which commit it was called when somebody judged it.
-Each loop brings its repository's journal before it asks the engine.
+An engine that forgets which commit brought what runs, and when, is told what was written down whenever somebody judged
+it. Each loop brings its repository's journal before it asks the engine.
 Source: safety.md, Definitions (the journal extends what the engine trimmed).
 """
 
@@ -15,14 +15,13 @@ from functools import partial
 
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.journal import parse_time
 from gitops_rollback.core.repository_url import same_repository
-from gitops_rollback.core.sync import ApplicationId
+from gitops_rollback.core.sync import ApplicationId, Judged
 from gitops_rollback.ports import ConfigRepo, JournalView
 
-MAX_NAMES = 200  # of one application, the newest
+MAX_JUDGED = 200  # of one application, the newest
 MAX_ANSWERS = 10_000
-
-Names = tuple[tuple[datetime, str], ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,8 @@ class GitPast:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._repositories: dict[str, _Known] = {}
-        self._names: dict[str, tuple[str | None, Mapping[str, Names]]] = {}  # by repository, at a journal's head
+        # By repository, at a journal's head.
+        self._judged: dict[str, tuple[str | None, Mapping[str, tuple[Judged, ...]]]] = {}
         self._answers: dict[tuple[str, ...], bool] = {}
 
     def add(self, repo: ConfigRepo, aliases: Sequence[str] = ()) -> None:
@@ -48,9 +48,9 @@ class GitPast:
     def see(self, repository: str, journal: JournalView) -> None:
         """Replace what is known by this repository's journal."""
         with self._lock:
-            known = self._names.get(repository)
+            known = self._judged.get(repository)
             if known is None or known[0] != journal.head or journal.head is None:
-                self._names[repository] = journal.head, _names(journal)
+                self._judged[repository] = journal.head, _judged(journal)
 
     def differs(self, repository: str, path: str, old: str, new: str) -> bool:
         """As in `Past`: the trees below `path` are compared."""
@@ -59,11 +59,11 @@ class GitPast:
                 return self._once((repository, path, old, new), partial(_differs, known.repo, path, old, new), True)
         return True
 
-    def names(self, application: ApplicationId) -> Names:
+    def judged(self, application: ApplicationId) -> tuple[Judged, ...]:
         """As in `Past`."""
         name = str(application)
         with self._lock:
-            return next((found[name] for _, found in self._names.values() if name in found), ())
+            return next((found[name] for _, found in self._judged.values() if name in found), ())
 
     def is_older(self, old: str, new: str) -> bool:
         """As in `Past`, by any of the clones that has both."""
@@ -93,18 +93,27 @@ class GitPast:
         return answer
 
 
-def _names(journal: JournalView) -> dict[str, Names]:
-    """By which commit each application was called when: by its records, and by the lines about it."""
-    told = [(entry.at, entry.application, entry.revision) for entry in journal.decisions]
+def _judged(journal: JournalView) -> dict[str, tuple[Judged, ...]]:
+    """By which commit each application was called when, and since when that ran; by records, and the lines on it."""
+    told = [(entry.application, Judged(entry.at, entry.revision, _began(entry.details))) for entry in journal.decisions]
     for record in journal.records.values():
         at = record.times.get("decided")
-        told += [(at, name, record.bad_revision) for name in record.applications] if at else []
-    found: dict[str, list[tuple[datetime, str]]] = {}
-    for at, name, revision in sorted(told):
+        told += [(name, Judged(at, record.bad_revision)) for name in record.applications] if at else []
+    found: dict[str, list[Judged]] = {}
+    for name, one in sorted(told, key=lambda pair: pair[1].at):
         of = found.setdefault(name, [])
-        if is_sha(revision) and (not of or of[-1][1] != revision):
-            of.append((at, revision))
-    return {name: tuple(of[-MAX_NAMES:]) for name, of in found.items() if of}
+        if is_sha(one.name) and (not of or (of[-1].name, of[-1].began) != (one.name, one.began)):
+            of.append(one)
+    return {name: tuple(of[-MAX_JUDGED:]) for name, of in found.items() if of}
+
+
+def _began(details: Mapping[str, object]) -> datetime | None:
+    """None too for what cannot be read: a journal is only as good as who may write it."""
+    sync = details.get("sync")
+    try:
+        return parse_time(str(sync["startedAt"])) if isinstance(sync, Mapping) else None
+    except (KeyError, ValueError):
+        return None
 
 
 def _holds(repo: ConfigRepo, *commits: str) -> bool:

@@ -101,6 +101,18 @@ class DeploymentRecord:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What somebody wrote down about an application: at `at` what ran was called `name`, and had begun at `began`.
+
+    `began` is None where that was not written down.
+    """
+
+    at: datetime
+    name: str
+    began: datetime | None = None
+
+
+@dataclass(frozen=True)
 class ResourceResult:
     """What an operation did to one object."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from app_world import START, World, running
 
 from gitops_rollback.app.past import GitPast
-from gitops_rollback.core.sync import ApplicationId
+from gitops_rollback.core.sync import ApplicationId, Judged
 from gitops_rollback.ports import DecisionEntry, JournalView
 
 CART = ApplicationId("flux", "Kustomization", "shop", "cart")
@@ -15,8 +15,8 @@ OTHER = "https://elsewhere.example/x"
 MINUTE = timedelta(minutes=1)
 
 
-def said(minute: int, revision: str, application: ApplicationId = CART) -> DecisionEntry:
-    return DecisionEntry(START + minute * MINUTE, str(application), "leave", "Quiet", revision, "")
+def said(minute: int, revision: str, application: ApplicationId = CART, **details: dict[str, object]) -> DecisionEntry:
+    return DecisionEntry(START + minute * MINUTE, str(application), "leave", "Quiet", revision, "", details)
 
 
 def test_an_application_bears_the_names_that_the_journal_gave_it_oldest_first() -> None:
@@ -24,10 +24,24 @@ def test_an_application_bears_the_names_that_the_journal_gave_it_oldest_first() 
     entries = (said(3, two), said(1, one), said(2, one), said(4, ""), said(5, two, release))
     past = GitPast()
     past.see("shop/config", JournalView("a", {}, entries))
-    assert past.names(CART) == ((START + MINUTE, one), (START + 3 * MINUTE, two))
-    assert past.names(release) == ((START + 5 * MINUTE, two),)
+    assert past.judged(CART) == (Judged(START + MINUTE, one), Judged(START + 3 * MINUTE, two))
+    assert past.judged(release) == (Judged(START + 5 * MINUTE, two),)
     past.see("shop/config", JournalView("b", {}, ()))
-    assert past.names(CART) == ()
+    assert past.judged(CART) == ()
+
+
+def test_the_journal_tells_when_what_ran_had_begun_where_that_can_be_read() -> None:
+    one = "1" * 40
+    entries = (
+        said(1, one, sync={"revisions": [one], "startedAt": "2026-11-23T08:59:12Z"}),
+        said(2, one, sync={"startedAt": "2026-11-23T08:59:12Z"}),
+        said(3, one, sync={"startedAt": "some day"}),
+        said(4, one, rollback={}),
+    )
+    past = GitPast()
+    past.see("shop/config", JournalView("a", {}, entries))
+    began = datetime(2026, 11, 23, 8, 59, 12, tzinfo=UTC)
+    assert past.judged(CART) == (Judged(START + MINUTE, one, began), Judged(START + 3 * MINUTE, one))
 
 
 def test_git_answers_for_its_own_repository_and_elsewhere_nobody_does(world: World) -> None:

@@ -102,9 +102,11 @@ def waiting(letter: str, before: str, history: list[dict[str, Any]], since: str)
     return made("Kustomization", "cart", kustomization_spec(wait=True), status)
 
 
-def failed(reason: str, letter: str, before: str, history: list[dict[str, Any]], when: str) -> dict[str, Any]:
+def failed(
+    reason: str, letter: str, before: str, history: list[dict[str, Any]], when: str, **spec: Any
+) -> dict[str, Any]:
     """A Kustomization that failed at the commit of `letter`."""
-    found = applied(before, history)
+    found = applied(before, history, **spec)
     found["status"]["lastAttemptedRevision"] = rev(letter)
     found["status"]["conditions"] = [condition("Ready", "False", reason, "it failed", when)]
     return found

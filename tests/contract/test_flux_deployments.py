@@ -27,7 +27,7 @@ from gitops_rollback.adapters.engines.flux import Flux
 from gitops_rollback.adapters.engines.flux_past import NoPast
 from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.deployments import deployments, distinct, spec_changed
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health, Judged
 
 
 class Alike(NoPast):
@@ -40,11 +40,16 @@ class Alike(NoPast):
 class Journaled(NoPast):
     """What was judged when, by a process before this one; commits are older by the alphabet."""
 
-    def __init__(self, *names: str) -> None:
-        self._names = [(moment(clock), SHA[letter]) for letter, clock in (one.split("@") for one in names)]
+    def __init__(self, *judged: str) -> None:
+        """Each as `c@09:05:00`, or `c@09:05:00 since 09:01:00`."""
+        self._judged = [as_written(one) for one in judged]
+        self.alike: set[str] = set()  # commits that do not differ
 
-    def names(self, _application: ApplicationId) -> list[tuple[datetime, str]]:
-        return self._names
+    def differs(self, _repository: str, _path: str, old: str, new: str) -> bool:
+        return old != new and not {old, new} <= self.alike
+
+    def judged(self, _application: ApplicationId) -> list[Judged]:
+        return self._judged
 
     def is_older(self, old: str, new: str) -> bool:
         return old < new
@@ -56,7 +61,7 @@ class Told:
     def __init__(self, *names: str, **settings: Any) -> None:
         self.cluster, self.clock = FakeCluster(), Clock()
         self.engine = flux_for(self.cluster, self.clock, **settings)
-        self.engine._past = Journaled(*names)
+        self.engine._past = self.past = Journaled(*names)
         self.cluster.put("gitrepositories", git_repository())
 
     def look(self, clock: str, value: dict[str, Any], plural: str = "kustomizations") -> ApplicationState:
@@ -64,6 +69,11 @@ class Told:
         self.cluster.put(plural, value)
         name = value["metadata"]["name"]
         return next(one for one in self.engine.applications() if one.id.name == name)
+
+
+def as_written(text: str) -> Judged:
+    (letter, clock), began = text.split(" ")[0].split("@"), text.partition(" since ")[2]
+    return Judged(moment(clock), SHA[letter], moment(began) if began else None)
 
 
 def moment(clock: str) -> datetime:
@@ -117,6 +127,78 @@ def test_a_name_of_what_was_bad_is_never_given_to_what_came_back_after_it() -> N
     ]
     flux = Told("b@09:05:30", "d@09:46:00")
     assert told(flux.look("09:50:00", applied("d", history))) == ["b@09:03:59", "d@09:04:00"]
+
+
+# What kustomize-controller 1.9 told ten seconds after a release whose health check failed: the first time it had waited
+# for a minute, which nothing tells, and the second time it saw at once that the rollout had failed.
+LATE: dict[str, Any] = {"lastReconciledDuration": "404.053336ms", "totalReconciliations": 2}
+UNHEALTHY = [
+    entry("2", "c", "21:41:55", "21:42:11", lastReconciledStatus="HealthCheckFailed", **LATE),
+    entry("1", "a", "21:28:47", "21:39:55", lastReconciledDuration="193.79783ms", totalReconciliations=11),
+]
+
+
+@pytest.mark.parametrize(
+    ("judged", "spec", "expected"),
+    [
+        pytest.param((), {"wait": True, "timeout": "90s"}, "c@21:40:25", id="as-early-as-it-may-have-waited"),
+        pytest.param((), {"wait": True, "timeout": "5m"}, "c@21:39:55", id="not-before-the-other-was-there-last"),
+        pytest.param((), {"timeout": "90s"}, "c@21:41:54", id="it-waits-for-no-health"),
+        pytest.param(
+            ("b@21:41:00 since 21:40:50",), {"wait": True, "timeout": "90s"}, "b@21:40:50", id="as-it-was-written-down"
+        ),
+        pytest.param(
+            ("b@21:42:20 since 21:41:54",), {"wait": True, "timeout": "90s"}, "b@21:41:54", id="written-down-late"
+        ),
+        pytest.param(
+            ("a@21:30:00 since 21:28:37", "b@21:43:00 since 21:42:30"),
+            {"wait": True, "timeout": "90s"},
+            "b@21:40:25",
+            id="what-cannot-be-is-not-believed",
+        ),
+    ],
+)
+def test_a_new_process_tells_a_deployment_by_when_its_objects_changed_and_not_by_the_end_of_the_wait_for_their_health(
+    judged: tuple[str, ...], spec: dict[str, Any], expected: str
+) -> None:
+    flux = Told(*judged)
+    flux.past.alike = {SHA["b"], SHA["c"]}
+    for clock in ("21:43:10", "21:44:10"):
+        state = flux.look(clock, failed("HealthCheckFailed", "c", "a", UNHEALTHY, "21:42:11", **spec))
+        assert told(state)[-1] == expected
+
+
+def test_what_flux_dropped_from_its_history_lends_its_beginning_and_its_name_to_nothing() -> None:
+    """As kustomize-controller 1.9 told it: the run after a failed one began with the status from before that one."""
+    flux = Told("a@21:45:12 since 21:42:04", "b@21:52:34 since 21:52:08")
+    flux.past.alike = {SHA["a"], SHA["c"]}
+    history = [
+        entry("1", "c", "21:27:02", "21:55:19", lastReconciledDuration="544.6ms", totalReconciliations=29),
+        entry("2", "1", "21:41:01", "21:42:04", lastReconciledDuration="181.5ms", totalReconciliations=2),
+    ]
+    assert told(flux.look("21:56:00", applied("c", history, wait=True, timeout="90s")))[-1] == "c@21:42:04"
+
+
+def test_a_wait_that_a_restarted_engine_began_anew_has_begun_with_the_first() -> None:
+    flux = Told()
+    history = [entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:01:00", applied("a", history))
+    flux.look("09:05:20", waiting("b", "a", history, "09:05:00"))
+    anew = flux.look("09:06:20", waiting("b", "a", history, "09:06:00"))
+    assert told(anew)[-1] == "b@09:05:00"
+    ended = [entry("2", "b", "09:06:40", "09:06:40", lastReconciledDuration="40s"), *history]
+    assert told(flux.look("09:06:41", applied("b", ended))) == ["a@08:59:59", "b@09:05:00"]
+
+
+def test_a_wait_given_up_for_a_commit_to_something_else_goes_on_as_the_same_deployment() -> None:
+    flux = Told()
+    flux.past.alike = {SHA["b"], SHA["c"]}
+    history = [entry("1", "a", "09:00:00", "09:00:00")]
+    flux.look("09:01:00", applied("a", history))
+    flux.look("09:05:20", waiting("b", "a", history, "09:05:00"))
+    flux.look("09:05:31", waiting("c", "a", history, "09:05:30"))
+    well = [entry("2", "c", "09:05:50", "09:05:50", lastReconciledDuration="20s"), *history]
+    assert told(flux.look("09:05:51", applied("c", well))) == ["a@08:59:59", "b@09:05:00"]
 
 
 def test_a_running_operation_and_the_deployments_bear_the_same_name() -> None:

@@ -20,7 +20,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     Memory,
     Run,
     Waiting,
-    first_named,
+    as_judged,
     fold,
     is_older,
     with_health,
@@ -114,7 +114,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         now=now,
     )
     stale = is_older(memory, look)
-    memory = first_named(fold(memory, look), known.past.names(identity), known.past.is_older)
+    memory = as_judged(fold(memory, look), known.past.judged(identity), look.differs, known.past.is_older)
     memory = _with_reconciled(with_health(memory, one.health, one.common.ready.changed_at), one, near)
     state = ApplicationState(
         id=identity,

@@ -174,7 +174,7 @@ class Kustomization:
     def outcomes(self, git: bool) -> tuple[Outcome, ...]:
         """Newest first. Flux before 2.7 tells no history: then one outcome by its revision, without content."""
         if self.history:
-            return tuple(_outcome(entry, git) for entry in self.history)
+            return tuple(_outcome(entry, git, self.health_wait or timedelta()) for entry in self.history)
         ended = self.common.ready.changed_at
         failed = self.stage in (Stage.HEALTH_FAILED, Stage.APPLY_FAILED, Stage.PRUNE_FAILED)
         revision = self.live if failed or self.stage is Stage.APPLIED else ""
@@ -275,7 +275,7 @@ def _history(node: Node) -> tuple[HistoryEntry, ...]:
     return tuple(entries)
 
 
-def _outcome(entry: HistoryEntry, git: bool) -> Outcome:
+def _outcome(entry: HistoryEntry, git: bool, may_take: timedelta) -> Outcome:
     return Outcome(
         key=(entry.digest, entry.status, entry.last_at, entry.times),
         content=entry.digest,
@@ -285,6 +285,7 @@ def _outcome(entry: HistoryEntry, git: bool) -> Outcome:
         ok=entry.status == SUCCEEDED,
         times=entry.times,
         took=entry.took,
+        may_take=may_take,
     )
 
 

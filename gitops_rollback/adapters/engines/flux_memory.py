@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.adapters.engines.flux_past import Names
-from gitops_rollback.core.sync import DeploymentRecord, Health, Source
+from gitops_rollback.core.sync import DeploymentRecord, Health, Judged, Source
 
 KEPT_RUNS = 100
 KEPT_BY_FLUX = 5  # contents
 AUTOMATED = "automated"
 # A wait in which nothing had changed ends at once (tens of milliseconds); one that goes on brought something.
 LASTING_WAIT = timedelta(seconds=10)
+SECOND = timedelta(seconds=1)  # to which what is written down is exact
+UNKNOWN = "unknown:"  # a content that nobody named; its revisions follow
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Outcome:
     last_at: datetime
     ok: bool
     times: int = 1
-    took: timedelta = timedelta()
+    took: timedelta = timedelta()  # the newest time
+    may_take: timedelta = timedelta()  # at most, and any time
     number: int | None = None
     initiated_by: str = AUTOMATED
 
@@ -130,29 +132,55 @@ def fold(memory: Memory | None, look: Look) -> Memory:
     memory = _with_lost_wait(memory, look, fresh)
     for outcome in fresh:
         memory = _with_outcome(memory, outcome, look)
-    waiting = replace(look.waiting, seen_at=look.now) if look.waiting else None if fresh else memory.waiting
+    waiting = _waiting(memory.waiting, look, bool(fresh))
     return replace(memory, runs=memory.runs[-KEPT_RUNS:], seen=look.outcomes or memory.seen, waiting=waiting)
 
 
-def first_named(memory: Memory, names: Names, is_older: Callable[[str, str], bool]) -> Memory:
-    """Each run by the first commit that it was called by while it lived, where that is an older one.
+def as_judged(
+    memory: Memory, judged: Sequence[Judged], differs: Callable[[str, str], bool], is_older: Callable[[str, str], bool]
+) -> Memory:
+    """Each run by what was written down while it lived: the first commit that it was called by, and its beginning.
 
-    What is told at first sight bears the newest commit of its content, which a foreign one may have brought.
+    What is told at first sight bears the newest commit of its content, which a foreign one may have brought, and may
+    have begun earlier than can be told.
     """
-    if not names:
+    if not judged:
         return memory
-    *earlier, last = memory.runs or (None,)
-    runs = [_first_named(run, run.ended_at, names, is_older) for run in earlier if run]
-    runs += [_first_named(last, None, names, is_older)] if last else []
-    return memory if memory.runs == tuple(runs) else replace(memory, runs=tuple(runs))
+    befores = [None, *memory.runs]
+    ends = [*(run.ended_at for run in memory.runs[:-1]), None]  # the last one runs on
+    runs = tuple(
+        _first_named(_begun(run, before, judged, differs), end, judged, is_older)
+        for run, before, end in zip(memory.runs, befores, ends, strict=False)
+    )
+    return memory if memory.runs == runs else replace(memory, runs=runs)
 
 
-def _first_named(run: Run, end: datetime | None, names: Names, is_older: Callable[[str, str], bool]) -> Run:
+def _begun(run: Run, before: Run | None, judged: Sequence[Judged], differs: Callable[[str, str], bool]) -> Run:
+    """What began after the one before was there last, and before this one surely was.
+
+    Another may have lived in between: a run that starts right after a failed one drops its outcome from the history.
+    So what was written before this one surely was there counts only where git says that it is the same.
+    """
+    there = before.ended_at if before is not None else None
+    if there is None:
+        return run
+
+    def is_this(one: Judged) -> bool:
+        return one.at >= run.sure_from or not any(differs(one.name, revision) for revision in run.revisions)
+
+    fitting = [(one.began, one) for one in judged if one.began is not None and there < one.began <= run.sure_from]
+    began = min((began for began, one in fitting if is_this(one)), default=None)
+    if began is None or abs(began - run.started_at) < SECOND:
+        return run
+    return replace(run, started_at=began, sure_from=began)
+
+
+def _first_named(run: Run, end: datetime | None, judged: Sequence[Judged], is_older: Callable[[str, str], bool]) -> Run:
     """`end`: when it was surely there last. What it was called outside of that may be the name of another."""
-    for at, name in names:
-        if at < run.sure_from or (end is not None and at > end) or name in run.revisions:
+    for one in judged:
+        if one.at < run.sure_from or (end is not None and one.at > end) or one.name in run.revisions:
             continue
-        revisions = tuple(name if is_older(name, one) else one for one in run.revisions)
+        revisions = tuple(one.name if is_older(one.name, other) else other for other in run.revisions)
         if revisions != run.revisions:
             return replace(run, revisions=revisions)
     return run
@@ -228,6 +256,15 @@ def _with_outcome(memory: Memory, outcome: Outcome, look: Look) -> Memory:
     return replace(memory, runs=(*memory.runs, run), waiting=None)
 
 
+def _waiting(before: Waiting | None, look: Look, ended: bool) -> Waiting | None:
+    """The wait as it is now. One that a restarted engine began anew goes on: its objects are there since the first."""
+    if look.waiting is None:
+        return None if ended else before
+    again = before is not None and not ended and before.revisions == look.waiting.revisions
+    since = min(before.since, look.waiting.since) if before is not None and again else look.waiting.since
+    return replace(look.waiting, since=since, seen_at=look.now)
+
+
 def _with_lost_wait(memory: Memory, look: Look, fresh: Sequence[Outcome]) -> Memory:
     """A wait that was given up for a newer revision leaves no outcome, but what it waited for had been applied."""
     waiting = memory.waiting
@@ -238,7 +275,7 @@ def _with_lost_wait(memory: Memory, look: Look, fresh: Sequence[Outcome]) -> Mem
     moved_on = bool(fresh) or look.waiting is not None
     if told or goes_on or not moved_on:
         return memory
-    content = f"unknown:{','.join(waiting.revisions)}"
+    content = f"{UNKNOWN}{','.join(waiting.revisions)}"
     end = waiting.seen_at
     began = waiting.since
     run = Run(content, waiting.revisions, look.sources, began, began, None, end, failed=True, finished_at=end)
@@ -246,12 +283,13 @@ def _with_lost_wait(memory: Memory, look: Look, fresh: Sequence[Outcome]) -> Mem
 
 
 def _same(last: Run, outcome: Outcome, look: Look) -> bool:
-    if last.content and outcome.content:
+    lost = last.content.startswith(UNKNOWN)
+    if last.content and outcome.content and not lost:
         return last.content == outcome.content
     if last.revisions == outcome.revisions:
         return True
-    both_silent = not last.content and not outcome.content
-    return both_silent and not look.differs(",".join(last.revisions), ",".join(outcome.revisions))
+    nameless = lost or (not last.content and not outcome.content)
+    return nameless and not look.differs(",".join(last.revisions), ",".join(outcome.revisions))
 
 
 def _continued(run: Run, outcome: Outcome) -> Run:
@@ -273,7 +311,7 @@ def _run(outcome: Outcome, sources: tuple[Source, ...], start: datetime, done: d
         revisions=outcome.revisions,
         sources=sources,
         started_at=start,
-        sure_from=start if outcome.first_at >= start else outcome.last_at - outcome.took,
+        sure_from=_sure_from(outcome, start),
         deployed_at=end if outcome.ok else None,
         finished_at=end,
         ended_at=max(outcome.last_at, start),
@@ -283,15 +321,23 @@ def _run(outcome: Outcome, sources: tuple[Source, ...], start: datetime, done: d
     )
 
 
+def _sure_from(outcome: Outcome, start: datetime) -> datetime:
+    if outcome.first_at < start:
+        return outcome.last_at - outcome.took
+    return max(start, (outcome.first_at - outcome.took).replace(microsecond=0))
+
+
 def _start(outcome: Outcome, last: Run | None, seen: Sequence[Outcome] = ()) -> datetime:
     """When its objects changed: the outcome's time is that of its end, after the whole wait for health.
 
-    Content that came back is known by its newest time only. After a single new outcome that tells its beginning; after
-    several it came back some time after the other had been there last, and the earliest instant hides no damage.
+    How long that took is told of its newest time only: the first one may have waited as long as it may. Content that
+    came back is known by its newest time only. After a single new outcome that tells its beginning; after several it
+    came back some time after the other had been there last, and the earliest instant hides no damage.
     """
     ended = last.ended_at if last is not None else None
     again = ended is not None and outcome.first_at <= ended
-    start = ((outcome.last_at if again else outcome.first_at) - outcome.took).replace(microsecond=0)
+    took = outcome.took if again or outcome.times == 1 else max(outcome.took, outcome.may_take)
+    start = ((outcome.last_at if again else outcome.first_at) - took).replace(microsecond=0)
     if ended is None:
         return start
     before = [one.times for one in seen if (one.content, one.ok) == (outcome.content, outcome.ok)]

@@ -1,19 +1,18 @@
 """What does somebody else know of a past that Flux no longer tells, or never did?
 
 Flux keeps with each content the newest revision that it was seen with, so after a restart a deployment would bear the
-name of a foreign commit that came later. Whoever decided about it before has written the first name down.
+name of a foreign commit that came later. It keeps when a content was first reconciled *to the end*, and how long the
+last time took, so a deployment would begin after the whole wait for its health. Whoever decided about it before has
+written down the first name, and the beginning.
 Source: contracts/flux-kubernetes.md sections 4.2 (history) and 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
-from gitops_rollback.core.sync import ApplicationId
-
-Names = Sequence[tuple[datetime, str]]
+from gitops_rollback.core.sync import ApplicationId, Judged
 
 
 class Past(Protocol):
@@ -23,8 +22,8 @@ class Past(Protocol):
         """Whether two commits differ below a directory; True where that is not known."""
         ...
 
-    def names(self, application: ApplicationId) -> Names:
-        """When the application was judged, by which commit it was called then; oldest first."""
+    def judged(self, application: ApplicationId) -> Sequence[Judged]:
+        """What was written down whenever the application was judged; oldest first."""
         ...
 
     def is_older(self, old: str, new: str) -> bool:
@@ -40,8 +39,8 @@ class NoPast:
         del repository, path, old, new
         return True
 
-    def names(self, application: ApplicationId) -> Names:
-        """None."""
+    def judged(self, application: ApplicationId) -> Sequence[Judged]:
+        """Nothing."""
         del application
         return ()
 

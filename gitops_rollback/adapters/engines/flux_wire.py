@@ -19,7 +19,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     Look,
     Memory,
     Waiting,
-    first_named,
+    as_judged,
     fold,
     is_older,
     pending_run,
@@ -94,8 +94,9 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         differs=lambda old, new: known.past.differs(sources[0].repo_url, one.path, old, new),
     )
     stale = is_older(memory, look)
-    memory = first_named(fold(memory, look), known.past.names(identity), known.past.is_older)
-    health = settled_health(one.health, one.waiting, memory, now)
+    memory = as_judged(fold(memory, look), known.past.judged(identity), look.differs, known.past.is_older)
+    waiting = memory.waiting or one.waiting if one.waiting is not None else None
+    health = settled_health(one.health, waiting, memory, now)
     memory = with_health(memory, health, one.health_changed_at)
     compared = one.attempted if one.stage is Stage.BUILD_FAILED else one.live
     state = ApplicationState(
@@ -110,7 +111,7 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         health=health,
         observed_at=now,
         reconciled_at=one.reconciled_at,
-        operation=operation(memory, one.stage in (Stage.RUNNING, Stage.WAITING), one.waiting, one.common, now),
+        operation=operation(memory, one.stage in (Stage.RUNNING, Stage.WAITING), waiting, one.common, now),
         auto_sync=not one.common.suspended and not (source is not None and source.common.suspended),
         prune=one.prune,
         self_heal=True,
