@@ -144,21 +144,19 @@ def test_a_sync_back_to_an_older_commit_is_not_joined_to_the_newer_one(world: Wo
 
 
 def test_a_helm_release_that_takes_each_commit_for_a_new_version(world: World) -> None:
-    chart = {"charts/web/Chart.yaml": "name: web\nversion: 1.0.0\n", "charts/web/templates/web.yaml": "kind: Pod\n"}
-    said = policy("web").replace("{namespace: argocd, name: web}", "{kind: HelmRelease, namespace: shop, name: web}")
-    release = {"clusters/shop/web.yaml": deployment("web", "1.0")}
-    first = world.first({"README.md": "The shop\n", f"{POLICIES}/web.yaml": said, **chart, **release})
-    sources = (Source(world.url, "charts/web", "main"), Source(world.url, "clusters/shop", "main"))
-    _helm_release(world, sources)
-    _deploy(world, first, START - 60 * MINUTE)
+    template = "kind: Deployment\nspec: {replicas: {{ .Values.replicas }}}\n"
+    chart = {"charts/web/Chart.yaml": "name: web\nversion: 1.0.0\n", "charts/web/templates/web.yaml": template}
+    path, kind = "clusters/shop/web.yaml", "{kind: HelmRelease, namespace: shop, name: web}"
+    said = policy("web", paths=["clusters/shop/**"]).replace("{namespace: argocd, name: web}", kind)
+    first = world.first({f"{POLICIES}/web.yaml": said, path: deployment("web", "1.0"), **chart})
+    _helm_release(world, (Source(world.url, "charts/web", "main"), Source(world.url, "clusters/shop", "main")))
+    _release(world, first, START - 60 * MINUTE)
     one = world.replica()
-    bad = world.people.push(
-        "Ship web 1.1", {"charts/web/templates/web.yaml": "kind: Pod\nspec: {hostPID: true}\n"}, START - MINUTE
-    )
-    _deploy(world, bad, START)
+    bad = world.people.push("Ship web 1.1", {path: deployment("web", "1.1")}, START - MINUTE)
+    _release(world, bad, START)
     world.metrics.break_from("web", START + TICK)
     one.until(START, START + TICK)
-    _deploy(world, world.people.push("Note", {"README.md": "more\n"}, START + TICK), START + 2 * TICK)
+    _release(world, world.people.push("Note", {"README.md": "more\n"}, START + TICK), START + 2 * TICK)
     records = one.until(START + 2 * TICK, START + 3 * MINUTE)[-1].view.journal.records.values()
     assert [(record.bad_revision, record.reverts) for record in records] == [(bad, (bad,))]
 
@@ -169,7 +167,8 @@ def _helm_release(world: World, sources: tuple[Source, ...]) -> None:
     world.engine.states["web"] = replace(world.engine.states["web"], id=id, sources=sources)
 
 
-def _deploy(world: World, revision: str, at: datetime) -> None:
+def _release(world: World, revision: str, at: datetime) -> None:
+    """From the chart and its values, which lie in one repository."""
     world.engine.deploy("web", revision, at)
     state = world.engine.states["web"]
     both = tuple(replace(one, revisions=(one.revisions[0],) * 2) for one in state.history)

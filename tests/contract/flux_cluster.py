@@ -106,7 +106,7 @@ class FakeChanges:
         stop.wait()
 
 
-def flux_for(cluster: FakeCluster, clock: Clock | None = None, **settings: Any) -> Flux:
+def flux_for(cluster: FakeCluster, clock: Callable[[], datetime] | None = None, **settings: Any) -> Flux:
     quick = {"look_every": timedelta(milliseconds=5), "handled_within": timedelta(seconds=5), **settings}
     return Flux(FluxSettings(**quick), cluster, FakeChanges(), now=clock or Clock())
 
