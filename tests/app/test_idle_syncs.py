@@ -8,6 +8,9 @@ from datetime import datetime
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, World, deployment, policy, running, ship
 
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.requesting import Requests, Wish
+from gitops_rollback.core.refs import PushOutcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome
 from gitops_rollback.core.sync import ApplicationId, Source
 
@@ -105,6 +108,37 @@ def test_a_commit_with_another_policy_for_it_is_judged_by_itself(world: World, n
     world.engine.deploy("web", sha, START + 2 * TICK)
     one.until(START + 2 * TICK, START + 3 * MINUTE)
     assert world.reverts() == reverts
+
+
+def test_a_file_that_the_policy_calls_its_own_is_no_other_file(world: World) -> None:
+    running(world, "web")
+    said = {f"{POLICIES}/web.yaml": policy("web", paths=["apps/web/**", "images/web.txt"])}
+    world.people.push("Name its files", said, START - 50 * MINUTE)
+    one = world.replica()
+    _bad(world)
+    one.until(START, START + TICK)
+    sha = world.people.push("Note its image", {"images/web.txt": "web:1.1\n"}, START + TICK)
+    world.engine.deploy("web", sha, START + 2 * TICK)
+    look = one.tick(START + 2 * TICK).sights[0].look
+    assert look is not None
+    assert (look.bad_revision, look.event_started) == (sha, START + 2 * TICK)
+
+
+def test_a_person_who_approves_after_such_a_commit_approves_the_plan_that_waits(world: World) -> None:
+    running(world, "web")
+    world.people.push("Ask", {f"{POLICIES}/web.yaml": policy("web", severity="page_and_suggest")}, START - 9 * MINUTE)
+    one = world.replica()
+    bad = _bad(world)
+    one.until(START, START + 2 * MINUTE)
+    _note(world, 2.5)
+    one.tick(START + 3 * MINUTE)
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(one.repo, one.reconciler, executor, world.clock)
+    prepared = requests.prepare(Wish("web", "ann", "approve"))
+    assert requests.carry_out(prepared).outcome is PushOutcome.LANDED
+    records = one.tick(START + 3 * MINUTE + TICK).view.journal.records.values()
+    assert [(record.bad_revision, record.requested_by) for record in records] == [(bad, "ann")]
 
 
 def test_other_settings_of_the_application_itself_stand_for_themselves(world: World) -> None:
