@@ -77,9 +77,14 @@ def _watched(watched: Watched, surroundings: Surroundings, view: View, now: date
 
 def _rendering(opened: Opened, head: str) -> Iterator[Finding]:
     """Each command that makes generated files, run on the head as it is."""
-    for command, fault in opened.repo.rendering(head):
-        part = f"render of {opened.repo.name}"
-        remedy = "install that version of the tool here that made what is committed, or commit what it makes"
+    part = f"render of {opened.repo.name}"
+    remedy = "install that version of the tool here that made what is committed, or commit what it makes"
+    try:
+        tried = opened.repo.rendering(head)
+    except RollbackError as error:
+        yield Finding(part, False, error.message, "mend the network, or the disk")
+        return
+    for command, fault in tried:
         well = f"`{command}` makes what is committed in {head[:12]}"
         yield Finding(part, not fault, fault or well, remedy if fault else "")
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from app_world import MINUTE, START, Tick, World, deployment, running
 
-from gitops_rollback.core.errors import Reason
+from gitops_rollback.app.controller import Controller
+from gitops_rollback.app.health import Health
+from gitops_rollback.core.errors import Reason, RepositoryUnavailable
 from gitops_rollback.core.rendering import Render
 
 OUT, SOURCE = "apps/web/web.yaml", "base/web.yaml"
@@ -67,3 +72,32 @@ def test_where_the_command_makes_something_else_a_person_is_asked_and_told(world
     assert world.reverts() == 0
     (told,) = world.replicas[0].told.messages
     assert "does not make apps/web/web.yaml as committed in" in told.text
+
+
+def test_a_stop_ends_what_renders_at_once_and_nobody_is_asked(world: World, rendering: Render) -> None:
+    started = world.folder / "started"
+    (world.folder / "render.py").write_text(f"import time; open({str(started)!r}, 'w'); time.sleep(900)")
+    looking = threading.Thread(target=lambda: _ended_by_a_stop(world), daemon=True)
+    looking.start()
+    deadline, waiting = time.monotonic() + 60, threading.Event()
+    while not started.exists():
+        assert time.monotonic() < deadline
+        waiting.wait(0.02)
+    world.replicas[0].repo.halt()
+    looking.join(60)
+    assert not looking.is_alive()
+    assert world.reverts() == 0
+    assert world.replicas[0].told.messages == []
+
+
+def _ended_by_a_stop(world: World) -> None:
+    with suppress(RepositoryUnavailable):
+        gone_bad(world)
+
+
+def test_a_controller_that_is_asked_to_end_halts_before_it_waits() -> None:
+    order: list[str] = []
+    controller = Controller((), (), Health(), halt=lambda: order.append("halted"))
+    controller.start()
+    assert controller.join(1.0)
+    assert order == ["halted"]
