@@ -27,6 +27,7 @@ from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, settings_pause
 
 MAX_FILE_BYTES = 256 << 10
 MAX_NAMED_BYTES = 1 << 20  # a CA bundle has a quarter of it
+SHORTEST_SECRET = 6  # characters; a shorter one may stand in any word by chance
 SECRET_KEYS = frozenset({"token", "password", "value"})
 
 Place = tuple[str | int, ...]
@@ -227,8 +228,19 @@ def _check(given: _Input, settings: Settings) -> None:
     for index, webhook in enumerate(settings.notifications):
         if webhook.secret_ref and settings.secret(webhook.secret_ref.name) is None:
             given.fault(("notifications", index, "secretRef"), "names a secret that the settings do not offer")
+    _check_commands(given, settings)
     if settings.clock is not None and not is_all_loopback(settings):
         given.fault(("clock",), "scaled time is for demos: every origin must be loopback")
+
+
+def _check_commands(given: _Input, settings: Settings) -> None:
+    """What was run stands in commits, and in what people are told."""
+    secrets = [secret for secret in settings.secret_values if len(secret) >= SHORTEST_SECRET]
+    for index, repository in enumerate(settings.repositories):
+        for number, render in enumerate(repository.render):
+            if any(secret in word for word in render.command for secret in secrets):
+                place = ("repositories", index, "render", number, "command")
+                given.fault(place, "must hold no secret: the commit says what was run")
 
 
 def _check_named(given: _Input, settings: Settings) -> None:

@@ -288,6 +288,13 @@ def test_a_command_that_may_not_be_run_is_a_fault(config: Write, text: str, word
     assert "gitops-rollback.yaml:1:" in fault
 
 
+def test_a_command_holds_no_secret_since_commits_name_it(config: Write) -> None:
+    path = config(rendering(f"[helm, template, '--password={CANARY}']"))
+    (fault,) = faults_of({"config": path}, GITOPS_ROLLBACK_GIT_TOKEN=CANARY)
+    assert "repositories.0.render.0.command: must hold no secret" in fault
+    assert CANARY not in fault
+
+
 @pytest.mark.parametrize("command", ["[/opt/render.sh]", "[bash, /opt/render.sh]", "[make, -f, /opt/Makefile, all]"])
 def test_a_script_beside_the_controller_may_be_run(config: Write, command: str) -> None:
     assert load({"config": config(rendering(command))}).repositories[0].render
