@@ -23,7 +23,8 @@ from gitops_rollback.app.health import Health as OwnHealth
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.queries import Asker
 from gitops_rollback.app.workers import SideBySide
-from gitops_rollback.core.decision import Act, Case, alarm
+from gitops_rollback.core.alarm import alarm
+from gitops_rollback.core.decision import Act, Case
 from gitops_rollback.core.deployments import watched
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, Series, ratio, single

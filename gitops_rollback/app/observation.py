@@ -14,7 +14,8 @@ from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring, Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
-from gitops_rollback.core.decision import NOT_WATCHED, Act, Case, Decision, alarm, looked_too_late
+from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
+from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict

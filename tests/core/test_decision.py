@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops_rollback.core.decision import Act, Case, Circumstances, Decision, Proposal, alarm, decide
+from gitops_rollback.core.alarm import alarm
+from gitops_rollback.core.decision import Act, Case, Circumstances, Decision, Proposal, decide
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, GuardResult, Policy, Severity, Target, Timing, Trigger

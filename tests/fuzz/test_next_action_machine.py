@@ -27,7 +27,8 @@ from gitops_rollback.core.action import (
     Terminate,
     next_action,
 )
-from gitops_rollback.core.decision import Case, Circumstances, Proposal, alarm, decide
+from gitops_rollback.core.alarm import alarm
+from gitops_rollback.core.decision import Case, Circumstances, Proposal, decide
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome, Reversal
