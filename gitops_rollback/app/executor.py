@@ -1,4 +1,4 @@
-"""Does the one next action: the only place that writes to git, to the engine, or to people.
+"""Does the one next action: the only place that writes to git or to people; with `hands`, to the engine.
 
 Everything here can be repeated: a push is a compare-and-swap, a sync carries our mark, a message has a key. What was
 done is only known from the world, so a crash after any line is just a new look.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitops_rollback import __version__
-from gitops_rollback.app.directory import Fed, Listing
+from gitops_rollback.app.hands import EngineHands
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import (
     entry_about,
@@ -35,9 +35,8 @@ from gitops_rollback.app.records import (
 from gitops_rollback.app.retelling import recent_messages
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release, Sync, Terminate
-from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
-from gitops_rollback.core.errors import CredentialsRejected, LeaseLost, Reason, RollbackError
+from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release
+from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, advance, merge
@@ -70,7 +69,7 @@ class Landing:
     message: str = ""
 
 
-class Executor:
+class Executor(EngineHands):
     """One per config repository; used by one thread at a time."""
 
     def __init__(
@@ -90,7 +89,8 @@ class Executor:
         `confirm` is asked right before each write to a remote or an engine; it raises LeaseLost. `ended` hears of
         each rollback that comes to its end here.
         """
-        self._confirm, self._ended = confirm, ended
+        super().__init__(confirm)
+        self._ended = ended
         self._repo = repo
         self._journal_repo = journal_repo
         self._journal = journal
@@ -374,27 +374,6 @@ class Executor:
         """Write why the engine does not apply what is on the branch, and until when, and page."""
         self.keep(action.record)
         self.tell(message_about_waiting(action.record, policy))
-
-    @crash_point("terminate")
-    def terminate(self, action: Terminate, listing: Listing) -> None:
-        """Ask the engine to end the operation; the next look sees whether it has."""
-        self._confirm()
-        for fed in listing.named(action.progress.application):
-            fed.engine.terminate(fed.state.id, fed.state.project)
-
-    @crash_point("sync")
-    def sync(self, action: Sync, listing: Listing) -> None:
-        """Sync with our mark; without the right to sync a refresh is what is left, and auto-sync does the rest."""
-        self._confirm()
-        for fed in listing.named(action.progress.application):
-            try:
-                fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
-            except CredentialsRejected:
-                self._refresh(fed)
-
-    @crash_point("refresh")
-    def _refresh(self, fed: Fed) -> None:
-        fed.engine.refresh(fed.state.id, fed.state.project)
 
     def fail(self, subject: str, error: RollbackError, page: bool) -> None:
         """Tell that something outside did not work: once a day, since it may have been mended and come back."""
