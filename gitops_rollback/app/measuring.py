@@ -1,7 +1,7 @@
 """Is the application worse since its sync? Asks all triggers of an application at each tick, and keeps their states.
 
 States are memory only, for the newest deployment of each application. What was not lived, before a start or a new
-policy, is read back from the metric store and stepped through the same machine; until that worked, nothing fires.
+policy, is read back (`reading_back`); until that worked, nothing fires.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.app.queries import Asker, History, Question, Span, after, span_before, span_since, tick_of
+from gitops_rollback.app.queries import Asker, Question, after, span_since, tick_of
+from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
 from gitops_rollback.app.workloads import NOBODY, pods_word
-from gitops_rollback.core.deployments import HARD_END
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
-from gitops_rollback.core.policy import Check, MetricSettings, Policy, Target, Trigger
-from gitops_rollback.core.sync import ApplicationState, Health, SyncEvent
+from gitops_rollback.core.policy import Check, MetricSettings, Policy, Trigger
 from gitops_rollback.core.trigger import (
     Baseline,
     BaselineLevel,
@@ -30,52 +29,16 @@ from gitops_rollback.core.trigger import (
     Level,
     Phase,
     Tick,
-    TriggerState,
     Verdict,
     against_baseline,
-    judge_baseline,
     replay,
     step,
-    unjudged,
-    until_the_hole,
 )
 from gitops_rollback.ports import MetricSource, Workloads
 
 MAX_WATCHED = 10_000
 SHORTEST_DEADLINE = timedelta(seconds=1)
-NOT_ASKED = Baseline(BaselineLevel.PENDING)
 NEW_PODS = Baseline(BaselineLevel.QUIET, None, "only Pods of the template that came with the sync count")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Who is measured. `health_before`: the engine's word just before the sync, where somebody saw it."""
-
-    policy: Policy
-    target: Target
-    state: ApplicationState
-    event: SyncEvent
-    variables: Mapping[str, str]
-    health_before: Health | None = None
-
-    @property
-    def t0(self) -> datetime:
-        return self.event.record.started_at
-
-    @property
-    def interval(self) -> timedelta:
-        return self.policy.timing.interval
-
-
-@dataclass
-class _Memory:
-    """One trigger's. `alone` is its baseline by its own data, `beside` where the application had other data then."""
-
-    state: TriggerState = field(default_factory=TriggerState)
-    alone: Baseline = NOT_ASKED
-    beside: Baseline = NOT_ASKED
-    had_data: bool = False  # before the sync
-    ready: bool = False
 
 
 @dataclass
@@ -86,7 +49,7 @@ class _Watch:
     key: object = None
     at: datetime | None = None
     triggers: tuple[Trigger, ...] = ()
-    memories: dict[Trigger, _Memory] = field(default_factory=dict)
+    memories: dict[Trigger, Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
     ahead: timedelta = timedelta(0)  # by how much the wall clock had jumped at the last look
 
@@ -187,7 +150,7 @@ class Measuring:
 
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
-        watch.memories = {trigger: watch.memories.get(trigger, _Memory()) for trigger in triggers}
+        watch.memories = {trigger: watch.memories.get(trigger, Memory()) for trigger in triggers}
         questions = {trigger: Question.of(trigger, subject.variables) for trigger in triggers if _is_asked(trigger)}
         measured = self._measured(subject, watch, questions, at)
         for trigger in triggers:
@@ -211,7 +174,7 @@ class Measuring:
                 verdicts[trigger.name] = verdict_of(trigger, state, _baseline(watch, trigger), measured, warm=True)
         return tuple(verdicts.values())
 
-    def _pods(self, subject: Subject, memory: _Memory, trigger: Trigger, at: datetime) -> Measurement:
+    def _pods(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
         """Pods of a template that came with the sync were not bad before it: the baseline is quiet."""
         measured = pods_word(self._workloads, trigger, subject.target, subject.state, subject.t0, at)
         memory.ready, memory.alone, memory.beside = True, NEW_PODS, NEW_PODS
@@ -238,9 +201,9 @@ class Measuring:
         }
         # A source that fails now is not asked for the past as well: a hanging one would cost a deadline each time.
         seen = {trigger: one for trigger, one in questions.items() if asked[trigger].outcome is not Outcome.ERROR}
-        faults = _restore(asker, subject, watch, seen, at)
+        faults = restore(asker, subject, watch.memories, seen, at)
         breached = [trigger for trigger in seen if seen[trigger].tick(asked[trigger], at).level is Level.TRUE]
-        _catch_up(asker, subject, watch, {trigger: seen[trigger] for trigger in breached}, at)
+        catch_up(asker, subject, watch.memories, {trigger: seen[trigger] for trigger in breached}, at)
         measured: dict[Trigger, Measurement] = {}
         for trigger, now in asked.items():
             memory = watch.memories[trigger]
@@ -272,81 +235,6 @@ def _is_asked(trigger: Trigger) -> bool:
     return trigger.built and trigger.type in ("query", "ratio")
 
 
-def _restore(
-    asker: Asker, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
-) -> dict[Trigger, Measurement]:
-    """Read back what was not lived, for each trigger that is not ready; why it could not be, where it could not."""
-    missing = {trigger: one for trigger, one in questions.items() if not watch.memories[trigger].ready}
-    lived = _histories(asker, missing, {trigger: span_since(subject.t0, at, subject.interval) for trigger in missing})
-    timing = subject.policy.timing
-    spans = {
-        trigger: span_before(trigger, subject.t0, subject.interval, unjudged(trigger, timing)) for trigger in missing
-    }
-    before = _histories(asker, missing, spans)
-    faults: dict[Trigger, Measurement] = {}
-    for trigger in missing:
-        fault = before[trigger].fault or lived[trigger].fault
-        if fault is not None:
-            faults[trigger] = fault
-            continue
-        memory = watch.memories[trigger]
-        memory.state = replay(lived[trigger].ticks, Hold.of(trigger, subject.interval))
-        memory.had_data, memory.ready = before[trigger].had_data, True
-        memory.alone = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, memory.had_data)
-        memory.beside = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, True)
-        if memory.alone.level is BaselineLevel.FIRING and memory.alone.began is None:
-            began = _began_lately(asker, subject, trigger, missing[trigger])
-            memory.alone, memory.beside = replace(memory.alone, began=began), replace(memory.beside, began=began)
-    return faults
-
-
-def _began_lately(asker: Asker, subject: Subject, trigger: Trigger, question: Question) -> datetime | None:
-    """When that began which was so before the sync, where there was another sync not long before it."""
-    previous = subject.event.previous
-    if previous is None or subject.t0 - previous.started_at > HARD_END:
-        return None
-    span = span_before(trigger, subject.t0, subject.interval, HARD_END)
-    history = asker.histories((question,), span)[0]
-    return None if history.fault else _judged(trigger, history, subject.t0, span.step, True).began
-
-
-def _catch_up(
-    asker: Asker, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
-) -> None:
-    """Read back the ticks that came too late to be lived, and those of a run that were not answered.
-
-    So a slow look begins no `for` anew, and a quiet value that nobody saw ends one. What cannot be read stays a gap.
-    """
-    known = {
-        trigger: until_the_hole(watch.memories[trigger].state) for trigger in questions if watch.memories[trigger].ready
-    }
-    spans = {
-        trigger: span_since(max(state.last.at, subject.t0), at, subject.interval)
-        for trigger, state in known.items()
-        if state.last is not None and state.last.at < at - subject.interval
-    }
-    late = {trigger: one for trigger, one in questions.items() if trigger in spans}
-    for trigger, history in _histories(asker, late, spans).items():
-        if history.fault is None:
-            hold = Hold.of(trigger, subject.interval)
-            watch.memories[trigger].state = replay(history.ticks, hold, known[trigger])
-
-
-def _histories(
-    asker: Asker, questions: Mapping[Trigger, Question], spans: Mapping[Trigger, Span]
-) -> dict[Trigger, History]:
-    """Each question over its span; those that share one are asked together."""
-    found: dict[Trigger, History] = {}
-    for span in dict.fromkeys(spans.values()):
-        sharing = {trigger: one for trigger, one in questions.items() if spans[trigger] == span}
-        found.update(zip(sharing, asker.histories(tuple(sharing.values()), span), strict=True))
-    return found
-
-
-def _judged(trigger: Trigger, before: History, t0: datetime, step: timedelta, other_data: bool) -> Baseline:
-    return judge_baseline(trigger, before.ticks, t0, step, other_data)
-
-
 def _baseline(watch: _Watch, trigger: Trigger) -> Baseline:
     """The baseline against the value now. Other triggers' data before the sync counts, however late it was read."""
     memory = watch.memories[trigger]
@@ -355,7 +243,7 @@ def _baseline(watch: _Watch, trigger: Trigger) -> Baseline:
     return against_baseline(trigger, memory.beside if others else memory.alone, last.value if last else None)
 
 
-def _health(subject: Subject, memory: _Memory, trigger: Trigger, at: datetime) -> Measurement:
+def _health(subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
     """The engine's word at this tick. It says since when it holds, so ticks that were not lived are known."""
     hold = Hold.of(trigger, subject.interval)
     measured = engine_word(trigger, subject.state, at, subject.interval)
@@ -378,7 +266,7 @@ def _told(measured: Measurement, at: datetime) -> Tick:
     return Tick(at, told.get(measured.value, Level.TRUE), measured.value)
 
 
-def _blind(memory: _Memory, failed: Measurement) -> Measurement:
+def _blind(memory: Memory, failed: Measurement) -> Measurement:
     """A look that cannot be stepped, since what came before it is unknown. It counts as blind from now on."""
     levels = {Outcome.INVALID: Level.INVALID, Outcome.NO_DATA: Level.NO_DATA}
     since = memory.state.blind_since or failed.at

@@ -11,7 +11,8 @@ from typing import Any
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.idle_syncs import IdleSyncs
-from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late

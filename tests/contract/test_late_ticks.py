@@ -10,7 +10,8 @@ import pytest
 
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.policy import ApplicationRef, Comparison, Policy, Severity, Target, Timing, Trigger
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Health, SyncEvent, SyncStatus
 from gitops_rollback.core.trigger import Phase, Verdict

@@ -12,8 +12,9 @@ import pytest
 
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.queries import MAX_POINTS, span_before, span_since, tick_of
+from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.errors import Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer, Outcome
 from gitops_rollback.core.policy import (

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from pods_made import container, pod, rollout
 
-from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.app.workloads import workloads_of
 from gitops_rollback.core.errors import EngineUnavailable, Reason, SettingsInvalid
 from gitops_rollback.core.new_pods import WorkloadFacts

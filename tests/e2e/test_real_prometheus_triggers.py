@@ -17,7 +17,8 @@ from prometheus_process import Counter, Written, running, write_history
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.policies.reader import read_policy
-from gitops_rollback.app.measuring import Measuring, Subject
+from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import Check, Policy, Trigger
