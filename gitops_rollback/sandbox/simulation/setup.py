@@ -30,7 +30,6 @@ ACTORS = (
     "scrapes",
     "colleague",
     "forger",
-    "pipeline",
 )
 RACING = "racing"
 RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
@@ -163,7 +162,6 @@ _LIKELY = {
     "promoter": 0.15,
     "colleague": 0.15,
     "forger": 0.15,
-    "pipeline": 0.1,
     "scrapes": 0.15,
 }
 
