@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
-    known = (demo, test, bench, soak, replay, install)
+    known = (demo, test, bench, soak, replay, lab, install)
     targets = {"help": show_help} | {target.__name__: target for target in known}
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
@@ -47,6 +47,9 @@ def show_help() -> int:
     print("python3 make.py bench                                                what it costs, as ratios")
     print("python3 make.py replay                                               plans against what people did (corpus)")
     print("python3 make.py soak [KIND=kills] [MINUTES=60] [JOBS=2] [SEED=7]     new seeds, all promises checked")
+    print(
+        "python3 make.py lab                                                  on a real Kubernetes API, Flux, Argo CD"
+    )
     return 0
 
 
@@ -96,6 +99,13 @@ def soak() -> int:
 def replay() -> int:
     """The corpus of human reverts, which lies beside the project: plans and suspects against what people did."""
     return ready(extras="[dev]") or run(PYTHON, REPLAY)
+
+
+def lab() -> int:
+    """Stories on real engines, which Go builds from their releases first: half an hour once, then two minutes."""
+    tests = ROOT / "tests" / "lab"
+    steps = ((tests / "programs.py",), ("-m", "pytest", tests))
+    return ready(extras="[dev]") or next((code for step in steps if (code := run(PYTHON, *step))), 0)
 
 
 def install() -> int:
