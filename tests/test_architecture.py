@@ -13,7 +13,7 @@ PACKAGE = ROOT / "gitops_rollback"
 LAYERS = ("core", "crash_points", "replicas", "ports", "adapters", "app", "web", "sandbox", "cli")
 ONE_ROOM = {
     "git": {"adapters/git/door.py"},
-    "requests": {"adapters/engines/argocd.py"},
+    "requests": {"adapters/engines/argocd_http.py"},
     "httpx": {"adapters/http.py"},
     "httpcore2": {"adapters/kubernetes/transport.py"},
     "lightkube": {"adapters/kubernetes/access.py"},

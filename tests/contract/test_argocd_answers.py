@@ -13,8 +13,9 @@ import requests
 from argocd_server import EXCERPTS, NOT_FOUND, RawServer, Reply, Server, engine_for, json_reply, lines, serve
 from requests import exceptions
 
-from gitops_rollback.adapters.engines.argocd import LIBRARY_ERRORS, ArgoCd
+from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_exchange import exchange
+from gitops_rollback.adapters.engines.argocd_http import LIBRARY_ERRORS
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
 from gitops_rollback.core.errors import (
     CredentialsRejected,

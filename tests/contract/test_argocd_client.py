@@ -165,7 +165,7 @@ def test_netrc_does_not_replace_the_token(server: Server, tmp_path: Path, monkey
     monkeypatch.setenv("NETRC", str(netrc))
     server.put(*GET_SHOP, json_reply(APPLICATION))
     engine = engine_for(server)
-    engine._session.trust_env = True  # as it is for a server that is not on loopback
+    engine._http._session.trust_env = True  # as it is for a server that is not on loopback
     engine.application(SHOP, "web")
     assert server.requests[0].headers["Authorization"].startswith("Bearer ")
 
