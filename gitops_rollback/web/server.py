@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from gitops_rollback.core.errors import SettingsInvalid
+
 REQUEST_SECONDS = 10.0  # of silence within one request
 TEXT = "text/plain; charset=utf-8"
 
@@ -13,7 +15,12 @@ class Server:
     """Serves `handler` from daemon threads until `stop`. `address` holds the port that was really bound."""
 
     def __init__(self, bind: tuple[str, int], handler: type[BaseHTTPRequestHandler], name: str) -> None:
-        self._server = ThreadingHTTPServer(bind, handler)
+        """Raises: SettingsInvalid for an address that cannot be had."""
+        try:
+            self._server = ThreadingHTTPServer(bind, handler)
+        except OSError as exc:
+            host, port = bind
+            raise SettingsInvalid(f"{host}:{port} for the {name}", exc.strerror or str(exc)) from exc
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name=name, daemon=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -153,3 +154,14 @@ def test_a_wrong_variable_is_told_by_its_own_name(
     monkeypatch.setenv("GITOPS_ROLLBACK_ALLOW_ORIGINS", "a.example,ftp://b")
     answer = cli("run")
     assert (answer.code, answer.err.startswith("settings: GITOPS_ROLLBACK_ALLOW_ORIGINS: ")) == (2, True)
+
+
+def test_an_address_that_another_process_has_is_said_as_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cli: Callable[..., Answer]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        answer = cli("run", "--repo", URL, "--state-dir", str(tmp_path), "--bind", address)
+    assert answer.code == 2
+    assert f"{address} for the probes: Address already in use" in answer.err
