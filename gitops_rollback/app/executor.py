@@ -28,6 +28,7 @@ from gitops_rollback.app.records import (
     message_about_release,
     message_about_unwritable,
     message_about_waiting,
+    next_phase,
     open_record,
     record_of_note,
     released_record,
@@ -348,11 +349,8 @@ class Executor(EngineHands):
 
     @crash_point("advance")
     def advance(self, action: Advance) -> None:
-        """Write the next phase, and a line where something had held it up: that is over."""
-        now = self._clock.now()
-        record = advance(action.record, action.phase, now, message=action.message)
-        again = record.reason != action.record.reason
-        self._write((record,), (entry_about_record(record, now),) if again else ())
+        """Write the next phase."""
+        self._write(*next_phase(action, self._clock.now()))
 
     @crash_point("keep")
     def keep(self, record: RollbackRecord, *more: RollbackRecord) -> bool:

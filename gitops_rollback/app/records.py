@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.subject import Look
-from gitops_rollback.core.action import Note, Release
+from gitops_rollback.core.action import Advance, Note, Release
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import hold_documents, holds_of
@@ -242,6 +242,13 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
         },
         routes=policy.notifications,
     )
+
+
+def next_phase(action: Advance, now: datetime) -> tuple[tuple[RollbackRecord], tuple[DecisionEntry, ...]]:
+    """The record in its next phase, and a line where something had held it up until now, since that is over."""
+    record = advance(action.record, action.phase, now, message=action.message)
+    over = record.reason != action.record.reason
+    return (record,), (entry_about_record(record, now),) if over else ()
 
 
 def entry_about_release(release: Release, now: datetime) -> DecisionEntry:

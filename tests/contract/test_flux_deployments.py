@@ -529,3 +529,46 @@ def test_a_chart_without_a_commit_in_its_version_goes_by_its_kustomization_where
     state = flux.look("09:01:00", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")], **spec), "helmreleases")
     assert deployments(state)[0].revisions == (SHA["a"], SHA["a"])
     assert [one.path for one in state.sources] == ["charts/bill", "apps/cart"]
+
+
+def under_way(letter: str, at_work: str, stage: str, **history: Any) -> dict[str, Any]:
+    """As kustomize-controller shows itself, for a part of a second or for many, at each interval and each commit."""
+    one = applied(letter, [entry("1", letter, "09:00:00", "09:09:00", totalReconciliations=9, **history)], wait=True)
+    message = f"{stage} for revision {rev(at_work)} with a timeout of 1m30s"
+    one["status"]["conditions"] = [
+        condition("Reconciling", "True", "Progressing", message, "09:10:00"),
+        condition("Ready", "Unknown", "Progressing", "Reconciliation in progress", "09:10:00"),
+    ]
+    one["status"]["lastAttemptedRevision"] = rev(at_work)
+    return one
+
+
+@pytest.mark.parametrize(
+    "stage", ["Fetching manifests", "Building manifests", "Detecting drift", "Running health checks"]
+)
+@pytest.mark.parametrize(
+    ("at_work", "busy", "sync"),
+    [
+        pytest.param("a", False, "Synced", id="the-same-at-each-interval"),
+        pytest.param("b", False, "Synced", id="a-commit-to-something-else"),
+        pytest.param("c", True, "", id="a-commit-to-its-own-files"),
+    ],
+)
+def test_a_short_run_that_brings_nothing_is_no_operation_and_no_change_of_anything(
+    stage: str, at_work: str, busy: bool, sync: str
+) -> None:
+    flux = Told()
+    flux.past.alike = {SHA["a"], SHA["b"]}
+    flux.cluster.put("gitrepositories", git_repository(at_work))
+    state = flux.look("09:10:02", under_way("a", at_work, stage))
+    assert (state.busy, not sync or state.sync == sync) == (busy, True)
+    assert busy or state.health is Health.HEALTHY
+    assert [one.revisions for one in deployments(state)] == [(SHA["a"],)]
+
+
+def test_a_run_that_brings_nothing_is_an_operation_where_it_lasts_or_what_runs_is_not_well() -> None:
+    flux = Told()
+    flux.cluster.put("gitrepositories", git_repository("a"))
+    assert flux.look("09:10:40", under_way("a", "a", "Running health checks")).busy
+    failed_before = under_way("a", "a", "Building manifests", lastReconciledStatus="HealthCheckFailed")
+    assert Told().look("09:10:02", failed_before).busy

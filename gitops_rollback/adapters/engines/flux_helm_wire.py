@@ -26,6 +26,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     with_health,
 )
 from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_past import Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
     ImageWriter,
@@ -41,6 +42,7 @@ from gitops_rollback.adapters.engines.flux_wire import (
     Told,
     asked_at,
     dependency_obstacles,
+    differing,
     finished,
     kustomization_sync,
     operation,
@@ -123,7 +125,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         destination=f"kubeconfig {one.cluster}" if one.cluster else IN_CLUSTER,
         namespace=one.target_namespace or one.common.namespace,
         sources=sources,
-        sync=helm_sync(one, near),
+        sync=helm_sync(one, near, known.past),
         sync_revisions=_compared(one, near, sources),
         health=one.health,
         observed_at=now,
@@ -205,12 +207,15 @@ def _chart_tells(near: Around, version: str, run: Run | None, new_chart: bool) -
     return new_chart and built is not None and built > run.started_at
 
 
-def helm_sync(one: HelmRelease, near: Around) -> SyncStatus:
+def helm_sync(one: HelmRelease, near: Around, past: Past) -> SyncStatus:
     """Is what the chart, the values and their Kustomization say now what is released?"""
     ready, chart = one.common.ready, near.chart
     if ready.reason in NOT_BUILT or not ready.status:
         return SyncStatus.UNKNOWN
-    owner_behind = near.owner is not None and kustomization_sync(near.owner, near.owner_source) is not SyncStatus.SYNCED
+    owner, source = near.owner, near.owner_source
+    owner_behind = owner is not None and (
+        kustomization_sync(owner, source, differing(owner, source, past)) is not SyncStatus.SYNCED
+    )
     built = chart.version if chart else ""
     chart_behind = bool(built) and built != one.attempted
     settled = ready.true and one.common.spec_seen and not one.in_progress

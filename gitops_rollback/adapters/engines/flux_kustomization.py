@@ -42,6 +42,7 @@ TOOL_SETTINGS = (
 SUCCEEDED = "ReconciliationSucceeded"
 
 _HEALTH_WAIT = re.compile(r"Running health checks for revision (\S+) with a timeout of (\S+)")
+_WORKS_ON = re.compile(r"\w[\w ]* for revision (\S+) with a timeout of \S+")
 _APPLIED = re.compile(r"Applied revision: (\S+)")
 _UNHEALTHY = re.compile(r"(\w+)/([^/\s\[\]]*)/([^/\s\[\]]+) status: '(\w+)'")
 _KSTATUS = {
@@ -161,6 +162,13 @@ class Kustomization:
         timeout = parse_duration(waiting.group(2))
         until = reconciling.changed_at + timeout if timeout is not None else None
         return Waiting((commit_of(waiting.group(1)),), reconciling.changed_at, until)
+
+    @property
+    def works_on(self) -> str:
+        """The revision that the run is about that goes on now; "" if none does, or if it does not say."""
+        reconciling = self.common.condition("Reconciling")
+        said = _WORKS_ON.match(reconciling.message) if _runs(reconciling) else None
+        return said.group(1) if said else ""
 
     @property
     def reconciled_at(self) -> datetime | None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from gitops_rollback.adapters.engines import flux_kustomization as ks
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization, Stage
@@ -91,12 +92,13 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         outcomes=one.outcomes(source is None or source.git),
         waiting=one.waiting,
         now=now,
-        differs=lambda old, new: known.past.differs(sources[0].repo_url, one.path, old, new),
+        differs=differing(one, source, known.past),
     )
     stale = is_older(memory, look)
     memory = as_judged(fold(memory, look), known.past.judged(identity), look.differs, known.past.is_older)
     waiting = memory.waiting or one.waiting if one.waiting is not None else None
-    health = settled_health(one.health, waiting, memory, now)
+    again = _looks_again(one, look, waiting)
+    health = Health.HEALTHY if again else settled_health(one.health, waiting, memory, now)
     memory = with_health(memory, health, one.health_changed_at)
     compared = one.attempted if one.stage is Stage.BUILD_FAILED else one.live
     state = ApplicationState(
@@ -106,12 +108,12 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         destination=f"kubeconfig {one.cluster}" if one.cluster else IN_CLUSTER,
         namespace=one.target_namespace or _only_namespace(one) or one.common.namespace,
         sources=sources,
-        sync=kustomization_sync(one, source),
+        sync=kustomization_sync(one, source, look.differs),
         sync_revisions=(revision_of(source, compared),) if compared else (),
         health=health,
         observed_at=now,
         reconciled_at=one.reconciled_at,
-        operation=operation(memory, one.stage in (Stage.RUNNING, Stage.WAITING), waiting, one.common, now),
+        operation=operation(memory, _runs(one) and not again, waiting, one.common, now),
         auto_sync=not one.common.suspended and not (source is not None and source.common.suspended),
         prune=one.prune,
         self_heal=True,
@@ -121,6 +123,21 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         resources=one.resources,
     )
     return Told(finished(state, one.common, memory), memory)
+
+
+def _runs(one: Kustomization) -> bool:
+    return one.stage in (Stage.RUNNING, Stage.WAITING)
+
+
+def _looks_again(one: Kustomization, look: Look, waiting: Waiting | None) -> bool:
+    """A run at what is live and well, as Flux makes one at each interval and for each commit to something else.
+
+    It is no operation: what is verified would begin to hold anew with each of them. A wait that lasts is one.
+    """
+    last = one.history[0] if one.history else None
+    if last is None or last.status != ks.SUCCEEDED or not one.works_on or (waiting and waiting.lasts(look.now)):
+        return False
+    return not _other(one.works_on, last.revision, look.differs)
 
 
 def kustomization_sources(one: Kustomization, source: FluxSource | None) -> tuple[Source, ...]:
@@ -135,15 +152,29 @@ def kustomization_sources(one: Kustomization, source: FluxSource | None) -> tupl
     )
 
 
-def kustomization_sync(one: Kustomization, source: FluxSource | None) -> SyncStatus:
-    """Is what the source holds now what is live? `UNKNOWN` where the desired state could not even be built."""
+def differing(one: Kustomization, source: FluxSource | None, past: Past) -> Callable[[str, str], bool]:
+    """Whether two commits differ in what a Kustomization applies, as far as its own directory tells."""
+    return partial(past.differs, source.url if source else "", one.path)
+
+
+def kustomization_sync(
+    one: Kustomization, source: FluxSource | None, differs: Callable[[str, str], bool]
+) -> SyncStatus:
+    """Is what the source holds now what is live? `UNKNOWN` where the desired state could not even be built.
+
+    A newer commit to something else changes nothing about that: there is one every minute in a busy repository.
+    """
     if one.stage in (Stage.NEW, Stage.BUILD_FAILED, Stage.FAILED):
         return SyncStatus.UNKNOWN
-    behind = source is not None and bool(source.revision) and source.revision != one.live
+    behind = source is not None and bool(source.revision) and _other(source.revision, one.live, differs)
     unseen_spec = one.stage is Stage.APPLIED and not one.common.spec_seen
-    under_way = one.stage is Stage.RUNNING and one.attempted != one.live
+    under_way = one.stage is Stage.RUNNING and _other(one.attempted, one.live, differs)
     failed = one.stage in (Stage.DEPENDENCY, Stage.APPLY_FAILED, Stage.PRUNE_FAILED)
     return SyncStatus.OUT_OF_SYNC if behind or unseen_spec or under_way or failed else SyncStatus.SYNCED
+
+
+def _other(revision: str, live: str, differs: Callable[[str, str], bool]) -> bool:
+    return revision != live and (not revision or not live or differs(commit_of(live), commit_of(revision)))
 
 
 def revision_of(source: FluxSource | None, text: str) -> str:
