@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _calibration import Stated, brier, reliability
+
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.reversal import Reverser
 from gitops_rollback.core.closure.finding import of_kustomization
@@ -155,6 +157,28 @@ def victims() -> Iterator[Row]:
         yield name, n, *(_share(sum(place < k for place in side), n) for side in places for k in (1, 3))
 
 
+def calibrations() -> Iterator[tuple[str, Sequence[Stated]]]:
+    """What the ranking says of each commit that may have done it: in folder and closure, without and with the onset."""
+    folder = [json.loads(line) for name in FOLDERS for line in _lines(name, "ranges.jsonl")]
+    seen = [(one, _closure(json.loads(path.read_text()))) for one, path in _viewed()]
+    for title, onset in (("without an onset", None), ("with the onset", _onset)):
+        rankings = [(one, _ranking(one, onset(one) if onset else None)) for one in folder]
+        yield f"in the application's folder, {title}", _stated(rankings)
+    for title, onset in (("without an onset", None), ("with the onset", _onset)):
+        rankings = [(one, _ranking_in(one, closure, onset(one) if onset else None)) for one, closure in seen]
+        yield f"in all that the victim renders from, {title}", _stated(rankings)
+
+
+def _stated(rankings: Sequence[tuple[Mapping[str, Any], Ranking]]) -> Sequence[Stated]:
+    """Without what came after the onset: nothing is stated of it."""
+    return [
+        (suspect.probability, suspect.commit.sha == one["culprit"])
+        for one, ranking in rankings
+        for suspect in ranking.suspects
+        if suspect.probability > 0
+    ]
+
+
 def unseen() -> tuple[int, str, str]:
     """Of all kustomize and Flux ranges, seen or not: n, and how often the newest of the corpus's own closure did it.
 
@@ -186,11 +210,15 @@ def _newest_in(one: Mapping[str, Any], closure: Collection[str]) -> list[str]:
 
 
 def _rank_in(one: Mapping[str, Any], closure: Collection[str], onset: datetime | None = None) -> list[str]:
-    return _names(rank([_full_commit(each) for each in one["candidates"]], closure, onset, NOW))
+    return _names(_ranking_in(one, closure, onset))
+
+
+def _ranking_in(one: Mapping[str, Any], closure: Collection[str], onset: datetime | None) -> Ranking:
+    return rank([_full_commit(each) for each in one["candidates"]], closure, onset, NOW)
 
 
 def _onset_in(one: Mapping[str, Any], closure: Collection[str]) -> list[str]:
-    return _rank_in(one, closure, NOW - timedelta(seconds=one["onset_seconds_before_state"]))
+    return _rank_in(one, closure, _onset(one))
 
 
 def _full_commit(candidate: Mapping[str, Any]) -> Commit:
@@ -274,9 +302,13 @@ def _ranked(one: Mapping[str, object]) -> list[str]:
 
 
 def _ranked_onset(one: Mapping[str, object]) -> list[str]:
+    return _names(_ranking(one, _onset(one)))
+
+
+def _onset(one: Mapping[str, object]) -> datetime:
     seconds = one["onset_seconds_before_state"]
     assert isinstance(seconds, int)
-    return _names(_ranking(one, NOW - timedelta(seconds=seconds)))
+    return NOW - timedelta(seconds=seconds)
 
 
 def _ranking(one: Mapping[str, object], onset: datetime | None) -> Ranking:
@@ -307,6 +339,14 @@ def _table(title: str, head: Sequence[str], rows: Iterator[Row]) -> list[Row]:
     return kept
 
 
+def _print_calibrations() -> None:
+    head = ("stated", "commits", "stated on average", "did it", "culprits", "standard error")
+    for title, stated in calibrations():
+        _table(f"Stated and true: {title}", head, reliability(stated))
+        score, base = brier(stated)
+        print(f"\nBrier score {score:.4f}; {base:.4f} for the base rate alone ({1 - score / base:.0%} better).")
+
+
 def main() -> int:
     if not any(CORPUS.glob("*/cases.jsonl")):
         print(f"no corpus at {CORPUS}: it is not part of the project", file=sys.stderr)
@@ -334,6 +374,7 @@ def main() -> int:
     print(f"the newest three in {three}; only those of the table can be seen as files.")
     views, holds = closures()
     print(f"\nThe closure of the victim's root holds the culprit in {holds} of {views} views (asked: all).")
+    _print_calibrations()
     missed = markers or twice or holds != views or float(str(whole[5]).split()[0]) < 96
     return 1 if missed else 0
 
