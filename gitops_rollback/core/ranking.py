@@ -16,6 +16,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from gitops_rollback.core.commit import Commit
 
@@ -116,7 +117,12 @@ def rank(
 
 def is_machine(commit: Commit) -> bool:
     """Made by a robot, as far as its author's name says so."""
-    return MACHINE.search(commit.author) is not None
+    return _is_name_of_machine(commit.author)
+
+
+@lru_cache(maxsize=1024)  # a long range has few authors
+def _is_name_of_machine(author: str) -> bool:
+    return MACHINE.search(author) is not None
 
 
 def _score(commit: Commit, own: Sequence[str], end: datetime, newest: bool, weights: Weights) -> float:
