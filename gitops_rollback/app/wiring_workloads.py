@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_workloads import ArgoCdWorkloads
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.kubernetes.home import is_here
 from gitops_rollback.adapters.kubernetes.workloads import ClusterWorkloads
 from gitops_rollback.app.workloads import WorkloadReaders
 from gitops_rollback.core.errors import EngineUnavailable
@@ -16,18 +17,17 @@ from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import Clock, Engine, Workloads
 
-HERE = ("in-cluster", "https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local")
-
 
 @dataclass(frozen=True)
 class _Home:
     """Of the cluster of the API that is spoken to. No credentials of another one are looked for, though it has some."""
 
     cluster: ClusterWorkloads
+    server: str
 
     def read(self, application: ApplicationState, workload: Workload) -> WorkloadFacts:
         """Raises: as `ClusterWorkloads.read`."""
-        if application.destination not in HERE:
+        if not is_here(application.destination, self.server):
             subject, where = application.id.short, application.destination
             raise EngineUnavailable(subject, f"its Pods run in another cluster, {where}, into which nobody looks")
         return self.cluster.read(workload)
@@ -42,8 +42,8 @@ def workloads_of_engines(
     for engine in engines:
         if isinstance(engine, ArgoCd):
             readers[engine.instance] = ArgoCdWorkloads(engine, cluster)
-        elif cluster is not None:
-            readers[engine.instance] = _Home(cluster)
+        elif cluster is not None and client is not None:
+            readers[engine.instance] = _Home(cluster, client.server)
     return _joined(readers, cluster)
 
 

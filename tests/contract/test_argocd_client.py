@@ -111,7 +111,7 @@ def test_one_application_is_asked_for_with_its_project_and_namespace(server: Ser
 def test_a_sync_names_no_revision_and_carries_prune_and_our_mark(server: Server) -> None:
     server.put(*SYNC, json_reply(APPLICATION))
     assert engine_for(server).sync(SHOP, "web", prune=True, info={"rollback-id": "rb-1"})
-    assert server.requests[0].json == {
+    assert server.requests[-1].json == {
         "appNamespace": "argocd",
         "project": "web",
         "prune": True,
@@ -125,8 +125,33 @@ def test_every_write_has_exactly_the_content_type_that_the_server_checks(server:
     engine = engine_for(server)
     engine.sync(SHOP, "web", prune=False, info={})
     engine.terminate(SHOP, "web")
-    assert [request.headers["Content-Type"] for request in server.requests] == ["application/json"] * 2
-    assert server.requests[1].body == b""
+    writes = [request for request in server.requests if request.method != "GET"]
+    assert [request.headers["Content-Type"] for request in writes] == ["application/json"] * 2
+    assert writes[1].body == b""
+
+
+def test_the_branch_is_compared_before_a_sync_or_the_next_event_would_deploy_the_bad_one_again(server: Server) -> None:
+    """Seen on Argo CD 3.6.1: a sync alone leaves `sync.revision` where it was, and auto-sync goes back to that."""
+    server.put(*GET_SHOP, json_reply(APPLICATION))
+    server.put(*SYNC, json_reply(APPLICATION))
+    engine_for(server).sync(SHOP, "web", prune=True, info={})
+    assert [request.method for request in server.requests] == ["GET", "POST"]
+    assert server.requests[0].query["refresh"] == ["normal"]
+
+
+def test_what_auto_sync_has_begun_after_the_comparison_is_not_asked_for_again(server: Server) -> None:
+    operation = {"sync": {"revision": "b" * 40}, "initiatedBy": {"automated": True}, "retry": {"limit": 5}}
+    server.put(*GET_SHOP, json_reply({**APPLICATION, "operation": operation}))
+    assert not engine_for(server).sync(SHOP, "web", prune=True, info={})
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_a_comparison_that_nobody_makes_keeps_nobody_from_asking(server: Server) -> None:
+    """The application controller is away: the server waits for it without an end."""
+    server.put(*GET_SHOP, Reply(chunks=server.hang))
+    server.put(*SYNC, json_reply(APPLICATION))
+    engine = engine_for(server, refresh_timeout=timedelta(seconds=0.2))
+    assert engine.sync(SHOP, "web", prune=True, info={})
 
 
 def test_a_refresh_is_a_normal_one_and_says_nothing_about_success(server: Server) -> None:

@@ -24,6 +24,7 @@ from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjec
 from gitops_rollback.adapters.engines.argocd_windows import manual_sync_obstacles
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
+from gitops_rollback.adapters.kubernetes.home import is_here
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.transport import Transport
 from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
@@ -82,6 +83,13 @@ def shop(**more: Any) -> dict[str, Any]:
     }
 
 
+def unmanaged(**more: Any) -> dict[str, Any]:
+    """One that no controller compares, so that the first write is the operation."""
+    made = shop(**more)
+    made["metadata"]["annotations"] = {"argocd.argoproj.io/skip-reconcile": "true"}
+    return made
+
+
 @contextmanager
 def argocd(**options: Any) -> Iterator[Cluster]:
     with cluster(**options) as api:
@@ -90,7 +98,7 @@ def argocd(**options: Any) -> Iterator[Cluster]:
             watched = WatchedCluster(client, TIMES)
             made = Cluster(api, None)
             settings = ArgoCdObjectsSettings(
-                refresh_timeout=timedelta(seconds=1), look_every=timedelta(milliseconds=10)
+                refresh_timeout=timedelta(seconds=1), look_every=timedelta(milliseconds=10), server=api.url
             )
             made.engine = ArgoCdObjects(settings, watched, watched, lambda: made.now)
             metadata = {"name": PROJECT, "namespace": "argocd"}
@@ -139,9 +147,10 @@ def test_an_operation_is_written_as_argo_cds_server_writes_it(at: Cluster) -> No
 
 
 def test_whoever_was_faster_is_looked_at_before_it_is_written_again(at: Cluster) -> None:
+    at.put(unmanaged())
     at.api.refuse(409, times=2, **PATCHES)
     assert at.engine.sync(SHOP, PROJECT, True, INFO)
-    at.put(shop())
+    at.put(unmanaged())
     at.api.refuse(409, times=None, **PATCHES)
     with pytest.raises(EngineUnavailable, match="changed 5 times"):
         at.engine.sync(SHOP, PROJECT, True, INFO)
@@ -149,19 +158,35 @@ def test_whoever_was_faster_is_looked_at_before_it_is_written_again(at: Cluster)
 
 
 def test_an_operation_that_comes_between_reading_and_writing_stays(at: Cluster) -> None:
+    at.put(unmanaged())
     at.api.slow(1.0, times=1, **PATCHES)
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(at.engine.sync(SHOP, PROJECT, True, INFO)))
     thread.start()
     until(lambda: any(one.startswith("PATCH") for one in at.api.requests), "it writes")
     foreign = {"sync": {}, "initiatedBy": {"automated": True}}
-    at.put(shop(operation=foreign))
+    at.put(unmanaged(operation=foreign))
     thread.join(20)
     assert answers == [False]
     assert at.shop()["operation"] == foreign
 
 
+def test_the_branch_is_compared_first_and_what_auto_sync_begins_then_stays(at: Cluster) -> None:
+    """Without it the next event would deploy the bad revision again: it is compared with what was seen last."""
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(at.engine.sync(SHOP, PROJECT, True, INFO)))
+    thread.start()
+    until(lambda: "argocd.argoproj.io/refresh" in at.shop()["metadata"].get("annotations", {}), "it is compared")
+    assert "operation" not in at.shop()
+    began = {"sync": {"revision": "b" * 40}, "initiatedBy": {"automated": True}}
+    at.put(shop(operation=began))  # without the annotation: it has been compared
+    thread.join(20)
+    assert answers == [False]
+    assert at.shop()["operation"] == began
+
+
 def test_a_write_of_which_nobody_heard_the_answer_is_not_made_twice(at: Cluster) -> None:
+    at.put(unmanaged())
     at.api.cut(times=1, done=True, **PATCHES)
     with pytest.raises(EngineUnavailable):
         at.engine.sync(SHOP, PROJECT, True, INFO)
@@ -251,6 +276,18 @@ def test_workloads_that_cannot_be_seen_are_no_empty_list(at: Cluster, what: str)
     at.put(value)
     with pytest.raises(EngineUnavailable if what == "no status" else StalledError):
         at.engine.live_objects(SHOP, PROJECT)
+
+
+def test_a_cluster_that_is_named_by_the_address_that_we_speak_to_is_this_one(at: Cluster) -> None:
+    """As an Argo CD that runs outside of the cluster names it."""
+    put_live(at, "web", {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}})
+    value = listing({"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "web"})
+    value["spec"]["destination"] = {"server": at.api.url, "namespace": "shop"}
+    at.put(value)
+    (found,) = at.engine.live_objects(SHOP, PROJECT)
+    assert found.live["metadata"]["name"] == "web"
+    state = at.engine.application(SHOP, PROJECT)
+    assert is_here(state.destination, f"{at.api.url}/")
 
 
 def listing(*resources: dict[str, Any]) -> dict[str, Any]:

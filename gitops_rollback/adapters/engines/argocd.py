@@ -22,6 +22,7 @@ from gitops_rollback.adapters.engines.argocd_answer import (
     NOT_FOUND,
     Answer,
 )
+from gitops_rollback.adapters.engines.argocd_comparing import answered_by_comparing
 from gitops_rollback.adapters.engines.argocd_exchange import Backoff, Exchange, exchange
 from gitops_rollback.adapters.engines.argocd_http import Http
 from gitops_rollback.adapters.engines.argocd_json import Node
@@ -89,9 +90,12 @@ class ArgoCd:
 
     def refresh(self, application: ApplicationId, project: str) -> None:
         """A normal refresh re-reads the branch without cache. Raises: EngineUnavailable if it takes too long."""
+        self._refreshed(application, project)
+
+    def _refreshed(self, application: ApplicationId, project: str) -> ApplicationState:
         query = {**_scope(application, project), "refresh": "normal"}
         answer = self._http.send("GET", _path(application), query, patience=self._settings.refresh_timeout)
-        self._application(answer, application)
+        return self._application(answer, application)
 
     def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
         """A sync window. Ask before a push: afterwards a closed one is only seen as nothing happening."""
@@ -119,6 +123,9 @@ class ArgoCd:
 
     def sync(self, application: ApplicationId, project: str, prune: bool, info: Mapping[str, str]) -> bool:
         """Never with a revision: with auto-sync on Argo CD refuses any, and without one it reads the branch anew."""
+        known = answered_by_comparing(lambda: self._refreshed(application, project))
+        if known is not None:
+            return known
         body = {
             **_scope(application, project),
             "prune": prune,

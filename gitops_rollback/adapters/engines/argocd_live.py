@@ -18,11 +18,11 @@ from gitops_rollback.adapters.kubernetes.applied import READ, wanted
 from gitops_rollback.adapters.kubernetes.cache import LAST_APPLIED
 from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import Unserved
+from gitops_rollback.adapters.kubernetes.home import is_here
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.errors import EngineUnavailable, Reason, StalledError
 from gitops_rollback.ports import ManagedObject
 
-IN_CLUSTER = ("https://kubernetes.default.svc", "in-cluster")
 MANAGER = "argocd-controller"
 KINDS = {
     "Deployment": "deployments",
@@ -44,15 +44,19 @@ class Lists(Protocol):
     def list_objects(self, resource: Resource, namespace: str = "", label_selector: str = "") -> Listing: ...
 
 
-def live_objects(cluster: Lists, application: Mapping[str, Any], subject: str) -> tuple[ManagedObject, ...]:
+def live_objects(
+    cluster: Lists, application: Mapping[str, Any], subject: str, server: str = ""
+) -> tuple[ManagedObject, ...]:
     """Those of `status.resources` that the guards ask about (`READ`), as they are; what is not there is left out.
+
+    `server` is the address of the API that `cluster` speaks to.
 
     Raises: as the API does; StalledError for workloads of another cluster, and for those of which is unknown what Argo
     CD wants; EngineUnavailable while the status cannot be read or is not there yet.
     """
     root = Node(application)
     destination = root.get("spec", "destination")
-    if (destination.get("server").text() or destination.get("name").text()) not in IN_CLUSTER:
+    if not is_here(destination.get("server").text() or destination.get("name").text(), server):
         said = "its workloads are on another cluster, and an Application alone does not show them"
         raise StalledError(subject, said, Reason.ENGINE_UNCLEAR)
     if not isinstance(root.get("status", "resources").value, list):

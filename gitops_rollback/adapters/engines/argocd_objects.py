@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from gitops_rollback.adapters.engines import argocd_wire as wire
+from gitops_rollback.adapters.engines.argocd_comparing import answered_by_comparing
 from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.argocd_live import live_objects
 from gitops_rollback.adapters.engines.argocd_objects_access import missing_rights
@@ -74,14 +75,20 @@ class ArgoCdObjects:
 
     def refresh(self, application: ApplicationId, project: str) -> None:
         """A normal refresh re-reads the branch without cache. Raises: EngineUnavailable if it takes too long."""
+        self._refreshed(application)
+
+    def _refreshed(self, application: ApplicationId) -> ApplicationState:
         found = self._get(application)
         annotations = Node(found).get("metadata", "annotations").pairs()
         if annotations.get(SKIPS) == "true":
             raise EngineUnavailable(self._subject(application), f"its annotation {SKIPS} keeps it from being compared")
         if annotations.get(REFRESH) != "hard":  # which is more than we want, and on its way
             wanted = {REFRESH: "normal", **({HYDRATE: "normal"} if self._state(found).hydrated else {})}
-            self._patch(application, {"metadata": {"annotations": wanted}})
-        self._await_refreshed(application)
+            try:
+                self._patch(application, {"metadata": {"annotations": wanted}})
+            except Conflict as exc:
+                raise self._too_fast(application) from exc
+        return self._await_refreshed(application)
 
     def obstacles(self, application: ApplicationId, project: str) -> tuple[Obstacle, ...]:
         """A sync window of the project. Ask before a push: a closed one is only seen as nothing happening."""
@@ -89,7 +96,8 @@ class ArgoCdObjects:
 
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]:
         """Its workloads, what scales them and its Jobs, as far as the Kubernetes API shows them; see `argocd_live`."""
-        return live_objects(self._cluster, self._get(application), self._subject(application))
+        subject = self._subject(application)
+        return live_objects(self._cluster, self._get(application), subject, self._settings.server)
 
     # What the engine is asked to do.
 
@@ -98,6 +106,9 @@ class ArgoCdObjects:
 
         The version that was read goes along: whoever wrote meanwhile is looked at first.
         """
+        known = answered_by_comparing(lambda: self._refreshed(application))
+        if known is not None:
+            return known
         for _ in range(WRITE_TRIES):
             found = self._get(application)
             root = Node(found)
@@ -177,14 +188,15 @@ class ArgoCdObjects:
             return False
         return True
 
-    def _await_refreshed(self, application: ApplicationId) -> None:
+    def _await_refreshed(self, application: ApplicationId) -> ApplicationState:
         deadline = time.monotonic() + self._settings.refresh_timeout.total_seconds()
         pause = threading.Event()
-        while REFRESH in Node(self._get(application)).get("metadata", "annotations").pairs():
+        while REFRESH in Node(found := self._get(application)).get("metadata", "annotations").pairs():
             if time.monotonic() >= deadline:
                 patience = f"{self._settings.refresh_timeout.total_seconds():g} s"
                 raise EngineUnavailable(self._subject(application), f"not compared within {patience}")
             pause.wait(self._settings.look_every.total_seconds())
+        return self._state(found)
 
     def _too_fast(self, application: ApplicationId) -> EngineUnavailable:
         return EngineUnavailable(self._subject(application), f"it changed {WRITE_TRIES} times while we wrote to it")

@@ -8,8 +8,12 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class ArgoCdObjectsSettings:
-    """`refresh_timeout` bounds the wait for a comparison, which is looked for every `look_every`."""
+    """`refresh_timeout` bounds the wait for a comparison, which is looked for every `look_every`.
+
+    `server` is the address of the Kubernetes API: a destination of that address is this cluster.
+    """
 
     instance: str = "default"
     refresh_timeout: timedelta = timedelta(seconds=20)
     look_every: timedelta = timedelta(seconds=1)
+    server: str = ""

@@ -249,8 +249,9 @@ class Controller:
         if application is None:
             return
         target = self._target(application, level)
-        # an event must not start a sync back to the revision that the operation has just left
-        started = not (level is Level.RECENT and self._watched[key].settling) and self._auto_sync(key, target)
+        # After an event this may be a sync back to the revision that an operation has just left: nobody has looked
+        # at the branch since. So does the real one.
+        started = self._auto_sync(key, target)
         if started:
             yield self.timing.write / 5
         self._persist(key, target, level)
