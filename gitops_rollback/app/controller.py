@@ -65,7 +65,7 @@ class RepositoryLoop:
         self._hint.set()
 
     def call(self) -> None:
-        """It has become ours: look now."""
+        """It has become ours, or a commit of ours has landed that the engine should apply: look now."""
         self._called.set()
 
     def run(self, stop: threading.Event) -> None:

@@ -20,11 +20,15 @@ TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
 
 @dataclass
 class Lander:
-    """`again` looks, decides and plans anew; None: it was decided otherwise, and that has been done."""
+    """`again` looks, decides and plans anew; None: it was decided otherwise, and that has been done.
+
+    `landed` hears of a push that the branch has taken.
+    """
 
     executor: Executor | ObservingExecutor
     proposer: Proposer
     retries: PushRetries = field(default_factory=PushRetries)
+    landed: Callable[[], None] = lambda: None
 
     def land(self, land: Land, look: Look, again: Callable[[], tuple[Land, Look] | None]) -> None:
         """Nothing is pushed once something newer has been deployed."""
@@ -45,7 +49,9 @@ class Lander:
 
     def _after(self, landing: Landing, land: Land, look: Look) -> None:
         """UNKNOWN needs nothing here: the next tick's fetch reads the remote first, and finds our commit or not."""
-        if landing.outcome is PushOutcome.PROTECTED:
+        if landing.outcome is PushOutcome.LANDED:
+            self.landed()
+        elif landing.outcome is PushOutcome.PROTECTED:
             text = f"the branch refuses our push: {landing.message}"
             self._note(look, Decision(Act.ASK, Reason.BRANCH_PROTECTED, text), land)
         elif landing.outcome is PushOutcome.REWOUND:

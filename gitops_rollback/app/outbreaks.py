@@ -125,7 +125,9 @@ class Outbreaks:
         self._recall(view, now)
         cured = _cured(view)
         self._red = {
-            name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY and at > cured.get(name, UNKNOWN)
+            name: (at, why)
+            for name, (at, why) in self._red.items()
+            if now - at <= MEMORY and at > cured.get(name, UNKNOWN)
         }
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)

@@ -100,6 +100,7 @@ class Reconciler:
     remember: Callable[[JournalView], None] = lambda _journal: None
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
+    landed: Callable[[], None] = lambda: None  # the engine has a commit of ours to apply now
 
     def __post_init__(self) -> None:
         self._unfollowed = Unfollowed(self.directory)
@@ -223,7 +224,7 @@ class Reconciler:
         as_read = tick.view.heads == self.executor.read and land.plan.reversal.base == tick.view.heads.branch
         decided = (land, look) if as_read else again()
         if decided is not None:
-            Lander(self.executor, self.proposer, self.retries()).land(*decided, again)
+            Lander(self.executor, self.proposer, self.retries(), self.landed).land(*decided, again)
 
     def _tend(self, record: RollbackRecord, tick: Tick) -> None:
         """End the holds of a rollback, or say what a person must know of them. A moved branch is looked at again."""

@@ -30,6 +30,7 @@ from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
 LAST_HEALTHY = "last-healthy"
 FOLLOW_EVERY = timedelta(seconds=2)
 SHORTEST_FOLLOW_SECONDS = 0.2
+WAITED = "undone by the plan that waited"
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,9 @@ class Requests:
         waiting = view.journal.records.get(wish.waiting)
         if waiting is not None and follows(waiting) is not None:
             return self.reconciler.afterwards.renewed(waiting, look, view, listing, now)
+        if waiting is not None and waiting.reverts and waiting.bad_revision == look.bad_revision:
+            # The word is about what was asked: at another moment the blame may fall on other commits.
+            return proposer.propose_named(look, view, listing, now, only=waiting.reverts, because=WAITED)
         if wish.revert:
             return proposer.propose_named(look, view, listing, now, only=(wish.revert,))
         if wish.to and wish.to != LAST_HEALTHY:

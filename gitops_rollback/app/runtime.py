@@ -110,6 +110,8 @@ class Runtime:
         )
         if leading is not None:
             leading.called = loop.call
+        if not self.parts.settings.observes:  # what is only said lands anew at each tick
+            reconciler.landed = loop.call
         reconciler.side_by_side = SideBySide[Watched, Sight](
             lambda watched: watched.name,
             lambda watched, error: self._look_failed(reconciler, repo.name, watched.name, error),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, policy, running, ship
 
+from gitops_rollback.app.controller import RepositoryLoop
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.health import Health
 from gitops_rollback.app.reconciler import Sight
+from gitops_rollback.app.requesting import Requests, Wish
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate
@@ -16,6 +22,7 @@ from gitops_rollback.sandbox.people import People
 
 STOP = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {all: true}\n"
 LATER = START + 3 * MINUTE
+PATIENCE_SECONDS = 20.0
 
 
 def _broken(world: World) -> None:
@@ -324,3 +331,52 @@ def test_a_journal_that_takes_entries_again_goes_with_the_next_commit(
     monkeypatch.setattr(one.repo, "push", push)
     one.until(START + MINUTE + TICK, LATER)
     assert widths == [2]
+
+
+def test_the_engine_is_asked_right_after_the_push_and_not_an_interval_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock stands still and an interval is an hour: only the push itself can have called for the next look."""
+    _broken(world)
+    one = world.replica()
+    one.until(START, START + MINUTE)
+    world.clock.at = LATER
+    assert world.reverts() == 0
+    monkeypatch.setattr(world.clock, "real_seconds", lambda _duration: 3600.0)
+    loop = RepositoryLoop("shop", one.reconciler, world.clock, Health(), lambda _name, _error: None)
+    one.reconciler.landed = loop.call
+    stop = threading.Event()
+    thread = threading.Thread(target=loop.run, args=(stop,))
+    thread.start()
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not world.engine.synced and time.monotonic() < deadline:
+            stop.wait(0.01)
+    finally:
+        stop.set()
+        thread.join(PATIENCE_SECONDS)
+    assert world.reverts() == 1
+    assert world.engine.synced == ["web"]
+
+
+@pytest.mark.parametrize("apart", [20, 75])
+def test_a_word_is_about_the_plan_that_was_asked_for(world: World, apart: int) -> None:
+    """Two releases shortly after one another: the plan that was shown is carried out, whoever is to blame now."""
+    running(world, "web")
+    world.people.push("Ask first", {f"{POLICIES}/web.yaml": policy("web", "page_and_suggest")}, START - 50 * MINUTE)
+    one = world.replica()
+    one.tick(START - 20 * MINUTE)
+    before = START - timedelta(seconds=apart)
+    world.engine.deploy("web", ship(world, "web", before - TICK), before)
+    one.until(before, START - TICK)
+    world.engine.deploy("web", ship(world, "web", START - timedelta(seconds=2), "1.1", "1.2"), START)
+    world.metrics.break_from("web", START + TICK)
+    one.until(START, LATER)
+    (record,) = one.reconciler.see_now().journal.records.values()
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(one.repo, one.reconciler, executor, world.clock)
+    prepared = requests.prepare(Wish(record.applications[0], "ann", "yes", waiting=record.id))
+    assert prepared.plan is not None
+    assert prepared.plan.reversal.reverts == record.reverts
+    assert prepared.plan.rollback_id == record.id
