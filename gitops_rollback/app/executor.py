@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitops_rollback import __version__
+from gitops_rollback.app.decided import report_decision
 from gitops_rollback.app.hands import EngineHands
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.records import (
@@ -161,6 +162,7 @@ class Executor(EngineHands):
     @crash_point("note")
     def _note(self, note: Note, look: Look, entry: DecisionEntry) -> None:
         if not note.decision.act.tells:
+            report_decision(note.decision, look)
             self._batch = [*self._batch, entry][-MAX_BATCH:]
             return
         record = record_of_note(note, look, self._clock.now())

@@ -101,10 +101,9 @@ def spreading(
     _, newest, first, one = max(growing, key=lambda found: found[:2])
     if now - newest > GROWS_WITHIN or now - first > GROWS_FOR:
         return ""
-    suspect = (one.culprit or "")[:12]
-    return (
-        f"{len(one.applications)} applications have {suspect} and are red, and more may follow: it may be one incident"
-    )
+    suspect, count = (one.culprit or "")[:12], len(one.applications)
+    who = f"{count} applications have {suspect} and are" if count > 1 else f"{one.applications[0]} has {suspect} and is"
+    return f"{who} red, as others are, and more may follow: it may be one incident"
 
 
 def many(red: Sequence[ObservedApplication], watched: int) -> bool:

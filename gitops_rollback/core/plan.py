@@ -112,6 +112,11 @@ class GuardAnswer:
     message: str = ""
     remedy: str = ""
 
+    @property
+    def sentences(self) -> str:
+        """What it says, and what a person can do about it."""
+        return f"{self.message}. {self.remedy}" if self.message and self.remedy else self.message or self.remedy
+
 
 @dataclass(frozen=True)
 class Plan:
