@@ -132,6 +132,20 @@ def test_an_operation_is_started_once_and_bears_our_mark(argocd: ArgoCdDoor) -> 
     assert operation.revisions == (revision,)
 
 
+def test_a_sync_never_brings_back_what_it_has_just_taken_away(argocd: ArgoCdDoor) -> None:
+    """Even where an event comes before the comparison after it, and is compared with what was seen last."""
+    argocd.world.sandbox.overtake()
+    since = argocd.now()
+    bad = argocd.change("2")
+    argocd.engine.refresh(argocd.app, argocd.project)
+    until(lambda: argocd.arrived(bad, since), "the bad one is there")
+    since = argocd.now()
+    good = argocd.change("1")
+    argocd.engine.sync(argocd.app, argocd.project, True, INFO)
+    until(lambda: argocd.arrived(good, since), "it converged")
+    assert [one.revisions for one in argocd.state().history].count((bad,)) == 1
+
+
 def test_over_a_running_operation_nothing_is_written_until_it_was_ended(argocd: ArgoCdDoor) -> None:
     bad = argocd.stuck()
     running = argocd.state().operation

@@ -91,6 +91,7 @@ class Controller:
         self.scheduler = scheduler
         self.windows: dict[str, tuple[SyncWindow, ...]] = {}  # by project
         self.hangs = threading.Event()  # set: refreshes that were asked for are not answered
+        self.overtaken = threading.Event()  # set: events come before the comparison that follows an operation
         self._issue_27875 = issue_27875
         self._repository = repository
         self._watched: dict[Key, Watched] = {}
@@ -236,6 +237,8 @@ class Controller:
     def ended(self, key: Key, manual: bool) -> Steps:
         """What follows the end of an operation: a comparison."""
         yield self.timing.write
+        if self.overtaken.is_set():
+            yield from self.refresh(key, Level.RECENT)
         yield from self.refresh(key, Level.FORCED if manual else Level.LATEST)
         with self.store.lock:
             application = self.store.get(key)
@@ -249,9 +252,9 @@ class Controller:
         if application is None:
             return
         target = self._target(application, level)
-        # After an event this may be a sync back to the revision that an operation has just left: nobody has looked
-        # at the branch since. So does the real one.
-        started = self._auto_sync(key, target)
+        # An event that overtakes the comparison after an operation starts a sync back to the revision before it.
+        early = level is Level.RECENT and self._watched[key].settling and not self.overtaken.is_set()
+        started = not early and self._auto_sync(key, target)
         if started:
             yield self.timing.write / 5
         self._persist(key, target, level)

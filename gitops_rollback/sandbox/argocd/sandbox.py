@@ -185,6 +185,13 @@ class ArgoCdSandbox:
             self._controller.hangs.clear()
             self._controller.answer_refreshes()
 
+    def overtake(self) -> None:
+        """Let events of the cluster come before the comparison that follows an operation: auto-sync may go back then.
+
+        Seen on Argo CD 3.6.1 after a sync of a revision that no comparison had seen.
+        """
+        self._controller.overtaken.set()
+
     def answer(self, status: int, body: str, content_type: str = JSON, times: int | None = None) -> None:
         """Give this answer to the next `times` requests, or to all until `reset` (None)."""
         self._faults.force(Answer(status, body.encode(), content_type), times)
