@@ -145,7 +145,7 @@ def _refused(prepared: Prepared) -> int | None:
         return code
     denied = [answer for answer in plan.guards if answer.result is GuardResult.DENY]
     if denied:
-        say(f"Refused by {denied[0].guard}: {denied[0].sentences}")
+        say(f"Refused by {denied[0].guard}: {denied[0].words}")
         return REFUSED
     return None
 

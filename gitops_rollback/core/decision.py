@@ -201,14 +201,14 @@ def _hold_what_came_back(_r: Decision, proposal: Proposal, _a: Circumstances, _n
         return Decision(Act.HOLD, Reason.CAME_BACK, message)
     for answer in proposal.guards:
         if answer.reason is Reason.CAME_BACK:
-            return Decision(Act.HOLD, Reason.CAME_BACK, answer.sentences)
+            return Decision(Act.HOLD, Reason.CAME_BACK, answer.words)
     return None
 
 
 def _by_guard(proposal: Proposal, result: GuardResult, act: Act) -> Decision | None:
     for answer in proposal.guards:
         if answer.result is result and answer.reason is not Reason.COOLDOWN:
-            return Decision(act, answer.reason or Reason.GUARD_FAILED, answer.sentences)
+            return Decision(act, answer.reason or Reason.GUARD_FAILED, answer.words)
     return None
 
 

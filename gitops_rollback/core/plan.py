@@ -113,9 +113,9 @@ class GuardAnswer:
     remedy: str = ""
 
     @property
-    def sentences(self) -> str:
+    def words(self) -> str:
         """What it says, and what a person can do about it."""
-        return f"{self.message}. {self.remedy}" if self.message and self.remedy else self.message or self.remedy
+        return f"{self.message}; {self.remedy}" if self.message and self.remedy else self.message or self.remedy
 
 
 @dataclass(frozen=True)
