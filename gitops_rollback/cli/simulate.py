@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from gitops_rollback.sandbox.simulation.running import Result, simulate, told
-from gitops_rollback.sandbox.simulation.setup import ACTORS, RACING, RATES, SCENARIOS, Smaller
+from gitops_rollback.sandbox.simulation.scenarios import ACTORS, SCENARIOS
+from gitops_rollback.sandbox.simulation.setup import RACING, RATES, Smaller
 from gitops_rollback.sandbox.simulation.shrinking import FEWEST, shrunk
 from gitops_rollback.sandbox.simulation.wire.running import WireResult
 from gitops_rollback.sandbox.simulation.wire.running import simulate as on_the_wire

@@ -17,8 +17,8 @@ from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.sandbox.simulation.determinism import NotDeterministic
 from gitops_rollback.sandbox.simulation.promises import PROMISES
 from gitops_rollback.sandbox.simulation.running import run, simulate, told
+from gitops_rollback.sandbox.simulation.scenarios import SCENARIOS
 from gitops_rollback.sandbox.simulation.schedule import START, Lock, Schedule
-from gitops_rollback.sandbox.simulation.setup import SCENARIOS
 from gitops_rollback.sandbox.simulation.shrinking import shrunk
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,7 @@ REGRESSIONS = {
     ("flux", 2044): "a deployment that bore the name of a later commit was taken for one that came after the fault",
     ("flux", 5179): "a comment in a file was taken for a deployment, which Flux does not do",
     ("flux", 12009): "a fault that began under another one was looked for at a later commit with the same content",
+    ("image-automation", 1111): "a wait for health that was tried again was dated by its last try",
     ("flux", 2147): "a policy that a suspect had brought was held against a rollback that left this suspect alone",
 }
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from gitops_rollback.sandbox.clock import SandboxClock
 from gitops_rollback.sandbox.flux.helm import HelmChartController, HelmController, Packages
 from gitops_rollback.sandbox.flux.image import ImageAutomationController
 from gitops_rollback.sandbox.flux.kustomize import KustomizeController
-from gitops_rollback.sandbox.flux.repositories import Repository
+from gitops_rollback.sandbox.flux.repositories import BareBranch, Branches, Repository
 from gitops_rollback.sandbox.flux.rollout import Rollouts
 from gitops_rollback.sandbox.flux.source import SourceController
 from gitops_rollback.sandbox.flux.spec import Reconciliation, Timing
@@ -76,8 +77,12 @@ class FluxSandbox:
         clock: SandboxClock,
         timing: Timing | None = None,
         rollouts: Rolling | None = None,
+        branches: Mapping[str, Branches] | None = None,
     ) -> None:
-        """`rollouts`: who rolls Deployments out; by default ReplicaSets and Pods that obey their image's tag."""
+        """`rollouts`: who rolls Deployments out; by default ReplicaSets and Pods that obey their image's tag.
+
+        `branches`: what image automations write, for each URL; by default those of the bare repositories.
+        """
         self.store = store
         bare = {url: BareRepository(one) if isinstance(one, Path) else one for url, one in repositories.items()}
         self._timing = timing or Timing()
@@ -91,7 +96,8 @@ class FluxSandbox:
             KUSTOMIZATION: KustomizeController(bare, self._timing),
             HELM_RELEASE: HelmController(packages, self._timing),
             IMAGE_UPDATE_AUTOMATION: ImageAutomationController(
-                {url: one for url, one in repositories.items() if isinstance(one, Path)}
+                {url: partial(BareBranch, one) for url, one in repositories.items() if isinstance(one, Path)}
+                | dict(branches or {})
             ),
         }
         self._rollouts = rollouts or Rollouts(store, self._timing)

@@ -61,6 +61,26 @@ class Rollback:
 
 
 @dataclass(frozen=True)
+class Released:
+    """A commit of ours on the branch that lets image automations write again what a rollback held."""
+
+    at: datetime
+    who: str
+    commit: Commit
+    applications: tuple[str, ...]
+    rollback: str  # its id
+    by: str
+
+    @classmethod
+    def of(cls, commit: Commit, at: datetime, who: str) -> Released:
+        """What the trailers of our commit say."""
+        said = commit.trailers
+        names = tuple(short(name) for name in said.get("Rollback-Application", ()))
+        identity, by = said.get("Rollback-Id", ("",))[0], said.get("Rollback-Requested-By", ("",))[0]
+        return cls(at, who, commit, names, identity, by)
+
+
+@dataclass(frozen=True)
 class Recorded:
     """A record of the journal appeared or changed on the remote."""
 
@@ -130,4 +150,4 @@ class Ticked:
     seconds: float
 
 
-Event = Asked | Accepted | Rollback | Recorded | Told | Logged | SyncAsked | Requested | Broken | Ticked
+Event = Asked | Accepted | Rollback | Released | Recorded | Told | Logged | SyncAsked | Requested | Broken | Ticked

@@ -18,7 +18,7 @@ spec:
     spec:
       containers:
         - name: {name}
-          image: registry.example/{name}:{version}
+          image: registry.example/{name}:{version}{mark}
 """
 _CONFIG = """apiVersion: v1
 kind: ConfigMap
@@ -46,7 +46,7 @@ _POLICY = """# +argocd:skip-file-rendering
 apiVersion: gitops-rollback.dev/v1alpha1
 kind: RollbackPolicy
 metadata: {{name: {name}}}
-spec:{suspend}
+spec:{suspend}{writes}
   targets:
     - name: {name}
       application: {{namespace: {namespace}, name: {name}}}{engine}
@@ -84,6 +84,7 @@ class PolicyText:
     window: int = 10
     cooldown: int = 60
     engine: str = "argocd"
+    automation: str = ""  # what it says of an image automation; "" is nothing
 
     @property
     def path(self) -> str:
@@ -98,9 +99,10 @@ class PolicyText:
     def text(self) -> bytes:
         suspend = "\n  suspend: true" if self.suspend else ""
         health = _HEALTH.format(severity=self.severity) if self.health else ""
+        writes = f"\n  onImageAutomation: {self.automation}" if self.automation else ""
         namespace, engine = _PLACES[self.engine]
         words = {**self.__dict__, "suspend": suspend, "health": health, "namespace": namespace, "engine": engine}
-        return _POLICY.format(**words).encode()
+        return _POLICY.format(**words, writes=writes).encode()
 
     def disarmed(self, how: str) -> PolicyText:
         """The same policy made harmless: `suspend`, `severity` or `threshold`."""
@@ -109,9 +111,24 @@ class PolicyText:
         return replace(self, severity="page_and_suggest") if how == "severity" else replace(self, threshold=1e9)
 
 
-def deployment(name: str, version: str) -> bytes:
-    """The workload; its image's tag may be a fault."""
-    return _DEPLOYMENT.format(name=name, version=version).encode()
+def deployment(name: str, version: str, mark: str = "") -> bytes:
+    """The workload; its image's tag may be a fault. `mark` stands behind the image, for who may write it."""
+    return _DEPLOYMENT.format(name=name, version=version, mark=mark).encode()
+
+
+def image_mark(policy: str, part: str = "") -> str:
+    """What lets an image automation of Flux's write the value before it: the image that this policy selects."""
+    return f' # {{"$imagepolicy": "flux-system:{policy}{part}"}}'
+
+
+def without_marks(text: bytes) -> bytes:
+    """The file without what stands behind its images for an automation: nothing of that is applied."""
+    return _MARK.sub(b"", text)
+
+
+def is_marked(text: bytes) -> bool:
+    """True if an automation may write something in it."""
+    return _MARK.search(text) is not None
 
 
 def config(name: str, level: str) -> bytes:
@@ -166,6 +183,7 @@ SELECTS_NOTHING = (
     .text.replace(b"application: {namespace: argocd, name: all}", b"selector: {}")
     .replace(b"$SERVICE", b"$APPLICATION")
 )
+_MARK = re.compile(rb'[ \t]+#[ \t]*\{[ \t]*"\$imagepolicy"[^\n]*')
 _IMAGE = re.compile(rb"image: (\S+:\S+)")
 _WORDS = re.compile(rb"image: \S+:(\S+)|LEVEL: \"(\S+)\"")
 

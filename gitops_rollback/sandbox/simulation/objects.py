@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gitops_rollback.core.commit import ABSENT_MODE, REGULAR_MODE, Commit, FileChange
 from gitops_rollback.core.errors import ObjectMissing
+from gitops_rollback.sandbox.simulation.files import is_marked, without_marks
 
 Tree = Mapping[str, str]  # path -> blob id; every file is an ordinary one
 
@@ -26,6 +27,7 @@ class Objects:
         self._ancestors: dict[str, int] = {}
         self._lines: dict[str, int] = {}
         self._entries: dict[tuple[str, str], str | None] = {}
+        self._unmarked: dict[str, str] = {}
 
     def blob(self, content: bytes) -> str:
         """The id of this content."""
@@ -89,6 +91,15 @@ class Objects:
             return files[path]
         below = {name[len(path) + 1 :]: blob for name, blob in files.items() if name.startswith(f"{path}/")}
         return self.tree(below) if below else None
+
+    def unmarked(self, tree: str) -> str:
+        """The id of the same tree without the marks of image automations; `tree` itself where there are none."""
+        if tree in self.trees and tree not in self._unmarked:
+            files, plain = self.trees[tree], {}
+            for path, blob in files.items():
+                plain[path] = self.blob(without_marks(self.blobs[blob])) if is_marked(self.blobs[blob]) else blob
+            self._unmarked[tree] = self.tree(plain)
+        return self._unmarked.get(tree, tree)
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """True too if they are the same; False if either does not exist."""

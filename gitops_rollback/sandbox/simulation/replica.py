@@ -150,7 +150,7 @@ class Replica:
         repo = SimRepo(gate, world.remote, self._disk, self._asked)
         holding = self._holding(gate) if setup.leased else None
         leading = holding.leading if holding is not None else None
-        reconciler = self._wired(gate, repo, SimWorkers(world.schedule, strands), leading)
+        reconciler = self.wired(gate, repo, SimWorkers(world.schedule, strands), leading)
         world.tell(self.who, "starts")
         reports = TickReport(repo.name, Metrics())
         self.process = Process(strands, gate, repo, reconciler, reports, leading)
@@ -164,17 +164,19 @@ class Replica:
         self._starts += 1
         return Holding(gate, world.leases, world.schedule, f"{self.who}_{self._starts}", self._random)
 
-    def _executor(self, gate: Gate, repo: SimRepo, leading: Leading | None) -> TellingExecutor:
+    def _executor(self, gate: Gate, repo: SimRepo, leading: Leading | None, announces: bool) -> TellingExecutor:
         world = self._world
-        chat = Chat(world.setup.deaf, world.random(f"chat of {self.who}"))
+        chat = Chat(world.setup.deaf, world.random(f"chat of {gate.who}"))
         notifier = QuietFanout((chat, SimNotifier(gate, world)))
         confirm = leading.confirm if leading is not None else nothing
-        executor = TellingExecutor(repo, repo, GitJournal(repo), notifier, self.clock, confirm=confirm)
-        executor.tells, executor.said = partial(world.tell, self.who), {}
+        executor = TellingExecutor(repo, repo, GitJournal(repo), notifier, self.clock, announces, confirm)
+        executor.tells, executor.said = partial(world.tell, gate.who), {}
         return executor
 
-    def _wired(self, gate: Gate, repo: SimRepo, workers: SimWorkers, leading: Leading | None) -> Reconciler:
-        """As the runtime wires them, with strands for threads."""
+    def wired(
+        self, gate: Gate, repo: SimRepo, workers: SimWorkers, leading: Leading | None, announces: bool = True
+    ) -> Reconciler:
+        """As the runtime wires them, with strands for threads; what a person's verb runs `announces` nothing."""
         world, clock = self._world, self.clock
         past = GitPast()
         past.add(repo)
@@ -195,7 +197,7 @@ class Replica:
             follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),
-            executor=self._executor(gate, repo, leading),
+            executor=self._executor(gate, repo, leading, announces),
             clock=clock,
             side_by_side=SideBySide[Watched, Sight](_name_of, self._look_failed, _patience, workers, Sight.aged),
             isolated=self._isolated,
@@ -206,7 +208,7 @@ class Replica:
             retries=self._retries,
         )
         if leading is not None:
-            leading.took_over = lambda: setattr(made, "executor", self._executor(gate, repo, leading))
+            leading.took_over = lambda: setattr(made, "executor", self._executor(gate, repo, leading, announces))
         return made
 
     # The loop
@@ -300,19 +302,8 @@ class Replica:
         if any(update.ref == "refs/heads/main" for update in updates):
             world.tell(self.who, f"is about to push {updates[0].new[:8]} on {str(updates[0].old)[:8]}")
             if not world.calm and self._random.random() < world.setup.racing:
-                world.commit("racer", {"docs/notes.md": f"{world.now}\n".encode()}, "Note something")
-        event = Asked(
-            world.now,
-            self.who,
-            self.ticks,
-            updates,
-            dict(repo.read_heads),
-            repo.last,
-            repo.refused,
-            frozenset(repo.heads),
-            self.began,
-        )
-        world.asked(event)
+                world.commit("racer", world.racing(), "Note something")
+        world.asked(asked_of(repo, updates, world.now, self.ticks, self.began))
 
     def _report(self, tick: Tick) -> None:
         """Log what is new in what was seen, as ever; the story says it, too."""
@@ -325,6 +316,12 @@ class Replica:
             if process.decisions.get(sight.watched.name) != text:
                 process.decisions[sight.watched.name] = text
                 self._world.tell(self.who, f"sees {sight.watched.id.name}: {text}")
+
+
+def asked_of(repo: SimRepo, updates: tuple[RefUpdate, ...], at: datetime, tick: int, began: datetime) -> Asked:
+    """What a process is about to push, with what it has read so far."""
+    heads = frozenset(repo.heads)
+    return Asked(at, repo.gate.who, tick, updates, dict(repo.read_heads), repo.last, repo.refused, heads, began)
 
 
 def _name_of(watched: Watched) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from multiprocessing import get_context
@@ -18,17 +18,21 @@ from gitops_rollback.sandbox.simulation.files import (
     POLICIES,
     SELECTS_NOTHING,
     PolicyText,
+    deployment,
     first_files,
     fleet_values,
+    image_mark,
     overlay,
 )
+from gitops_rollback.sandbox.simulation.flux.images import OLDEST
 from gitops_rollback.sandbox.simulation.log import listening
 from gitops_rollback.sandbox.simulation.promises import PROMISES
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.rest import at_rest, unsettled
+from gitops_rollback.sandbox.simulation.scenarios import setup_of
 from gitops_rollback.sandbox.simulation.schedule import START
-from gitops_rollback.sandbox.simulation.setup import Smaller, setup_of
+from gitops_rollback.sandbox.simulation.setup import Smaller
 from gitops_rollback.sandbox.simulation.world import PERSON, Violation, World
 
 SLICE = timedelta(seconds=30)
@@ -110,11 +114,14 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     for name in setup.names:
         policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health, engine=setup.engine)
         policy = policy.disarmed("severity") if name in setup.tame else policy
+        if name in setup.automated:
+            policy = replace(policy, automation="hold" if name in setup.holding else "ask")
         if name not in setup.unwatched:
             files[policy.path] = world.put(policy)
     if setup.fleet:
         files[FLEET_FILE] = fleet_values("1.0")
         world.truth.shared |= dict.fromkeys(setup.fleet, FLEET_FILE)
+    files |= {f"apps/{name}/deployment.yaml": deployment(name, OLDEST, image_mark(name)) for name in setup.automated}
     for name in setup.overlays:
         files |= overlay(name)
         world.truth.shared[name] = BASE_FILE

@@ -1,36 +1,12 @@
-"""Which world does a seed make? A random part of all actors and faults at a time, so that each gets room to do harm."""
+"""What is there in a simulated world: applications, actors, faults, and how much of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from random import Random
-from typing import TypeVar
 
 from gitops_rollback.sandbox.simulation.gate import Rates
 
-T = TypeVar("T")
-FLEET = 30
-CROWD = 44  # so many that four red ones are no mass event
-NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
-ACTORS = (
-    "reverter",
-    "updater",
-    "editor",
-    "stopper",
-    "outage",
-    "gaps",
-    "liar",
-    "flapper",
-    "engine-trouble",
-    "rules",
-    "clock",
-    "forcer",
-    "promoter",
-    "scrapes",
-    "colleague",
-    "forger",
-)
 RACING = "racing"
 RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
     "slow": (0.4, 0.001, 0.05),
@@ -68,11 +44,13 @@ class Setup:
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
     registry: bool = False  # the settings name the registry of the images
     engine: str = "argocd"
+    automated: tuple[str, ...] = ()  # applications whose image an automation writes
+    holding: frozenset[str] = frozenset()  # of those, whose policy lets a rollback hold the image
 
     @property
     def alone(self) -> tuple[str, ...]:
-        """The applications that are no part of the fleet."""
-        return tuple(name for name in self.names if name not in self.fleet)
+        """The applications whose files people alone write, each its own."""
+        return tuple(name for name in self.names if name not in (*self.fleet, *self.automated))
 
 
 @dataclass(frozen=True)
@@ -91,6 +69,7 @@ class Smaller:
         setup.unwatched &= set(setup.names)
         setup.tame &= set(setup.names)
         setup.fleet = tuple(name for name in setup.fleet if name in setup.names)
+        setup.automated = tuple(name for name in setup.automated if name in setup.names)
         setup.overlays = tuple(name for name in setup.overlays if name in setup.names)
         setup.actors -= self.without
         for name in self.without & set(RATES):
@@ -105,273 +84,3 @@ class Smaller:
         numbers = {"applications": self.applications, "replicas": self.replicas, "minutes": self.minutes}
         without = [f" --without {name}" for name in sorted(self.without)]
         return "".join([*without, *(f" --{name} {number}" for name, number in numbers.items() if number)])
-
-
-def setup_of(seed: int, scenario: str, smaller: Smaller | None = None) -> Setup:
-    """The world of a seed; a scenario turns some things on and leaves the rest to the seed."""
-    draw = _Draw(seed)
-    names = NAMES[: draw.one_of("applications", (2, 3, 4, 5, 6, 8))]
-    setup = Setup(
-        names=names,
-        actors=frozenset(actor for actor in ACTORS if draw.happens(f"actor/{actor}", _LIKELY.get(actor, 0.25))),
-        replicas=2 if draw.happens("replicas", 0.3) else 1,
-        rates=Rates(**{name: draw.rate(f"rate/{name}", *rate) for name, rate in RATES.items()}),
-        latency=draw.one_of("latency", (0.06, 0.06, 0.3, 1.0)),
-        manual=frozenset(name for name in names if draw.happens(f"manual/{name}", 0.1)),
-        health=frozenset(name for name in names if draw.happens(f"health/{name}", 0.3)),
-        may_sync=draw.happens("may-sync", 0.9),
-        keeps_disk=draw.happens("keeps-disk", 0.5),
-        racing=draw.one_of("racing", (0.0, 0.0, 0.3, 0.9)),
-        busy=draw.one_of("busy", (60.0, 180.0, 400.0)),
-        unwatched=frozenset(name for name in names[2:] if draw.happens(f"unwatched/{name}", 0.03)),
-        deaf=draw.rate("deaf", 0.2, 0.05, 0.9),
-    )
-    SCENARIOS[scenario](setup)
-    if smaller is not None:
-        smaller.cut(setup)
-    return setup
-
-
-class _Draw:
-    """A stream of chances for each name, so that a new one does not change what a seed means for the old ones."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def _random(self, name: str) -> Random:
-        return Random(f"setup/{self._seed}/{name}")
-
-    def happens(self, name: str, share: float) -> bool:
-        """True in this share of the seeds."""
-        return self._random(name).random() < share
-
-    def one_of(self, name: str, choices: Sequence[T]) -> T:
-        """One of them, all alike."""
-        return self._random(name).choice(choices)
-
-    def rate(self, name: str, share: float, least: float, most: float) -> float:
-        """In this share of the seeds something between the two, else nothing."""
-        random = self._random(name)
-        return random.uniform(least, most) if random.random() < share else 0.0
-
-
-_LIKELY = {
-    "forcer": 0.06,
-    "clock": 0.1,
-    "liar": 0.15,
-    "promoter": 0.15,
-    "colleague": 0.15,
-    "forger": 0.15,
-    "scrapes": 0.15,
-}
-
-
-def _all(_setup: Setup) -> None:
-    """Whatever the seed says."""
-
-
-def _plain(setup: Setup) -> None:
-    """Developers alone: no fault, nobody in the way."""
-    setup.actors, setup.replicas, setup.racing, setup.may_sync = frozenset(), 1, 0.0, True
-    setup.rates = Rates()
-
-
-def _race(setup: Setup) -> None:
-    """Somebody always pushes first, and there are two replicas."""
-    setup.replicas, setup.racing = 2, 0.9
-
-
-def _kills(setup: Setup) -> None:
-    """The process dies often."""
-    setup.rates.kill = 0.005
-
-
-def _zombie(setup: Setup) -> None:
-    """Two replicas, and now and then one of them stands still for minutes and wakes up in the middle of its deed."""
-    setup.replicas, setup.rates.pause = 2, 0.002
-
-
-def _leased(setup: Setup) -> None:
-    """Three replicas and a Lease, whose API loses answers and shows old states; now and then a process stands still."""
-    setup.replicas, setup.leased, setup.rates.pause = 3, True, 0.002
-    setup.rates.stale, setup.rates.after = max(setup.rates.stale, 0.02), max(setup.rates.after, 0.01)
-    # Every tick renews the lease several times, and each call may be the last.
-    setup.rates.kill = setup.rates.kill / 2
-
-
-def _blind(setup: Setup) -> None:
-    """Metrics that vanish, flap, and turn red everywhere."""
-    setup.actors = setup.actors | {"gaps", "flapper", "outage", "scrapes"}
-
-
-def _people(setup: Setup) -> None:
-    """Everybody who reverts, writes back, disarms and stops; all clocks are right."""
-    setup.actors = (setup.actors | {"reverter", "updater", "editor", "stopper", "forger"}) - {"clock", "forcer"}
-
-
-def _lies(setup: Setup) -> None:
-    """Metrics that blame good commits."""
-    setup.actors = (setup.actors | {"liar"}) - {"clock", "forcer"}
-
-
-def _clocks(setup: Setup) -> None:
-    """Clocks that jump, while metrics tell the truth."""
-    setup.actors = (setup.actors | {"clock", "flapper"}) - {"gaps", "liar", "scrapes"}
-
-
-def _promotion(setup: Setup) -> None:
-    """Production is written by something that writes it again, and by colleagues whose commits conflict."""
-    setup.actors = (setup.actors | {"promoter", "colleague"}) - {"clock", "forcer"}
-
-
-def _forged(setup: Setup) -> None:
-    """Commits that say of themselves that they are rollbacks."""
-    setup.actors = setup.actors | {"forger"}
-
-
-def _strangers(setup: Setup) -> None:
-    """One application has no policy, and somebody wrote a policy that selects nothing."""
-    setup.unwatched = frozenset(setup.names[-1:])
-
-
-def _fleet(setup: Setup) -> None:
-    """Thirty applications that read one shared file, among few others."""
-    setup.names = NAMES[:4]
-    setup.manual = setup.manual & frozenset(setup.names)
-    setup.health = setup.health & frozenset(setup.names)
-    setup.unwatched = frozenset()
-    setup.fleet = tuple(f"fleet-{number:02}" for number in range(1, FLEET + 1))
-    setup.names += setup.fleet
-    setup.actors = (setup.actors | {"fleet"}) - {"liar", "outage", "forcer", "clock"}
-    setup.busy = 400.0
-    # A tick makes ten times as many calls as elsewhere, and each may be the last.
-    setup.rates.kill, setup.rates.pause = setup.rates.kill / 10, setup.rates.pause / 10
-
-
-def _overlays(setup: Setup) -> None:
-    """All but one application are overlays of one base, which changes often."""
-    setup.overlays = setup.names[:-1]
-    setup.actors = (setup.actors | {"base"}) - {"clock", "forcer"}
-
-
-def _busy(setup: Setup) -> None:
-    """Many applications and quick developers, so that rollbacks follow one another."""
-    setup.names, setup.busy, setup.rates.kill = NAMES, 40.0, 0.0
-    setup.actors = setup.actors - {"clock", "forcer", "stopper", "outage", "gaps"}
-
-
-def _region(setup: Setup) -> None:
-    """Three applications, just enough for a mass event, quick developers, and an outage."""
-    setup.names, setup.busy = NAMES[:3], 60.0
-    setup.actors = (setup.actors | {"outage"}) - {"clock", "forcer", "stopper", "editor", "gaps"}
-
-
-def _by_hand(setup: Setup) -> None:
-    """People sync by hand and the controller may not, so that what it pushes is applied late; metrics lie."""
-    setup.manual, setup.may_sync = frozenset(setup.names), False
-    setup.actors = (setup.actors | {"engine-trouble", "liar"}) - {"clock", "forcer", "gaps"}
-
-
-def _zone(setup: Setup) -> None:
-    """Five applications, of which three now and then turn red together, and quick developers."""
-    setup.names, setup.busy = NAMES[:5], 60.0
-    setup.actors = (setup.actors | {"zone"}) - {"clock", "forcer", "stopper", "editor", "gaps", "outage", "liar"}
-
-
-def _crowd(setup: Setup) -> None:
-    """Forty-four applications, of which one after another gets a bad release of its own within minutes."""
-    setup.names = NAMES + tuple(f"shelf-{number:02}" for number in range(1, CROWD - len(NAMES) + 1))
-    setup.manual, setup.health, setup.unwatched, setup.may_sync = frozenset(), frozenset(), frozenset(), True
-    setup.actors, setup.busy, setup.lasts, setup.rates, setup.racing = frozenset(), 45.0, 700.0, Rates(), 0.0
-
-
-def _one_way(setup: Setup) -> None:
-    """What a rollback brings back crashes, so that our own commit is what fails; the engine's word fires, too."""
-    setup.names = NAMES[:4]
-    setup.health, setup.manual, setup.may_sync = frozenset(setup.names), frozenset(), True
-    setup.actors = (setup.actors | {"one-way"}) - {"clock", "forcer", "editor", "stopper", "outage", "gaps"}
-
-
-def _armed(setup: Setup) -> None:
-    """Policies only suggest at first, and releases bring the policy that lets them be rolled back."""
-    setup.tame, setup.unwatched = frozenset(setup.names), frozenset()
-    setup.actors = (setup.actors | {"armer"}) - {"clock", "forcer"}
-
-
-def _mid_push(setup: Setup) -> None:
-    """The process dies just before and just after its pushes, and hardly ever elsewhere."""
-    setup.rates.kill, setup.rates.kill_push = 0.0, 0.15
-
-
-def _regretted(setup: Setup) -> None:
-    """Good releases are taken back by people whom metrics fooled, and land again; the next one on top is bad."""
-    setup.names, setup.busy, setup.unwatched = NAMES[:3], 900.0, frozenset()
-    setup.actors = (setup.actors | {"doubter"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor", "liar"}
-
-
-def _batches(setup: Setup) -> None:
-    """People sync by hand what quick developers pushed meanwhile, so that one sync brings several suspects."""
-    setup.names, setup.busy = NAMES[:2], 30.0
-    setup.manual, setup.health, setup.unwatched = frozenset(setup.names), frozenset(), frozenset()
-    setup.actors = (setup.actors | {"syncer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
-
-
-def _pipelined(setup: Setup) -> None:
-    """A pipeline syncs most applications at each commit, and developers are quick: most deployments bring nothing."""
-    setup.busy = 40.0
-    setup.actors = (setup.actors | {"pipeline"}) - {"clock", "forcer"}
-
-
-def _overtaken(setup: Setup) -> None:
-    """People mend bad releases by the next one just when the controller is about to act, and its calls are slow."""
-    setup.names, setup.busy, setup.unwatched, setup.rates.slow = NAMES[:4], 60.0, frozenset(), 0.2
-    setup.manual = setup.manual & frozenset(setup.names)
-    setup.health = setup.health & frozenset(setup.names)
-    setup.actors = (setup.actors | {"rescuer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
-
-
-def _swept(setup: Setup) -> None:
-    """The registry throws away what ran before, now and then just when it is wanted back."""
-    setup.names, setup.busy, setup.unwatched, setup.registry = NAMES[:4], 60.0, frozenset(), True
-    setup.manual = setup.manual & frozenset(setup.names)
-    setup.health = setup.health & frozenset(setup.names)
-    setup.actors = (setup.actors | {"sweeper"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
-
-
-def _flux(setup: Setup) -> None:
-    """Flux in place of Argo CD: sources that fail, what is suspended, waits for health, and watches that lag."""
-    setup.engine, setup.manual = "flux", frozenset()
-    setup.actors = (setup.actors | {"flux-trouble"}) - {"engine-trouble"}
-
-
-SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
-    "all": _all,
-    "plain": _plain,
-    "race": _race,
-    "kills": _kills,
-    "zombie": _zombie,
-    "leased": _leased,
-    "blind": _blind,
-    "people": _people,
-    "lies": _lies,
-    "clocks": _clocks,
-    "promotion": _promotion,
-    "forged": _forged,
-    "strangers": _strangers,
-    "fleet": _fleet,
-    "overlays": _overlays,
-    "busy": _busy,
-    "by-hand": _by_hand,
-    "region": _region,
-    "zone": _zone,
-    "crowd": _crowd,
-    "one-way": _one_way,
-    "armed": _armed,
-    "mid-push": _mid_push,
-    "regretted": _regretted,
-    "batches": _batches,
-    "pipelined": _pipelined,
-    "overtaken": _overtaken,
-    "swept": _swept,
-    "flux": _flux,
-}

@@ -7,8 +7,9 @@ from dataclasses import replace
 from math import ceil
 
 from gitops_rollback.sandbox.simulation.running import Result, run
+from gitops_rollback.sandbox.simulation.scenarios import setup_of
 from gitops_rollback.sandbox.simulation.schedule import START
-from gitops_rollback.sandbox.simulation.setup import RACING, RATES, Smaller, setup_of
+from gitops_rollback.sandbox.simulation.setup import RACING, RATES, Smaller
 
 FEWEST = 2  # applications
 

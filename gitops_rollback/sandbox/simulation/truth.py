@@ -60,8 +60,8 @@ class Truth:
         return frozenset(found)
 
     def inputs(self, application: str, treeish: str) -> str:
-        """The state of the application's own files."""
-        own = self.objects.entry(treeish, f"apps/{application}") or ""
+        """The state of the application's own files; a mark for an image automation is no part of it."""
+        own = self.objects.unmarked(self.objects.entry(treeish, f"apps/{application}") or "")
         shared = self.shared.get(application)
         return own if shared is None else f"{own} {self.objects.entry(treeish, shared) or ''}"
 

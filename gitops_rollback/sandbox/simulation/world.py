@@ -19,6 +19,7 @@ from gitops_rollback.sandbox.simulation.events import (
     Event,
     Logged,
     Recorded,
+    Released,
     Requested,
     Rollback,
     SyncAsked,
@@ -26,6 +27,8 @@ from gitops_rollback.sandbox.simulation.events import (
 )
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
+from gitops_rollback.sandbox.simulation.flux.images import Images
+from gitops_rollback.sandbox.simulation.holds import RELEASES, Holds
 from gitops_rollback.sandbox.simulation.leasing import Leases
 from gitops_rollback.sandbox.simulation.metrics import Store
 from gitops_rollback.sandbox.simulation.objects import Objects
@@ -37,6 +40,7 @@ from gitops_rollback.sandbox.simulation.story import Story
 from gitops_rollback.sandbox.simulation.truth import Truth
 
 PERSON = "A Developer <developer@example.com>"
+OURS = ("controller", "operator")  # whose pushes are the product's; an operator's are by one of its verbs
 ENGINES: Mapping[str, type[Cluster]] = {one.engine: one for one in (ArgoCluster, FluxCluster)}
 
 
@@ -84,6 +88,10 @@ class World:
         self.judge: Callable[[], None] = lambda: None
         self.violations: list[Violation] = []
         self.rollbacks: list[Rollback] = []
+        self.releases: list[Released] = []
+        self.holds = Holds(self.objects)
+        self.said: set[str] = set()  # applications whose hold an operator has asked to end
+        self.images: Images | None = None  # where automations write images
         self.records: dict[str, Document] = {}
         self.messages: list[Told] = []
         self.ours: set[str] = set()
@@ -95,6 +103,7 @@ class World:
         self.gone: dict[str, datetime] = {}  # image -> since when no registry has it
         self.still: dict[str, list[tuple[datetime, datetime]]] = {}  # when a replica's process stood still
         self.at_calm: list[Callable[[], None]] = []
+        self.racing: Callable[[], Mapping[str, bytes]] = lambda: {"docs/notes.md": f"{self.now}\n".encode()}
 
     @property
     def now(self) -> datetime:
@@ -188,16 +197,22 @@ class World:
         self.still.setdefault(who, []).append((self.now, self.now + timedelta(seconds=seconds)))
 
     def _moved(self, accepted: Accepted) -> None:
-        known = len(self.rollbacks)
-        if accepted.ref == MAIN and accepted.who.startswith("controller"):
+        known, ended = len(self.rollbacks), len(self.releases)
+        if accepted.ref == MAIN and accepted.who.startswith(OURS):
             for commit in self.objects.first_parents(accepted.new):
                 if commit.sha == accepted.old:
                     break
-                if commit.committer == AUTHOR:
+                if commit.committer == AUTHOR and RELEASES in commit.trailers:
+                    self._released(Released.of(commit, accepted.at, accepted.who))
+                elif commit.committer == AUTHOR:
                     self._rolled_back(Rollback.of(commit, accepted.at, accepted.who, self.cluster.ran))
+        if accepted.ref == MAIN:
+            for text in self.holds.see(accepted, self.rollbacks[known:]):
+                self.tell(accepted.who, text)
         self.report(accepted)
-        for rollback in self.rollbacks[known:]:
-            self.report(rollback)
+        news: list[Event] = [*self.rollbacks[known:], *self.releases[ended:]]
+        for ours in news:
+            self.report(ours)
         if accepted.ref == JOURNAL:
             self._read_records(accepted)
 
@@ -207,6 +222,12 @@ class World:
         reverts = ", ".join(sha[:8] for sha in rollback.reverts)
         names = ", ".join(rollback.applications)
         self.tell(rollback.who, f"ROLLS BACK {names}: {rollback.commit.sha[:8]} reverts {reverts}")
+
+    def _released(self, release: Released) -> None:
+        self.releases.append(release)
+        self.ours.add(release.commit.sha)
+        names = ", ".join(release.applications)
+        self.tell(release.who, f"RELEASES {names}: {release.commit.sha[:8]} ends the holds of {release.rollback}")
 
     def _read_records(self, accepted: Accepted) -> None:
         before = self.objects.files(accepted.old) if accepted.old else {}

@@ -16,10 +16,13 @@ from gitops_rollback.sandbox.simulation.actors.fleet import Fleet
 from gitops_rollback.sandbox.simulation.actors.flux_trouble import FluxTrouble
 from gitops_rollback.sandbox.simulation.actors.forcer import Forcer
 from gitops_rollback.sandbox.simulation.actors.forger import Forger
+from gitops_rollback.sandbox.simulation.actors.marker import Marker
 from gitops_rollback.sandbox.simulation.actors.metric_troubles import Flapper, Gaps, Liar, Outage, Scrapes
 from gitops_rollback.sandbox.simulation.actors.one_way import OneWay
 from gitops_rollback.sandbox.simulation.actors.pipeline import Pipeline
 from gitops_rollback.sandbox.simulation.actors.promoter import Promoter
+from gitops_rollback.sandbox.simulation.actors.publisher import Publisher
+from gitops_rollback.sandbox.simulation.actors.releaser import Releaser
 from gitops_rollback.sandbox.simulation.actors.rescuer import Rescuer
 from gitops_rollback.sandbox.simulation.actors.reverter import Reverter
 from gitops_rollback.sandbox.simulation.actors.rules import Rules
@@ -49,10 +52,13 @@ OTHERS: Mapping[str, Actor] = {
     "forger": Forger,
     "gaps": Gaps,
     "liar": Liar,
+    "marker": Marker,
     "one-way": OneWay,
     "outage": Outage,
     "pipeline": Pipeline,
     "promoter": Promoter,
+    "publisher": Publisher,
+    "releaser": Releaser,
     "rescuer": Rescuer,
     "reverter": Reverter,
     "rules": Rules,

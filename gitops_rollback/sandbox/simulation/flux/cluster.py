@@ -25,7 +25,7 @@ from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATI
 from gitops_rollback.sandbox.rendering import Json, RenderError, render
 from gitops_rollback.sandbox.simulation.cluster import Cluster, Move
 from gitops_rollback.sandbox.simulation.files import POISON
-from gitops_rollback.sandbox.simulation.flux.repository import MemoryRepository, MemoryTree
+from gitops_rollback.sandbox.simulation.flux.repository import AUTOMATION, MemoryBranch, MemoryRepository, MemoryTree
 from gitops_rollback.sandbox.simulation.flux.rollouts import TrueRollouts
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.schedule import Schedule
@@ -86,11 +86,15 @@ class FluxCluster(Cluster):
         self.sources = {name: MemoryRepository(self.remote) for name in addresses}
         repositories = {url: self.sources[name] for name, url in addresses.items()}
         rollouts = TrueRollouts(self.store, self.truth, self.random)
-        self.controllers = FluxSandbox(self.store, repositories, self.clock, rollouts=rollouts)
+        branches = dict.fromkeys(repositories, self._branch)
+        self.controllers = FluxSandbox(self.store, repositories, self.clock, rollouts=rollouts, branches=branches)
         self._contents: dict[tuple[str, str], str] = {}
         self._planned: datetime | None = None
         self._stepping = False
         self._addresses = addresses
+
+    def _branch(self, name: str) -> MemoryBranch:
+        return MemoryBranch(self.remote, name, lambda text: self.story.tell(self.schedule.now, AUTOMATION, text))
 
     # The beginning
 
@@ -101,14 +105,14 @@ class FluxCluster(Cluster):
         self.store.on_change(self._changed)
         for name, url in self._addresses.items():
             spec = {"url": url, "interval": self._seconds(30, 150), "ref": {"branch": MAIN.rpartition("/")[2]}}
-            self._create(GIT_REPOSITORY, name, spec)
+            self.create(GIT_REPOSITORY, name, spec)
         suspended, first = set(manual), ""
         for name in names:
             if name == POISON:
                 continue
             self.apps[name] = App(revision)
             self.truth.started(name, revision, since)
-            self._create(KUSTOMIZATION, name, {**self._spec(name, first), "suspend": name in suspended})
+            self.create(KUSTOMIZATION, name, {**self._spec(name, first), "suspend": name in suspended})
             first = first or name
         self._settle(since + SETTLED)
         self.clock.past = None
@@ -139,7 +143,8 @@ class FluxCluster(Cluster):
             self.controllers.step()
         self.clock.past = until
 
-    def _create(self, kind: Kind, name: str, spec: Json) -> None:
+    def create(self, kind: Kind, name: str, spec: Json) -> None:
+        """An object, as a person makes it."""
         metadata = {"name": name, "namespace": NAMESPACE}
         self.store.create(kind, {"metadata": metadata, "spec": spec}, PERSON)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
+from gitops_rollback.ports import PushOutcome, RefUpdate
 from gitops_rollback.sandbox.argocd.repository import RepositoryError
 from gitops_rollback.sandbox.simulation.objects import Objects
 from gitops_rollback.sandbox.simulation.remote import Remote
+
+AUTOMATION = "image-automation"  # as the story calls it
 
 
 class MemoryRepository:
@@ -37,6 +41,37 @@ class MemoryRepository:
         """As in `Repository`."""
         objects, files = self._remote.objects, self._remote.objects.files(sha)
         return {path: objects.blobs[files[path]] for path in paths if path in files}
+
+
+class MemoryBranch:
+    """`sandbox.flux.repositories.Branch` of the simulated remote. `tell` is told what lands, and what does not."""
+
+    def __init__(self, remote: Remote, name: str, tell: Callable[[str], None]) -> None:
+        self._remote = remote
+        self._ref = f"refs/heads/{name}"
+        self._tell = tell
+
+    def head(self) -> str:
+        """As in `Branch`."""
+        return self._remote.refs[self._ref]
+
+    def texts(self, sha: str, under: str) -> Mapping[str, str]:
+        """As in `Branch`."""
+        tree = MemoryTree(self._remote.objects, sha)
+        paths = tree.files("" if under == "." else under)
+        return {path: content.decode() for path, content in tree.read(paths).items()}
+
+    def push(self, message: str, files: Mapping[str, str], at: datetime, author: str, base: str) -> str:
+        """As in `Branch`."""
+        objects = self._remote.objects
+        tree = objects.with_files(base, {path: text.encode() for path, text in files.items()})
+        sha = objects.commit(tree, (base,), author, message, at)
+        outcome = self._remote.receive(AUTOMATION, (RefUpdate(self._ref, sha, base),))[self._ref]
+        if outcome is not PushOutcome.LANDED:
+            self._tell(f"cannot push {', '.join(files)} ({outcome.value})")
+            raise RepositoryError(f"failed to push some refs ({outcome.value})")
+        self._tell(f"pushes {sha[:8]}, which writes {', '.join(files)}")
+        return sha
 
 
 class MemoryTree:

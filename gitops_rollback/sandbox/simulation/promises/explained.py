@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event
+from gitops_rollback.sandbox.simulation.events import Document, Event
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import JOURNAL, Accepted
 from gitops_rollback.sandbox.simulation.world import World
@@ -56,10 +56,20 @@ def at_end(world: World) -> Iterator[str]:
             yield f"{rollback.commit.sha[:8]} names another Rollback-Id than its record"
         if count != 1 and not (world.refusing and count == 0):
             yield f"{rollback.commit.sha[:8]} on the branch has {count} records"
+    ended = Counter(_release(one) for one in world.records.values())
+    for release in world.releases:
+        if not ended[release.commit.sha] and not world.refusing:
+            yield f"{release.commit.sha[:8]} ends a hold, and no record says so"
     landed = {rollback.commit.sha for rollback in world.rollbacks}
     for sha in recorded:
         if sha is not None and sha not in landed:
             yield f"a record names {sha[:8]}, which is not on the branch"
+
+
+def _release(record: Document) -> str:
+    evidence = record["evidence"]
+    ended = evidence.get("release") if isinstance(evidence, dict) else None
+    return str(ended["commit"]) if ended else ""
 
 
 PROMISE = Promise("19", "everything is explained", check, at_end)

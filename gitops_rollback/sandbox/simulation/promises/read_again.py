@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitops_rollback.sandbox.simulation.events import Asked, Event, short
+from gitops_rollback.sandbox.simulation.holds import RELEASES
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.world import World
@@ -18,6 +19,8 @@ def check(world: World, event: Event) -> Iterator[str]:
     if update is None:
         return
     said = world.objects.commits[update.new].trailers
+    if RELEASES in said:
+        return  # it takes nothing back
     names = [short(name) for name in said.get("Rollback-Application", ())]
     bad = said.get("Rollback-Bad-Revision", ("",))[0]
     against = [_moved_on(world, event.who, name, bad) for name in names]

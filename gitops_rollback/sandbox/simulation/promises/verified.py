@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.simulation.events import Event, Recorded
 from gitops_rollback.sandbox.simulation.metrics import GREEN
@@ -11,6 +11,7 @@ from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 BEFORE = 330  # seconds before the bad sync
+LATELY = timedelta(seconds=30)  # a tick that was slowed down
 HOLD = 15  # seconds: the policy holds for 30, and the record is written a moment after the last look
 
 
@@ -36,6 +37,9 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.after['id']} is verified, but nothing that ran in {name} contains it"
         if not world.cluster.was_healthy(name, verified_at):
             yield f"{event.after['id']} is verified, but {name} was not healthy then"
+    for hold in world.holds.all:
+        if hold.rollback is rollback and hold.ended and verified_at - hold.ended > LATELY:
+            yield f"{event.after['id']} is verified, but the mark of {hold.path} is back since {hold.ended:%H:%M:%S}"
     if world.stepped or not _asks_metrics(event):
         return
     changed = [name for name in world.setup.names if world.truth.own_paths(name, rollback.commit.paths)]
