@@ -171,7 +171,10 @@ class Requests:
         return revision
 
     def _signed(self, wish: Wish, look: Look, proposal: Proposal, view: View) -> Proposal:
-        """The plan under the person's name. A plan that waits for a word keeps its id: this is the word."""
+        """The plan under the person's name. A plan that waits for a word keeps its id: this is the word.
+
+        It keeps its triggers, too: whether it helped is what they say.
+        """
         plan = proposal.plan
         if plan is None:
             return proposal
@@ -179,6 +182,8 @@ class Requests:
         identity = plan.rollback_id
         if waiting is None or waiting.phase is not Phase.AWAITING_APPROVAL:
             identity = rollback_id(self.repo.name, plan.applications[0], plan.bad_revision, wish.cause)
+        else:
+            plan = replace(plan, triggers=plan.triggers or waiting.triggers)
         return replace(
             proposal, plan=self.reconciler.proposer.signed(plan, look, proposal.attribution, identity, wish.by)
         )

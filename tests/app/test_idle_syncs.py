@@ -141,6 +141,24 @@ def test_a_person_who_approves_after_such_a_commit_approves_the_plan_that_waits(
     assert [(record.bad_revision, record.requested_by) for record in records] == [(bad, "ann")]
 
 
+def test_what_a_person_approves_is_verified_by_what_had_fired(world: World) -> None:
+    """The policy names no checks: then the triggers of the plan that waited say whether it helped."""
+    running(world, "web")
+    world.people.push("Ask", {f"{POLICIES}/web.yaml": policy("web", severity="page_and_suggest")}, START - 9 * MINUTE)
+    one = world.replica()
+    _bad(world)
+    one.until(START, START + 3 * MINUTE)
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(one.repo, one.reconciler, executor, world.clock)
+    prepared = requests.prepare(Wish("web", "ann", "approve"))
+    assert prepared.plan is not None
+    assert "Rollback-Trigger: errors" in prepared.plan.message
+    assert requests.carry_out(prepared).outcome is PushOutcome.LANDED
+    (record,) = one.tick(START + 3 * MINUTE + TICK).view.journal.records.values()
+    assert record.triggers == ("errors",)
+
+
 def test_other_settings_of_the_application_itself_stand_for_themselves(world: World) -> None:
     running(world, "web")
     one = world.replica()
