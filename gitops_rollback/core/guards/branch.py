@@ -137,7 +137,10 @@ def _same_spec(branch: BranchFacts) -> GuardAnswer | None:
     if branch.spec_changed is None:
         message = "whether the deployment changed the application's spec cannot be seen"
     else:
-        message = "the deployment changed the application's own spec (parameters, images, path), which no commit undoes"
+        message = (
+            "the deployment changed the application's own spec (parameters, images, path); the plan undoes that only "
+            "where the spec stands in a file that it changes"
+        )
     return ask(LEVER, Reason.NO_COMMIT, message, "compare the application's spec with that of the last good deployment")
 
 
