@@ -144,7 +144,7 @@ def at_end(world: World) -> Iterator[str]:
 def _told_of(world: World, hold: Hold) -> bool:
     """People know that it cannot end by itself: its place is not there any more, say."""
     told = (one.message for one in world.messages if one.message.reason == Reason.IMAGE_AUTOMATION.value)
-    return any(message.page and hold.identity in message.text for message in told)
+    return any(message.page and (hold.identity in message.text or hold.path in message.text) for message in told)
 
 
 def _newer_since(images: Images, hold: Hold) -> datetime | None:
