@@ -1,6 +1,6 @@
 """Which images do our commits hold? By their trailers and by what really stands in the files since.
 
-A hold stands while the value bears no mark; whoever puts one back has ended it.
+A hold stands while the value bears no mark. Whoever puts one back has ended it, until somebody takes that off again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Hold:
     name: str  # of the application
     tags: frozenset[str]
     ended: datetime | None = None
+    released: bool = False  # by a commit of ours: it never stands again
 
     @property
     def identity(self) -> str:
@@ -45,11 +46,15 @@ class Holds:
         begun = [hold for rollback in rollbacks for hold in self._begun(rollback)]
         self.all += begun
         yield from (f"HOLDS {hold.name}: no mark in {hold.path}" for hold in begun)
-        for hold in self.standing():
+        released = RELEASES in self._objects.commits[accepted.new].trailers
+        for hold in (one for one in self.all if not one.released):
             content = self._objects.text(accepted.new, hold.path)
-            if content is not None and is_marked(content):
-                hold.ended = accepted.at
+            marked = content is not None and is_marked(content)
+            if marked and hold.ended is None:
+                hold.ended, hold.released = accepted.at, released
                 yield f"has ended the hold of {hold.path}"
+            elif not marked:
+                hold.ended = None
 
     def standing(self) -> list[Hold]:
         """Those whose mark is not back."""
