@@ -168,6 +168,29 @@ def test_a_new_process_tells_a_deployment_by_when_its_objects_changed_and_not_by
         assert told(state)[-1] == expected
 
 
+@pytest.mark.parametrize(
+    ("told_as", "expected"),
+    [
+        pytest.param({"lastReconciledDuration": "784.590991ms"}, "b@21:59:16", id="it-failed-at-once"),
+        pytest.param({"lastReconciledDuration": "1m5.2s"}, "b@21:59:40", id="it-failed-after-its-wait"),
+        pytest.param(
+            {"lastReconciledDuration": "784.590991ms", "lastReconciledStatus": "ReconciliationFailed"},
+            "b@22:00:45",
+            id="it-could-not-be-applied",
+        ),
+    ],
+)
+def test_a_health_check_that_failed_at_once_had_failed_before(told_as: dict[str, Any], expected: str) -> None:
+    """As kustomize-controller 1.9 told it where a foreign commit had come during the wait: once, and brief."""
+    history = [
+        entry("2", "b", "22:00:46", "22:00:46", **{"lastReconciledStatus": "HealthCheckFailed", **told_as}),
+        entry("1", "a", "21:28:47", "21:59:05", totalReconciliations=30),
+    ]
+    reason = history[0]["lastReconciledStatus"]
+    state = Told().look("22:01:00", failed(reason, "b", "a", history, "22:00:46", wait=True, timeout="90s"))
+    assert told(state)[-1] == expected
+
+
 def test_what_flux_dropped_from_its_history_lends_its_beginning_and_its_name_to_nothing() -> None:
     """As kustomize-controller 1.9 told it: the run after a failed one began with the status from before that one."""
     flux = Told("a@21:45:12 since 21:42:04", "b@21:52:34 since 21:52:08")

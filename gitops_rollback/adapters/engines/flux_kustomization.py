@@ -293,7 +293,7 @@ def _outcome(entry: HistoryEntry, git: bool, may_take: timedelta) -> Outcome:
         ok=entry.status == SUCCEEDED,
         times=entry.times,
         took=entry.took,
-        may_take=may_take,
+        may_take=timedelta() if entry.status == "ReconciliationFailed" else may_take,
     )
 
 

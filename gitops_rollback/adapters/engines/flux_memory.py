@@ -330,13 +330,16 @@ def _sure_from(outcome: Outcome, start: datetime) -> datetime:
 def _start(outcome: Outcome, last: Run | None, seen: Sequence[Outcome] = ()) -> datetime:
     """When its objects changed: the outcome's time is that of its end, after the whole wait for health.
 
-    How long that took is told of its newest time only: the first one may have waited as long as it may. Content that
+    How long that took is told of its newest time only: the first one may have waited as long as it may. A failure at
+    once was not the first one either, though it counts as one: what a run had written is lost to the next where that
+    starts right after it. Content that
     came back is known by its newest time only. After a single new outcome that tells its beginning; after several it
     came back some time after the other had been there last, and the earliest instant hides no damage.
     """
     ended = last.ended_at if last is not None else None
     again = ended is not None and outcome.first_at <= ended
-    took = outcome.took if again or outcome.times == 1 else max(outcome.took, outcome.may_take)
+    first = outcome.times == 1 and (outcome.ok or outcome.took >= LASTING_WAIT)
+    took = outcome.took if again or first else max(outcome.took, outcome.may_take)
     start = ((outcome.last_at if again else outcome.first_at) - took).replace(microsecond=0)
     if ended is None:
         return start
