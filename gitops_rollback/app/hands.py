@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gitops_rollback.app.directory import Fed, Listing
+from gitops_rollback.app.directory import Listing
 from gitops_rollback.core.action import Sync, Terminate
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO
 from gitops_rollback.core.errors import CredentialsRejected
@@ -32,8 +32,4 @@ class EngineHands:
             try:
                 fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
             except CredentialsRejected:
-                self._refresh(fed)
-
-    @crash_point("refresh")
-    def _refresh(self, fed: Fed) -> None:
-        fed.engine.refresh(fed.state.id, fed.state.project)
+                fed.engine.refresh(fed.state.id, fed.state.project)

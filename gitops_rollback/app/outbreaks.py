@@ -19,7 +19,7 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Trigger
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import Level, level
 from gitops_rollback.ports import ConfigRepo
@@ -123,12 +123,7 @@ class Outbreaks:
         for alarm in alarms:
             self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
         self._recall(view, now)
-        cured = _cured(view)
-        self._red = {
-            name: (at, why)
-            for name, (at, why) in self._red.items()
-            if now - at <= MEMORY and at > cured.get(name, UNKNOWN)
-        }
+        self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)
         beside = self._bystanders(listing, quiet, suspects, empty, now) if alarms else Bystanders(frozenset(quiet))
@@ -288,16 +283,6 @@ def _is_answered(one: ObservedApplication, view: View, now: datetime) -> bool:
         one.suspects <= frozenset(record.reverts) and _deals_with(record, one.application, now)
         for record in view.journal.records.values()
     )
-
-
-def _cured(view: View) -> dict[str, datetime]:
-    """Until when each application was red by a commit whose rollback helped: that is proved to be a commit's doing."""
-    ends: dict[str, datetime] = {}
-    for record in view.journal.records.values():
-        end = record.times.get("verified")
-        if record.outcome is RollbackOutcome.VERIFIED and end is not None:
-            ends.update({name: max(end, ends.get(name, end)) for name in record.applications})
-    return ends
 
 
 def _deals_with(record: RollbackRecord, application: str, now: datetime) -> bool:

@@ -288,25 +288,6 @@ def test_a_mass_event_that_comes_and_goes_is_one_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_rollbacks_that_helped_do_not_count_against_the_next_bad_release(world: World, restarted: bool) -> None:
-    """Three releases within ten minutes, each found bad after the one before was put right: no mass event."""
-    names = ("cart", "pay", "shop")
-    running(world, *names, *CALM)
-    one = world.replica()
-    for number, name in enumerate(names):
-        at = START + number * 3 * MINUTE + number * TICK
-        world.engine.deploy(name, ship(world, name, at - TICK), at)
-        _break(world, name, at=at)
-        one.until(at, at + MINUTE)
-        world.metrics.mend(name, at + MINUTE)
-        one.until(at + MINUTE + TICK, at + 3 * MINUTE)
-        if restarted:
-            one = world.replica(f"after-{name}")
-    assert world.reverts() == len(names)
-    assert "MassEvent" not in one.told.reasons
-
-
-@pytest.mark.parametrize("restarted", [False, True])
 def test_the_end_of_a_mass_event_names_once_who_is_still_red(world: World, restarted: bool) -> None:
     """While it lasts one page speaks for all; when it is over nobody else would name those that did not recover."""
     names = ("cart", "pay", "shop", "web")

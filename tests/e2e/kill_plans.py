@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from killed_stories import Death, Stage, Tale
@@ -21,7 +20,7 @@ SELDOM = (
     "after-finish",
     "after-advance",
 )  # a story comes to these but once
-RARE = ("terminate", "refresh", "reread")  # few stories come to these
+RARE = ("terminate", "reread")  # few stories come to these
 
 # The steps of each stage that a new process surely takes, in the order in which it takes them.
 STARTS = ("fetch", "policy-read", "journal-read", "journal-build", "send", "write", "engine-list",
@@ -63,7 +62,7 @@ COVERING = (
          + _at(Stage.FOLLOW, "after-send:2")),
     Tale("without-answers", "bad-release", _at(Stage.ALARM, "after-send:2"), answers_lost=3),
     Tale("asks", "asks-first", _at(Stage.ALARM, "before-write:2", "after-note")),
-    Tale("may-not-sync", "bad-release", _both(Stage.FOLLOW, "refresh"), rights=("get",)),
+    Tale("may-not-sync", "bad-release", _both(Stage.FOLLOW, "sync"), rights=("get",)),
     Tale("two-at-once", "bad-release", _at(Stage.ALARM, "before-land", "before-send:2", "after-send:2")
          + _at(Stage.FOLLOW, "before-advance", "after-write:2"), replicas=2),
     Tale("leases", "bad-release", _both(Stage.QUIET, "lease-take", "lease-renew") + tuple(
@@ -87,7 +86,7 @@ def random_tale(seed: int) -> Tale:
     dice = random.Random(f"kills {seed}")
     story = dice.choices(("bad-release", "stuck-hook", "push-race", "asks-first"), (6, 3, 3, 1))[0]
     rights = ("get",) if story == "bad-release" and dice.random() < 0.4 else ("get", "sync")
-    places = _places(story, rights, dice)
+    places = _places(story, dice)
     leased = random.Random(f"leases {seed}").random() < LEASED
     if leased:
         places[Stage.QUIET] += _labels("lease-take", "lease-renew")
@@ -100,7 +99,7 @@ def random_tale(seed: int) -> Tale:
     return Tale(f"seed-{seed}", story, tuple(deaths), dice.choice((1, 1, 1, 1, 2)), rights, lost, leased)
 
 
-def _places(story: str, rights: Iterable[str], dice: random.Random) -> dict[Stage, list[str]]:
+def _places(story: str, dice: random.Random) -> dict[Stage, list[str]]:
     """What each stage of this story surely comes to, given that earlier processes died there or before."""
     over = _labels("tell", "deliver", "policy-read", "journal-build")
     if story == "asks-first":
@@ -112,7 +111,7 @@ def _places(story: str, rights: Iterable[str], dice: random.Random) -> dict[Stag
     last = dice.choice(("after-advance", "after-keep", "after-finish"))
     follow = [*_labels(*FOLLOWS), "before-advance", *_labels("afterwards"), "before-finish", "before-keep",
               "before-write:2", "before-send:2", "after-write:2", last]  # fmt: skip
-    follow += _labels("sync") if "sync" in rights else _labels("refresh", "sync")
+    follow += _labels("sync")
     follow += _labels("terminate") if story == "stuck-hook" else []
     alarm += _labels("reread") if story == "push-race" else []
     return {Stage.QUIET: _labels("clone", *STARTS), Stage.ALARM: alarm, Stage.FOLLOW: follow, Stage.OVER: over}

@@ -30,11 +30,16 @@ sys.stdin.read()
 """
 
 
+def _heed_interrupts() -> None:
+    """What a shell runs in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def started(command: list[str], temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "TMPDIR": str(temporary)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, **pipes) as process:
+    with subprocess.Popen(command, env=environment, preexec_fn=_heed_interrupts, **pipes) as process:
         try:
             yield process
         finally:

@@ -55,7 +55,9 @@ class Scratch:
         parent = Path(os.path.abspath(self._parent or tempfile.gettempdir()))
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        lock = (folder / f"{LOCK}.new").open("xb")
+        new = folder / f"{LOCK}.new"
+        new.touch(exist_ok=False)
+        lock = new.open("rb")  # a file held open for writing would keep its disk from being made read-only
         self._remove = weakref.finalize(self, _remove, folder, lock)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.rename(folder / f"{LOCK}.new", folder / LOCK)
