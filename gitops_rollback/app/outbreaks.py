@@ -123,7 +123,8 @@ class Outbreaks:
         for alarm in alarms:
             self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
         self._recall(view, now)
-        self._red = {name: (at, why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
+        # What lies ahead was noted by a clock that was set back since.
+        self._red = {name: (min(at, now), why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)
         beside = self._bystanders(listing, quiet, suspects, empty, now) if alarms else Bystanders(frozenset(quiet))
@@ -136,7 +137,7 @@ class Outbreaks:
         new = [one for one in observed if one.red and not _is_answered(one, view, now)]
         waits = spreading(new, since, len(listing.watched), now) if too_many else ""
         calm = not too_many or bool(waits and not many(new, len(listing.watched)))
-        self._calm_since = (self._calm_since or now) if calm else None
+        self._calm_since = min(self._calm_since or now, now) if calm else None
         over = self._calm_since is not None and now - self._calm_since >= CALM
         self._failing = self._failing_now(incidents, beside, listing, now)
         raised = frozenset(alarm.look.name for alarm in alarms if not alarm.is_undone)
