@@ -1,7 +1,8 @@
 """The real programs of the lab, built from Go's module proxy: a Kubernetes API server, Flux, Argo CD.
 
 A release is a module of many; where its `go.mod` replaces one by a folder beside it, the released module takes its
-place. Nothing of them is kept in this repository. The first build takes about half an hour on two cores, and 6 GB.
+place. Nothing of them is kept in this repository. The first build takes about half an hour on two cores, and 16 GB
+in Go's caches.
 Source: go.dev/ref/mod (replace, GOTOOLCHAIN).
 """
 

@@ -25,7 +25,7 @@ PODS, ERRORS = "pods-do-not-come-up", "errors"
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     if missing := programs.missing():
-        pytest.skip(f"not built: {', '.join(missing)}; `python3 make.py lab` builds them")
+        pytest.fail(f"not built: {', '.join(missing)}; `python3 make.py lab` builds them")
     with ExitStack() as ending:
         yield Machine(tmp_path_factory.mktemp("lab"), ending)
 
