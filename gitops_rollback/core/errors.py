@@ -113,6 +113,8 @@ class Reason(StrEnum):
     BRANCH_REWRITTEN = "BranchRewritten"
     REMOTE_REF_LOCKED = "RemoteRefLocked"
     CREDENTIALS_REJECTED = "CredentialsRejected"
+    FORGE_UNAVAILABLE = "ForgeUnavailable"
+    FORGE_REFUSED = "ForgeRefused"  # one of its rules, or what was asked for is not there
     JOURNAL_LOST = "JournalLost"
     JOURNAL_REWOUND = "JournalRewound"
     JOURNAL_UNWRITABLE = "JournalUnwritable"
@@ -183,6 +185,26 @@ class CredentialsRejected(StalledError):
     """The other side knows us and says no (401, 403, wrong key)."""
 
     reason = Reason.CREDENTIALS_REJECTED
+
+
+class ForgeUnavailable(TransientError):
+    """The forge gave no usable answer, or asks for patience. `wait_seconds`: as long as it said; 0 if it did not."""
+
+    reason = Reason.FORGE_UNAVAILABLE
+
+    def __init__(self, subject: str, message: str, wait_seconds: float = 0.0) -> None:
+        super().__init__(subject, message)
+        self.wait_seconds = wait_seconds
+
+
+class ForgeRefused(StalledError):
+    """The forge understood and said no: a rule, or something that is not there. `status` is its HTTP status."""
+
+    reason = Reason.FORGE_REFUSED
+
+    def __init__(self, subject: str, message: str, status: int) -> None:
+        super().__init__(subject, message)
+        self.status = status
 
 
 class BranchRewritten(StalledError):

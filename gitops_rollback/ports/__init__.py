@@ -28,6 +28,7 @@ from gitops_rollback.core.refs import RefUpdate as RefUpdate
 from gitops_rollback.core.refs import TreeEntry as TreeEntry
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
+from gitops_rollback.ports.forge import Forge as Forge
 
 
 class Clock(Protocol):
