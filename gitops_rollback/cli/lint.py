@@ -1,4 +1,4 @@
-"""`gitops-rollback lint PATH...`: is each policy file usable, and where not, which place must change?
+"""`gitops-rollback lint PATH...`: is each policy and request file usable, and where not, which place must change?
 
 Reads files as they lie on disk, with the mode that git would give them. Faults go to stdout, since they are the answer;
 the count goes to stderr.
@@ -13,12 +13,14 @@ from pathlib import Path
 
 import click
 
-from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, PolicySet, is_policy_path, load_policies
+from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_policy_path, load_policies
+from gitops_rollback.adapters.requests.reader import is_request, load_request
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
+from gitops_rollback.core.request import REQUESTS
 from gitops_rollback.core.written import MAX_BYTES
 
-POLICIES = Path(".gitops-rollback", "policies")
+OURS = (Path(".gitops-rollback", "policies"), Path(REQUESTS))
 WORKING_COPY = "working-copy"
 MAX_WALKED = 100_000
 
@@ -35,23 +37,32 @@ MAX_WALKED = 100_000
 )
 @click.pass_context
 def command(ctx: click.Context, paths: tuple[Path, ...], output: str) -> None:
-    """Check policy files; all faults at once, as file:line:col.
+    """Check policy and request files; all faults at once, as file:line:col.
 
-    A directory that holds .gitops-rollback/policies stands for that; any other one for all YAML files below it.
+    A directory that holds .gitops-rollback/policies or .gitops-rollback/requests stands for those; any other one for
+    all YAML files below it. A file below .gitops-rollback/requests, or of kind RollbackRequest, is read as a request.
     Exit code 0: usable (warnings allowed), 1: errors, 2: nothing to check.
 
     \b
     Examples:
       gitops-rollback lint .
       gitops-rollback lint .gitops-rollback/policies/payments.yaml
+      gitops-rollback lint .gitops-rollback/requests/2026-11-23-checkout-api.yaml
       gitops-rollback lint . -o github
     """
-    files = [_policy_file(path) for path in dict.fromkeys(_files(paths))]
+    files = [_file(path) for path in dict.fromkeys(_files(paths))]
     if not files:
-        raise click.UsageError("there are no policy files (*.yaml, *.yml) below these paths")
-    found = load_policies(files, WORKING_COPY)
-    _print(found, len(files), output)
-    ctx.exit(1 if found.errors else 0)
+        raise click.UsageError("there are no policy or request files (*.yaml, *.yml) below these paths")
+    requests = [file for file in files if _is_request(file)]
+    policies = load_policies([file for file in files if file not in requests], WORKING_COPY)
+    found = (*policies.faults, *(fault for file in requests for fault in load_request(file).faults))
+    _print(found, len(files) - len(requests), len(requests), output)
+    ctx.exit(1 if any(fault.is_error for fault in found) else 0)
+
+
+def _is_request(file: PolicyFile) -> bool:
+    below = f"/{REQUESTS}/" in f"/{file.path}"
+    return below or (file.text is not None and is_request(file.text, file.path))
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -59,17 +70,21 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir() or path.is_symlink():
             yield path
             continue
-        root = path / POLICIES if (path / POLICIES).is_dir() else path
-        walked = 0
-        for directory, names, files in os.walk(root):
-            names[:] = sorted(name for name in names if name != ".git")
-            yield from (Path(directory, name) for name in sorted(files) if is_policy_path(name))
-            walked += len(files)
-            if walked > MAX_WALKED:
-                raise click.UsageError(f"more than {MAX_WALKED} files below {path}; name the policies' directory")
+        for root in [path / own for own in OURS if (path / own).is_dir()] or [path]:
+            yield from _below(root)
 
 
-def _policy_file(path: Path) -> PolicyFile:
+def _below(root: Path) -> Iterator[Path]:
+    walked = 0
+    for directory, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name != ".git")
+        yield from (Path(directory, name) for name in sorted(files) if is_policy_path(name))
+        walked += len(files)
+        if walked > MAX_WALKED:
+            raise click.UsageError(f"more than {MAX_WALKED} files below {root}; name the policies' directory")
+
+
+def _file(path: Path) -> PolicyFile:
     """The file as git would have it. One that was named on the command line is read whatever its name is."""
     try:
         status = path.lstat()
@@ -84,16 +99,17 @@ def _policy_file(path: Path) -> PolicyFile:
         raise click.UsageError(f"{path}: {exc.strerror or type(exc).__name__}") from exc
 
 
-def _print(found: PolicySet, files: int, output: str) -> None:
-    errors = len(found.errors)
-    warnings = len(found.faults) - errors
+def _print(found: Sequence[Fault], policies: int, requests: int, output: str) -> None:
+    errors = sum(fault.is_error for fault in found)
+    warnings = len(found) - errors
     if output == "json":
-        faults = [_document(fault) for fault in found.faults]
+        faults = [_document(fault) for fault in found]
+        files = policies + requests
         print_document({"files": files, "errors": errors, "warnings": warnings, "faults": faults}, "json")
         return
-    for fault in found.faults:
+    for fault in found:
         click.echo(_annotation(fault) if output == "github" else str(fault))
-    read = f"{min(files, MAX_FILES)} file{'' if files == 1 else 's'}"
+    read = _count(min(policies, MAX_FILES) + requests, "file")
     click.echo(f"{read}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", err=True)
 
 

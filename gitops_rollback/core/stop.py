@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from gitops_rollback.core.document import DocumentInvalid, read_document
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.written import SKIP_MARKER
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
 KIND = "RollbackPause"
@@ -238,7 +239,7 @@ def _end(pause: Pause) -> datetime:
 
 def encode_pauses(pauses: tuple[Pause, ...]) -> bytes:
     """The file that says exactly this, for `read_pause`. One pause of everything has room: the one that ends last."""
-    lines = ["# +argocd:skip-file-rendering", f"apiVersion: {API_VERSION}", f"kind: {KIND}", "spec:"]
+    lines = [f"# {SKIP_MARKER}", f"apiVersion: {API_VERSION}", f"kind: {KIND}", "spec:"]
     whole = [pause for pause in pauses if pause.application is None]
     if whole:
         lines += ["  all: true", *(f"  {key}: {value}" for key, value in _words_of(max(whole, key=_end)))]

@@ -17,6 +17,7 @@ import yaml
 
 from gitops_rollback.core.faults import Fault, shown
 
+SKIP_MARKER = "+argocd:skip-file-rendering"  # in a comment: a recursing Argo CD application leaves the file alone
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
 BOOLEAN_KEYS = frozenset({"on", "off", "yes", "no", "y", "n", "true", "false"})

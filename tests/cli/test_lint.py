@@ -134,6 +134,45 @@ def test_a_file_far_too_large_is_not_even_read(capsys: pytest.CaptureFixture[str
     assert "more than 65536 bytes" in capsys.readouterr().out
 
 
+REQUEST = """\
+# +argocd:skip-file-rendering
+apiVersion: gitops-rollback.dev/v1alpha1
+kind: RollbackRequest
+spec:
+  target: {name: api}
+  to: {lastHealthy: true}
+  reason: cards fail
+"""
+
+
+def test_a_repository_stands_for_its_requests_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("policies", "requests"):
+        Path(".gitops-rollback", name).mkdir(parents=True)
+    Path(".gitops-rollback/policies/a.yaml").write_text(GOOD)
+    Path(".gitops-rollback/requests/b.yaml").write_text(REQUEST)
+    assert outcome_of(["lint", "."]) == 0
+    assert capsys.readouterr() == ("", "2 files: 0 errors, 0 warnings\n")
+
+
+def test_a_request_is_known_by_its_kind_and_by_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    place = Path(".gitops-rollback/requests/a.yaml")
+    place.parent.mkdir(parents=True)
+    place.write_text(REQUEST.replace("RollbackRequest", "RollbackRequests"))
+    Path("elsewhere.yaml").write_text(REQUEST.replace("reason", "raeson"))
+    assert outcome_of(["lint", "elsewhere.yaml", str(place)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "elsewhere.yaml:7:3: unknown key `raeson` (did you mean `reason`?)",
+        f"{place}:3:7: `kind`: `RollbackRequests` is not known here (did you mean `RollbackRequest`?)",
+    ]
+
+
+def test_the_schema_of_a_request_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome_of(["schema", "request"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["title"] == "RollbackRequest"
+    assert "what is approved is what lands" in json.dumps(document)
+
+
 def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome_of(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "RollbackPolicy"

@@ -13,9 +13,8 @@ from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import Timing
 from gitops_rollback.core.query import used_variables
 from gitops_rollback.core.ranking import ELSEWHERE
-from gitops_rollback.core.written import Mark
+from gitops_rollback.core.written import SKIP_MARKER, Mark
 
-SKIP_MARKER = "+argocd:skip-file-rendering"
 NAMING_VARIABLES = frozenset({"SERVICE", "NAMESPACE", "APPLICATION"})
 
 
@@ -23,10 +22,14 @@ def lint_faults(spec: View, text: str, path: str) -> list[Fault]:
     """All warnings about a policy file; never an error."""
     checks: tuple[Callable[[View], Iterator[Found]], ...] = (_data, _hold, _queries, _severity, _suspects)
     found = [_warning(path, mark, message, fix) for check in checks for mark, message, fix in check(spec)]
+    return [*found, *unmarked(text, path), *(_not_built(path, key) for key in unbuilt(spec))]
+
+
+def unmarked(text: str, path: str) -> Iterator[Fault]:
+    """A warning where nothing keeps Argo CD off the file."""
     if not any(line.lstrip().startswith("#") and SKIP_MARKER in line for line in text.splitlines()):
         fix = f"make `# {SKIP_MARKER}` the first line"
-        found.append(_warning(path, Mark(1, 1), "a recursing Argo CD application would try to apply this file", fix))
-    return [*found, *(_not_built(path, key) for key in unbuilt(spec))]
+        yield _warning(path, Mark(1, 1), "a recursing Argo CD application would try to apply this file", fix)
 
 
 def _warning(path: str, mark: Mark, message: str, fix: str) -> Fault:

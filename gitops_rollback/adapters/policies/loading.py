@@ -89,21 +89,27 @@ def load_policies(files: Iterable[PolicyFile | tuple[str, str, bytes | None]], r
 
 
 def _read(file: PolicyFile, revision: str, twins: frozenset[str]) -> ReadPolicy:
-    def refused(message: str, fix: str) -> ReadPolicy:
-        return ReadPolicy(None, (Fault(file.path, 1, 1, message, fix),))
-
     if file.path in twins:
-        return refused("another file differs only in case: on some machines only one of them exists", "rename one")
-    if file.mode != REGULAR_MODE:
-        what, fix = MODES.get(file.mode, (f"of mode {file.mode}", "commit a plain file"))
-        return refused(f"the policy is {what}, not a plain file", fix)
-    if file.text is None:
-        return refused(f"the file has more than {MAX_BYTES} bytes", "split the policy into several")
+        message = "another file differs only in case: on some machines only one of them exists"
+        return ReadPolicy(None, (Fault(file.path, 1, 1, message, "rename one"),))
+    unreadable = no_plain_file(file, "policy")
+    if unreadable is not None or file.text is None:
+        return ReadPolicy(None, (unreadable,) if unreadable else ())
     if len(file.text) > REMEMBERED_BYTES:
         return read_policy(file.text, file.path, revision)
     found = _read_once(file.text, file.path)
     policy = replace(found.policy, revision=revision) if found.policy is not None else None
     return replace(found, policy=policy)
+
+
+def no_plain_file(file: PolicyFile, what: str) -> Fault | None:
+    """The fault of a file whose content is not even looked at; `what` should be in it, for people."""
+    if file.mode != REGULAR_MODE:
+        mode, fix = MODES.get(file.mode, (f"of mode {file.mode}", "commit a plain file"))
+        return Fault(file.path, 1, 1, f"the {what} is {mode}, not a plain file", fix)
+    if file.text is None:
+        return Fault(file.path, 1, 1, f"the file has more than {MAX_BYTES} bytes", f"split the {what} into several")
+    return None
 
 
 @lru_cache(maxsize=REMEMBERED_FILES)

@@ -13,13 +13,14 @@ from gitops_rollback.adapters.policies.building import build_policy
 from gitops_rollback.adapters.policies.lint import lint_faults
 from gitops_rollback.adapters.policies.promql import regex_weight
 from gitops_rollback.adapters.policies.rules import queries, rule_faults
-from gitops_rollback.adapters.policies.shape_faults import read_shape
+from gitops_rollback.adapters.policies.schema import PolicyShape
+from gitops_rollback.adapters.policies.shape_faults import one_a_place, one_mapping, read_shape
 from gitops_rollback.adapters.policies.unbuilt import unbuilt
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.errors import PolicyInvalid, QueryInvalid
 from gitops_rollback.core.faults import Fault, in_order
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.written import Listed, Mapped, Mark, read_written
+from gitops_rollback.core.written import Mapped, Mark
 
 MAX_FILE_WEIGHT = 10_000
 
@@ -47,35 +48,24 @@ class ReadPolicy:
 
 def read_policy(text: bytes, path: str, revision: str) -> ReadPolicy:
     """The policy that `text` holds, as of `revision`, or all faults in the order of the file. Never raises for it."""
-    root, faults = _one_mapping(text, path)
+    root, faults = one_mapping(text, path, "policy")
     if root is None:
         return ReadPolicy(None, in_order(faults))
     spec = View(root, root.mark).at("spec")
     too_much = _query_budget(spec, path)
     if too_much:
         return ReadPolicy(None, in_order([*faults, *too_much]))
-    shape, found = read_shape(root, path)
+    shape, found = read_shape(root, path, PolicyShape)
     faults += found
     if isinstance(spec.node, Mapped):
         faults += rule_faults(spec, path)
         faults += lint_faults(spec, text.decode("utf-8-sig"), path)
-    ordered = in_order(_one_a_place(faults))
+    ordered = in_order(one_a_place(faults))
     if shape is None or any(fault.is_error for fault in ordered):
         return ReadPolicy(None, ordered)
     asks = tuple(dict.fromkeys(key.name for key in unbuilt(spec) if key.asks))
     policy = build_policy(shape, path, revision, asks, tuple(str(fault) for fault in ordered))
     return ReadPolicy(policy, ordered, _places(spec))
-
-
-def _one_mapping(text: bytes, path: str) -> tuple[Mapped | None, list[Fault]]:
-    root, faults = read_written(text, path)
-    if isinstance(root, Mapped) or (root is None and faults):
-        return root, faults
-    if root is None:
-        return None, [Fault(path, 1, 1, "the file holds no policy", "start with `apiVersion:`, or remove the file")]
-    kind = "a list" if isinstance(root, Listed) else "a single value"
-    fault = Fault(path, root.mark.line, root.mark.col, f"the file is {kind}, not a mapping", "start with `apiVersion:`")
-    return None, [*faults, fault]
 
 
 def _query_budget(spec: View, path: str) -> list[Fault]:
@@ -90,14 +80,6 @@ def _query_budget(spec: View, path: str) -> list[Fault]:
             message = "the regular expressions of this file are too large together"
             return [Fault(path, query.mark.line, query.mark.col, message, "split the policy")]
     return []
-
-
-def _one_a_place(faults: list[Fault]) -> list[Fault]:
-    """Without the complaint that a key is missing where it stands, but twice or misspelt: one fault says it."""
-    named = {fault.message.split("`")[1] for fault in faults if "stands twice" in fault.message}
-    named |= {fault.fix.split("`")[1] for fault in faults if fault.fix.startswith("did you mean")}
-    absent = {words for key in named for words in (f"`{key}` is missing", f"needs `{key}`")}
-    return [fault for fault in faults if not any(words in fault.message for words in absent)]
 
 
 def _places(spec: View) -> dict[str, Mark]:

@@ -37,7 +37,7 @@ from gitops_rollback.adapters.policies.leaves import (
 from gitops_rollback.adapters.policies.scalars import Duration, Flag, Label, Name, Number, Text
 from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Strategy
 from gitops_rollback.adapters.policies.schema_outcome import Notification, Verification
-from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape
+from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape, schema_of
 
 
 class Metadata(Shape):
@@ -232,27 +232,5 @@ class PolicyShape(Shape):
 
 
 def json_schema() -> dict[str, Any]:
-    """The policy as JSON Schema draft-07, the newest that the YAML language server reads."""
-    schema = PolicyShape.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    definitions = schema.pop("$defs")
-    whole = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "definitions": definitions}
-    cleaned = _without_nulls(whole)
-    return cleaned if isinstance(cleaned, dict) else whole
-
-
-def _without_nulls(node: object) -> object:
-    """Without the null alternatives that optional fields have in Python: a key is left out, never null."""
-    if isinstance(node, list):
-        return [_without_nulls(item) for item in node if item != {"type": "null"}]
-    if not isinstance(node, dict):
-        return node
-    kept = {key: _without_nulls(value) for key, value in node.items() if key != "default" or _plain_default(value)}
-    alternatives = kept.get("anyOf")
-    if isinstance(alternatives, list) and len(alternatives) == 1:
-        del kept["anyOf"]
-        kept = {**alternatives[0], **kept}
-    return kept
-
-
-def _plain_default(value: object) -> bool:
-    return value is not None and not isinstance(value, dict | list)
+    """The policy's."""
+    return schema_of(PolicyShape)

@@ -1,4 +1,4 @@
-"""What all parts of the policy's shape share: camelCase keys, no unknown ones, and the parts used in several places."""
+"""What all parts of a file's shape share: camelCase keys, no unknown ones, and the parts used in several places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitops_rollback.core.written import Written
 
 
 class Shape(BaseModel):
-    """A mapping of the policy: keys as in Kubernetes, every other key an error."""
+    """A mapping of the file: keys as in Kubernetes, every other key an error."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
@@ -47,3 +47,30 @@ class FreeMapping:
 
 
 Free = Annotated[object, FreeMapping]
+
+
+def schema_of(whole: type[Shape]) -> dict[str, Any]:
+    """A file's shape as JSON Schema draft-07, the newest that the YAML language server reads."""
+    schema = whole.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    definitions = schema.pop("$defs")
+    document = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "definitions": definitions}
+    cleaned = _without_nulls(document)
+    return cleaned if isinstance(cleaned, dict) else document
+
+
+def _without_nulls(node: object) -> object:
+    """Without the null alternatives that optional fields have in Python: a key is left out, never null."""
+    if isinstance(node, list):
+        return [_without_nulls(item) for item in node if item != {"type": "null"}]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _without_nulls(value) for key, value in node.items() if key != "default" or _plain_default(value)}
+    alternatives = kept.get("anyOf")
+    if isinstance(alternatives, list) and len(alternatives) == 1:
+        del kept["anyOf"]
+        kept = {**alternatives[0], **kept}
+    return kept
+
+
+def _plain_default(value: object) -> bool:
+    return value is not None and not isinstance(value, dict | list)

@@ -1,18 +1,19 @@
-"""Pydantic's errors about a policy's shape as faults with places, and with the key that was probably meant."""
+"""Pydantic's errors about a file's shape as faults with places, and with the key that was probably meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from gitops_rollback.adapters.policies.scalars import nearest
-from gitops_rollback.adapters.policies.schema import PolicyShape
+from gitops_rollback.adapters.policies.schema_shape import Shape
 from gitops_rollback.core.faults import Fault, shown
-from gitops_rollback.core.written import Listed, Mapped, Mark, Node, Written
+from gitops_rollback.core.written import Listed, Mapped, Mark, Node, Written, read_written
 
 Location = tuple[str | int, ...]
+Whole = TypeVar("Whole", bound=Shape)
 VERBS = ("is ", "has ", "holds ", "must ")
 KINDS = {
     "model_type": "must be a mapping",
@@ -23,12 +24,33 @@ KINDS = {
 }
 
 
-def read_shape(root: Mapped, path: str) -> tuple[PolicyShape | None, list[Fault]]:
-    """The policy's shape, or None and every fault of it."""
+def one_mapping(text: bytes, path: str, what: str) -> tuple[Mapped | None, list[Fault]]:
+    """The one mapping that a file is, and the faults of its writing; `what` should be in it, for people."""
+    root, faults = read_written(text, path)
+    if isinstance(root, Mapped) or (root is None and faults):
+        return root, faults
+    if root is None:
+        return None, [Fault(path, 1, 1, f"the file holds no {what}", "start with `apiVersion:`, or remove the file")]
+    kind = "a list" if isinstance(root, Listed) else "a single value"
+    fault = Fault(path, root.mark.line, root.mark.col, f"the file is {kind}, not a mapping", "start with `apiVersion:`")
+    return None, [*faults, fault]
+
+
+def read_shape(root: Mapped, path: str, whole: type[Whole]) -> tuple[Whole | None, list[Fault]]:
+    """The file's shape, or None and every fault of it."""
     try:
-        return PolicyShape.model_validate(plain(root)), []
+        return whole.model_validate(plain(root)), []
     except ValidationError as exc:
-        return None, [_fault(root, path, error) for error in exc.errors(include_url=False, include_input=False)]
+        errors = exc.errors(include_url=False, include_input=False)
+        return None, [_fault(root, path, error, whole) for error in errors]
+
+
+def one_a_place(faults: list[Fault]) -> list[Fault]:
+    """Without the complaint that a key is missing where it stands, but twice or misspelt: one fault says it."""
+    named = {fault.message.split("`")[1] for fault in faults if "stands twice" in fault.message}
+    named |= {fault.fix.split("`")[1] for fault in faults if fault.fix.startswith("did you mean")}
+    absent = {words for key in named for words in (f"`{key}` is missing", f"needs `{key}`")}
+    return [fault for fault in faults if not any(words in fault.message for words in absent)]
 
 
 def plain(node: Node) -> object:
@@ -38,13 +60,14 @@ def plain(node: Node) -> object:
     return [plain(item) for item in node.items] if isinstance(node, Listed) else node
 
 
-def _fault(root: Mapped, path: str, error: Mapping[str, Any]) -> Fault:
+def _fault(root: Mapped, path: str, error: Mapping[str, Any], whole: type[Shape]) -> Fault:
     location: Location = error["loc"]
     kind, context = error["type"], error.get("ctx", {})
     last = shown(str(location[-1])) if location else "the file"
     if kind == "extra_forbidden":
         mark = _place(root, location, of_key=True)
-        return Fault(path, mark.line, mark.col, f"unknown key {last}", nearest(str(location[-1]), known_keys(location)))
+        known = nearest(str(location[-1]), known_keys(location, whole))
+        return Fault(path, mark.line, mark.col, f"unknown key {last}", known)
     if kind == "missing":
         mark = _place(root, location[:-1])
         where = f" in {shown(str(_named(location[:-1])))}" if location[:-1] else ""
@@ -88,9 +111,9 @@ def _step(node: Node, part: str | int) -> tuple[Written | None, Node] | None:
     return None
 
 
-def known_keys(location: Location) -> tuple[str, ...]:
+def known_keys(location: Location, whole: type[Shape]) -> tuple[str, ...]:
     """The keys that the mapping around `location` may hold."""
-    model: type[BaseModel] = PolicyShape
+    model: type[BaseModel] = whole
     for part in location[:-1]:
         if isinstance(part, int) or part in TAGS:
             continue
