@@ -35,6 +35,10 @@ TRIED = {
     "A13": ("test_p23_a_merge_bomb_is_refused_before_it_is_built",),
     "A14": ("test_a14_an_application_that_cannot_be_read_is_set_aside_alone_also_after_a_restart",
             "test_what_is_broken_beside_it_neither_stops_nor_delays_a_rollback"),
+    "A15": ("test_a15_nobody_else_may_at_any_door", "test_a15_our_own_words_are_no_command",
+            "test_a15_a_machine_asks_for_nothing", "A15-fork"),
+    "A16": ("test_a16_only_the_head_that_was_seen_lands", "test_a16_an_edited_comment_is_no_command",
+            "A16-nothing-seen"),
     "A17": ("test_a17_a_faked_series_cannot_force_a_version_below_the_floor",),
     "A18": ("test_no_secret_is_written_or_said_anywhere", "test_no_secret_reaches_the_log_whatever_it_hides_in",
             "test_messages_hold_no_secret_and_no_terminal_trick", "test_it_sees_nothing_of_our_environment",
@@ -45,10 +49,7 @@ TRIED = {
             "test_a20_the_stop_switch_is_read_from_its_own_places_only"),
 }  # fmt: skip
 
-NOT_YET = {
-    "A15": "no request by comment is taken yet",
-    "A16": "no pull request is opened or approved yet",
-}
+NOT_YET: dict[str, str] = {}
 
 
 def test_every_attack_is_tried_or_says_why_not() -> None:

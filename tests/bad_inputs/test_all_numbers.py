@@ -20,7 +20,7 @@ LATER: dict[str, str] = {
     **{f"W{number}": "no webhook of a forge is received yet, which would name a repository and a branch"
        for number in (6, 7, 8, 10)},
     **{f"Q{number}": "no request is carried out from a pull request or a comment yet"
-       for number in (1, 2, 3, 5, 6, 8, 9, 10)},
+       for number in (1, 2, 3, 8, 9, 10)},
 }  # fmt: skip
 
 # Where numbers stand beside other tests of the same reader, so that no case is written twice.
@@ -30,6 +30,7 @@ FILES = (
     "tests/contract/test_argocd_answers.py",
     "tests/contract/test_argocd_stream.py",
     "tests/contract/test_argocd_wire.py",
+    "tests/core/test_comment_commands.py",
     "tests/core/test_in_force.py",
     "tests/git/test_git_clone.py",
 )
