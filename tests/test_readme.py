@@ -26,6 +26,12 @@ def test_the_policy_is_without_any_fault() -> None:
     assert read_policy(policy.encode(), "checkout.yaml", "c" * 40).faults == ()
 
 
+def test_the_places_of_a_policy_are_without_any_fault() -> None:
+    (policy,) = [one for one in YAML if "kind: RollbackPolicy" in one]
+    (places,) = [one for one in YAML if one.lstrip().startswith("notifications:")]
+    assert read_policy((policy + places).encode(), "checkout.yaml", "c" * 40).faults == ()
+
+
 SETTINGS = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
 
 
@@ -35,7 +41,7 @@ def test_the_settings_are_without_any_fault(tmp_path: Path, text: str) -> None:
     secret.write_text("a-token-that-is-long-enough")
     config.write_text(re.sub(r"/etc/gitops-rollback/[a-z-]+", str(secret), text))
     settings = load_settings({}, {"config": str(config)})
-    assert settings.hooks or settings.registries or settings.repositories[0].render
+    assert settings.hooks or settings.registries or settings.templates or settings.repositories[0].render
 
 
 def test_every_story_and_no_other_is_told() -> None:

@@ -102,9 +102,10 @@ class Http:
         content_type: str,
         timeout: timedelta,
         headers: Mapping[str, str] = MappingProxyType({}),
+        method: str = "POST",
     ) -> HttpAnswer:
-        """POST `content`. Raises: OutboundBlocked; HttpFailed."""
-        return self._send("POST", url, timeout, content, {**headers, "Content-Type": content_type})
+        """POST `content`, or PATCH or PUT it. Raises: OutboundBlocked; HttpFailed."""
+        return self._send(method, url, timeout, content, {**headers, "Content-Type": content_type})
 
     def close(self) -> None:
         """Close all kept connections; the client is unusable afterwards."""

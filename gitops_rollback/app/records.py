@@ -169,6 +169,8 @@ def message_about_notice(notice: Notice, repository: str, at: datetime) -> Messa
         key=f"{repository}/{notice.subject}/{notice.state}/{format_time(at)}",
         reason=notice.reason.value,
         page=notice.page,
+        topic=f"{repository}/{notice.subject}",
+        over=not notice.state,
     )
 
 
@@ -176,7 +178,7 @@ def message_about_unwritable(repository: str, why: str) -> Message:
     """What people are told while the controller cannot keep what it decides."""
     return Message(
         "failed", repository, "Journal not writable", f"the journal could not be written: {why}",
-        f"journal/{repository}", Reason.JOURNAL_UNWRITABLE.value, page=True,
+        f"journal/{repository}", Reason.JOURNAL_UNWRITABLE.value, page=True, topic=f"journal/{repository}",
     )  # fmt: skip
 
 
@@ -203,7 +205,14 @@ def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, pol
         page=True,
         details=details,
         routes=policy.notifications,
+        head=_head(details),
     )
+
+
+def _head(evidence: Mapping[str, object]) -> str:
+    """The branch's head on which the plan stands; "" where there is no plan."""
+    plan = evidence.get("plan")
+    return str(plan.get("base", "")) if isinstance(plan, Mapping) else ""
 
 
 def _items(details: Mapping[str, object], name: str) -> Sequence[object]:
@@ -238,9 +247,12 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
             "commit": record.commit,
             "reverts": list(record.reverts),
             "restores": record.restores,
+            "applications": list(record.applications),
+            "times": {name: format_time(at) for name, at in record.times.items()},
             **_what_next(record),
         },
         routes=policy.notifications,
+        head=_head(record.evidence),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from gitops_rollback.adapters.notifiers import LAST_WORDS_SECONDS, Closing
+from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closing
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures

@@ -15,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validat
 
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
-from gitops_rollback.app.origins import repository_name
+from gitops_rollback.app.origins import origin_of, repository_name
+from gitops_rollback.app.settings_notifications import MOST_PLACES, Place, Templates
 from gitops_rollback.app.settings_rendering import MOST_COMMANDS, RenderCommand
 from gitops_rollback.app.settings_values import (
     Allowed,
@@ -192,12 +193,16 @@ class ImageRegistry(Closed):
 
 
 class OfferedSecret(Closed):
-    """A secret that policies may name in `secretRef`, and the only origins it may be sent to."""
+    """A secret that policies may name in `secretRef`, and the only origins it may be sent to.
+
+    `apprise`: it is an Apprise URL that policies may use; the library connects by itself, to whatever the URL says.
+    """
 
     name: str
     value: SecretStr
     value_file: str | None = None
     origins: Origins = ()
+    apprise: Flag = False
 
 
 class Limit(Closed):
@@ -243,20 +248,6 @@ class Tenant(Closed):
     notify: tuple[str, ...] = ()
     budgets: TenantBudgets = TenantBudgets()
     queries_per_minute: int | None = Field(default=None, ge=1)
-
-
-class SecretName(Closed):
-    name: str
-
-
-class Webhook(Closed):
-    """One place that is told everything (or some events), signed with the offered secret `secretRef`."""
-
-    url: HttpUrl
-    name: str = "webhook"
-    format: Literal["json", "cloudevents"] = "json"
-    events: Words = ("*",)
-    secret_ref: SecretName | None = None
 
 
 class Hook(Closed):
@@ -308,7 +299,8 @@ class Settings(Closed):
     observe_out: str = ""
     budgets: Budgets = Budgets()
     tenants: tuple[Tenant, ...] = ()
-    notifications: tuple[Webhook, ...] = ()
+    notifications: Annotated[tuple[Place, ...], Field(max_length=MOST_PLACES)] = ()
+    templates: Templates = Field(default_factory=dict)
     commit: CommitIdentity = CommitIdentity()
     clock: ScaledTime | None = None
     config_file: str = ""
@@ -342,13 +334,20 @@ class Settings(Closed):
         urls += [place for repository in self.repositories if (place := repository.journal.repository)]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
         urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
-        return tuple(dict.fromkeys(urls + [webhook.url for webhook in self.notifications]))
+        return tuple(dict.fromkeys([*urls, *(self._address(place) for place in self.notifications)]))
 
     @property
     def origin_rules(self) -> OriginRules:
         """What may be connected to over HTTP: see `adapters.origins`."""
         own = [url for url in self.own_urls if url.startswith(("http://", "https://"))]
         return OriginRules.parse(self.allow_origins, own, self.allow_http)
+
+    def _address(self, place: Place) -> str:
+        """Where its messages go; of a secret address no more than the origin, and nothing for Apprise's own."""
+        if place.to != "teams" or place.secret_ref is None:
+            return place.address
+        found = self.secret(place.secret_ref.name)
+        return origin_of(found.value.get_secret_value()) if found else ""
 
     def secret(self, name: str) -> OfferedSecret | None:
         """The offered secret of that name; case, `-` and `_` do not matter, since variables cannot hold a `-`."""

@@ -225,9 +225,10 @@ def _check(given: _Input, settings: Settings) -> None:
     _check_unique(given, "hooks", [f"{hook.kind}/{hook.name}" for hook in settings.hooks])
     _check_unique(given, "tenants", [tenant.name for tenant in settings.tenants])
     _check_unique(given, "secrets", [shapes.secret_key(secret.name) for secret in settings.secrets])
-    for index, webhook in enumerate(settings.notifications):
-        if webhook.secret_ref and settings.secret(webhook.secret_ref.name) is None:
+    for index, place in enumerate(settings.notifications):
+        if place.secret_ref and settings.secret(place.secret_ref.name) is None:
             given.fault(("notifications", index, "secretRef"), "names a secret that the settings do not offer")
+    _check_unique(given, "notifications", [place.label for place in settings.notifications])
     _check_commands(given, settings)
     if settings.clock is not None and not is_all_loopback(settings):
         given.fault(("clock",), "scaled time is for demos: every origin must be loopback")

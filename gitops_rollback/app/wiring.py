@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
-from gitops_rollback.adapters.http import Http
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
-from gitops_rollback.adapters.notifiers import Fanout, LogNotifier, WebhookNotifier
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
-from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import MetricServer, Settings
 from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
+from gitops_rollback.app.wiring_notifiers import notifier_of, offered
 from gitops_rollback.app.wiring_workloads import workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
-from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, StalledError
-from gitops_rollback.core.policy import MetricSettings, Notification
-from gitops_rollback.ports import Clock, Engine, Message, MetricSource, Notifier
+from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.policy import MetricSettings
+from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier
 
 MAX_POLICY_SOURCES = 64
-MAX_POLICY_WEBHOOKS = 64
-WEBHOOK_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -73,9 +69,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
-        notifier=Fanout(
-            (LogNotifier(),) if settings.shadow else (LogNotifier(), PolicyWebhooks(settings), *_webhooks(settings))
-        ),
+        notifier=notifier_of(settings),
         kubernetes=client,
         past=past,
         registry=_registries(settings),
@@ -183,77 +177,3 @@ def _registries(settings: Settings) -> OciRegistries | None:
         for one in settings.registries
     ]
     return OciRegistries(made, settings.origin_rules) if made else None
-
-
-def offered(settings: Settings, name: str, url: str) -> str:
-    """The secret that a policy names, if the settings offer it for that origin. Raises: SettingsInvalid."""
-    from_settings = settings.secret(name)
-    if from_settings is None:
-        raise SettingsInvalid(f"secretRef {name}", "the controller's settings offer no secret of that name")
-    if origin_of(url) not in from_settings.origins:
-        raise SettingsInvalid(f"secretRef {name}", "this secret may not be sent to that origin")
-    return from_settings.value.get_secret_value()
-
-
-def _poster(settings: Settings) -> Callable[[str, bytes, Mapping[str, str]], int]:
-    http = Http(settings.origin_rules)
-
-    def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        kind = headers.get("Content-Type", "application/json")
-        return http.post(url, body, kind, WEBHOOK_TIMEOUT, headers).status
-
-    return post
-
-
-def _webhooks(settings: Settings) -> tuple[WebhookNotifier, ...]:
-    post = _poster(settings)
-    return tuple(
-        WebhookNotifier(
-            post,
-            hook.url,
-            offered(settings, hook.secret_ref.name, hook.url) if hook.secret_ref else "",
-            hook.format,
-            hook.events,
-        )
-        for hook in settings.notifications
-    )
-
-
-class PolicyWebhooks:
-    """Sends a message to the webhooks that the application's own policy names."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._post = _poster(settings)
-        self._known: OrderedDict[Notification, WebhookNotifier | RollbackError] = OrderedDict()
-
-    def tell(self, message: Message) -> None:
-        """A route that may not be used is passed over: the log has every message."""
-        for route in message.routes:
-            if route.to != "webhook" or not {"*", message.event} & set(route.events):
-                continue
-            notifier = self._notifier(route)
-            if isinstance(notifier, WebhookNotifier):
-                notifier.tell(message)
-
-    def close(self, timeout_seconds: float) -> None:
-        """As `Fanout.close`."""
-        Fanout([one for one in self._known.values() if isinstance(one, WebhookNotifier)]).close(timeout_seconds)
-
-    def _notifier(self, route: Notification) -> WebhookNotifier | RollbackError:
-        if route not in self._known:
-            self._known[route] = self._make(route)
-            while len(self._known) > MAX_POLICY_WEBHOOKS:
-                oldest = self._known.popitem(last=False)[1]
-                if isinstance(oldest, WebhookNotifier):
-                    oldest.close()
-        return self._known[route]
-
-    def _make(self, route: Notification) -> WebhookNotifier | RollbackError:
-        try:
-            secret = offered(self._settings, route.secret, route.url) if route.secret else ""
-        except SettingsInvalid as error:
-            return error
-        if not route.url:
-            return StalledError("notification", "a webhook needs a url", Reason.POLICY_INVALID)
-        return WebhookNotifier(self._post, route.url, secret, route.format, route.events)

@@ -195,12 +195,15 @@ class Verification:
 
 @dataclass(frozen=True)
 class Notification:
+    """One place that is told these events. What each kind of receiver needs stands in `core.receivers`."""
+
     events: tuple[str, ...]
     to: str
     url: str = ""
     secret: str = ""
     format: str = "json"
-    built: bool = True
+    channel: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class ChartVersions(StrEnum):

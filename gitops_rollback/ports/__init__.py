@@ -297,7 +297,7 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Message:
-    """What people are told. `event`: suggested started verified unverified refused held failed blind stopped.
+    """What people are told. `event`: suggested started verified unverified refused held failed blind stopped folded.
 
     `key` deduplicates: the same key is the same thing said again.
     """
@@ -312,6 +312,12 @@ class Message:
     page: bool = False
     details: Mapping[str, object] | None = None
     routes: tuple[Notification, ...] = ()  # where the application's policy wants it, besides the settings' places
+    topic: str = ""  # what a page is about, where that is not the application
+    over: bool = False  # what was paged of this topic has ended
+    head: str = ""  # of the branch, as the plan that waits for a word saw it
+    guide: tuple[str, ...] = ()  # of a page: what is safe to do, the commands, what comes next
+    folds: tuple[str, ...] = ()  # keys of the messages that this one stands for
+    undelivered: tuple[str, ...] = ()  # places that it was meant for and did not reach
 
 
 class Notifier(Protocol):

@@ -213,7 +213,6 @@ def test_what_does_not_belong_to_a_crash_loop_is_an_error(read_with: Reading, ke
 ONLY_WARNS = [
     "delivery: {onRejected: pull-request, pullRequest: {labels: [a], autoMerge: true, landWithin: 10m}}",
     "guards: [{name: h, type: revisionHistoryLimit, minimum: 1}]",
-    "notifications: [{events: [started], to: slack, channel: '#x', secretRef: {name: bot}}]",
 ]
 
 
@@ -246,6 +245,11 @@ BUILT = [
     "guards: [{name: c, type: conflict, result: ask}, {name: k, type: capacity}]",
     "notifications: [{events: ['*'], to: webhook, url: 'https://h.example', format: cloudevents}]",
     "notifications: [{events: [held, failed], to: log}]",
+    "notifications: [{events: [started], to: slack, channel: '#x', secretRef: {name: bot}}]",
+    "notifications: [{events: [held], to: pagerduty, secretRef: {name: key}, url: 'https://events.eu.pagerduty.com'}]",
+    "notifications: [{events: ['*'], to: grafana, url: 'https://g.example', tags: [prod], secretRef: {name: token}}]",
+    "notifications: [{events: ['*'], to: teams, secretRef: {name: flow}}]",
+    "notifications: [{events: ['*'], to: apprise, secretRef: {name: phone}}]",
     "verification: {timeout: 10m, checks: [{name: e, type: engine, expect: {sync: Synced, health: Healthy}}]}",
 ]
 
@@ -285,6 +289,15 @@ SPEC_FAULTS = [
         18, 92, "Europe/London", id="time-zone",
     ),
     pytest.param("notifications: [{events: [started], to: webhook}]", 18, 19, "needs `url`", id="webhook-to-nowhere"),
+    pytest.param(
+        "notifications: [{events: ['*'], to: slack, secretRef: {name: a}}]",
+        18, 19, "needs `channel`", id="slack-to-nowhere",
+    ),
+    pytest.param("notifications: [{events: ['*'], to: pagerduty}]", 18, 19, "integration key", id="pagerduty-unkeyed"),
+    pytest.param(
+        "notifications: [{events: ['*'], to: teams, secretRef: {name: a}, channel: x}]",
+        18, 68, "does not belong", id="teams-with-a-channel",
+    ),
     pytest.param("strategies: [{name: a, type: rolling, canary: {}}]", 18, 41, "type: canary", id="strategy"),
     pytest.param("verification: {checks: [{name: h, type: http}]}", 18, 27, "needs `url`", id="http-check"),
     pytest.param(

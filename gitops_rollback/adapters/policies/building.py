@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
-from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_RECEIVERS, BUILT_TRIGGERS
+from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
@@ -221,7 +221,8 @@ def _notification(shape: schema_outcome.Notification) -> Notification:
         url=shape.url or "",
         secret=shape.secret_ref.name if shape.secret_ref else "",
         format=shape.format or "json",
-        built=shape.to in BUILT_RECEIVERS,
+        channel=shape.channel or "",
+        tags=tuple(shape.tags),
     )
 
 

@@ -15,7 +15,9 @@ from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, miss
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
+from gitops_rollback.core.receivers import RECEIVERS, missing_of, strange_to
 
+NOTIFICATION_KEYS = frozenset({"url", "channel", "tags", "format", "secretRef"})
 GUARD_KEYS = {
     "paths": ("paths",),
     "image": (),
@@ -131,7 +133,13 @@ def _expect(check: View, kind: str) -> Iterator[Found]:
 
 
 def notification_faults(spec: View) -> Iterator[Found]:
-    """A webhook without an address tells nobody."""
+    """A receiver that cannot be found tells nobody; a key that it does not know was meant for something."""
     for notification in spec.at("notifications").items:
-        if notification.at("to").text == "webhook" and not notification.has("url"):
-            yield notification.mark, "`to: webhook` needs `url`", "add `url:`"
+        to, given = notification.at("to").text, frozenset(notification.keys)
+        if to not in RECEIVERS:
+            continue
+        for key in missing_of(to, given):
+            hint = f"; {RECEIVERS[to].hint}" if key == "secretRef" else ""
+            yield notification.mark, f"`to: {to}` needs `{key}`", f"add `{key}:`{hint}"
+        for key in strange_to(to, given & NOTIFICATION_KEYS):
+            yield notification.key_mark(key), f"`{key}` does not belong to `to: {to}`", "remove it"

@@ -16,7 +16,6 @@ from gitops_rollback.core.written import Listed, Mark
 BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop"})
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
-BUILT_RECEIVERS = frozenset({"webhook", "log"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
 ASKS = "until then it asks instead of acting"
 
@@ -33,7 +32,7 @@ class Unbuilt:
 
 def unbuilt(spec: View) -> tuple[Unbuilt, ...]:
     """Every key below `spec` that is not carried out, in the order of this list."""
-    parts = (_targets, _triggers, _metrics, _strategies, _delivery, _guards, _notifications, _whole)
+    parts = (_targets, _triggers, _metrics, _strategies, _delivery, _guards, _whole)
     return tuple(found for part in parts for found in part(spec))
 
 
@@ -102,14 +101,6 @@ def _guards(spec: View) -> Iterator[Unbuilt]:
         if kind in NOT_EVALUATED_GUARDS:
             mark = guard.key_mark("type")
             yield Unbuilt(f"guards.type: {kind}", mark, "plans say `not evaluated`", asks=False)
-
-
-def _notifications(spec: View) -> Iterator[Unbuilt]:
-    for notification in spec.at("notifications").items:
-        receiver = notification.at("to").text
-        if receiver and receiver not in BUILT_RECEIVERS:
-            mark = notification.key_mark("to")
-            yield Unbuilt(f"notifications.to: {receiver}", mark, "nothing is sent there", asks=False)
 
 
 def _whole(spec: View) -> Iterator[Unbuilt]:

@@ -7,7 +7,7 @@ from random import Random
 
 import structlog
 
-from gitops_rollback.adapters.notifiers import Fanout
+from gitops_rollback.adapters.notifiers.fanout import Fanout
 from gitops_rollback.ports import Message, Notifier
 
 

@@ -1,0 +1,1 @@
+"""Tells people: one bounded sender in the background, and a small file for each kind of receiver."""
