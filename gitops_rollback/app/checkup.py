@@ -13,7 +13,9 @@ from datetime import datetime
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.repositories import Opened
+from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.trying_places import Wanted, checked, places_of
 from gitops_rollback.app.view import View
 from gitops_rollback.app.wiring import MetricSources, Parts
 from gitops_rollback.app.wiring_kubernetes import Election
@@ -64,7 +66,21 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     for problem in listing.problems:
         if problem not in listing.silent:  # an engine says for itself what is wrong
             yield Finding(problem.subject, False, f"{problem.reason.value}: {problem.message}", "see its policy")
+    yield from _of_places(parts.settings, places_of(parts.settings, view.policies.policies), own=False)
     yield from of_metrics(parts.sources, [one.metrics for one in view.policies.policies] or [MetricSettings()], now)
+
+
+def of_places(settings: Settings) -> Iterator[Finding]:
+    """The settings' own places that are told of everything."""
+    return _of_places(settings, places_of(settings, ()), own=True)
+
+
+def _of_places(settings: Settings, places: Iterable[Wanted], own: bool) -> Iterator[Finding]:
+    """Whether a message would arrive, as far as that can be asked; nothing is sent."""
+    for tried in checked(settings, [place for place in places if place.own is own]):
+        remedy = "" if tried.well else f"mend what `gitops-rollback notify-test` says of {tried.by}"
+        message = tried.said if tried.asked else f"{tried.said}: gitops-rollback notify-test"
+        yield Finding(f"telling {tried.place}", tried.well, message, remedy)
 
 
 def _watched(watched: Watched, surroundings: Surroundings, view: View, now: datetime) -> Finding:

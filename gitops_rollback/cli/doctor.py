@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from gitops_rollback.app.checkup import Finding, of_engine, of_lease, of_repository, try_push
+from gitops_rollback.app.checkup import Finding, of_engine, of_lease, of_places, of_repository, try_push
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Repository, Settings
@@ -25,7 +25,9 @@ from gitops_rollback.cli.output import output_option, print_document, shown
 @repository_options
 @click.pass_context
 def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
-    """Try each part that a rollback needs: git, policies, Lease, engines and their rights, metrics. Writes nothing.
+    """Try each part that a rollback needs: git, policies, Lease, engines and their rights, metrics, receivers.
+
+    Writes nothing, and tells nobody.
 
     Exit code 0: all is well, 1: something is missing, with what can be done about it.
 
@@ -63,6 +65,7 @@ def _findings(settings: Settings, push: bool) -> Iterator[Finding]:
             yield Finding(
                 "engine", False, "the settings name none", "set ARGOCD_SERVER, or give --flux or --argocd-objects"
             )
+        yield from of_places(settings)
     finally:
         runtime.close()
 

@@ -40,6 +40,7 @@ VERBS = {
     "report": "Whether the build that runs as a shadow decides otherwise.",
     "explain": "Why it was done, or was not: every fact and guard.",
     "doctor": "Whether a rollback would work now, and what is missing.",
+    "notify-test": "Whether messages arrive where they are wanted.",
     "lint": "Check policy files; all faults at once.",
     "schema": "The JSON Schema of a policy.",
     "version": "The version, and that of Python.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from config_world import Answer, World, run_cli
 
 from gitops_rollback.sandbox.git_server import GitServer
+
+CONTRACT = str(Path(__file__).resolve().parents[1] / "contract")  # receivers at the wire
+sys.path[:0] = [CONTRACT] if CONTRACT not in sys.path else []
 
 
 @pytest.fixture
