@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError, StalledError
+from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Advising, Clock, Engine
 from gitops_rollback.replicas import Members
@@ -43,6 +44,7 @@ class RepositoryLoop:
     failed: Callable[[str, RollbackError], None]
     tidy: Callable[[], None] = lambda: None  # bounds the clone's disk
     leading: Leading | None = None  # None: there is no other replica
+    addresses: tuple[str, ...] = ()  # of the repository, by which others may name it
     interval: timedelta = DEFAULT_INTERVAL
     draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
@@ -59,6 +61,10 @@ class RepositoryLoop:
     def alarm(self) -> None:
         """Pods fail in a new way: look now, rollback or not, and not at the next multiple of the interval."""
         self._alarm.set()
+
+    def is_one_of(self, addresses: Sequence[str]) -> bool:
+        """Whether its repository has one of these addresses."""
+        return any(same_repository(own, other) for own in self.addresses for other in addresses)
 
     def wake(self) -> None:
         """An application may have changed: look sooner if a rollback is under way."""
@@ -225,6 +231,16 @@ class Controller:
         """All loops look now."""
         for loop in self.loops:
             loop.alarm()
+
+    def look(self, repositories: Sequence[str]) -> bool:
+        """The loop of the repository with one of these addresses looks now; without any address all of them do.
+
+        False if the addresses are of no repository of ours.
+        """
+        named = [loop for loop in self.loops if not repositories or loop.is_one_of(repositories)]
+        for loop in named:
+            loop.alarm()
+        return bool(named)
 
     def join(self, timeout_seconds: float) -> bool:
         """Ask all to end, and wait; True if all did."""

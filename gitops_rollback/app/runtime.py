@@ -107,6 +107,7 @@ class Runtime:
             failed=lambda name, error: self._failed(reconciler, name, error),
             tidy=opened.tidy,
             leading=leading,
+            addresses=(repository.url, *repository.aliases),
         )
         if leading is not None:
             leading.called = loop.call

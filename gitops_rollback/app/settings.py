@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validat
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of, repository_name
+from gitops_rollback.app.settings_doors import Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, Place, Templates
 from gitops_rollback.app.settings_rendering import MOST_COMMANDS, RenderCommand
 from gitops_rollback.app.settings_values import (
@@ -38,7 +39,6 @@ from gitops_rollback.core.stop import PauseState, settings_pause
 DEFAULT_CONFIG = "gitops-rollback.yaml"
 DEFAULT_BIND = "127.0.0.1:8080"
 MAX_NAMESPACES = 16  # each is watched by connections of its own; with more, watch all
-SHORTEST_TOKEN = 16  # characters; the webhooks' port may face the internet
 DEFAULT_POLICIES = ".gitops-rollback/policies"
 
 
@@ -248,15 +248,6 @@ class Tenant(Closed):
     notify: tuple[str, ...] = ()
     budgets: TenantBudgets = TenantBudgets()
     queries_per_minute: int | None = Field(default=None, ge=1)
-
-
-class Hook(Closed):
-    """Who may post to `/hooks/KIND/NAME`: whoever knows the token. A delivery says no more than "look now"."""
-
-    kind: Literal["flux"]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-    token: SecretStr = Field(min_length=SHORTEST_TOKEN)
-    token_file: str | None = None
 
 
 class CommitIdentity(Closed):

@@ -18,6 +18,7 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from gitops_rollback.app import settings as shapes
+from gitops_rollback.app import settings_doors as doors
 from gitops_rollback.app.origins import is_loopback
 from gitops_rollback.app.settings import DEFAULT_CONFIG, Settings
 from gitops_rollback.app.settings_environment import PREFIX, Overlay, overlay
@@ -28,7 +29,7 @@ from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, settings_pause
 MAX_FILE_BYTES = 256 << 10
 MAX_NAMED_BYTES = 1 << 20  # a CA bundle has a quarter of it
 SHORTEST_SECRET = 6  # characters; a shorter one may stand in any word by chance
-SECRET_KEYS = frozenset({"token", "password", "value"})
+SECRET_KEYS = frozenset({"token", "previousToken", "password", "value"})
 
 Place = tuple[str | int, ...]
 
@@ -206,7 +207,7 @@ def _words(kind: str, message: str, path: Place) -> str:
 
 
 def _known_keys() -> Iterator[str]:
-    for shape in vars(shapes).values():
+    for shape in (*vars(shapes).values(), *vars(doors).values()):
         if isinstance(shape, type) and issubclass(shape, BaseModel):
             yield from (info.alias or name for name, info in shape.model_fields.items())
 

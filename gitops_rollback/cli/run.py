@@ -115,8 +115,8 @@ class _Service:
         """The controller of the settings in force, and the doors of its webhooks."""
         controller = self._runtime.controller()
         controller.start()
-        doors = [Door(hook.kind, hook.name, hook.token.get_secret_value()) for hook in self.settings.hooks]
-        self._hooks.open(doors, controller.alarm)
+        doors = [Door(hook.kind, hook.name, hook.keys) for hook in self.settings.hooks]
+        self._hooks.open(doors, lambda hint: controller.look(hint.repositories))
         return controller
 
     def _announce(self, probes: str, hooks: str) -> None:

@@ -1,22 +1,20 @@
 """Webhooks: who may say "look now", and what becomes of a delivery?
 
 A delivery is a hint. Nothing in it is believed but its sender, and that only says: look sooner than the next tick. An
-authentic one is always answered 202; whoever cannot prove that they know the token learns no more than 401.
-Source: interfaces.md, Webhooks; fluxcd/notification-controller internal/notifier/forwarder.go (`generic-hmac` signs the
-body into `X-Signature`; `generic` sends the headers of its Secret).
+authentic one is always answered 202; whoever cannot prove that they know the secret learns no more than 401. The path
+alone says which kind of sender it is, and which secret counts.
+Source: interfaces.md, Webhooks; contracts/forges.md, section 7.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -25,7 +23,8 @@ from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 
-from gitops_rollback.core.journal import parse_time
+from gitops_rollback.web.hints import Hint, hint_of
+from gitops_rollback.web.proofs import Proof, Reading, proof_of
 from gitops_rollback.web.server import REQUEST_SECONDS, TEXT, Handler, Server
 
 PREFIX = "/hooks/"
@@ -34,20 +33,22 @@ LARGEST_PARSED = 1 << 20  # bytes that are looked into
 PIECE = 64 << 10
 BODY_SECONDS = 30.0  # for the whole body
 AT_ONCE = 64  # deliveries that are read at the same time
-PER_SECOND, BURST = 200.0, 400.0  # deliveries of one address
+PLACE_SECONDS = 2.0  # how long one more waits for its turn
+PER_SECOND, BURST = 500.0, 5000.0  # deliveries of one address: a forge sends a busy organisation's all at once
 ADDRESSES = 1000  # that are kept count of
 REMEMBERED = 10_000  # deliveries that are known again
-AGE = timedelta(minutes=5)  # beyond which a delivery says nothing about now
-DIGESTS = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+REMEMBERED_SECONDS = 24 * 3600.0
+
+Look = Callable[[Hint], bool]  # must return at once; False: it is about nothing of ours
 
 
 @dataclass(frozen=True)
 class Door:
-    """One path, and the token of who may post to it."""
+    """One path, and the secrets of who may post to it: any of them counts, and without one nobody may."""
 
     kind: str
     name: str
-    token: str
+    keys: tuple[str, ...]
 
 
 class Body(Protocol):
@@ -67,12 +68,12 @@ class Hooks:
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._doors: dict[str, Door] = {}
-        self._look: Callable[[], None] | None = None
-        self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._look: Look | None = None
+        self._known: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def open(self, doors: Iterable[Door], look: Callable[[], None]) -> None:
-        """From now on these doors are there, and each new delivery calls `look`, which must return at once."""
+    def open(self, doors: Iterable[Door], look: Look) -> None:
+        """From now on these doors are there, and each new delivery calls `look`."""
         with self._lock:
             self._doors = {f"{PREFIX}{door.kind}/{door.name}": door for door in doors}
             self._look = look
@@ -84,7 +85,7 @@ class Hooks:
 
     def answer(self, path: str, headers: Message, body: Body, source: str) -> HTTPStatus:
         """The status of one delivery that comes from the address `source`."""
-        if not self._has_room(source) or not self._places.acquire(blocking=False):
+        if not self._has_room(source) or not self._places.acquire(timeout=PLACE_SECONDS):
             return HTTPStatus.TOO_MANY_REQUESTS
         try:
             return self._taken(path, headers, body)
@@ -98,42 +99,41 @@ class Hooks:
             return HTTPStatus.SERVICE_UNAVAILABLE
         if door is None:
             return HTTPStatus.NOT_FOUND
-        proof = _proof(headers)
+        now = self._now()
+        proof = proof_of(door.kind, headers, now)
         if proof is None:
             return self._counts(door, "refused", HTTPStatus.UNAUTHORIZED)
         length = _length(headers)
         if isinstance(length, HTTPStatus):
             return self._counts(door, "refused", length)
         try:
-            seen = _read(body, length, proof, door.token)
+            seen = _read(body, length, proof, door.keys)
         except TimeoutError:
             return self._counts(door, "refused", HTTPStatus.REQUEST_TIMEOUT)
         if not seen.authentic:
             return self._counts(door, "refused", HTTPStatus.UNAUTHORIZED)
-        result = self._worth(path, seen)
-        if result == "accepted":
-            look()
+        if self._is_known(path, seen.digest):
+            return self._counts(door, "repeated", HTTPStatus.ACCEPTED)
+        hint = hint_of(door.kind, headers, seen.text, now)
+        result = hint if isinstance(hint, str) else "accepted" if look(hint) else "elsewhere"
         return self._counts(door, result, HTTPStatus.ACCEPTED)
 
     def _counts(self, door: Door, result: str, status: HTTPStatus) -> HTTPStatus:
         self._counted.labels(door.kind, door.name, result).inc()
         return status
 
-    def _worth(self, path: str, seen: _Seen) -> str:
-        """`accepted` is worth a look; else why it is not."""
+    def _is_known(self, path: str, digest: bytes) -> bool:
+        """Whether these very bytes came by this door within a day. Few senders sign their ids, so none counts."""
+        now, key = time.monotonic(), (path, digest)
         with self._lock:
-            key = (path, seen.digest)
-            if key in self._known:
-                self._known.move_to_end(key)
-                return "repeated"
-            self._known[key] = None
+            since = self._known.get(key)
+            if since is not None and now - since < REMEMBERED_SECONDS:
+                return True
+            self._known[key] = now
+            self._known.move_to_end(key)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        event = _event(seen.text)
-        if _metadata(event).get("commit_status") == "update":
-            return "routine"  # Flux tells each interval that nothing changed
-        at = _time(event.get("timestamp"))
-        return "old" if at is not None and abs(self._now() - at) > AGE else "accepted"
+        return False
 
     def _has_room(self, source: str) -> bool:
         """Each address fills its own bucket, so that a flood of one keeps nobody else out."""
@@ -190,27 +190,11 @@ class _Posted:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One body: whether its sender knows the token, its digest, and its text unless it is too large to look into."""
+    """One body: whether its sender knows a secret, its digest, and its text unless it is too large to look into."""
 
     authentic: bool
     digest: bytes
     text: bytes
-
-
-Proof = tuple[str, str]  # the name of a digest, or "" for the token itself; what the header says
-
-
-def _proof(headers: Message) -> Proof | None:
-    """What proves the sender; None where there is nothing, or more than one word, or a digest that proves nothing."""
-    signatures = headers.get_all("X-Signature", []) + headers.get_all("X-Hub-Signature-256", [])
-    tokens = headers.get_all("Authorization", [])
-    if len(signatures) == 1:
-        name, _, digest = str(signatures[0]).strip().partition("=")
-        return (name.lower(), digest.strip().lower()) if name.lower() in DIGESTS else None
-    if not signatures and len(tokens) == 1:
-        scheme, _, token = str(tokens[0]).strip().partition(" ")
-        return ("", token.strip()) if scheme.lower() == "bearer" and token.strip() else None
-    return None
 
 
 def _length(headers: Message) -> int | HTTPStatus:
@@ -223,40 +207,15 @@ def _length(headers: Message) -> int | HTTPStatus:
     return int(text) if len(text) < 10 and int(text) <= LARGEST_BODY else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-def _read(body: Body, length: int, proof: Proof, token: str) -> _Seen:
+def _read(body: Body, length: int, proof: Proof, keys: tuple[str, ...]) -> _Seen:
     """Read piece by piece, so that a large body costs no memory. Raises: TimeoutError."""
-    kind, told = proof
-    signed = hmac.new(token.encode(), digestmod=DIGESTS[kind or "sha256"])
-    plain, text, left = hashlib.sha256(), bytearray(), length
+    reading, plain, text, left = Reading(proof, keys), hashlib.sha256(), bytearray(), length
     while left > 0:
         piece = body.read(min(left, PIECE))
         if not piece:
             break  # shorter than was said: no signature is over that
         left -= len(piece)
-        signed.update(piece)
+        reading.update(piece)
         plain.update(piece)
         text += piece if length <= LARGEST_PARSED else b""
-    wanted = signed.hexdigest() if kind else token
-    authentic = left == 0 and hmac.compare_digest(told.encode(), wanted.encode())
-    return _Seen(authentic, plain.digest(), bytes(text))
-
-
-def _event(text: bytes) -> Mapping[str, object]:
-    """The event, or nothing: what cannot be read is still a hint."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _metadata(event: Mapping[str, object]) -> Mapping[str, object]:
-    found = event.get("metadata")
-    return found if isinstance(found, dict) else {}
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return parse_time(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
+    return _Seen(left == 0 and reading.authentic, plain.digest(), bytes(text))

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from gitops_rollback.core.errors import SettingsInvalid
 
 REQUEST_SECONDS = 10.0  # of silence within one request
+MOST_CONNECTIONS = 512
+WAITING = 512  # connections that the kernel keeps for us
+Connection = socket.socket | tuple[bytes, socket.socket]  # as socketserver has it
 TEXT = "text/plain; charset=utf-8"
+
+
+class _Threads(ThreadingHTTPServer):
+    """A thread for each connection, up to a limit; those beyond it are closed unread."""
+
+    daemon_threads = True
+    request_queue_size = WAITING
+
+    def __init__(self, bind: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(bind, handler)
+
+    def process_request(self, request: Connection, client_address: object) -> None:
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Connection, client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
 
 class Server:
@@ -17,11 +44,10 @@ class Server:
     def __init__(self, bind: tuple[str, int], handler: type[BaseHTTPRequestHandler], name: str) -> None:
         """Raises: SettingsInvalid for an address that cannot be had."""
         try:
-            self._server = ThreadingHTTPServer(bind, handler)
+            self._server = _Threads(bind, handler)
         except OSError as exc:
             host, port = bind
             raise SettingsInvalid(f"{host}:{port} for the {name}", exc.strerror or str(exc)) from exc
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name=name, daemon=True)
 
     @property

@@ -137,7 +137,9 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("hooks: [{kind: flux, name: a, token: short}]\n", ":1:31: ", "16"),
         ("hooks: [{kind: flux, name: A/b, token: 0123456789abcdef}]\n", ":1:22: ", "pattern"),
         ("hooks: [{kind: flux, name: a}]\n", ":1:9: ", "missing"),
-        ("hooks: [{kind: gitea, name: a, token: 0123456789abcdef}]\n", ":1:10: ", "flux"),
+        ("hooks: [{kind: gitee, name: a, token: 0123456789abcdef}]\n", ":1:10: ", "gitea"),
+        ("hooks: [{kind: gitlab, name: a, token: whsec_not*base64}]\n", ":1:9: ", "no signing key"),
+        ("hooks: [{kind: github, name: a, token: 0123456789abcdef, previousToken: short}]\n", ":1:58: ", "16"),
         (
             "hooks: [{kind: flux, name: a, token: 0123456789abcdef}, {kind: flux, name: a, token: 0123456789abcdef}]\n",
             ":1:57: ",

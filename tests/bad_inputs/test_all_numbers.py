@@ -17,8 +17,6 @@ COUNTS = {"P": 28, "R": 20, "E": 10, "M": 12, "W": 12, "Q": 10}
 ALL = {f"{letter}{number}" for letter, count in COUNTS.items() for number in range(1, count + 1)}
 
 LATER: dict[str, str] = {
-    **{f"W{number}": "no webhook of a forge is received yet, which would name a repository and a branch"
-       for number in (6, 7, 8, 10)},
     **{f"Q{number}": "no request is carried out from a pull request or a comment yet"
        for number in (1, 2, 3, 8, 9, 10)},
 }  # fmt: skip

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hook_server import PATH, TOKEN, receiving, signature
+
+from gitops_rollback.app.controller import Controller, RepositoryLoop
+from gitops_rollback.app.health import Health
+from gitops_rollback.web.hints import Hint
+from gitops_rollback.web.hooks import Door
 
 BEARER = f"Authorization: Bearer {TOKEN}"
 
@@ -66,3 +73,69 @@ def test_a_length_that_is_not_true(lines: list[str], status: int) -> None:
 def test_w3_the_content_type_does_not_matter() -> None:
     with receiving() as one:
         assert one.post(b"{}", BEARER, "Content-Type: image/png") == 202
+
+
+OURS = "https://git.example.com:8443/Shop/Config.git"
+
+
+def delivered(event: str = "push", **body: object) -> tuple[int, list[Hint]]:
+    """The answer to what GitHub tells, and the looks that it means."""
+    text = json.dumps(body).encode()
+    head = [signature(text).replace("X-Signature", "X-Hub-Signature-256"), f"X-GitHub-Event: {event}"]
+    with receiving() as one:
+        one.open(Door("github", "fleet", (TOKEN,)))
+        return one.post(text, *head, path="/hooks/github/fleet"), one.looks
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({}, id="w6-nothing-of-it"),
+        pytest.param({"ref": None, "after": 7, "repository": None}, id="w6-other-types"),
+        pytest.param({"repository": {"clone_url": ["x"], "html_url": ""}}, id="w6-no-address"),
+        pytest.param({"repository": {"clone_url": "x" * 10_000}}, id="w6-endless-address"),
+        pytest.param({"ref": "refs/heads/main", "after": "0" * 40, "deleted": True}, id="w7-branch-deleted"),
+        pytest.param({"ref": "refs/heads/another", "after": "a" * 40}, id="w8-another-branch"),
+    ],
+)
+def test_what_is_missing_is_not_guessed_and_the_look_finds_the_truth(body: dict[str, object]) -> None:
+    assert delivered(**body) == (202, [Hint()])
+
+
+@pytest.mark.parametrize(
+    ("event", "body"),
+    [
+        pytest.param("push", {"ref": "refs/tags/v1", "after": "a" * 40}, id="w8-tag"),
+        pytest.param("create", {"ref": "v1", "ref_type": "tag"}, id="w8-tag-created"),
+        pytest.param("no_such_event", {}, id="w9-unknown-event"),
+        pytest.param("", {}, id="w9-no-event"),
+    ],
+)
+def test_what_changes_nothing_for_us_is_answered_and_means_no_look(event: str, body: dict[str, object]) -> None:
+    assert delivered(event, **body) == (202, [])
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        pytest.param("https://git.example.com/shop/config", True, id="w10-no-port-no-git"),
+        pytest.param("HTTPS://GIT.EXAMPLE.COM:8443/SHOP/CONFIG.GIT", True, id="w10-upper-case"),
+        pytest.param("git@git.example.com:shop/config.git", True, id="w10-ssh"),
+        pytest.param("ssh://git@git.example.com:22/shop/config/", True, id="w10-slash"),
+        pytest.param("https://u:p@git.example.com/shop/config.git", True, id="w10-user"),
+        pytest.param("https://alias.example.com/shop/config", True, id="w10-alias"),
+        pytest.param("https://git.example.com/shop/config2", False, id="another-repository"),
+        pytest.param("https://elsewhere.example.com/shop/config.git", False, id="another-host"),
+    ],
+)
+def test_a_repository_is_known_however_its_address_is_written(address: str, known: bool) -> None:
+    """And a delivery about another one makes none of ours look."""
+    loop = RepositoryLoop(
+        "shop", None, None, Health(), print, addresses=(OURS, "https://alias.example.com/shop/config")
+    )  # type: ignore[arg-type]
+    other = RepositoryLoop("other", None, None, Health(), print, addresses=("https://git.example.com/other",))  # type: ignore[arg-type]
+    controller = Controller((loop, other), (), Health())
+    assert controller.look([address]) is known
+    assert (loop._alarm.is_set(), other._alarm.is_set()) == (known, False)
+    assert controller.look(())
+    assert other._alarm.is_set()

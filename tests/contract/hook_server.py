@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter
 
+from gitops_rollback.web.hints import Hint
 from gitops_rollback.web.hooks import Door, Hooks, HookServer
 
 NOW = datetime(2026, 1, 5, 10, 1, 7, tzinfo=UTC)
@@ -37,17 +38,24 @@ class Receiving:
     server: HookServer
     hooks: Hooks
     registry: CollectorRegistry
-    looks: list[None] = field(default_factory=list)
+    looks: list[Hint] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
 
     def now(self) -> datetime:
         return NOW + self.ahead
 
-    def open(self) -> None:
-        self.hooks.open([Door("flux", "fleet", TOKEN)], lambda: self.looks.append(None))
+    def open(self, *doors: Door) -> None:
+        """These doors, or Flux's. What is named `elsewhere` is about nothing of ours."""
+        self.hooks.open(doors or [Door("flux", "fleet", (TOKEN,))], self.look)
 
-    def counted(self, result: str) -> float:
-        labels = {"kind": "flux", "name": "fleet", "result": result}
+    def look(self, hint: Hint) -> bool:
+        if any("elsewhere" in url for url in hint.repositories):
+            return False
+        self.looks.append(hint)
+        return True
+
+    def counted(self, result: str, kind: str = "flux") -> float:
+        labels = {"kind": kind, "name": "fleet", "result": result}
         return self.registry.get_sample_value(COUNTED, labels) or 0.0
 
     def send(self, head: str, body: bytes = b"", source: str = "127.0.0.1", patience: float = 20.0) -> int:

@@ -27,7 +27,7 @@ def test_what_a_real_flux_signed_is_taken_and_its_idle_reports_mean_no_look(shar
     files = sorted(shared.glob("recordings/flux/*/notifications.jsonl"))
     lines = [line for file in files for line in file.read_text().splitlines()]
     with receiving() as one:
-        one.hooks.open([hooks.Door("flux", "fleet", "lab-secret")], lambda: one.looks.append(None))
+        one.open(hooks.Door("flux", "fleet", ("lab-secret",)))
         for line in lines:
             sent = json.loads(line)
             body = json.dumps(sent["body"], separators=(",", ":"), ensure_ascii=False)
@@ -49,7 +49,7 @@ def test_the_signature_of_a_test_vector() -> None:
     """RFC 4231, case 2, so that not only our own code agrees with itself."""
     digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     with receiving() as one:
-        one.hooks.open([hooks.Door("flux", "fleet", "Jefe")], lambda: one.looks.append(None))
+        one.open(hooks.Door("flux", "fleet", ("Jefe",)))
         assert one.post(b"what do ya want for nothing?", f"X-Signature: sha256={digest}") == 202
         assert len(one.looks) == 1
 

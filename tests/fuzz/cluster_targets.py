@@ -189,7 +189,7 @@ def hook(data: bytes) -> None:
 
 def _delivered(headers: Any, body: bytes) -> HTTPStatus:
     hooks = Hooks(lambda: NOW, DELIVERIES)
-    hooks.open([Door("flux", "fleet", TOKEN)], lambda: None)
+    hooks.open([Door("flux", "fleet", (TOKEN,))], lambda _hint: True)
     return hooks.answer(PATH, headers, BytesIO(body), "127.0.0.1")
 
 

@@ -1,0 +1,42 @@
+"""The settings of what comes in from outside: webhooks and their secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from gitops_rollback.app.settings_values import Closed
+
+SHORTEST_TOKEN = 16  # characters; the webhooks' port may face the internet
+STANDARD_WEBHOOKS_KEY = r"whsec_(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+Token = Annotated[SecretStr, Field(min_length=SHORTEST_TOKEN)]
+
+
+class Hook(Closed):
+    """Who may post to `/hooks/KIND/NAME`: whoever knows the token. A delivery says no more than "look now".
+
+    `previousToken` counts as well, while a sender still uses it. A token of a GitLab door that begins with `whsec_` is
+    a signing key.
+    """
+
+    kind: Literal["github", "gitlab", "gitea", "argocd", "flux", "alertmanager", "slack"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    token: Token
+    token_file: str | None = None
+    previous_token: Token | None = None
+    previous_token_file: str | None = None
+
+    @model_validator(mode="after")
+    def _signs(self) -> Hook:
+        for key in self.keys:
+            if self.kind == "gitlab" and key.startswith("whsec_") and not re.fullmatch(STANDARD_WEBHOOKS_KEY, key):
+                raise ValueError("the token begins with whsec_ and is no signing key: base64 must follow")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The secrets that count, for whoever checks a delivery."""
+        told = (self.token, self.previous_token)
+        return tuple(token.get_secret_value() for token in told if token is not None)
