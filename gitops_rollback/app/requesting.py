@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,20 +14,18 @@ from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Land, Release
-from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.deployments import our_revision
 from gitops_rollback.core.errors import Reason, StalledError
-from gitops_rollback.core.journal import parse_time
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.next_plans import follows
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.request import Before, To, ToCommit, Without
 from gitops_rollback.core.rollback import Phase, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
 
-LAST_HEALTHY = "last-healthy"
 FOLLOW_EVERY = timedelta(seconds=2)
 SHORTEST_FOLLOW_SECONDS = 0.2
 WAITED = "undone by the plan that waited"
@@ -35,22 +33,24 @@ WAITED = "undone by the plan that waited"
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asks for. `to` is last-healthy, a full SHA or a time; `revert` one SHA; both "" ask our opinion.
+    """What a person asks for; `to` None asks our opinion.
 
-    `waiting` is the Rollback-Id of the plan that it is the word for, if it is one.
+    `waiting` is the Rollback-Id of the plan that it is the word for, if it is one. `policy` is the one that names the
+    application, where the person says so; `path` that of the request file, where it came by one.
     """
 
     application: str
     by: str
     reason: str = ""
-    to: str = ""
-    revert: str = ""
+    to: To | None = None
     waiting: str = ""
+    policy: str = ""
+    path: str = ""
 
     @property
     def cause(self) -> str:
         """What makes the Rollback-Id: the same wish of the same person is the same rollback."""
-        return f"cli/{self.by}/{self.reason}"
+        return self.path or f"cli/{self.by}/{self.reason}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Requests:
     def prepare(self, wish: Wish) -> Prepared:
         """The plan as it would be carried out now. Raises: StalledError for a wish that names nothing."""
         now = self.clock.now()
-        view, listing, watched = self._find(wish.application, now)
+        view, listing, watched = self._find(wish, now)
         feeds = self.reconciler.directory.feeder(watched)
         because = Decision(
             Act.ROLL_BACK, Reason.REQUESTED, f"{wish.by} asked for it: {wish.reason or 'no reason given'}"
@@ -123,17 +123,19 @@ class Requests:
             pause = max(SHORTEST_FOLLOW_SECONDS, self.clock.real_seconds(FOLLOW_EVERY))
             time.sleep(min(pause, max(0.0, end - time.monotonic())))
 
-    def _find(self, word: str, now: datetime) -> tuple[View, Listing, Watched]:
-        view = self.reconciler.see_now()
+    def _find(self, wish: Wish, now: datetime) -> tuple[View, Listing, Watched]:
+        view, word = self.reconciler.see_now(), wish.application
         listing = self.reconciler.directory.look(view, now)
-        found = [one for one in listing.watched if word == one.target.name or word in names_of(one.name)]
+        mine = [one for one in listing.watched if wish.policy in ("", one.policy.name)]
+        found = [one for one in mine if word == one.target.name or word in names_of(one.name)]
         if len(found) == 1:
             return view, listing, found[0]
-        known = ", ".join(sorted(one.target.name for one in listing.watched)[:12]) or "none"
+        known = ", ".join(sorted(one.target.name for one in mine)[:12]) or "none"
         why = "fits several" if found else "is no watched application"
+        where = f" of policy {wish.policy}" if wish.policy else ""
         problems = "; ".join(f"{one.subject}: {one.message}" for one in listing.problems[:3])
         hint = f" ({problems})" if problems else ""
-        raise StalledError(for_people(word), f"{why}; known: {known}{hint}", Reason.NO_POLICY)
+        raise StalledError(for_people(word), f"{why}{where}; known: {known}{hint}", Reason.NO_POLICY)
 
     def _propose(self, wish: Wish, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         proposer = self.reconciler.proposer
@@ -143,32 +145,40 @@ class Requests:
         if waiting is not None and waiting.reverts and waiting.bad_revision == look.bad_revision:
             # The word is about what was asked: at another moment the blame may fall on other commits.
             return proposer.propose_named(look, view, listing, now, only=waiting.reverts, because=WAITED)
-        if wish.revert:
-            return proposer.propose_named(look, view, listing, now, only=(wish.revert,))
-        if wish.to and wish.to != LAST_HEALTHY:
-            return proposer.propose_named(look, view, listing, now, since=self._revision(wish.to, look))
+        if isinstance(wish.to, Without):
+            self._require_deployed(wish.to.commits, look, view)
+            return proposer.propose_named(look, view, listing, now, only=wish.to.commits)
+        if isinstance(wish.to, ToCommit | Before):
+            return proposer.propose_named(look, view, listing, now, since=self._revision(wish.to, look, view))
         proposal = proposer.propose(look, view, listing, now)
         good = proposal.attribution.last_good
-        if proposal.plan is not None or not wish.to or good is None:
+        if proposal.plan is not None or wish.to is None or good is None:
             return proposal
         revision = our_revision(good, self.reconciler.directory.feeder(look.watched))
         return proposer.propose_named(look, view, listing, now, since=revision or "")
 
-    def _revision(self, to: str, look: Look) -> str:
-        """The revision that `to` means: itself, or what was deployed at that time."""
-        if is_sha(to):
-            return to
-        try:
-            at = parse_time(to)
-        except ValueError as exc:
-            message = f"{for_people(to)!r} is no full SHA, no time with a zone, and not {LAST_HEALTHY}"
-            raise StalledError("--to", message, Reason.REQUEST_INVALID) from exc
+    def _revision(self, to: ToCommit | Before, look: Look, view: View) -> str:
+        """The revision that is meant: itself, or what was deployed at that time."""
+        if isinstance(to, ToCommit):
+            self._require_deployed((to.commit,), look, view)
+            return to.commit
         feeds = self.reconciler.directory.feeder(look.watched)
-        before = [record for record in look.records if record.started_at <= at]
+        before = [record for record in look.records if record.started_at <= to.at]
         revision = our_revision(before[-1], feeds) if before else None
         if revision is None:
-            raise StalledError("--to", f"nothing was deployed to {look.name} before {at:%FT%TZ}", Reason.NO_LAST_GOOD)
+            when = f"{to.at:%FT%TZ}"
+            raise StalledError(when, f"nothing was deployed to {look.name} before {when}", Reason.NO_LAST_GOOD)
         return revision
+
+    def _require_deployed(self, shas: Sequence[str], look: Look, view: View) -> None:
+        """Each of them is in what runs now; going to one that is not would be a roll forward. Raises: StalledError."""
+        for sha in shas:
+            if self.repo.has(sha) and self.repo.is_ancestor(sha, look.bad_revision):
+                continue
+            if self.repo.has(sha) and self.repo.is_ancestor(sha, view.heads.branch):
+                why = f"is newer than {look.bad_revision[:12]}, which runs now: that is no way back"
+                raise StalledError(sha[:12], why, Reason.REQUEST_INVALID)
+            raise StalledError(sha[:12], "is no commit of the followed branch", Reason.UNKNOWN_REVISION)
 
     def _signed(self, wish: Wish, look: Look, proposal: Proposal, view: View) -> Proposal:
         """The plan under the person's name. A plan that waits for a word keeps its id: this is the word.

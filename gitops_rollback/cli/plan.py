@@ -13,6 +13,7 @@ from gitops_rollback.cli.access import caller, cluster_options, settings_of
 from gitops_rollback.cli.asking import first_that_knows, opened_requests, plan_document, plan_exit, print_plan
 from gitops_rollback.cli.offline import run_offline
 from gitops_rollback.cli.output import output_option, print_document
+from gitops_rollback.core.request import wished
 
 
 @click.command("plan")
@@ -67,7 +68,7 @@ def command(
         named = config if context.get_parameter_source("config") is ParameterSource.COMMANDLINE else None
         wanted = (at or None, revert or None, mainline, batch, output, chart_versions)
         context.exit(run_offline(folder, place, *wanted, named))
-    wish = Wish(application, caller()[1], "plan", to, revert)
+    wish = Wish(application, caller()[1], "plan", wished(to, revert))
     with opened_requests(settings_of(repo, branch, config, cluster)) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))
         if output == "table":

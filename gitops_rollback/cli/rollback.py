@@ -26,6 +26,7 @@ from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.journal import record_document
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.core.request import wished
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.ports import PushOutcome
 
@@ -69,7 +70,7 @@ def command(
     if to and revert:
         raise click.UsageError("Give --to or --revert, not both.")
     patience = _duration(timeout)
-    wish = Wish(application, caller()[1], reason, to, revert)
+    wish = Wish(application, caller()[1], reason, wished(to, revert))
     with opened_requests(settings) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))
         context.exit(Carrying(one, wish, yes, patience if wait else None, output).carry_out(prepared))

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gitops_rollback.core.journal import format_time
+from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.errors import Reason, StalledError
+from gitops_rollback.core.journal import format_time, parse_time
+from gitops_rollback.core.message import for_people
 from gitops_rollback.core.written import SKIP_MARKER
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
@@ -24,6 +27,9 @@ SCHEMA = "../schema/rollbackrequest-v1alpha1.schema.json"
 SUFFIXES = (".yaml", ".yml")
 DEFAULT_EXPIRES = timedelta(hours=24)
 LONGEST_NAME = 63
+
+
+LAST_HEALTHY = "last-healthy"
 
 
 class Execute(StrEnum):
@@ -76,6 +82,25 @@ class Before:
 To = LastHealthy | ToCommit | Without | Before
 
 
+def wished(to: str, revert: str = "") -> To | None:
+    """What the words of a command line mean; None where both are empty. Raises: StalledError."""
+    if to and revert:
+        raise StalledError("--revert", "cannot be said together with --to", Reason.REQUEST_INVALID)
+    if revert:
+        if not is_sha(revert):
+            raise StalledError("--revert", f"{for_people(revert)!r} is no full SHA", Reason.REQUEST_INVALID)
+        return Without((revert,))
+    if not to or to == LAST_HEALTHY:
+        return LastHealthy() if to else None
+    if is_sha(to):
+        return ToCommit(to)
+    try:
+        return Before(parse_time(to))
+    except ValueError as exc:
+        message = f"{for_people(to)!r} is no full SHA, no time with a zone, and not {LAST_HEALTHY}"
+        raise StalledError("--to", message, Reason.REQUEST_INVALID) from exc
+
+
 @dataclass(frozen=True)
 class RequestTarget:
     """`policy` "" means whichever policy names the target."""
@@ -117,6 +142,27 @@ def request_name(word: str, at: datetime) -> str:
     """The name of a new request about `word`, as its file and branch bear it: day, time, and what it is about."""
     about = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
     return f"{at:%Y-%m-%d-%H%M%S}-{about}"[:LONGEST_NAME].strip("-")
+
+
+def request_branch(request: RollbackRequest) -> str:
+    """The branch that a request of ours is written on, without `refs/heads/`."""
+    return f"gitops-rollback/request/{request.name}"
+
+
+def request_title(request: RollbackRequest) -> str:
+    """Of its commit and its pull request."""
+    return f"Roll back {request.target.name} {request.to.words}"
+
+
+def request_body(request: RollbackRequest, by: str) -> str:
+    """What its pull request says before the controller has looked."""
+    incident = f"\n\nIncident: {request.incident}" if request.incident else ""
+    what = (
+        "The revert is pushed onto this branch, with its plan as a comment: what is approved is what lands."
+        if request.execute is Execute.IN_THIS_PULL_REQUEST
+        else "The plan follows as a comment; the revert is pushed once this is merged."
+    )
+    return f"{for_people(request.reason, 1000)}{incident}\n\n{what}\n\nAsked for by {for_people(by)}."
 
 
 def encode_request(request: RollbackRequest) -> bytes:

@@ -18,7 +18,7 @@ ALL = {f"{letter}{number}" for letter, count in COUNTS.items() for number in ran
 
 LATER: dict[str, str] = {
     **{f"Q{number}": "no request is carried out from a pull request or a comment yet"
-       for number in (1, 2, 3, 8, 9, 10)},
+       for number in (8, 10)},
 }  # fmt: skip
 
 # Where numbers stand beside other tests of the same reader, so that no case is written twice.
