@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import ssl
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -22,27 +24,12 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 from urllib.parse import urlsplit
 
+from gitops_rollback.sandbox.git_door import HOOKS, Conversation, Door, Page, PageAnswer, RefChange, worded
+
 REQUESTS_KEPT = 10_000
 BACKEND_SECONDS = 120.0
 BODY_LIMIT = 1 << 30
-
-# Hooks of the server, not of the repositories: these stay as a test or a user made them. The file `refused` beside the
-# hooks has a ref in its first line, or nothing for all of them, and the words for people in the others.
-PRE_RECEIVE_HOOK = """#!/bin/sh
-refused=$(dirname "$0")/refused
-[ -f "$refused" ] && [ -z "$(head -n 1 "$refused")" ] || exit 0
-tail -n +2 "$refused" >&2
-exit 1
-"""
-UPDATE_HOOK = """#!/bin/sh
-refused=$(dirname "$0")/refused
-[ -f "$refused" ] && [ "$(head -n 1 "$refused")" = "$1" ] || exit 0
-tail -n +2 "$refused" >&2
-exit 1
-"""
-POST_RECEIVE_HOOK = """#!/bin/sh
-while read -r line; do echo "$line" >>"$GIT_DIR/accepted-updates"; done
-"""
+GIT_PATH = re.compile(r"/(?P<repository>.+?)(?:\.git)?/(?:info/refs|git-upload-pack|git-receive-pack)")
 
 
 class Operation(StrEnum):
@@ -64,15 +51,6 @@ class Request:
     path: str
     operation: Operation
     user: str
-
-
-@dataclass(frozen=True)
-class RefChange:
-    """One update that a repository accepted; all zeros is absence."""
-
-    old: str
-    new: str
-    ref: str
 
 
 @dataclass
@@ -104,8 +82,11 @@ class GitServer:
         self.password = password
         self.read_only = False
         self.atomic = True
+        self.push_options = False
         self.before_push: Callable[[Path], None] | None = None
+        self.door: Door | None = None  # accounts, rules and pages of a forge, where one stands before the repositories
         self.on_request: Callable[[Operation], None] | None = None  # on the thread that will answer
+        self.failures: list[BaseException] = []  # of what stands before the repositories
         self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
         self._faults: list[Fault] = []
         self._under_way = 0
@@ -222,6 +203,7 @@ class GitServer:
         """For `git http-backend`: our hooks, and no configuration of the machine's owner."""
         config = {"core.hooksPath": self._hooks.name, "http.receivepack": "true", "uploadpack.allowFilter": "true"}
         config |= {"receive.advertiseAtomic": "true" if self.atomic else "false", "gc.auto": "0"}
+        config |= {"receive.advertisePushOptions": "true"} if self.push_options else {}
         config |= {"uploadpack.allowAnySHA1InWant": "true", "receive.autogc": "false"}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         environment |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
@@ -232,8 +214,7 @@ class GitServer:
         return environment
 
     def _write_hooks(self) -> None:
-        hooks = {"pre-receive": PRE_RECEIVE_HOOK, "update": UPDATE_HOOK, "post-receive": POST_RECEIVE_HOOK}
-        for name, text in hooks.items():
+        for name, text in HOOKS.items():
             hook = Path(self._hooks.name) / name
             hook.write_text(text, "ascii")
             hook.chmod(0o755)
@@ -248,8 +229,11 @@ class _Server(ThreadingHTTPServer):
         self.git_server = git_server
         super().__init__(address, _Handler)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_about: object) -> None:
         """A client that goes away mid-way is what some faults are about; it is not the server's trouble."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.git_server.failures.append(error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -261,8 +245,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._handle()
 
     def do_POST(self) -> None:
-        with self.server.git_server.dealing():
-            self._handle()
+        self.do_GET()
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def do_PATCH(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept in `GitServer.requests`, not printed."""
@@ -270,6 +262,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         git_server = self.server.git_server
         body = self._body()
+        if git_server.door is not None and not GIT_PATH.fullmatch(urlsplit(self.path).path):
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._send_page(git_server.door.page(Page(self.command, self.path, headers, body)))
+            return
         operation = self._operation()
         user, password = self._credentials()
         git_server.requests.append(Request(self.command, self.path, operation, user))
@@ -277,6 +273,9 @@ class _Handler(BaseHTTPRequestHandler):
             git_server.on_request(operation)
         fault = git_server.take_fault(operation)
         if fault is not None and not fault.after and self._strike(fault):
+            return
+        login = self._admitted(operation, user, password)
+        if login is None:
             return
         if git_server.user and (user, password) != (git_server.user, git_server.password):
             self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
@@ -286,10 +285,23 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if operation is Operation.PUSH and git_server.before_push is not None:
             git_server.before_push(git_server.root / urlsplit(self.path).path.split("/")[1])
-        status, headers, content = self._backend(body, user)
+        status, headers, content = self._backend(body, login, operation)
         if fault is not None and fault.after and self._strike(fault):
             return
         self._answer(status, headers, content, slowly=fault is not None and fault.kind == "drip")
+
+    def _admitted(self, operation: Operation, user: str, password: str) -> str | None:
+        """The login that asks, by what stands before the repositories; None: it has been answered."""
+        door = self.server.git_server.door
+        if door is None:
+            return user
+        found = GIT_PATH.fullmatch(urlsplit(self.path).path)
+        writes = operation in (Operation.PUSH, Operation.ADVERTISE_PUSH) or self.path.endswith("/git-receive-pack")
+        admitted = door.admit(found["repository"] if found else "", user, password, writes)
+        if isinstance(admitted, str):
+            return admitted
+        self._send_page(admitted)
+        return None
 
     def _strike(self, fault: Fault) -> bool:
         """True if the request needs nothing more."""
@@ -328,7 +340,17 @@ class _Handler(BaseHTTPRequestHandler):
             return b"".join(chunks)
         return self.rfile.read(min(int(self.headers.get("Content-Length", "0")), BODY_LIMIT))
 
-    def _backend(self, body: bytes, user: str) -> tuple[int, dict[str, str], bytes]:
+    def _backend(self, body: bytes, user: str, operation: Operation) -> tuple[int, dict[str, str], bytes]:
+        door = self.server.git_server.door
+        found = GIT_PATH.fullmatch(urlsplit(self.path).path)
+        if door is None or operation is not Operation.PUSH or found is None:
+            return self._run_backend(body, user, {})
+        with Conversation(door.asked, user, found["repository"]) as talk:
+            status, headers, content = self._run_backend(body, user, talk.environment)
+        self.server.git_server.failures += talk.failures
+        return status, headers, worded(content, talk.declined) if talk.declined else content
+
+    def _run_backend(self, body: bytes, user: str, more: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
         parts = urlsplit(self.path)
         environment = self.server.git_server.backend_environment() | {
             "REQUEST_METHOD": self.command,
@@ -340,6 +362,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": self.client_address[0],
             "REMOTE_USER": user,
+            **more,
         }
         done = subprocess.run(
             ["git", "http-backend"],
@@ -353,6 +376,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200" if headers else "500").split()[0])
         return status, headers, content
+
+    def _send_page(self, page: PageAnswer) -> None:
+        if page.status is None:
+            self.close_connection = True
+        else:
+            self._answer(page.status, page.headers, page.body)
 
     def _answer(self, status: int, headers: Mapping[str, str], content: bytes, slowly: bool = False) -> None:
         self.send_response(status)
