@@ -85,6 +85,7 @@ class PullRequest:
     created_at: datetime | None = None
     merge_sha: str | None = None  # what the merge put on the base branch; None before, and where the forge hides it
     merged_by: str = ""
+    closed_by: str = ""  # who closed it unmerged; "" where the forge does not tell
     auto_merge: bool = False  # the forge merges it by itself once nothing is missing
     from_fork: bool = False  # the source branch is in another repository: we cannot push to it
     why: str = ""

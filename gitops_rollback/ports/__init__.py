@@ -248,12 +248,22 @@ class ConfigRepo(Protocol):
         """
         ...
 
-    def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
-        """A signed (where a key is set) commit object by the controller; the same arguments give the same sha."""
+    def write_commit(self, tree: str, parent: str, message: str, date: datetime, merged: str | None = None) -> str:
+        """A signed (where a key is set) commit object by the controller; the same arguments give the same sha.
+
+        `merged`: the commit that it brings in, its second parent.
+        """
         ...
 
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
         """A commit on `parent` (None: an orphan) with these files put (None: removed), built without an index."""
+        ...
+
+    def head_of(self, branch: str) -> str | None:
+        """Read one more branch of the remote, objects included: its head now, None if there is no such branch.
+
+        Raises: RepositoryUnavailable; CredentialsRejected.
+        """
         ...
 
     def push(self, updates: Sequence[RefUpdate]) -> PushResult:

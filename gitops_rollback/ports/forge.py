@@ -82,7 +82,10 @@ class Forge(Protocol):
         ...
 
     def comment(self, number: int, marker: str, body: str) -> str:
-        """Write our one comment that carries the hidden `marker`, or edit it; its id. Equal text writes nothing."""
+        """Write our one comment whose first line is `<!-- {marker} -->`, or edit it; its id. Equal text writes nothing.
+
+        `body` is what follows that line.
+        """
         ...
 
     def react(self, number: int, comment: Comment, done: bool) -> None:

@@ -277,13 +277,17 @@ class GitConfigRepo:
         return tuple(self._reverser.proved(at))
 
     @crash_point("commit-build")
-    def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
+    def write_commit(self, tree: str, parent: str, message: str, date: datetime, merged: str | None = None) -> str:
         """As in `ports.ConfigRepo`."""
-        return self._writer.commit(tree, (parent,), message, date)
+        return self._writer.commit(tree, (parent,) if merged is None else (parent, merged), message, date)
 
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""
         return self._writer.commit_files(parent, files, message, date)
+
+    def head_of(self, branch: str) -> str | None:
+        """As in `ports.ConfigRepo`."""
+        return self._look((HEADS + branch,))[HEADS + branch]
 
     def push(self, updates: Sequence[RefUpdate]) -> PushResult:
         """As in `ports.ConfigRepo`.

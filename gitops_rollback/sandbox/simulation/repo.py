@@ -218,10 +218,18 @@ class SimRepo:
             self._need(sha)
         return reverse(self._objects, at, reverts, mainline)
 
-    def write_commit(self, tree: str, parent: str, message: str, date: datetime) -> str:
+    def write_commit(self, tree: str, parent: str, message: str, date: datetime, merged: str | None = None) -> str:
         """As in `ports.ConfigRepo`."""
-        self._need(parent)
-        return self._wrote(self._objects.commit(tree, (parent,), AUTHOR, message, date))
+        parents = (parent,) if merged is None else (parent, merged)
+        for one in parents:
+            self._need(one)
+        return self._wrote(self._objects.commit(tree, parents, AUTHOR, message, date))
+
+    def head_of(self, branch: str) -> str | None:
+        """As in `ports.ConfigRepo`."""
+        heads = self.gate.call("git.fetch", self._heads, self._unavailable)
+        self._take(heads)
+        return heads.get(f"refs/heads/{branch}")
 
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""
