@@ -16,7 +16,15 @@ from typing import cast
 from urllib.parse import quote
 
 from gitops_rollback.core.errors import JournalBroken, Reason
-from gitops_rollback.core.rollback import HOLDS, RELEASE, Phase, RollbackOutcome, RollbackRecord, StepRecord
+from gitops_rollback.core.rollback import (
+    HOLDS,
+    PULL_REQUEST,
+    RELEASE,
+    Phase,
+    RollbackOutcome,
+    RollbackRecord,
+    StepRecord,
+)
 from gitops_rollback.core.rollback import advance as advance
 from gitops_rollback.core.rollback import merge as merge
 
@@ -92,7 +100,7 @@ def encode_record(record: RollbackRecord) -> bytes:
     text = _record_text(record)
     if len(text) > MAX_RECORD_BYTES:
         cut: dict[str, object] = {"cut": "the evidence was too large for the journal"}
-        kept = {name: record.evidence[name] for name in (HOLDS, RELEASE) if name in record.evidence}
+        kept = {name: record.evidence[name] for name in (HOLDS, RELEASE, PULL_REQUEST) if name in record.evidence}
         text = _record_text(dataclasses.replace(record, evidence={**kept, **cut}))
         if len(text) > MAX_RECORD_BYTES:
             text = _record_text(dataclasses.replace(record, evidence=cut))

@@ -27,8 +27,7 @@ def ours(commit: Commit, records: Iterable[RollbackRecord], verified_signature: 
 def record_of(commit: Commit, records: Iterable[RollbackRecord]) -> RollbackRecord | None:
     """The record that names `commit`, or that planned exactly its difference to its first parent."""
     for record in records:
-        steps = (*record.steps, record.release) if record.release else record.steps
-        if any(step.commit == commit.sha or is_landing(commit, step) for step in steps):
+        if any(step.commit == commit.sha or is_landing(commit, step) for step in record.planned):
             return record
     return None
 
@@ -67,7 +66,10 @@ def rolled_back_before(
 
 
 def _pushed_by_itself(record: RollbackRecord) -> bool:
-    return record.requested_by == CONTROLLER and any(step.commit or step.pushed_at for step in record.steps)
+    """A pull request that needs nobody's word counts from when it was decided: it may land at any moment."""
+    by_forge = record.open and record.offer is not None and record.offer.automatic
+    pushed = any(step.commit or step.pushed_at for step in record.steps)
+    return record.requested_by == CONTROLLER and (pushed or by_forge)
 
 
 def _meet(reverts: Iterable[str], culprits: Collection[str]) -> bool:

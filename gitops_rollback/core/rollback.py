@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gitops_rollback.core.offer import Offer, merge_offers, offer_of
+
 
 class Phase(StrEnum):
     PENDING = "Pending"
@@ -43,6 +45,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 
 
 HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from coming back, and what ended that
+PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
 HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
@@ -97,6 +100,18 @@ class RollbackRecord:
         if not isinstance(commit, str) or not isinstance(blobs, Mapping):
             return None
         return StepRecord(1, 1, commit, {path: blob for path, blob in blobs.items() if isinstance(blob, str)})
+
+    @property
+    def offer(self) -> Offer | None:
+        """The pull request as which it waits, or waited; None if there is to be none."""
+        return offer_of(self.evidence.get(PULL_REQUEST))
+
+    @property
+    def planned(self) -> tuple[StepRecord, ...]:
+        """All that we may have put on the branch for it: its steps, the end of its holds, each head of its offer."""
+        heads = self.offer.heads if self.offer else ()
+        released = (self.release,) if self.release else ()
+        return (*self.steps, *released, *(StepRecord(1, 1, None, head.blobs) for head in heads))
 
     @property
     def commit(self) -> str | None:
@@ -182,14 +197,36 @@ def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
         steps=_merge_steps(behind.steps, ahead.steps),
         times={**behind.times, **ahead.times},
         superseded=tuple(dict.fromkeys((*behind.superseded, *ahead.superseded))),
-        evidence=_merge_release(one, other, ahead),
+        evidence=_merge_evidence(one, other, ahead),
     )
 
 
-def _merge_release(one: RollbackRecord, other: RollbackRecord, ahead: RollbackRecord) -> Mapping[str, object]:
-    """A hold is ended after the rollback: the newer writer's word on that is added to whatever holds."""
-    known = other.evidence.get(RELEASE) or one.evidence.get(RELEASE)
-    return ahead.evidence if known is None else {**ahead.evidence, RELEASE: known}
+def _merge_evidence(one: RollbackRecord, other: RollbackRecord, ahead: RollbackRecord) -> Mapping[str, object]:
+    """What is done beside the phases, and after the end: the newer writer's word on it is added to whatever holds."""
+    released = other.evidence.get(RELEASE) or one.evidence.get(RELEASE)
+    offered = merge_offers(one.evidence.get(PULL_REQUEST), other.evidence.get(PULL_REQUEST))
+    more = {name: known for name, known in ((RELEASE, released), (PULL_REQUEST, offered)) if known is not None}
+    return {**ahead.evidence, **more} if more else ahead.evidence
+
+
+def offered(record: RollbackRecord, offer: Offer) -> RollbackRecord:
+    """The record with its pull request as it is now; what the newest head changes is its planned step."""
+    evidence = {**record.evidence, PULL_REQUEST: offer.document}
+    waits = record.phase is Phase.AWAITING_APPROVAL and offer.newest is not None
+    steps = (StepRecord(1, 1, None, offer.newest.blobs),) if waits and offer.newest else record.steps
+    return dataclasses.replace(record, evidence=evidence, steps=steps)
+
+
+def landed_by_forge(
+    record: RollbackRecord, commit: str, blobs: Mapping[str, str | None], at: datetime, by: str
+) -> RollbackRecord:
+    """The record of a plan that stands on the branch by the hand of a forge or a person, as `commit`.
+
+    `by` is who let it land, and "" where the plan needed nobody.
+    """
+    step = StepRecord(1, 1, commit, blobs, at)
+    there = dataclasses.replace(record, steps=(step,), requested_by=by or record.requested_by)
+    return advance(advance(there, Phase.PUSHING), Phase.SYNCING, at)
 
 
 def _merge_steps(behind: tuple[StepRecord, ...], ahead: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:
