@@ -2,8 +2,7 @@
 
 A step is a function with the decorator `crash_point`, so that its body stays readable. Nothing happens unless `arm`
 was called with a place, which is for tests on loopback, as the scaled clock is for demos.
-Source: reliability.md section 9. Steps of pull requests are marked where those are built: they are branch pushed,
-opened, merged, comment, status.
+Source: reliability.md section 9.
 """
 
 from __future__ import annotations

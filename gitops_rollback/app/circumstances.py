@@ -72,6 +72,7 @@ class Surroundings:
             journal_trouble=self._journal_trouble(look, view),
             unsettled=self._unsettled(alarm),
             settled=self._settled(look, view),
+            lapsed=_lapsed(look, view),
             rolled_back=self._rolled_back(look, proposal, view),
             mass_event=outbreak.too_many,
             spreading=outbreak.spreading,
@@ -81,6 +82,7 @@ class Surroundings:
             joins=_joins(self.under_way(alarm, view)),
             unapplied=self._unapplied(alarm, now),
             asked=_asked(waiting_for(proposal, view)),
+            offered=_offered(waiting_for(proposal, view)),
             unwritable="" if writable else "the journal could not be written to at the start",
         )
 
@@ -203,6 +205,20 @@ def _joins(record: RollbackRecord | None) -> str:
 
 def _asked(record: RollbackRecord | None) -> str:
     return f"{record.id} undoes the same commit and waits for a person's word" if record else ""
+
+
+def _lapsed(look: Look, view: View) -> str:
+    for record in view.journal.records.values():
+        same = look.name in record.applications and record.bad_revision == look.bad_revision
+        closed = record.outcome is RollbackOutcome.SUPERSEDED and record.commit is None
+        if same and closed and record.offer is not None:
+            return f"{record.id} was closed ({record.message}), and it fires again: roll back by hand, or fix forward"
+    return ""
+
+
+def _offered(record: RollbackRecord | None) -> str:
+    automatic = record is not None and record.offer is not None and record.offer.automatic
+    return f"{record.id} undoes the same commit by pull request" if record is not None and automatic else ""
 
 
 def _unseen(look: Look, outbreak: Outbreak) -> str:

@@ -103,6 +103,7 @@ class Executor(EngineHands):
         self._said: set[str] = set()  # whose newest decision is this process's own: another replica's changes nothing
         self._batch: list[DecisionEntry] = []
         self._unwritten: dict[str, RollbackRecord] = {}
+        self._put: dict[str, RollbackRecord] = {}  # written since the last view: newer than what it shows
         self._flushed_at = clock.monotonic()
         self._told: dict[str, None] = {}
         self._announces = announces
@@ -121,7 +122,7 @@ class Executor(EngineHands):
         lost journal is not begun anew. What could not be written yet is part of the view that comes back.
         """
         self._journal_head, self._trouble = view.heads.journal, view.journal.trouble
-        self._unread, self.read = False, view.heads
+        self._unread, self.read, self._put = False, view.heads, {}
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
             if entry.application not in self._said and (known is None or known.at < entry.at):
@@ -217,6 +218,7 @@ class Executor(EngineHands):
 
         What cannot be written is kept, and never stands in the way of telling people.
         """
+        self._put.update({record.id: record for record in records})
         pending = {**self._unwritten, **{record.id: record for record in records}}
         lines = [*self._batch, *entries]
         try:
@@ -287,8 +289,13 @@ class Executor(EngineHands):
         result = self._push_with_journal(commit, base, record, entry)
         if result.outcome is PushOutcome.LANDED:
             self._say(entry)
+            self._put[record.id] = record
             self.tell(message_about_record("started", record, look.policy))
         return Landing(result.outcome, result.message)
+
+    def push_branch(self, branch: str, commit: str, old: str | None) -> PushResult:
+        """Push to a branch of a pull request of ours, as plainly as to the one that is followed. Raises: LeaseLost."""
+        return self._push(self._repo, RefUpdate(f"refs/heads/{branch}", commit, old))
 
     def release(self, release: Release, policy: Policy) -> Landing:
         """Push the commit that ends a rollback's holds, together with its record. REJECTED: look anew."""
@@ -358,6 +365,14 @@ class Executor(EngineHands):
     def keep(self, record: RollbackRecord, *more: RollbackRecord) -> bool:
         """Write a record as it is, and others with it; False if the journal could not be written."""
         return self._write((record, *more), (entry_about_record(record, self._clock.now()),))
+
+    def put(self, record: RollbackRecord) -> bool:
+        """Write a record, without a word about it; False if the journal could not be written."""
+        return self._write((record,), ())
+
+    def newest(self, view: View) -> Mapping[str, RollbackRecord]:
+        """All records of `view`, with what was written since."""
+        return {**view.journal.records, **self._put}
 
     @crash_point("finish")
     def finish(self, action: Finish, policy: Policy) -> None:

@@ -64,13 +64,14 @@ T = TypeVar("T")
 class Limits:
     """What the settings and the other repositories add: limits, and rollbacks counted over all journals.
 
-    `signs`: our commits in this repository bear a signature.
+    `signs`: our commits in this repository bear a signature. `forge`: pull requests can be opened for it.
     """
 
     budgets: Budgets
     counted: Callable[[], tuple[CountedRollback, ...]]
     tenancy: Tenancy = field(default_factory=Tenancy)
     signs: bool = False
+    forge: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class GuardFactsReader:
             branch=self._branch(look, blame, view, seen),
             writer=seen(lambda: self._writer(look, suspects, reversal, view)),
             dependants=seen(lambda: self._dependants(look, suspects, listing, view)),
+            forge=self._limits.forge,
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
             foreign=self._foreign(look, reversal, listing),

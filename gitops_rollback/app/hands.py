@@ -17,6 +17,10 @@ class EngineHands:
     def __init__(self, confirm: Callable[[], None]) -> None:
         self._confirm = confirm
 
+    def confirm(self) -> None:
+        """Ask whether we may still act, right before a word to somebody outside. Raises: LeaseLost."""
+        self._confirm()
+
     @crash_point("terminate")
     def terminate(self, action: Terminate, listing: Listing) -> None:
         """Ask the engine to end the operation; the next look sees whether it has."""

@@ -13,6 +13,7 @@ from gitops_rollback.app.subject import Look
 from gitops_rollback.core.action import Land, Note
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.ports import PushOutcome
 
 TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
@@ -22,13 +23,15 @@ TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
 class Lander:
     """`again` looks, decides and plans anew; None: it was decided otherwise, and that has been done.
 
-    `landed` hears of a push that the branch has taken.
+    `landed` hears of a push that the branch has taken. `offers`: where the branch refuses us, a pull request may be
+    opened.
     """
 
     executor: Executor | ObservingExecutor
     proposer: Proposer
     retries: PushRetries = field(default_factory=PushRetries)
     landed: Callable[[], None] = lambda: None
+    offers: bool = False
 
     def land(self, land: Land, look: Look, again: Callable[[], tuple[Land, Look] | None]) -> None:
         """Nothing is pushed once something newer has been deployed."""
@@ -52,11 +55,18 @@ class Lander:
         if landing.outcome is PushOutcome.LANDED:
             self.landed()
         elif landing.outcome is PushOutcome.PROTECTED:
-            text = f"the branch refuses our push: {landing.message}"
-            self._note(look, Decision(Act.ASK, Reason.BRANCH_PROTECTED, text), land)
+            self._refused(f"the branch refuses our push: {landing.message}", land, look)
         elif landing.outcome is PushOutcome.REWOUND:
             text = "the branch was moved back while we pushed: a person must look at it"
             self._note(look, Decision(Act.HOLD, Reason.BRANCH_REWRITTEN, text), land)
+
+    def _refused(self, text: str, land: Land, look: Look) -> None:
+        """A rule of the branch stands against the push alone: by pull request the plan still needs no person's word."""
+        if self.offers and look.policy.delivery.on_rejected == PULL_REQUEST_MODE:
+            decision = Decision(Act.ROLL_BACK, Reason.BRANCH_PROTECTED, text, land.decision.verdicts)
+            self.executor.note(Note(decision, land.plan, offers=True), look)
+        else:
+            self._note(look, Decision(Act.ASK, Reason.BRANCH_PROTECTED, text), land)
 
     def _give_up(self, landing: Landing, land: Land, look: Look) -> None:
         if landing.outcome is PushOutcome.LOCKED:

@@ -7,19 +7,14 @@ What this process saw for itself lasts by the monotonic clock: a wall clock that
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
 
+from gitops_rollback.app.bounded import keep
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 
-MAX_KEPT = 1000
 LONGEST_PAUSE = timedelta(minutes=2)  # between two looks; whoever comes back later looks as if for the first time
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class Lasting:
         first = min(known.first, at)
         phase = min(known.phase_first, at) if known.phase is record.phase else at
         watching = min(known.watching, at) if at - known.last <= LONGEST_PAUSE else at
-        _keep(self._seen, record.id, Seen(record.phase, first, phase, watching, at))
+        keep(self._seen, record.id, Seen(record.phase, first, phase, watching, at))
         said = record.times.get("pushed") or record.times["decided"]
         began = record.times.get("synced", said) if record.phase is Phase.VERIFYING else said
         wall = self.steady.wall
@@ -75,7 +70,7 @@ class Lasting:
     def ask(self, identity: str, application: str, at: datetime) -> None:
         """The engine was asked then to sync this application."""
         key, asked = (identity, application), self.steady.of(at)
-        _keep(self._asked, key, max(asked, self._asked.get(key, asked)))
+        keep(self._asked, key, max(asked, self._asked.get(key, asked)))
 
     def asked(self, identity: str, application: str) -> datetime | None:
         """When it was asked last, as far as this process knows, whatever the engine says of it now."""
@@ -93,17 +88,9 @@ class Lasting:
         """All is good now, too; since when, if `run` goes on."""
         at, known = self.steady.of(now), self._runs.get(identity)
         since = known.since if run is not None and known is not None else at
-        _keep(self._runs, identity, Run(since, at))
+        keep(self._runs, identity, Run(since, at))
         return self.steady.wall(since)
 
     def bad(self, identity: str) -> None:
         """Not all is good."""
         self._runs.pop(identity, None)
-
-
-def _keep(memory: MutableMapping[K, V], key: K, value: V) -> None:
-    """The newest one; of too many the oldest goes."""
-    memory.pop(key, None)
-    memory[key] = value
-    while len(memory) > MAX_KEPT:
-        memory.pop(next(iter(memory)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.core.guards.facts import CountedRollback
@@ -37,7 +38,13 @@ class Ledger:
 
 
 def _counted(repository: str, record: RollbackRecord) -> CountedRollback | None:
-    at = record.times.get("pushed")
-    if record.commit is None or at is None:
+    at = record.times.get("pushed") if record.commit is not None else _reserved(record)
+    if at is None:
         return None
     return CountedRollback(at, record.applications, repository, record.requested_by == CONTROLLER)
+
+
+def _reserved(record: RollbackRecord) -> datetime | None:
+    """A pull request that needs nobody's word has its share from the moment that it was decided."""
+    waits = record.open and record.offer is not None and record.offer.automatic
+    return record.times.get("decided") if waits else None

@@ -14,6 +14,7 @@ from gitops_rollback.app.holding import hold_checks
 from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
+from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.queries import span_since
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
@@ -112,6 +113,7 @@ class Follower:
         self._probe = probe
         self._lasting = Lasting(steady)
         self._beside = Beside()
+        self.offered = OfferedTrees(repo)
         self._judging: dict[str, str] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -122,7 +124,9 @@ class Follower:
         """One look at the rollback. An application whose engine does not answer is unseen, never converged."""
         policy, _ = self._policy(record, watched)
         if record.phase is Phase.AWAITING_APPROVAL:
-            return Progress(record, policy, False, superseded=self._superseded(record, watched, policy))
+            landing = self.offered.landing(record, view.heads.branch)
+            over = "" if landing is not None else self._superseded(record, watched, policy)
+            return Progress(record, policy, False, superseded=over, landing=landing)
         commit = record.commit
         landed = commit is not None and self._repo.is_ancestor(commit, view.heads.branch)
         if commit is None or not landed:
@@ -170,6 +174,10 @@ class Follower:
         """What its checks said then, before the bad sync."""
         found = Progress(record, watched.policy, True, began=at - LONG_BEFORE)
         return self._pool.map(lambda one: self._check(one, found, at), self._asked(record, watched, past=True))
+
+    def policy_of(self, record: RollbackRecord, watched: Watched) -> Policy:
+        """The policy before the change that is, or is to be, rolled back."""
+        return self._policy(record, watched)[0]
 
     def _policy(self, record: RollbackRecord, watched: Watched) -> tuple[Policy, Target]:
         """The policy before the change that was rolled back: a change does not bring the checks that clear it."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from gitops_rollback.app.afterwards import Afterwards
+from gitops_rollback.app.calm import Calm
 from gitops_rollback.app.circumstances import Surroundings, waiting_for
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
@@ -24,13 +25,17 @@ from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.pull_requests import PullRequests
+from gitops_rollback.app.records import message_about_record
+from gitops_rollback.app.replanning import Replanner
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
-from gitops_rollback.app.unfollowed import Unfollowed
+from gitops_rollback.app.unfollowed import Unfollowed, policy_of
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import (
     Action,
     Advance,
+    Arrived,
     Facts,
     Finish,
     HoldOn,
@@ -43,9 +48,10 @@ from gitops_rollback.core.action import (
     next_action,
 )
 from gitops_rollback.core.decision import Proposal, decide
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, landed_by_forge
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Clock, JournalView
+from gitops_rollback.ports import Clock, Forge, JournalView
 
 FRESH_SECONDS = 20.0  # so long what was seen may be acted on
 
@@ -106,6 +112,22 @@ class Reconciler:
         self._unfollowed = Unfollowed(self.directory)
         self.holds = Holds(self.surroundings.repo, self.surroundings.settings_pause)
         self.afterwards = Afterwards(self.surroundings.repo, self.directory, self.observer, self.proposer)
+        self.replanner = Replanner(self.directory, self.observer, self.proposer, self.afterwards)
+        self.calm = Calm(self.clock)
+        self.pull_requests: PullRequests | None = None
+
+    def offer_at(self, forge: Forge) -> None:
+        """Plans wait as pull requests at `forge` from now on."""
+        self.pull_requests = PullRequests(
+            repo=self.surroundings.repo,
+            forge=forge,
+            replanner=self.replanner,
+            holds=self.holds,
+            trees=self.follower.offered,
+            clock=self.clock,
+            policy_of=self._judged_by,
+            landed=lambda: self.landed(),
+        )
 
     @crash_point("tick")
     def tick(self, now: datetime) -> Tick:
@@ -124,6 +146,7 @@ class Reconciler:
                 self.isolated(end.record.applications[0], partial(self.executor.finish, end, policy))
             for record in self.holds.lasting(view):
                 self.isolated(record.applications[0], partial(self._tend, record, tick))
+            self._attend_all(tick)
             self.executor.flush()
         return tick
 
@@ -156,8 +179,11 @@ class Reconciler:
         if record.phase is not Phase.AWAITING_APPROVAL:
             return self._follow(watched, record, view, listing, now)
         waiting = [self._follow(watched, one, view, listing, now) for one in view.open_records(watched.name)]
-        over = (one for one in waiting if one is not None and one.progress is not None and one.progress.superseded)
-        return next(over, None) or self._newer_alarm(watched, record, view, listing, now) or waiting[0]
+        over = next((one for one in waiting if one is not None and one.progress and _is_over(one.progress)), None)
+        if over is not None:
+            return over
+        watching = self._watch(watched, view, listing, now)
+        return _newer_alarm(watching, record) or self._calmed(waiting[0], watching)
 
     def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
         since = self._since(now)
@@ -166,14 +192,12 @@ class Reconciler:
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
         return Sight(watched, now, since, look=look, proposal=proposal)
 
-    def _newer_alarm(
-        self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
-    ) -> Sight | None:
-        """A plan may wait for a word for long; what was deployed after it is watched, and told, all the same."""
-        sight = self._watch(watched, view, listing, now)
-        look = sight.look
-        newer = look is not None and look.bad_revision not in ("", record.bad_revision)
-        return sight if look is not None and newer and look.raised.act.tells else None
+    def _calmed(self, waiting: Sight | None, watching: Sight) -> Sight | None:
+        """A pull request that nobody has merged is of no use any more once its alarm is over."""
+        if waiting is None or waiting.progress is None or watching.look is None:
+            return waiting
+        over = self.calm.over(waiting.progress.record, watching.look)
+        return replace(waiting, progress=replace(waiting.progress, superseded=over)) if over else waiting
 
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action. What cannot be taken back is done by what was seen just now."""
@@ -198,6 +222,8 @@ class Reconciler:
             case Sync() as sync:
                 self.follower.asks(sync.record, sync.progress.application, self.clock.now())
                 self.executor.sync(sync, tick.listing)
+            case Arrived() as arrived if sight.progress is not None:
+                self._arrive(arrived, sight.progress)
             case HoldOn() as held if sight.progress is not None:
                 self.executor.hold_on(held, sight.progress.policy)
             case Advance() as advance:
@@ -224,7 +250,30 @@ class Reconciler:
         as_read = tick.view.heads == self.executor.read and land.plan.reversal.base == tick.view.heads.branch
         decided = (land, look) if as_read else again()
         if decided is not None:
-            Lander(self.executor, self.proposer, self.retries(), self.landed).land(*decided, again)
+            offers = self.pull_requests is not None
+            Lander(self.executor, self.proposer, self.retries(), self.landed, offers).land(*decided, again)
+
+    def _attend_all(self, tick: Tick) -> None:
+        """Each open pull request, after all that is more urgent."""
+        if self.pull_requests is None or not isinstance(self.executor, Executor):
+            return
+        for record in self.pull_requests.due(tick.view, self.executor, tick.now):
+            attend = partial(self.pull_requests.attend, record, tick.view, tick.listing, tick.now, self.executor)
+            self.isolated(record.applications[0], attend)
+
+    def _arrive(self, arrived: Arrived, progress: Progress) -> None:
+        """A plan that waited has landed, by whosever hand: the engine has it to apply now."""
+        if not isinstance(self.executor, Executor):
+            return
+        by = self.pull_requests.merged_by(arrived.record) if self.pull_requests is not None else ""
+        landing = arrived.landing
+        record = landed_by_forge(arrived.record, str(landing.commit), landing.blobs, self.clock.now(), by)
+        self.executor.keep(record)
+        self.executor.tell(message_about_record("started", record, progress.policy))
+        self.landed()
+
+    def _judged_by(self, record: RollbackRecord, watched: Watched | None) -> Policy:
+        return policy_of(record, self.directory) if watched is None else self.follower.policy_of(record, watched)
 
     def _tend(self, record: RollbackRecord, tick: Tick) -> None:
         """End the holds of a rollback, or say what a person must know of them. A moved branch is looked at again."""
@@ -249,7 +298,8 @@ class Reconciler:
         proposal = self.proposer.for_incident(alarm, tick.outbreak.incident_of(sight.look.name), tick.listing)
         decision = decide(sight.look.raised, proposal, around, tick.now)
         joins = self.surroundings.under_way(alarm, tick.view) or waiting_for(proposal, tick.view)
-        return Facts(decision=decision, proposal=proposal, joins=joins)
+        delivery = sight.look.policy.delivery if self.pull_requests is not None else None
+        return Facts(decision=decision, proposal=proposal, joins=joins, delivery=delivery)
 
     def _outbreak(self, sights: Sequence[Sight], view: View, listing: Listing, now: datetime) -> Outbreak:
         """All red applications together: one commit's incident, or more than can be anybody's commits."""
@@ -305,6 +355,18 @@ class Reconciler:
         """Write what is still batched: nothing that was decided is lost by a restart."""
         with self.exclusive():
             self.executor.flush(at_once=True)
+
+
+def _newer_alarm(sight: Sight, record: RollbackRecord) -> Sight | None:
+    """A plan may wait for a word for long; what was deployed after it is watched, and told, all the same."""
+    look = sight.look
+    newer = look is not None and look.bad_revision not in ("", record.bad_revision)
+    return sight if look is not None and newer and look.raised.act.tells else None
+
+
+def _is_over(progress: Progress) -> bool:
+    """It waits no more: it has landed, or nobody needs it."""
+    return bool(progress.superseded) or progress.landing is not None
 
 
 def _is_final(action: Action) -> bool:

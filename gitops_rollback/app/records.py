@@ -10,18 +10,35 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.subject import Look
 from gitops_rollback.core.action import Advance, Note, Release
 from gitops_rollback.core.decision import Act, Decision
+from gitops_rollback.core.delivery import lands_by_itself
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import hold_documents, holds_of
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.next_plans import FOLLOWS, PLANS, RANKED, TRIED, page_lines
+from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import HOLDS, RELEASE, Phase, RollbackOutcome, RollbackRecord, StepRecord, advance
+from gitops_rollback.core.rollback import (
+    HOLDS,
+    RELEASE,
+    Phase,
+    RollbackOutcome,
+    RollbackRecord,
+    StepRecord,
+    advance,
+    offered,
+)
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
 MAX_RANKED = 50  # suspects that a record keeps
-EVENTS = {Act.ASK: "suggested", Act.REFUSE: "refused", Act.HOLD: "held", Act.PAGE: "blind"}
+EVENTS = {
+    Act.ASK: "suggested",
+    Act.REFUSE: "refused",
+    Act.HOLD: "held",
+    Act.PAGE: "blind",
+    Act.ROLL_BACK: "started",
+}
 ENDED_BY = {
     Act.REFUSE: RollbackOutcome.REFUSED,
     Act.HOLD: RollbackOutcome.HELD,
@@ -32,6 +49,7 @@ TITLES = {
     Act.REFUSE: "A rollback was refused",
     Act.HOLD: "A rollback is held",
     Act.PAGE: "A person is needed",
+    Act.ROLL_BACK: "A rollback goes by pull request",
 }
 
 
@@ -65,6 +83,9 @@ def record_of_note(note: Note, look: Look, now: datetime) -> RollbackRecord | No
         return None
     act = note.decision.act
     record = open_record(note.plan, look, note.decision, now, Phase.PENDING)
+    if note.offers:
+        offer = Offer(automatic=act is Act.ROLL_BACK)
+        return offered(advance(record, Phase.AWAITING_APPROVAL), offer)
     if act is Act.ASK and note.decision.reason is not Reason.SUSPENDED:
         return advance(record, Phase.AWAITING_APPROVAL)
     outcome = ENDED_BY.get(act)
@@ -193,6 +214,7 @@ def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, pol
         if isinstance(guard, Mapping):
             lines.append(f"guard {guard.get('guard', '')}: {guard.get('result', '')}: {guard.get('message', '')}")
     if record is not None and record.open:
+        lines += ["a pull request is opened for it"] if record.offer is not None else []
         lines.append(f"to do it: gitops-rollback approve {record.id}; to leave it: gitops-rollback reject {record.id}")
     return Message(
         event=EVENTS.get(act, "failed"),
@@ -202,7 +224,7 @@ def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, pol
         key=f"{entry.application}/{entry.revision}/{entry.action}/{entry.reason}",
         reason=entry.reason,
         rollback_id=str(details.get("rollback", "")),
-        page=True,
+        page=record is None or not lands_by_itself(record, policy.delivery.pull_request),
         details=details,
         routes=policy.notifications,
         head=_head(details),
@@ -242,7 +264,7 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
         key=f"{record.id}/{record.outcome.value if record.outcome else record.phase.value}",
         reason=record.reason,
         rollback_id=record.id,
-        page=record.outcome not in (None, RollbackOutcome.VERIFIED, RollbackOutcome.SUPERSEDED),
+        page=_ended_badly(record),
         details={
             "commit": record.commit,
             "reverts": list(record.reverts),
@@ -254,6 +276,12 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
         routes=policy.notifications,
         head=_head(record.evidence),
     )
+
+
+def _ended_badly(record: RollbackRecord) -> bool:
+    """In a way that somebody must hear of at once; who said no knows it already."""
+    fine = (None, RollbackOutcome.VERIFIED, RollbackOutcome.SUPERSEDED)
+    return record.outcome not in fine and record.reason != Reason.REJECTED.value
 
 
 def next_phase(action: Advance, now: datetime) -> tuple[tuple[RollbackRecord], tuple[DecisionEntry, ...]]:

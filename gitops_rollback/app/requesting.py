@@ -28,7 +28,6 @@ from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
 
 FOLLOW_EVERY = timedelta(seconds=2)
 SHORTEST_FOLLOW_SECONDS = 0.2
-WAITED = "undone by the plan that waited"
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,18 @@ class Requests:
             raise StalledError(prepared.look.name, "there is no plan to carry out", Reason.NO_SUSPECT)
         land = Land(prepared.plan, prepared.look.raised)
         with self.repo.exclusive():
-            return self.executor.land(land, prepared.look)
+            landing = self.executor.land(land, prepared.look)
+            if landing.outcome is not PushOutcome.PROTECTED:
+                return landing
+            return self._by_forge(prepared.plan) or landing
+
+    def _by_forge(self, plan: Plan) -> Landing | None:
+        """A rule of the branch refuses the push: the plan's pull request is merged instead, where it has one."""
+        offers = self.reconciler.pull_requests
+        record = self.reconciler.see_now().journal.records.get(plan.rollback_id)
+        if offers is None or record is None or record.offer is None or record.phase is not Phase.AWAITING_APPROVAL:
+            return None
+        return offers.approve(record, plan, self.executor)
 
     def close_record(
         self, record: RollbackRecord, closed: Callable[[RollbackRecord, datetime], RollbackRecord]
@@ -140,11 +150,8 @@ class Requests:
     def _propose(self, wish: Wish, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         proposer = self.reconciler.proposer
         waiting = view.journal.records.get(wish.waiting)
-        if waiting is not None and follows(waiting) is not None:
-            return self.reconciler.afterwards.renewed(waiting, look, view, listing, now)
-        if waiting is not None and waiting.reverts and waiting.bad_revision == look.bad_revision:
-            # The word is about what was asked: at another moment the blame may fall on other commits.
-            return proposer.propose_named(look, view, listing, now, only=waiting.reverts, because=WAITED)
+        if waiting is not None and (follows(waiting) is not None or _is_about(waiting, look)):
+            return self.reconciler.replanner.proposal(waiting, look, view, listing, now)
         if isinstance(wish.to, Without):
             self._require_deployed(wish.to.commits, look, view)
             return proposer.propose_named(look, view, listing, now, only=wish.to.commits)
@@ -240,6 +247,11 @@ class HoldRequests:
         """Push it; REJECTED means that somebody was faster, and the caller prepares anew."""
         with self.requests.repo.exclusive():
             return self.requests.executor.release(held.release, held.policy)
+
+
+def _is_about(waiting: RollbackRecord, look: Look) -> bool:
+    """The word is about what was asked: at another moment the blame may fall on other commits."""
+    return bool(waiting.reverts) and waiting.bad_revision == look.bad_revision
 
 
 def landed(landing: Landing) -> bool:

@@ -49,6 +49,8 @@ def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy
         return message_about_entry(entry, record, policy)
     if record is None:
         return None
+    if entry.action == Act.ROLL_BACK.value and record.phase is Phase.AWAITING_APPROVAL:
+        return message_about_entry(entry, record, policy)
     if entry.action == Act.ROLL_BACK.value and record.open:
         begun = replace(record, phase=Phase.SYNCING, reason=entry.reason, message=entry.message)
         return message_about_record("started", begun, policy)

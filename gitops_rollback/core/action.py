@@ -14,8 +14,16 @@ from gitops_rollback.core.convergence import in_the_way
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import HELD_UNTIL, HINDERED_AT, Phase, RollbackOutcome, RollbackRecord, held_up
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, SUGGEST_MODE, Delivery, Policy
+from gitops_rollback.core.rollback import (
+    HELD_UNTIL,
+    HINDERED_AT,
+    Phase,
+    RollbackOutcome,
+    RollbackRecord,
+    StepRecord,
+    held_up,
+)
 from gitops_rollback.core.sync import ApplicationState, Obstacle
 from gitops_rollback.core.verification import CheckResult
 
@@ -57,6 +65,7 @@ class Progress:
     checks: tuple[CheckResult, ...] = ()
     held_since: datetime | None = None  # all checks and applications have been good at every look since
     superseded: str = ""  # a waiting plan that nobody needs any more, and why
+    landing: StepRecord | None = None  # a waiting plan stands on the branch, by whosever hand: as which commit
     began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
     watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
 
@@ -76,6 +85,7 @@ class Facts:
     decision: Decision | None = None
     proposal: Proposal | None = None
     joins: RollbackRecord | None = None  # an open rollback of the same culprit, or a plan that waits
+    delivery: Delivery | None = None  # the policy's, where the repository has a forge
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,14 @@ class Join:
 
 @dataclass(frozen=True)
 class Note:
-    """Keep the decision; tell people if its act says so. Nothing is written to the branch."""
+    """Keep the decision; tell people if its act says so. Nothing is written to the branch.
+
+    `offers`: the plan is to wait as a pull request.
+    """
 
     decision: Decision
     plan: Plan | None = None
+    offers: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,13 +176,21 @@ class Finish:
 
 
 @dataclass(frozen=True)
+class Arrived:
+    """Write that the plan that waited stands on the branch, and go on with it."""
+
+    record: RollbackRecord
+    landing: StepRecord
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing to do until the next look."""
 
     message: str
 
 
-Action = Note | Join | Land | Terminate | HoldOn | Sync | Advance | Finish | Wait
+Action = Note | Join | Land | Arrived | Terminate | HoldOn | Sync | Advance | Finish | Wait
 
 
 def next_action(facts: Facts, now: datetime) -> Action:
@@ -179,10 +201,17 @@ def next_action(facts: Facts, now: datetime) -> Action:
         return Wait("nothing is known yet")
     plan = facts.proposal.plan if facts.proposal else None
     if facts.decision.act is Act.ROLL_BACK and plan is not None:
-        return Land(plan, facts.decision)
+        by_request = facts.delivery is not None and facts.delivery.mode == PULL_REQUEST_MODE
+        return Note(facts.decision, plan, offers=True) if by_request else Land(plan, facts.decision)
     if facts.joins is not None and facts.decision.act is Act.LEAVE and facts.decision.reason is Reason.INCIDENT:
         return Join(facts.joins, facts.decision)
-    return Note(facts.decision, plan)
+    return Note(facts.decision, plan, offers=_suggests(facts))
+
+
+def _suggests(facts: Facts) -> bool:
+    """What a person is asked about waits as a pull request, unless the policy wants nothing written at all."""
+    asks = facts.decision is not None and facts.decision.act is Act.ASK
+    return asks and facts.delivery is not None and facts.delivery.mode != SUGGEST_MODE
 
 
 def continue_rollback(progress: Progress, now: datetime) -> Action:
@@ -201,6 +230,8 @@ def continue_rollback(progress: Progress, now: datetime) -> Action:
 
 
 def _await_approval(progress: Progress) -> Action:
+    if progress.landing is not None:
+        return Arrived(progress.record, progress.landing)
     if progress.superseded:
         return Finish(progress.record, RollbackOutcome.SUPERSEDED, Reason.SUPERSEDED, progress.superseded)
     return Wait("waits for a person's word")

@@ -105,6 +105,7 @@ class Circumstances:
     unwritable: str = ""  # the journal cannot be written to: only suggest
     unsettled: str = ""  # not all applications of the repository have been looked at since the start
     settled: str = ""  # a person's no, or a rollback of this very revision that has ended
+    lapsed: str = ""  # the pull request of this very rollback was closed since nobody needed it, and it fires again
     rolled_back: str = ""  # at most once: this revision or culprit was rolled back by itself before
     mass_event: str = ""
     spreading: str = ""  # why people are not told of the mass event yet
@@ -114,6 +115,7 @@ class Circumstances:
     joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
     unapplied: str = ""  # git holds what would be put back already, and the engine has had its time to apply it
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
+    offered: str = ""  # a pull request that undoes the very same is on its way to land by itself
 
 
 _Rule = Callable[[Decision, Proposal, Circumstances, datetime], Decision | None]
@@ -219,7 +221,9 @@ _AFTER_BLAME: tuple[_Rule, ...] = (
     _when(lambda around: around.unsettled, Act.WAIT, Reason.INCIDENT),  # one looks different when all are red
     _when(lambda around: around.settled, Act.LEAVE, Reason.ALREADY_ROLLED_BACK),
     _when(lambda around: around.joins, Act.LEAVE, Reason.INCIDENT),  # it is verified with the others
+    _when(lambda around: around.offered, Act.LEAVE, Reason.INCIDENT),  # likewise
     _leave_what_is_undone,  # nothing is left to do, so nobody is asked about doing it twice
+    _when(lambda around: around.lapsed, Act.PAGE, Reason.SUPERSEDED),  # its id cannot wait a second time
     _when(lambda around: around.rolled_back, Act.HOLD, Reason.ALREADY_ROLLED_BACK),  # at most once, and no ping-pong
     _page_on_mass_event,
     _when(lambda around: around.part_of, Act.LEAVE, Reason.INCIDENT),

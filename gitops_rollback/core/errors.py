@@ -115,6 +115,9 @@ class Reason(StrEnum):
     CREDENTIALS_REJECTED = "CredentialsRejected"
     FORGE_UNAVAILABLE = "ForgeUnavailable"
     FORGE_REFUSED = "ForgeRefused"  # one of its rules, or what was asked for is not there
+    NO_FORGE = "NoForge"  # the policy wants a pull request, and the settings name no forge for the repository
+    FOREIGN_PUSH = "ForeignPush"  # somebody else pushed to the branch of a pull request of ours
+    PULL_REQUEST_BLOCKED = "PullRequestBlocked"  # it has not landed in time; the message has the forge's own words
     JOURNAL_LOST = "JournalLost"
     JOURNAL_REWOUND = "JournalRewound"
     JOURNAL_UNWRITABLE = "JournalUnwritable"

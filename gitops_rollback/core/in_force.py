@@ -15,6 +15,9 @@ from datetime import timedelta
 from gitops_rollback.core.certainty import strictest
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.policy import (
+    PULL_REQUEST_MODE,
+    PUSH_MODE,
+    SUGGEST_MODE,
     Comparison,
     Delivery,
     GuardRule,
@@ -25,7 +28,7 @@ from gitops_rollback.core.policy import (
     Trigger,
 )
 
-MODES = ("push", "pull-request", "suggest")  # the later, the less happens by itself
+MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
 DATA = ("safe", "", "ask")  # likewise; "" leaves it to what was seen
 
 
@@ -51,7 +54,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         targets=tuple(_target(target, other) for target, other in kept if other is not None),
         triggers=tuple(trigger for trigger in narrowed if trigger is not None),
         timing=_timing(in_force.timing, head.timing),
-        delivery=_delivery(in_force.delivery, head.delivery),
+        delivery=restrict_delivery(in_force.delivery, head.delivery),
         guards=_guards(in_force.guards, head.guards),
         certainty=strictest(in_force.certainty, head.certainty),
         superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
@@ -141,10 +144,21 @@ def _timing(timing: Timing, head: Timing) -> Timing:
     )
 
 
-def _delivery(delivery: Delivery, head: Delivery) -> Delivery:
+def restrict_delivery(delivery: Delivery, head: Delivery) -> Delivery:
+    """`delivery` with what the head's restricts beyond it."""
     if delivery == head:
         return delivery
-    return replace(delivery, mode=max(delivery.mode, head.mode, key=MODES.index))
+    rules, other = delivery.pull_request, head.pull_request
+    return replace(
+        delivery,
+        mode=max(delivery.mode, head.mode, key=MODES.index),
+        on_rejected=max(delivery.on_rejected, head.on_rejected, key=MODES.index),
+        pull_request=replace(
+            rules,
+            auto_merge=rules.auto_merge and other.auto_merge,
+            land_within=min(rules.land_within, other.land_within),
+        ),
+    )
 
 
 def _guards(guards: Sequence[GuardRule], head: Sequence[GuardRule]) -> tuple[GuardRule, ...]:

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from gitops_rollback.core.certainty import Certainty
 
+PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
+
 
 class Severity(StrEnum):
     """What a firing trigger may cause at most. Ordered: see `rank`."""
@@ -132,9 +134,20 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class PullRequestRules:
+    """How a plan is offered as a pull request. `auto_merge` is for plans alone that need no person's word."""
+
+    labels: tuple[str, ...] = ("rollback", "rollback/auto")
+    auto_merge: bool = True
+    merge_method: str = "merge"  # merge, squash, rebase
+    land_within: timedelta = timedelta(minutes=10)  # from then on people are told what blocks it
+
+
+@dataclass(frozen=True)
 class Delivery:
     mode: str = "push"  # push, pull-request, suggest
-    on_rejected: str = "suggest"  # what a protected branch's refusal leads to: suggest, pull-request
+    on_rejected: str = "pull-request"  # what a protected branch's refusal leads to: suggest, pull-request
+    pull_request: PullRequestRules = PullRequestRules()
     refresh: bool = True
     sync_timeout: timedelta = timedelta(minutes=10)
 

@@ -53,7 +53,7 @@ from gitops_rollback.core.sync import (
     SyncStatus,
 )
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo, ManagedObject, Message, MetricSource, Registry, Workloads
+from gitops_rollback.ports import ConfigRepo, Forge, ManagedObject, Message, MetricSource, Registry, Workloads
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -290,6 +290,7 @@ class World:
         self.tenancy = Tenancy()
         self.workloads: Workloads = NOBODY
         self.registry: Registry | None = None
+        self.forge: Forge | None = None
         self.render: tuple[Render, ...] = ()
         self.replicas: list[Replica] = []
         self.others: list[GitConfigRepo] = []
@@ -359,10 +360,10 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     measuring = Measuring(lambda settings: source, steady=steady, workloads=world.workloads)
     closures = Closures(repo)
     directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy, closures=closures)
-    limits = Limits(Budgets(), ledger.counted, world.tenancy)
+    limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None)
     facts = GuardFactsReader(repo, inputs, limits, world.registry)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
-    return Reconciler(
+    made = Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy, closures),
@@ -377,6 +378,9 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         exclusive=lambda: _exclusive(repo),
         ledger=lambda records: ledger.see(repo.name, records),
     )
+    if world.forge is not None:
+        made.offer_at(world.forge)
+    return made
 
 
 def _exclusive(repo: ConfigRepo) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from app_world import SetClock
 
-from gitops_rollback.app import lasting
+from gitops_rollback.app import bounded
 from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.ledger import Ledger
 from gitops_rollback.app.steady import MAX_JUMPS, Steady
@@ -125,7 +125,7 @@ def test_a_bad_look_ends_the_run(one: Lasting) -> None:
 
 
 def test_no_more_is_kept_than_a_fixed_number(one: Lasting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lasting, "MAX_KEPT", 3)
+    monkeypatch.setattr(bounded, "MAX_KEPT", 3)
     for number in range(9):
         one.times(a_record(identity=f"rb-{number}"), NOW)
         one.good(f"rb-{number}", NOW, None)

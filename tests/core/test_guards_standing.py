@@ -543,10 +543,14 @@ def test_an_inverse_that_cannot_be_built_asks(outcome: PlanOutcome, reason: Reas
 
 @pytest.mark.parametrize(
     ("mode", "reason"),
-    [("push", None), ("suggest", Reason.SUGGEST_ONLY), ("pull-request", Reason.FEATURE_NOT_BUILT)],
+    [("push", None), ("suggest", Reason.SUGGEST_ONLY), ("pull-request", Reason.NO_FORGE)],
 )
 def test_the_policy_decides_whether_we_push(mode: str, reason: Reason | None) -> None:
     assert reason_of(judge_delivery(facts(policy=a_policy(delivery=Delivery(mode))))) is reason
+
+
+def test_a_pull_request_needs_nobody_where_there_is_a_forge_for_it() -> None:
+    assert reason_of(judge_delivery(facts(policy=a_policy(delivery=Delivery("pull-request")), forge=True))) is None
 
 
 def test_a_policy_that_counts_on_what_is_not_built_asks() -> None:

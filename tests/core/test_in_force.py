@@ -19,6 +19,7 @@ from gitops_rollback.core.policy import (
     GuardResult,
     GuardRule,
     Policy,
+    PullRequestRules,
     ScheduleWindow,
     Severity,
     Target,
@@ -73,6 +74,9 @@ RESTRICTING = {
     "shorter-window": replace(BASE, timing=Timing(window=9 * MINUTE)),
     "suggest-only": replace(BASE, delivery=Delivery(mode="suggest")),
     "pull-request": replace(BASE, delivery=Delivery(mode="pull-request")),
+    "no-pull-request-where-refused": replace(BASE, delivery=Delivery(on_rejected="suggest")),
+    "a-person-merges": replace(BASE, delivery=Delivery(pull_request=PullRequestRules(auto_merge=False))),
+    "told-sooner": replace(BASE, delivery=Delivery(pull_request=PullRequestRules(land_within=MINUTE))),
     "smaller-budget": with_guard(BUDGET, max_rollbacks=1),
     "budget-over-longer-time": with_guard(BUDGET, per=timedelta(hours=48)),
     "stricter-result": with_guard(PATHS, result=GuardResult.DENY),
@@ -104,6 +108,8 @@ WIDENING = {
     "shorter-history": with_guard(HISTORY, minimum=1),
     "guard-removed": replace(BASE, guards=()),
     "other-metrics": replace(BASE, metrics=replace(BASE.metrics, url="https://elsewhere.example")),
+    "told-later": replace(BASE, delivery=Delivery(pull_request=PullRequestRules(land_within=90 * MINUTE))),
+    "other-labels": replace(BASE, delivery=Delivery(pull_request=PullRequestRules(("a",), merge_method="squash"))),
     "other-branch": replace(BASE, branch="release"),
     "other-target-name": replace(BASE, targets=(replace(TARGET, name="other"),)),
 }
@@ -207,7 +213,8 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms built",
         Timing: "interval window initial_delay cooldown",
-        Delivery: "mode on_rejected refresh sync_timeout",
+        Delivery: "mode on_rejected pull_request refresh sync_timeout",
+        PullRequestRules: "labels auto_merge merge_method land_within",
         GuardRule: "name type result paths minimum max_targets max_files max_rollbacks per during trailer commit "
         "images because",
     }

@@ -17,6 +17,7 @@ from gitops_rollback.core.policy import (
     GuardResult,
     MetricSettings,
     Policy,
+    PullRequestRules,
     ScheduleWindow,
     Severity,
     Timing,
@@ -147,7 +148,6 @@ def test_where_metrics_come_from(read_spec: ReadingSpec) -> None:
 UNBUILT = [
     ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: ask}", "cascade"),
     ("strategies: [{name: s, type: canary, canary: {steps: [50, 0]}}]", "strategies.type: canary"),
-    ("delivery: {mode: pull-request}", "delivery.mode: pull-request"),
     ("decision: cost", "decision: cost"),
     ("costs: {}", "costs"),
     ("requireRehearsal: true", "requireRehearsal"),
@@ -211,7 +211,7 @@ def test_what_does_not_belong_to_a_crash_loop_is_an_error(read_with: Reading, ke
 
 
 ONLY_WARNS = [
-    "delivery: {onRejected: pull-request, pullRequest: {labels: [a], autoMerge: true, landWithin: 10m}}",
+    "delivery: {mode: pull-request, pullRequest: {deleteBranch: true}}",
     "guards: [{name: h, type: revisionHistoryLimit, minimum: 1}]",
 ]
 
@@ -221,6 +221,18 @@ def test_what_does_not_limit_acting_only_warns(read_spec: ReadingSpec, keys: str
     read = read_spec(keys)
     assert policy_of(read).unbuilt == ()
     assert read.faults
+
+
+def test_how_a_pull_request_is_opened_and_its_defaults(read_spec: ReadingSpec) -> None:
+    read = read_spec(
+        "delivery: {mode: pull-request, onRejected: suggest, "
+        "pullRequest: {labels: [a], autoMerge: false, mergeMethod: squash, landWithin: 5m}}"
+    )
+    delivery = policy_of(read).delivery
+    assert (read.faults, delivery.mode, delivery.on_rejected) == ((), "pull-request", "suggest")
+    assert delivery.pull_request == PullRequestRules(("a",), False, "squash", timedelta(minutes=5))
+    default = policy_of(read_spec("delivery: {refresh: true}")).delivery
+    assert (default.mode, default.on_rejected, default.pull_request) == ("push", "pull-request", PullRequestRules())
 
 
 def test_what_a_target_depends_on_loads_without_a_word(read_with: Reading) -> None:

@@ -23,6 +23,7 @@ from gitops_rollback.core.policy import (
     MetricSettings,
     Notification,
     Policy,
+    PullRequestRules,
     ScheduleWindow,
     Severity,
     Target,
@@ -161,8 +162,25 @@ def _baseline(shape: schema.BaselineShape | None) -> Baseline:
 
 
 def _delivery(shape: schema_actions.Delivery) -> Delivery:
-    timeout = _or(shape.sync_timeout, Delivery.sync_timeout)
-    return Delivery(mode=shape.mode, on_rejected=shape.on_rejected, refresh=shape.refresh, sync_timeout=timeout)
+    return Delivery(
+        mode=shape.mode,
+        on_rejected=shape.on_rejected,
+        pull_request=_pull_request(shape.pull_request),
+        refresh=shape.refresh,
+        sync_timeout=_or(shape.sync_timeout, Delivery.sync_timeout),
+    )
+
+
+def _pull_request(shape: schema_actions.PullRequest | None) -> PullRequestRules:
+    default = PullRequestRules()
+    if shape is None:
+        return default
+    return PullRequestRules(
+        labels=default.labels if shape.labels is None else tuple(shape.labels),
+        auto_merge=_or(shape.auto_merge, default.auto_merge),
+        merge_method=shape.merge_method or default.merge_method,
+        land_within=_or(shape.land_within, default.land_within),
+    )
 
 
 def _guard(shape: schema_actions.Guard) -> GuardRule:

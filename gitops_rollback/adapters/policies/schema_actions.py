@@ -78,18 +78,22 @@ class Strategy(Shape):
 
 
 class PullRequest(Shape):
-    labels: list[Text] = Field(default_factory=list)
+    labels: Annotated[list[Text], Field(max_length=20)] | None = None
+    """Left out: rollback and rollback/auto."""
     auto_merge: Flag | None = None
+    """Left out: true. The forge merges what needs no person's word, once its own rules let it."""
     merge_method: MergeMethod | None = None
+    """Left out: merge."""
     delete_branch: Flag | None = None
     land_within: Duration | None = None
+    """Left out: 10m. From then on people are told what blocks it."""
 
 
 class Delivery(Shape):
     mode: Mode = "push"
-    """push: a commit on the branch. suggest: only a person does it."""
-    on_rejected: OnRejected = "suggest"
-    """When a protected branch refuses the push."""
+    """push: a commit on the branch. pull-request: a branch of its own. suggest: only a person does it."""
+    on_rejected: OnRejected = "pull-request"
+    """When a protected branch refuses the push. Without a forge both page with the plan."""
     pull_request: PullRequest | None = None
     refresh: Flag = True
     """Nudge the engine after the push."""

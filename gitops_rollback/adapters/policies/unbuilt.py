@@ -84,15 +84,10 @@ def _strategies(spec: View) -> Iterator[Unbuilt]:
 
 
 def _delivery(spec: View) -> Iterator[Unbuilt]:
-    delivery = spec.at("delivery")
-    if delivery.at("mode").text == "pull-request":
-        yield Unbuilt("delivery.mode: pull-request", delivery.key_mark("mode"))
-    if delivery.at("onRejected").text == "pull-request":
-        mark = delivery.key_mark("onRejected")
-        yield Unbuilt("delivery.onRejected: pull-request", mark, "a refused push pages with the plan", asks=False)
-    if delivery.has("pullRequest"):
-        mark = delivery.key_mark("pullRequest")
-        yield Unbuilt("delivery.pullRequest", mark, "no pull request is opened", asks=False)
+    rules = spec.at("delivery").at("pullRequest")
+    if rules.has("deleteBranch"):
+        mark = rules.key_mark("deleteBranch")
+        yield Unbuilt("delivery.pullRequest.deleteBranch", mark, "set the forge to delete merged branches", asks=False)
 
 
 def _guards(spec: View) -> Iterator[Unbuilt]:

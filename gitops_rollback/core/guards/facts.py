@@ -154,6 +154,7 @@ class GuardFacts:
     taken_back: tuple[TakenBack, ...] | None = None
     branch: BranchFacts | None = None
     writer: WriterFacts | None = None
+    forge: bool = False  # the settings name one for the repository
     rollbacks: tuple[CountedRollback, ...] | None = None  # of the last 24 hours at least, all repositories
     budgets: Budgets = Budgets()
     # (application, its newest commit) of those that a policy says depend on this one, and that changed since the oldest

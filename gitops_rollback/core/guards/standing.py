@@ -9,6 +9,7 @@ from gitops_rollback.core.commit import REGULAR_MODE, FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, allow, ask
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome
+from gitops_rollback.core.policy import PUSH_MODE, SUGGEST_MODE
 from gitops_rollback.core.version_bumps import only_versions
 
 GATE = "gate"
@@ -78,13 +79,16 @@ def judge_unbuilt(facts: GuardFacts) -> GuardAnswer:
 
 
 def judge_delivery(facts: GuardFacts) -> GuardAnswer:
-    """Ask unless the policy lets us push."""
+    """Ask unless the policy lets us push, or open a pull request where there is a forge for it."""
     mode = facts.policy.delivery.mode
-    if mode == "push":
+    if mode == PUSH_MODE:
         return allow(DELIVERY, "the policy lets us push")
-    if mode == "suggest":
+    if mode == SUGGEST_MODE:
         return ask(DELIVERY, Reason.SUGGEST_ONLY, "the policy says `delivery.mode: suggest`", "approve the plan")
-    return ask(DELIVERY, Reason.FEATURE_NOT_BUILT, f"`delivery.mode: {mode}` is not carried out", "approve the plan")
+    if facts.forge:
+        return allow(DELIVERY, "the policy wants a pull request")
+    remedy = "name the repository's forge in the settings, or approve the plan"
+    return ask(DELIVERY, Reason.NO_FORGE, f"the policy says `delivery.mode: {mode}`, and no forge is known", remedy)
 
 
 def _policy_goes_back(path: str, facts: GuardFacts) -> bool:

@@ -1,0 +1,72 @@
+"""The branch of a pull request: the commits that we make for it, and their push. It only ever moves forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
+from gitops_rollback.core.offer import Offer, PlannedHead, branch_of
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.ports import ConfigRepo, PushOutcome
+
+ONE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class OfferBranches:
+    """Writes objects to the clone; pushes through the executor alone."""
+
+    repo: ConfigRepo
+
+    def head_for(self, record: RollbackRecord, offer: Offer, plan: Plan) -> PlannedHead:
+        """The commit that carries `plan` on the branch: on its base, or on what we have put on the branch before.
+
+        Made again it is the same commit. Raises: StalledError `ForeignPush` where somebody else's is the newest.
+        """
+        base, tree = plan.reversal.base, plan.reversal.tree
+        if tree is None:
+            raise StalledError(record.id, "the plan has no tree", Reason.REVERT_CONFLICT)
+        date = max(self.repo.commit(base).committed_at + ONE, record.times["decided"].replace(microsecond=0))
+        below = self._below(record, offer)
+        parent = base
+        if below is not None:
+            words = f"Merge branch '{self.repo.branch}' into {branch_of(record.id, record.applications[0])}\n"
+            date = max(date, self.repo.commit(below).committed_at + ONE)
+            parent = self.repo.write_commit(self.repo.tree(base), below, words, date, merged=base)
+        commit = self.repo.write_commit(tree, parent, plan.message, date + ONE)
+        return PlannedHead(commit, base, {change.path: change.new_blob for change in plan.reversal.changes})
+
+    def _below(self, record: RollbackRecord, offer: Offer) -> str | None:
+        """What stands on the remote branch, and is ours; None where there is no such branch yet."""
+        head = self.repo.head_of(branch_of(record.id, record.applications[0]))
+        if head is not None and not offer.made(head):
+            raise StalledError(record.id, f"somebody else's commit {head[:12]} is on its branch", Reason.FOREIGN_PUSH)
+        return head
+
+    def is_at(self, branch: str, commit: str) -> bool:
+        """The remote branch has exactly this commit as its head. Raises: RepositoryUnavailable."""
+        return self.repo.head_of(branch) == commit
+
+    def push(self, record: RollbackRecord, executor: Executor) -> str:
+        """Push the newest head; the server's words where a rule refuses it, "" where it is there.
+
+        Raises: RepositoryUnavailable where the next look must tell; StalledError; LeaseLost.
+        """
+        offer = record.offer
+        if offer is None or offer.newest is None:
+            return ""
+        branch, commit = branch_of(record.id, record.applications[0]), offer.newest.commit
+        below = self._below(record, offer)
+        if below == commit:
+            return ""
+        if not self.repo.has(commit):
+            raise StalledError(record.id, f"its commit {commit[:12]} is neither here nor at the remote")
+        result = executor.push_branch(branch, commit, below)
+        if result.outcome is PushOutcome.PROTECTED:
+            return f"{branch} refuses our push: {result.message}"
+        if result.outcome is not PushOutcome.LANDED:
+            raise RepositoryUnavailable(self.repo.name, f"{branch} could not be pushed: {result.message}")
+        return ""

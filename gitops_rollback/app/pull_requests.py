@@ -1,0 +1,237 @@
+"""Takes care of plans that wait as pull requests: pushed, opened, shown, merged where nobody's word is missing.
+
+What is to be done is decided in `core.delivery`, from the journal, git and what the forge shows now, at every tick: so
+polling alone suffices, and whoever takes over after a crash goes on. A forge that does not answer delays nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.bounded import keep
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.executor import Executor, Landing
+from gitops_rollback.app.forge_patience import ForgePatience
+from gitops_rollback.app.holding import Holds, watched_of
+from gitops_rollback.app.offer_acts import Around, OfferActs
+from gitops_rollback.app.offered_trees import OfferedTrees
+from gitops_rollback.app.replanning import Replanned, Replanner
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.view import View
+from gitops_rollback.core.action import Finish
+from gitops_rollback.core.delivery import (
+    Delivering,
+    OfferSight,
+    OpenRequest,
+    PushAgain,
+    Renew,
+    Schedule,
+    TellOnce,
+    Unschedule,
+    next_delivery,
+)
+from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
+from gitops_rollback.core.in_force import restrict_delivery
+from gitops_rollback.core.offer import Offer, branch_of
+from gitops_rollback.core.ownership import CONTROLLER
+from gitops_rollback.core.plan import Plan
+from gitops_rollback.core.policy import Policy, PullRequestRules
+from gitops_rollback.core.pull_request import MergeMethod, PullRequest, PullRequestState
+from gitops_rollback.core.rollback import Phase, RollbackRecord, offered
+from gitops_rollback.crash_points import crash_point
+from gitops_rollback.ports import Clock, ConfigRepo, Forge, PushOutcome
+
+SETTLE_WITHIN = timedelta(hours=24)  # after the end of a rollback; then the forge is left as it is
+READ_WITHIN_SECONDS = 60.0  # after the forge said that it is merged; a mirror may show it late
+
+
+@dataclass
+class PullRequests:
+    """Those of one repository at its forge. Memory only spares calls: all that counts stands in the journal.
+
+    `policy_of` is the policy that judged a record; `landed` hears of a merge that the engine has to apply.
+    """
+
+    repo: ConfigRepo
+    forge: Forge
+    replanner: Replanner
+    holds: Holds
+    trees: OfferedTrees
+    clock: Clock
+    policy_of: Callable[[RollbackRecord, Watched | None], Policy]
+    landed: Callable[[], None] = lambda: None
+    _planned: dict[str, tuple[str, Replanned]] = field(default_factory=dict)
+    _merged_since: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.patience = ForgePatience(self.clock.monotonic)
+        self.acts = OfferActs(self.repo, self.forge, self.clock)
+
+    def due(self, view: View, executor: Executor, now: datetime) -> list[RollbackRecord]:
+        """The records whose pull request is not settled, those that wait first."""
+        self.patience.begin()
+        records = [one for one in executor.newest(view).values() if one.offer is not None and not one.offer.settled]
+        young = [one for one in records if one.open or now - max(one.times.values(), default=now) <= SETTLE_WITHIN]
+        return sorted(young, key=lambda one: one.phase is not Phase.AWAITING_APPROVAL)
+
+    @crash_point("deliver")
+    def attend(self, record: RollbackRecord, view: View, listing: Listing, now: datetime, executor: Executor) -> None:
+        """One look at one pull request, and the one next thing; then it is shown as it is."""
+        watched = watched_of(record, listing)
+        around = Around(view, now, watched, self.policy_of(record, watched), executor)
+        trouble = ""
+        if record.phase is Phase.AWAITING_APPROVAL and self.trees.landing(record, view.heads.branch) is None:
+            sight = self._sight(record, around, listing)
+            trouble = sight.stopped or sight.unplanned
+            self._do(next_delivery(sight, now), sight, around, listing)
+            record = executor.newest(view).get(record.id, record)
+        if not self.patience.waits(record.id):
+            self._guarded(record, around, lambda: self.acts.show(record, trouble, around))
+
+    def approve(self, record: RollbackRecord, plan: Plan, executor: Executor) -> Landing:
+        """A person's word, as `plan` bears it: the forge is to merge the head that was seen, and no other.
+
+        LANDED once it has; PROTECTED with the forge's words where it does so later, or not at all.
+        Raises: RollbackError.
+        """
+        offer, planned = record.offer or Offer(), {one.path: one.new_blob for one in plan.reversal.changes}
+        if offer.number is None or offer.newest is None:
+            return Landing(PushOutcome.PROTECTED, "its pull request is not open yet: try again")
+        found = self.forge.get(offer.number)
+        if found.state is not PullRequestState.OPEN:
+            return Landing(PushOutcome.PROTECTED, f"pull request #{found.number} is {found.state.value}")
+        if found.head_sha != offer.newest.commit or planned != offer.newest.blobs:
+            return Landing(
+                PushOutcome.PROTECTED, f"pull request #{found.number} holds something else: look at it again"
+            )
+        given = replace(offer, approved=found.head_sha)
+        executor.keep(offered(replace(record, requested_by=plan.requested_by), given))
+        return self.acts.approve(found, MergeMethod(self.policy_rules(record).merge_method), executor)
+
+    def policy_rules(self, record: RollbackRecord) -> PullRequestRules:
+        """How the policy that judged it wants it merged."""
+        return self.policy_of(record, None).delivery.pull_request
+
+    def merged_by(self, record: RollbackRecord) -> str:
+        """Who let a plan that has landed land: a login, or what is known of it; "" where nobody's word was needed."""
+        offer = record.offer
+        if offer is None or offer.automatic or record.requested_by != CONTROLLER:
+            return ""
+        if offer.number is None:
+            return "a person"
+        self.patience.begin()
+        try:
+            known = "" if self.patience.waits(record.id) else self.forge.get(offer.number).merged_by
+        except RollbackError:
+            known = ""
+        return known or f"pull request #{offer.number}"
+
+    def _do(self, action: Delivering, sight: OfferSight, around: Around, listing: Listing) -> None:
+        record = sight.record
+        if isinstance(action, Finish):
+            around.executor.finish(action, around.policy)
+        elif isinstance(action, TellOnce):
+            self.acts.tell(action, around)
+        elif not self.patience.refused(record.id):
+            self._guarded(record, around, lambda: self._act(action, sight, around, listing))
+
+    def _act(self, action: Delivering, sight: OfferSight, around: Around, listing: Listing) -> None:
+        match action:
+            case Renew(record=record):
+                self.acts.renew(record, self._replanned(record, around, listing), around)
+            case PushAgain(record=record):
+                self.acts.push(record, around)
+            case OpenRequest(record=record):
+                self.acts.open(record, self._replanned(record, around, listing), sight.rules, around)
+            case Schedule(record=record, found=found):
+                if self.acts.merge(record, found, sight.rules, around):
+                    self.landed()
+            case Unschedule(record=record, found=found):
+                self.acts.unschedule(record, found, around)
+
+    def _guarded(self, record: RollbackRecord, around: Around, call: Callable[[], None]) -> str:
+        """Why the call did not do its work; "" if it did. What only a person can mend is told, once a day."""
+        try:
+            call()
+        except (LeaseLost, RepositoryUnavailable):
+            raise
+        except RollbackError as error:
+            self.patience.failed(record.id, error)
+            around.executor.fail(record.applications[0], error, page=isinstance(error, StalledError))
+            return error.message
+        return ""
+
+    # Looking
+
+    def _sight(self, record: RollbackRecord, around: Around, listing: Listing) -> OfferSight:
+        offer = record.offer or Offer()
+        found, trouble = self._find(record, offer, around)
+        rules = restrict_delivery(around.policy.delivery, around.head_policy.delivery).pull_request
+        sight = OfferSight(record, offer, rules, found, trouble, stopped=self._stopped(record, around))
+        if found is not None and found.state is not PullRequestState.OPEN:
+            return replace(sight, merged_here=self._is_here(record, found, around))
+        pushed = self._is_pushed(record, offer, found)
+        sight = self._with_plan(replace(sight, pushed=pushed), around, listing)
+        lost = not pushed and offer.newest is not None and not self.repo.has(offer.newest.commit)
+        # Whoever made it died before the push, and its disk is gone: it is made again.
+        return replace(sight, applies=False) if lost and sight.applies else sight
+
+    def _find(self, record: RollbackRecord, offer: Offer, around: Around) -> tuple[PullRequest | None, str]:
+        trouble, number = self.patience.waits(record.id), offer.number
+        if trouble or number is None:
+            return None, trouble
+        found: list[PullRequest] = []
+        words = self._guarded(record, around, lambda: found.append(self.forge.get(number)))
+        if not words:
+            self.patience.answered()
+        return (found[0] if found else None), words
+
+    def _is_pushed(self, record: RollbackRecord, offer: Offer, found: PullRequest | None) -> bool:
+        """Before it is open git alone can tell; what is open the forge shows, if late."""
+        if offer.newest is None or (offer.number is not None and found is None):
+            return True
+        if found is not None:
+            return found.head_sha == offer.newest.commit or not offer.made(found.head_sha)
+        return self.repo.head_of(branch_of(record.id, record.applications[0])) == offer.newest.commit
+
+    def _is_here(self, record: RollbackRecord, found: PullRequest, around: Around) -> bool:
+        """What the forge merged has been read: then its landing would have been found."""
+        sha, now = found.merge_sha, self.clock.monotonic()
+        if sha and self.repo.has(sha) and self.repo.is_ancestor(sha, around.view.heads.branch):
+            return True
+        since = keep(self._merged_since, record.id, self._merged_since.get(record.id, now))
+        return now - since >= READ_WITHIN_SECONDS
+
+    def _stopped(self, record: RollbackRecord, around: Around) -> str:
+        watched, view = around.watched, around.view
+        if watched is None:
+            return "no policy watches the application any more"
+        if watched.policy.suspend:
+            return f"policy {watched.policy.name} is suspended"
+        names = ((one, watched.target.name if one == watched.name else "") for one in record.applications)
+        stops = (self.holds.paused(name, view, around.now, alias) for name, alias in names)
+        return view.journal.trouble or next((stop for stop in stops if stop), "")
+
+    def _with_plan(self, sight: OfferSight, around: Around, listing: Listing) -> OfferSight:
+        """Would it leave what the plan made anew leaves? Made anew only where somebody has changed its files."""
+        newest, head = sight.offer.newest, around.view.heads.branch
+        if sight.stopped or (newest is not None and self.trees.untouched(newest, head)):
+            return sight
+        made = self._replanned(sight.record, around, listing)
+        if made.plan is None:
+            return replace(sight, applies=None, unplanned=made.why, undone=made.undone)
+        same = newest is not None and self.trees.merged(newest, head) == made.plan.reversal.tree
+        return replace(sight, applies=newest is None or same)
+
+    def _replanned(self, record: RollbackRecord, around: Around, listing: Listing) -> Replanned:
+        """The plan on the branch's head, made once for each."""
+        head, known = around.view.heads.branch, self._planned.get(record.id)
+        if known is not None and known[0] == head:
+            return known[1]
+        if around.watched is None:
+            raise StalledError(record.id, "no policy watches the application any more", Reason.NO_POLICY)
+        made = self.replanner.again(record, around.watched, around.view, listing, around.now)
+        keep(self._planned, record.id, (head, made))
+        return made

@@ -1,0 +1,92 @@
+"""Makes the plan of a record that waits anew, on what the branch holds now, with all guards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gitops_rollback.app.afterwards import Afterwards
+from gitops_rollback.app.directory import Directory, Listing
+from gitops_rollback.app.observation import Observer
+from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.view import View
+from gitops_rollback.core.decision import Act, Decision, Proposal
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.next_plans import follows
+from gitops_rollback.core.plan import Plan, PlanOutcome
+from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.core.rollback import RollbackRecord
+
+WAITED = "undone by the plan that waited"
+RESERVED = (Reason.BUDGET_SPENT, Reason.COOLDOWN)  # it has had its share since it was decided, and counts itself now
+
+
+@dataclass(frozen=True)
+class Replanned:
+    """The plan as it would be carried out now; None with the reason in `why`. `undone`: nothing is left to do.
+
+    `needs_nobody`: no guard asks for a person's word.
+    """
+
+    look: Look | None = None
+    plan: Plan | None = None
+    why: str = ""
+    undone: bool = False
+
+    @property
+    def needs_nobody(self) -> bool:
+        answers = self.plan.guards if self.plan else ()
+        return all(one.result.rank <= GuardResult.ALLOW.rank or one.reason in RESERVED for one in answers)
+
+
+@dataclass(frozen=True)
+class Replanner:
+    """Reads, and writes to nobody."""
+
+    directory: Directory
+    observer: Observer
+    proposer: Proposer
+    afterwards: Afterwards
+
+    def again(self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime) -> Replanned:
+        """The same commits undone, for the same deployment. Raises: TransientError where it cannot be told now."""
+        because = Decision(Act.ROLL_BACK, Reason.REQUESTED, record.message)
+        feeds = self.directory.feeder(watched)
+        look = self.observer.look_anyway(watched, view, now, feeds, because)
+        # How it was before the deployment is what tells known ground.
+        counted = tuple(one for one in look.case.verdicts if one.trigger in record.triggers)
+        look = self.proposer.followed(replace(look, raised=replace(because, verdicts=counted)))
+        proposal = self.proposal(record, look, view, listing, now)
+        if proposal.plan is None:
+            return Replanned(look, None, proposal.attribution.message or "no plan can be made any more")
+        plan = replace(
+            proposal.plan,
+            applications=record.applications,
+            bad_revision=record.bad_revision,
+            restores=record.restores,
+            triggers=record.triggers,
+        )
+        why = _why_not(plan)
+        if why:
+            return Replanned(look, None, why, undone=plan.reversal.outcome is PlanOutcome.EMPTY)
+        signed = self.proposer.signed(plan, look, proposal.attribution, record.id, record.requested_by)
+        return Replanned(look, signed)
+
+    def proposal(self, record: RollbackRecord, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
+        """What a record that waits comes to now: the blame may fall on others at another moment, and is not asked."""
+        if follows(record) is not None:
+            return self.afterwards.renewed(record, look, view, listing, now)
+        return self.proposer.propose_named(look, view, listing, now, only=record.reverts, because=WAITED)
+
+
+def _why_not(plan: Plan) -> str:
+    """Why it cannot be offered; "" where it can."""
+    reversal = plan.reversal
+    if reversal.outcome is PlanOutcome.EMPTY:
+        return "git already holds the state before the suspect"
+    if reversal.outcome is not PlanOutcome.CLEAN:
+        first = next((one for one in reversal.explained if one.path), None)
+        return f"{first.path}: {first.why}" if first else reversal.message or f"the plan is {reversal.outcome.value}"
+    denied = next((answer for answer in plan.guards if answer.result is GuardResult.DENY), None)
+    return f"guard {denied.guard} denies it: {denied.words}" if denied else ""
