@@ -1,19 +1,16 @@
 """How does one request leave the controller, and what comes back at most? The only file that knows httpx.
 
-A connection is made to the very address that was checked, so a name that resolves elsewhere a moment later changes
-nothing. No redirect is followed. One deadline covers a whole request, name resolution and a slow body included; a body
-is bounded after decoding. Errors name the origin only.
-Source: httpcore 1.0 `NetworkBackend` (the pool's own seam for connecting); httpx 0.28 `BaseTransport`.
+Where it connects to, and its deadline, are `connecting`'s. No redirect is followed. A body is bounded after decoding.
+Errors name the origin only.
+Source: httpx 0.28 `BaseTransport`; RFC 9110, 15.4.5, for 304.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -23,12 +20,11 @@ from urllib.parse import urlencode
 import httpcore
 import httpx
 
+from gitops_rollback.adapters.connecting import Call, CheckedBackend
 from gitops_rollback.adapters.origins import Origin, OriginRules, OutboundBlocked, origin_of
 from gitops_rollback.core.errors import Reason, SettingsInvalid, TransientError
 
 MAX_BODY = 16 << 20
-MAX_RESOLVING = 16
-RESOLVING = threading.BoundedSemaphore(MAX_RESOLVING)
 
 
 class Failure(StrEnum):
@@ -65,7 +61,7 @@ class HttpSettings:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """A whole answer, whatever its status but 3xx. Header names are lower case."""
+    """A whole answer, whatever its status but a redirect. Header names are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -107,6 +103,17 @@ class Http:
         """POST `content`, or PATCH or PUT it. Raises: OutboundBlocked; HttpFailed."""
         return self._send(method, url, timeout, content, {**headers, "Content-Type": content_type})
 
+    def send(
+        self,
+        method: str,
+        url: str,
+        timeout: timedelta,
+        content: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> HttpAnswer:
+        """One request of any method. A 304 is the answer of who asked `If-None-Match`. Raises: as `get`."""
+        return self._send(method, url, timeout, content, headers)
+
     def close(self) -> None:
         """Close all kept connections; the client is unusable afterwards."""
         self._client.close()
@@ -117,7 +124,7 @@ class Http:
         origin = self._checked(url)
         if self._client.is_closed:
             raise HttpFailed(origin, "the client was closed", Failure.BROKEN)
-        with _Call(origin, time.monotonic() + timeout.total_seconds()):
+        with Call(origin, time.monotonic() + timeout.total_seconds()):
             try:
                 with self._client.stream(method, url, content=content, headers=headers) as response:
                     return self._received(origin, response)
@@ -140,7 +147,8 @@ class Http:
         return origin
 
     def _received(self, origin: Origin, response: httpx.Response) -> HttpAnswer:
-        if 300 <= response.status_code < 400:
+        unchanged = response.status_code == 304 and "if-none-match" in response.request.headers
+        if 300 <= response.status_code < 400 and not unchanged:
             raise HttpFailed(origin, f"answered with a redirect ({response.status_code})", Failure.REDIRECT)
         if response.request.method == "HEAD":
             return HttpAnswer(response.status_code, dict(response.headers), b"")  # no body, whatever its headers say
@@ -175,36 +183,6 @@ def _decoded(origin: Origin, response: httpx.Response, limit: int) -> Iterator[b
         raise HttpFailed(origin, "the compressed answer is cut off", Failure.BROKEN)
 
 
-class _Call:
-    """What the connection must know of the request that it serves now: sockets are read in the request's thread."""
-
-    _current = threading.local()
-
-    def __init__(self, origin: Origin, deadline: float) -> None:
-        self.origin = origin
-        self._deadline = deadline
-
-    def __enter__(self) -> None:
-        _Call._current.call = self
-
-    def __exit__(self, *_exc: object) -> None:
-        _Call._current.call = None
-
-    @classmethod
-    def current(cls) -> _Call:
-        call = getattr(cls._current, "call", None)
-        if not isinstance(call, _Call):
-            raise httpcore.ConnectError("no request is running in this thread")
-        return call
-
-    def left(self, timeout: float | None = None) -> float:
-        """Seconds until the deadline, at most `timeout`. Raises: the library's time-out when there are none."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("deadline")
-        return left if timeout is None else min(left, timeout)
-
-
 class _Transport(httpx.BaseTransport):
     """httpx over a pool whose connections are checked. Errors of the pool become httpx's, by name."""
 
@@ -212,7 +190,7 @@ class _Transport(httpx.BaseTransport):
         self._pool = pool
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        left = _Call.current().left()
+        left = Call.current().left()
         asked = httpcore.Request(
             method=request.method,
             url=httpcore.URL(
@@ -267,80 +245,6 @@ def _mapped(exc: Exception) -> httpx.HTTPError:
     return httpx.RemoteProtocolError(type(exc).__name__)
 
 
-class _CheckedBackend(httpcore.NetworkBackend):
-    """Resolves, checks each address, and connects to a checked one; nothing resolves the name again."""
-
-    def __init__(self, rules: OriginRules) -> None:
-        self._rules = rules
-        self._plain = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        call = _Call.current()
-        refused: Exception = httpcore.ConnectError("no address")
-        addresses = _resolve(host, port, call.left(timeout))
-        for index, address in enumerate(addresses):
-            try:
-                self._rules.check_address(call.origin, address)
-                patience = call.left(timeout) / (len(addresses) - index)  # one silent address leaves time for the next
-                return _Stream(self._plain.connect_tcp(address, port, patience, local_address, socket_options))
-            except (OutboundBlocked, httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
-                refused = exc
-        raise refused
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection whose every operation ends at the running request's deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _Call.current().left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _Call.current().left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _Call.current().left(timeout)))
-
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
-
-
-def _resolve(host: str, port: int, timeout: float) -> tuple[str, ...]:
-    """The addresses of `host`. The system's resolver knows no deadline, so it gets a thread that may be left behind."""
-    found: list[str] = []
-
-    def look_up() -> None:
-        try:
-            found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError):
-            found.clear()
-        finally:
-            RESOLVING.release()
-
-    if not RESOLVING.acquire(timeout=timeout):
-        raise httpcore.ConnectTimeout("resolver")
-    thread = threading.Thread(target=look_up, name="resolve", daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if thread.is_alive():
-        raise httpcore.ConnectTimeout("resolver")
-    return tuple(dict.fromkeys(found))
-
-
 def _headers(settings: HttpSettings) -> httpx.Headers:
     try:
         return httpx.Headers({"User-Agent": "gitops-rollback", "Accept-Encoding": "gzip", **dict(settings.headers)})
@@ -355,7 +259,7 @@ def _pool(rules: OriginRules, settings: HttpSettings) -> httpcore.ConnectionPool
         max_connections=settings.max_connections,
         max_keepalive_connections=settings.max_connections,
         keepalive_expiry=60.0,
-        network_backend=_CheckedBackend(rules),
+        network_backend=CheckedBackend(rules),
     )
 
 

@@ -56,6 +56,28 @@ def test_a_redirect_is_never_followed_and_its_target_never_told(status: str) -> 
     assert "169.254" not in str(error)
 
 
+def test_who_asks_on_a_condition_is_told_that_nothing_has_changed() -> None:
+    with serving(canned("304 Not Modified", b"", 'ETag: "1"')) as server:
+        http = client(server)
+        answer = http.send("GET", f"{server.url}/a", PATIENCE, headers={"If-None-Match": '"1"'})
+        http.close()
+    assert (answer.status, answer.body) == (304, b"")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_any_method_goes_out_with_its_body_and_its_path_as_it_was_written(method: str) -> None:
+    with serving(canned("200 OK", b"{}")) as server:
+        http = client(server)
+        http.send(
+            method, f"{server.url}/projects/a%2Fb%2Fc?x=%2F", PATIENCE, b"{}", {"Content-Type": "application/json"}
+        )
+        with pytest.raises(OutboundBlocked):
+            http.send(method, "https://elsewhere.example/", PATIENCE)
+        http.close()
+    assert server.requests[0].line == f"{method} /projects/a%2Fb%2Fc?x=%2F HTTP/1.1"
+    assert server.requests[0].body == b"{}"
+
+
 def test_a_silent_server_is_left_at_the_deadline() -> None:
     with serving(lambda _connection, _request: server.done.wait(20) and None) as server:
         http = client(server)

@@ -112,7 +112,7 @@ def test_a_name_that_resolves_elsewhere_a_moment_later_changes_nothing(monkeypat
         return resolving_to(*answers[min(len(asked), 2) - 1])(host, port, **more)
 
     with serving(canned("200 OK", b"ok")) as server:
-        monkeypatch.setattr("gitops_rollback.adapters.http.socket.getaddrinfo", by_name(rebinding))
+        monkeypatch.setattr("gitops_rollback.adapters.connecting.socket.getaddrinfo", by_name(rebinding))
         http = Http(OriginRules.parse([f"http://app.internal:{server.port}"]))
         assert http.get(f"http://app.internal:{server.port}/", PATIENCE).body == b"ok"
         http.close()
@@ -132,7 +132,7 @@ def by_name(fake: Callable[..., list[object]]) -> Callable[..., list[object]]:
 def test_the_allowed_address_among_several_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(canned("200 OK", b"ok")) as server:
         fake = resolving_to("169.254.169.254", "127.0.0.1")
-        monkeypatch.setattr("gitops_rollback.adapters.http.socket.getaddrinfo", by_name(fake))
+        monkeypatch.setattr("gitops_rollback.adapters.connecting.socket.getaddrinfo", by_name(fake))
         http = Http(OriginRules.parse([f"http://app.internal:{server.port}"]))
         assert http.get(f"http://app.internal:{server.port}/", PATIENCE).body == b"ok"
         http.close()
