@@ -18,6 +18,7 @@ ONE_ROOM = {
     "httpcore2": {"adapters/kubernetes/transport.py"},
     "lightkube": {"adapters/kubernetes/access.py"},
     "watchfiles": {"adapters/files.py"},
+    "jwt": {"adapters/forges/github_app.py"},
 }
 NOT_IN_CORE = {
     "requests",
@@ -43,6 +44,7 @@ HONEST = {
     "adapters/engines/argocd.py": "the clock that stands in where none is given",
     "adapters/engines/argocd_exchange.py": "jitter between tries",
     "adapters/engines/flux.py": "the clock that stands in where none is given",
+    "adapters/forges/github_app.py": "an App proves itself by a token that ends at a time of the real world",
     "adapters/git/clone.py": "how far back to fetch, and how old a file of a git that died is: the disk has real time",
     "adapters/git/headers.py": "a Retry-After is a date of the real world",
     "adapters/git/repository.py": "how long a mirror may lag behind our own push, in real time",

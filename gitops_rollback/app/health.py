@@ -135,6 +135,29 @@ class Metrics:
         self.ticks = Counter(
             "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
         )
+        self._of_forges()
+
+    def _of_forges(self) -> None:
+        self.forge_requests = Counter(
+            "gitops_rollback_forge_requests",
+            "Requests to a forge, by what it answered",
+            ["forge", "operation", "code"],
+            registry=self.registry,
+        )
+        self.forge_left = Gauge(
+            "gitops_rollback_forge_rate_limit_remaining",
+            "Requests that the forge still takes before its limit is reached",
+            ["forge"],
+            registry=self.registry,
+        )
+
+    def asked(self, forge: str, operation: str, code: str) -> None:
+        """Count one request to a forge; `code` is a word where no answer came."""
+        self.forge_requests.labels(forge, operation, code).inc()
+
+    def left(self, forge: str, requests: int) -> None:
+        """What is left of the forge's quota."""
+        self.forge_left.labels(forge).set(requests)
 
     def ended(self, record: RollbackRecord) -> None:
         """Count a rollback that this process brought to its end, and the time from each step to the next."""

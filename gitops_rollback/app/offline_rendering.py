@@ -8,7 +8,8 @@ from pathlib import Path
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.rerendering import Rendering
 from gitops_rollback.adapters.rendering import CommandRenderer
-from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.repository_url import same_repository
 

@@ -15,10 +15,15 @@ _PORTS = {"http": 80, "https": 443, "ssh": 22}
 
 def repository_name(url: str) -> str:
     """The default name of a repository: the URL's last two path parts, lower case, without `.git`."""
+    return "/".join(repository_path(url).lower().split("/")[-2:])
+
+
+def repository_path(url: str) -> str:
+    """The URL's path as it is written, without `.git` and slashes around it."""
     match = None if "://" in url else SCP_FORM.fullmatch(url)
-    path = match["path"] if match else urlsplit(url).path
-    parts = [part for part in path.lower().removesuffix("/").removesuffix(".git").split("/") if part]
-    return "/".join(parts[-2:])
+    path = (match["path"] if match else urlsplit(url).path).rstrip("/")
+    bare = path[:-4] if path.lower().endswith(".git") else path
+    return "/".join(part for part in bare.split("/") if part)
 
 
 def origin_of(url: str) -> str:

@@ -9,7 +9,8 @@ from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS, GitJournal
 from gitops_rollback.adapters.rendering import CommandRenderer
-from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.core.stop import CONTROL_BRANCH
 
 

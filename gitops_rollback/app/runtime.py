@@ -35,7 +35,8 @@ from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Budgets as BudgetSettings
 from gitops_rollback.app.settings import Limit as LimitSetting
-from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, Viewer
@@ -66,6 +67,7 @@ class Runtime:
     def __post_init__(self) -> None:
         self.steady = Steady(self.parts.clock)
         self.ledger = Ledger(self.steady)
+        self.parts.forges.measured_by(self.metrics)
 
     def controller(self) -> Controller:
         """A controller over all repositories of the settings; not started yet."""

@@ -15,21 +15,19 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validat
 
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
-from gitops_rollback.app.origins import origin_of, repository_name
+from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings_doors import Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, Place, Templates
-from gitops_rollback.app.settings_rendering import MOST_COMMANDS, RenderCommand
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.settings_values import (
     Allowed,
     Bind,
-    Branch,
     Closed,
     Duration,
     Flag,
     HttpUrl,
     Origins,
     RegistryName,
-    RepositoryUrl,
     Time,
     Words,
     spelt_limits,
@@ -39,44 +37,6 @@ from gitops_rollback.core.stop import PauseState, settings_pause
 DEFAULT_CONFIG = "gitops-rollback.yaml"
 DEFAULT_BIND = "127.0.0.1:8080"
 MAX_NAMESPACES = 16  # each is watched by connections of its own; with more, watch all
-DEFAULT_POLICIES = ".gitops-rollback/policies"
-
-
-class GitAccess(Closed):
-    """How a repository is reached: basic auth over HTTPS, or a key and pinned hosts over SSH."""
-
-    username: str = ""
-    token: SecretStr | None = None
-    token_file: str | None = None
-    ssh_key_file: str | None = None
-    ssh_known_hosts_file: str | None = None
-    ca_file: str | None = None
-
-
-class JournalPlace(Closed):
-    """Another repository for the journal; left out, it is a branch of the config repository."""
-
-    repository: RepositoryUrl | None = None
-    branch: Branch = "gitops-rollback-journal"
-
-
-class Repository(Closed):
-    """One config repository. `branch` "" means the remote's HEAD; `aliases` are other URLs of the same one."""
-
-    url: RepositoryUrl
-    name: str = ""
-    branch: Branch = ""
-    aliases: tuple[str, ...] = ()
-    policies_path: str = DEFAULT_POLICIES
-    git: GitAccess = GitAccess()
-    signing_key_file: str | None = None
-    journal: JournalPlace = JournalPlace()
-    render: Annotated[tuple[RenderCommand, ...], Field(max_length=MOST_COMMANDS)] = ()
-
-    @property
-    def label(self) -> str:
-        """The repository's name in ids, journal and messages."""
-        return self.name or repository_name(self.url)
 
 
 class ArgoCD(Closed):
@@ -323,6 +283,7 @@ class Settings(Closed):
         """Repositories, engines, metric servers, registries, webhooks: what the settings name is allowed by itself."""
         urls = [repository.url for repository in self.repositories]
         urls += [place for repository in self.repositories if (place := repository.journal.repository)]
+        urls += [forge.api for one in self.repositories if (forge := one.forge_place) is not None]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
         urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
         return tuple(dict.fromkeys([*urls, *(self._address(place) for place in self.notifications)]))

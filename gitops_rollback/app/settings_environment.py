@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from gitops_rollback.app.origins import origin_of
+from gitops_rollback.app.settings_forges import known_by_host, token_variable, variable_of
 
 PREFIX = "GITOPS_ROLLBACK_"
 
 Tree = dict[str, object]
+Place = tuple[str | int, ...]
 Given = tuple[object, str]  # a value and the variable or flag that gave it
 
 # Variable (without the prefix) -> key of the settings.
@@ -60,13 +62,6 @@ _ELECTION: Mapping[str, str] = {
 _BUDGETS = ("APPLICATION", "REPOSITORY", "CONTROLLER")
 _SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
 _PARTS = {None: "value", "_FILE": "valueFile", "_ORIGINS": "origins"}
-
-# A forge's token goes to that forge's own hosts only.
-_FORGES: Sequence[tuple[tuple[str, ...], str, re.Pattern[str]]] = (
-    (("GITHUB_TOKEN", "GH_TOKEN"), "x-access-token", re.compile(r"github\.com")),
-    (("GITLAB_TOKEN",), "oauth2", re.compile(r"gitlab\.com|gitlab\..+")),
-    (("GITEA_TOKEN",), "oauth2", re.compile(r"gitea\.com|gitea\..+|codeberg\.org|forgejo\..+")),
-)
 
 
 @dataclass
@@ -264,22 +259,29 @@ class _Merge:
                 self.put(git, ("repositories", index, "git"), over.git)
 
     def tokens_of_forges(self, environ: Mapping[str, str]) -> None:
-        """A repository on a known forge without credentials of its own takes that forge's token."""
+        """A repository on a known forge without credentials of its own takes that forge's token, to push and to ask."""
         for index, entry in enumerate(self.entries("repositories")):
-            if not isinstance(entry, dict) or not str(entry.get("url")).startswith("https://"):
+            if not isinstance(entry, dict):
                 continue
-            git = entry.setdefault("git", {})
-            if isinstance(git, dict) and not {"token", "tokenFile"} & git.keys():
-                host = origin_of(str(entry["url"])).partition("://")[2]
-                self.put(git, ("repositories", index, "git"), _forge_token(host, environ))
+            url, place = str(entry.get("url")), ("repositories", index)
+            self._token_of_git(entry, url, place, environ)
+            self._token_of_api(entry, url, place, environ)
 
+    def _token_of_git(self, entry: Tree, url: str, place: Place, environ: Mapping[str, str]) -> None:
+        git, known = entry.setdefault("git", {}), known_by_host(url)
+        if known is None or not url.startswith("https://") or not isinstance(git, dict):
+            return
+        found = None if {"token", "tokenFile"} & git.keys() else variable_of(known, environ)
+        if found is not None:
+            variable, key = found
+            self.put(git, (*place, "git"), {"username": (known.username, variable), key: (environ[variable], variable)})
 
-def _forge_token(host: str, environ: Mapping[str, str]) -> dict[str, Given]:
-    for names, username, pattern in _FORGES:
-        if not pattern.fullmatch(host):
-            continue
-        for name in names:
-            for variable, key in ((name, "token"), (f"{name}_FILE", "tokenFile")):
-                if environ.get(variable):
-                    return {"username": (username, variable), key: (environ[variable], variable)}
-    return {}
+    def _token_of_api(self, entry: Tree, url: str, place: Place, environ: Mapping[str, str]) -> None:
+        forge = entry.get("forge", {})
+        if not isinstance(forge, dict) or {"token", "tokenFile", "app"} & forge.keys():
+            return
+        found = token_variable(url, forge.get("kind"), environ)
+        if found is not None:
+            variable, key = found
+            entry["forge"] = forge
+            self.put(forge, (*place, "forge"), {key: (environ[variable], variable)})

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gitops_rollback.app import settings as shapes
-from gitops_rollback.app import settings_doors as doors
 from gitops_rollback.app.origins import is_loopback
 from gitops_rollback.app.settings import DEFAULT_CONFIG, Settings
 from gitops_rollback.app.settings_environment import PREFIX, Overlay, overlay
+from gitops_rollback.app.settings_values import Closed
 from gitops_rollback.core.document import Document, DocumentInvalid, read_document
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, settings_pause
@@ -29,7 +29,7 @@ from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, settings_pause
 MAX_FILE_BYTES = 256 << 10
 MAX_NAMED_BYTES = 1 << 20  # a CA bundle has a quarter of it
 SHORTEST_SECRET = 6  # characters; a shorter one may stand in any word by chance
-SECRET_KEYS = frozenset({"token", "previousToken", "password", "value"})
+SECRET_KEYS = frozenset({"token", "previousToken", "password", "value", "privateKey"})
 
 Place = tuple[str | int, ...]
 
@@ -207,9 +207,8 @@ def _words(kind: str, message: str, path: Place) -> str:
 
 
 def _known_keys() -> Iterator[str]:
-    for shape in (*vars(shapes).values(), *vars(doors).values()):
-        if isinstance(shape, type) and issubclass(shape, BaseModel):
-            yield from (info.alias or name for name, info in shape.model_fields.items())
+    for shape in Closed.__subclasses__():
+        yield from (info.alias or name for name, info in shape.model_fields.items())
 
 
 def _check(given: _Input, settings: Settings) -> None:
@@ -231,8 +230,16 @@ def _check(given: _Input, settings: Settings) -> None:
             given.fault(("notifications", index, "secretRef"), "names a secret that the settings do not offer")
     _check_unique(given, "notifications", [place.label for place in settings.notifications])
     _check_commands(given, settings)
+    _check_forges(given, settings)
     if settings.clock is not None and not is_all_loopback(settings):
         given.fault(("clock",), "scaled time is for demos: every origin must be loopback")
+
+
+def _check_forges(given: _Input, settings: Settings) -> None:
+    for index, repository in enumerate(settings.repositories):
+        fault = repository.forge_fault
+        if fault:
+            given.fault(("repositories", index, "forge"), fault)
 
 
 def _check_commands(given: _Input, settings: Settings) -> None:

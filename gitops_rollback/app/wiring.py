@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
@@ -17,6 +17,7 @@ from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import MetricServer, Settings
 from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
+from gitops_rollback.app.wiring_forges import Forges, forges_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
 from gitops_rollback.app.wiring_notifiers import notifier_of, offered
 from gitops_rollback.app.wiring_workloads import workloads_of_engines
@@ -42,6 +43,7 @@ class Parts:
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
     election: Election | None = None  # None: there is one replica
     registry: OciRegistries | None = None  # None: the settings name none
+    forges: Forges = field(default_factory=Forges)
     workloads: WorkloadReaders = NOBODY
     leave_workloads: Callable[[], None] = lambda: None
 
@@ -49,6 +51,7 @@ class Parts:
         """End what is held outside; after all that uses it has ended."""
         self.sources.close()
         self.leave_workloads()
+        self.forges.close()
         if self.registry is not None:
             self.registry.close()
         if self.kubernetes is not None:
@@ -73,6 +76,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         kubernetes=client,
         past=past,
         registry=_registries(settings),
+        forges=forges_of(settings, clock),
         election=election_of(settings, client),
     )
 

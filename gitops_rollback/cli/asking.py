@@ -15,8 +15,9 @@ from gitops_rollback.app.proposing import concerned, told
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.requesting import Prepared, Requests
 from gitops_rollback.app.runtime import PauseNow, Runtime
-from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import prepare_state_dir
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED

@@ -10,8 +10,9 @@ import click
 from gitops_rollback.app.checkup import Finding, of_engine, of_lease, of_places, of_repository, try_push
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
-from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import prepare_state_dir
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.access import cluster_options, repository_options
 from gitops_rollback.cli.main import NO, OK

@@ -15,8 +15,9 @@ from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.repositories import Opened, git_settings
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.runtime import Runtime
-from gitops_rollback.app.settings import Repository, Settings
+from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.core.errors import RollbackError

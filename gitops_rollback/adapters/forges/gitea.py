@@ -1,0 +1,278 @@
+"""Gitea and Forgejo, by REST.
+
+Source: contracts/forges.md, section 5; what a real Gitea 1.26 answered; Gitea's API, routers/api/v1/repo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from urllib.parse import quote
+
+import structlog
+
+from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.forges import gitea_merging
+from gitops_rollback.adapters.forges.answer import OutcomeUnknown
+from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
+from gitops_rollback.adapters.forges.gitea_labels import with_labels
+from gitops_rollback.adapters.forges.gitea_rules import rules
+from gitops_rollback.adapters.forges.gitea_wire import (
+    PERMISSIONS,
+    own_permission,
+    read_comment,
+    read_methods,
+    read_pull_request,
+    trouble,
+)
+from gitops_rollback.adapters.forges.marking import upsert
+from gitops_rollback.adapters.forges.normal import Settling, among
+from gitops_rollback.adapters.forges.paging import entries
+from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable, RollbackError
+from gitops_rollback.core.pull_request import (
+    BranchRules,
+    Comment,
+    ForgeFacts,
+    Merged,
+    MergeMethod,
+    Permission,
+    PullRequest,
+    PullRequestState,
+    StatusState,
+)
+
+PAGE = 50
+MOST_PATHS = 3000
+MOST_REVIEWS = 50  # whose comments of lines are read, each by a request of its own
+LONGEST_DESCRIPTION = 255
+log = structlog.get_logger()
+
+
+class Gitea:
+    """As `ports.forge.Forge`."""
+
+    kind = "gitea"
+
+    def __init__(self, exchange: Exchange) -> None:
+        settings = exchange.settings
+        self.repository, self.web_url = settings.repository, settings.web_url
+        self._settings = settings
+        self._exchange = exchange
+        self._root = f"/repos/{quote(settings.repository)}"
+        self._settling = Settling(settings.settling)
+        self._login = ""
+        exchange.confirm = self._confirm
+
+    def facts(self) -> ForgeFacts:
+        call = self._exchange.call("facts")
+        version = call.get("/version").node().get("version").text()
+        try:
+            login = self._own_login(call)
+        except CredentialsRejected:
+            login = ""
+        repository = call.get(self._root).node()
+        permission = own_permission(repository)
+        return ForgeFacts(
+            kind="forgejo" if "+gitea-" in version else self.kind,
+            version=version,
+            login=login,
+            permission=permission,
+            auto_merge=True,
+            methods=read_methods(repository),
+            trouble=tuple(trouble(repository, permission, login, self._settings.approvers)),
+        )
+
+    def rules(self, branch: str) -> BranchRules:
+        return rules(self._exchange.call("rules"), self._root, branch)
+
+    def find_open(self, head: str, base: str) -> PullRequest | None:
+        return self._find(self._exchange.call("find_open"), head, base)
+
+    def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:
+        call = self._exchange.call("open_pull_requests")
+        found = []
+        query: Query = {"state": "open", "base_branch": base, "sort": "recentupdate", "limit": PAGE}
+        for node in entries(call, f"{self._root}/pulls", query):
+            updated = node.get("updated_at").moment()
+            if since is not None and updated is not None and updated < since:
+                break
+            found.append(read_pull_request(node, call.subject))
+        # Servers before 1.24 do not know the filter.
+        return tuple(sorted((one for one in found if one.base == base), key=lambda one: -one.number))
+
+    def get(self, number: int) -> PullRequest:
+        return self._get(self._exchange.call("get"), number)
+
+    def open(
+        self, head: str, base: str, title: str, body: str, labels: Sequence[str] = (), reviewers: Sequence[str] = ()
+    ) -> PullRequest:
+        call = self._exchange.call("open")
+        wanted = {"head": head, "base": base, "title": title, "body": body}
+        try:
+            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(409,))
+        except OutcomeUnknown:
+            found = self._find(call, head, base)
+            if found is None:
+                raise
+            return self._dressed(call, found, labels, reviewers)
+        if answer.fine:
+            return self._dressed(call, self._read(answer.node(), call), labels, reviewers)
+        existing = self._find(call, head, base)
+        if existing is None:
+            raise answer.refusal()
+        return self._dressed(call, existing, labels, ())
+
+    def close(self, number: int) -> None:
+        call = self._exchange.call("close")
+        answer = call.write("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, accept=(409, 412, 422))
+        if not answer.fine and self._get(call, number).state is PullRequestState.OPEN:
+            raise answer.refusal()
+
+    def merge(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
+        call = self._exchange.call("merge")
+        return gitea_merging.Merging(call, self._root, lambda: self._get(call, number), head_sha).now(method, message)
+
+    def merge_when_ready(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
+        call = self._exchange.call("merge_when_ready")
+        merging = gitea_merging.Merging(call, self._root, lambda: self._get(call, number), head_sha)
+        return merging.when_ready(method, message)
+
+    def cancel_merge(self, number: int) -> None:
+        gitea_merging.cancel(self._exchange.call("cancel_merge"), self._root, number)
+
+    def comments(self, number: int, since: datetime | None = None) -> tuple[Comment, ...]:
+        call = self._exchange.call("comments")
+        whole = self._comments(call, number, since)
+        lines = self._comments_of_lines(call, number, since)
+        return tuple(sorted((*whole, *lines), key=lambda one: (one.created_at, int(one.id))))
+
+    def comment(self, number: int, marker: str, body: str) -> str:
+        call = self._exchange.call("comment")
+
+        def create(text: str) -> str:
+            place = f"{self._root}/issues/{number}/comments"
+            return read_comment(call.write("POST", place, {"body": text}).node(), call.subject).id
+
+        def edit(identity: str, text: str) -> None:
+            call.write("PATCH", f"{self._root}/issues/comments/{identity}", {"body": text})
+
+        return upsert(marker, body, self._own_login(call), lambda: self._comments(call, number), create, edit)
+
+    def react(self, number: int, comment: Comment, done: bool) -> None:
+        path = f"{self._root}/issues/comments/{quote(comment.id)}/reactions"
+        try:
+            self._exchange.call("react").write("POST", path, {"content": "+1" if done else "confused"})
+        except RollbackError as error:
+            log.info("a comment got no reaction", number=number, error=error.message)
+
+    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+        call = self._exchange.call("set_status")
+        wanted = {"state": state.value, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
+        if self._status(call, sha, context) != wanted:
+            call.write("POST", f"{self._root}/statuses/{sha}", {"context": context, **wanted})
+
+    def permission(self, login: str) -> Permission:
+        call = self._exchange.call("permission")
+        path = f"{self._root}/collaborators/{quote(login, safe='')}/permission"
+        answer = call.get(path, accept=(403, 404))
+        if answer.status == 404:
+            return Permission.NONE
+        if answer.status == 403:  # told to administrators alone
+            return among(login, self._settings.approvers)
+        return PERMISSIONS.get(answer.node().get("permission").text(), Permission.UNKNOWN)
+
+    def pull_requests_of(self, sha: str) -> tuple[PullRequest, ...]:
+        """Gitea knows it of a merge's own commit; heads are looked for among those that changed of late."""
+        call = self._exchange.call("pull_requests_of")
+        answer = call.get(f"{self._root}/commits/{sha}/pull", accept=(404, 422))
+        found = [read_pull_request(answer.node(), call.subject)] if answer.fine else []
+        listed = call.get(f"{self._root}/pulls", {"state": "all", "sort": "recentupdate", "limit": PAGE}).node()
+        for node in listed.items():
+            one = read_pull_request(node, call.subject)
+            if sha in (one.head_sha, one.merge_sha) and all(one.number != other.number for other in found):
+                found.append(one)
+        return tuple(found)
+
+    def changed_paths(self, number: int) -> tuple[str, ...]:
+        call = self._exchange.call("changed_paths")
+        files = islice(entries(call, f"{self._root}/pulls/{number}/files", {"limit": PAGE}), MOST_PATHS)
+        names = (one.get(key).text() for one in files for key in ("previous_filename", "filename"))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def _confirm(self, call: Call) -> None:
+        """Raises: ForgeRefused if the host is neither Gitea nor Forgejo."""
+        answer = call.get("/version", accept=(404,))
+        if list(answer.node().mapping()) != ["version"]:
+            said = "its host answers neither as Gitea nor as Forgejo does: set forge.kind of this repository"
+            raise ForgeRefused(call.subject, said, answer.status)
+
+    def _own_login(self, call: Call) -> str:
+        if not self._login:
+            self._login = call.get("/user").node().get("login").text()
+        return self._login
+
+    def _get(self, call: Call, number: int) -> PullRequest:
+        return self._read(call.get(f"{self._root}/pulls/{number}").node(), call)
+
+    def _read(self, node: Node, call: Call) -> PullRequest:
+        return read_pull_request(node, call.subject, self._settling)
+
+    def _find(self, call: Call, head: str, base: str) -> PullRequest | None:
+        """The list knows no filter by head, and older servers none by base: both are compared here."""
+        query: Query = {"state": "open", "base_branch": base, "limit": PAGE}
+        for node in entries(call, f"{self._root}/pulls", query):
+            one = read_pull_request(node, call.subject)
+            if (one.head, one.base, one.from_fork) == (head, base, False):
+                return self._get(call, one.number)
+        return None
+
+    def _dressed(self, call: Call, opened: PullRequest, labels: Sequence[str], reviewers: Sequence[str]) -> PullRequest:
+        """With its labels and reviewers, as far as Gitea takes them."""
+        missing = tuple(label for label in labels if label not in opened.labels)
+        try:
+            if missing:
+                with_labels(call, self._root, self.repository.partition("/")[0], opened.number, missing)
+        except (ForgeRefused, CredentialsRejected) as error:
+            log.warning("a pull request got no labels", number=opened.number, labels=missing, error=error.message)
+        for asked in reviewers:
+            self._ask_for_review(call, opened.number, asked.removeprefix("@"))
+        return self._get(call, opened.number) if missing else opened
+
+    def _ask_for_review(self, call: Call, number: int, asked: str) -> None:
+        team = asked.partition("/")[2]
+        body = {"team_reviewers": [team]} if team else {"reviewers": [asked]}
+        try:
+            call.write("POST", f"{self._root}/pulls/{number}/requested_reviewers", body)
+        except (ForgeRefused, CredentialsRejected) as error:
+            log.warning("a reviewer was not asked", number=number, reviewer=asked, error=error.message)
+
+    def _comments(self, call: Call, number: int, since: datetime | None = None) -> Iterator[Comment]:
+        query: Query = {} if since is None else {"since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        nodes = entries(call, f"{self._root}/issues/{number}/comments", query)
+        return (read_comment(node, call.subject) for node in nodes)
+
+    def _comments_of_lines(self, call: Call, number: int, since: datetime | None) -> Iterator[Comment]:
+        place = f"{self._root}/pulls/{number}/reviews"
+        reviews = [node for node in entries(call, place, {"limit": PAGE}) if node.get("comments_count").number()]
+        for review in reviews[-MOST_REVIEWS:]:
+            for node in entries(call, f"{place}/{review.get('id').number()}/comments", {}):
+                updated = node.get("updated_at").moment()
+                if since is None or updated is None or updated >= since:
+                    yield read_comment(node, call.subject)
+
+    def _status(self, call: Call, sha: str, context: str) -> dict[str, str] | None:
+        """The newest one of the context, as it would be written."""
+        page, seen = 1, 0
+        while page <= MOST_REVIEWS:
+            told = call.get(f"{self._root}/commits/{sha}/status", {"page": page, "limit": PAGE}).node()
+            statuses = list(told.get("statuses").items())
+            for node in statuses:
+                if node.get("context").text() == context:
+                    texts = {key: node.get(key).text() for key in ("description", "target_url")}
+                    return {"state": node.get("status").text(), **texts}
+            seen += len(statuses)
+            if not statuses or len(statuses) < PAGE:
+                return None
+            page += 1
+        raise ForgeUnavailable(call.subject, f"has more than {seen} statuses of one commit")

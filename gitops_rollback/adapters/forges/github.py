@@ -1,0 +1,292 @@
+"""GitHub and GitHub Enterprise Server, by REST; what only GraphQL can do is `github_merging`'s.
+
+Source: contracts/forges.md, section 3; GitHub REST API 2022-11-28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from urllib.parse import quote
+
+import structlog
+
+from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.forges import github_merging, github_rules
+from gitops_rollback.adapters.forges.answer import OutcomeUnknown
+from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
+from gitops_rollback.adapters.forges.github_wire import (
+    own_permission,
+    read_comment,
+    read_methods,
+    read_permission,
+    read_pull_request,
+)
+from gitops_rollback.adapters.forges.marking import upsert
+from gitops_rollback.adapters.forges.normal import Settling, among
+from gitops_rollback.adapters.forges.paging import entries
+from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, RollbackError
+from gitops_rollback.core.pull_request import (
+    BranchRules,
+    Comment,
+    ForgeFacts,
+    Merged,
+    MergeMethod,
+    Permission,
+    PullRequest,
+    PullRequestState,
+    StatusState,
+)
+
+PAGE = 100
+MOST_PATHS = 3000  # GitHub lists no more
+LONGEST_DESCRIPTION = 140
+log = structlog.get_logger()
+
+
+class GitHub:
+    """As `ports.forge.Forge`."""
+
+    kind = "github"
+
+    def __init__(self, exchange: Exchange) -> None:
+        settings = exchange.settings
+        self.repository, self.web_url = settings.repository, settings.web_url
+        self._settings = settings
+        self._exchange = exchange
+        self._root = f"/repos/{quote(settings.repository)}"
+        self._settling = Settling(settings.settling)
+        self._login = ""
+        exchange.confirm = self._confirm
+
+    def facts(self) -> ForgeFacts:
+        call = self._exchange.call("facts")
+        login = self._own_login(call)
+        answer = call.get(self._root)
+        repository, granted = answer.node(), self._exchange.credentials.permissions()
+        permission = own_permission(repository, granted)
+        allowed = repository.get("allow_auto_merge")
+        return ForgeFacts(
+            kind=self.kind,
+            version=answer.headers.get("x-github-enterprise-version", ""),
+            login=login,
+            permission=permission,
+            auto_merge=None if allowed.value is None else allowed.flag(),
+            methods=read_methods(repository),
+            trouble=tuple(_trouble(repository, permission, granted, answer.headers.get("x-oauth-scopes"))),
+        )
+
+    def rules(self, branch: str) -> BranchRules:
+        return github_rules.rules(self._exchange.call("rules"), self._root, branch)
+
+    def find_open(self, head: str, base: str) -> PullRequest | None:
+        return self._find(self._exchange.call("find_open"), head, base)
+
+    def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:
+        call = self._exchange.call("open_pull_requests")
+        query: Query = {"state": "open", "base": base, "sort": "updated", "direction": "desc", "per_page": PAGE}
+        found = []
+        for node in entries(call, f"{self._root}/pulls", query):
+            updated = node.get("updated_at").moment()
+            if since is not None and updated is not None and updated < since:
+                break
+            found.append(read_pull_request(node, call.subject))
+        return tuple(sorted((one for one in found if one.base == base), key=lambda one: -one.number))
+
+    def get(self, number: int) -> PullRequest:
+        return self._get(self._exchange.call("get"), number)
+
+    def open(
+        self, head: str, base: str, title: str, body: str, labels: Sequence[str] = (), reviewers: Sequence[str] = ()
+    ) -> PullRequest:
+        call = self._exchange.call("open")
+        wanted = {"title": title, "head": head, "base": base, "body": body, "maintainer_can_modify": False}
+        try:
+            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(422,))
+        except OutcomeUnknown:
+            found = self._find(call, head, base)
+            if found is None:
+                raise
+            return self._dressed(call, found, labels, reviewers)
+        if answer.fine:
+            return self._dressed(call, self._read(answer.node(), call), labels, reviewers)
+        existing = self._find(call, head, base) if "already exists" in answer.words().lower() else None
+        if existing is None:
+            raise answer.refusal()
+        return self._dressed(call, existing, labels, ())
+
+    def close(self, number: int) -> None:
+        call = self._exchange.call("close")
+        answer = call.write("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, accept=(422,))
+        if not answer.fine and self._get(call, number).state is PullRequestState.OPEN:
+            raise answer.refusal()
+
+    def merge(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
+        call = self._exchange.call("merge")
+        return github_merging.merge(call, self._root, lambda: self._get(call, number), head_sha, method, message)
+
+    def merge_when_ready(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
+        call = self._exchange.call("merge_when_ready")
+        return github_merging.merge_when_ready(
+            call, self._root, lambda: self._get(call, number), head_sha, method, message
+        )
+
+    def cancel_merge(self, number: int) -> None:
+        call = self._exchange.call("cancel_merge")
+        github_merging.cancel(call, self._root, self._get(call, number))
+
+    def comments(self, number: int, since: datetime | None = None) -> tuple[Comment, ...]:
+        call = self._exchange.call("comments")
+        query = _since(since)
+        whole = self._comments(call, f"{self._root}/issues/{number}/comments", query)
+        lines = self._comments(call, f"{self._root}/pulls/{number}/comments", query)
+        return tuple(sorted((*whole, *lines), key=lambda one: (one.created_at, int(one.id))))
+
+    def comment(self, number: int, marker: str, body: str) -> str:
+        call = self._exchange.call("comment")
+        place = f"{self._root}/issues/{number}/comments"
+
+        def create(text: str) -> str:
+            return read_comment(call.write("POST", place, {"body": text}).node(), call.subject).id
+
+        def edit(identity: str, text: str) -> None:
+            call.write("PATCH", f"{self._root}/issues/comments/{identity}", {"body": text})
+
+        return upsert(
+            marker, body, self._own_login(call), lambda: self._comments(call, place, _since(None)), create, edit
+        )
+
+    def react(self, number: int, comment: Comment, done: bool) -> None:
+        place = "pulls" if comment.path else "issues"
+        path = f"{self._root}/{place}/comments/{quote(comment.id)}/reactions"
+        try:
+            self._exchange.call("react").write("POST", path, {"content": "+1" if done else "confused"})
+        except RollbackError as error:
+            log.info("a comment got no reaction", number=number, error=error.message)
+
+    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+        call = self._exchange.call("set_status")
+        wanted = {"state": state.value, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
+        if self._status(call, sha, context) == wanted:
+            return
+        body = {"context": context, **{key: text for key, text in wanted.items() if text}}
+        answer = call.write("POST", f"{self._root}/statuses/{sha}", body, accept=(422,))
+        if answer.fine:
+            return
+        if "maximum" not in answer.words().lower():
+            raise answer.refusal()
+        log.warning("a status is not written: the commit has as many as it may have", sha=sha, context=context)
+
+    def permission(self, login: str) -> Permission:
+        call = self._exchange.call("permission")
+        path = f"{self._root}/collaborators/{quote(login, safe='')}/permission"
+        answer = call.get(path, accept=(403, 404))
+        if answer.status == 404:
+            return Permission.NONE
+        if answer.status == 403:  # only who may write is told what others may do
+            return among(login, self._settings.approvers)
+        return read_permission(answer.node())
+
+    def pull_requests_of(self, sha: str) -> tuple[PullRequest, ...]:
+        call = self._exchange.call("pull_requests_of")
+        try:
+            found = list(entries(call, f"{self._root}/commits/{sha}/pulls", {"per_page": PAGE}))
+        except ForgeRefused as error:
+            if error.status in (404, 422):  # no such commit there
+                return ()
+            raise
+        return tuple(read_pull_request(node, call.subject) for node in found)
+
+    def changed_paths(self, number: int) -> tuple[str, ...]:
+        call = self._exchange.call("changed_paths")
+        files = islice(entries(call, f"{self._root}/pulls/{number}/files", {"per_page": PAGE}), MOST_PATHS)
+        names = (one.get(key).text() for one in files for key in ("previous_filename", "filename"))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def _confirm(self, call: Call) -> None:
+        """Raises: ForgeRefused if the host is no GitHub."""
+        answer = call.get("/meta", accept=(404,))
+        if not {"verifiable_password_authentication", "installed_version"} & answer.node().mapping().keys():
+            said = "its host does not answer as GitHub does: set forge.kind of this repository"
+            raise ForgeRefused(call.subject, said, answer.status)
+
+    def _own_login(self, call: Call) -> str:
+        if not self._login:
+            self._login = self._exchange.credentials.login(call.left()) or self._login_of_token(call)
+        return self._login
+
+    def _login_of_token(self, call: Call) -> str:
+        answer = call.get("/user", accept=(403,))
+        if answer.fine:
+            return answer.node().get("login").text()
+        # A token of a workflow is no user's; GraphQL knows its name all the same.
+        told = github_merging.graph(call, "query { viewer { login } }", {})
+        return told.get("data", "viewer", "login").text()
+
+    def _get(self, call: Call, number: int) -> PullRequest:
+        return self._read(call.get(f"{self._root}/pulls/{number}").node(), call)
+
+    def _read(self, node: Node, call: Call) -> PullRequest:
+        return read_pull_request(node, call.subject, self._settling)
+
+    def _find(self, call: Call, head: str, base: str) -> PullRequest | None:
+        owner = self.repository.partition("/")[0]
+        query: Query = {"state": "open", "head": f"{owner}:{head}", "base": base, "per_page": PAGE}
+        for node in entries(call, f"{self._root}/pulls", query):
+            found = read_pull_request(node, call.subject)
+            if (found.head, found.base, found.from_fork) == (head, base, False):
+                return self._get(call, found.number)
+        return None
+
+    def _dressed(self, call: Call, opened: PullRequest, labels: Sequence[str], reviewers: Sequence[str]) -> PullRequest:
+        """With its labels and reviewers, as far as GitHub takes them."""
+        missing = [label for label in labels if label not in opened.labels]
+        try:
+            if missing:
+                call.write("POST", f"{self._root}/issues/{opened.number}/labels", {"labels": missing})
+        except (ForgeRefused, CredentialsRejected) as error:
+            log.warning("a pull request got no labels", number=opened.number, labels=missing, error=error.message)
+        for asked in reviewers:
+            self._ask_for_review(call, opened.number, asked.removeprefix("@"))
+        return self._get(call, opened.number) if missing else opened
+
+    def _ask_for_review(self, call: Call, number: int, asked: str) -> None:
+        """One by one: GitHub refuses all if one of them is no collaborator, or the author."""
+        team = asked.partition("/")[2]
+        body = {"team_reviewers": [team]} if team else {"reviewers": [asked]}
+        try:
+            call.write("POST", f"{self._root}/pulls/{number}/requested_reviewers", body)
+        except (ForgeRefused, CredentialsRejected) as error:
+            log.warning("a reviewer was not asked", number=number, reviewer=asked, error=error.message)
+
+    def _comments(self, call: Call, place: str, query: Query) -> Iterator[Comment]:
+        return (read_comment(node, call.subject) for node in entries(call, place, query))
+
+    def _status(self, call: Call, sha: str, context: str) -> dict[str, str] | None:
+        """The newest one of the context, as it would be written; they come newest first."""
+        for node in entries(call, f"{self._root}/commits/{sha}/statuses", {"per_page": PAGE}):
+            if node.get("context").text().casefold() == context.casefold():
+                return {key: node.get(key).text() for key in ("state", "description", "target_url")}
+        return None
+
+
+def _since(since: datetime | None) -> Query:
+    query: dict[str, str | int] = {"per_page": PAGE}
+    return query if since is None else {**query, "since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def _trouble(repository: Node, permission: Permission, granted: Mapping[str, str], scopes: str | None) -> Iterator[str]:
+    if repository.get("archived").flag():
+        yield "the repository is archived: nothing can be written there"
+    if not permission.may_write and permission is not Permission.UNKNOWN:
+        yield "it may not write there: give it Contents: write"
+    for name in ("pull_requests", "statuses"):
+        if granted and granted.get(name) != "write":
+            yield f"the App lacks the permission {name}: write"
+    if (
+        scopes is not None
+        and scopes.strip()
+        and not {"repo", "public_repo"} & {one.strip() for one in scopes.split(",")}
+    ):
+        yield f"the token has the scopes {scopes}, and needs repo"
