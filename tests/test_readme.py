@@ -41,7 +41,8 @@ def test_the_settings_are_without_any_fault(tmp_path: Path, text: str) -> None:
     secret.write_text("a-token-that-is-long-enough")
     config.write_text(re.sub(r"/etc/gitops-rollback/[a-z-]+", str(secret), text))
     settings = load_settings({}, {"config": str(config)})
-    assert settings.hooks or settings.registries or settings.templates or settings.repositories[0].render
+    told = settings.hooks or settings.registries or settings.templates
+    assert told or settings.repositories[0].render or settings.repositories[0].forge
 
 
 def test_every_story_and_no_other_is_told() -> None:
