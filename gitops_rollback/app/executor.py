@@ -65,10 +65,11 @@ MAX_NEWEST = 30_000
 
 @dataclass(frozen=True)
 class Landing:
-    """How a push of ours ended. `refused` is the server's word where a rule of the branch says no."""
+    """How a push of ours ended. `waits`: refused, and the forge merges the plan's pull request instead, later."""
 
     outcome: PushOutcome
     message: str = ""
+    waits: bool = False
 
 
 class Executor(EngineHands):

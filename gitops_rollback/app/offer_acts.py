@@ -138,14 +138,20 @@ class OfferActs:
             self.tell(TellOnce(record, refused_word(offer), Reason.FORGE_REFUSED, message), around)
         return answer.outcome is MergeOutcome.MERGED
 
-    def approve(self, found: PullRequest, method: MergeMethod, executor: Executor) -> Landing:
-        """Merge the head that a person has approved; the controller asks again for what the forge does not do now."""
+    def approve(self, record: RollbackRecord, found: PullRequest, method: MergeMethod, executor: Executor) -> Landing:
+        """Merge the head that a person has approved, now or once nothing is missing; a controller asks again, too."""
         executor.confirm()
-        answer = self.forge.merge(found.number, found.head_sha, method, self._message(found.head_sha))
+        head, message = found.head_sha, self._message(found.head_sha)
+        answer = self.forge.merge(found.number, head, method, message)
+        words = answer.message or answer.outcome.value
+        if answer.outcome is not MergeOutcome.MERGED:
+            answer = self.forge.merge_when_ready(found.number, head, method, message)
         if answer.outcome is MergeOutcome.MERGED:
             return Landing(PushOutcome.LANDED)
-        words = answer.message or answer.outcome.value
-        return Landing(PushOutcome.PROTECTED, f"approved, and pull request #{found.number} is not merged yet: {words}")
+        if answer.outcome is MergeOutcome.SCHEDULED and record.offer is not None:
+            executor.put(offered(record, replace(record.offer, scheduled=True)))
+        said = f"approved, and pull request #{found.number} is not merged yet: {words}"
+        return Landing(PushOutcome.PROTECTED, said, waits=answer.outcome is not MergeOutcome.REFUSED)
 
     def _message(self, head: str) -> str:
         return self.repo.commit(head).message if self.repo.has(head) else ""

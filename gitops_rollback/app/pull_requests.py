@@ -37,13 +37,14 @@ from gitops_rollback.core.in_force import restrict_delivery
 from gitops_rollback.core.offer import Offer, branch_of
 from gitops_rollback.core.ownership import CONTROLLER
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.policy import Policy, PullRequestRules
+from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.pull_request import MergeMethod, PullRequest, PullRequestState
 from gitops_rollback.core.rollback import Phase, RollbackRecord, offered
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, ConfigRepo, Forge, PushOutcome
 
 SETTLE_WITHIN = timedelta(hours=24)  # after the end of a rollback; then the forge is left as it is
+STEPS = 4  # that one pull request may take in one tick
 READ_WITHIN_SECONDS = 60.0  # after the forge said that it is merged; a mirror may show it late
 
 
@@ -63,6 +64,7 @@ class PullRequests:
     policy_of: Callable[[RollbackRecord, Watched | None], Policy]
     landed: Callable[[], None] = lambda: None
     _planned: dict[str, tuple[str, Replanned]] = field(default_factory=dict)
+    _attended: dict[str, float] = field(default_factory=dict)
     _merged_since: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,25 +72,36 @@ class PullRequests:
         self.acts = OfferActs(self.repo, self.forge, self.clock)
 
     def due(self, view: View, executor: Executor, now: datetime) -> list[RollbackRecord]:
-        """The records whose pull request is not settled, those that wait first."""
+        """The records whose pull request is not settled: those that wait first, and of these who waited longest."""
         self.patience.begin()
         records = [one for one in executor.newest(view).values() if one.offer is not None and not one.offer.settled]
         young = [one for one in records if one.open or now - max(one.times.values(), default=now) <= SETTLE_WITHIN]
-        return sorted(young, key=lambda one: one.phase is not Phase.AWAITING_APPROVAL)
+        return sorted(
+            young, key=lambda one: (one.phase is not Phase.AWAITING_APPROVAL, self._attended.get(one.id, 0.0))
+        )
 
     @crash_point("deliver")
     def attend(self, record: RollbackRecord, view: View, listing: Listing, now: datetime, executor: Executor) -> None:
-        """One look at one pull request, and the one next thing; then it is shown as it is."""
+        """One pull request: look, do the one next thing, and look again; then it is shown as it is."""
         watched = watched_of(record, listing)
         around = Around(view, now, watched, self.policy_of(record, watched), executor)
+        keep(self._attended, record.id, self.clock.monotonic())
         trouble = ""
-        if record.phase is Phase.AWAITING_APPROVAL and self.trees.landing(record, view.heads.branch) is None:
+        for _ in range(STEPS):  # pushed, opened and merged in one tick, each by what is seen after the one before
+            if not self._waits(record, view):
+                break
             sight = self._sight(record, around, listing)
             trouble = sight.stopped or sight.unplanned
             self._do(next_delivery(sight, now), sight, around, listing)
-            record = executor.newest(view).get(record.id, record)
+            before, record = record, executor.newest(view).get(record.id, record)
+            if record == before:
+                break
         if not self.patience.waits(record.id):
             self._guarded(record, around, lambda: self.acts.show(record, trouble, around))
+
+    def _waits(self, record: RollbackRecord, view: View) -> bool:
+        """It has neither ended nor landed; what has landed is gone on with at the next look."""
+        return record.phase is Phase.AWAITING_APPROVAL and self.trees.landing(record, view.heads.branch) is None
 
     def approve(self, record: RollbackRecord, plan: Plan, executor: Executor) -> Landing:
         """A person's word, as `plan` bears it: the forge is to merge the head that was seen, and no other.
@@ -107,12 +120,10 @@ class PullRequests:
                 PushOutcome.PROTECTED, f"pull request #{found.number} holds something else: look at it again"
             )
         given = replace(offer, approved=found.head_sha)
-        executor.keep(offered(replace(record, requested_by=plan.requested_by), given))
-        return self.acts.approve(found, MergeMethod(self.policy_rules(record).merge_method), executor)
-
-    def policy_rules(self, record: RollbackRecord) -> PullRequestRules:
-        """How the policy that judged it wants it merged."""
-        return self.policy_of(record, None).delivery.pull_request
+        approved = offered(replace(record, requested_by=plan.requested_by), given)
+        executor.keep(approved)
+        method = MergeMethod(self.policy_of(record, None).delivery.pull_request.merge_method)
+        return self.acts.approve(approved, found, method, executor)
 
     def merged_by(self, record: RollbackRecord) -> str:
         """Who let a plan that has landed land: a login, or what is known of it; "" where nobody's word was needed."""

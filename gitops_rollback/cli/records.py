@@ -64,6 +64,7 @@ def lines_of(record: RollbackRecord, now: datetime) -> list[str]:
         f"  restores      {record.restores}",
         *(f"  reverts       {sha}" for sha in record.reverts),
         *([f"  commit        {commit}"] if commit else []),
+        *([f"  pull request  {record.offer.url}"] if record.offer and record.offer.url else []),
         f"  policy        {record.policy}",
         f"  triggers      {', '.join(record.triggers)}",
         f"  requested by  {record.requested_by}",

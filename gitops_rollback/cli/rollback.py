@@ -19,7 +19,7 @@ from gitops_rollback.cli.asking import (
     plan_exit,
     print_plan,
 )
-from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, TIMEOUT, USAGE
+from gitops_rollback.cli.main import CONFLICT, OK, REFUSED, TIMEOUT, USAGE, WAITING
 from gitops_rollback.cli.output import output_option, print_document, say
 from gitops_rollback.cli.records import exit_code
 from gitops_rollback.core.duration import parse_duration
@@ -110,13 +110,12 @@ class Carrying:
             stopped = self._unanswered()
         if stopped is not None:
             return stopped, None
-        plan = _push(self.one, self.wish, prepared)
+        plan, waits = _push(self.one, self.wish, prepared)
         if plan is None:
             return REFUSED, None
-        say(f"pushed {plan.rollback_id}")
         if self.wait is None:
             say(f"a running controller goes on; see: gitops-rollback status {plan.rollback_id} --wait")
-            return OK, self.one.requests.record(plan.rollback_id)
+            return WAITING if waits else OK, self.one.requests.record(plan.rollback_id)
         patience = self.one.requests.clock.real_seconds(self.wait)
         record = self.one.requests.follow(plan.rollback_id, patience, Teller())
         code = exit_code(record)
@@ -151,22 +150,29 @@ def _refused(prepared: Prepared) -> int | None:
     return None
 
 
-def _push(one: Asked, wish: Wish, prepared: Prepared) -> Plan | None:
-    """The plan that landed. After a lost race the plan is made anew, and pushed only if it changes the same."""
+def _push(one: Asked, wish: Wish, prepared: Prepared) -> tuple[Plan | None, bool]:
+    """The plan that landed, or (True) that the forge merges once nothing is missing.
+
+    After a lost race the plan is made anew, and pushed only if it changes the same.
+    """
     for _ in range(TRIES):
         landing = one.requests.carry_out(prepared)
         if landed(landing):
-            return prepared.plan
+            say(f"pushed {prepared.plan.rollback_id}" if prepared.plan else "pushed")
+            return prepared.plan, False
+        if landing.waits:
+            say(landing.message)
+            return prepared.plan, True
         if landing.outcome is not PushOutcome.REJECTED:
             say(f"The push did not land ({landing.outcome.value}): {landing.message}")
-            return None
+            return None, False
         again = one.requests.prepare(wish)
         if _changes(again.plan) != _changes(prepared.plan):
             say("The branch moved, and the plan changed with it: look at it again.")
-            return None
+            return None, False
         prepared = again
     say("Others kept pushing first: try again.")
-    return None
+    return None, False
 
 
 def _changes(plan: Plan | None) -> object:

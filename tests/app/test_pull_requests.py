@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,6 +13,7 @@ from fake_forge import BOT, FakeForge
 
 from gitops_rollback.app.executor import Executor, Landing
 from gitops_rollback.app.requesting import Requests, Wish
+from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable, LeaseLost, RollbackError
 from gitops_rollback.core.pull_request import MergeMethod, PullRequestState, StatusState
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.ports import PushOutcome
@@ -462,3 +465,95 @@ def test_a_word_to_us_merges_later_what_the_forge_does_not_merge_now(world: Worl
     people.push("And this", {"evil.yaml": "a: b\n"}, ALARM)
     story.later(1)
     assert story.forge.scheduled == {}, "the word was about another head"
+
+
+def test_what_needs_nobody_is_merged_in_the_tick_that_decides(world: World) -> None:
+    story = a_story(world, AUTOMATIC, until=START + MINUTE)
+    while not story.forge.requests:
+        story.later(0.25)
+    assert story.forge.get(1).state is PullRequestState.MERGED
+
+
+def test_what_a_guard_asks_about_is_a_persons_to_merge(world: World) -> None:
+    story = a_story(world, AUTOMATIC, until=START - 2 * MINUTE)
+    claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
+    text = deployment("web", "1.2")
+    bad = world.people.push("Add a claim", {"apps/web/claim.yaml": claim, FILE: text}, START + MINUTE)
+    world.metrics.mend("web", START + MINUTE)
+    world.engine.deploy("web", bad, START + 2 * MINUTE)
+    world.metrics.break_from("web", START + 3 * MINUTE)
+    story.until(START + 8 * MINUTE, START)
+    assert list(story.forge.requests) == [1]
+    assert story.forge.get(1).state is PullRequestState.OPEN
+    assert "merge_when_ready" not in story.forge.calls
+    assert story.pages
+
+
+REFUSALS = [
+    ForgeRefused("shop/config", "Validation Failed: head sha can't be blank", 422),
+    ForgeRefused("shop/config", "Resource not accessible by integration", 403),
+    CredentialsRejected("shop/config", "Bad credentials"),
+]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=["422", "403", "401"])
+def test_a_forge_that_says_no_is_told_in_its_words_and_asked_seldom(world: World, error: RollbackError) -> None:
+    story = a_story(world, AUTOMATIC, until=START + MINUTE)
+    story.forge.fails["open"] = error
+    story.until(ALARM)
+    told = [message.text for message in story.one.told.messages if message.page]
+    assert len(told) == 1, "once, and not at each tick"
+    assert error.message in told[0]
+    story.later(9)
+    assert story.forge.calls.count("open") <= 3
+    assert story.record.phase == "AwaitingApproval", "the plan waits for `approve`"
+    story.forge.fails.clear()
+    story.later(6)
+    assert story.forge.get(1).state is PullRequestState.MERGED
+
+
+def test_who_has_lost_the_lease_says_nothing_to_the_forge(world: World) -> None:
+    story = a_story(world, SUGGESTED, until=START + MINUTE)
+    executor = story.one.reconciler.executor
+    assert isinstance(executor, Executor)
+
+    def lost() -> None:
+        raise LeaseLost("shop/config", "another replica has it")
+
+    def isolated(_: str, act: Callable[[], None]) -> None:
+        with suppress(LeaseLost):
+            act()
+
+    story.one.reconciler.isolated = isolated
+    while not [one for one in story.one.reconciler.see_now().journal.records.values() if one.offer and one.offer.heads]:
+        story.forge.fails["find_open"] = ForgeUnavailable("shop/config", "not yet")
+        story.later(0.25)
+    story.forge.fails.clear()
+    executor._confirm = lost
+    story.forge.calls.clear()
+    story.later(2)
+    assert not {"open", "close", "comment", "set_status", "merge", "merge_when_ready"} & set(story.forge.calls)
+    assert story.forge.requests == {}
+
+
+def test_two_that_turn_red_by_one_commit_get_one_pull_request(world: World) -> None:
+    """At most once for a culprit holds over a pull request that is on its way to land as it does over a push."""
+    forge = FakeForge(world, missing="Review required")
+    world.forge = forge
+    running(world, "web", "api")
+    for name in ("web", "api"):
+        world.people.push("By request", {f"{POLICIES}/{name}.yaml": by_request(policy(name))}, START - 50 * MINUTE)
+    first = world.head()
+    for name in ("web", "api"):
+        world.engine.deploy(name, first, START - 49 * MINUTE)
+    both = {f"apps/{name}/{name}.yaml": deployment(name, "1.1") for name in ("web", "api")}
+    bad = world.people.push("Ship both", both, START - MINUTE)
+    one = world.replica()
+    for name in ("web", "api"):
+        world.engine.deploy(name, bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    world.metrics.break_from("api", START + 6 * MINUTE)
+    one.until(START, START + 10 * MINUTE)
+    assert len(forge.requests) == 1
+    records = [one_ for one_ in one.reconciler.see_now().journal.records.values() if one_.open]
+    assert len(records) == 1
