@@ -163,7 +163,9 @@ class Runtime:
         measuring = Measuring(parts.sources.of, threads, steady=self.steady, workloads=parts.workloads)
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
-        limits = Limits(guard_budgets(settings.budgets), self.ledger.counted, tenancy, signs)
+        forge = parts.forges.of(repo.name)
+        budgets = guard_budgets(settings.budgets)
+        limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None)
         facts = GuardFactsReader(repo, inputs, limits, parts.registry)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
@@ -181,6 +183,8 @@ class Runtime:
             ledger=lambda records: self.ledger.see(repo.name, records),
             remember=lambda journal: parts.past.see(repo.name, journal),
         )
+        if forge is not None and not settings.observes:
+            made.offer_at(forge)
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
         return made
