@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Dialect(ABC):
     content_type = "application/json; charset=utf-8"
     refuses_each_ref = False  # by its own hook; else one refused ref refuses the whole push
     push_options = False
+    tags = False  # answers carry an ETag, and one that is known is not sent again
 
     def __init__(self, forge: Machine, origin: str) -> None:
         self.forge = forge
@@ -96,7 +98,8 @@ class Dialect(ABC):
                 reply = route.handler(call)
         except Refused as exc:
             reply = exc.reply
-        return packed(reply, self.headers(token, route), self.content_type)
+        answer = packed(reply, self.headers(token, route), self.content_type)
+        return _unless_known(answer, page) if self.tags and page.method == "GET" else answer
 
     def admit(self, user: str, password: str, writes: bool) -> str | PageAnswer:
         """For git: the login, or what is answered instead."""
@@ -157,3 +160,14 @@ def bearer(headers: Mapping[str, str], *kinds: str) -> str:
     """The token of an `Authorization` header of one of these kinds."""
     kind, _, value = headers.get("authorization", "").partition(" ")
     return value.strip() if kind.lower() in kinds else ""
+
+
+def _unless_known(answer: PageAnswer, page: Page) -> PageAnswer:
+    """The answer with its ETag, or 304 for who has it."""
+    if answer.status != 200:
+        return answer
+    tag = f'W/"{hashlib.sha256(answer.body).hexdigest()}"'
+    headers = {**answer.headers, "ETag": tag}
+    if page.headers.get("if-none-match") == tag:
+        return PageAnswer(304, b"", {name: value for name, value in headers.items() if name != "Content-Type"})
+    return PageAnswer(200, answer.body, headers)

@@ -26,6 +26,7 @@ from gitops_rollback.sandbox.rendering import Json
 
 READS, WRITES = "metadata=read", "contents=write"
 LIMIT = 5000
+RULESET = 1
 VERSION = "3.17.2"
 
 
@@ -33,6 +34,7 @@ class GitHub(Dialect):
     """The dialect, as an Enterprise Server has it: the API is below `/api/v3`, GraphQL at `/api/graphql`."""
 
     refuses_each_ref = True
+    tags = True
 
     def __init__(self, forge: Machine, origin: str) -> None:
         super().__init__(forge, origin)
@@ -50,6 +52,7 @@ class GitHub(Dialect):
             route("GET", repo, self._repository, READS),
             route("GET", f"{repo}/branches/{{+}}/protection", self._protection, "administration=read"),
             route("GET", f"{repo}/rules/branches/{{+}}", self._rules, READS),
+            route("GET", f"{repo}/rulesets/{{n}}", self._ruleset, READS),
             route("GET", f"{repo}/branches/{{+}}", self._branch, "contents=read"),
             route("DELETE", f"{repo}/git/refs/heads/{{+}}", self._delete_branch, WRITES),
             route("GET", f"{repo}/collaborators/{{}}/permission", self._permission, READS),
@@ -216,6 +219,24 @@ class GitHub(Dialect):
         rules = self.state.rules_of(call.parts[0])
         return Reply(200, _ruleset(rules, self.state.repository) if rules is not None and rules.ruleset else [])
 
+    def _ruleset(self, call: Call) -> Reply:
+        """One, and whether who asks may pass by it."""
+        rules = next((rules for rules in self.state.rules if rules.ruleset), None)
+        if rules is None or call.number(0) != RULESET:
+            return not_found()
+        body = {
+            "id": RULESET,
+            "name": rules.pattern,
+            "target": "branch",
+            "source_type": "Repository",
+            "source": self.state.repository,
+            "enforcement": "active",
+            "conditions": {"ref_name": {"include": [f"refs/heads/{rules.pattern}"], "exclude": []}},
+            "rules": [{"type": rule["type"]} for rule in _ruleset(rules, self.state.repository)],
+            "current_user_can_bypass": "always" if call.login in rules.bypass else "never",
+        }
+        return Reply(200, body)
+
     def _delete_branch(self, call: Call) -> Reply:
         needs_write(self.state.may(call.login), call.app)
         if self.state.rules_of(call.parts[0]) is not None:
@@ -284,7 +305,7 @@ def _protected(rules: Rules) -> Json:
 
 
 def _ruleset(rules: Rules, repository: str) -> list[Json]:
-    source = {"ruleset_source_type": "Repository", "ruleset_source": repository, "ruleset_id": 1}
+    source = {"ruleset_source_type": "Repository", "ruleset_source": repository, "ruleset_id": RULESET}
     found: list[Json] = [{"type": "deletion"}, {"type": "non_fast_forward"}]
     if rules.pushers == frozenset() or rules.approvals or rules.code_owners:
         parameters = {

@@ -15,7 +15,8 @@ from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply
 from gitops_rollback.sandbox.rendering import Json
 
 MUTATION = re.compile(
-    r"(enablePullRequestAutoMerge|disablePullRequestAutoMerge|enqueuePullRequest)\s*\(\s*input\s*:\s*"
+    r"(enablePullRequestAutoMerge|disablePullRequestAutoMerge|enqueuePullRequest|dequeuePullRequest)"
+    r"\s*\(\s*input\s*:\s*"
 )
 FIELD = re.compile(r'(\w+)\s*:\s*(\$\w+|"(?:[^"\\]|\\.)*"|\w+)')
 METHODS = {"MERGE": Method.MERGE, "SQUASH": Method.SQUASH, "REBASE": Method.REBASE}
@@ -39,10 +40,10 @@ class GraphQL:
         if mutation is None:
             return Reply(200, {"data": self._read(call, query, variables)})
         values = _input(query[mutation.end() :], variables)
-        number = self._number(str(values.get("pullRequestId", "")))
-        pull = self.state.pulls.get(number)
+        node = str(values.get("pullRequestId") or values.get("id") or "")
+        pull = self.state.pulls.get(self._number(node))
         if pull is None or self.state.may(call.login) < Access.READ:
-            words = f"Could not resolve to a node with the global id of '{values.get('pullRequestId')}'"
+            words = f"Could not resolve to a node with the global id of '{node}'"
             return _failed(mutation[1], "NOT_FOUND", words)
         if self.state.may(call.login) < Access.WRITE:
             words = f"{call.login} does not have the correct permissions to execute `{mutation[1]}`"
@@ -50,7 +51,9 @@ class GraphQL:
         refused = self._do(mutation[1], call, pull, values)
         if refused:
             return _failed(mutation[1], "UNPROCESSABLE", refused)
-        return Reply(200, {"data": {mutation[1]: {"pullRequest": self._shown(pull), "clientMutationId": None}}})
+        shown = self._shown(pull)
+        done = {"pullRequest": shown, "mergeQueueEntry": shown["mergeQueueEntry"], "clientMutationId": None}
+        return Reply(200, {"data": {mutation[1]: done}})
 
     def _number(self, node: str) -> int:
         return next((number for number in self.state.pulls if node_id("PR", number) == node), 0)
@@ -58,8 +61,9 @@ class GraphQL:
     def _do(self, name: str, call: Call, pull: PullRequest, values: Json) -> str:
         """What is wrong, or ""."""
         if name == "disablePullRequestAutoMerge":
-            done = self.forge.unschedule(pull, call.login)
-            return "" if done else "Can't disable auto-merge for this pull request."
+            return "" if self.forge.unschedule(pull, call.login) else "Auto merge is not enabled for this pull request"
+        if name == "dequeuePullRequest":
+            return "" if self.forge.unschedule(pull, call.login) else "Pull request is not in the merge queue"
         rules = self.state.rules_of(pull.base)
         queue = rules is not None and rules.queue
         expected = str(values.get("expectedHeadOid") or "")
@@ -121,7 +125,11 @@ class GraphQL:
         found: Json = {}
         if "viewer" in query:
             found["viewer"] = {"login": call.login}
-        if "repository" in query:
+        asked = re.search(r"\bnode\s*\(\s*id\s*:\s*\$(\w+)", query)
+        if asked is not None:
+            node = self.state.pulls.get(self._number(str(variables.get(asked[1]))))
+            found["node"] = self._shown(node) if node is not None else None
+        if re.search(r"\brepository\s*\(", query):
             inline = re.search(r"pullRequest\s*\(\s*number\s*:\s*(\$\w+|\d+)", query)
             value = inline[1] if inline else ""
             number = variables.get(value[1:]) if value.startswith("$") else value

@@ -40,6 +40,7 @@ class GitLab(Dialect):
 
     content_type = "application/json"
     push_options = True
+    tags = True
 
     def __init__(self, forge: Machine, origin: str) -> None:
         super().__init__(forge, origin)
@@ -54,6 +55,8 @@ class GitLab(Dialect):
             route("GET", "/api/v4/personal_access_tokens/self", self._token, "read_user"),
             route("GET", one, self._project, "read_api"),
             route("GET", f"{one}/approvals", self._approvals, "read_api"),
+            route("GET", f"{one}/approval_rules", self._approval_rules, "read_api"),
+            route("GET", f"{one}/push_rule", self._push_rule, "read_api"),
             route("GET", f"{one}/members/all/{{n}}", self._member, "read_api"),
             route("GET", f"{one}/repository/branches/{{}}", self._branch, "read_api"),
             route("DELETE", f"{one}/repository/branches/{{}}", self._delete_branch, "api"),
@@ -199,6 +202,27 @@ class GitLab(Dialect):
             "merge_requests_author_approval": False,
         }
         return Reply(200, body)
+
+    def _approval_rules(self, call: Call) -> Reply:
+        self._needs(call, Access.WRITE)
+        found = [
+            {
+                "id": number,
+                "name": "All Members",
+                "rule_type": "any_approver",
+                "approvals_required": rules.approvals,
+                "protected_branches": [{"id": number, "name": rules.pattern}],
+                "applies_to_all_protected_branches": False,
+            }
+            for number, rules in enumerate(self.state.rules, 1)
+            if rules.approvals
+        ]
+        return listed(call, found, self.state.knobs.page_limit, lambda rule: rule)
+
+    def _push_rule(self, call: Call) -> Reply:
+        self._needs(call, Access.ADMIN)
+        signed = any(rules.signed for rules in self.state.rules)
+        return Reply(200, {"id": 1, "project_id": PROJECT, "reject_unsigned_commits": signed})
 
     def _member(self, call: Call) -> Reply:
         self._named(call)

@@ -94,6 +94,7 @@ class Views:
             "only_allow_merge_if_all_discussions_are_resolved": bool(rules and rules.discussions),
             "remove_source_branch_after_merge": settings.delete_branch,
             "merge_method": METHODS.get(settings.default_method, "merge"),
+            "merge_trains_enabled": bool(rules and rules.queue),
             "squash_option": "default_off" if Method.SQUASH in settings.methods else "never",
             "permissions": {
                 "project_access": {"access_level": LEVELS[access], "notification_level": 3} if access else None,

@@ -6,6 +6,7 @@ They go straight to the state machine, as a click does; the rules of a merge hol
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from gitops_rollback.sandbox.clock import SandboxClock
@@ -130,9 +131,11 @@ class ForgePeople:
 
     def run_queue(self) -> None:
         """The merge queue takes what waits, at once."""
-        for pull in self._forge.state.open_pulls():
-            pull.queued_at = self._forge.state.began if pull.queued_at else None
-        self._forge.settle()
+        with self._forge.lock:
+            waited = timedelta(seconds=self._forge.state.knobs.queue_seconds)
+            for pull in self._forge.state.open_pulls():
+                pull.queued_at = pull.queued_at - waited if pull.queued_at else None
+            self._forge.settle()
 
     def _needs(self, login: str, access: Access) -> None:
         if self._forge.state.may(login) < access:

@@ -17,6 +17,7 @@ from gitops_rollback.sandbox.forge.events import Event
 from gitops_rollback.sandbox.forge.faults import Fault, Faults
 from gitops_rollback.sandbox.forge.gitea import Gitea
 from gitops_rollback.sandbox.forge.github import GitHub
+from gitops_rollback.sandbox.forge.github_app import App
 from gitops_rollback.sandbox.forge.gitlab import GitLab
 from gitops_rollback.sandbox.forge.machine import Machine
 from gitops_rollback.sandbox.forge.merging import Repository
@@ -94,6 +95,13 @@ class ForgeSandbox:
         self.state.access[login] = access
         self.state.tokens[token_of(login)] = Token(login)
         return user
+
+    def install_app(self, app: App) -> None:
+        """GitHub alone: an App whose installation has this repository; its bot is an account from now on."""
+        if not isinstance(self.dialect, GitHub):
+            raise ValueError("only GitHub has Apps")
+        self.add_user(app.login, Access.WRITE, bot=True)
+        self.dialect.apps.add(app)
 
     def limit_token(self, login: str, *scopes: str) -> None:
         """The token of somebody has only these scopes, in the words of the forge."""
