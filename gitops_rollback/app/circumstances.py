@@ -17,6 +17,7 @@ from gitops_rollback.app.notices import (
     about_unreachable,
 )
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of, renders
+from gitops_rollback.app.silencing import about_silences
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View, unnamed
 from gitops_rollback.core.decision import Circumstances, Proposal
@@ -91,6 +92,7 @@ class Surroundings:
         known = () if listing.problems else listing.watched
         names = {name for one in known for name in (one.name, one.target.name)}
         yield from about_pauses((self.settings_pause(), *view.pauses), names, now)
+        yield from about_silences(view, listing.watched, now)
         yield from about_damage(view.journal.damaged)
         if outbreak.is_mass_event or outbreak.calm:
             yield from about_mass_event(outbreak.too_many if outbreak.is_mass_event else "", self._left(view, listing))

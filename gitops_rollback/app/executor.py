@@ -35,6 +35,7 @@ from gitops_rollback.app.records import (
     released_record,
 )
 from gitops_rollback.app.retelling import recent_messages
+from gitops_rollback.app.silencing import Teller
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release
@@ -59,7 +60,6 @@ from gitops_rollback.ports import (
 JOURNAL_TRIES = 5
 BATCH_EVERY = timedelta(minutes=10)
 MAX_BATCH = 500
-MAX_TOLD = 5000
 MAX_NEWEST = 30_000
 
 
@@ -97,7 +97,6 @@ class Executor(EngineHands):
         self._repo = repo
         self._journal_repo = journal_repo
         self._journal = journal
-        self._notifier = notifier
         self._clock = clock
         self._journal_head: str | None = None
         self._newest: dict[str, DecisionEntry] = {}
@@ -106,7 +105,7 @@ class Executor(EngineHands):
         self._unwritten: dict[str, RollbackRecord] = {}
         self._put: dict[str, RollbackRecord] = {}  # written since the last view: newer than what it shows
         self._flushed_at = clock.monotonic()
-        self._told: dict[str, None] = {}
+        self._told = Teller(notifier, clock)
         self._announces = announces
         self._started = not announces
         self._told_again: set[str] = set()
@@ -124,6 +123,7 @@ class Executor(EngineHands):
         """
         self._journal_head, self._trouble = view.heads.journal, view.journal.trouble
         self._unread, self.read, self._put = False, view.heads, {}
+        self._told.silences = view.silences
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
             if entry.application not in self._said and (known is None or known.at < entry.at):
@@ -206,12 +206,7 @@ class Executor(EngineHands):
 
     def tell(self, message: Message) -> None:
         """Once for each key."""
-        if message.key in self._told:
-            return
-        self._told[message.key] = None
-        while len(self._told) > MAX_TOLD:
-            self._told.pop(next(iter(self._told)))
-        self._notifier.tell(message)
+        self._told.tell(message)
 
     @crash_point("write")
     def _write(self, records: Sequence[RollbackRecord], entries: Sequence[DecisionEntry]) -> bool:
@@ -231,7 +226,7 @@ class Executor(EngineHands):
         if result.outcome is PushOutcome.LANDED:
             self._batch, self._unwritten, self.writable, self._alone = [], {}, True, False
             self._flushed_at = self._clock.monotonic()
-            self._told.pop(f"journal/{self._repo.name}", None)
+            self._told.forget(f"journal/{self._repo.name}")
             return True
         self._unwritten, self._batch = pending, lines[-MAX_BATCH:]
         self.writable = self.writable and not any(entry.action == "started" for entry in self._batch)

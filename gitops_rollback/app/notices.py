@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.journal import CONTROLLER
+from gitops_rollback.core.policy import Notification
 from gitops_rollback.core.stop import Pause, PauseState, described, open_ended, strangers
 
 PAUSES = f"{CONTROLLER}/pauses"
@@ -40,6 +41,7 @@ class Notice:
     title: str
     message: str
     page: bool = False
+    routes: tuple[Notification, ...] = ()  # of a policy, where it is about one application
 
 
 @dataclass(frozen=True)
@@ -59,28 +61,24 @@ def about_pauses(doors: Sequence[PauseState], names: Collection[str], now: datet
     broken = any(door.unreadable for door in active)
     reason = Reason.PAUSE_UNREADABLE if broken else Reason.PAUSED
     if lines:
-        yield Notice(PAUSES, "paused", reason, _digest(lines), "Paused", "; ".join(lines[:MAX_NAMED]), page=broken)
+        yield Notice(PAUSES, "paused", reason, digest(lines), "Paused", "; ".join(lines[:MAX_NAMED]), page=broken)
     else:
         yield Notice(PAUSES, "resumed", Reason.QUIET, "", "No pause holds any more", "no pause holds any more")
     endless = [described(PauseState(door, (pause,)))[0] for door, pause in open_ended(active)]
     if endless:
         title = "A pause has no end"
-        yield Notice(
-            OPEN_ENDED, "paused", reason, f"{now:%F} {_digest(endless)}", title, "; ".join(endless[:MAX_NAMED])
-        )
+        yield Notice(OPEN_ENDED, "paused", reason, f"{now:%F} {digest(endless)}", title, "; ".join(endless[:MAX_NAMED]))
     odd = strangers(active, names) if names else ()
     if odd:
         message = f"paused, but no watched application has this name: {', '.join(odd[:MAX_NAMED])}"
-        yield Notice(STRANGERS, "paused", Reason.PAUSED, _digest(odd), "A pause names nobody", message, page=True)
+        yield Notice(STRANGERS, "paused", Reason.PAUSED, digest(odd), "A pause names nobody", message, page=True)
 
 
 def about_damage(damaged: Sequence[str]) -> Iterator[Notice]:
     """Entries of the journal that cannot be read: what they say is not known, and a person should look."""
     if damaged:
         message = f"{len(damaged)} entries cannot be read: {'; '.join(damaged[:3])}"
-        yield Notice(
-            DAMAGE, "page", Reason.JOURNAL_LOST, _digest(damaged), "The journal is damaged", message, page=True
-        )
+        yield Notice(DAMAGE, "page", Reason.JOURNAL_LOST, digest(damaged), "The journal is damaged", message, page=True)
     else:
         yield Notice(DAMAGE, "resumed", Reason.QUIET, "", "The journal is whole", "every entry can be read")
 
@@ -111,7 +109,7 @@ def about_unreachable(targets: Sequence[tuple[str, Reason, str]]) -> Iterator[No
     if lines:
         title = "A target is not watched: no commit reaches it"
         text = "; ".join(lines[:MAX_NAMED])
-        yield Notice(UNREACHABLE, "page", targets[0][1], _digest(sorted(lines)), title, text, page=True)
+        yield Notice(UNREACHABLE, "page", targets[0][1], digest(sorted(lines)), title, text, page=True)
     else:
         title = "Every target can be reached by a commit"
         yield Notice(UNREACHABLE, "resumed", Reason.QUIET, "", title, "every target can be reached by a commit")
@@ -134,5 +132,6 @@ def _holding(door: PauseState, now: datetime) -> PauseState:
     return PauseState(door.door, held, door.unreadable)
 
 
-def _digest(lines: Sequence[str]) -> str:
+def digest(lines: Sequence[str]) -> str:
+    """A state that changes when the lines do."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

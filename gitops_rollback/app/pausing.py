@@ -1,4 +1,4 @@
-"""Writes `pause.yaml` on the control branch by compare-and-swap, for whoever may push there.
+"""Writes `pause.yaml` and `silence.yaml` on the control branch by compare-and-swap, for whoever may push there.
 
 The journal branch stays the controller's; this one is where on-call pushes without review.
 Source: safety.md, Stop.
@@ -9,9 +9,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from gitops_rollback.core import silence
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
-from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_DOOR, CONTROL_PATH, Pause, encode_pauses, read_pause
+from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_DOOR, CONTROL_PATH, KIND, Pause, encode_pauses, read_pause
 from gitops_rollback.ports import Clock, ConfigRepo, Heads, PushOutcome, RefUpdate
 
 REF = f"refs/heads/{CONTROL_BRANCH}"
@@ -22,8 +24,27 @@ LONGEST_WAIT_SECONDS = 2.0
 Change = Callable[[tuple[Pause, ...]], tuple[Pause, ...]]
 
 
+@dataclass(frozen=True)
+class Paper:
+    """One file of the control branch. `unreadable`: what it means that it cannot be read."""
+
+    path: str
+    kind: str
+    door: str
+    unreadable: str
+
+
+PAUSES = Paper(CONTROL_PATH, KIND, CONTROL_DOOR, "stops everything until it is lifted")
+SILENCES = Paper(silence.PATH, silence.KIND, silence.DOOR, "silences nobody until it is mended")
+
+
 def change_pauses(
-    repo: ConfigRepo, clock: Clock, change: Change, subject: str, replace_unreadable: bool = False
+    repo: ConfigRepo,
+    clock: Clock,
+    change: Change,
+    subject: str,
+    replace_unreadable: bool = False,
+    paper: Paper = PAUSES,
 ) -> bool:
     """Apply `change` to what the control branch says, and push it; somebody else's push in between is built upon.
 
@@ -34,10 +55,11 @@ def change_pauses(
     for attempt in range(TRIES):
         with repo.exclusive():
             heads = repo.fetch()
-            pauses = _changed(repo, heads, change, replace_unreadable)
+            pauses = _changed(repo, heads, change, replace_unreadable, paper)
             if pauses is None:
                 return False
-            commit = repo.write_files(heads.control, {CONTROL_PATH: encode_pauses(pauses)}, f"{subject}\n", clock.now())
+            files = {paper.path: encode_pauses(pauses, paper.kind)}
+            commit = repo.write_files(heads.control, files, f"{subject}\n", clock.now())
             result = repo.push([RefUpdate(REF, commit, heads.control)])
         if result.outcome in (PushOutcome.LANDED, PushOutcome.REWOUND):
             return True
@@ -50,11 +72,13 @@ def change_pauses(
     raise RepositoryUnavailable(repo.name, f"{CONTROL_BRANCH} moved under each of {TRIES} tries")
 
 
-def _changed(repo: ConfigRepo, heads: Heads, change: Change, replace_unreadable: bool) -> tuple[Pause, ...] | None:
-    blob = None if heads.control is None else repo.entry_id(heads.control, CONTROL_PATH)
-    state = read_pause(CONTROL_DOOR, None if blob is None else repo.read(blob))
+def _changed(
+    repo: ConfigRepo, heads: Heads, change: Change, replace_unreadable: bool, paper: Paper
+) -> tuple[Pause, ...] | None:
+    blob = None if heads.control is None else repo.entry_id(heads.control, paper.path)
+    state = read_pause(paper.door, None if blob is None else repo.read(blob), paper.kind)
     if state.unreadable and not replace_unreadable:
-        message = f"{CONTROL_DOOR} cannot be read and stops everything until it is lifted: {state.unreadable}"
+        message = f"{paper.door} cannot be read and {paper.unreadable}: {state.unreadable}"
         raise StalledError(repo.name, message, Reason.PAUSE_UNREADABLE)
     pauses = change(state.pauses)
     return None if pauses == state.pauses and not state.unreadable else pauses

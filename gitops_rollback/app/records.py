@@ -183,7 +183,7 @@ def _what_next(record: RollbackRecord) -> dict[str, object]:
 def message_about_notice(notice: Notice, repository: str, at: datetime) -> Message:
     """What people are told about a whole repository. The same again later is something new."""
     return Message(
-        event="stopped" if notice.action in ("paused", "resumed") else "blind",
+        event="stopped" if notice.action in ("paused", "resumed", "silenced") else "blind",
         application=repository,
         title=f"{notice.title}: {repository}",
         text=notice.message,
@@ -192,6 +192,7 @@ def message_about_notice(notice: Notice, repository: str, at: datetime) -> Messa
         page=notice.page,
         topic=f"{repository}/{notice.subject}",
         over=not notice.state,
+        routes=notice.routes,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.app.notices import MASS_EVENT
+from gitops_rollback.core import silence
 from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
 from gitops_rollback.core.decision import Act
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
@@ -22,6 +23,7 @@ from gitops_rollback.core.stop import (
     CONTROL_PATH,
     HEAD_DOOR,
     HEAD_PATH,
+    KIND,
     PauseState,
     read_pause,
 )
@@ -49,6 +51,7 @@ class View:
     journal: JournalView
     policies: PolicySet
     pauses: tuple[PauseState, PauseState]  # control branch, branch head
+    silences: PauseState = silence.NOBODY  # whose messages are not told
 
     def open_record(self, application: str) -> RollbackRecord | None:
         """The rollback of this application that is not done; a plan that waits for a word only if no other is open."""
@@ -244,6 +247,7 @@ class Viewer:
             journal=self._memory(heads),
             policies=self._policies.at_head(heads.branch),
             pauses=self._pauses(heads),
+            silences=self._pause(silence.DOOR, heads.control, silence.PATH, silence.KIND),
         )
 
     def _memory(self, heads: Heads) -> JournalView:
@@ -276,12 +280,12 @@ class Viewer:
             control = PauseState(CONTROL_DOOR, unreadable="the branch was there and is gone")
         return control, self._pause(HEAD_DOOR, heads.branch, HEAD_PATH)
 
-    def _pause(self, door: str, revision: str | None, path: str) -> PauseState:
+    def _pause(self, door: str, revision: str | None, path: str, kind: str = KIND) -> PauseState:
         """What one door says. One that holds no readable file stops, and lets open rollbacks go on to their end."""
         blob = self._repo.entry_id(revision, path) if revision else None
         if blob is None:
-            return read_pause(door, None)
+            return read_pause(door, None, kind)
         try:
-            return read_pause(door, self._repo.read(blob))
+            return read_pause(door, self._repo.read(blob), kind)
         except StalledError as error:
             return PauseState(door, unreadable=error.message)

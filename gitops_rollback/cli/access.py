@@ -21,6 +21,7 @@ from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings, prepare_state_dir
 from gitops_rollback.app.view import PolicyStore
+from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target
 from gitops_rollback.core.rollback import RollbackRecord
@@ -231,6 +232,19 @@ def newest_record(source: Source, name: str) -> RollbackRecord | None:
 def decided_at(record: RollbackRecord) -> datetime:
     """When it was decided; the beginning of time for a record that does not say."""
     return record.times.get("decided", datetime.min.replace(tzinfo=UTC))
+
+
+def time_option(text: str | None, now: datetime, option: str) -> datetime | None:
+    """A time, a date, or how long ago, as an option has it. Raises: click.BadParameter."""
+    if text is None:
+        return None
+    try:
+        if text[-1:] in ("s", "m", "h", "d"):
+            return now - parse_duration(text)
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as exc:
+        raise click.BadParameter("must be like 30d, 2026-11-25 or 2026-11-25T12:00:00Z", param_hint=option) from exc
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def caller() -> tuple[str, str]:

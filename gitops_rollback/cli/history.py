@@ -7,16 +7,16 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import median
 
 import click
 
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import clock_of, decided_at, opened_sources, repository_options
+from gitops_rollback.cli.access import clock_of, decided_at, opened_sources, repository_options, time_option
 from gitops_rollback.cli.output import output_option, print_document, print_table
 from gitops_rollback.cli.records import rollback_rows, state_of
-from gitops_rollback.core.duration import format_duration, parse_duration
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.journal import format_time, record_document
 from gitops_rollback.core.rollback import RollbackRecord
 
@@ -44,7 +44,7 @@ def command(since: str | None, until: str | None, stats: bool, output: str, sett
       gitops-rollback history --stats
     """
     now = clock_of(settings).now()
-    first, last = _time(since, now, "--since"), _time(until, now, "--until")
+    first, last = time_option(since, now, "--since"), time_option(until, now, "--until")
     with opened_sources(settings, everything=True) as sources:
         records = [record for source in sources for record in source.journal.records.values()]
     records = [
@@ -57,18 +57,6 @@ def command(since: str | None, until: str | None, stats: bool, output: str, sett
         _print_stats(records, output)
     else:
         _print(records, output, now)
-
-
-def _time(text: str | None, now: datetime, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        if text[-1:] in ("s", "m", "h", "d"):
-            return now - parse_duration(text)
-        at = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter("must be like 30d, 2026-11-25 or 2026-11-25T12:00:00Z", param_hint=option) from exc
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _print(records: Sequence[RollbackRecord], output: str, now: datetime) -> None:

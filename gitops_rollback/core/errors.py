@@ -53,6 +53,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     PAUSED = "Paused"
     PAUSE_UNREADABLE = "PauseUnreadable"
+    SILENCED = "Silenced"  # people are not told for a while; what is decided stays the same
     NO_POLICY_IN_FORCE = "NoPolicyInForce"
     POLICY_INVALID = "PolicyInvalid"
     FEATURE_NOT_BUILT = "FeatureNotBuilt"

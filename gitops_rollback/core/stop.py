@@ -71,22 +71,22 @@ def settings_pause(paused: bool, paused_until: datetime | None) -> PauseState:
     return PauseState(SETTINGS_DOOR, pauses)
 
 
-def read_pause(door: str, text: bytes | None) -> PauseState:
-    """What the pause file behind `door` says; None is a file that does not exist. Never raises: see `unreadable`."""
+def read_pause(door: str, text: bytes | None, kind: str = KIND) -> PauseState:
+    """What the file of `kind` behind `door` says; None is one that does not exist. Never raises: see `unreadable`."""
     if text is None:
         return PauseState(door)
     try:
-        return PauseState(door, _pauses(read_document(text).value))
+        return PauseState(door, _pauses(read_document(text).value, kind))
     except DocumentInvalid as exc:
         return PauseState(door, unreadable=str(exc)[:MAX_TEXT])
     except ValueError as exc:
         return PauseState(door, unreadable=str(exc)[:MAX_TEXT])
 
 
-def _pauses(document: object) -> tuple[Pause, ...]:
+def _pauses(document: object, kind: str) -> tuple[Pause, ...]:
     top = _mapping(document, "the file", {"apiVersion", "kind", "metadata", "spec"})
-    if top.get("apiVersion") != API_VERSION or top.get("kind") != KIND:
-        raise ValueError(f"not a {KIND} of {API_VERSION}")
+    if top.get("apiVersion") != API_VERSION or top.get("kind") != kind:
+        raise ValueError(f"not a {kind} of {API_VERSION}")
     spec = _mapping(top.get("spec", {}), "spec", {"all", "applications", "until", "by", "reason"})
     whole = spec.get("all", False)
     if not isinstance(whole, bool):
@@ -237,9 +237,9 @@ def _end(pause: Pause) -> datetime:
     return pause.until or datetime.max.replace(tzinfo=UTC)
 
 
-def encode_pauses(pauses: tuple[Pause, ...]) -> bytes:
-    """The file that says exactly this, for `read_pause`. One pause of everything has room: the one that ends last."""
-    lines = [f"# {SKIP_MARKER}", f"apiVersion: {API_VERSION}", f"kind: {KIND}", "spec:"]
+def encode_pauses(pauses: tuple[Pause, ...], kind: str = KIND) -> bytes:
+    """The file of `kind` that says exactly this. One pause of everything has room: the one that ends last."""
+    lines = [f"# {SKIP_MARKER}", f"apiVersion: {API_VERSION}", f"kind: {kind}", "spec:"]
     whole = [pause for pause in pauses if pause.application is None]
     if whole:
         lines += ["  all: true", *(f"  {key}: {value}" for key, value in _words_of(max(whole, key=_end)))]

@@ -327,6 +327,7 @@ class Message:
     head: str = ""  # of the branch, as the plan that waits for a word saw it
     guide: tuple[str, ...] = ()  # of a page: what is safe to do, the commands, what comes next
     folds: tuple[str, ...] = ()  # keys of the messages that this one stands for
+    silenced: str = ""  # why only the log is told, and until when
     undelivered: tuple[str, ...] = ()  # places that it was meant for and did not reach
 
 

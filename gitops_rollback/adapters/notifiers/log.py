@@ -26,4 +26,5 @@ class LogNotifier:
             rollback_id=message.rollback_id,
             page=message.page,
             text=message.text,
+            **({"silenced": message.silenced} if message.silenced else {}),
         )

@@ -64,6 +64,8 @@ class Routes:
         self._own = tuple(self._sender(place, place.name) for place in places)
 
     def tell(self, message: Message) -> None:
+        if message.silenced:
+            return
         for link in self._chain(message):
             if link.sender is not None:
                 link.sender.tell(rendered(message, self._templates))
