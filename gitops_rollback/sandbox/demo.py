@@ -19,7 +19,7 @@ from gitops_rollback.sandbox.replicas import Replicas
 from gitops_rollback.sandbox.stories import APPLICATION, SERVICE
 from gitops_rollback.sandbox.story_texts import POLICY_PATH, for_engine
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
-from gitops_rollback.sandbox.world import REGISTRY, REPOSITORY, Ports, World
+from gitops_rollback.sandbox.world import REPOSITORY, Ports, World
 
 QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
 START_SECONDS = 90.0  # on a machine that has much to do
@@ -51,7 +51,12 @@ class Demo:
         self._out = out
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        self.world = World(out, ScaledClock(speed), timing=timing, ports=ports, engine=engine, more=story.services)
+        self.world = World(
+            *(out, ScaledClock(speed), (), timing, ports),
+            engine=engine,
+            more=story.services,
+            forge=story.forge,
+        )
         self.world.registry = _stocked(story.images) if story.images else None
         self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
         self._replicas = Replicas(out)
@@ -82,16 +87,14 @@ class Demo:
     def failures(self) -> list[BaseException]:
         registry = self.world.registry.failures if self.world.registry is not None else []
         engine = self.world.flux or self.world.argocd
-        return [*registry, *(engine.failures if engine is not None else ())]
+        return [*registry, *self.world.git.failures, *(engine.failures if engine is not None else ())]
 
     def start_controller(self, **more: str) -> None:
         """The `run` that a user would start, in a process of its own or several; `more` is set in its environment."""
         # A minute of the limit is real, and in it the demo's clock goes through many.
         most = round(QUERIES_PER_MINUTE * self.world.clock.speed)
         settings = f"metrics:\n  - {{url: {self.world.prometheus.url}, maxQueriesPerMinute: {most}}}\n"
-        if self.world.registry is not None:
-            settings += f"registries:\n  - {{name: {REGISTRY}, url: {self.world.registry.url}}}\n"
-        (self._out / DEFAULT_CONFIG).write_text(settings, "utf-8")
+        (self._out / DEFAULT_CONFIG).write_text(settings + self.world.settings(), "utf-8")
         times = LEASE_TIMES if self.story.replicas > 1 else {}
         for number in range(1, self.story.replicas + 1):
             state = self._replicas.state(number)
@@ -143,6 +146,8 @@ class Demo:
         self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
         if world.registry is not None:
             self._say(f" ✔ registry            sandbox, real wire shapes   {world.registry.url}")
+        if world.forge is not None:
+            self._say(f" ✔ {world.forge.title:<19} sandbox, real wire shapes   {world.forge.url}")
         self.start_controller()
         if not self.wait_for(lambda: bool(self.telling.decisions()), START_SECONDS):
             raise RuntimeError(f"the controller did not start: see {self._replicas.log(1)}")

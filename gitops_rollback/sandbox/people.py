@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ class People:
     def __init__(self, bare: Path, branch: str = "main") -> None:
         self._bare = bare
         self._branch = branch
+        self.on_push: Callable[[], None] | None = None  # called once a commit has landed
 
     def head(self, branch: str = "") -> str:
         """The branch's commit; "" if there is no such branch."""
@@ -37,6 +38,8 @@ class People:
             commit = self._commit(head, message, files, at, author)
             moved = self._run(["update-ref", f"refs/heads/{self._branch}", commit, head])
             if moved.returncode == 0:
+                if self.on_push is not None:
+                    self.on_push()
                 return commit
         raise RuntimeError("others kept landing first")
 

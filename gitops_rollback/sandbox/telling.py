@@ -131,4 +131,5 @@ class Story:
     engines: tuple[str, ...] = ("argocd", "flux")  # where it can be told
     services: tuple[str, ...] = ()  # further ones that run in its world
     replicas: int = 1  # of the controller
+    forge: str = ""  # which one stands before the repository: github, gitlab, gitea; "" for none
     images: tuple[str, ...] = ()  # in the registry that the settings name; none: they name no registry

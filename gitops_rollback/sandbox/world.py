@@ -12,6 +12,7 @@ from typing import Any
 from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux_side import FluxSide
+from gitops_rollback.sandbox.forge import BOT, Access, ForgeSandbox, token_of
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.kubernetes import Store as KubernetesStore
 from gitops_rollback.sandbox.people import People
@@ -24,6 +25,7 @@ SERVICES = ("checkout-api", "ledger-api", "storefront")
 NAMESPACE = "shop"
 REPOSITORY = "shop/config"
 REGISTRY = "registry.example"  # as the services' images name it
+TEAM = {"jonas": Access.WRITE, "mara": Access.WRITE, "guest": Access.READ}  # people at the forge, where there is one
 CRASHING_TAG = "crash"  # the sandbox's kubelet never lets an image of such a tag become ready
 
 
@@ -39,7 +41,8 @@ class Ports:
 class World:
     """Build, `start`, let things happen by `people`, `stop`. `directory` keeps the repository.
 
-    `engine` is `argocd` or `flux`; the other one is not there. `more` are further services that Argo CD runs.
+    `engine` is `argocd` or `flux`; the other one is not there. `more` are further services that Argo CD runs. `forge`
+    is `github`, `gitlab` or `gitea`, and stands before the repository; without one everybody may push everything.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class World:
         ports: Ports | None = None,
         engine: str = "argocd",
         more: Sequence[str] = (),
+        forge: str = "",
     ) -> None:
         self.engine = engine
         self.flux: FluxSide | None = None
@@ -63,6 +67,9 @@ class World:
         self.labels = replay(scenario("shop"), self.bare)
         self.people = People(self.bare)
         self.git = GitServer(directory, port=self._ports.git)
+        self.forge = ForgeSandbox(forge, self.git, REPOSITORY, clock, TEAM) if forge else None
+        if self.forge is not None:
+            self.people.on_push = self.forge.machine.notice
         self.prometheus = PrometheusSandbox(clock, self._ports.prometheus)
         self.services = {name: Service(name, NAMESPACE) for name in (*SERVICES, *more)}
         self.failing_tags: set[str] = set()
@@ -81,6 +88,8 @@ class World:
     def start(self) -> None:
         """Serve everything; the engine begins to apply what the branch holds."""
         self.git.start()
+        if self.forge is not None:
+            self.forge.start()
         self.prometheus.start()
         if self.registry is not None:
             self.registry.start()
@@ -121,6 +130,8 @@ class World:
         if self.registry is not None:
             self.registry.stop()
         self.prometheus.stop()
+        if self.forge is not None:
+            self.forge.stop()
         self.git.stop()
 
     def environment(self, state: Path, **more: str) -> dict[str, str]:
@@ -136,9 +147,19 @@ class World:
                 "GITOPS_ROLLBACK_BIND": "127.0.0.1:0",
                 "GITOPS_ROLLBACK_CLOCK": f"{self.clock.start},{self.clock.speed}",
                 "PYTHONUNBUFFERED": "1",
+                **({"GITOPS_ROLLBACK_GIT_TOKEN": token_of(BOT)} if self.forge is not None else {}),
                 **more,
             }
         )
+
+    def settings(self) -> str:
+        """What a user would write into the settings file of this world: what has no variable of its own."""
+        text = ""
+        if self.registry is not None:
+            text += f"registries:\n  - {{name: {REGISTRY}, url: {self.registry.url}}}\n"
+        if self.forge is not None:
+            text += f"repositories:\n  - {{url: {self.url}, forge: {{kind: {self.forge.kind}}}}}\n"
+        return text
 
     def _engine_environment(self) -> dict[str, str]:
         if self.flux is not None:

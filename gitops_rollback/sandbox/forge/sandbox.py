@@ -70,6 +70,11 @@ class ForgeSandbox:
         git.push_options = self.dialect.push_options
 
     @property
+    def title(self) -> str:
+        """Its name, as people write it."""
+        return {Kind.GITHUB: "GitHub", Kind.GITLAB: "GitLab", Kind.GITEA: "Gitea"}[self.kind]
+
+    @property
     def url(self) -> str:
         """Where it is served, without a slash at the end."""
         return self.server.url
