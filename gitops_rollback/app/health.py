@@ -126,18 +126,18 @@ class Metrics:
             ["repository"],
             registry=self.registry,
         )
+        self.ticks = Counter(
+            "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
+        )
+        self._of_the_outside()
+
+    def _of_the_outside(self) -> None:
         self.deliveries = Counter(
             "gitops_rollback_webhook_deliveries",
             "Webhook deliveries, by what became of them",
             ["kind", "name", "result"],
             registry=self.registry,
         )
-        self.ticks = Counter(
-            "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
-        )
-        self._of_forges()
-
-    def _of_forges(self) -> None:
         self.forge_requests = Counter(
             "gitops_rollback_forge_requests",
             "Requests to a forge, by what it answered",

@@ -6,6 +6,7 @@ Source: contracts/forges.md, section 5; what a real Gitea 1.26 answered; Gitea's
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import quote
@@ -213,7 +214,18 @@ class Gitea:
         return self._login
 
     def _get(self, call: Call, number: int) -> PullRequest:
-        return self._read(call.get(f"{self._root}/pulls/{number}").node(), call)
+        found = self._read(call.get(f"{self._root}/pulls/{number}").node(), call)
+        closed = found.state is PullRequestState.CLOSED
+        return replace(found, closed_by=self._closed_by(call, number)) if closed else found
+
+    def _closed_by(self, call: Call, number: int) -> str:
+        """Only the timeline says it; "" where that cannot be read."""
+        try:
+            events = list(entries(call, f"{self._root}/issues/{number}/timeline", {"limit": PAGE}))
+        except (ForgeRefused, CredentialsRejected):
+            return ""
+        closing = [one.get("user", "login").text() for one in events if one.get("type").text() == "close"]
+        return closing[-1] if closing else ""
 
     def _read(self, node: Node, call: Call) -> PullRequest:
         return read_pull_request(node, call.subject, self._settling)

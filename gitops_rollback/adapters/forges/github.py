@@ -6,6 +6,7 @@ Source: contracts/forges.md, section 3; GitHub REST API 2022-11-28.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import quote
@@ -225,7 +226,11 @@ class GitHub:
         return told.get("data", "viewer", "login").text()
 
     def _get(self, call: Call, number: int) -> PullRequest:
-        return self._read(call.get(f"{self._root}/pulls/{number}").node(), call)
+        found = self._read(call.get(f"{self._root}/pulls/{number}").node(), call)
+        if found.state is not PullRequestState.CLOSED:
+            return found
+        issue = call.get(f"{self._root}/issues/{number}", accept=(403, 404))  # which alone says who closed it
+        return replace(found, closed_by=issue.node().get("closed_by", "login").text() if issue.fine else "")
 
     def _read(self, node: Node, call: Call) -> PullRequest:
         return read_pull_request(node, call.subject, self._settling)

@@ -91,6 +91,7 @@ def read_merge_request(node: Node, subject: str, settling: Settling | None = Non
         created_at=node.get("created_at").moment(),
         merge_sha=_merge_sha(node) if state is PullRequestState.MERGED else None,
         merged_by=(node.get("merge_user") or node.get("merged_by")).get("username").text(),
+        closed_by=node.get("closed_by", "username").text() if state is PullRequestState.CLOSED else "",
         auto_merge=node.get("merge_when_pipeline_succeeds").flag(),
         from_fork=node.get("source_project_id").value != node.get("target_project_id").value,
         why=why,

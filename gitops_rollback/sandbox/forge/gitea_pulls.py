@@ -6,6 +6,7 @@ issue_comment}.go @000762f.
 
 from __future__ import annotations
 
+from gitops_rollback.sandbox.forge.gitea_basics import stamp
 from gitops_rollback.sandbox.forge.gitea_views import Views
 from gitops_rollback.sandbox.forge.gitea_wire import error, listed, not_found
 from gitops_rollback.sandbox.forge.merging import Conflict, Moved
@@ -60,6 +61,7 @@ class Pulls:
             route("GET", f"{repo}/pulls/{{}}/{{+}}", self.find, READS),
             route("GET", f"{issue}/comments", self.comments, "read:issue"),
             route("POST", f"{issue}/comments", self.comment, "write:issue"),
+            route("GET", f"{issue}/timeline", self.timeline, "read:issue"),
             route("GET", f"{repo}/issues/comments/{{n}}", self.get_comment, "read:issue"),
             route("PATCH", f"{repo}/issues/comments/{{n}}", self.edit_comment, "write:issue"),
             route("DELETE", f"{repo}/issues/comments/{{n}}", self.delete_comment, "write:issue"),
@@ -290,6 +292,15 @@ class Pulls:
             return error(422, "[Body]: Required", self.origin)
         made = self.forge.comment(pull.number, call.login, call.text("body"))
         return Reply(201, self.views.comment(pull, made))
+
+    def timeline(self, call: Call) -> Reply:
+        """Comments, and who closed it; nothing of what else happened."""
+        pull = self._pull(call)
+        events = [self.views.comment(pull, one) | {"type": "comment"} for one in pull.comments if not one.review]
+        if pull.closed_at is not None:
+            at, who = stamp(pull.closed_at), self.views.user(pull.closed_by)
+            events.append({"id": 0, "type": "close", "user": who, "body": "", "created_at": at, "updated_at": at})
+        return listed(call, events, self.state.knobs.page_limit)
 
     def get_comment(self, call: Call) -> Reply:
         return Reply(200, self.views.comment(*self._comment(call)))

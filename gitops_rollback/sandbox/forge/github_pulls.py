@@ -36,6 +36,7 @@ class Pulls:
             route("POST", f"{repo}/pulls", self.open, WRITES),
             route("GET", pull, self.get, READS),
             route("PATCH", pull, self.edit, WRITES),
+            route("GET", issue, self.as_issue, READS),
             route("PATCH", issue, self.edit, WRITES),
             route("GET", f"{pull}/files", self.files, READS),
             route("GET", f"{pull}/commits", self.commits, READS),
@@ -107,6 +108,16 @@ class Pulls:
 
     def get(self, call: Call) -> Reply:
         return Reply(200, self.views.pull(self._pull(call)))
+
+    def as_issue(self, call: Call) -> Reply:
+        """Which alone says who closed it."""
+        pull = self._pull(call)
+        shown = self.views.pull(pull, asked=False)
+        kept = ("number", "node_id", "title", "body", "user", "labels", "state", "created_at", "updated_at")
+        who = None if pull.open else self.views.user(pull.merged_by or pull.closed_by)
+        about = {"url": shown["url"], "html_url": shown["html_url"], "merged_at": shown["merged_at"]}
+        fields = {"closed_at": shown["closed_at"], "closed_by": who, "pull_request": about}
+        return Reply(200, {key: shown[key] for key in kept} | fields)
 
     def edit(self, call: Call) -> Reply:
         pull = self._pull(call)
