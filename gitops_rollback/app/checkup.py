@@ -22,8 +22,9 @@ from gitops_rollback.app.wiring_kubernetes import Election
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import MetricSettings
+from gitops_rollback.core.pull_request import BranchRules
 from gitops_rollback.core.stop import stopped
-from gitops_rollback.ports import Advising, Engine, PushOutcome, RefUpdate
+from gitops_rollback.ports import Advising, Engine, Forge, PushOutcome, RefUpdate
 
 ANSWERS = "vector(1)"  # which every metric store answers, whatever it holds
 REMEDIES = {
@@ -132,6 +133,39 @@ def of_lease(election: Election | None, repository: str) -> Iterator[Finding]:
         yield Finding(part, False, complaint, "grant it, as deploy/base/rbac.yaml does, or set leaderElection off")
     if not missing:
         yield Finding(part, True, f"may be held in the namespace {election.client.namespace}")
+
+
+def of_forge(forge: Forge | None, name: str, branch: str) -> Iterator[Finding]:
+    """Who we are at the repository's forge, what is missing there, and what the branch's rules do to a rollback.
+
+    `branch` "" is one that could not be found out.
+    """
+    if forge is None:
+        return
+    part = f"forge of {name}"
+    try:
+        facts, rules = forge.facts(), forge.rules(branch) if branch else BranchRules()
+    except RollbackError as error:
+        yield Finding(part, False, error.message, "see `forge` of this repository in the settings, and its token")
+        return
+    for sentence in facts.trouble:
+        yield Finding(part, False, sentence, "README.md says what the account needs there")
+    if not facts.trouble:
+        known = f"{facts.kind} {facts.version}".strip()
+        yield Finding(part, True, f"{known} knows us as {facts.login}, who may {facts.permission.value}")
+    yield from _branch_rules(f"rules of {branch} of {name}", rules)
+
+
+def _branch_rules(part: str, rules: BranchRules) -> Iterator[Finding]:
+    """No trouble: a plan waits as a pull request then. What would spare it the wait is said."""
+    if rules.we_may_push is not False and not rules.remedies:
+        return
+    asks = [f"{rules.approvals} approvals"] if rules.approvals else []
+    asks += [f"the checks {', '.join(rules.checks)}"] if rules.checks else []
+    asks += ["a word of the code owners"] if rules.code_owners else []
+    refuses = "refuse a push of ours" if rules.we_may_push is False else "may refuse a push of ours"
+    needs = f", which needs {', '.join(asks)}" if asks else ""
+    yield Finding(part, True, f"they {refuses}: a rollback waits as a pull request{needs}", "; ".join(rules.remedies))
 
 
 def of_engine(engine: Engine) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from gitops_rollback.app.checkup import Finding, of_engine, of_lease, of_places, of_repository, try_push
+from gitops_rollback.app.checkup import Finding, of_engine, of_forge, of_lease, of_places, of_repository, try_push
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
@@ -26,7 +26,7 @@ from gitops_rollback.cli.output import output_option, print_document, shown
 @repository_options
 @click.pass_context
 def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
-    """Try each part that a rollback needs: git, policies, Lease, engines and their rights, metrics, receivers.
+    """Try each part that a rollback needs: git, policies, Lease, forge, engines and their rights, metrics, receivers.
 
     Writes nothing, and tells nobody.
 
@@ -77,6 +77,7 @@ def _of_repository(runtime: Runtime, settings: Settings, repository: Repository,
         reconciler = runtime.reconciler(opened)
         yield from of_repository(opened, reconciler, runtime.parts)
         yield from of_lease(runtime.parts.election, opened.repo.name)
+        yield from of_forge(runtime.parts.forges.of(repository.label), opened.repo.name, opened.repo.branch)
         if push:
             yield try_push(opened, runtime.parts.clock.now())
     finally:
