@@ -276,3 +276,16 @@ def test_a_ruleset_says_who_may_pass_by_it(tmp_path: Path) -> None:
     kinds = {rule["type"] for rule in rules}
     assert {"pull_request", "required_linear_history", "merge_queue"} <= kinds
     assert ruleset["current_user_can_bypass"] == "always"
+
+
+def test_mergeability_may_be_told_as_it_was_before_and_the_merge_knows_better(tmp_path: Path) -> None:
+    with forge_world(tmp_path, "github") as stage, stage.api() as client:
+        stage.forge.people.push(BOT, "ours", "Revert shop", {VALUES: "tag: v1\n"})
+        stage.forge.people.open(BOT, "ours", "Roll back shop")
+        for _ in range(2):
+            client.get(f"{REPO}/pulls/1")
+        stage.forge.state.knobs.stale_asks = 2
+        stage.forge.people.push("owner", "main", "shop v3", {VALUES: "tag: v3\n"})
+        told = client.get(f"{REPO}/pulls/1").json()["mergeable_state"]
+        refused = client.put(f"{REPO}/pulls/1/merge", json={})
+    assert (told, refused.status_code) == ("clean", 405)

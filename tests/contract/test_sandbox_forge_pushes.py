@@ -125,3 +125,26 @@ def test_the_head_of_a_pull_request_follows_a_push(stage: Stage) -> None:
     assert stage.forge.state.pulls[1].head_sha == moved
     space = "merge-requests" if stage.forge.kind == "gitlab" else "pull"
     assert stage.forge.machine.git.git("rev-parse", f"refs/{space}/1/head") == moved
+
+
+def test_a_token_without_the_right_to_write_cannot_push(stage: Stage) -> None:
+    kept = {"github": "contents=read", "gitlab": "read_repository", "gitea": "read:repository"}
+    stage.forge.limit_token(BOT, kept[stage.forge.kind])
+    done = stage.push(BOT, "revert:refs/heads/ours")
+    assert done.returncode != 0
+    assert "Write access to repository not granted." in done.stderr
+    assert "403" in done.stderr
+
+
+def test_github_looks_for_workflows_and_secrets_in_every_push(tmp_path: Path) -> None:
+    with forge_world(tmp_path, "github") as stage:
+        stage.forge.limit_token(BOT, "contents=write")
+        stage.commit("ours", "a workflow", {".github/workflows/ci.yml": "on: push\n"}, BOT, base="main")
+        done = stage.push(BOT, "ours:refs/heads/ours")
+        assert "refusing to allow a Personal Access Token to create or update workflow" in done.stdout
+        stage.forge.limit_token(BOT, "contents=write", "workflows=write")
+        assert stage.push(BOT, "ours:refs/heads/ours").returncode == 0
+        stage.forge.state.knobs.secret_in_push = True
+        done = stage.push(BOT, "ours:refs/heads/more")
+    assert "GH013: Repository rule violations found" in done.stderr
+    assert "- Push cannot contain secrets" in done.stderr

@@ -37,6 +37,8 @@ class Dialect(ABC):
     content_type = "application/json; charset=utf-8"
     refuses_each_ref = False  # by its own hook; else one refused ref refuses the whole push
     push_options = False
+    git_reads: frozenset[str] = frozenset()  # the scopes that let a token fetch, and push; any of them
+    git_writes: frozenset[str] = frozenset()
     tags = False  # answers carry an ETag, and one that is known is not sent again
 
     def __init__(self, forge: Machine, origin: str) -> None:
@@ -109,9 +111,19 @@ class Dialect(ABC):
         login = token.login if token else ""
         if self.state.may(login) < Access.READ:
             return PageAnswer(404, b"Not found.\n", {"Content-Type": "text/plain"})
+        if token is not None and token.scopes is not None and not token.scopes & self._git_scopes(writes):
+            return self.no_scope(writes)
         if writes and self.state.may(login) < Access.WRITE:
             return self.no_write(login)
         return login
+
+    def _git_scopes(self, writes: bool) -> frozenset[str]:
+        return self.git_writes if writes else self.git_reads | self.git_writes
+
+    def no_scope(self, writes: bool) -> PageAnswer:
+        """For git: the token is not made for that."""
+        words = f"{'Write access' if writes else 'Access'} to repository not granted.\n"
+        return PageAnswer(403, words.encode(), {"Content-Type": "text/plain"})
 
     def unauthorized(self, wrong: bool) -> PageAnswer:
         """For git: credentials are wanted, or these are wrong."""

@@ -37,12 +37,11 @@ class _Rule:
 
 
 class Faults:
-    """The switches of the API. Thread-safe. `stale_lists`: lists tell mergeability as it was last looked at."""
+    """The switches of the API. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
-        self.stale_lists = True
         self.over = threading.Event()
 
     def add(self, fault: Fault, method: str = "", path: str = "", times: int | None = 1) -> None:

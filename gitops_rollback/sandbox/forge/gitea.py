@@ -33,6 +33,7 @@ class Gitea(Dialect):
     """The dialect."""
 
     content_type = "application/json;charset=utf-8"
+    git_reads, git_writes = frozenset({READS, "all"}), frozenset({WRITES, "all"})
 
     def __init__(self, forge: Machine, origin: str) -> None:
         super().__init__(forge, origin)

@@ -34,6 +34,7 @@ class GitHub(Dialect):
     """The dialect, as an Enterprise Server has it: the API is below `/api/v3`, GraphQL at `/api/graphql`."""
 
     refuses_each_ref = True
+    git_reads, git_writes = frozenset({"contents=read"}), frozenset({WRITES})
     tags = True
 
     def __init__(self, forge: Machine, origin: str) -> None:
@@ -126,6 +127,9 @@ class GitHub(Dialect):
         return PageAnswer(403, words.encode(), {"Content-Type": "text/plain"})
 
     def refuse_push(self, verdicts: list[Verdict], call: HookCall) -> HookAnswer:
+        first = self._first_refusal(call)
+        if first is not None:
+            return first
         verdict = next(iter(verdicts), None)
         if verdict is None or not verdict.breaches:
             return HookAnswer()
@@ -142,6 +146,26 @@ class GitHub(Dialect):
         return HookAnswer(
             1, f"error: GH006: Protected branch update failed for {ref}.\n{said}", "protected branch hook declined"
         )
+
+    def _first_refusal(self, call: HookCall) -> HookAnswer | None:
+        """What is looked for in every push, wherever it goes: workflows without the right to write them, secrets."""
+        ref = call.changes[0].ref
+        if self.state.knobs.secret_in_push:
+            words = f"error: GH013: Repository rule violations found for {ref}.\n\n- GITHUB PUSH PROTECTION\n"
+            words += (
+                "    Resolve the following violations before pushing again\n\n    - Push cannot contain secrets\n\n"
+            )
+            return HookAnswer(1, words, "push declined due to repository rule violations")
+        tokens = [token for token in self.state.tokens.values() if token.login == call.login and token.scopes]
+        if any("workflows=write" in (token.scopes or ()) for token in tokens) or not tokens:
+            return None
+        changed = [change.path for each in call.changes for change in self.git.changes(each.old, each.new)]
+        workflow = next((path for path in changed if path.startswith(".github/workflows/")), "")
+        if not workflow:
+            return None
+        who = "GitHub App" if any(token.app for token in tokens) else "Personal Access Token"
+        what = f"create or update workflow `{workflow}` without `workflows` permission"
+        return HookAnswer(1, reason=f"refusing to allow a {who} to {what}")
 
     def _line(self, verdict: Verdict, breach: Breach) -> str:
         checks = verdict.rules.checks

@@ -40,6 +40,7 @@ class GitLab(Dialect):
 
     content_type = "application/json"
     push_options = True
+    git_reads, git_writes = frozenset({"read_repository", "api"}), frozenset({"write_repository", "api"})
     tags = True
 
     def __init__(self, forge: Machine, origin: str) -> None:

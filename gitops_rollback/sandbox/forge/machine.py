@@ -299,6 +299,10 @@ class Machine:
             if pair != pull.looked_at:
                 pull.looked_at = pair
                 pull.asks_left = self.state.knobs.asks_after_push
+                pull.stale_left = self.state.knobs.stale_asks
+            if pull.stale_left > 0 and pull.last_found is not None:
+                pull.stale_left -= 1 if asked else 0
+                return pull.last_found
             if pull.asks_left > 0:
                 pull.asks_left -= 1 if asked else 0
                 return (Block.CHECKING,)

@@ -7,6 +7,7 @@ in `people`; what is broken is in `faults`, `webhooks.trouble` and `state.knobs`
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from gitops_rollback.sandbox.git_server import GitServer
 
 DIALECTS: Mapping[Kind, type[Dialect]] = {Kind.GITHUB: GitHub, Kind.GITLAB: GitLab, Kind.GITEA: Gitea}
 BOT = "rollback-bot"
+REQUESTS_KEPT = 20_000
 LOOK_SECONDS = 1.0  # of the sandbox: how often time alone is looked at
 # How each makes one wait for mergeability: Gitea works it out when one is opened, the others when one asks.
 KNOBS = {Kind.GITHUB: Knobs(1, 1), Kind.GITLAB: Knobs(2, 1), Kind.GITEA: Knobs(0, 1)}
@@ -57,7 +59,7 @@ class ForgeSandbox:
         self.dialect = DIALECTS[self.kind](self.machine, git.url)
         self.faults = Faults()
         self.webhooks = Webhooks(self.kind, clock.now, git.url)
-        self.requests: list[str] = []  # method and path with the query, as they came
+        self.requests: deque[str] = deque(maxlen=REQUESTS_KEPT)  # method and path with the query, as they came
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="forge", daemon=True)
         self.add_user(self.state.owner.partition("/")[0], Access.ADMIN)

@@ -170,6 +170,7 @@ class PullRequest:
     # Mergeability: for which two heads it is being worked out, how often one must still ask, what was last found.
     looked_at: tuple[str, str] = ("", "")
     asks_left: int = 0
+    stale_left: int = 0
     last_found: tuple[Block, ...] | None = None
     found_for: tuple[str, str] = ("", "")
 
@@ -236,7 +237,9 @@ class Knobs:
 
     asks_after_open: int = 0  # how often mergeability is still unknown when one asks after an opening
     asks_after_push: int = 1  # the same after the head or the base has moved
+    stale_asks: int = 0  # how often one is still told what was found before the head or the base moved
     page_limit: int = 100
+    secret_in_push: bool = False  # GitHub's push protection finds one in whatever is pushed
     queue_seconds: float = 5.0  # a merge queue lands what has been in it for so long
     hold_queue: bool = False
     hold_schedule: bool = False  # scheduled merges wait although nothing is missing
