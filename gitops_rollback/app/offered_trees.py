@@ -7,10 +7,9 @@ Source: safety.md, Which commits are ours.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+from gitops_rollback.app.bounded import keep
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import ObjectMissing
 from gitops_rollback.core.offer import Offer, PlannedHead
@@ -21,10 +20,6 @@ from gitops_rollback.ports import ConfigRepo
 
 MERGED_BY_GIT = (1, 2)  # rungs of a reversal that any forge's merge comes to as well
 SYNTHETIC = "side of a merge\n"  # no ref ever reaches such a commit
-MAX_KEPT = 200
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 @dataclass
@@ -32,27 +27,34 @@ class OfferedTrees:
     """Keeps the newest answers: each is asked at every look while a plan waits. Thread-safe."""
 
     repo: ConfigRepo
-    _landings: dict[tuple[str, str, str], StepRecord | None] = field(default_factory=dict)
+    _searched: dict[tuple[str, str], tuple[str, StepRecord | None]] = field(default_factory=dict)
     _merges: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def landing(self, record: RollbackRecord, head: str) -> StepRecord | None:
         """The commit below `head` that carries out what waits, with what it left of each file; None if none does.
 
-        The oldest one: what came later landed on it.
+        The newest one: a branch that is taken over as it is brings our earlier commits along.
         """
         offer = record.offer
         if offer is None or offer.newest is None or head == offer.heads[0].base:
             return None
-        key = (record.id, offer.newest.commit, head)
-        return self._kept(self._landings, key, lambda: self._search(offer, head))
+        key = (record.id, offer.newest.commit)
+        with self._lock:
+            searched, found = self._searched.get(key, (offer.heads[0].base, None))
+        if found is None or not self.repo.is_ancestor(str(found.commit), head):
+            # What was searched before is not read again at each commit that others land.
+            found = self._search(offer, searched, head)
+        with self._lock:
+            keep(self._searched, key, (head, found))
+        return found
 
-    def _search(self, offer: Offer, head: str) -> StepRecord | None:
+    def _search(self, offer: Offer, since: str, head: str) -> StepRecord | None:
         try:
-            line = self.repo.commits(offer.heads[0].base, head)
+            line = self.repo.commits(since, head)
         except ObjectMissing:
             return None
-        for commit in reversed(line):
+        for commit in line:
             if any(self._is(commit, planned) for planned in offer.heads):
                 return StepRecord(1, 1, commit.sha, {change.path: change.new_blob for change in commit.changes})
         return None
@@ -69,7 +71,13 @@ class OfferedTrees:
         """The tree that merging `planned` into the commit `at` leaves; None where it conflicts, or cannot be told."""
         if not self.repo.has(planned.commit):
             return None
-        return self._kept(self._merges, (planned.commit, at), lambda: self._merge(planned, at))
+        key = (planned.commit, at)
+        with self._lock:
+            if key in self._merges:
+                return self._merges[key]
+        tree = self._merge(planned, at)
+        with self._lock:
+            return keep(self._merges, key, tree)
 
     def _merge(self, planned: PlannedHead, at: str) -> str | None:
         date = self.repo.commit(planned.base).committed_at
@@ -84,14 +92,3 @@ class OfferedTrees:
         return planned.base == at or all(
             self.repo.entry_id(planned.base, path) == self.repo.entry_id(at, path) for path in planned.blobs
         )
-
-    def _kept(self, memory: dict[Key, Value], key: Key, ask: Callable[[], Value]) -> Value:
-        with self._lock:
-            if key in memory:
-                return memory[key]
-        answer = ask()
-        with self._lock:
-            memory[key] = answer
-            while len(memory) > MAX_KEPT:
-                memory.pop(next(iter(memory)))
-        return answer

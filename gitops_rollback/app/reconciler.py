@@ -257,6 +257,8 @@ class Reconciler:
         """Each open pull request, after all that is more urgent."""
         if self.pull_requests is None or not isinstance(self.executor, Executor):
             return
+        if self.clock.monotonic() - self._since(tick.now) > FRESH_SECONDS:
+            tick = replace(tick, now=self.clock.now(), view=self.see_now())  # a stop may stand there by now
         for record in self.pull_requests.due(tick.view, self.executor, tick.now):
             attend = partial(self.pull_requests.attend, record, tick.view, tick.listing, tick.now, self.executor)
             self.isolated(record.applications[0], attend)

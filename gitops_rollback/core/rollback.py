@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from gitops_rollback.core.offer import Offer, merge_offers, offer_of
 
@@ -101,12 +102,12 @@ class RollbackRecord:
             return None
         return StepRecord(1, 1, commit, {path: blob for path, blob in blobs.items() if isinstance(blob, str)})
 
-    @property
+    @cached_property
     def offer(self) -> Offer | None:
         """The pull request as which it waits, or waited; None if there is to be none."""
         return offer_of(self.evidence.get(PULL_REQUEST))
 
-    @property
+    @cached_property
     def planned(self) -> tuple[StepRecord, ...]:
         """All that we may have put on the branch for it: its steps, the end of its holds, each head of its offer."""
         heads = self.offer.heads if self.offer else ()

@@ -557,3 +557,28 @@ def test_two_that_turn_red_by_one_commit_get_one_pull_request(world: World) -> N
     assert len(forge.requests) == 1
     records = [one_ for one_ in one.reconciler.see_now().journal.records.values() if one_.open]
     assert len(records) == 1
+
+
+def test_a_branch_that_is_taken_over_as_it_is_has_landed_with_its_newest_commit(world: World) -> None:
+    story = a_story(world, SUGGESTED)
+    text = deployment("web", "1.1").replace("web:1.1", "web:1.1 # new")
+    world.people.push("Say why", {FILE: text}, ALARM)
+    story.later(1)
+    head = story.forge.get(1).head_sha
+    world.people.git("update-ref", "refs/heads/main", head)
+    story.cure()
+    story.later(10)
+    assert (story.record.outcome, story.record.commit) == ("verified", head)
+
+
+def test_a_landing_is_found_among_much_that_others_landed(world: World) -> None:
+    story = a_story(world, SUGGESTED)
+    for number in range(3):
+        world.people.push(f"Before {number}", {"README.md": f"{number}\n"}, ALARM)
+        story.later(0.25)
+    commit = story.forge.land(1, MergeMethod.SQUASH, "octocat")
+    for number in range(3):
+        world.people.push(f"After {number}", {"README.md": f"After {number}\n"}, ALARM)
+    story.cure()
+    story.later(10)
+    assert (story.record.outcome, story.record.commit) == ("verified", commit)
