@@ -6,16 +6,17 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
 import click
 
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import clock_of, decided_at, opened_sources, repository_options, time_option
+from gitops_rollback.cli.access import Source, clock_of, decided_at, opened_sources, repository_options, time_option
 from gitops_rollback.cli.output import output_option, print_document, print_table
 from gitops_rollback.cli.records import rollback_rows, state_of
+from gitops_rollback.core.audit import COLUMNS, audit_line, audited, within
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.journal import format_time, record_document
 from gitops_rollback.core.rollback import RollbackRecord
@@ -32,9 +33,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @click.option("--since", metavar="TIME", help="From then on: a time, a date, or how long ago (30d).")
 @click.option("--until", metavar="TIME", help="Up to then, exclusive.")
 @click.option("--stats", is_flag=True, help="Count instead of listing.")
+@click.option(
+    "--decisions", is_flag=True, help="A line for each decision that acted, asked, refused or told, oldest first."
+)
 @output_option("table", "wide", "json", "yaml", "jsonl", "csv", "name")
 @repository_options
-def command(since: str | None, until: str | None, stats: bool, output: str, settings: Settings) -> None:
+def command(
+    since: str | None, until: str | None, stats: bool, decisions: bool, output: str, settings: Settings
+) -> None:
     """The rollbacks of the past, newest first.
 
     \b
@@ -42,10 +48,16 @@ def command(since: str | None, until: str | None, stats: bool, output: str, sett
       gitops-rollback history --since 30d
       gitops-rollback history --since 2026-11-01 -o csv
       gitops-rollback history --stats
+      gitops-rollback history --decisions --since 2026-10-01 --until 2026-11-01 -o jsonl
     """
     now = clock_of(settings).now()
     first, last = time_option(since, now, "--since"), time_option(until, now, "--until")
+    if decisions and stats:
+        raise click.UsageError("Say --decisions or --stats.")
     with opened_sources(settings, everything=True) as sources:
+        if decisions:
+            _print_decisions(sources, first, last, output)
+            return
         records = [record for source in sources for record in source.journal.records.values()]
     records = [
         record
@@ -57,6 +69,29 @@ def command(since: str | None, until: str | None, stats: bool, output: str, sett
         _print_stats(records, output)
     else:
         _print(records, output, now)
+
+
+def _print_decisions(sources: Sequence[Source], first: datetime | None, last: datetime | None, output: str) -> None:
+    """The audit's lines: all keys always there, in the order of `COLUMNS`."""
+    lines = [
+        audit_line(entry, source.journal.records.get(str(entry.details.get("rollback", ""))), source.repo.name)
+        for source in sources
+        for entry in audited(source.journal.decisions)
+        if within(entry, first, last)
+    ]
+    if output == "csv":
+        click.echo(_table_csv(COLUMNS, lines), nl=False)
+    elif output == "jsonl":
+        for line in lines:
+            click.echo(json.dumps(line, allow_nan=False))
+    elif output in ("json", "yaml"):
+        print_document(lines, output)
+    elif output == "name":
+        raise click.UsageError("--decisions is printed as table, json, yaml, jsonl or csv.")
+    else:
+        headers = ("at", "application", "action", "reason", "rule", "by", "message")
+        rows = [[str(line[name]) for name in headers] for line in lines]
+        print_table(headers, rows, "No decision is in the journal for that time.")
 
 
 def _print(records: Sequence[RollbackRecord], output: str, now: datetime) -> None:
@@ -76,13 +111,19 @@ def _print(records: Sequence[RollbackRecord], output: str, now: datetime) -> Non
 
 
 def _csv(records: Sequence[RollbackRecord]) -> str:
+    lines = []
+    for record in records:
+        times = {name: format_time(at) for name, at in record.times.items()}
+        lines.append({**record_document(record), "commit": record.commit, **times})
+    return _table_csv(_COLUMNS.split(), lines)
+
+
+def _table_csv(columns: Sequence[str], lines: Sequence[Mapping[str, object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS.split())
-    for record in records:
-        document = {**record_document(record), "commit": record.commit}
-        document.update({name: format_time(at) for name, at in record.times.items()})
-        writer.writerow([_csv_cell(document.get(column)) for column in _COLUMNS.split()])
+    writer.writerow(columns)
+    for line in lines:
+        writer.writerow([_csv_cell(line.get(column)) for column in columns])
     return text.getvalue()
 
 

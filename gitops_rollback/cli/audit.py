@@ -1,0 +1,66 @@
+"""`gitops-rollback audit verify`: do the journal and the branch tell the same story, and did nobody change it?"""
+
+from __future__ import annotations
+
+import click
+
+from gitops_rollback.app.auditing import MOST_COMMITS, Audit, audit
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.wiring import committer_of
+from gitops_rollback.cli.access import opened_sources, repository_options
+from gitops_rollback.cli.main import NO, OK
+from gitops_rollback.cli.output import output_option, print_document, say, shown
+
+
+@click.group
+def command() -> None:
+    """Look into the journal as an auditor does. The lines themselves: gitops-rollback history --decisions."""
+
+
+@command.command
+@output_option("table", "json", "yaml")
+@click.pass_context
+@repository_options
+def verify(ctx: click.Context, output: str, settings: Settings) -> None:
+    """Check that each commit of ours has its record, each record its commits, and that the journal only ever grew.
+
+    Whether commits are signed is not looked at; `git verify-commit` does. Exit code 1: something does not fit.
+
+    \b
+    Examples:
+      gitops-rollback audit verify
+      gitops-rollback audit verify -o json
+    """
+    found: dict[str, Audit] = {}
+    with opened_sources(settings, everything=True) as sources:
+        for source in sources:
+            opened = source.opened
+            found[source.repo.name] = audit(
+                source.repo, source.heads.branch, opened.journal_repo, source.journal, committer_of(settings)
+            )
+    if output != "table":
+        print_document({name: _document(one) for name, one in found.items()}, output)
+    else:
+        for name, one in found.items():
+            _print(name, one)
+    ctx.exit(NO if any(one.faults for one in found.values()) else OK)
+
+
+def _print(name: str, found: Audit) -> None:
+    for fault in found.faults:
+        click.echo(shown(f"✖ {fault}"))
+    if not found.whole:
+        say(f"{name}: only the newest {MOST_COMMITS} commits were looked at")
+    counted = f"{found.journal_commits} journal commits, {found.records} records, {found.branch_commits} commits"
+    verdict = f"✖ {name}: {len(found.faults)} things do not fit" if found.faults else f"✔ {name}: all fits"
+    click.echo(shown(f"{verdict} ({counted})"))
+
+
+def _document(found: Audit) -> dict[str, object]:
+    return {
+        "journalCommits": found.journal_commits,
+        "branchCommits": found.branch_commits,
+        "records": found.records,
+        "whole": found.whole,
+        "faults": list(found.faults),
+    }
