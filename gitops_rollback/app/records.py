@@ -28,6 +28,7 @@ from gitops_rollback.core.rollback import (
     advance,
     offered,
 )
+from gitops_rollback.core.runbook import page_guide
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
@@ -217,8 +218,9 @@ def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, pol
     if record is not None and record.open:
         lines += ["a pull request is opened for it"] if record.offer is not None else []
         lines.append(f"to do it: gitops-rollback approve {record.id}; to leave it: gitops-rollback reject {record.id}")
+    event = EVENTS.get(act, "failed")
     return Message(
-        event=EVENTS.get(act, "failed"),
+        event=event,
         application=entry.application,
         title=f"{TITLES.get(act, 'Decided')}: {'/'.join(entry.application.split('/')[-2:])}",
         text="\n".join(line for line in lines if line),
@@ -229,6 +231,7 @@ def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, pol
         details=details,
         routes=policy.notifications,
         head=_head(details),
+        guide=_guide(event, entry.reason, entry.application, record, policy),
     )
 
 
@@ -276,7 +279,13 @@ def message_about_record(event: str, record: RollbackRecord, policy: Policy) -> 
         },
         routes=policy.notifications,
         head=_head(record.evidence),
+        guide=_guide(event, record.reason, record.applications[0], record, policy),
     )
+
+
+def _guide(event: str, reason: str, application: str, record: RollbackRecord | None, policy: Policy) -> tuple[str, ...]:
+    """What a person does with it; a rollback that nobody can approve any more is named by its application."""
+    return page_guide(event, reason, application, record.id if record else "", policy.timing.interval)
 
 
 def _ended_badly(record: RollbackRecord) -> bool:

@@ -20,6 +20,7 @@ from gitops_rollback.cli.access import (
 from gitops_rollback.cli.output import ago, output_option, print_document, shown
 from gitops_rollback.cli.records import guard_lines, lines_of
 from gitops_rollback.core.journal import entry_document, record_document
+from gitops_rollback.core.postmortem import postmortem
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import DecisionEntry
@@ -29,7 +30,7 @@ MAX_DECISIONS = 200
 
 @click.command
 @click.argument("subject", metavar="ID|APP")
-@output_option("table", "json", "yaml")
+@output_option("table", "json", "yaml", "markdown")
 @repository_options
 def command(subject: str, output: str, settings: Settings) -> None:
     """Why a rollback was done; or, for an application, what was decided about it lately, inaction included.
@@ -38,11 +39,18 @@ def command(subject: str, output: str, settings: Settings) -> None:
     Examples:
       gitops-rollback explain rb-428a78d5
       gitops-rollback explain checkout-api -o json
+      gitops-rollback explain rb-428a78d5 -o markdown        a draft of the post-mortem
     """
     now = clock_of(settings).now()
     with opened_sources(settings, everything=True) as sources:
         record, decisions = _of_rollback(sources, subject) if subject.startswith("rb-") else _of_app(sources, subject)
     decisions = decisions[-MAX_DECISIONS:]
+    if output == "markdown":
+        if record is None:
+            raise click.UsageError(f"{subject!r} has no rollback to write a post-mortem of.")
+        for line in postmortem(record, [one for one in decisions if _about(one, record)]):
+            click.echo(shown(line))
+        return
     if output == "table":
         for line in _lines(record, decisions, now):
             click.echo(shown(line))

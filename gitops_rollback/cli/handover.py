@@ -44,7 +44,7 @@ def command(since: str | None, team: str | None, settings: Settings, output: str
     if team is not None and team not in [tenant.name for tenant in settings.tenants]:
         raise SettingsInvalid("--team", f"the settings name no tenant {team!r}")
     with opened_sources(settings) as sources:
-        found = {one.repo.name: _items(one, settings, team, begin, now) for one in sources}
+        found = {one.repo.name: items_of(one, settings, team, begin, now) for one in sources}
     if output != "table":
         print_document({name: [_document(item) for item in items] for name, items in found.items()}, output)
         return
@@ -53,7 +53,8 @@ def command(since: str | None, team: str | None, settings: Settings, output: str
             click.echo(shown(line))
 
 
-def _items(source: Source, settings: Settings, team: str | None, begin: datetime, now: datetime) -> Sequence[Item]:
+def items_of(source: Source, settings: Settings, team: str | None, begin: datetime, now: datetime) -> Sequence[Item]:
+    """What there is to hand over of one repository, or of a team's part of it."""
     control = source.heads.control
     text = None if control is None else document(source.repo, control, silence.PATH)
     policies = source.policies.at(source.heads.branch)

@@ -39,6 +39,7 @@ VERBS = {
     "status": "The state and outcome of one rollback.",
     "history": "What was done, and when.",
     "handover": "What the next shift must know.",
+    "runbook": "The standing runbook of an application, as Markdown.",
     "audit": "Whether journal and branch tell the same story.",
     "report": "Whether the build that runs as a shadow decides otherwise.",
     "explain": "Why it was done, or was not: every fact and guard.",
