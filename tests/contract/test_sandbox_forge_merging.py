@@ -152,3 +152,13 @@ def test_a_push_that_brings_the_head_merges_it_where_the_forge_looks_for_that(st
 def test_a_deleted_head_closes_it_except_at_gitlab(stage: Stage) -> None:
     stage.forge.people.delete_branch("owner", "ours")
     assert stage.forge.state.pulls[1].state == ("open" if stage.forge.kind == "gitlab" else "closed")
+
+
+def test_a_scheduled_merge_may_take_another_head_than_it_was_asked_for(stage: Stage) -> None:
+    stage.forge.protect(Rules(approvals=1))
+    stage.forge.people.merge_when_ready("owner", 1)
+    moved = stage.forge.people.push("writer", "ours", "one more", {"README.md": "m\n"})
+    stage.forge.people.approve("writer", 1)
+    pull = stage.forge.state.pulls[1]
+    assert pull.state == ("open" if stage.forge.kind == "gitlab" else "merged")
+    assert stage.forge.machine.git.contains(stage.forge.machine.git.head("main"), moved) == (pull.state == "merged")

@@ -17,6 +17,7 @@ from gitops_rollback.sandbox.forge.landing import land, person_of
 from gitops_rollback.sandbox.forge.merging import Conflict, Moved, Repository
 from gitops_rollback.sandbox.forge.rules import blocks, code_owners, may_merge
 from gitops_rollback.sandbox.forge.state import (
+    Access,
     Block,
     Comment,
     Kind,
@@ -94,10 +95,16 @@ class Machine:
         rules = self.state.rules_of(pull.base)
         if rules is not None and rules.dismiss_stale:
             pull.reviews = [_dismissed(review) for review in pull.reviews]
-        if pull.scheduled and pull.scheduled.head_sha and self.state.kind is not Kind.GITEA:
-            pull.scheduled = pull.queued_at = None
+        if pull.scheduled is not None and not self._keeps_schedule(who):
+            self.unschedule(pull, who)
         self._write_down(pull, who, f"added 1 commit\n\n<ul><li>{sha[:8]}</li></ul>")
         self.emit(What.SYNCHRONIZED, who, pull, before=before, after=sha)
+
+    def _keeps_schedule(self, pusher: str) -> bool:
+        """A scheduled merge outlives a push: at Gitea always, at GitHub if the pusher may write, at GitLab never."""
+        if self.state.kind is Kind.GITHUB:
+            return self.state.may(pusher) >= Access.WRITE
+        return self.state.kind is Kind.GITEA
 
     def _base_moved(self, pull: PullRequest, sha: str, who: str) -> None:
         """A push that brings the head has merged it; Gitea does not look for that by default."""
