@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hook_server import NOW, receiving
 from sandbox_forge_world import VALUES, Received, Stage, forge_world, receiver
 
 from gitops_rollback.sandbox.forge import BOT
 from gitops_rollback.sandbox.forge.webhooks import digest, standard_signature
+from gitops_rollback.web.hooks import Door
 
 KINDS = ("github", "gitlab", "gitea")
 BODY = b'{"ref":"refs/heads/main","after":"7c1d9e2f0b6a4c55b1f1b6d7c9c0f4a2e8d31c77"}'
@@ -177,3 +179,23 @@ def test_a_hook_hears_only_what_it_has_chosen(tmp_path: Path) -> None:
         stage.forge.people.open(BOT, "ours", "Roll back shop")
         stage.forge.webhooks.wait()
     assert {one.headers["X-Gitea-Event"] for one in received} == {"pull_request"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_product_takes_every_delivery_as_authentic_and_its_own(kind: str, tmp_path: Path) -> None:
+    with forge_world(tmp_path, kind) as stage, receiving() as doors:
+        doors.ahead = stage.forge.clock.now() - NOW
+        doors.open(Door(kind, "fleet", (KEY if kind == "gitlab" else "lab-secret",)))
+        host, port = doors.server.address
+        stage.forge.hook(f"http://{host}:{port}/hooks/{kind}/fleet", secret="lab-secret", key=KEY)
+        stage.forge.people.push(BOT, "ours", "Revert shop", {VALUES: "tag: v1\n"})
+        stage.forge.people.open(BOT, "ours", "Roll back shop")
+        stage.forge.people.comment("writer", 1, "/rollback plan")
+        stage.forge.people.approve("writer", 1)
+        stage.forge.people.merge("owner", 1)
+        stage.forge.webhooks.wait()
+        assert {sent.status for sent in stage.forge.webhooks.sent} == {202}
+        assert doors.counted("refused", kind) == 0
+        assert len(doors.looks) >= 5
+        address = f"{stage.forge.url}/owner/config.git"
+        assert all(address in hint.repositories for hint in doors.looks)
