@@ -197,6 +197,15 @@ def test_an_answer_of_a_wrong_shape_is_no_pull_request(kind: str, body: str) -> 
         canned.client(kind).get(1)
 
 
+@pytest.mark.parametrize("broken", [{"state": None}, {"state": "new"}, {"draft": "yes"}, {"labels": "x"}])
+@pytest.mark.parametrize("kind", ["github", "gitlab", "gitea"])
+def test_what_cannot_be_read_in_full_is_not_taken_for_closed(kind: str, broken: dict[str, object]) -> None:
+    path = f"GET {GITLAB}/merge_requests/1" if kind == "gitlab" else GET
+    body = merge_request(**broken) if kind == "gitlab" else pull(**broken)
+    with answering({path: Reply(body)}) as canned, pytest.raises(ForgeUnavailable):
+        canned.client(kind).get(1)
+
+
 def test_nobody_there_is_no_unknown_outcome() -> None:
     with answering({}) as canned:
         client = canned.client("gitlab")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.forges.normal import Settling
+from gitops_rollback.adapters.forges.normal import Settling, checked, open_or_closed
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     Comment,
@@ -42,9 +42,9 @@ def read_pull_request(node: Node, subject: str, settling: Settling | None = None
     number, head, base = node.get("number").number(), node.get("head"), node.get("base")
     if number is None or not base.get("ref").text():
         raise ForgeUnavailable(subject, "answers what is no pull request")
-    state = _state(node)
+    state = _state(node, subject)
     mergeability, why = _mergeability(node, number, settling)
-    return PullRequest(
+    found = PullRequest(
         number=number,
         url=node.get("html_url").text(),
         title=node.get("title").text(),
@@ -62,12 +62,14 @@ def read_pull_request(node: Node, subject: str, settling: Settling | None = None
         from_fork=head.get("repo_id").value != base.get("repo_id").value,
         why=why,
     )
+    checked(node, subject, "pull request")
+    return found
 
 
-def _state(node: Node) -> PullRequestState:
+def _state(node: Node, subject: str) -> PullRequestState:
     if node.get("merged").flag():
         return PullRequestState.MERGED
-    return PullRequestState.OPEN if node.get("state").text() == "open" else PullRequestState.CLOSED
+    return open_or_closed(node.get("state").text(), subject)
 
 
 def _draft(node: Node) -> bool:

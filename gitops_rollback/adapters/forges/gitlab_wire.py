@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.forges.normal import Settling, by_word
+from gitops_rollback.adapters.forges.normal import Settling, by_word, checked, open_or_closed
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     Comment,
@@ -74,9 +74,9 @@ def read_merge_request(node: Node, subject: str, settling: Settling | None = Non
     number, head = node.get("iid").number(), node.get("source_branch").text()
     if number is None or not head or not node.get("target_branch").text():
         raise ForgeUnavailable(subject, "answers what is no merge request")
-    state = _state(node)
+    state = _state(node, subject)
     mergeability, why = _mergeability(node, number, settling)
-    return PullRequest(
+    found = PullRequest(
         number=number,
         url=node.get("web_url").text(),
         title=node.get("title").text(),
@@ -96,14 +96,16 @@ def read_merge_request(node: Node, subject: str, settling: Settling | None = Non
         from_fork=node.get("source_project_id").value != node.get("target_project_id").value,
         why=why,
     )
+    checked(node, subject, "merge request")
+    return found
 
 
-def _state(node: Node) -> PullRequestState:
+def _state(node: Node, subject: str) -> PullRequestState:
     word = node.get("state").text()
     if word == "merged":
         return PullRequestState.MERGED
     # `locked` is a merge that is being done.
-    return PullRequestState.OPEN if word in ("opened", "locked", "reopened") else PullRequestState.CLOSED
+    return open_or_closed("open" if word in ("opened", "locked", "reopened") else word, subject)
 
 
 def _merge_sha(node: Node) -> str | None:

@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from datetime import timedelta
 
+from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     Mergeability,
     Merged,
@@ -21,6 +23,19 @@ from gitops_rollback.core.pull_request import (
 )
 
 MOST_KEPT = 1000
+
+
+def checked(node: Node, subject: str, what: str) -> None:
+    """Raises: ForgeUnavailable where something in the answer has a wrong type: read as empty it could mean a "no"."""
+    if node.faults:
+        raise ForgeUnavailable(subject, f"answers a {what} that cannot be read: {'; '.join(node.faults)}"[:300])
+
+
+def open_or_closed(word: str, subject: str) -> PullRequestState:
+    """Raises: ForgeUnavailable for another word, or none: a closed one is a person's "no", so it is not guessed."""
+    if word not in ("open", "closed"):
+        raise ForgeUnavailable(subject, f"answers a state that is neither open nor closed: {word[:40] or 'none'}")
+    return PullRequestState.OPEN if word == "open" else PullRequestState.CLOSED
 
 
 class Settling:
