@@ -9,6 +9,7 @@ from forge_canned import HEAD, TOKEN, Canned, Reply, answering, merge_request, p
 
 from gitops_rollback.adapters.forges.answer import Answer
 from gitops_rollback.adapters.forges.limits import CORE, GRAPH, RateLimits
+from gitops_rollback.app.health import Metrics
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable
 from gitops_rollback.core.pull_request import MergeMethod
 
@@ -127,9 +128,42 @@ def test_a_write_that_is_not_found_either_is_no_success(reply: Reply) -> None:
 
 
 def test_a_read_is_asked_again_and_then_given_up() -> None:
-    with answering({GET: Reply({"message": "x"}, 503, ("Retry-After: 7",))}) as canned:
-        error = limited(canned)
-        assert (error.wait_seconds, len(canned.asked)) == (7, 3)
+    with answering({GET: Reply({"message": "x"}, 502)}) as canned:
+        assert limited(canned).wait_seconds == 0
+        assert len(canned.asked) == 3
+
+
+def test_a_server_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    busy = Reply({"message": "x"}, 503, ("Retry-After: 70",))
+    with answering({GET: busy, OPEN: busy}) as canned:
+        client = canned.client("github")
+        for ask in (lambda: client.open("b", "main", "t", ""), lambda: client.get(1)):
+            with pytest.raises(ForgeUnavailable, match="left alone") as caught:
+                ask()
+            assert 50 < caught.value.wait_seconds <= 70
+        assert len(canned.asked) == 1
+
+
+def test_a_repository_that_we_may_not_see_is_said_to_be_one_of_two_things() -> None:
+    with answering({"GET /user": Reply({"login": "bot"})}) as canned, pytest.raises(ForgeRefused) as caught:
+        canned.client("github").facts()
+    assert "no owner/config, or the account may not see it" in caught.value.message
+
+
+def test_the_controllers_own_metrics_count_what_is_asked() -> None:
+    metrics = Metrics()
+    with answering({GET: [Reply(pull(), 200, ("x-ratelimit-remaining: 4711",)), Reply(cut=True)]}) as canned:
+        canned.meter = metrics
+        client = canned.client("github")
+        client.get(1)
+        with pytest.raises(ForgeUnavailable):
+            client.get(1)
+    told = {"forge": "github", "operation": "get"}
+    name = "gitops_rollback_forge_requests_total"
+    assert metrics.registry.get_sample_value(name, told | {"code": "200"}) == 1
+    assert metrics.registry.get_sample_value(name, told | {"code": "broken"}) == 3
+    left = metrics.registry.get_sample_value("gitops_rollback_forge_rate_limit_remaining", {"forge": "github"})
+    assert left == 4711
 
 
 def test_a_call_ends_by_its_own_deadline_however_many_requests_it_needs() -> None:

@@ -105,15 +105,19 @@ class Exchange:
         """The answer, whatever it says but a limit. Raises: ForgeUnavailable, OutcomeUnknown, CredentialsRejected."""
         if request.reads:
             return self._read(call, request)
-        with self._writing:
+        if not self._writing.acquire(timeout=call.left().total_seconds()):
+            raise ForgeUnavailable(call.subject, f"was not asked ({call.operation}): another write takes too long")
+        try:
             return self._written(call, request)
+        finally:
+            self._writing.release()
 
     def _read(self, call: Call, request: _Request) -> Answer:
         pause = FIRST_PAUSE
         for last in (*[False] * (READ_TRIES - 1), True):
             try:
                 answer = self._asked(call, request)
-                if answer.status < 500 or last:
+                if answer.status < 500 or last or self.limits.wait_seconds(request.resource):
                     return answer
             except HttpFailed as exc:
                 if last or exc.failure is Failure.TOO_LARGE or call.left().total_seconds() <= pause:
@@ -139,6 +143,9 @@ class Exchange:
         while True:
             self._pass(call, request.resource)
             answer = self._once(call, request)
+            if answer.status >= 500 and "retry-after" in answer.headers:
+                self.limits.hit(request.resource, answer)  # not sent again here: a write may have been done
+                return answer
             if self.limits.see(request.resource, answer):
                 continue  # a short wait is passed there, a long one is told
             if answer.status == 401 and not renewed and self.credentials.renewed():
@@ -151,7 +158,7 @@ class Exchange:
         if not wait:
             return
         if wait > min(SHORT_WAIT, call.left().total_seconds() - 1.0):
-            said = f"asks to be left alone for {wait:.0f} s: its rate limit is reached"
+            said = f"asks to be left alone for {wait:.0f} s"
             raise ForgeUnavailable(call.subject, said, wait)
         self._closed.wait(wait)
 
@@ -213,6 +220,14 @@ class Call:
     def get(self, path: str, query: Query = NOTHING, accept: tuple[int, ...] = ()) -> Answer:
         """A success, or an answer with a status of `accept`. Raises: what the answer is otherwise."""
         return self._asked("GET", path, query, None, accept)
+
+    def repository(self, path: str) -> Answer:
+        """What the forge says of the repository itself; one that we may not see it calls absent."""
+        answer = self.get(path, accept=(404,))
+        if answer.status == 404:
+            said = f"answers 404: there is no {self.exchange.settings.repository}, or the account may not see it"
+            raise ForgeRefused(self.subject, f"{said}; see forge.repository and the token", 404)
+        return answer
 
     def write(self, method: str, path: str, body: object = None, accept: tuple[int, ...] = ()) -> Answer:
         """As `get`, for POST, PUT, PATCH and DELETE. Raises: OutcomeUnknown, too."""

@@ -72,7 +72,7 @@ class Gitea:
             login = self._own_login(call)
         except CredentialsRejected:
             login = ""
-        repository = call.get(self._root).node()
+        repository = call.repository(self._root).node()
         permission = own_permission(repository)
         return ForgeFacts(
             kind="forgejo" if "+gitea-" in version else self.kind,

@@ -64,7 +64,7 @@ class GitHub:
     def facts(self) -> ForgeFacts:
         call = self._exchange.call("facts")
         login = self._own_login(call)
-        answer = call.get(self._root)
+        answer = call.repository(self._root)
         repository, granted = answer.node(), self._exchange.credentials.permissions()
         permission = own_permission(repository, granted)
         allowed = repository.get("allow_auto_merge")

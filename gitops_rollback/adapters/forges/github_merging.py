@@ -149,7 +149,7 @@ def graph(call: Call, query: str, variables: Mapping[str, str | None]) -> Node:
     if "RATE_LIMITED" in kinds:
         call.exchange.limits.hit(GRAPH, answer)
         wait = call.exchange.limits.wait_seconds(GRAPH)
-        raise ForgeUnavailable(call.subject, f"asks to be left alone for {wait:.0f} s: its rate limit is reached", wait)
+        raise ForgeUnavailable(call.subject, f"asks to be left alone for {wait:.0f} s", wait)
     return node
 
 

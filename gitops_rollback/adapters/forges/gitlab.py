@@ -64,7 +64,7 @@ class GitLab:
 
     def facts(self) -> ForgeFacts:
         call = self._exchange.call("facts")
-        login, project = self._own_login(call), call.get(self._root).node()
+        login, project = self._own_login(call), call.repository(self._root).node()
         level = own_level(project)
         return ForgeFacts(
             kind=self.kind,
