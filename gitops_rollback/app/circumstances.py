@@ -196,7 +196,7 @@ class Surroundings:
 def waiting_for(proposal: Proposal, view: View) -> RollbackRecord | None:
     """The plan that waits for a person's word and undoes exactly what this proposal would undo."""
     reverts = set(proposal.plan.reversal.reverts) if proposal.plan else set()
-    records = view.journal.records.values()
+    records = (one for one in view.journal.records.values() if not one.request)
     waiting = [one for one in records if one.phase is Phase.AWAITING_APPROVAL and set(one.reverts) == reverts]
     return waiting[0] if reverts and waiting else None
 
@@ -213,7 +213,7 @@ def _lapsed(look: Look, view: View) -> str:
     for record in view.journal.records.values():
         same = look.name in record.applications and record.bad_revision == look.bad_revision
         closed = record.outcome is RollbackOutcome.SUPERSEDED and record.commit is None
-        if same and closed and record.offer is not None:
+        if same and closed and record.offer is not None and not record.request:
             return f"{record.id} was closed ({record.message}), and it fires again: roll back by hand, or fix forward"
     return ""
 

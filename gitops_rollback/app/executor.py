@@ -366,6 +366,10 @@ class Executor(EngineHands):
         """Write a record, without a word about it; False if the journal could not be written."""
         return self._write((record,), ())
 
+    def enter(self, entry: DecisionEntry) -> bool:
+        """Write one line; False if the journal could not be written."""
+        return self._write((), (entry,))
+
     def newest(self, view: View) -> Mapping[str, RollbackRecord]:
         """All records of `view`, with what was written since."""
         return {**view.journal.records, **self._put}

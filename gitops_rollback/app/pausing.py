@@ -55,7 +55,7 @@ def change_pauses(
     for attempt in range(TRIES):
         with repo.exclusive():
             heads = repo.fetch()
-            pauses = _changed(repo, heads, change, replace_unreadable, paper)
+            pauses = with_change(repo, heads, change, replace_unreadable, paper)
             if pauses is None:
                 return False
             files = {paper.path: encode_pauses(pauses, paper.kind)}
@@ -72,9 +72,10 @@ def change_pauses(
     raise RepositoryUnavailable(repo.name, f"{CONTROL_BRANCH} moved under each of {TRIES} tries")
 
 
-def _changed(
-    repo: ConfigRepo, heads: Heads, change: Change, replace_unreadable: bool, paper: Paper
+def with_change(
+    repo: ConfigRepo, heads: Heads, change: Change, replace_unreadable: bool = False, paper: Paper = PAUSES
 ) -> tuple[Pause, ...] | None:
+    """What the control branch would say with `change`; None if it says so already. Raises: StalledError."""
     blob = None if heads.control is None else repo.entry_id(heads.control, paper.path)
     state = read_pause(paper.door, None if blob is None else repo.read(blob), paper.kind)
     if state.unreadable and not replace_unreadable:

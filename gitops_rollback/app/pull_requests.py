@@ -74,7 +74,8 @@ class PullRequests:
     def due(self, view: View, executor: Executor, now: datetime) -> list[RollbackRecord]:
         """The records whose pull request is not settled: those that wait first, and of these who waited longest."""
         self.patience.begin()
-        records = [one for one in executor.newest(view).values() if one.offer is not None and not one.offer.settled]
+        offers = (one for one in executor.newest(view).values() if one.offer is not None and not one.request)
+        records = [one for one in offers if one.offer is not None and not one.offer.settled]
         young = [one for one in records if one.open or now - max(one.times.values(), default=now) <= SETTLE_WITHIN]
         return sorted(
             young, key=lambda one: (one.phase is not Phase.AWAITING_APPROVAL, self._attended.get(one.id, 0.0))

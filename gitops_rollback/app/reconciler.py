@@ -107,6 +107,7 @@ class Reconciler:
     report: Callable[[Tick], None] = lambda _tick: None
     retries: Callable[[], PushRetries] = PushRetries
     landed: Callable[[], None] = lambda: None  # the engine has a commit of ours to apply now
+    requested: Callable[[Tick], None] = lambda _tick: None  # looks after what people ask for by pull request
 
     def __post_init__(self) -> None:
         self._unfollowed = Unfollowed(self.directory)
@@ -262,6 +263,7 @@ class Reconciler:
         for record in self.pull_requests.due(tick.view, self.executor, tick.now):
             attend = partial(self.pull_requests.attend, record, tick.view, tick.listing, tick.now, self.executor)
             self.isolated(record.applications[0], attend)
+        self.isolated(self.surroundings.repo.name, partial(self.requested, tick))
 
     def _arrive(self, arrived: Arrived, progress: Progress) -> None:
         """A plan that waited has landed, by whosever hand: the engine has it to apply now."""

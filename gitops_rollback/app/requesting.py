@@ -76,8 +76,12 @@ class Requests:
 
     def prepare(self, wish: Wish) -> Prepared:
         """The plan as it would be carried out now. Raises: StalledError for a wish that names nothing."""
-        now = self.clock.now()
-        view, listing, watched = self._find(wish, now)
+        now, view = self.clock.now(), self.reconciler.see_now()
+        return self.planned(wish, view, self.reconciler.directory.look(view, now), now)
+
+    def planned(self, wish: Wish, view: View, listing: Listing, now: datetime) -> Prepared:
+        """The same, by what was read already."""
+        watched = _found(wish, listing)
         feeds = self.reconciler.directory.feeder(watched)
         because = Decision(
             Act.ROLL_BACK, Reason.REQUESTED, f"{wish.by} asked for it: {wish.reason or 'no reason given'}"
@@ -133,20 +137,6 @@ class Requests:
             pause = max(SHORTEST_FOLLOW_SECONDS, self.clock.real_seconds(FOLLOW_EVERY))
             time.sleep(min(pause, max(0.0, end - time.monotonic())))
 
-    def _find(self, wish: Wish, now: datetime) -> tuple[View, Listing, Watched]:
-        view, word = self.reconciler.see_now(), wish.application
-        listing = self.reconciler.directory.look(view, now)
-        mine = [one for one in listing.watched if wish.policy in ("", one.policy.name)]
-        found = [one for one in mine if word == one.target.name or word in names_of(one.name)]
-        if len(found) == 1:
-            return view, listing, found[0]
-        known = ", ".join(sorted(one.target.name for one in mine)[:12]) or "none"
-        why = "fits several" if found else "is no watched application"
-        where = f" of policy {wish.policy}" if wish.policy else ""
-        problems = "; ".join(f"{one.subject}: {one.message}" for one in listing.problems[:3])
-        hint = f" ({problems})" if problems else ""
-        raise StalledError(for_people(word), f"{why}{where}; known: {known}{hint}", Reason.NO_POLICY)
-
     def _propose(self, wish: Wish, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
         proposer = self.reconciler.proposer
         waiting = view.journal.records.get(wish.waiting)
@@ -190,6 +180,8 @@ class Requests:
     def _signed(self, wish: Wish, look: Look, proposal: Proposal, view: View) -> Proposal:
         """The plan under the person's name. A plan that waits for a word keeps its id: this is the word.
 
+        A request file is a plan of its own, whatever else waits.
+
         It keeps its triggers, too: whether it helped is what they say.
         """
         plan = proposal.plan
@@ -197,13 +189,28 @@ class Requests:
             return proposal
         waiting = view.journal.records.get(plan.rollback_id)
         identity = plan.rollback_id
-        if waiting is None or waiting.phase is not Phase.AWAITING_APPROVAL:
+        if wish.path or waiting is None or waiting.phase is not Phase.AWAITING_APPROVAL:
             identity = rollback_id(self.repo.name, plan.applications[0], plan.bad_revision, wish.cause)
         else:
             plan = replace(plan, triggers=plan.triggers or waiting.triggers)
         return replace(
             proposal, plan=self.reconciler.proposer.signed(plan, look, proposal.attribution, identity, wish.by)
         )
+
+
+def _found(wish: Wish, listing: Listing) -> Watched:
+    """The one application that is meant. Raises: StalledError, with the known ones."""
+    word = wish.application
+    mine = [one for one in listing.watched if wish.policy in ("", one.policy.name)]
+    found = [one for one in mine if word == one.target.name or word in names_of(one.name)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(sorted(one.target.name for one in mine)[:12]) or "none"
+    why = "fits several" if found else "is no watched application"
+    where = f" of policy {for_people(wish.policy)}" if wish.policy else ""
+    problems = "; ".join(f"{one.subject}: {one.message}" for one in listing.problems[:3])
+    hint = f" ({problems})" if problems else ""
+    raise StalledError(for_people(word), f"{why}{where}; known: {known}{hint}", Reason.NO_POLICY)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.taking import take_requests
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of
 from gitops_rollback.app.workers import SideBySide
@@ -185,6 +186,7 @@ class Runtime:
         )
         if forge is not None and not settings.observes:
             made.offer_at(forge)
+            take_requests(made, forge)
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
         return made

@@ -58,8 +58,12 @@ class View:
         return next(iter(self.open_records(application)), None)
 
     def open_records(self, application: str) -> tuple[RollbackRecord, ...]:
-        """All rollbacks of this application that are not done; those that wait for a word come last."""
-        records = [one for one in self.journal.records.values() if one.open and application in one.applications]
+        """All rollbacks of this application that are not done; those that wait for a word come last.
+
+        What a person has asked for, and nobody approved yet, stands in nothing's way.
+        """
+        mine = [one for one in self.journal.records.values() if one.open and application in one.applications]
+        records = [one for one in mine if not one.is_waiting_request]
         return tuple(sorted(records, key=lambda one: one.phase is Phase.AWAITING_APPROVAL))
 
     def told(self, application: str, but: str) -> datetime | None:

@@ -90,8 +90,9 @@ def _stranger(door: Door, person: Person, asked: Asked, authority: Authority) ->
         return f"{name} may not write to the repository, and whoever may not may not {what}."
     if any(_same(person.login, login) for login in authority.logins):
         return ""
-    where = "the forge" if door is not Door.CHAT else "the chat"
-    return f"{where} does not tell what {name} may do; the settings may name the login in `approvals.logins`."
+    if door is Door.CHAT:
+        return f"The chat does not tell what {name} may do, and no setting does."
+    return f"The forge does not tell what {name} may do; the settings may name the login in `forge.approvers`."
 
 
 def _elsewhere(asked: Asked, plan: PullRequest | None) -> str:

@@ -20,6 +20,7 @@ from gitops_rollback.core.rollback import (
     HOLDS,
     PULL_REQUEST,
     RELEASE,
+    REQUEST,
     Phase,
     RollbackOutcome,
     RollbackRecord,
@@ -100,7 +101,9 @@ def encode_record(record: RollbackRecord) -> bytes:
     text = _record_text(record)
     if len(text) > MAX_RECORD_BYTES:
         cut: dict[str, object] = {"cut": "the evidence was too large for the journal"}
-        kept = {name: record.evidence[name] for name in (HOLDS, RELEASE, PULL_REQUEST) if name in record.evidence}
+        kept = {
+            name: record.evidence[name] for name in (HOLDS, RELEASE, PULL_REQUEST, REQUEST) if name in record.evidence
+        }
         text = _record_text(dataclasses.replace(record, evidence={**kept, **cut}))
         if len(text) > MAX_RECORD_BYTES:
             text = _record_text(dataclasses.replace(record, evidence=cut))

@@ -46,6 +46,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 
 
 HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from coming back, and what ended that
+REQUEST = "request"  # in `evidence`: the path of the file by which a person asked for it
 PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
@@ -106,6 +107,16 @@ class RollbackRecord:
     def offer(self) -> Offer | None:
         """The pull request as which it waits, or waited; None if there is to be none."""
         return offer_of(self.evidence.get(PULL_REQUEST))
+
+    @property
+    def request(self) -> str:
+        """The path of the request file that it carries out; "" for one that came otherwise."""
+        return str(self.evidence.get(REQUEST, ""))
+
+    @property
+    def is_waiting_request(self) -> bool:
+        """A person has asked for it, and nobody has let it land yet."""
+        return bool(self.request) and self.phase is Phase.AWAITING_APPROVAL
 
     @cached_property
     def planned(self) -> tuple[StepRecord, ...]:

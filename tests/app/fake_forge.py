@@ -6,7 +6,7 @@ again, and its answers can be lost after the effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -50,6 +50,9 @@ class FakeForge:
     loses: set[str] = field(default_factory=set)
     auto_merge: bool = True
     missing: str = ""  # what its rules still want before a merge
+    permissions: dict[str, Permission] = field(default_factory=dict)
+    said: dict[int, list[Comment]] = field(default_factory=dict)  # by people
+    reactions: list[tuple[str, bool]] = field(default_factory=list)
     during: dict[str, Callable[[], None]] = field(default_factory=dict)  # what happens while a call is under way
 
     def _call(self, name: str) -> None:
@@ -149,7 +152,8 @@ class FakeForge:
         self.scheduled.pop(number, None)
 
     def comments(self, number: int, since: datetime | None = None) -> tuple[Comment, ...]:
-        return ()
+        self._call("comments")
+        return tuple(one for one in self.said.get(number, []) if since is None or one.created_at >= since)
 
     def comment(self, number: int, marker: str, body: str) -> str:
         self._call("comment")
@@ -157,23 +161,48 @@ class FakeForge:
         return marker
 
     def react(self, number: int, comment: Comment, done: bool) -> None:
-        return None
+        self.reactions.append((comment.id, done))
 
     def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
         self._call("set_status")
         self.statuses[sha, context] = state, description
 
     def permission(self, login: str) -> Permission:
-        return Permission.WRITE
+        self._call("permission")
+        return self.permissions.get(login, Permission.WRITE)
 
     def pull_requests_of(self, sha: str) -> tuple[PullRequest, ...]:
         self._call("pull_requests_of")
         return tuple(one for number in self.requests if (one := self._now(number)).head_sha == sha)
 
     def changed_paths(self, number: int) -> tuple[str, ...]:
-        return ()
+        self._call("changed_paths")
+        one = self._now(number)
+        return tuple(self.world.people.git("diff", "--name-only", f"{one.base}...{one.head_sha}").splitlines())
 
     # What people and the forge itself do
+
+    def push(self, branch: str, files: Mapping[str, str | None], at: datetime, message: str = "Ask") -> str:
+        """A person's commit on a branch, which begins at the base where it is new."""
+        people = self.world.people
+        head = self.world.head(branch)
+        commit = people._commit(head or self.world.head(), message, files, at, "Ada <ada@example.com>")
+        people.git("update-ref", f"refs/heads/{branch}", commit, *([head] if head else []))
+        return commit
+
+    def ask(self, files: Mapping[str, str | None], at: datetime, by: str = "ada", branch: str = "") -> PullRequest:
+        """A person's pull request that adds these files."""
+        branch = branch or f"ask-{len(self.requests) + 1}"
+        self.push(branch, files, at)
+        found = self.open(branch, "main", "Ask", "")
+        self.requests[found.number] = replace(found, author=by, created_at=at)
+        return self.requests[found.number]
+
+    def say(self, number: int, body: str, at: datetime, by: str = "grace", edited: bool = False) -> Comment:
+        """A person's comment."""
+        known = self.said.setdefault(number, [])
+        known.append(Comment(str(len(known) + 1), by, body, at, edited))
+        return known[-1]
 
     def approve(self) -> None:
         """Nothing is missing any more: what was scheduled is merged, as long as its head is the one that was seen."""

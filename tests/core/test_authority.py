@@ -28,7 +28,7 @@ def test_who_may_write_may_ask_for_all_of_it(asked: Asked, permission: Permissio
     [
         pytest.param(Person("eve", Permission.NONE), "may not write", id="outsider"),
         pytest.param(Person("eve", Permission.READ), "may not write", id="reader"),
-        pytest.param(Person("eve", Permission.UNKNOWN), "approvals.logins", id="nobody-tells"),
+        pytest.param(Person("eve", Permission.UNKNOWN), "does not tell", id="nobody-tells"),
         pytest.param(Person("renovate[bot]", Permission.WRITE, bot=True), "machine", id="bot"),
         pytest.param(Person("", Permission.WRITE), "Nobody knows", id="no-login"),
         pytest.param(Person("gr\u0430ce", Permission.WRITE), "Nobody knows", id="look-alike"),

@@ -1,0 +1,198 @@
+"""What people write on pull requests of ours, and what becomes of it: real git, and a forge in memory."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from app_world import MINUTE, START, TICK, World, deployment
+from fake_forge import BOT
+from test_pull_requests import SUGGESTED, a_story
+from test_requested import FILE, PATH, REQUEST, Story
+from test_requested import story as story
+
+from gitops_rollback.app.taking import take_requests
+from gitops_rollback.core.errors import ForgeUnavailable
+from gitops_rollback.core.pull_request import Permission, PullRequestState
+from gitops_rollback.core.stop import CONTROL_BRANCH
+
+ANSWERS = "gitops-rollback:answers"
+
+
+def say(story: Story, body: str, by: str = "grace", edited: bool = False) -> str:
+    """Our answers, once the controller has looked."""
+    story.forge.say(1, body, story.world.clock.at, by, edited)
+    story.tick()
+    return story.forge.comments_of.get(1, {}).get(ANSWERS, "")
+
+
+def test_an_approval_of_the_head_that_was_seen_lands_it(story: Story) -> None:
+    pull = story.ask()
+    head = story.world.head(pull.head)
+    assert "Approved" in say(story, f"Looks good.\n\n/rollback approve {head}")
+    story.tick(2)
+    assert story.forge.requests[1].state is PullRequestState.MERGED
+    story.later(6)
+    (record,) = story.records
+    assert (record.outcome, record.requested_by) == ("verified", "ada")
+    assert story.world.people.read(FILE) == deployment("web", "1.0")
+    assert ("1", True) in story.forge.reactions
+    said = [one for one in story.one.reconciler.see_now().journal.decisions if one.application == "pull-requests/1"]
+    assert [(one.details["by"], one.details["head"]) for one in said] == [("grace", head)]
+
+
+def test_a16_an_approval_of_another_head_is_asked_again(story: Story) -> None:
+    pull = story.ask()
+    head = story.world.head(pull.head)
+    story.forge.push(pull.head, {PATH: f"{REQUEST}  expires: 3h\n"}, story.world.clock.at)
+    answer = say(story, f"/rollback approve {head}")
+    assert "look at it again" in answer
+    story.later(2)
+    assert story.forge.requests[1].state is PullRequestState.OPEN
+    assert ("1", False) in story.forge.reactions
+
+
+def test_a16_what_is_pushed_after_the_approval_is_not_merged_by_it(story: Story) -> None:
+    pull = story.ask()
+    story.forge.missing = "Review required"
+    say(story, f"/rollback approve {story.world.head(pull.head)}")
+    story.forge.scheduled.clear()
+    story.forge.push(pull.head, {"apps/evil.yaml": "x\n"}, story.world.clock.at)
+    story.forge.missing = ""
+    story.later(3)
+    assert story.forge.requests[1].state is PullRequestState.OPEN
+
+
+@pytest.mark.parametrize("command", ["approve {head}", "stop", "pause 2h", "reject", "to {bad}", "retry", "help"])
+@pytest.mark.parametrize(
+    ("by", "permission"),
+    [("eve", Permission.READ), ("eve", Permission.NONE), ("eve", Permission.UNKNOWN), (BOT, Permission.ADMIN)],
+)
+def test_a15_nobody_else_is_obeyed_and_each_is_told_why(
+    story: Story, command: str, by: str, permission: Permission
+) -> None:
+    story.forge.permissions[by] = permission
+    head = story.world.head(story.ask().head)
+    answer = say(story, "/rollback " + command.format(head=head, bad=story.bad), by)
+    assert "✖" in answer
+    assert "✔" not in answer
+    assert story.forge.requests[1].state is PullRequestState.OPEN
+    assert story.world.head(CONTROL_BRANCH) == ""
+    assert len(story.forge.requests) == 1
+
+
+def test_a16_an_edited_comment_is_no_command(story: Story) -> None:
+    story.ask()
+    assert "edited comment" in say(story, "/rollback stop", edited=True)
+    assert story.world.head(CONTROL_BRANCH) == ""
+
+
+def test_a_pause_stops_the_application_for_as_long_and_is_written_as_whoever_asked(story: Story) -> None:
+    story.ask()
+    assert "is paused until" in say(story, "/rollback pause 2h load test")
+    text = story.world.people.read("pause.yaml", CONTROL_BRANCH)
+    assert 'by: "grace"' in text
+    assert f'until: "{story.world.clock.at - TICK + timedelta(hours=2):%FT%TZ}"' in text
+    assert 'reason: "load test"' in text
+    story.tick()
+    assert "paused until" in story.comment()
+
+
+def test_a_stop_has_no_end(story: Story) -> None:
+    story.ask()
+    assert "paused without an end" in say(story, "/rollback stop")
+    assert "until" not in story.world.people.read("pause.yaml", CONTROL_BRANCH)
+
+
+def test_the_same_comment_is_carried_out_once_also_after_a_restart(story: Story) -> None:
+    story.ask()
+    say(story, "/rollback pause 2h")
+    control = story.world.head(CONTROL_BRANCH)
+    two = story.world.replica("two")
+    take_requests(two.reconciler, story.forge)
+    calls = len(story.forge.reactions)
+    two.until(story.world.clock.at + TICK, story.world.clock.at + MINUTE)
+    assert story.world.head(CONTROL_BRANCH) == control
+    assert len(story.forge.reactions) == calls
+
+
+def test_a_no_closes_it_and_takes_it_back(story: Story) -> None:
+    story.ask()
+    assert "Rejected" in say(story, "/rollback reject fixed forward")
+    assert story.forge.requests[1].state is PullRequestState.CLOSED
+    (record,) = story.records
+    assert (record.outcome, record.reason) == ("superseded", "Rejected")
+    assert "fixed forward" in record.message
+
+
+def test_another_way_back_becomes_a_request_of_its_own(story: Story) -> None:
+    story.ask()
+    good = story.world.people.git("rev-parse", f"{story.bad}~1")
+    assert "Asked for in" in say(story, f"/rollback to {good}")
+    assert story.forge.requests[2].head.startswith("gitops-rollback/request/comment-1-1")
+    story.forge.close(1)
+    story.tick(2)
+    (path,) = [path for path in story.forge.comments_of[2] if "requests/" in path]
+    assert "Undoes" in story.forge.comments_of[2][path]
+
+
+@pytest.mark.parametrize("body", ["> /rollback stop", "```\n/rollback stop\n```", "please /rollback stop", "hello"])
+def test_q6_what_is_quoted_or_code_means_nothing(story: Story, body: str) -> None:
+    story.ask()
+    assert say(story, body) == ""
+    assert story.world.head(CONTROL_BRANCH) == ""
+
+
+def test_q5_two_commands_are_asked_for_again(story: Story) -> None:
+    story.ask()
+    assert "2 commands" in say(story, "/rollback stop\n/rollback retry")
+    assert story.world.head(CONTROL_BRANCH) == ""
+
+
+def test_help_names_the_commands(story: Story) -> None:
+    story.ask()
+    assert "`/rollback pause 2h [why]`" in say(story, "/rollback help")
+
+
+def test_q10_on_a_closed_one_nothing_is_approved(story: Story) -> None:
+    head = story.world.head(story.ask().head)
+    story.forge.close(1)
+    answer = say(story, f"/rollback approve {head}")
+    assert "✔" not in answer
+    assert story.world.reverts() == 0
+
+
+def test_a_plan_that_cannot_be_approved_says_why(story: Story) -> None:
+    story.ask(REQUEST.replace("reason", "raeson"))
+    head = story.world.head("ask-1")
+    assert "✖" in say(story, f"/rollback approve {head}")
+
+
+def test_a_suggestion_of_ours_is_approved_by_a_comment_as_well(world: World) -> None:
+    told = a_story(world, SUGGESTED)
+    take_requests(told.one.reconciler, told.forge)
+    head = world.head(told.forge.requests[1].head)
+    told.forge.say(1, f"/rollback approve {head}", world.clock.at)
+    told.later(2)
+    assert told.forge.requests[1].state is PullRequestState.MERGED
+    told.cure()
+    told.later(8)
+    assert (told.record.outcome, told.record.requested_by) == ("verified", "grace")
+    assert world.clock.at > START
+
+
+def test_a_suggestion_of_ours_is_rejected_by_a_comment_as_well(world: World) -> None:
+    told = a_story(world, SUGGESTED)
+    take_requests(told.one.reconciler, told.forge)
+    told.forge.say(1, "/rollback reject it is the cache", world.clock.at)
+    told.later(1)
+    assert told.forge.requests[1].state is PullRequestState.CLOSED
+    assert (told.record.outcome, told.record.reason) == ("refused", "Rejected")
+
+
+def test_a_forge_without_comments_delays_nothing(story: Story) -> None:
+    pull = story.ask()
+    story.forge.fails["comments"] = ForgeUnavailable("forge", "no answer")
+    story.tick(3)
+    assert story.world.head(pull.head)
+    assert story.forge.requests[1].state is PullRequestState.OPEN
