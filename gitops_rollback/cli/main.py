@@ -28,6 +28,7 @@ VERBS = {
     "suspects": "Which commits can be to blame, and how likely each is.",
     "plan": "What would be done, and why; writes nothing.",
     "rollback": "Roll an application back, on a person's word.",
+    "request": "Ask for a rollback by a pull request.",
     "approve": "Say yes to a rollback that waits for a person.",
     "reject": "Say no to a rollback that waits for a person.",
     "abort": "Stop a rollback between two steps.",

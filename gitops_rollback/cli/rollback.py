@@ -38,6 +38,7 @@ TRIES = 5
 @click.option("--to", metavar="last-healthy|SHA|TIME", default="", help="The state to go back to.")
 @click.option("--revert", metavar="SHA", default="", help="The one commit to undo.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in the commit and the journal.")
+@click.option("--pr", is_flag=True, help="Ask by a pull request instead: the same as `request`.")
 @click.option("--yes", is_flag=True, help="Do not ask; answers the guards that ask, too.")
 @click.option("--wait", is_flag=True, help="Go on until it is verified or has failed.")
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long --wait goes on.")
@@ -51,6 +52,7 @@ def command(
     to: str,
     revert: str,
     reason: str,
+    pr: bool,
     yes: bool,
     wait: bool,
     timeout: str,
@@ -69,6 +71,10 @@ def command(
     """
     if to and revert:
         raise click.UsageError("Give --to or --revert, not both.")
+    if pr:
+        from gitops_rollback.cli.request import Asking, ask  # it falls back on this module
+
+        context.exit(ask(Asking(application, to, revert, reason, yes=yes, output=output), settings))
     patience = _duration(timeout)
     wish = Wish(application, caller()[1], reason, wished(to, revert))
     with opened_requests(settings) as asked:
