@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from gitops_rollback.core.paths import Paths, matches
 from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.receivers import RECEIVERS
 
 
 @dataclass(frozen=True)
@@ -79,4 +80,5 @@ def _secrets(policy: Policy) -> set[str]:
 def _urls(policy: Policy) -> set[str]:
     """What the policy itself names; the controller's own metric source belongs to nobody."""
     checks = {check.url for check in policy.verification.checks}
-    return {policy.metrics.url, *checks, *(route.url for route in policy.notifications)} - {""}
+    told = {route.url or RECEIVERS[route.to].url for route in policy.notifications}
+    return {policy.metrics.url, *checks, *told} - {""}

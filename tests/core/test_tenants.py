@@ -51,6 +51,10 @@ def test_without_tenants_a_policy_reaches_everything() -> None:
             of_payments(notifications=(OFFERED,)),
             "payments", "payments-prod", "", id="offered-webhook",
         ),
+        pytest.param(
+            of_payments(notifications=(Notification(("*",), "pagerduty", secret=OFFERED.secret),)),
+            "payments", "payments-prod", "events.pagerduty.com", id="the-address-of-a-service",
+        ),
     ],
 )  # fmt: skip
 def test_a_policy_reaches_only_what_its_tenant_owns(policy: Policy, project: str, namespace: str, why: str) -> None:
