@@ -5,7 +5,7 @@ Source: safety.md, Audit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gitops_rollback.core.audit import JournalStep, chain_faults, pushed, step_faults, unrecorded
@@ -30,17 +30,40 @@ class Audit:
     whole: bool = True
 
 
-def audit(repo: ConfigRepo, branch_head: str, journal_repo: ConfigRepo, journal: JournalView, committer: str) -> Audit:
-    """Both ways: each commit of ours has its record, each record its commits, and the journal only grew."""
+Signed = Callable[[str], str]  # why a commit bears no good signature of ours; "" if it does
+
+
+def audit(
+    repo: ConfigRepo,
+    branch_head: str,
+    journal_repo: ConfigRepo,
+    journal: JournalView,
+    committer: str,
+    signed: tuple[Signed, Signed] | None = None,
+) -> Audit:
+    """Both ways: each commit of ours has its record, each record its commits, and the journal only grew.
+
+    `signed` asks about commits of the branch and of the journal; None: whether they are signed is not looked at.
+    """
     kept = journal_repo.commits(None, journal.head, MOST_COMMITS) if journal.head else ()
     branch = repo.commits(None, branch_head, MOST_COMMITS)
     records = journal.records.values()
     faults = [*chain_faults(kept, committer), *_grown(journal_repo, kept), *unrecorded(branch, records)]
     for record in records:
         faults += _of_record(repo, branch_head, record)
+    if signed is not None:
+        faults += _unsigned([one.sha for one in branch if committer in one.committer], signed[0])
+        faults += _unsigned([one.sha for one in kept], signed[1])
     faults += [f"journal: {sentence}" for sentence in journal.damaged]
     whole = len(kept) < MOST_COMMITS and len(branch) < MOST_COMMITS
     return Audit(len(kept), len(branch), len(journal.records), tuple(dict.fromkeys(faults)), whole)
+
+
+def _unsigned(commits: Iterable[str], signed: Signed) -> Iterator[str]:
+    for sha in commits:
+        fault = signed(sha)
+        if fault:
+            yield f"commit {sha[:12]} bears no good signature: {fault}"
 
 
 def _grown(repo: ConfigRepo, commits: tuple[Commit, ...]) -> Iterator[str]:

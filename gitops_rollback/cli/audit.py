@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from gitops_rollback.app.auditing import MOST_COMMITS, Audit, audit
+from gitops_rollback.app.auditing import MOST_COMMITS, Audit, Signed, audit
+from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring import committer_of
 from gitops_rollback.cli.access import opened_sources, repository_options
@@ -18,32 +21,52 @@ def command() -> None:
 
 
 @command.command
+@click.option("--allowed-signers", metavar="FILE", help="Also check signatures, by this file of ssh-keygen's form.")
 @output_option("table", "json", "yaml")
 @click.pass_context
 @repository_options
-def verify(ctx: click.Context, output: str, settings: Settings) -> None:
+def verify(ctx: click.Context, allowed_signers: str | None, output: str, settings: Settings) -> None:
     """Check that each commit of ours has its record, each record its commits, and that the journal only ever grew.
 
-    Whether commits are signed is not looked at; `git verify-commit` does. Exit code 1: something does not fit.
+    With --allowed-signers also that each of them is signed by one of those keys. Exit code 1: something does not fit.
 
     \b
     Examples:
       gitops-rollback audit verify
-      gitops-rollback audit verify -o json
+      gitops-rollback audit verify --allowed-signers bot.allowed -o json
     """
+    signers = Path(allowed_signers) if allowed_signers else None
+    if signers is not None and not signers.is_file():
+        raise click.BadParameter("there is no such file", param_hint="--allowed-signers")
     found: dict[str, Audit] = {}
     with opened_sources(settings, everything=True) as sources:
         for source in sources:
             opened = source.opened
             found[source.repo.name] = audit(
-                source.repo, source.heads.branch, opened.journal_repo, source.journal, committer_of(settings)
+                source.repo,
+                source.heads.branch,
+                opened.journal_repo,
+                source.journal,
+                committer_of(settings),
+                _signed(opened, signers),
             )
+    if signers is None:
+        say("Whether commits are signed was not looked at: --allowed-signers names the keys.")
     if output != "table":
         print_document({name: _document(one) for name, one in found.items()}, output)
     else:
         for name, one in found.items():
             _print(name, one)
     ctx.exit(NO if any(one.faults for one in found.values()) else OK)
+
+
+def _signed(opened: Opened, signers: Path | None) -> tuple[Signed, Signed] | None:
+    if signers is None:
+        return None
+    return (
+        lambda sha: opened.repo.signature_fault(sha, signers),
+        lambda sha: opened.journal_repo.signature_fault(sha, signers),
+    )
 
 
 def _print(name: str, found: Audit) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from config_world import APP, ID, JOURNAL, Answer, World, a_record, an_entry, git, now
@@ -52,7 +54,8 @@ def test_what_we_wrote_fits_together(world: World, cli: Cli) -> None:
     rolled_back(world)
     world.journal(an_entry("verified", "Verified"))
     answer = cli("audit", "verify")
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0
+    assert "signed was not looked at" in answer.err
     assert answer.out.startswith("✔ config: all fits (2 journal commits, 1 records, 2 commits)")
 
 
@@ -107,6 +110,30 @@ def test_a_record_that_was_taken_back_is_found(world: World, cli: Cli) -> None:
     found = faults(cli)
     assert any("takes rb-428a78d56affadb9 back from Done to Pending" in fault for fault in found)
     assert any("forgets the commit" in fault for fault in found)
+
+
+def test_a_commit_that_none_of_the_named_keys_signed_is_found(world: World, cli: Cli, tmp_path: Path) -> None:
+    keys = [tmp_path / "ours", tmp_path / "another"]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    allowed = [key.with_suffix(".allowed") for key in keys]
+    for key, file in zip(keys, allowed, strict=True):
+        file.write_text(f"gitops-rollback@localhost {key.with_suffix('.pub').read_text()}")
+    repo = GitConfigRepo(
+        RepositorySettings("config", world.url, world.state.with_name("signer"), signing_key_file=keys[0])
+    )
+    repo.fetch()
+    journal = repo.write_files(None, {}, "Record one decision\n", now())
+    repo.push([RefUpdate(JOURNAL, journal, None)])
+    repo.close()
+    good = cli("audit", "verify", "--allowed-signers", str(allowed[0]))
+    assert (good.code, good.err) == (0, ""), good.out
+    bad = cli("audit", "verify", "--allowed-signers", str(allowed[1]))
+    assert bad.code == 1
+    assert f"commit {journal[:12]} bears no good signature" in bad.out
+    push(world, JOURNAL, {}, "Record one decision\n")
+    assert "it is not signed" in cli("audit", "verify", "--allowed-signers", str(allowed[0])).out
+    assert cli("audit", "verify", "--allowed-signers", "nowhere").code == 2
 
 
 def test_each_decision_is_a_line_of_a_stable_form(world: World, cli: Cli) -> None:

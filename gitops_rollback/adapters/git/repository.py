@@ -26,6 +26,7 @@ from gitops_rollback.adapters.git.push import Pusher, require_updates
 from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.rerendering import Rendering
 from gitops_rollback.adapters.git.reversal import Reverser
+from gitops_rollback.adapters.git.signatures import signature_fault
 from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.plan import Reversal
@@ -284,6 +285,10 @@ class GitConfigRepo:
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""
         return self._writer.commit_files(parent, files, message, date)
+
+    def signature_fault(self, sha: str, allowed: Path) -> str:
+        """As in `signatures.signature_fault`."""
+        return signature_fault(self._git, sha, allowed)
 
     def head_of(self, branch: str) -> str | None:
         """As in `ports.ConfigRepo`."""
