@@ -199,3 +199,14 @@ def test_the_product_takes_every_delivery_as_authentic_and_its_own(kind: str, tm
         assert len(doors.looks) >= 5
         address = f"{stage.forge.url}/owner/config.git"
         assert all(address in hint.repositories for hint in doors.looks)
+
+
+def test_forgejo_is_gitea_that_adds_its_own_name(tmp_path: Path) -> None:
+    with forge_world(tmp_path, "forgejo") as stage, receiver() as (url, received), stage.api() as client:
+        stage.forge.hook(url, secret="lab-secret")
+        assert "+gitea-" in client.get("/version").json()["version"]
+        stage.forge.people.push(BOT, "ours", "Revert shop", {VALUES: "tag: v1\n"})
+        stage.forge.webhooks.wait()
+    headers = received[-1].headers
+    assert headers["X-Forgejo-Event"] == headers["X-Gitea-Event"] == headers["X-GitHub-Event"] == "push"
+    assert headers["X-Forgejo-Signature"] == headers["X-Gitea-Signature"]

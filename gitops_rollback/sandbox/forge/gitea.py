@@ -21,6 +21,7 @@ from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, rout
 from gitops_rollback.sandbox.git_door import HookAnswer, HookCall, PageAnswer
 
 VERSION = "1.26.0"
+FORGEJO = "13.0.2+gitea-1.22.0"
 READS = "read:repository"
 WRITES = "write:repository"
 NO_RIGHT = (
@@ -40,7 +41,7 @@ class Gitea(Dialect):
         self.views = Views(forge, origin)
         repo = f"/api/v1/repos/{self.state.repository}"
         self.routes = [
-            route("GET", "/api/v1/version", lambda _call: Reply(200, {"version": VERSION})),
+            route("GET", "/api/v1/version", self._version),
             route("GET", "/api/v1/user", self._me, "read:user"),
             route("GET", "/api/v1/users/{}", self._user, "read:user"),
             route("GET", repo, self._repository, READS),
@@ -144,6 +145,9 @@ class Gitea(Dialect):
         return f"{words}\n{end}" if words else end
 
     # The repository
+
+    def _version(self, call: Call) -> Reply:
+        return Reply(200, {"version": FORGEJO if self.state.settings.forgejo else VERSION})
 
     def _me(self, call: Call) -> Reply:
         return Reply(200, self.views.user(call.login, call.login))

@@ -1,4 +1,4 @@
-"""A forge on loopback: GitHub, GitLab or Gitea before one repository of a git server, at the same address.
+"""A forge on loopback: GitHub, GitLab, Gitea or Forgejo before one repository of a git server, at the same address.
 
 Start the git server, attach a forge to its repository, point the settings at the address. What people do on the web is
 in `people`; what is broken is in `faults`, `webhooks.trouble` and `state.knobs`.
@@ -30,6 +30,7 @@ from gitops_rollback.sandbox.git_server import GitServer
 
 DIALECTS: Mapping[Kind, type[Dialect]] = {Kind.GITHUB: GitHub, Kind.GITLAB: GitLab, Kind.GITEA: Gitea}
 BOT = "rollback-bot"
+FORGEJO = "forgejo"  # speaks Gitea's dialect
 REQUESTS_KEPT = 20_000
 LOOK_SECONDS = 1.0  # of the sandbox: how often time alone is looked at
 # How each makes one wait for mergeability: Gitea works it out when one is opened, the others when one asks.
@@ -50,15 +51,17 @@ class ForgeSandbox:
         clock: SandboxClock,
         people: Mapping[str, Access] | None = None,
     ) -> None:
-        self.kind = Kind(kind)
+        forgejo = kind == FORGEJO
+        self.kind = Kind.GITEA if forgejo else Kind(kind)
         self.server = git
         self.clock = clock
         bare: Path = git.root / f"{repository}.git"
         self.state = State(self.kind, repository, clock.now().replace(microsecond=0), knobs=replace(KNOBS[self.kind]))
+        self.state.settings.forgejo = forgejo
         self.machine = Machine(self.state, Repository(bare), clock)
         self.dialect = DIALECTS[self.kind](self.machine, git.url)
         self.faults = Faults()
-        self.webhooks = Webhooks(self.kind, clock.now, git.url)
+        self.webhooks = Webhooks(self.kind, clock.now, git.url, forgejo)
         self.requests: deque[str] = deque(maxlen=REQUESTS_KEPT)  # method and path with the query, as they came
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="forge", daemon=True)
@@ -74,6 +77,8 @@ class ForgeSandbox:
     @property
     def title(self) -> str:
         """Its name, as people write it."""
+        if self.state.settings.forgejo:
+            return "Forgejo"
         return {Kind.GITHUB: "GitHub", Kind.GITLAB: "GitLab", Kind.GITEA: "Gitea"}[self.kind]
 
     @property

@@ -228,6 +228,7 @@ class Settings:
     delete_branch: bool = False
     private: bool = True
     archived: bool = False
+    forgejo: bool = False  # Gitea's dialect, and it says that it is Forgejo
     default_branch: str = "main"
 
 

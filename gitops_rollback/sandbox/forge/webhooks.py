@@ -74,6 +74,7 @@ class Webhooks:
     kind: Kind
     now: Callable[[], datetime]
     web_url: str = ""
+    forgejo: bool = False
     hooks: list[Hook] = field(default_factory=list)
     trouble: Trouble = field(default_factory=Trouble)
     sent: deque[Sent] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -149,7 +150,7 @@ class Webhooks:
             return headers | _github(job)
         if self.kind is Kind.GITLAB:
             return headers | _gitlab(job, int(self.now().timestamp()), self.web_url)
-        return headers | _gitea(job)
+        return headers | _gitea(job, self.forgejo)
 
 
 def body_of(kind: Kind, delivery: Delivery) -> bytes:
@@ -203,18 +204,19 @@ def _gitlab(job: _Job, at: int, web_url: str) -> dict[str, str]:
     return headers
 
 
-def _gitea(job: _Job) -> dict[str, str]:
-    """One event under four names; without a secret the digests are there, and empty."""
+def _gitea(job: _Job, forgejo: bool) -> dict[str, str]:
+    """One event under all its names; without a secret the digests are there, and empty."""
     secret = job.hook.secret
     whole = digest(secret, job.body) if secret else ""
     old = hmac.new(secret.encode(), job.body, hashlib.sha1).hexdigest() if secret else ""
     headers = {"User-Agent": "Go-http-client/1.1"}
-    for name in ("GitHub", "Gitea", "Gogs"):
+    names = ("GitHub", "Gitea", "Gogs", *(("Forgejo",) if forgejo else ()))
+    for name in names:
         headers |= {f"X-{name}-Delivery": job.id, f"X-{name}-Event": job.delivery.event}
         headers[f"X-{name}-Event-Type"] = job.delivery.kind
     for name in ("GitHub", "Gitea"):
         headers[f"X-{name}-Hook-Installation-Target-Type"] = "repository"
-    headers |= {"X-Gitea-Signature": whole, "X-Gogs-Signature": whole}
+    headers |= {f"X-{name}-Signature": whole for name in names if name != "GitHub"}
     return headers | {"X-Hub-Signature": f"sha1={old}", "X-Hub-Signature-256": f"sha256={whole}"}
 
 
