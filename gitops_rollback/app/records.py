@@ -21,6 +21,7 @@ from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import (
     HOLDS,
     RELEASE,
+    REQUEST,
     Phase,
     RollbackOutcome,
     RollbackRecord,
@@ -137,6 +138,8 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
         }
         if plan.reversal.holds:
             evidence[HOLDS] = hold_documents(plan.reversal.holds)
+        if plan.request:
+            evidence[REQUEST] = plan.request
         if plan.follows is not None:
             evidence[FOLLOWS] = {"rollback": plan.follows[0], "way": plan.follows[1]}
     if decision.onset is not None:

@@ -77,7 +77,7 @@ class RequestJudge:
         why = self._not_now(found, request, claimed, now)
         if why:
             return Judged(replace(answer, why=why))
-        return self._planned(found, request, view, listing, now, requests)
+        return self.planned(found, request, view, listing, now, requests)
 
     def _outside(self, found: FoundRequest, view: View) -> str:
         """Why the pull request is none that could be carried out, whatever its file says."""
@@ -114,7 +114,7 @@ class RequestJudge:
             return f"{words}; this one is answered, and not carried out"
         return ""
 
-    def _planned(
+    def planned(
         self,
         found: FoundRequest,
         request: RollbackRequest,
@@ -123,6 +123,7 @@ class RequestJudge:
         now: datetime,
         requests: Requests,
     ) -> Judged:
+        """What it comes to on the branch as it is now."""
         wish = Wish(
             request.target.name,
             found.pull.author,

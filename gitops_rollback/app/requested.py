@@ -18,6 +18,7 @@ from gitops_rollback.app.diffing import diff_of
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.forge_patience import ForgePatience
+from gitops_rollback.app.merged_requests import MergedRequest, MergedRequests
 from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.records import message_about_record, open_record
 from gitops_rollback.app.request_finding import FoundRequest, RequestFinder
@@ -33,7 +34,6 @@ from gitops_rollback.core.pull_request import MergeMethod, MergeOutcome, PullReq
 from gitops_rollback.core.pull_request_text import STATUS, Shown, shown
 from gitops_rollback.core.request_text import comment, marker
 from gitops_rollback.core.rollback import (
-    REQUEST,
     Phase,
     RollbackOutcome,
     RollbackRecord,
@@ -69,6 +69,7 @@ class RequestedRollbacks:
     def __post_init__(self) -> None:
         self.patience = ForgePatience(self.clock.monotonic)
         self.finder = RequestFinder(self.repo, self.forge)
+        self.merged = MergedRequests(self.repo)
         self.trees = OfferedTrees(self.repo)
 
     def attend_all(self, view: View, listing: Listing, now: datetime, requests: Requests) -> None:
@@ -77,6 +78,8 @@ class RequestedRollbacks:
         for record in _waiting(around.records):
             self._landing(record, around)
         self.patience.begin()
+        for one in self.merged.find(view, around.records, now):
+            self._guarded(one.path, around, partial(self._after_merge, one, around))
         found = self._found(around)
         if found is not None:
             self._attend(found, around)
@@ -212,6 +215,31 @@ class RequestedRollbacks:
             if record.request == found.path and record.id != identity:
                 message = f"something newer was deployed: it is planned anew as {identity}"
                 self._finish(record, RollbackOutcome.SUPERSEDED, Reason.SUPERSEDED, message, around)
+
+    def _after_merge(self, merged: MergedRequest, around: _Around) -> None:
+        """Carry out what was merged as a request alone; whoever merged it had the right to."""
+        pulls = self.forge.pull_requests_of(merged.commit)
+        pull = next((one for one in pulls if one.state is PullRequestState.MERGED), None)
+        if pull is None:
+            message = "it came onto the branch by no pull request, and is not carried out"
+            raise StalledError(merged.path, message, Reason.REQUEST_INVALID)
+        found = FoundRequest(pull, (merged.path,), read=merged.read)
+        judged = self.judge.planned(found, merged.request, around.view, around.listing, around.now, around.requests)
+        why = judged.answer.why
+        if judged.prepared is not None and judged.prepared.plan is not None and not why and not judged.answer.faults:
+            landing = around.requests.carry_out(judged.prepared)
+            record = around.newest(judged.prepared.plan.rollback_id)
+            if landing.outcome is PushOutcome.LANDED and record is not None and record.commit is not None:
+                head = PlannedHead(record.commit, judged.prepared.plan.reversal.base, record.steps[-1].blobs)
+                around.executor.put(offered(record, Offer(number=pull.number, url=pull.url).with_head(head)))
+                self.landed()
+                return
+            if landing.outcome is not PushOutcome.PROTECTED:
+                return  # the next look decides anew
+            why = f"the branch refuses the push: {landing.message}"
+        answer = replace(judged.answer, why=why, head=pull.head_sha)
+        how = Shown(comment(answer), answer.state, answer.status)
+        self._say(pull.number, merged.path, pull.head_sha, how, around)
 
     # What became of it
 
@@ -351,4 +379,4 @@ def _record(found: FoundRequest, prepared: Prepared, known: RollbackRecord | Non
     made = advance(open_record(plan, prepared.look, prepared.look.raised, now, Phase.PENDING), Phase.AWAITING_APPROVAL)
     opened = {OPENED_AT: found.pull.created_at} if found.pull.created_at else {}
     times = {**made.times, **opened, **(known.times if known else {})}
-    return replace(made, times=times, evidence={**made.evidence, REQUEST: found.path})
+    return replace(made, times=times)

@@ -193,9 +193,8 @@ class Requests:
             identity = rollback_id(self.repo.name, plan.applications[0], plan.bad_revision, wish.cause)
         else:
             plan = replace(plan, triggers=plan.triggers or waiting.triggers)
-        return replace(
-            proposal, plan=self.reconciler.proposer.signed(plan, look, proposal.attribution, identity, wish.by)
-        )
+        signed = self.reconciler.proposer.signed(plan, look, proposal.attribution, identity, wish.by)
+        return replace(proposal, plan=replace(signed, request=wish.path))
 
 
 def _found(wish: Wish, listing: Listing) -> Watched:

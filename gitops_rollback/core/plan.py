@@ -137,6 +137,7 @@ class Plan:
     repository: str = ""
     requested_by: str = "controller"
     follows: tuple[str, str] | None = None  # the Rollback-Id that did not help before it, and the way it goes
+    request: str = ""  # the path of the file by which a person asked for it
 
     @property
     def reapplies(self) -> bool:

@@ -173,7 +173,7 @@ class FakeForge:
 
     def pull_requests_of(self, sha: str) -> tuple[PullRequest, ...]:
         self._call("pull_requests_of")
-        return tuple(one for number in self.requests if (one := self._now(number)).head_sha == sha)
+        return tuple(one for number in self.requests if sha in ((one := self._now(number)).head_sha, one.merge_sha))
 
     def changed_paths(self, number: int) -> tuple[str, ...]:
         self._call("changed_paths")

@@ -343,3 +343,52 @@ def test_a_merge_that_left_something_else_is_told(story: Story) -> None:
     (record,) = story.records
     assert record.outcome == "failed"
     assert story.forge.requests[1].state is PullRequestState.MERGED
+
+
+LATER = REQUEST + "  execute: after-merge\n"
+
+
+def test_a_request_alone_is_reviewed_and_carried_out_once_it_is_merged(story: Story) -> None:
+    pull, world = story.ask(LATER), story.world
+    assert world.people.git("rev-list", "--count", f"main..{pull.head}") == "1", "nothing of ours is on it"
+    assert "Once this is merged" in story.comment()
+    assert story.status()[0] is StatusState.SUCCESS
+    story.forge.land(1, MergeMethod.SQUASH, "grace")
+    story.later(6)
+    (record,) = story.records
+    assert (record.outcome, record.requested_by, record.request) == ("verified", "ada", PATH)
+    assert record.id == rollback_id("shop/config", record.applications[0], story.bad, PATH)
+    assert world.people.read(FILE) == deployment("web", "1.0")
+    assert "every check held" in story.comment()
+    story.later(3)
+    assert (len(story.records), world.reverts()) == (1, 1)
+
+
+def test_merged_long_ago_or_without_a_pull_request_it_does_nothing(story: Story) -> None:
+    world = story.world
+    old = PATH.replace("web", "old")
+    world.people.push("Long ago", {old: LATER}, START - timedelta(hours=30))
+    world.people.push("By a push", {PATH: LATER}, START - MINUTE)
+    story.tick(2)
+    assert world.reverts() == 0
+    assert story.records == []
+
+
+def test_after_a_stop_what_was_merged_waits_and_goes_on(story: Story) -> None:
+    stop = [PauseState(SETTINGS_DOOR, (Pause(None, by="ops"),))]
+    story.one.reconciler.surroundings.settings_pause = lambda: stop[0]
+    story.ask(LATER)
+    story.forge.land(1, MergeMethod.MERGE, "grace")
+    story.tick(2)
+    assert story.world.reverts() == 0
+    assert "by ops" in story.comment()
+    stop[0] = PauseState(SETTINGS_DOOR)
+    story.tick(2)
+    assert story.world.reverts() == 1
+
+
+def test_a_request_that_was_merged_before_its_plan_was_on_it_is_not_carried_out(story: Story) -> None:
+    story.forge.ask({PATH: REQUEST}, START)
+    story.forge.land(1, MergeMethod.MERGE, "grace")
+    story.later(2)
+    assert story.world.reverts() == 0
