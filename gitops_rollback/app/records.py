@@ -41,6 +41,7 @@ EVENTS = {
     Act.PAGE: "blind",
     Act.ROLL_BACK: "started",
 }
+NOTICES = {**dict.fromkeys(("paused", "resumed", "silenced"), "stopped"), "handover": "handover"}
 ENDED_BY = {
     Act.REFUSE: RollbackOutcome.REFUSED,
     Act.HOLD: RollbackOutcome.HELD,
@@ -187,7 +188,7 @@ def _what_next(record: RollbackRecord) -> dict[str, object]:
 def message_about_notice(notice: Notice, repository: str, at: datetime) -> Message:
     """What people are told about a whole repository. The same again later is something new."""
     return Message(
-        event="stopped" if notice.action in ("paused", "resumed", "silenced") else "blind",
+        event=NOTICES.get(notice.action, "blind"),
         application=repository,
         title=f"{notice.title}: {repository}",
         text=notice.message,

@@ -45,6 +45,7 @@ from gitops_rollback.app.wiring import Parts, committer_of
 from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets, Limit
+from gitops_rollback.core.handover import NO_SHIFTS
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.core.tenants import Tenancy, Tenant
 from gitops_rollback.ports import Message
@@ -167,6 +168,7 @@ class Runtime:
         forge = parts.forges.of(repo.name)
         budgets = guard_budgets(settings.budgets)
         limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None)
+        shifts = settings.handover.times if settings.handover else NO_SHIFTS
         facts = GuardFactsReader(repo, inputs, limits, parts.registry)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
@@ -174,7 +176,7 @@ class Runtime:
             observer=Observer(repo, policies, measuring, tenancy, closures),
             proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, parts.workloads), facts),
             follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed),
-            surroundings=Surroundings(repo, self.settings_pause, committer_of(settings)),
+            surroundings=Surroundings(repo, self.settings_pause, committer_of(settings), shifts),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(opened, leading),
             clock=parts.clock,

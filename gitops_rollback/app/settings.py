@@ -17,7 +17,7 @@ from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings_doors import Hook
-from gitops_rollback.app.settings_notifications import MOST_PLACES, Place, Templates
+from gitops_rollback.app.settings_notifications import MOST_PLACES, Place, Shifts, Templates
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.settings_values import (
     Allowed,
@@ -252,6 +252,7 @@ class Settings(Closed):
     tenants: tuple[Tenant, ...] = ()
     notifications: Annotated[tuple[Place, ...], Field(max_length=MOST_PLACES)] = ()
     templates: Templates = Field(default_factory=dict)
+    handover: Shifts | None = None
     commit: CommitIdentity = CommitIdentity()
     clock: ScaledTime | None = None
     config_file: str = ""

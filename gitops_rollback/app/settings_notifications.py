@@ -5,12 +5,16 @@ Nothing here does I/O. What each kind of receiver needs is the core's table, the
 
 from __future__ import annotations
 
+import re
+from datetime import time
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gitops_rollback.adapters.notifiers.templates import ANY, Template, fault_of
 from gitops_rollback.app.settings_values import Closed, HttpUrl, Words
+from gitops_rollback.core.handover import ShiftTimes
 from gitops_rollback.core.policy import Notification
 from gitops_rollback.core.receivers import RECEIVERS, missing_of, place_name, strange_to
 
@@ -18,7 +22,7 @@ MOST_PLACES = 64
 MOST_CHARACTERS = 4000  # of a template
 EVENTS = (
     *(ANY, "suggested", "started", "verified", "unverified", "refused"),
-    *("held", "failed", "blind", "stopped", "folded"),
+    *("held", "failed", "blind", "stopped", "folded", "handover"),
 )
 ReceiverName = Literal["webhook", "slack", "pagerduty", "grafana", "teams", "apprise"]
 
@@ -81,6 +85,34 @@ class Place(Closed):
     def label(self) -> str:
         """Its name for people."""
         return self.name or place_name(self.route)
+
+
+def _time_of_day(text: object) -> object:
+    if isinstance(text, time):
+        return text
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", str(text))
+    if match is None:
+        raise ValueError('must be a time of day like "08:00", quoted')
+    return time(int(match[1]), int(match[2]))
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as exc:
+        raise ValueError("is no time zone; write one like Europe/London") from exc
+    return name
+
+
+class Shifts(Closed):
+    """When shifts change: the settings' places are then told what there is to hand over."""
+
+    at: Annotated[tuple[Annotated[time, BeforeValidator(_time_of_day)], ...], Field(max_length=24)]
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+    @property
+    def times(self) -> ShiftTimes:
+        return ShiftTimes(self.at, self.timezone)
 
 
 def _template(text: str) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from gitops_rollback.core.decision import Act
 from gitops_rollback.core.image_holds import LASTS, holds_of
@@ -61,6 +62,24 @@ class ShiftFacts:
     policy_faults: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class ShiftTimes:
+    """When shifts change: times of day in one zone."""
+
+    at: tuple[time, ...] = ()
+    zone: str = "UTC"
+
+    def newest(self, now: datetime) -> datetime | None:
+        """The newest change at or before `now`; None if there is none."""
+        here = now.astimezone(ZoneInfo(self.zone))
+        days = (here.date(), here.date() - timedelta(days=1))
+        found = [datetime.combine(day, one, here.tzinfo) for day in days for one in self.at]
+        return max((one.astimezone(UTC) for one in found if one <= here), default=None)
+
+
+NO_SHIFTS = ShiftTimes()
+
+
 def handed_over(facts: ShiftFacts, now: datetime, since: datetime) -> tuple[Item, ...]:
     """All items, by section, the newest first in each; `since` bounds what is over."""
     found = [
@@ -73,6 +92,14 @@ def handed_over(facts: ShiftFacts, now: datetime, since: datetime) -> tuple[Item
     order = list(Section)
     found.sort(key=lambda item: (order.index(item.section), -(item.since.timestamp() if item.since else 0.0)))
     return tuple(found[:MOST_ITEMS])
+
+
+def in_words(items: Iterable[Item]) -> Iterator[str]:
+    """A line each, for a message."""
+    for item in items:
+        who = ", ".join("/".join(name.split("/")[-2:]) for name in item.applications)
+        until = f" (until {item.until:%F %H:%M}Z)" if item.until else ""
+        yield f"{item.section.value}: {who + ': ' if who and who not in item.text else ''}{item.text}{until}"
 
 
 def ending(items: Iterable[Item], now: datetime, shift: timedelta = SHIFT) -> tuple[Item, ...]:

@@ -307,7 +307,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Message:
-    """What people are told. `event`: suggested started verified unverified refused held failed blind stopped folded.
+    """What people are told. `event`: suggested started verified unverified refused held failed blind stopped folded
+    handover.
 
     `key` deduplicates: the same key is the same thing said again.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app_world import MINUTE, START, Replica, World, running, ship
 
 from gitops_rollback.app.pausing import REF, SILENCES, change_pauses
+from gitops_rollback.core.handover import ShiftTimes
 from gitops_rollback.core.stop import Pause
 from gitops_rollback.ports import Message, RefUpdate
 
@@ -55,6 +56,25 @@ def test_a_process_that_starts_anew_knows_that_it_is_silent_and_what_was_not_tol
     assert [one.title for one in loud(after)] == []
     after.tick(START + 21 * MINUTE)
     assert "roll-back TriggerFired" in loud(after)[0].text
+
+
+def test_the_next_shift_is_told_when_it_begins_once_for_all_replicas(world: World) -> None:
+    running(world, "web")
+    change = START + 5 * MINUTE
+    shifts = ShiftTimes((change.time().replace(second=0, microsecond=0),))
+    one, two = world.replica(), world.replica("two")
+    for replica in (one, two):
+        replica.reconciler.surroundings.shifts = shifts
+    break_it(world)
+    one.until(START, START + 7 * MINUTE)
+    (told,) = [message for message in one.told.messages if message.event == "handover"]
+    assert "under way: argocd/web: rb-" in told.text
+    two.until(START + 8 * MINUTE, START + 9 * MINUTE)
+    assert [message for message in two.told.messages if message.event == "handover"] == []
+    late = world.replica("late")
+    late.reconciler.surroundings.shifts = ShiftTimes(((change - 60 * MINUTE).time(),))
+    late.until(START + 9 * MINUTE, START + 10 * MINUTE)
+    assert [message for message in late.told.messages if message.event == "handover"] == []
 
 
 def test_a_silence_that_cannot_be_read_silences_nobody_and_is_said(world: World) -> None:

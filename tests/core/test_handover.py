@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
-from gitops_rollback.core.handover import Section, ShiftFacts, ending, handed_over, of_applications
+from gitops_rollback.core.handover import Section, ShiftFacts, ShiftTimes, ending, handed_over, of_applications
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.core.silence import DOOR
@@ -113,3 +113,11 @@ def test_a_strangers_words_move_no_cursor() -> None:
     (item,) = handed_over(facts(records=(evil,)), NOW, NOW)
     assert "\x1b" not in item.text
     assert "\u202e" not in item.text
+
+
+def test_the_newest_change_of_shift_is_known_over_midnight_and_in_its_zone() -> None:
+    shifts = ShiftTimes((time(8), time(20)), "Europe/Berlin")
+    assert shifts.newest(datetime(2026, 11, 25, 6, 59, tzinfo=UTC)) == datetime(2026, 11, 24, 19, tzinfo=UTC)
+    assert shifts.newest(datetime(2026, 11, 25, 7, tzinfo=UTC)) == datetime(2026, 11, 25, 7, tzinfo=UTC)
+    assert shifts.newest(datetime(2026, 7, 1, 6, tzinfo=UTC)) == datetime(2026, 7, 1, 6, tzinfo=UTC)
+    assert ShiftTimes().newest(NOW) is None

@@ -123,7 +123,7 @@ EventWord = Annotated[
     str,
     choice(
         *("*", "suggested", "started", "verified", "unverified"),
-        *("refused", "held", "failed", "blind", "stopped"),
+        *("refused", "held", "failed", "blind", "stopped", "handover"),
     ),
 ]
 Receiver = Annotated[str, choice("log", "webhook", "slack", "pagerduty", "teams", "grafana", "apprise")]
