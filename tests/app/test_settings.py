@@ -127,7 +127,7 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("notifications: [{url: 'https://h.example'}, {url: 'https://h.example'}]\n", ":1:45: ", "twice"),
         ("templates: {verified: {title: '$titel'}}\n", ":1:24: ", "did you mean $title?"),
         ("templates: {held: {text: 'costs $ 5'}}\n", ":1:20: ", "write `$$`"),
-        ("handover: {at: ['8:00']}\n", ":1:16: ", "08:00"),
+        ("handover: {at: ['8:00']}\n", ":1:17: ", "08:00"),
         ("handover: {at: ['08:00'], timezone: Mars}\n", ":1:27: ", "Europe/London"),
         ("templates: {verifed: {title: x}}\n", ":1:13: ", "is no event"),
         ("allowOrigins: ['a b/c']\n", ":1:16: ", "origins"),
