@@ -77,7 +77,6 @@ class GraphQL:
             title = str(values.get("commitHeadline") or "")
             body = str(values.get("commitBody") or "")
             self.forge.schedule(pull, Scheduled(call.login, method, title, body, head_sha=pull.head_sha))
-            self.forge.settle()
         return wrong
 
     def _wrong(self, pull: PullRequest, method: Method, queue: bool) -> str:

@@ -169,7 +169,6 @@ class GitLab(Dialect):
             pull.remove_source_branch = pull.remove_source_branch or "remove_source_branch" in options
             if "auto_merge" in options or "merge_when_pipeline_succeeds" in options:
                 self.forge.schedule(pull, Scheduled(call.login, Method.MERGE, head_sha=pull.head_sha))
-                self.forge.settle()
 
     # Accounts and the project
 

@@ -343,6 +343,7 @@ class Machine:
         with self.lock:
             pull.scheduled = replace(order, at=self.now())
             self.emit(What.AUTO_MERGE_ENABLED, order.by, pull)
+            self.settle()
 
     def unschedule(self, pull: PullRequest, actor: str) -> bool:
         """False if none was scheduled."""
@@ -354,7 +355,7 @@ class Machine:
             return True
 
     def settle(self) -> None:
-        """Merge what was scheduled and is ready. Called after every change, and as time passes."""
+        """Merge what was scheduled and is ready. Called after every change."""
         with self.lock:
             for pull in self.state.open_pulls():
                 if pull.scheduled is not None and not self.state.knobs.hold_schedule:
@@ -375,8 +376,17 @@ class Machine:
         if pull.queued_at is None:
             pull.queued_at = self._clock.now()
             self.emit(What.QUEUED, pull.author, pull)
-        waited = self._clock.now() - pull.queued_at
-        return not self.state.knobs.hold_queue and waited >= timedelta(seconds=self.state.knobs.queue_seconds)
+        return not self.state.knobs.hold_queue and self._has_waited(pull)
+
+    def _has_waited(self, pull: PullRequest) -> bool:
+        queued, seconds = pull.queued_at, self.state.knobs.queue_seconds
+        return queued is not None and self._clock.now() - queued >= timedelta(seconds=seconds)
+
+    def pass_time(self) -> None:
+        """What waits for nothing but time: the merge queue."""
+        with self.lock:
+            if any(self._has_waited(pull) for pull in self.state.open_pulls()):
+                self.settle()
 
 
 def _dismissed(review: Review) -> Review:

@@ -163,7 +163,7 @@ class ForgeSandbox:
 
     def _tick(self) -> None:
         while not self.clock.wait(LOOK_SECONDS, self._stopped):
-            self.machine.settle()
+            self.machine.pass_time()
 
 
 def token_of(login: str) -> str:
