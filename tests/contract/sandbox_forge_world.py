@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import httpx
@@ -26,6 +30,30 @@ VALUES = "apps/shop/values.yaml"
 PEOPLE = {"writer": Access.WRITE, "reader": Access.READ, "stranger": Access.NONE}
 
 
+def git_in(work: Path, *args: str, ok: tuple[int, ...] = (0,)) -> str:
+    """Plain git in a work tree."""
+    done = subprocess.run(["git", *args], cwd=work, capture_output=True, check=False, timeout=60)
+    assert done.returncode in ok, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def commit_in(
+    work: Path, branch: str, message: str, files: Mapping[str, str], login: str = "owner", base: str = ""
+) -> str:
+    """As `Stage.commit`."""
+    if base or git_in(work, "branch", "--show-current") != branch:
+        git_in(work, "checkout", "-q", *(["-B", branch, base] if base else [branch]))
+    for path, text in files.items():
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(text)
+    git_in(work, "add", "-A")
+    who = f"{login} <{login}@example.com>"
+    environment = {"GIT_COMMITTER_NAME": login, "GIT_COMMITTER_EMAIL": f"{login}@example.com"}
+    command = ["git", "commit", "-q", "--allow-empty", "-m", message, "--author", who]
+    subprocess.run(command, cwd=work, check=True, env={**os.environ, **environment}, timeout=60)
+    return git_in(work, "rev-parse", "HEAD")
+
+
 @dataclass
 class Stage:
     """What a test has in its hands."""
@@ -35,9 +63,7 @@ class Stage:
     heads: dict[str, str] = field(default_factory=dict)
 
     def git(self, *args: str, ok: tuple[int, ...] = (0,)) -> str:
-        done = subprocess.run(["git", *args], cwd=self.work, capture_output=True, check=False, timeout=60)
-        assert done.returncode in ok, done.stderr.decode()
-        return done.stdout.decode().strip()
+        return git_in(self.work, *args, ok=ok)
 
     def push(self, login: str, *args: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """As the command line prints it, with the token of `login`."""
@@ -48,17 +74,7 @@ class Stage:
 
     def commit(self, branch: str, message: str, files: Mapping[str, str], login: str = "owner", base: str = "") -> str:
         """A commit in the work tree, on a branch that begins at `base` (default: where it is)."""
-        if base or self.git("branch", "--show-current") != branch:
-            self.git("checkout", "-q", *(["-B", branch, base] if base else [branch]))
-        for path, text in files.items():
-            (self.work / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.work / path).write_text(text)
-        self.git("add", "-A")
-        who = f"{login} <{login}@example.com>"
-        environment = {"GIT_COMMITTER_NAME": login, "GIT_COMMITTER_EMAIL": f"{login}@example.com"}
-        command = ["git", "commit", "-q", "--allow-empty", "-m", message, "--author", who]
-        subprocess.run(command, cwd=self.work, check=True, env={**os.environ, **environment}, timeout=60)
-        return self.git("rev-parse", "HEAD")
+        return commit_in(self.work, branch, message, files, login, base)
 
     def api(self, login: str = "rollback-bot", token: str = "") -> httpx.Client:
         """A client with somebody's token; "" for nobody."""
@@ -68,24 +84,33 @@ class Stage:
         return httpx.Client(base_url=f"{self.forge.url}{prefix}", headers=headers, timeout=20)
 
 
+@cache
+def _prepared(more: tuple[tuple[str, str], ...]) -> tuple[Path, dict[str, str]]:
+    """What worlds begin with, made once: a served repository, a work tree, and the commits of `main`."""
+    folder = Path(mkdtemp(prefix="forge-world-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    bare, work = folder / "bare.git", folder / "work"
+    for command in (["--bare", str(bare)], [str(work)]):
+        subprocess.run(["git", "init", "-q", "--template=", "-b", "main", *command], check=True)
+    first = {"CODEOWNERS": "/apps/ @writer\n", VALUES: "tag: v1\n", **dict(more)}
+    good = commit_in(work, "main", "Initial state", first)
+    bad = commit_in(work, "main", "shop v2", {VALUES: "tag: v2\n"})
+    git_in(work, "push", "-q", str(bare), "main")
+    return folder, {"good": good, "bad": bad}
+
+
 @contextmanager
 def forge_world(directory: Path, kind: str, more: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """`main` with three commits: the application, its second version that is bad, and nothing else."""
+    """`main` with two commits: the application, with `more` files, and its second version, which is bad."""
+    prepared, heads = _prepared(tuple((more or {}).items()))
     work, root = directory / "work", directory / "served"
-    root.mkdir()
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(root / f"{REPOSITORY}.git")], check=True)
-    subprocess.run(["git", "init", "-q", "-b", "main", str(work)], check=True)
+    shutil.copytree(prepared / "bare.git", root / f"{REPOSITORY}.git")
+    shutil.copytree(prepared / "work", work)
     server = GitServer(root).start()
     forge = ForgeSandbox(kind, server, REPOSITORY, ScaledClock(), PEOPLE)
     forge.start()
-    stage = Stage(forge, work)
     try:
-        first = {"CODEOWNERS": "/apps/ @writer\n", VALUES: "tag: v1\n", **(more or {})}
-        stage.heads["good"] = stage.commit("main", "Initial state", first)
-        stage.heads["bad"] = stage.commit("main", "shop v2", {VALUES: "tag: v2\n"})
-        pushed = stage.push("owner", "main")
-        assert pushed.returncode == 0, pushed.stderr
-        yield stage
+        yield Stage(forge, work, dict(heads))
         assert not server.failures
     finally:
         forge.stop()
