@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from gitops_rollback.core.errors import ForgeUnavailable, LeaseLost, RollbackError
 
 FIRST_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
 REFUSED_SECONDS = 300.0  # what only a person can mend is not mended sooner
-SHARE_SECONDS = 5.0  # of a tick for all pull requests; each call has its own deadline as well
+SHARE_SECONDS = 5.0  # real ones, of a tick for all pull requests; each call has its own deadline as well
 MAX_KEPT = 1000
 
 
 @dataclass
 class ForgePatience:
-    """Of one forge, in seconds of a clock that only goes forward. `now` tells them.
+    """Of one forge, in seconds of a clock that only goes forward: `now` tells them, and `real` makes them real ones.
 
     Where it does not answer nobody asks it for a while, longer each time; where it says no to one pull request, only
     that one is left alone.
     """
 
     now: Callable[[], float]
+    real: Callable[[timedelta], float] = timedelta.total_seconds
     trouble: str = ""  # its words, while it is left alone
     _not_before: float = 0.0
     _failures: int = 0
@@ -38,7 +40,7 @@ class ForgePatience:
         now = self.now()
         if now < self._not_before:
             return self.trouble
-        if now - self._began > SHARE_SECONDS:
+        if self.real(timedelta(seconds=now - self._began)) > SHARE_SECONDS:
             return "the forge is slow: it is asked again at the next look"
         return self.refused(identity)
 

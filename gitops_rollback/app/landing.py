@@ -63,7 +63,8 @@ class Lander:
     def _refused(self, text: str, land: Land, look: Look) -> None:
         """A rule of the branch stands against the push alone: by pull request the plan still needs no person's word."""
         if self.offers and look.policy.delivery.on_rejected == PULL_REQUEST_MODE:
-            decision = Decision(Act.ROLL_BACK, Reason.BRANCH_PROTECTED, text, land.decision.verdicts)
+            words = f"{land.decision.message}; {text}"
+            decision = Decision(Act.ROLL_BACK, Reason.BRANCH_PROTECTED, words, land.decision.verdicts)
             self.executor.note(Note(decision, land.plan, offers=True), look)
         else:
             self._note(look, Decision(Act.ASK, Reason.BRANCH_PROTECTED, text), land)

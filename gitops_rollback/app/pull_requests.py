@@ -68,7 +68,7 @@ class PullRequests:
     _merged_since: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.patience = ForgePatience(self.clock.monotonic)
+        self.patience = ForgePatience(self.clock.monotonic, self.clock.real_seconds)
         self.acts = OfferActs(self.repo, self.forge, self.clock)
 
     def due(self, view: View, executor: Executor, now: datetime) -> list[RollbackRecord]:

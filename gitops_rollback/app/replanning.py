@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.next_plans import follows
-from gitops_rollback.core.plan import Plan, PlanOutcome
+from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollback import RollbackRecord
 
@@ -37,7 +38,7 @@ class Replanned:
     @property
     def needs_nobody(self) -> bool:
         answers = self.plan.guards if self.plan else ()
-        return all(one.result.rank <= GuardResult.ALLOW.rank or one.reason in RESERVED for one in answers)
+        return all(one.result.rank <= GuardResult.ALLOW.rank for one in answers)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Replanner:
 
     def again(self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime) -> Replanned:
         """The same commits undone, for the same deployment. Raises: TransientError where it cannot be told now."""
-        because = Decision(Act.ROLL_BACK, Reason.REQUESTED, record.message)
+        because = Decision(Act.ROLL_BACK, Reason.REQUESTED, _alarm(record))
         feeds = self.directory.feeder(watched)
         look = self.observer.look_anyway(watched, view, now, feeds, because)
         # How it was before the deployment is what tells known ground.
@@ -70,6 +71,7 @@ class Replanner:
         why = _why_not(plan)
         if why:
             return Replanned(look, None, why, undone=plan.reversal.outcome is PlanOutcome.EMPTY)
+        plan = replace(plan, evidence=_suspects(record) or plan.evidence, guards=_without_own_share(record, plan))
         signed = self.proposer.signed(plan, look, proposal.attribution, record.id, record.requested_by)
         return Replanned(look, signed)
 
@@ -78,6 +80,27 @@ class Replanner:
         if follows(record) is not None:
             return self.afterwards.renewed(record, look, view, listing, now)
         return self.proposer.propose_named(look, view, listing, now, only=record.reverts, because=WAITED)
+
+
+def _alarm(record: RollbackRecord) -> str:
+    """What had fired, in the words of then; else what the record says."""
+    found = record.evidence.get("verdicts")
+    verdicts = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list | tuple) else []
+    fired = [str(one.get("message", "")) for one in verdicts if one.get("trigger") in record.triggers]
+    return "; ".join(words for words in fired if words) or record.message
+
+
+def _suspects(record: RollbackRecord) -> tuple[str, ...]:
+    """Whom the decision blamed, and why: the plan made anew only knows what it undoes."""
+    found = record.evidence.get("suspects")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list | tuple) else ()
+
+
+def _without_own_share(record: RollbackRecord, plan: Plan) -> tuple[GuardAnswer, ...]:
+    """What needs nobody is counted already, so its own share is no reason to ask."""
+    if record.offer is None or not record.offer.automatic:
+        return plan.guards
+    return tuple(one for one in plan.guards if one.reason not in RESERVED)
 
 
 def _why_not(plan: Plan) -> str:
