@@ -33,6 +33,8 @@ def command(
 ) -> None:
     """Carry out a plan that waits for a person. It is shown as it would be pushed now, since the branch may have moved.
 
+    Where a rule of the branch refuses the push, its pull request is merged instead, with the head that was planned.
+
     Exit code: as `rollback`.
 
     \b

@@ -21,7 +21,7 @@ from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 @repository_options
 @click.pass_context
 def command(context: click.Context, rollback_id: str, reason: str, output: str, settings: Settings) -> None:
-    """Say no to a plan that waits for a person.
+    """Say no to a plan that waits for a person. Its pull request, where it has one, is closed.
 
     \b
     Examples:

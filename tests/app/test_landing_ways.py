@@ -59,6 +59,7 @@ def once_ready(world: World, forge: ForgeSandbox) -> None:
 def by_queue(world: World, forge: ForgeSandbox) -> None:
     forge.protect(Rules(queue=True))
     forge.people.merge_when_ready("mara", 1)
+    forge.machine.settle()  # it is in the queue now
     forge.people.run_queue()
 
 
@@ -93,7 +94,7 @@ def test_it_is_found_as_done_once_and_verified(world: World, kind: str, way: str
         assert list(forge.state.pulls) == [1]
         (by_queue if way == "queue" else WAYS[way])(world, forge)
         story.cure()
-        story.later(5)
+        story.later(3)
         record = story.record
         assert (record.outcome, record.reason) == ("verified", "Verified")
         assert record.commit is not None

@@ -77,7 +77,7 @@ def test_a_death_changes_nothing_in_the_end(
     after(story)
     story.later(2)
     story.cure()
-    story.later(8)
+    story.later(4)
     assert story.record.outcome == "verified"
     assert list(story.forge.requests) == [1], "one pull request"
     assert story.forge.get(1).state is (PullRequestState.CLOSED if step == "offer-close" else PullRequestState.MERGED)

@@ -102,7 +102,7 @@ def test_a_plan_that_needs_nobody_is_opened_merged_and_verified(world: World) ->
     assert request.title == 'Revert "Ship web 1.1"'
     assert request.labels == ("rollback", "rollback/auto")
     story.cure()
-    story.later(8)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", request.merge_sha)
     assert world.people.read(FILE) == deployment("web", "1.0")
     assert story.pages == [], "nobody was needed"
@@ -127,7 +127,7 @@ def test_a_suggestion_is_ours_however_a_person_merged_it(world: World, way: Merg
     assert story.pages, "a person is asked"
     commit = story.forge.land(1, way, "octocat", "Whatever the forge makes of it")
     story.cure()
-    story.later(10)
+    story.later(4)
     record = story.record
     assert (record.outcome, record.commit, record.requested_by) == ("verified", commit, "octocat")
     assert len(story.forge.requests) == 1
@@ -138,7 +138,7 @@ def test_a_copy_by_hand_is_the_landing_and_the_pull_request_is_closed(world: Wor
     story = a_story(world, SUGGESTED)
     commit = world.people.push("Back to 1.0", {FILE: deployment("web", "1.0")}, ALARM)
     story.cure()
-    story.later(10)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", commit)
     assert story.forge.requests[1].state is PullRequestState.CLOSED
 
@@ -150,7 +150,7 @@ def test_the_landing_on_a_file_that_others_changed_as_well_is_recognised(world: 
     assert story.forge.requests[1].head_sha == story.record.offer.heads[-1].commit
     commit = story.forge.land(1, MergeMethod.SQUASH, "octocat")
     story.cure()
-    story.later(10)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", commit)
 
 
@@ -225,7 +225,7 @@ def test_a_refused_push_becomes_a_pull_request_that_lands(world: World) -> None:
     (request,) = story.forge.requests.values()
     assert request.state is PullRequestState.MERGED
     story.cure()
-    story.later(8)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", request.merge_sha)
 
 
@@ -265,7 +265,7 @@ def test_a_moved_base_on_which_it_no_longer_applies_gets_a_commit_on_top(world: 
     assert "made anew" in story.comment()
     commit = story.forge.land(1, MergeMethod.SQUASH, "octocat")
     story.cure()
-    story.later(10)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", commit)
     assert "web:1.0" in world.people.read(FILE)
 
@@ -328,7 +328,7 @@ def test_what_blocks_is_told_once_in_the_forges_words(world: World) -> None:
     assert ["At least 1 approving review" in message.text for message in told] == [True]
     story.forge.approve()
     story.cure()
-    story.later(8)
+    story.later(4)
     assert story.record.outcome == "verified"
 
 
@@ -392,7 +392,7 @@ def test_comment_and_status_follow_it_to_the_proof(world: World) -> None:
     assert story.forge.calls.count("comment") == written, "what is as it should be is not written again"
     story.forge.land(1, MergeMethod.MERGE, "octocat")
     story.cure()
-    story.later(10)
+    story.later(4)
     assert "verified" in story.comment()
     assert story.forge.statuses[head, CONTEXT] == (StatusState.SUCCESS, story.forge.statuses[head, CONTEXT][1])
     assert story.record.offer is not None
@@ -433,7 +433,7 @@ def test_whoever_takes_over_goes_on_with_the_same_pull_request(world: World) -> 
     taken.later(1)
     commit = story.forge.land(1, MergeMethod.MERGE, BOT)
     taken.cure()
-    taken.later(10)
+    taken.later(4)
     assert (taken.record.outcome, taken.record.commit) == ("verified", commit)
 
 
@@ -445,7 +445,7 @@ def test_a_word_to_us_merges_the_head_that_was_seen(world: World) -> None:
     landing = story.approve("anna")
     assert (landing.outcome, landing.message) == (PushOutcome.LANDED, "")
     story.cure()
-    story.later(10)
+    story.later(4)
     record = story.record
     assert (record.outcome, record.requested_by) == ("verified", "anna")
     assert record.commit == story.forge.requests[1].merge_sha
@@ -567,7 +567,7 @@ def test_a_branch_that_is_taken_over_as_it_is_has_landed_with_its_newest_commit(
     head = story.forge.get(1).head_sha
     world.people.git("update-ref", "refs/heads/main", head)
     story.cure()
-    story.later(10)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", head)
 
 
@@ -580,5 +580,5 @@ def test_a_landing_is_found_among_much_that_others_landed(world: World) -> None:
     for number in range(3):
         world.people.push(f"After {number}", {"README.md": f"After {number}\n"}, ALARM)
     story.cure()
-    story.later(10)
+    story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", commit)
