@@ -43,6 +43,7 @@ class Scripted:
     got: list[Message] = field(default_factory=list)
     hang: threading.Event | None = None
     begun: threading.Event = field(default_factory=threading.Event)
+    folds: bool = True
 
     def send(self, message: Message) -> Receipt:
         self.got.append(message)
@@ -181,28 +182,47 @@ def test_many_applications_at_once_are_one_message_with_the_list(log: io.StringI
     assert all(f"k{number}" in list_of_them.folds for number in range(ALONE, 40))
 
 
+def test_what_begins_or_ends_a_rollback_is_always_told_by_itself(log: io.StringIO) -> None:
+    channel = Scripted()
+    one = sender(channel)
+    for number in range(40):
+        event = ("started", "verified", "unverified")[number % 3]
+        one.tell(a_message(f"k{number}", application=f"app-{number}", event=event))
+    one.close()
+    assert channel.keys == [f"k{number}" for number in range(40)]
+
+
+def test_a_machine_gets_each_message(log: io.StringIO) -> None:
+    channel = Scripted(folds=False)
+    one = sender(channel)
+    for number in range(40):
+        one.tell(a_message(f"k{number}", application=f"app-{number}", event="blind"))
+    one.close()
+    assert len(channel.keys) == 40
+
+
 def test_a_storm_is_told_when_its_window_ends_and_not_before(log: io.StringIO) -> None:
     now = [100.0]
     storm = Storm(lambda: now[0])
-    first = [storm.holds(a_message(application=f"app-{number}")) for number in range(ALONE + 1)]
+    first = [storm.holds(a_message(event="held", application=f"app-{number}")) for number in range(ALONE + 1)]
     assert first == [False] * ALONE + [True]
     assert storm.left_seconds == WINDOW_SECONDS
     now[0] += WINDOW_SECONDS
     assert storm.left_seconds == 0.0
     assert len(storm.release()[0]) == 1
     assert storm.left_seconds is None
-    assert not storm.holds(a_message(application="app-9"))
+    assert not storm.holds(a_message(event="held", application="app-9"))
 
 
 def test_what_one_application_says_again_and_again_is_no_storm(log: io.StringIO) -> None:
     storm = Storm(lambda: 0.0)
-    assert not any(storm.holds(a_message(str(number))) for number in range(100))
+    assert not any(storm.holds(a_message(str(number), event="held")) for number in range(100))
 
 
 def test_a_storm_without_end_takes_bounded_memory_and_says_what_it_left_out() -> None:
     storm = Storm(lambda: 0.0)
     for number in range(ALONE + MOST_HELD + 7):
-        storm.holds(a_message(str(number), application=f"app-{number}"))
+        storm.holds(a_message(str(number), event="held", application=f"app-{number}"))
     held, beyond = storm.release()
     assert (len(held), beyond) == (MOST_HELD, 7)
     assert "and 7 more messages that are not listed" in folded(held, beyond).text
@@ -212,6 +232,6 @@ def test_a_list_that_could_not_be_told_lets_each_of_its_messages_be_told_again(l
     channel, gone = Scripted([OK] * ALONE + [NO]), list[str]()
     one = sender(channel, lambda message, _why: gone.extend(message.folds))
     for number in range(ALONE + 2):
-        one.tell(a_message(f"k{number}", application=f"app-{number}"))
+        one.tell(a_message(f"k{number}", event="held", application=f"app-{number}"))
     one.close()
     assert gone == [f"k{ALONE}", f"k{ALONE + 1}"]

@@ -21,6 +21,8 @@ INSTALL = "pip install 'gitops-rollback[apprise]'"
 class AppriseUrl:
     """One service, by its Apprise URL. Raises: SettingsInvalid where Apprise is missing or cannot read the URL."""
 
+    folds = True
+
     def __init__(self, url: str) -> None:
         library = _library()
         asset = library.AppriseAsset(app_id="gitops-rollback", storage_mode="memory", secure_logging=True)

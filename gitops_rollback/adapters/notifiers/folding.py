@@ -14,6 +14,8 @@ from gitops_rollback.ports import Message
 WINDOW_SECONDS = 30.0  # of real time
 ALONE = 5  # applications of one window that are told by themselves
 MOST_HELD = 500  # more are counted, and not listed
+# What begins or ends a rollback is told by itself: it opens and closes threads, incidents and regions, and is rare.
+FOLDS = frozenset({"suggested", "refused", "held", "failed", "blind", "stopped"})
 
 
 class Storm:
@@ -31,6 +33,8 @@ class Storm:
 
         What an application says that was told of lately is no storm: it belongs to what people already know.
         """
+        if message.event not in FOLDS or message.over:
+            return False
         now = self._now()
         while self._told and next(iter(self._told.values())) <= now - WINDOW_SECONDS:
             self._told.popitem(last=False)

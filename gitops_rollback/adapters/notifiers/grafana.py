@@ -26,6 +26,8 @@ ENDS = ("verified", "synced", "pushed", "decided")
 class Grafana:
     """One Grafana. `exchange` bears the token of a service account that may write annotations."""
 
+    folds = False
+
     def __init__(self, exchange: Exchange, url: str, tags: Sequence[str] = ()) -> None:
         self._exchange = exchange
         self._url = url.rstrip("/")

@@ -29,6 +29,8 @@ CLIENT = "gitops-rollback"
 class PagerDuty:
     """One service; `routing_key` is that of its Events API v2 integration."""
 
+    folds = True
+
     def __init__(self, exchange: Exchange, routing_key: str, api: str = API) -> None:
         self._exchange = exchange
         self._key = routing_key

@@ -52,7 +52,12 @@ class Receipt:
 
 
 class Channel(Protocol):
-    """One receiver at the wire. Called by one thread at a time; may block for some seconds."""
+    """One receiver at the wire. Called by one thread at a time; may block for some seconds.
+
+    `folds`: people read there, so that many messages at once are better told as one.
+    """
+
+    folds: bool
 
     def send(self, message: Message) -> Receipt:
         """One try. What was done of it in an earlier try is not done again. Raises: RollbackError."""
@@ -146,7 +151,7 @@ class Sender:
             if message is None:
                 self._tell_held()
                 return
-            if not self._storm.holds(message):
+            if not (self.channel.folds and self._storm.holds(message)):
                 self._deliver(message)
 
     def _tell_held(self) -> None:

@@ -50,6 +50,8 @@ class _Thread:
 class Slack:
     """One channel. `exchange` bears the bot's token; `api` is where Slack's methods are."""
 
+    folds = True
+
     def __init__(self, exchange: Exchange, channel: str, api: str = API) -> None:
         self._exchange = exchange
         self._channel = channel

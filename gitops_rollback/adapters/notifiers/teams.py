@@ -21,6 +21,8 @@ _MARKDOWN = re.compile(r"([\\*_~#|!(){}])")
 class Teams:
     """One channel or chat, by the URL of its workflow."""
 
+    folds = True
+
     def __init__(self, exchange: Exchange, url: str) -> None:
         self._exchange = exchange
         self._url = url

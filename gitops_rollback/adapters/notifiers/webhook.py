@@ -22,6 +22,8 @@ from gitops_rollback.ports import Message
 class Webhook:
     """Posts each message to one URL; `secret` signs the body: `X-Signature: sha256=<hex>`."""
 
+    folds = False
+
     def __init__(self, exchange: Exchange, url: str, secret: str = "", format: str = "json") -> None:
         self._exchange = exchange
         self._url = url
