@@ -24,7 +24,9 @@ from gitops_rollback.core.pull_request import Comment, PullRequest
 from gitops_rollback.core.request import (
     RequestTarget,
     RollbackRequest,
+    To,
     ToCommit,
+    Without,
     encode_request,
     request_body,
     request_branch,
@@ -46,6 +48,7 @@ class Said:
     record: RollbackRecord | None
     watched: Watched | None
     open_why: str = ""  # why the plan cannot be approved as it is
+    brought: str = ""  # the commit under watch that the pull request became; "" for a plan of ours
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,15 @@ class CommentActs:
         match said.command.verb:
             case Verb.HELP:
                 return "Commands, each a line of a comment of its own:\n" + "\n".join(help_lines())
+            case Verb.PLAN if said.brought:
+                return self._ask(said, Without((said.brought,)), looked)
             case Verb.PLAN | Verb.RETRY:
                 self.again()
                 return "It is looked at anew."
             case Verb.STOP | Verb.PAUSE:
                 return self._pause(said, looked)
             case Verb.TO:
-                return self._ask(said, looked)
+                return self._ask(said, ToCommit(said.command.sha), looked)
             case Verb.REJECT:
                 return self._reject(said, looked)
         return self._approve(said, looked)
@@ -105,18 +110,20 @@ class CommentActs:
         return f"{name} is paused {end}; `gitops-rollback resume` ends it."
 
     def _application(self, said: Said) -> str:
-        if said.record is None:
+        if said.record is not None:
+            return said.record.applications[0]
+        if said.watched is None:
             raise StalledError(f"#{said.pull.number}", "it is about no application yet", Reason.REQUEST_INVALID)
-        return said.record.applications[0]
+        return said.watched.name
 
-    def _ask(self, said: Said, looked: Looked) -> str:
-        """A request for the commit that was named, written for whoever named it."""
+    def _ask(self, said: Said, to: To, looked: Looked) -> str:
+        """A request of its own, written for whoever said it."""
         if said.watched is None:
             raise StalledError(f"#{said.pull.number}", "it is about no application that is watched", Reason.NO_POLICY)
         name = f"comment-{said.pull.number}-{''.join(char for char in said.comment.id if char.isalnum())[:40].lower()}"
         why = f"asked by a comment on pull request {said.pull.number}"
         target = RequestTarget(said.watched.target.name, said.watched.policy.name)
-        request = RollbackRequest(path_of(name), name, target, ToCommit(said.command.sha), why)
+        request = RollbackRequest(path_of(name), name, target, to, why)
         branch, title = request_branch(request), request_title(request)
         if self.repo.head_of(branch) is None:
             date = said.comment.created_at.replace(microsecond=0)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.app.bounded import keep
 from gitops_rollback.app.comment_acts import CommentActs, Looked, Said
+from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.authority import Asked, Authority, Door, Person, may
 from gitops_rollback.core.comment_commands import Command, NotUnderstood, Verb, command_of
 from gitops_rollback.core.errors import Reason, StalledError
@@ -50,6 +51,20 @@ class Answered:
     done: bool
 
 
+@dataclass(frozen=True)
+class About:
+    """One pull request whose comments count. `why`: why its plan cannot be approved as it is.
+
+    `brought`: the commit that it became, where it is no plan of ours but what is under watch.
+    """
+
+    number: int
+    record: RollbackRecord | None = None
+    watched: Watched | None = None
+    why: str = ""
+    brought: str = ""
+
+
 @dataclass
 class CommentDoor:
     """At one forge. `login` is ours, `permission` what a person may do there; memory only spares calls."""
@@ -61,56 +76,55 @@ class CommentDoor:
     _read: dict[int, datetime] = field(default_factory=dict)
     _known: dict[tuple[int, str], bool] = field(default_factory=dict)
     _answers: dict[int, tuple[Answered, ...]] = field(default_factory=dict)
+    _posted: dict[int, tuple[Answered, ...]] = field(default_factory=dict)
 
-    def attend(self, number: int, record: RollbackRecord | None, why: str, looked: Looked) -> None:
-        """One look at the comments of one pull request. `why`: why its plan cannot be approved as it is."""
+    def attend(self, about: About, looked: Looked) -> None:
+        """One look at the comments of one pull request."""
+        number = about.number
         comments = self.forge.comments(number, self._read.get(number))
         handled = {
             str(one.details.get("comment")) for one in looked.view.journal.decisions if one.application == _of(number)
         }
-        answers = self._answers.get(number, ())
         for comment in comments:
             key = number, comment.id
-            if key in self._known or comment.id in handled or looked.now - comment.created_at > YOUNG:
-                keep(self._known, key, True)
-                continue
-            command = command_of(comment)
-            if command is not None:
-                answered = self._answered(number, comment, command, record, why, looked)
-                answers = (*answers, answered)[-MOST_ANSWERS:]
-                self.forge.react(number, comment, answered.done)
+            if key not in self._known and comment.id not in handled and looked.now - comment.created_at <= YOUNG:
+                command = command_of(comment)
+                if command is not None:
+                    self._answer(about, comment, command, looked)
             keep(self._known, key, True)
         if comments:
             keep(self._read, number, max(one.created_at for one in comments))
-        if answers != self._answers.get(number, ()):
-            keep(self._answers, number, answers)
+        answers = self._answers.get(number, ())
+        if answers != self._posted.get(number, ()):
             looked.executor.confirm()
             self.forge.comment(number, MARKER, "\n\n".join(_line(one) for one in answers))
+            keep(self._posted, number, answers)
 
-    def _answered(
-        self,
-        number: int,
-        comment: Comment,
-        command: Command | NotUnderstood,
-        record: RollbackRecord | None,
-        why: str,
-        looked: Looked,
-    ) -> Answered:
+    def _answer(self, about: About, comment: Comment, command: Command | NotUnderstood, looked: Looked) -> None:
+        answered = self._answered(about, comment, command, looked)
+        known = self._answers.get(about.number, ())
+        keep(self._answers, about.number, (*known, answered)[-MOST_ANSWERS:])
+        self.forge.react(about.number, comment, answered.done)
+
+    def _answered(self, about: About, comment: Comment, command: Command | NotUnderstood, looked: Looked) -> Answered:
         said = comment.body.split("/rollback", 1)[-1].split("\n", 1)[0]
         said = f"/rollback {for_people(said, 100)}".strip()
         if isinstance(command, NotUnderstood):
             return Answered(comment.id, comment.author, said, command.message, False)
-        pull = self.forge.get(number)
+        number, pull = about.number, self.forge.get(about.number)
         person = Person(comment.author, self.permission(comment.author), comment.by_bot)
-        authority = Authority(ours=self.login())
-        allowed = may(Door.COMMENT, person, LEVELS[command.verb], authority, pull, command.sha)
+        # A pull request that is over holds no plan of ours; what is asked for there becomes a request of its own.
+        asked, plan = LEVELS[command.verb], None if about.brought else pull
+        asked = Asked.ACT if about.brought and command.verb is Verb.PLAN else asked
+        allowed = may(Door.COMMENT, person, asked, Authority(ours=self.login()), plan, command.sha)
         if not allowed.allowed:
             return Answered(comment.id, comment.author, said, allowed.why, False)
         try:
-            words = self.acts.carry_out(Said(command, comment, pull, record, looked.watched(record), why), looked)
+            said_there = Said(command, comment, pull, about.record, about.watched, about.why, about.brought)
+            words = self.acts.carry_out(said_there, looked)
         except StalledError as error:
             return Answered(comment.id, comment.author, said, f"Not done: {error.message}.", False)
-        if LEVELS[command.verb] is not Asked.SEE:
+        if asked is not Asked.SEE:
             details = {"comment": comment.id, "by": comment.author, "said": said, "head": pull.head_sha}
             message = f"{comment.author}: {said}: {words}"
             entry = DecisionEntry(looked.now, _of(number), "told", Reason.REQUESTED.value, comment.id, message, details)

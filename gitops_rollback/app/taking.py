@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
+from gitops_rollback.app.brought_requests import Brought, BroughtPullRequests
 from gitops_rollback.app.comment_acts import CommentActs, Looked
-from gitops_rollback.app.comment_door import CommentDoor
+from gitops_rollback.app.comment_door import About, CommentDoor
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.request_judging import RequestJudge
@@ -19,6 +21,7 @@ def take_requests(reconciler: Reconciler, forge: Forge) -> None:
     repo, clock = reconciler.surroundings.repo, reconciler.clock
     judge = RequestJudge(repo, forge, clock)
     asked = RequestedRollbacks(repo, forge, judge, clock, lambda: reconciler.landed())
+    brought = BroughtPullRequests(forge)
     door = CommentDoor(forge, CommentActs(repo, forge, asked.again), judge.login, judge.permission)
 
     def attend(tick: Tick) -> None:
@@ -28,8 +31,23 @@ def take_requests(reconciler: Reconciler, forge: Forge) -> None:
         requests = Requests(repo, reconciler, executor, clock)
         asked.attend_all(tick.view, tick.listing, tick.now, requests)
         looked = Looked(tick.view, tick.listing, tick.now, executor)
-        for number, record in asked.talked_about(looked).items():
-            why = asked.why(number) if record is None or record.request else ""
-            asked.guarded(f"comments #{number}", executor, partial(door.attend, number, record, why, looked))
+        talked = [*_planned(asked, looked), *_brought(asked, brought, tick, executor)]
+        for about in {one.number: one for one in reversed(talked)}.values():
+            asked.guarded(f"comments #{about.number}", executor, partial(door.attend, about, looked))
 
     reconciler.requested = attend
+
+
+def _planned(asked: RequestedRollbacks, looked: Looked) -> Iterator[About]:
+    for number, record in asked.talked_about(looked).items():
+        why = asked.why(number) if record is None or record.request else ""
+        yield About(number, record, looked.watched(record), why)
+
+
+def _brought(
+    asked: RequestedRollbacks, brought: BroughtPullRequests, tick: Tick, executor: Executor
+) -> Iterator[About]:
+    found: list[Brought] = []
+    asked.guarded("brought", executor, lambda: found.extend(brought.find(tick)))
+    for one in found:
+        yield About(one.number, watched=one.watched, brought=one.commit)

@@ -106,8 +106,10 @@ def _elsewhere(asked: Asked, plan: PullRequest | None) -> str:
 
 
 def _unseen(person: Person, asked: Asked, authority: Authority, plan: PullRequest | None, seen: str) -> str:
-    if plan is None or asked is not Asked.LAND:
+    if asked is not Asked.LAND:
         return ""
+    if plan is None:
+        return "There is no plan here that could be approved; `/rollback plan` opens one."
     if plan.draft:
         return "The pull request is a draft: mark it as ready first."
     if authority.four_eyes and _same(person.login, plan.author):

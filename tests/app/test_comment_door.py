@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from app_world import MINUTE, START, TICK, World, deployment
-from fake_forge import BOT
+from app_world import MINUTE, START, TICK, World, deployment, running
+from fake_forge import BOT, FakeForge
 from test_pull_requests import SUGGESTED, a_story
 from test_requested import FILE, PATH, REQUEST, Story
 from test_requested import story as story
 
 from gitops_rollback.app.taking import take_requests
 from gitops_rollback.core.errors import ForgeUnavailable
-from gitops_rollback.core.pull_request import Permission, PullRequestState
+from gitops_rollback.core.pull_request import MergeMethod, Permission, PullRequestState
 from gitops_rollback.core.stop import CONTROL_BRANCH
 
 ANSWERS = "gitops-rollback:answers"
@@ -196,3 +196,49 @@ def test_a_forge_without_comments_delays_nothing(story: Story) -> None:
     story.tick(3)
     assert story.world.head(pull.head)
     assert story.forge.requests[1].state is PullRequestState.OPEN
+
+
+def brought(world: World, forge: FakeForge) -> Story:
+    """A version that came by a merged pull request and was deployed a minute ago."""
+    world.forge = forge
+    running(world, "web", since=START - 120 * MINUTE)
+    found = forge.ask({FILE: deployment("web", "1.1")}, START - 10 * MINUTE)
+    commit = forge.land(found.number, MergeMethod.SQUASH, "ada")
+    world.engine.deploy("web", commit, START - MINUTE)
+    one = world.replica()
+    take_requests(one.reconciler, forge)
+    world.clock.at = START
+    return Story(world, forge, one, commit)
+
+
+def test_on_the_pull_request_that_brought_it_a_plan_becomes_a_request(world: World) -> None:
+    told = brought(world, FakeForge(world))
+    assert "Asked for in" in say(told, "/rollback plan", "ada")
+    told.tick()
+    pull = told.forge.requests[2]
+    assert pull.head.startswith("gitops-rollback/request/comment-1-1")
+    assert world.people.read(FILE, pull.head) == deployment("web", "1.0")
+    say_on_two = told.forge.say(2, f"/rollback approve {world.head(pull.head)}", world.clock.at)
+    told.later(8)
+    assert (say_on_two.id, True) in told.forge.reactions
+    assert [record.outcome for record in told.records] == ["verified"]
+    assert world.people.read(FILE) == deployment("web", "1.0")
+
+
+def test_on_the_pull_request_that_brought_it_a_pause_is_about_its_application(world: World) -> None:
+    told = brought(world, FakeForge(world))
+    assert "argocd/web is paused until" in say(told, "/rollback pause 1h")
+
+
+def test_a15_on_the_pull_request_that_brought_it_nobody_else_is_obeyed(world: World) -> None:
+    told = brought(world, FakeForge(world))
+    told.forge.permissions["eve"] = Permission.READ
+    assert "may not write" in say(told, "/rollback plan", "eve")
+    assert "no plan here" in say(told, f"/rollback approve {world.head()}")
+    assert list(told.forge.requests) == [1]
+
+
+def test_what_is_no_longer_under_watch_is_not_read(world: World) -> None:
+    told = brought(world, FakeForge(world))
+    world.clock.at = START + 3 * 60 * MINUTE
+    assert say(told, "/rollback plan", "ada") == ""

@@ -83,6 +83,11 @@ def test_a16_only_the_head_that_was_seen_lands(seen: str, why: str) -> None:
     assert HEAD in answer.why
 
 
+def test_a16_where_there_is_no_plan_nothing_is_approved() -> None:
+    assert "no plan" in may(Door.COMMENT, WRITER, Asked.LAND, US, None, HEAD).why
+    assert not may(Door.REQUEST, Person("rollback-bot"), Asked.LAND, US).allowed
+
+
 def test_a_draft_is_planned_and_not_landed() -> None:
     draft = replace(OPEN, draft=True)
     assert may(Door.COMMENT, WRITER, Asked.ACT, US, draft).allowed
