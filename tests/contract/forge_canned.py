@@ -38,12 +38,13 @@ class Meter:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `cut`: none at all. `body` is sent as JSON unless it is text."""
+    """One answer; `cut`: none at all; `hangs`: none while the test lasts. `body` is sent as JSON unless it is text."""
 
     body: object = None
     status: int = 200
     headers: tuple[str, ...] = ()
     cut: bool = False
+    hangs: bool = False
 
 
 @dataclass
@@ -83,7 +84,9 @@ def answering(replies: Mapping[str, Reply | list[Reply]]) -> Iterator[Canned]:
         known = left.get(key, [Reply({"message": "Not Found"}, 404)])
         reply = known[min(given[key], len(known) - 1)]
         given[key] += 1
-        if reply.cut:
+        if reply.hangs:
+            server.done.wait(20)
+        if reply.cut or reply.hangs:
             return
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body) if reply.body is not None else ""
         kind = "Content-Type: application/json; charset=utf-8"

@@ -133,6 +133,14 @@ def test_a_read_is_asked_again_and_then_given_up() -> None:
         assert len(canned.asked) == 3
 
 
+def test_a_forge_that_hangs_holds_nobody_up_for_longer_than_one_request() -> None:
+    with answering({GET: Reply(hangs=True)}) as canned:
+        client = canned.client("github", timeout=timedelta(milliseconds=300))
+        with pytest.raises(ForgeUnavailable, match="no answer within"):
+            client.get(1)
+        assert len(canned.asked) == 1
+
+
 def test_a_server_that_says_when_to_come_back_is_left_alone_until_then() -> None:
     busy = Reply({"message": "x"}, 503, ("Retry-After: 70",))
     with answering({GET: busy, OPEN: busy}) as canned:

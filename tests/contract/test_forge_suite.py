@@ -37,7 +37,7 @@ def test_it_says_who_we_are_and_what_we_may_do(at: ForgeDoor) -> None:
     facts = at.forge.facts()
     assert (facts.kind, facts.login, facts.permission) == (at.kind, BOT, Permission.WRITE)
     assert MergeMethod.MERGE in facts.methods
-    assert at.forge.web_url.endswith("owner/config")
+    assert at.forge.web_url.endswith(at.forge.repository)
 
 
 def test_a_pull_request_is_opened_once_and_found_by_its_branches(at: ForgeDoor) -> None:

@@ -28,6 +28,7 @@ from gitops_rollback.core.errors import ForgeRefused, ForgeUnavailable, Rollback
 READ_TRIES = 3
 FIRST_PAUSE = 0.5  # seconds before a read is asked again, doubled each time
 SHORT_WAIT = 5.0  # seconds that a limit is waited for here; a longer one is told
+HOPELESS = (Failure.TIMEOUT, Failure.TOO_LARGE)  # asked again, it would be the same, and somebody waits for the tick
 MAX_BODY = 16 << 20
 Query = Mapping[str, str | int]
 NOTHING: Query = {}
@@ -120,7 +121,7 @@ class Exchange:
                 if answer.status < 500 or last or self.limits.wait_seconds(request.resource):
                     return answer
             except HttpFailed as exc:
-                if last or exc.failure is Failure.TOO_LARGE or call.left().total_seconds() <= pause:
+                if last or exc.failure in HOPELESS or call.left().total_seconds() <= pause:
                     raise ForgeUnavailable(call.subject, f"gives no answer: {exc.message}") from exc
             self._closed.wait(min(pause, call.left().total_seconds()))
             pause *= 2
@@ -170,7 +171,8 @@ class Exchange:
             headers["Content-Type"] = "application/json"
         if kept is not None:
             headers["If-None-Match"] = kept.headers["etag"]
-        found = self._sent(call, request, min(within, self.settings.timeout), headers)
+        longest = self.settings.timeout * (1 if request.reads else 2)
+        found = self._sent(call, request, min(within, longest), headers)
         if kept is not None and found.status == 304:
             found = HttpAnswer(kept.status, {**kept.headers, **found.headers}, kept.body)
         elif request.reads:

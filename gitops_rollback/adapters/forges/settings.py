@@ -41,8 +41,8 @@ class ForgeSettings:
     approvers: tuple[str, ...] = ()
     ca_file: str = ""
     api_version: str = GITHUB_VERSION  # of GitHub's API alone
-    timeout: timedelta = timedelta(seconds=20)  # of one request
-    patience: timedelta = timedelta(seconds=60)  # of one call with all its requests
+    timeout: timedelta = timedelta(seconds=10)  # of one read; a write, such as a merge, may take twice as long
+    patience: timedelta = timedelta(seconds=30)  # of one call with all its requests
     settling: timedelta = timedelta(seconds=60)  # how long a mergeability that nobody understands may still be made up
 
     @property
