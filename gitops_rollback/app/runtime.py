@@ -48,7 +48,7 @@ from gitops_rollback.core.guards.facts import Budgets, Limit
 from gitops_rollback.core.handover import NO_SHIFTS
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.core.tenants import Tenancy, Tenant
-from gitops_rollback.ports import Message
+from gitops_rollback.ports import JournalView, Message
 
 SHORTEST_PATIENCE_SECONDS = 1.0
 QUERY_THREADS = 8  # never the threads that look: those wait for these
@@ -90,6 +90,7 @@ class Runtime:
         """Say what is still to be said, and end what the parts hold; after the controller has been joined."""
         if isinstance(self.parts.notifier, Closing):
             self.parts.notifier.close(LAST_WORDS_SECONDS)
+        self.parts.audit.close(LAST_WORDS_SECONDS)
         for opened in self._opened:
             opened.repo.close()
             opened.journal_repo.close()
@@ -184,7 +185,7 @@ class Runtime:
             isolated=lambda name, act: self._isolated(made.executor, name, act),
             exclusive=repo.exclusive,
             ledger=lambda records: self.ledger.see(repo.name, records),
-            remember=lambda journal: parts.past.see(repo.name, journal),
+            remember=lambda journal: self._remember(repo.name, journal),
         )
         if forge is not None and not settings.observes:
             made.offer_at(forge)
@@ -192,6 +193,10 @@ class Runtime:
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
         return made
+
+    def _remember(self, repo: str, journal: JournalView) -> None:
+        self.parts.past.see(repo, journal)
+        self.parts.audit.see(repo, journal, self.parts.clock.now())
 
     def _patience(self, interval: timedelta) -> float:
         """How long a tick waits for the looks: 0.6 of its interval in real time, and not less than a second."""

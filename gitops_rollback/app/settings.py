@@ -17,7 +17,7 @@ from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings_doors import Hook
-from gitops_rollback.app.settings_notifications import MOST_PLACES, Place, Shifts, Templates
+from gitops_rollback.app.settings_notifications import MOST_PLACES, AuditPlace, Place, Shifts, Templates
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.settings_values import (
     Allowed,
@@ -253,6 +253,7 @@ class Settings(Closed):
     notifications: Annotated[tuple[Place, ...], Field(max_length=MOST_PLACES)] = ()
     templates: Templates = Field(default_factory=dict)
     handover: Shifts | None = None
+    audit: Annotated[tuple[AuditPlace, ...], Field(max_length=MOST_PLACES)] = ()
     commit: CommitIdentity = CommitIdentity()
     clock: ScaledTime | None = None
     config_file: str = ""
@@ -287,7 +288,11 @@ class Settings(Closed):
         urls += [forge.api for one in self.repositories if (forge := one.forge_place) is not None]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
         urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
-        return tuple(dict.fromkeys([*urls, *(self._address(place) for place in self.notifications)]))
+        return tuple(
+            dict.fromkeys(
+                [*urls, *(self._address(place) for place in self.notifications), *(one.url for one in self.audit)]
+            )
+        )
 
     @property
     def origin_rules(self) -> OriginRules:

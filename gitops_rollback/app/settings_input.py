@@ -228,6 +228,10 @@ def _check(given: _Input, settings: Settings) -> None:
     for index, place in enumerate(settings.notifications):
         if place.secret_ref and settings.secret(place.secret_ref.name) is None:
             given.fault(("notifications", index, "secretRef"), "names a secret that the settings do not offer")
+    for index, audit in enumerate(settings.audit):
+        if audit.secret_ref and settings.secret(audit.secret_ref.name) is None:
+            given.fault(("audit", index, "secretRef"), "names a secret that the settings do not offer")
+    _check_unique(given, "audit", [audit.name for audit in settings.audit])
     _check_unique(given, "notifications", [place.label for place in settings.notifications])
     _check_commands(given, settings)
     _check_forges(given, settings)

@@ -87,6 +87,14 @@ class Place(Closed):
         return self.name or place_name(self.route)
 
 
+class AuditPlace(Closed):
+    """Who gets each line of the audit, signed with the offered secret `secretRef`."""
+
+    url: HttpUrl
+    name: str = "audit"
+    secret_ref: SecretName | None = None
+
+
 def _time_of_day(text: object) -> object:
     if isinstance(text, time):
         return text

@@ -13,13 +13,14 @@ from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
+from gitops_rollback.app.audit_stream import AuditStream
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import MetricServer, Settings
 from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_forges import Forges, forges_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
-from gitops_rollback.app.wiring_notifiers import notifier_of, offered
+from gitops_rollback.app.wiring_notifiers import audit_stream_of, notifier_of, offered
 from gitops_rollback.app.wiring_workloads import workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
 from gitops_rollback.core.errors import SettingsInvalid
@@ -40,6 +41,7 @@ class Parts:
     probe: HttpProbe
     notifier: Notifier
     past: GitPast
+    audit: AuditStream
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
     election: Election | None = None  # None: there is one replica
     registry: OciRegistries | None = None  # None: the settings name none
@@ -73,6 +75,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
         notifier=notifier_of(settings),
+        audit=audit_stream_of(settings),
         kubernetes=client,
         past=past,
         registry=_registries(settings),

@@ -12,10 +12,11 @@ from gitops_rollback.adapters.notifiers.grafana import Grafana
 from gitops_rollback.adapters.notifiers.log import LogNotifier
 from gitops_rollback.adapters.notifiers.pagerduty import PagerDuty
 from gitops_rollback.adapters.notifiers.routes import Opened, Routes
-from gitops_rollback.adapters.notifiers.sender import Channel
+from gitops_rollback.adapters.notifiers.sender import Channel, Sender
 from gitops_rollback.adapters.notifiers.slack import Slack
 from gitops_rollback.adapters.notifiers.teams import Teams
-from gitops_rollback.adapters.notifiers.webhook import Webhook
+from gitops_rollback.adapters.notifiers.webhook import AuditHook, Webhook
+from gitops_rollback.app.audit_stream import AuditStream
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.core.errors import SettingsInvalid
@@ -31,6 +32,16 @@ def notifier_of(settings: Settings) -> Notifier:
     templates = {event: template.parsed for event, template in settings.templates.items()}
     routes = Routes(own_places(settings), lambda place: channel_of(settings, place), templates)
     return Fanout((LogNotifier(), routes))
+
+
+def audit_stream_of(settings: Settings) -> AuditStream:
+    """Who gets the audit's lines; nobody from a shadow or one that only observes. Raises: SettingsInvalid."""
+    places = () if settings.observes else settings.audit
+    senders = []
+    for place in places:
+        secret = offered(settings, place.secret_ref.name, place.url) if place.secret_ref else ""
+        senders.append(Sender(AuditHook(_exchange(settings), place.url, secret), place.name))
+    return AuditStream(senders)
 
 
 def own_places(settings: Settings) -> list[Opened]:

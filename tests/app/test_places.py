@@ -138,6 +138,7 @@ def test_a_page_that_a_place_refuses_goes_to_the_next_one_and_says_so(receiver: 
     assert "It held" in said["/third"]["text"]
     assert said["/third"]["title"].startswith("Not told to webhook http://127.0.0.1")
     assert "answered 404" in said["/third"]["text"]
+    assert "/first" not in said["/third"]["title"] + said["/third"]["text"], "an address may hold a secret"
     notifier.close(5)
 
 
