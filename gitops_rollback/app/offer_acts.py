@@ -18,7 +18,7 @@ from gitops_rollback.app.owners import owners_at
 from gitops_rollback.app.replanning import Replanned
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.delivery import OPENED_AT, TellOnce, lands_by_itself, refused_word
+from gitops_rollback.core.delivery import ASKS, OPENED_AT, LeaveToPeople, TellOnce, lands_by_itself, refused_word
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.image_holds import hold_documents
 from gitops_rollback.core.offer import Offer, branch_of
@@ -77,7 +77,6 @@ class OfferActs:
         offer, plan = record.offer or Offer(), made.plan
         if plan is None:
             return
-        offer = replace(offer, automatic=offer.automatic and made.needs_nobody)
         head = self.branches.head_for(record, offer, plan)
         renewed = offered(_with_plan(record, plan), offer.with_head(head))
         if around.executor.put(renewed):
@@ -174,6 +173,12 @@ class OfferActs:
         self.forge.cancel_merge(found.number)
         if record.offer is not None:
             around.executor.put(offered(record, replace(record.offer, scheduled=False)))
+
+    def leave_to_people(self, left: LeaveToPeople, around: Around) -> None:
+        """Nothing of it is merged by itself any more."""
+        record = offered(left.record, replace(left.record.offer or Offer(), automatic=False))
+        told = TellOnce(record, ASKS, left.reason, f"a person must decide by now: {left.message}")
+        self.tell(told, around)
 
     def tell(self, told: TellOnce, around: Around) -> None:
         """A page. That it was told is kept afterwards: rather twice under one key than never."""

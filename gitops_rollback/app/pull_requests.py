@@ -23,6 +23,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Finish
 from gitops_rollback.core.delivery import (
     Delivering,
+    LeaveToPeople,
     OfferSight,
     OpenRequest,
     PushAgain,
@@ -45,6 +46,8 @@ from gitops_rollback.ports import Clock, ConfigRepo, Forge, PushOutcome
 
 SETTLE_WITHIN = timedelta(hours=24)  # after the end of a rollback; then the forge is left as it is
 STEPS = 4  # that one pull request may take in one tick
+PLANNED_SECONDS = 60.0  # so long a plan counts as made now
+DOUBT_SECONDS = 120.0  # so long a guard asks before a person is woken up: it may not have been able to see
 READ_WITHIN_SECONDS = 60.0  # after the forge said that it is merged; a mirror may show it late
 
 
@@ -63,7 +66,8 @@ class PullRequests:
     clock: Clock
     policy_of: Callable[[RollbackRecord, Watched | None], Policy]
     landed: Callable[[], None] = lambda: None
-    _planned: dict[str, tuple[str, Replanned]] = field(default_factory=dict)
+    _planned: dict[str, tuple[str, float, Replanned]] = field(default_factory=dict)
+    _doubted: dict[str, float] = field(default_factory=dict)
     _attended: dict[str, float] = field(default_factory=dict)
     _merged_since: dict[str, float] = field(default_factory=dict)
 
@@ -160,6 +164,8 @@ class PullRequests:
             case Schedule(record=record, found=found):
                 if self.acts.merge(record, found, sight.rules, around):
                     self.landed()
+            case LeaveToPeople() as left:
+                self.acts.leave_to_people(left, around)
             case Unschedule(record=record, found=found):
                 self.acts.unschedule(record, found, around)
 
@@ -227,23 +233,38 @@ class PullRequests:
         return view.journal.trouble or next((stop for stop in stops if stop), "")
 
     def _with_plan(self, sight: OfferSight, around: Around, listing: Listing) -> OfferSight:
-        """Would it leave what the plan made anew leaves? Made anew only where somebody has changed its files."""
+        """Would it leave what the plan made anew leaves, and do the guards still let it?
+
+        What a person merges is made anew only where somebody has changed its files.
+        """
         newest, head = sight.offer.newest, around.view.heads.branch
-        if sight.stopped or (newest is not None and self.trees.untouched(newest, head)):
+        untouched = newest is not None and self.trees.untouched(newest, head)
+        if sight.stopped or (untouched and not sight.offer.automatic):
             return sight
         made = self._replanned(sight.record, around, listing)
         if made.plan is None:
-            return replace(sight, applies=None, unplanned=made.why, undone=made.undone)
-        same = newest is not None and self.trees.merged(newest, head) == made.plan.reversal.tree
+            return replace(sight, applies=None, unplanned=made.why, reason=made.reason, undone=made.undone)
+        sight = self._with_doubt(sight, made)
+        same = newest is not None and (untouched or self.trees.merged(newest, head) == made.plan.reversal.tree)
         return replace(sight, applies=newest is None or same)
 
+    def _with_doubt(self, sight: OfferSight, made: Replanned) -> OfferSight:
+        asks, identity, now = made.asks, sight.record.id, self.clock.monotonic()
+        if asks is None:
+            self._doubted.pop(identity, None)
+            return sight
+        since = keep(self._doubted, identity, self._doubted.get(identity, now))
+        reason, lasting = asks.reason or Reason.GUARD_FAILED, now - since >= DOUBT_SECONDS
+        return replace(sight, doubt=asks.words, reason=reason, lasting=lasting)
+
     def _replanned(self, record: RollbackRecord, around: Around, listing: Listing) -> Replanned:
-        """The plan on the branch's head, made once for each."""
-        head, known = around.view.heads.branch, self._planned.get(record.id)
-        if known is not None and known[0] == head:
-            return known[1]
+        """The plan on the branch's head, made once for each; now and then anew, since time alone moves some guards."""
+        head, now = around.view.heads.branch, self.clock.monotonic()
+        known = self._planned.get(record.id)
+        if known is not None and known[0] == head and now - known[1] < PLANNED_SECONDS:
+            return known[2]
         if around.watched is None:
             raise StalledError(record.id, "no policy watches the application any more", Reason.NO_POLICY)
         made = self.replanner.again(record, around.watched, around.view, listing, around.now)
-        keep(self._planned, record.id, (head, made))
+        keep(self._planned, record.id, (head, now, made))
         return made

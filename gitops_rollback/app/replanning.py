@@ -25,20 +25,19 @@ RESERVED = (Reason.BUDGET_SPENT, Reason.COOLDOWN)  # it has had its share since 
 
 @dataclass(frozen=True)
 class Replanned:
-    """The plan as it would be carried out now; None with the reason in `why`. `undone`: nothing is left to do.
-
-    `needs_nobody`: no guard asks for a person's word.
-    """
+    """The plan as it would be carried out now; None with the reason in `why`. `undone`: nothing is left to do."""
 
     look: Look | None = None
     plan: Plan | None = None
     why: str = ""
+    reason: Reason = Reason.REVERT_CONFLICT
     undone: bool = False
 
     @property
-    def needs_nobody(self) -> bool:
+    def asks(self) -> GuardAnswer | None:
+        """The guard that asks for a person's word; None if nobody's is needed."""
         answers = self.plan.guards if self.plan else ()
-        return all(one.result.rank <= GuardResult.ALLOW.rank for one in answers)
+        return next((one for one in answers if one.result.rank > GuardResult.ALLOW.rank), None)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,9 @@ class Replanner:
         look = self.proposer.followed(replace(look, raised=replace(because, verdicts=counted)))
         proposal = self.proposal(record, look, view, listing, now)
         if proposal.plan is None:
-            return Replanned(look, None, proposal.attribution.message or "no plan can be made any more")
+            blamed = proposal.attribution
+            why = blamed.message or "no plan can be made any more"
+            return Replanned(look, None, why, blamed.reason or Reason.NO_SUSPECT)
         plan = replace(
             proposal.plan,
             applications=record.applications,
@@ -68,9 +69,9 @@ class Replanner:
             restores=record.restores,
             triggers=record.triggers,
         )
-        why = _why_not(plan)
+        why, reason = _why_not(plan)
         if why:
-            return Replanned(look, None, why, undone=plan.reversal.outcome is PlanOutcome.EMPTY)
+            return Replanned(look, None, why, reason, undone=plan.reversal.outcome is PlanOutcome.EMPTY)
         plan = replace(plan, evidence=_suspects(record) or plan.evidence, guards=_without_own_share(record, plan))
         signed = self.proposer.signed(plan, look, proposal.attribution, record.id, record.requested_by)
         return Replanned(look, signed)
@@ -103,13 +104,16 @@ def _without_own_share(record: RollbackRecord, plan: Plan) -> tuple[GuardAnswer,
     return tuple(one for one in plan.guards if one.reason not in RESERVED)
 
 
-def _why_not(plan: Plan) -> str:
+def _why_not(plan: Plan) -> tuple[str, Reason]:
     """Why it cannot be offered; "" where it can."""
     reversal = plan.reversal
     if reversal.outcome is PlanOutcome.EMPTY:
-        return "git already holds the state before the suspect"
+        return "git already holds the state before the suspect", Reason.ALREADY_UNDONE
     if reversal.outcome is not PlanOutcome.CLEAN:
         first = next((one for one in reversal.explained if one.path), None)
-        return f"{first.path}: {first.why}" if first else reversal.message or f"the plan is {reversal.outcome.value}"
+        words = reversal.message or f"the plan is {reversal.outcome.value}"
+        return (f"{first.path}: {first.why}" if first else words), Reason.REVERT_CONFLICT
     denied = next((answer for answer in plan.guards if answer.result is GuardResult.DENY), None)
-    return f"guard {denied.guard} denies it: {denied.words}" if denied else ""
+    if denied is None:
+        return "", Reason.REQUESTED
+    return f"guard {denied.guard} denies it: {denied.words}", denied.reason or Reason.GUARD_FAILED

@@ -18,7 +18,7 @@ from gitops_rollback.core.pull_request import Mergeability, PullRequest, PullReq
 from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
 
 OPENED_AT = "opened"  # in `times` of the record: then the forge had it
-FOREIGN, BLOCKED, CONFLICT, UNREACHED = "foreign", "blocked", "conflict", "unreached"  # words of `Offer.said`
+FOREIGN, BLOCKED, CONFLICT, UNREACHED, ASKS = "foreign", "blocked", "conflict", "unreached", "asks"  # of `Offer.said`
 READY_SOON = (Mergeability.READY, Mergeability.CHECKING)
 
 
@@ -33,9 +33,11 @@ class OfferSight:
 
     `found` is what the forge shows of it now, None where there is none yet, or where it was not asked or gave no
     answer: then `trouble` says so. `applies`: merged now, it would leave what the plan made anew leaves; None where
-    that cannot be told, with the reason in `unplanned`. `merged_here`: what the forge calls its merge is part of the
-    branch as it was read. `pushed`: the branch of the pull request has our newest head. `undone`: the followed branch
-    holds already what the plan would bring. `stopped` is the stop that forbids acting, or "".
+    that cannot be told, with why in `unplanned`. `doubt`: what a guard asks a person about by now; it may not have
+    been able to see for a moment, so `lasting` says that it has done so for a while. `reason` belongs to either.
+    `merged_here`: what the forge calls its merge is part of the branch as it was read. `pushed`: the branch of the
+    pull request has our newest head. `undone`: the followed branch holds already what the plan would bring. `stopped`
+    is the stop that forbids acting, or "".
     """
 
     record: RollbackRecord
@@ -45,6 +47,9 @@ class OfferSight:
     trouble: str = ""
     applies: bool | None = True
     unplanned: str = ""
+    doubt: str = ""
+    lasting: bool = False
+    reason: Reason = Reason.REVERT_CONFLICT
     merged_here: bool = False
     pushed: bool = True
     undone: bool = False
@@ -55,7 +60,8 @@ class OfferSight:
         """Nobody's word is missing: the forge may merge it once its own rules let it."""
         newest = self.offer.newest
         approved = newest is not None and self.offer.approved == newest.commit
-        return (approved or (self.offer.automatic and self.rules.auto_merge)) and not self.stopped
+        by_itself = self.offer.automatic and self.rules.auto_merge and not self.doubt
+        return (approved or by_itself) and not self.stopped
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,15 @@ class Unschedule:
 
 
 @dataclass(frozen=True)
+class LeaveToPeople:
+    """It needed nobody's word when it was decided, and does now: a page."""
+
+    record: RollbackRecord
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
 class TellOnce:
     """Keep and tell, once for `word`, why it does not land: a page."""
 
@@ -106,7 +121,7 @@ class TellOnce:
     message: str
 
 
-Delivering = Renew | PushAgain | OpenRequest | Schedule | Unschedule | TellOnce | Finish | Wait
+Delivering = Renew | PushAgain | OpenRequest | Schedule | Unschedule | LeaveToPeople | TellOnce | Finish | Wait
 
 
 def next_delivery(sight: OfferSight, now: datetime) -> Delivering:
@@ -121,6 +136,11 @@ def next_delivery(sight: OfferSight, now: datetime) -> Delivering:
     if sight.undone:
         message = "git already holds the state before the suspect"
         return Finish(record, RollbackOutcome.SUPERSEDED, Reason.ALREADY_UNDONE, message)
+    if sight.offer.automatic and sight.doubt:
+        if found is not None and sight.offer.scheduled:
+            return Unschedule(record, found, sight.doubt)
+        if sight.lasting and not sight.offer.scheduled:
+            return LeaveToPeople(record, sight.reason, sight.doubt)
     if sight.stopped:
         if found is not None and sight.offer.scheduled:
             return Unschedule(record, found, sight.stopped)
@@ -202,7 +222,7 @@ def _cannot_be_made(sight: OfferSight) -> Delivering:
     if sight.offer.scheduled and sight.found is not None:
         return Unschedule(sight.record, sight.found, sight.unplanned)
     if CONFLICT not in sight.offer.said:
-        return TellOnce(sight.record, CONFLICT, Reason.REVERT_CONFLICT, sight.unplanned)
+        return TellOnce(sight.record, CONFLICT, sight.reason, sight.unplanned)
     return Wait(sight.unplanned)
 
 

@@ -582,3 +582,80 @@ def test_a_landing_is_found_among_much_that_others_landed(world: World) -> None:
     story.cure()
     story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", commit)
+
+
+def test_merged_with_somebody_elses_commit_it_is_no_rollback_of_ours_and_is_told(world: World) -> None:
+    story = a_story(world, SUGGESTED)
+    head = story.forge.requests[1].head
+    world.people.__class__(world.bare, head).push("And this", {"evil.yaml": "a: b\n"}, ALARM)
+    story.forge.land(1, MergeMethod.SQUASH, "octocat")
+    story.later(2)
+    record = story.record
+    assert (record.outcome, record.reason, record.commit) == ("failed", "ForeignPush", None)
+    assert "ForeignPush" in story.pages
+
+
+def test_where_the_plan_cannot_be_made_on_the_new_base_a_person_is_told_once(world: World) -> None:
+    story = a_story(world, SUGGESTED)
+    head = story.forge.requests[1].head_sha
+    denies = '  guards: [{name: not-these, type: paths, paths: ["apps/**"], result: deny}]\n'
+    text = deployment("web", "1.1").replace("web:1.1", "web:1.1 # new")
+    world.people.push("Never", {FILE: text, f"{POLICIES}/web.yaml": SUGGESTED + denies}, ALARM)
+    story.later(2)
+    assert story.pages.count("ProtectedPath") == 1
+    assert story.forge.get(1).head_sha == head, "neither merged nor changed by us"
+    assert story.forge.statuses[head, CONTEXT][0] is StatusState.FAILURE
+    assert story.record.phase == "AwaitingApproval"
+
+
+def test_undone_by_somebody_beside_other_things_there_is_nothing_left_to_merge(world: World) -> None:
+    story = a_story(world, SUGGESTED)
+    world.people.push("Much at once", {FILE: deployment("web", "1.0"), "README.md": "Much\n"}, ALARM)
+    story.later(1)
+    assert (story.record.outcome, story.record.reason) == ("superseded", "AlreadyUndone")
+    assert story.forge.get(1).state is PullRequestState.CLOSED
+
+
+def test_a_plan_that_would_take_back_more_by_now_is_a_persons_to_merge(world: World) -> None:
+    story = a_story(world, AUTOMATIC, until=START + MINUTE)
+    story.forge.missing = "Review required"
+    story.until(ALARM)
+    assert story.forge.scheduled
+    head = story.forge.requests[1].head_sha
+    world.people.push("Ship 1.2", {FILE: deployment("web", "1.2")}, ALARM)  # not deployed yet
+    story.later(2)
+    assert story.forge.get(1).head_sha != head
+    assert story.forge.scheduled == {}
+    assert story.record.superseded == (world.head(),)
+
+
+def test_a_guard_that_asks_by_now_takes_back_what_was_scheduled(world: World) -> None:
+    """What only restricts counts from the head within one tick, whether or not it touches the plan's files."""
+    story = a_story(world, AUTOMATIC, until=START + MINUTE)
+    story.forge.missing = "Review required"
+    story.until(ALARM)
+    assert story.forge.scheduled
+    asks = '  guards: [{name: these, type: paths, paths: ["apps/**"], result: ask}]\n'
+    world.people.push("Ask", {f"{POLICIES}/web.yaml": AUTOMATIC + asks}, ALARM)
+    story.later(0.25)
+    assert story.forge.scheduled == {}
+    assert story.pages == []
+    story.later(4)
+    assert story.pages == ["ProtectedPath"]
+    story.forge.approve()
+    story.later(3)
+    assert story.forge.get(1).state is PullRequestState.OPEN
+
+
+def test_a_guard_that_asked_for_a_moment_alone_changes_nothing_in_the_end(world: World) -> None:
+    story = a_story(world, AUTOMATIC, until=START + MINUTE)
+    story.forge.missing = "Review required"
+    story.until(ALARM)
+    asks = '  guards: [{name: these, type: paths, paths: ["apps/**"], result: ask}]\n'
+    world.people.push("Ask", {f"{POLICIES}/web.yaml": AUTOMATIC + asks}, ALARM)
+    story.later(0.25)
+    assert story.forge.scheduled == {}
+    world.people.push("Do not ask", {f"{POLICIES}/web.yaml": AUTOMATIC}, ALARM)
+    story.later(1)
+    assert story.forge.scheduled
+    assert story.pages == []
