@@ -16,9 +16,7 @@ from gitops_rollback.core.audit import audit_line, audited
 from gitops_rollback.ports import JournalView, Message
 
 FIRST = timedelta(hours=1)  # that a new process looks back
-LATE = timedelta(
-    minutes=30
-)  # a line may come into the journal so long after what it tells, or be given up and tried anew
+LATE = timedelta(minutes=30)  # a line may reach the journal that late, or be given up once and tried anew
 
 
 class AuditStream:
