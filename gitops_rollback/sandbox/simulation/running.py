@@ -98,7 +98,7 @@ def _live(world: World) -> None:
     replicas = [Replica(f"controller-{n + 1}", world) for n in range(world.setup.replicas)]
     DEVELOPER(world, replicas)
     for name in sorted(world.setup.actors):
-        OTHERS[name](world, replicas)
+        OTHERS[name].begin(world, replicas)
     end = START + timedelta(seconds=world.setup.lasts)
     while world.now < end and not world.violations:
         world.schedule.run_until(min(world.now + SLICE, end))
