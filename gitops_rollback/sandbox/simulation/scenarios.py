@@ -202,6 +202,15 @@ def _mid_push(setup: Setup) -> None:
     setup.rates.kill, setup.rates.kill_push = 0.0, 0.15
 
 
+def _crash_points(setup: Setup) -> None:
+    """The process dies at places that the product names: before a step, and after it; hardly ever elsewhere."""
+    setup.deadly, setup.hangs, setup.rates.kill, setup.replicas = 0.3, 0.5, 0.0, 1
+    setup.names, setup.busy, setup.may_sync = NAMES[:4], 60.0, True
+    setup.manual, setup.unwatched = setup.manual & frozenset(setup.names), frozenset()
+    setup.health = setup.health & frozenset(setup.names)
+    setup.actors = setup.actors - {"clock", "forcer"}
+
+
 def _regretted(setup: Setup) -> None:
     """Good releases are taken back by people whom metrics fooled, and land again; the next one on top is bad."""
     setup.names, setup.busy, setup.unwatched = NAMES[:3], 900.0, frozenset()
@@ -278,6 +287,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "one-way": _one_way,
     "armed": _armed,
     "mid-push": _mid_push,
+    "crash-points": _crash_points,
     "regretted": _regretted,
     "batches": _batches,
     "pipelined": _pipelined,
