@@ -289,6 +289,14 @@ def test_a_chart_from_git_is_followed_to_its_commit_and_directory() -> None:
     assert all(len(record.revisions[0]) == 40 for record in deployments(state))
 
 
+def test_a_release_names_the_objects_that_it_is_made_of() -> None:
+    """Without them a trigger on Pods would have nobody to look at, unless the policy names the workload."""
+    looks = replay(sample("helm-release-remediated"), "HelmRelease", "bill")
+    for look in looks:
+        released = [("apps", "Deployment", "fleet", "bill")] if look.state.history else []
+        assert [(one.group, one.kind, one.namespace, one.name) for one in look.state.resources] == released
+
+
 def test_the_application_is_found_by_kind_and_name() -> None:
     cluster = FakeCluster()
     for _, _, plural, value in recorded_events(sample("helm-release-remediated")):

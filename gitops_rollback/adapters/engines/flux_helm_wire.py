@@ -137,6 +137,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         conditions=_conditions(one, near, known, stale),
         obstacles=_obstacles(one, near, known),
         image_automations=image_automations(_writers(near, known)),
+        resources=one.resources,
     )
     return Told(finished(_accepted(state, memory), one.common, memory), memory)
 

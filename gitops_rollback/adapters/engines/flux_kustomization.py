@@ -233,7 +233,7 @@ def read_kustomization(value: object) -> Kustomization:
         attempted=status.get("lastAttemptedRevision").text(),
         applied=status.get("lastAppliedRevision").text(),
         history=_history(status.get("history")),
-        resources=_resources(status.get("inventory", "entries"), common),
+        resources=read_inventory(status.get("inventory", "entries"), common),
         health_wait=_health_wait(spec),
         faults=tuple(root.faults),
     )
@@ -297,7 +297,7 @@ def _outcome(entry: HistoryEntry, git: bool, may_take: timedelta) -> Outcome:
     )
 
 
-def _resources(entries: Node, common: Common) -> tuple[ResourceStatus, ...]:
+def read_inventory(entries: Node, common: Common) -> tuple[ResourceStatus, ...]:
     """The inventory says identities only; the health of those that a failed check names stands in its message."""
     message = common.ready.message if common.ready.false else ""
     unhealthy = {
