@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flux_cluster import BEGAN, SAMPLES, FakeCluster, Look, flux_for, recorded_events, replay
 
+from gitops_rollback.adapters.engines.flux_kustomization import read_kustomization
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import deployments, distinct, remembered, watched
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Health, SyncStatus
@@ -229,6 +230,17 @@ def test_a_failed_health_check_names_the_object_that_is_not_healthy() -> None:
     looks = replay(sample("health-wait-ignores-revert"), "Kustomization", "slow")
     failed = next(look.state for look in looks if look.state.health is Health.DEGRADED)
     assert [(one.key, one.health) for one in failed.resources] == [("apps/Deployment/fleet/slow", "Progressing")]
+
+
+def test_the_longest_wait_for_health_is_the_one_that_the_controller_says() -> None:
+    """`timeout: 15s` is waited for half a minute."""
+    told: dict[str, set[timedelta | None]] = {}
+    for story in ("health-wait-ignores-revert", "depends-on"):
+        for _, _, plural, value in recorded_events(sample(story)):
+            said = re.search(r"Running health checks for .* with a timeout of (\w+)", str(value.get("status")))
+            if plural == "kustomizations" and said is not None:
+                told.setdefault(said.group(1), set()).add(read_kustomization(value).health_wait)
+    assert told == {"30s": {timedelta(seconds=30)}, "40s": {timedelta(seconds=40)}}
 
 
 # Helm

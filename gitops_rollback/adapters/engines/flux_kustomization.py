@@ -240,11 +240,14 @@ def read_kustomization(value: object) -> Kustomization:
 
 
 def _health_wait(spec: Node) -> timedelta | None:
-    """The controller's own default is its interval without the last half minute, whatever the API's text says."""
+    """The controller's own default is its interval without the last half minute, whatever the API's text says.
+
+    It never waits for less than half a minute, a shorter `timeout` notwithstanding.
+    """
     if not spec.get("wait").flag() and not any(spec.get("healthChecks").items()):
         return None
     interval = read_duration(spec.get("interval")) or timedelta()
-    return read_duration(spec.get("timeout")) or max(SHORTEST_WAIT, interval - SHORTEST_WAIT)
+    return max(SHORTEST_WAIT, read_duration(spec.get("timeout")) or interval - SHORTEST_WAIT)
 
 
 def canonical(settings: Mapping[str, object]) -> str:
