@@ -156,6 +156,29 @@ def test_a_dependency_that_is_suspended_or_not_there_blocks(spec: dict[str, Any]
     assert "flux-system/infra" in in_the_way(state)["DependencyBlocks"]
 
 
+def waits_for(name: str, *others: str) -> dict[str, Any]:
+    """A Kustomization that is applied at "a", and waits for what it depends on."""
+    found = applied("a", HISTORY, name=name, dependsOn=[{"name": one} for one in others])
+    found["status"]["conditions"] = [condition("Ready", "False", "DependencyNotReady", f"{others[0]} is not ready")]
+    return found
+
+
+def test_what_blocks_a_dependency_blocks_what_depends_on_it() -> None:
+    crds = applied("a", HISTORY, name="crds")
+    crds["status"]["conditions"] = [condition("Ready", "False", "BuildFailed", "no such file")]
+    chain = [waits_for("cart", "infra"), waits_for("infra", "crds", "cart"), crds]
+    state = state_of(("gitrepositories", git_repository()), *[("kustomizations", one) for one in chain])
+    (blocking,) = [one.message for one in state.obstacles]
+    assert "Kustomization flux-system/crds is not ready" in blocking
+    assert "no such file" in blocking
+
+
+def test_what_only_waits_for_one_another_blocks_nothing_that_could_be_named() -> None:
+    ring = [waits_for("cart", "infra"), waits_for("infra", "cart")]
+    state = state_of(("gitrepositories", git_repository()), *[("kustomizations", one) for one in ring])
+    assert state.obstacles == ()
+
+
 # Image automation
 
 

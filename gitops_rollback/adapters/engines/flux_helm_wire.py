@@ -25,7 +25,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     is_older,
     with_health,
 )
-from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_objects import commit_of
 from gitops_rollback.adapters.engines.flux_past import Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
@@ -68,7 +68,7 @@ class Around:
     owner_source: FluxSource | None = None
     owner_memory: Memory | None = None
     memory: Memory | None = None  # its own, from before this look
-    releases: Mapping[tuple[str, str], Common] = field(default_factory=dict)  # the others, for `dependsOn`
+    releases: Mapping[tuple[str, str], HelmRelease] = field(default_factory=dict)  # all of them, for `dependsOn`
 
     @property
     def chart_in_git(self) -> bool:
