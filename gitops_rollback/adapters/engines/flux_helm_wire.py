@@ -270,7 +270,7 @@ def _with_reconciled(memory: Memory, one: HelmRelease, near: Around) -> Memory:
 
 
 def _suspended(one: HelmRelease, near: Around) -> tuple[bool, ...]:
-    others = (near.owner, near.owner_source, near.chart_source)
+    others = (near.owner, near.owner_source, near.chart, near.chart_source)
     return (one.common.suspended, *(other.common.suspended for other in others if other is not None))
 
 
@@ -302,6 +302,9 @@ def _obstacles(one: HelmRelease, near: Around, known: Known) -> tuple[Obstacle, 
     chart = near.chart_source
     if chart is not None and (chart.git or chart.common.suspended) and not near.one_source:
         found += [one for one in source_obstacles(chart, chart.common.short) if one.reason is not Reason.NOT_GIT]
+    if near.chart is not None and near.chart.common.suspended:
+        message = f"{near.chart.common.short} is suspended: no other chart is built until a person resumes it"
+        found.append(Obstacle(Reason.SUSPENDED_SOURCE, message, near.chart.common.resume))
     found += dependency_obstacles(one.depends_on, near.releases.get, helm.KIND)
     found += rewriting_obstacles(_writers(near, known))
     return tuple(dict.fromkeys(found))
