@@ -236,6 +236,21 @@ def test_an_automation_that_writes_elsewhere_is_not(spec: dict[str, Any]) -> Non
     assert not rewriting(automation(**spec))
 
 
+@pytest.mark.parametrize(("branch", "found"), [("main", True), ("staging", False)])
+def test_an_automation_that_names_no_branch_writes_to_the_one_that_its_own_source_follows(
+    branch: str, found: bool
+) -> None:
+    own = git_repository(name="written", ref={"branch": branch})
+    writer = automation(git={"commit": {}}, sourceRef={"kind": "GitRepository", "name": "written"})
+    state = state_of(
+        ("gitrepositories", git_repository()),
+        ("gitrepositories", own),
+        ("kustomizations", applied("a", HISTORY)),
+        ("imageupdateautomations", writer),
+    )
+    assert ("ImageAutomation" in in_the_way(state)) is found
+
+
 # Bad inputs
 
 
