@@ -87,6 +87,20 @@ CLEAN_CASES: dict[str, tuple[Files, Files, Files, int, dict[str, str]]] = {
         {"old/a.yaml": app(), "b": "1\n"},
     ),
     "a neighbouring line stays": ({"a": "1\n2\n"}, {"a": "x\n2\n"}, {"a": "x\ny\n"}, 3, {"a": "1\ny\n"}),
+    "a neighbouring line of a text that is no UTF-8 stays": (
+        {"a.yaml": b"# \xe9\na: 1\nb: 1\n"},
+        {"a.yaml": b"# \xe9\na: 2\nb: 1\n"},
+        {"a.yaml": b"# \xe9\na: 2\nb: 2\n"},
+        3,
+        {"a.yaml": "# \udce9\na: 1\nb: 2\n"},
+    ),
+    "a key in a file whose name has a line feed": (
+        {"a\nb.yaml": "a: {b: 1, c: 2}\n"},
+        {"a\nb.yaml": "a: {b: 9, c: 2}\n"},
+        {"a\nb.yaml": "a: {b: 9, c: 3}\n"},
+        3,
+        {"a\nb.yaml": "a: {b: 1, c: 3}\n"},
+    ),
     "a neighbouring line of a template stays": (
         {"t.yaml": "a: {{ .a }}\nb: {{ .b }}\n"},
         {"t.yaml": "a: bad\nb: {{ .b }}\n"},

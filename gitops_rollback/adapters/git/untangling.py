@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from gitops_rollback.adapters.git import gates
 from gitops_rollback.adapters.git.conflicts import LATER_LIMIT
+from gitops_rollback.adapters.git.door import LOSSLESS
 from gitops_rollback.adapters.git.merge import BASE, OURS, THEIRS, Merge
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.merging.keys import KeyMerge, merge_keys, set_differently, take_keys
@@ -28,7 +29,7 @@ Reading = Callable[[str], "bytes | None"]  # a blob's content; None if it is too
 
 @dataclass(frozen=True)
 class Untangled:
-    """`files` are the merged contents, if every conflicted file could be merged: `faults` says why not, by path.
+    """`files` are the merged contents, if all conflicted files could be merged; `faults` says why not.
 
     `clashes` are the keys that both sides set, by path: with a target state they are set back, else they stand in the
     way.
@@ -61,7 +62,7 @@ def untangle(merge: Merge, read: Reading, target: bool = False, good: Good | Non
         if merged.text is None or fault is not None:
             faults[path] = fault or merged.why
         else:
-            files[path] = merged.text.encode()
+            files[path] = merged.text.encode(*LOSSLESS)
     return Untangled(files, faults, clashes)
 
 
@@ -111,10 +112,8 @@ def _as_good(text: str, good: str | None, keys: Collection[Path]) -> KeyMerge:
 
 
 def _text(content: bytes | None) -> str | None:
-    try:
-        return None if content is None or b"\0" in content else content.decode()
-    except UnicodeError:
-        return None
+    """Bytes that are no UTF-8 stay what they are: lines can be told apart all the same, keys cannot be read then."""
+    return None if content is None or b"\0" in content else content.decode(*LOSSLESS)
 
 
 def _merged(path: str, texts: tuple[str, str, str], target: bool) -> KeyMerge:
@@ -132,5 +131,5 @@ def _merged(path: str, texts: tuple[str, str, str], target: bool) -> KeyMerge:
 def _fault(path: str, merged: KeyMerge, texts: tuple[str, str, str]) -> str | None:
     if merged.text is None:
         return None
-    before = tuple(text.encode() for text in texts[1:])
-    return gates.text_fault(gates.MergedText(path, merged.text.encode(), before))
+    before = tuple(text.encode(*LOSSLESS) for text in texts[1:])
+    return gates.text_fault(gates.MergedText(path, merged.text.encode(*LOSSLESS), before))
