@@ -24,6 +24,11 @@ def app(replicas: int = 3, image: str = "1.4", timeout: int = 5, extra: str = ""
     )
 
 
+def pointer(digit: str) -> str:
+    """What stands in git for a file that is kept by LFS."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digit * 64}\nsize 1\n"
+
+
 def undo(history: History, at: str, *reverts: str, mainline: int | None = None, good: str | None = None) -> Reversal:
     return reverse(Git(history.git_dir), at, reverts, mainline, good)
 
@@ -100,6 +105,13 @@ CLEAN_CASES: dict[str, tuple[Files, Files, Files, int, dict[str, str]]] = {
         {"a\nb.yaml": "a: {b: 9, c: 3}\n"},
         3,
         {"a\nb.yaml": "a: {b: 1, c: 3}\n"},
+    ),
+    "a key stays with its own element though another one comes back between them": (
+        {"a.yaml": "l:\n- name: a\n  v: 1\n- name: bad\n- name: c\n"},
+        {"a.yaml": "l:\n- name: a\n  v: 1\n- name: c\n"},
+        {"a.yaml": "l:\n- name: a\n  v: 1\n  w: 1\n"},
+        3,
+        {"a.yaml": "l:\n- name: a\n  v: 1\n  w: 1\n- name: bad\n"},
     ),
     "a neighbouring line of a template stays": (
         {"t.yaml": "a: {{ .a }}\nb: {{ .b }}\n"},
@@ -206,6 +218,22 @@ CONFLICT_CASES: dict[str, tuple[Files, Files, Files, Reason, str, str]] = {
         Reason.REVERT_CONFLICT,
         "a",
         "removed since",
+    ),
+    "an LFS pointer, changed again": (
+        {"a": pointer("1")},
+        {"a": pointer("2")},
+        {"a": pointer("3")},
+        Reason.REVERT_CONFLICT,
+        "a",
+        "changed again",
+    ),
+    "a file of git-crypt, changed again": (
+        {"a": b"\0GITCRYPT\0\1"},
+        {"a": b"\0GITCRYPT\0\2"},
+        {"a": b"\0GITCRYPT\0\3"},
+        Reason.REVERT_CONFLICT,
+        "a",
+        "binary",
     ),
     "a binary file, changed again": (
         {"a": b"\0\1"},

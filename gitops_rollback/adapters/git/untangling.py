@@ -20,6 +20,7 @@ from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.merging.keys import KeyMerge, merge_keys, set_differently, take_keys
 from gitops_rollback.core.merging.lines import is_undone, merged_lines
 from gitops_rollback.core.merging.matching import Path
+from gitops_rollback.core.merging.nodes import Data, Unreadable, read_documents
 
 TEXT_CONFLICT = ("contents",)
 
@@ -117,15 +118,43 @@ def _text(content: bytes | None) -> str | None:
 
 
 def _merged(path: str, texts: tuple[str, str, str], target: bool) -> KeyMerge:
-    """By line first, which is finer inside block scalars and unkeyed lists; then by key."""
+    """By line first, which is finer inside block scalars and unkeyed lists, unless keys say otherwise; else by key.
+
+    Where a line stands beside what comes back, its neighbours decide what it belongs to; only keys see that. Where keys
+    clash, as where one was renamed since, they have nothing to say.
+    """
     if is_undone(*texts):
         return KeyMerge(texts[1])
     by_line = KeyMerge(merged_lines(*texts))
-    if by_line.text is not None and _fault(path, by_line, texts) is None:
-        return by_line
+    if by_line.text is not None and _fault(path, by_line, texts) is not None:
+        by_line = KeyMerge(None)
     if not gates.YAML_NAMES.fullmatch(PurePosixPath(path).name.lower()):
-        return KeyMerge(None)
-    return merge_keys(*texts, target)
+        return by_line
+    if by_line.text is None:
+        return merge_keys(*texts, target)
+    by_key = merge_keys(*texts)
+    return by_line if by_key.text is None or _says_the_same(by_line.text, by_key.text) else by_key
+
+
+def _says_the_same(one: str, other: str) -> bool:
+    """The order of documents, keys and elements apart."""
+    try:
+        sides = [[document.root.data for document in read_documents(_plain(text))] for text in (one, other)]
+    except Unreadable:
+        return True
+    return sides[0] == sides[1] or _unordered(("list", tuple(sides[0]))) == _unordered(("list", tuple(sides[1])))
+
+
+def _plain(text: str) -> str:
+    """Without a byte order mark and the line ends of Windows."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _unordered(data: Data) -> Data:
+    kind, value = data
+    if isinstance(value, dict):
+        return (kind, {key: _unordered(one) for key, one in sorted(value.items())})
+    return (kind, tuple(sorted(map(_unordered, value), key=repr))) if isinstance(value, tuple) else data
 
 
 def _fault(path: str, merged: KeyMerge, texts: tuple[str, str, str]) -> str | None:
