@@ -113,6 +113,13 @@ CLEAN_CASES: dict[str, tuple[Files, Files, Files, int, dict[str, str]]] = {
         3,
         {"a.yaml": "l:\n- name: a\n  v: 1\n  w: 1\n- name: bad\n"},
     ),
+    "a file that the commit added goes from where it was moved to": (
+        {"a/old.yaml": app()},
+        {"a/new.yaml": "kind: New\n"},
+        {"a/old.yaml": None, "a/new.yaml": None, "b/old.yaml": app(), "b/new.yaml": "kind: New\n"},
+        3,
+        {"b/old.yaml": app()},
+    ),
     "a neighbouring line of a template stays": (
         {"t.yaml": "a: {{ .a }}\nb: {{ .b }}\n"},
         {"t.yaml": "a: bad\nb: {{ .b }}\n"},
@@ -211,6 +218,14 @@ CONFLICT_CASES: dict[str, tuple[Files, Files, Files, Reason, str, str]] = {
         "changed again",
     ),
     "added, and edited since": ({"b": "1\n"}, {"a": app()}, {"a": app(2)}, Reason.REVERT_CONFLICT, "a", "would lose"),
+    "added, and moved and edited since": (
+        {"b": "1\n"},
+        {"a": app()},
+        {"a": None, "c": app(2)},
+        Reason.REVERT_CONFLICT,
+        "c",
+        "",
+    ),
     "changed, and removed since": (
         {"a": app()},
         {"a": app(2)},

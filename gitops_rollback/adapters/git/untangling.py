@@ -23,6 +23,7 @@ from gitops_rollback.core.merging.matching import Path
 from gitops_rollback.core.merging.nodes import Data, Unreadable, read_documents
 
 TEXT_CONFLICT = ("contents",)
+MOVE_CONFLICT = ("rename/delete",)
 
 Good = Callable[[str], "bytes | None"]  # a path's content in the last good state; None if it has none to read
 Reading = Callable[[str], "bytes | None"]  # a blob's content; None if it is too large to be looked at
@@ -30,13 +31,13 @@ Reading = Callable[[str], "bytes | None"]  # a blob's content; None if it is too
 
 @dataclass(frozen=True)
 class Untangled:
-    """`files` are the merged contents, if all conflicted files could be merged; `faults` says why not.
+    """`files` are the merged contents (None: it goes), if all conflicted files could be merged; `faults` says why not.
 
     `clashes` are the keys that both sides set, by path: with a target state they are set back, else they stand in the
     way.
     """
 
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes | None]
     faults: Mapping[str, str]
     clashes: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
@@ -46,10 +47,13 @@ def untangle(merge: Merge, read: Reading, target: bool = False, good: Good | Non
 
     That is what they were before the culprit, or what the file says of them in `good`, where that is given.
     """
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes | None] = {}
     faults: dict[str, str] = {}
     clashes: dict[str, tuple[Path, ...]] = {}
     for path, kinds in merge.conflicts.items():
+        if _only_moved(merge, path, kinds):
+            files[path] = None
+            continue
         texts = _texts(merge, path, kinds, read)
         if texts is None:
             faults[path] = ""
@@ -93,6 +97,14 @@ def setters(
 def is_complete(history: Sequence[Commit]) -> bool:
     """Whether all later commits were looked through."""
     return len(history) < LATER_LIMIT
+
+
+def _only_moved(merge: Merge, path: str, kinds: tuple[str, ...]) -> bool:
+    """Was a file that the culprit brought moved since, and not a byte of it changed? Then it goes from where it is."""
+    versions = merge.versions.get(path, {})
+    if kinds != MOVE_CONFLICT or set(versions) != {BASE, OURS}:
+        return False
+    return versions[BASE] == versions[OURS] and versions[OURS][0].startswith(gates.FILE_MODES)
 
 
 def _texts(merge: Merge, path: str, kinds: tuple[str, ...], read: Reading) -> tuple[str, str, str] | None:
