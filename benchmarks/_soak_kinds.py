@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RIGS = tuple(str(ROOT / "tests" / name) for name in ("e2e", "git", "faults"))
 
 PUSHES = 20  # of one seed
+ALL = "all"  # the scenario in which each world is what its seed says
 DEATHS = (" is killed ", " dies ")  # as simulated worlds tell of a controller's
 
 
@@ -47,12 +48,19 @@ def _memory(seed: int, _folder: Path) -> Played:
     return _simulated("gitops_rollback.sandbox.simulation.running", seed)
 
 
+def _scenarios(seed: int, _folder: Path) -> Played:
+    """Each special kind of world in memory in its turn: the ordinary ones have no fleet, no Flux, no Lease."""
+    module = "gitops_rollback.sandbox.simulation"
+    names = sorted(set(import_module(f"{module}.scenarios").SCENARIOS) - {ALL})
+    return _simulated(f"{module}.running", seed // len(names), scenario=names[seed % len(names)])
+
+
 def _wire(seed: int, _folder: Path) -> Played:
     return _simulated("gitops_rollback.sandbox.simulation.wire.running", seed)
 
 
-def _simulated(module: str, seed: int) -> Played:
-    result = import_module(module).run(seed)
+def _simulated(module: str, seed: int, **which: str) -> Played:
+    result = import_module(module).run(seed, **which)
     kills = sum(any(words in line for words in DEATHS) for line in result.story)
     if not result.violations:
         return Played(seed, kills=kills)
@@ -83,6 +91,7 @@ def _pushes(seed: int, folder: Path) -> Played:
 
 KINDS: Mapping[str, Callable[[int, Path], Played]] = {
     "memory": _memory,
+    "scenarios": _scenarios,
     "wire": _wire,
     "kills": _kills,
     "faults": _faults,

@@ -109,7 +109,7 @@ def line_of(kind: str, first: int, done: list[Played], hours: float) -> Line:
     for played in done:
         labels.update(played.labels)
     line = {
-        "kind": kind, "scenario": "all", "first": first,
+        "kind": kind, "scenario": "each in turn" if kind == "scenarios" else "all", "first": first,
         "next": after(first, done), "seeds": len(done),
         "kills": sum(played.kills for played in done), "hours": round(hours, 4),
         "violations": sum(bool(played.broken) for played in done), "python": platform.python_version(),

@@ -1,7 +1,8 @@
 """Where may the controller die? Before and after each of its steps; a test that names one kills the process there.
 
 A step is a function with the decorator `crash_point`, so that its body stays readable. Nothing happens unless `arm`
-was called with a place, which is for tests on loopback, as the scaled clock is for demos.
+was called with a place, which is for tests on loopback, as the scaled clock is for demos, or somebody `listens`, who
+kills by means of their own.
 Source: reliability.md section 9.
 """
 
@@ -11,7 +12,8 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -26,15 +28,31 @@ Answer = TypeVar("Answer")
 
 
 @dataclass
-class _Armed:
-    """The label and how many times it is still to be passed; no label: never."""
+class _Listener:
+    """Who hears of each label that is passed; None: nobody."""
 
-    label: str = ""
-    left: int = 0
+    hears: Callable[[str], None] | None = None
+
+
+@dataclass
+class _Death:
+    """Kills this process when `label` is passed for the `left`-th time from now."""
+
+    label: str
+    left: int
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __call__(self, label: str) -> None:
+        """A process that was armed for this place does not return."""
+        if label != self.label:
+            return
+        with self.lock:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-_armed = _Armed()
+
+_listener = _Listener()
 
 
 def arm(place: str, loopback: bool) -> None:
@@ -48,9 +66,20 @@ def arm(place: str, loopback: bool) -> None:
         raise SettingsInvalid("settings", f"{VARIABLE}: must be label:n, such as before-fetch:2")
     if place and not loopback:
         raise SettingsInvalid("settings", f"{VARIABLE}: is for tests: every origin must be loopback")
-    with _armed.lock:
-        _armed.label = found["label"] if found else ""
-        _armed.left = int(found["time"] or 1) if found else 0
+    _listener.hears = _Death(found["label"], int(found["time"] or 1)) if found else None
+
+
+@contextmanager
+def listening(hears: Callable[[str], None]) -> Iterator[None]:
+    """Until the end of the block `hears` is told each label that is passed, and may raise there instead of returning.
+
+    What it raises must be such that nothing of the product catches it.
+    """
+    kept, _listener.hears = _listener.hears, hears
+    try:
+        yield
+    finally:
+        _listener.hears = kept
 
 
 def crash_point(name: str) -> Callable[[Callable[Given, Answer]], Callable[Given, Answer]]:
@@ -61,23 +90,14 @@ def crash_point(name: str) -> Callable[[Callable[Given, Answer]], Callable[Given
 
         @wraps(function)
         def stepped(*words: Given.args, **named: Given.kwargs) -> Answer:
-            if not _armed.label:
+            hears = _listener.hears
+            if hears is None:
                 return function(*words, **named)
-            _reached(before)
+            hears(before)
             answer = function(*words, **named)
-            _reached(after)
+            hears(after)
             return answer
 
         return stepped
 
     return mark
-
-
-def _reached(label: str) -> None:
-    """A process that was armed for this place does not return."""
-    if label != _armed.label:
-        return
-    with _armed.lock:
-        _armed.left -= 1
-        if _armed.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)

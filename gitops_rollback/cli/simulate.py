@@ -10,14 +10,15 @@ from typing import Any
 
 import click
 
+from gitops_rollback.sandbox.simulation.actors import OTHERS
 from gitops_rollback.sandbox.simulation.running import Result, simulate, told
-from gitops_rollback.sandbox.simulation.scenarios import ACTORS, SCENARIOS
+from gitops_rollback.sandbox.simulation.scenarios import SCENARIOS
 from gitops_rollback.sandbox.simulation.setup import RACING, RATES, Smaller
 from gitops_rollback.sandbox.simulation.shrinking import FEWEST, shrunk
 from gitops_rollback.sandbox.simulation.wire.running import WireResult
 from gitops_rollback.sandbox.simulation.wire.running import simulate as on_the_wire
 
-PARTS = (*sorted(ACTORS), *sorted((*RATES, RACING)))
+PARTS = (*sorted(OTHERS), *sorted((*RATES, RACING)))
 
 
 @click.command("simulate")

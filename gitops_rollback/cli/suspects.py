@@ -17,6 +17,7 @@ from gitops_rollback.cli.asking import first_that_knows, opened_requests, suspec
 from gitops_rollback.cli.main import NO, OK, USAGE
 from gitops_rollback.cli.offline import Batch, answer_lines
 from gitops_rollback.cli.output import output_option, say, shown
+from gitops_rollback.core.closure.objects import KINDS
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.manifest_text import documents
 
@@ -109,7 +110,7 @@ def _answer_line(finder: OfflineSuspects, line: bytes) -> Answer:
 
 
 def _document(name: str | None) -> object:
-    """The first document of a file. Raises: RequestInvalid."""
+    """The first application of a file, or whatever else stands first in it. Raises: RequestInvalid."""
     if name is None:
         return None
     try:
@@ -118,4 +119,10 @@ def _document(name: str | None) -> object:
         raise RequestInvalid(f"{name} cannot be read: {error.strerror}") from error
     if not found:
         raise RequestInvalid(f"{name} holds no plain YAML")
-    return found[0]
+    return next((one for one in found if _is_application(one)), found[0])
+
+
+def _is_application(document: object) -> bool:
+    if not isinstance(document, dict):
+        return False
+    return (str(document.get("apiVersion") or "").partition("/")[0], document.get("kind")) in KINDS

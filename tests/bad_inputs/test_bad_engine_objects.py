@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from canned_http import canned
-from flux_objects_made import applied, entry, git_repository
+from flux_objects_made import applied, entry, git_repository, helm_chart, helm_release, snapshot
 from kubernetes_server import TYPE, UNSERVED, Reply, Script, api, bookmark, event, reply, status, streaming
 
 from gitops_rollback.adapters.engines.argocd_objects import ArgoCdObjects
@@ -71,6 +71,20 @@ def source() -> dict[str, Any]:
     return {**git_repository(), "apiVersion": "source.toolkit.fluxcd.io/v1"}
 
 
+CHART = "1.0.0+" + SHA[:12]  # of the commit that it was made from
+IN_GIT = {"chart": "./charts/bill", "sourceRef": {"kind": "GitRepository", "name": "fleet"}}
+KUSTOMIZE = "kustomize.toolkit.fluxcd.io/v1"
+
+
+def release() -> dict[str, Any]:
+    return helm_release(CHART, [snapshot(1, CHART, "09:00:00")], owner="", chart={"spec": IN_GIT})
+
+
+def around_a_release() -> dict[str, list[dict[str, Any]]]:
+    chart = {**helm_chart(CHART, **IN_GIT), "apiVersion": "source.toolkit.fluxcd.io/v1"}
+    return {"kustomizations": [], "helmcharts": [chart], "gitrepositories": [source()]}
+
+
 SIDES = {
     "argocd": Side(
         "applications",
@@ -82,10 +96,18 @@ SIDES = {
     ),
     "flux": Side(
         "kustomizations",
-        "kustomize.toolkit.fluxcd.io/v1",
+        KUSTOMIZE,
         ApplicationId("flux", "Kustomization", "flux-system", "cart"),
         kustomization,
         lambda: {"gitrepositories": [source()]},
+        lambda cluster: Flux(FluxSettings(), cluster, cluster, lambda: NOW),
+    ),
+    "helm": Side(
+        "helmreleases",
+        "helm.toolkit.fluxcd.io/v2",
+        ApplicationId("flux", "HelmRelease", "flux-system", "bill"),
+        release,
+        around_a_release,
         lambda cluster: Flux(FluxSettings(), cluster, cluster, lambda: NOW),
     ),
 }
@@ -124,7 +146,8 @@ def _whole(side: Side, plural: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def _list(side: Side, plural: str, bodies: list[dict[str, Any]]) -> dict[str, Any]:
     items = [_whole(side, plural, one) for one in bodies]
-    version = items[0]["apiVersion"] if items else side.api_version
+    none = KUSTOMIZE if plural == "kustomizations" else side.api_version
+    version = items[0]["apiVersion"] if items else none
     return {"kind": "List", "apiVersion": version, "metadata": {"resourceVersion": "7"}, "items": items}
 
 
@@ -220,6 +243,10 @@ def test_e6_an_end_in_the_future_or_before_the_start_breaks_nothing(finished: st
     flux = seen(SIDES["flux"], write)
     assert [one.revisions for one in deployments(flux)] == [(SHA,)]
 
+    helm = seen(SIDES["helm"], lambda body: body["status"]["history"][0].update(lastDeployed=finished))
+    assert [one.revisions for one in deployments(helm)] == ([] if finished == "yesterday" else [(SHA,)])
+    assert (helm.malformed != "") == (finished == "yesterday")
+
 
 def test_e7_words_that_nobody_knows_are_neither_well_nor_over() -> None:
     def write(body: dict[str, Any]) -> None:
@@ -229,8 +256,9 @@ def test_e7_words_that_nobody_knows_are_neither_well_nor_over() -> None:
     argo = seen(SIDES["argocd"], write)
     assert argo.health is Health.UNKNOWN
     assert not arrived(argo)
-    flux = seen(SIDES["flux"], lambda body: body["status"]["conditions"][0].update(status="Perhaps"))
-    assert not arrived(flux)
+    for side in (SIDES["flux"], SIDES["helm"]):
+        assert not arrived(seen(side, lambda body: body["status"]["conditions"][0].update(status="Perhaps")))
+    assert not arrived(seen(SIDES["helm"], lambda body: body["status"]["history"][0].update(status="dancing")))
 
 
 def test_e8_one_name_in_two_namespaces_is_two_applications(side: Side) -> None:

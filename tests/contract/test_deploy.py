@@ -82,6 +82,8 @@ def test_kubectl_builds_the_whole(tmp_path: Path) -> None:
     assert {each["metadata"]["name"] for each in more if each["kind"] == "ClusterRole"} == {
         *("gitops-rollback-argocd", "gitops-rollback-flux", "gitops-rollback-pods")
     }
+    (before,), (after,) = ([one["data"] for one in each if one["kind"] == "ConfigMap"] for each in (found, more))
+    assert after == {**before, "GITOPS_ROLLBACK_FLUX": "true"}
 
 
 def test_the_chart_renders_the_same_as_the_base() -> None:
@@ -102,6 +104,24 @@ def test_the_chart_renders_the_same_as_the_base() -> None:
         assert {name: other[name] for name in same} == same
     policy = base["NetworkPolicy", "gitops-rollback"]["spec"]
     assert one(found, "NetworkPolicy")["spec"]["egress"] == policy["egress"]
+
+
+@pytest.mark.parametrize(
+    ("values", "engines"),
+    [
+        ("rbac.flux=true", (False, True)),
+        ("rbac.argocd=true,rbac.flux=true", (True, True)),
+        ("rbac.argocd=true,settings.ARGOCD_SERVER=argocd.example", (False, False)),
+        ("rbac.flux=true,settings.GITOPS_ROLLBACK_FLUX=false", (False, False)),
+    ],
+)
+def test_the_chart_switches_on_what_it_gives_the_rights_for(values: str, engines: tuple[bool, bool]) -> None:
+    repositories = "repositories={https://git.example.com/shop/config.git}"
+    command = ("helm", "template", "gitops-rollback", str(CHART), "--kube-version", "1.30.0")
+    data = one(printed(*command, "--set", f"{repositories},{values}"), "ConfigMap")["data"]
+    settings = load_settings(data, {})
+    on = [engine is not None and engine.enabled for engine in (settings.argocd_objects, settings.flux)]
+    assert tuple(on) == engines
 
 
 def test_each_right_of_the_components_stands_in_the_chart_under_its_own_switch() -> None:

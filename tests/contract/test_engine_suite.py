@@ -57,6 +57,12 @@ def test_it_shows_the_application_in_a_list_and_alone(at: Door) -> None:
     assert alone.malformed == ""
 
 
+def test_it_names_the_workload_so_that_its_pods_can_be_looked_at(at: Door) -> None:
+    name = "web" if at.app.kind == "Application" else "cart"
+    workloads = [one for one in at.state().resources if one.group == "apps"]
+    assert [(one.kind, one.name) for one in workloads] == [("Deployment", name)]
+
+
 def test_a_deployment_has_its_revision_and_the_time_since_when(at: Door) -> None:
     first = at.state()
     before = at.now()

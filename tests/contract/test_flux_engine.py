@@ -229,6 +229,39 @@ def test_what_is_brought_by_a_suspended_kustomization_is_held_too() -> None:
     assert (found.reason, found.remedy) == (Reason.SUSPENDED_SOURCE, "`flux resume kustomization apps -n flux-system`")
 
 
+def test_a_suspended_chart_is_in_the_way_of_another_version() -> None:
+    cluster = helm_cluster()
+    cluster.put("helmcharts", helm_chart("1.0.0", suspend=True))
+    engine = flux_for(cluster)
+    (found,) = engine.obstacles(BILL, "flux-system")
+    assert (found.reason, found.remedy) == (
+        Reason.SUSPENDED_SOURCE,
+        "`flux resume source chart flux-system-bill -n flux-system`",
+    )
+    state = engine.application(BILL, "flux-system")
+    assert state is not None
+    assert not state.auto_sync
+
+
+def test_a_release_that_depends_on_one_that_waits_for_a_failed_one_is_told_of_that() -> None:
+    cluster = helm_cluster()
+    cluster.put("helmreleases", helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")], dependsOn=[{"name": "db"}]))
+    waits = condition("Ready", "False", "DependencyNotReady", "unable to get 'flux-system/disk' dependency")
+    for name, ready, needs in (
+        ("db", waits, [{"name": "disk"}]),
+        ("disk", condition("Ready", "False", "UpgradeFailed", "no space"), []),
+    ):
+        release = helm_release("1.0.0", [snapshot(1, "1.0.0", "09:00:05")], dependsOn=needs)
+        release["metadata"] = {**release["metadata"], "name": name, "uid": name}
+        release["status"]["conditions"] = [ready]
+        cluster.put("helmreleases", release)
+    (found,) = flux_for(cluster).obstacles(BILL, "flux-system")
+    assert (found.reason, "HelmRelease flux-system/disk is not ready" in found.message) == (
+        Reason.DEPENDENCY_BLOCKS,
+        True,
+    )
+
+
 def test_a_wait_cannot_be_ended_but_is_told_once_that_there_is_something_newer() -> None:
     cluster = cluster_with(("kustomizations", waiting("b", "a", HISTORY, "09:05:00")), answering=False)
     engine = flux_for(cluster)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flux_cluster import BEGAN, SAMPLES, FakeCluster, Look, flux_for, recorded_events, replay
 
+from gitops_rollback.adapters.engines.flux_kustomization import read_kustomization
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import deployments, distinct, remembered, watched
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Health, SyncStatus
@@ -231,6 +232,17 @@ def test_a_failed_health_check_names_the_object_that_is_not_healthy() -> None:
     assert [(one.key, one.health) for one in failed.resources] == [("apps/Deployment/fleet/slow", "Progressing")]
 
 
+def test_the_longest_wait_for_health_is_the_one_that_the_controller_says() -> None:
+    """`timeout: 15s` is waited for half a minute."""
+    told: dict[str, set[timedelta | None]] = {}
+    for story in ("health-wait-ignores-revert", "depends-on"):
+        for _, _, plural, value in recorded_events(sample(story)):
+            said = re.search(r"Running health checks for .* with a timeout of (\w+)", str(value.get("status")))
+            if plural == "kustomizations" and said is not None:
+                told.setdefault(said.group(1), set()).add(read_kustomization(value).health_wait)
+    assert told == {"30s": {timedelta(seconds=30)}, "40s": {timedelta(seconds=40)}}
+
+
 # Helm
 
 
@@ -287,6 +299,14 @@ def test_a_chart_from_git_is_followed_to_its_commit_and_directory() -> None:
     state = replay(sample("helm-release-remediated"), "HelmRelease", "bill")[-1].state
     assert [(one.path, one.target_revision, one.chart) for one in state.sources] == [("charts/bill", "main", "")]
     assert all(len(record.revisions[0]) == 40 for record in deployments(state))
+
+
+def test_a_release_names_the_objects_that_it_is_made_of() -> None:
+    """Without them a trigger on Pods would have nobody to look at, unless the policy names the workload."""
+    looks = replay(sample("helm-release-remediated"), "HelmRelease", "bill")
+    for look in looks:
+        released = [("apps", "Deployment", "fleet", "bill")] if look.state.history else []
+        assert [(one.group, one.kind, one.namespace, one.name) for one in look.state.resources] == released
 
 
 def test_the_application_is_found_by_kind_and_name() -> None:

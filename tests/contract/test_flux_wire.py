@@ -156,6 +156,29 @@ def test_a_dependency_that_is_suspended_or_not_there_blocks(spec: dict[str, Any]
     assert "flux-system/infra" in in_the_way(state)["DependencyBlocks"]
 
 
+def waits_for(name: str, *others: str) -> dict[str, Any]:
+    """A Kustomization that is applied at "a", and waits for what it depends on."""
+    found = applied("a", HISTORY, name=name, dependsOn=[{"name": one} for one in others])
+    found["status"]["conditions"] = [condition("Ready", "False", "DependencyNotReady", f"{others[0]} is not ready")]
+    return found
+
+
+def test_what_blocks_a_dependency_blocks_what_depends_on_it() -> None:
+    crds = applied("a", HISTORY, name="crds")
+    crds["status"]["conditions"] = [condition("Ready", "False", "BuildFailed", "no such file")]
+    chain = [waits_for("cart", "infra"), waits_for("infra", "crds", "cart"), crds]
+    state = state_of(("gitrepositories", git_repository()), *[("kustomizations", one) for one in chain])
+    (blocking,) = [one.message for one in state.obstacles]
+    assert "Kustomization flux-system/crds is not ready" in blocking
+    assert "no such file" in blocking
+
+
+def test_what_only_waits_for_one_another_blocks_nothing_that_could_be_named() -> None:
+    ring = [waits_for("cart", "infra"), waits_for("infra", "cart")]
+    state = state_of(("gitrepositories", git_repository()), *[("kustomizations", one) for one in ring])
+    assert state.obstacles == ()
+
+
 # Image automation
 
 
@@ -211,6 +234,21 @@ def test_what_an_automation_selects_is_named_as_marks_name_it() -> None:
 )
 def test_an_automation_that_writes_elsewhere_is_not(spec: dict[str, Any]) -> None:
     assert not rewriting(automation(**spec))
+
+
+@pytest.mark.parametrize(("branch", "found"), [("main", True), ("staging", False)])
+def test_an_automation_that_names_no_branch_writes_to_the_one_that_its_own_source_follows(
+    branch: str, found: bool
+) -> None:
+    own = git_repository(name="written", ref={"branch": branch})
+    writer = automation(git={"commit": {}}, sourceRef={"kind": "GitRepository", "name": "written"})
+    state = state_of(
+        ("gitrepositories", git_repository()),
+        ("gitrepositories", own),
+        ("kustomizations", applied("a", HISTORY)),
+        ("imageupdateautomations", writer),
+    )
+    assert ("ImageAutomation" in in_the_way(state)) is found
 
 
 # Bad inputs

@@ -225,6 +225,23 @@ def test_a_plugin_beside_the_kubeconfig_is_found(tmp_path: Path) -> None:
     assert found.credentials.authorization(20) == "Bearer mine"
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_plugin_is_told_of_the_cluster_where_the_kubeconfig_says_so(tmp_path: Path, asks: bool) -> None:
+    script = tmp_path / "login"
+    told = "json.loads(os.environ['KUBERNETES_EXEC_INFO'])['spec'].get('cluster', {})"
+    keys = f"{{'token': '-'.join(sorted({told})) + '.' + {told}.get('config', {{}}).get('audience', '')}}"
+    script.write_text(f"#!{sys.executable}\nimport json, os\nversion = {V1!r}\n" + PRINT % keys)
+    script.chmod(0o755)
+    declared = {"apiVersion": V1, "command": "./login", "provideClusterInfo": asks}
+    file = kubeconfig(tmp_path / "config", exec=declared)
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "prod"}}
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    with_cluster(file, extensions=[extension], **{"tls-server-name": "k8s.prod", "certificate-authority": "ca.crt"})
+    found = find_access(KubernetesSettings(kubeconfig=str(file)))
+    wanted = "certificate-authority-data-config-server-tls-server-name.prod" if asks else "."
+    assert found.credentials.authorization(20) == f"Bearer {wanted}"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -273,7 +290,7 @@ def test_a_proxy_is_refused_by_name_and_place(tmp_path: Path) -> None:
     assert "s3cr3t" not in f"{caught.value}{caught.value.__cause__}"
 
 
-def with_cluster(file: Path, **fields: str) -> None:
+def with_cluster(file: Path, **fields: Any) -> None:
     config = yaml.safe_load(file.read_text())
     config["clusters"][0]["cluster"] |= fields
     file.write_text(yaml.safe_dump(config))

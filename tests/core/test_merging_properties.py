@@ -77,6 +77,30 @@ def test_undoing_some_keys_equals_never_having_set_them(manifest: Tree, data: st
     assert merged_lines(text(culprit), text(now), text(manifest)) in (wanted, None)
 
 
+def without(node: object, gone: Leaf, path: Leaf = ()) -> object:
+    """The manifest without one key."""
+    if isinstance(node, dict):
+        return {key: without(value, gone, (*path, key)) for key, value in node.items() if (*path, key) != gone}
+    if isinstance(node, list):
+        return [without(value, gone, (*path, place)) for place, value in enumerate(node)]
+    return node
+
+
+@given(MANIFESTS, st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_key_that_came_goes_and_one_that_went_comes_back_beside_later_changes(
+    manifest: Tree, data: st.DataObject
+) -> None:
+    all_leaves = leaves(manifest)
+    key = data.draw(st.sampled_from(all_leaves)) if all_leaves else ("kind",)
+    later = dict.fromkeys((leaf for leaf in all_leaves if leaf != key and data.draw(st.booleans())), "later")
+    less = without(manifest, key)
+    for before, culprit in ((manifest, less), (less, manifest)):
+        now = text(with_changes(culprit, later))
+        wanted = text(with_changes(before, later))
+        assert merge_keys(text(culprit), now, text(before)).text in (wanted, None)
+
+
 @given(MANIFESTS, MANIFESTS, MANIFESTS)
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_merged_can_be_undone_only_once(one: Tree, two: Tree, three: Tree) -> None:

@@ -104,6 +104,7 @@ def _missing(it: Scene, shims: Path) -> None:
 
 
 def _ends_by_signal(it: Scene, shims: Path) -> None:
+    it.until(lambda: it.live.probe("/readyz")[0] == 200, "it is ready before git crashes")
     (shims / "signal").write_text(it.dice.choice(("SEGV", "KILL", "TERM", "ABRT")).removeprefix("SIG"))
     it.until(lambda: it.live.probe("/readyz")[0] == 503, "it is not ready while git crashes")
     it.nothing_for(MINUTE, "while git crashed")

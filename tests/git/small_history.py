@@ -79,7 +79,9 @@ def _changes(files: Files) -> Iterator[bytes]:
             yield b"D %s\n" % name
             continue
         entry = (
-            value if isinstance(value, Entry) else Entry("100644", value.encode() if isinstance(value, str) else value)
+            value
+            if isinstance(value, Entry)
+            else Entry("100644", value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value)
         )
         if entry.mode == "160000":
             yield b"M 160000 %s %s\n" % (entry.content, name)

@@ -114,3 +114,19 @@ def test_a_question_with_thousands_of_paths_is_one_line(history: History) -> Non
     paths = [f"apps/of-a-large-team/{number}/values.yaml" for number in range(3_000)]
     (found,) = batch(history, {"at": bad, "since": good, "paths": [*paths, "base/deployment.yaml"]})
     assert [one["commit"] for one in found["suspects"]] == [bad]
+
+
+def test_the_application_is_found_among_the_documents_of_its_file(history: History, tmp_path: Path) -> None:
+    good, bad = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"})
+    file = tmp_path / "app.yaml"
+    source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: config}\n"
+    file.write_text(
+        f"{source}---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        "metadata: {name: web}\nspec: {path: apps/web}\n"
+    )
+    command = [sys.executable, "-m", "gitops_rollback", "suspects", "--git-dir", str(history.git_dir)]
+    command += ["--at", bad, "--since", good, "--application", str(file), "-o", "json"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert [one["commit"] for one in json.loads(done.stdout)["suspects"]] == [bad]
+    file.write_text(source)
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 2

@@ -24,6 +24,11 @@ def app(replicas: int = 3, image: str = "1.4", timeout: int = 5, extra: str = ""
     )
 
 
+def pointer(digit: str) -> str:
+    """What stands in git for a file that is kept by LFS."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digit * 64}\nsize 1\n"
+
+
 def undo(history: History, at: str, *reverts: str, mainline: int | None = None, good: str | None = None) -> Reversal:
     return reverse(Git(history.git_dir), at, reverts, mainline, good)
 
@@ -87,6 +92,34 @@ CLEAN_CASES: dict[str, tuple[Files, Files, Files, int, dict[str, str]]] = {
         {"old/a.yaml": app(), "b": "1\n"},
     ),
     "a neighbouring line stays": ({"a": "1\n2\n"}, {"a": "x\n2\n"}, {"a": "x\ny\n"}, 3, {"a": "1\ny\n"}),
+    "a neighbouring line of a text that is no UTF-8 stays": (
+        {"a.yaml": b"# \xe9\na: 1\nb: 1\n"},
+        {"a.yaml": b"# \xe9\na: 2\nb: 1\n"},
+        {"a.yaml": b"# \xe9\na: 2\nb: 2\n"},
+        3,
+        {"a.yaml": "# \udce9\na: 1\nb: 2\n"},
+    ),
+    "a key in a file whose name has a line feed": (
+        {"a\nb.yaml": "a: {b: 1, c: 2}\n"},
+        {"a\nb.yaml": "a: {b: 9, c: 2}\n"},
+        {"a\nb.yaml": "a: {b: 9, c: 3}\n"},
+        3,
+        {"a\nb.yaml": "a: {b: 1, c: 3}\n"},
+    ),
+    "a key stays with its own element though another one comes back between them": (
+        {"a.yaml": "l:\n- name: a\n  v: 1\n- name: bad\n- name: c\n"},
+        {"a.yaml": "l:\n- name: a\n  v: 1\n- name: c\n"},
+        {"a.yaml": "l:\n- name: a\n  v: 1\n  w: 1\n"},
+        3,
+        {"a.yaml": "l:\n- name: a\n  v: 1\n  w: 1\n- name: bad\n"},
+    ),
+    "a file that the commit added goes from where it was moved to": (
+        {"a/old.yaml": app()},
+        {"a/new.yaml": "kind: New\n"},
+        {"a/old.yaml": None, "a/new.yaml": None, "b/old.yaml": app(), "b/new.yaml": "kind: New\n"},
+        3,
+        {"b/old.yaml": app()},
+    ),
     "a neighbouring line of a template stays": (
         {"t.yaml": "a: {{ .a }}\nb: {{ .b }}\n"},
         {"t.yaml": "a: bad\nb: {{ .b }}\n"},
@@ -185,6 +218,14 @@ CONFLICT_CASES: dict[str, tuple[Files, Files, Files, Reason, str, str]] = {
         "changed again",
     ),
     "added, and edited since": ({"b": "1\n"}, {"a": app()}, {"a": app(2)}, Reason.REVERT_CONFLICT, "a", "would lose"),
+    "added, and moved and edited since": (
+        {"b": "1\n"},
+        {"a": app()},
+        {"a": None, "c": app(2)},
+        Reason.REVERT_CONFLICT,
+        "c",
+        "",
+    ),
     "changed, and removed since": (
         {"a": app()},
         {"a": app(2)},
@@ -192,6 +233,22 @@ CONFLICT_CASES: dict[str, tuple[Files, Files, Files, Reason, str, str]] = {
         Reason.REVERT_CONFLICT,
         "a",
         "removed since",
+    ),
+    "an LFS pointer, changed again": (
+        {"a": pointer("1")},
+        {"a": pointer("2")},
+        {"a": pointer("3")},
+        Reason.REVERT_CONFLICT,
+        "a",
+        "changed again",
+    ),
+    "a file of git-crypt, changed again": (
+        {"a": b"\0GITCRYPT\0\1"},
+        {"a": b"\0GITCRYPT\0\2"},
+        {"a": b"\0GITCRYPT\0\3"},
+        Reason.REVERT_CONFLICT,
+        "a",
+        "binary",
     ),
     "a binary file, changed again": (
         {"a": b"\0\1"},

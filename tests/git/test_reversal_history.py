@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from small_history import History
 
+from gitops_rollback.adapters.git import conflicts, ladder, untangling
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.objects import ObjectReader
 from gitops_rollback.adapters.git.reversal import Reverser, reverse
 from gitops_rollback.adapters.git.writer import ObjectWriter
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable
 from gitops_rollback.core.plan import PlanOutcome, Reversal
+
+CLEAN = PlanOutcome.CLEAN
 
 
 @pytest.fixture
@@ -186,6 +189,20 @@ def test_the_commit_named_in_a_conflict_is_the_newest_that_touched_the_path(hist
     steps = [{"a": "1\n", "b": "1\n"}, {"a": "2\n"}, {"a": "3\n"}, {"a": "4\n"}, {"b": "2\n"}]
     _, bad, _, newest, head = history.line(*steps)
     assert [entry.commit for entry in undo(history, head, bad).explained] == [newest]
+
+
+@pytest.mark.parametrize("name", ["apps/a.yaml", "a b/:(glob)*.yaml", "\u00e4\n.yaml"])
+def test_who_set_a_key_since_is_found_behind_any_number_of_others(
+    history: History, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for module in (conflicts, ladder, untangling):
+        monkeypatch.setattr(module, "LATER_LIMIT", 3)
+    _, bad, again, *_, head = history.line(
+        *({name: f"tag: {tag}\n"} for tag in (1, 2, 3)), *({"other": f"{n}\n"} for n in range(6))
+    )
+    reversal = undo(history, head, bad)
+    assert (reversal.outcome, reversal.rung, reversal.superseded) == (CLEAN, 4, (again,))
+    assert history.content(reversal.tree) == {name: "tag: 1\n", "other": "5\n"}
 
 
 def test_a_later_merge_is_named_as_the_mainline_knows_it(history: History) -> None:

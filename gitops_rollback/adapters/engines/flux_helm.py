@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from gitops_rollback.adapters.engines.argocd_json import Node
-from gitops_rollback.adapters.engines.flux_kustomization import canonical
+from gitops_rollback.adapters.engines.flux_kustomization import canonical, read_inventory
 from gitops_rollback.adapters.engines.flux_memory import AUTOMATED, Outcome, Waiting
 from gitops_rollback.adapters.engines.flux_objects import (
     LIST_READ,
@@ -28,7 +28,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
     read_common,
     read_duration,
 )
-from gitops_rollback.core.sync import REMEDIATION, Health
+from gitops_rollback.core.sync import REMEDIATION, Health, ResourceStatus
 
 KIND, CHART_KIND = "HelmRelease", "HelmChart"
 DEFAULT_TIMEOUT = timedelta(minutes=5)
@@ -103,6 +103,7 @@ class HelmRelease:
     attempted: str  # a chart version
     attempted_generation: int
     history: tuple[Snapshot, ...]  # newest first
+    resources: tuple[ResourceStatus, ...]  # of the newest release; helm-controller before 1.5 tells none
     health_wait: timedelta | None  # how long one Helm action may wait for what it has applied
     faults: tuple[str, ...] = ()
 
@@ -227,6 +228,7 @@ def read_helm_release(value: object) -> HelmRelease:
         attempted=status.get("lastAttemptedRevision").text(),
         attempted_generation=status.get("lastAttemptedGeneration").number() or 0,
         history=_snapshots(status.get("history")),
+        resources=read_inventory(status.get("inventory", "entries"), common),
         health_wait=read_duration(spec.get("timeout")) or DEFAULT_TIMEOUT,
         faults=tuple(root.faults),
     )

@@ -25,7 +25,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     is_older,
     with_health,
 )
-from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_objects import commit_of
 from gitops_rollback.adapters.engines.flux_past import Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
@@ -68,7 +68,7 @@ class Around:
     owner_source: FluxSource | None = None
     owner_memory: Memory | None = None
     memory: Memory | None = None  # its own, from before this look
-    releases: Mapping[tuple[str, str], Common] = field(default_factory=dict)  # the others, for `dependsOn`
+    releases: Mapping[tuple[str, str], HelmRelease] = field(default_factory=dict)  # all of them, for `dependsOn`
 
     @property
     def chart_in_git(self) -> bool:
@@ -137,6 +137,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         conditions=_conditions(one, near, known, stale),
         obstacles=_obstacles(one, near, known),
         image_automations=image_automations(_writers(near, known)),
+        resources=one.resources,
     )
     return Told(finished(_accepted(state, memory), one.common, memory), memory)
 
@@ -269,7 +270,7 @@ def _with_reconciled(memory: Memory, one: HelmRelease, near: Around) -> Memory:
 
 
 def _suspended(one: HelmRelease, near: Around) -> tuple[bool, ...]:
-    others = (near.owner, near.owner_source, near.chart_source)
+    others = (near.owner, near.owner_source, near.chart, near.chart_source)
     return (one.common.suspended, *(other.common.suspended for other in others if other is not None))
 
 
@@ -301,6 +302,9 @@ def _obstacles(one: HelmRelease, near: Around, known: Known) -> tuple[Obstacle, 
     chart = near.chart_source
     if chart is not None and (chart.git or chart.common.suspended) and not near.one_source:
         found += [one for one in source_obstacles(chart, chart.common.short) if one.reason is not Reason.NOT_GIT]
+    if near.chart is not None and near.chart.common.suspended:
+        message = f"{near.chart.common.short} is suspended: no other chart is built until a person resumes it"
+        found.append(Obstacle(Reason.SUSPENDED_SOURCE, message, near.chart.common.resume))
     found += dependency_obstacles(one.depends_on, near.releases.get, helm.KIND)
     found += rewriting_obstacles(_writers(near, known))
     return tuple(dict.fromkeys(found))

@@ -233,18 +233,21 @@ def read_kustomization(value: object) -> Kustomization:
         attempted=status.get("lastAttemptedRevision").text(),
         applied=status.get("lastAppliedRevision").text(),
         history=_history(status.get("history")),
-        resources=_resources(status.get("inventory", "entries"), common),
+        resources=read_inventory(status.get("inventory", "entries"), common),
         health_wait=_health_wait(spec),
         faults=tuple(root.faults),
     )
 
 
 def _health_wait(spec: Node) -> timedelta | None:
-    """The controller's own default is its interval without the last half minute, whatever the API's text says."""
+    """The controller's own default is its interval without the last half minute, whatever the API's text says.
+
+    It never waits for less than half a minute, a shorter `timeout` notwithstanding.
+    """
     if not spec.get("wait").flag() and not any(spec.get("healthChecks").items()):
         return None
     interval = read_duration(spec.get("interval")) or timedelta()
-    return read_duration(spec.get("timeout")) or max(SHORTEST_WAIT, interval - SHORTEST_WAIT)
+    return max(SHORTEST_WAIT, read_duration(spec.get("timeout")) or interval - SHORTEST_WAIT)
 
 
 def canonical(settings: Mapping[str, object]) -> str:
@@ -297,7 +300,7 @@ def _outcome(entry: HistoryEntry, git: bool, may_take: timedelta) -> Outcome:
     )
 
 
-def _resources(entries: Node, common: Common) -> tuple[ResourceStatus, ...]:
+def read_inventory(entries: Node, common: Common) -> tuple[ResourceStatus, ...]:
     """The inventory says identities only; the health of those that a failed check names stands in its message."""
     message = common.ready.message if common.ready.false else ""
     unhealthy = {

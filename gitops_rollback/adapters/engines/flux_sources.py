@@ -154,16 +154,16 @@ class ImageWriter:
 
     common: Common
     source: tuple[str, str]  # namespace and name of its GitRepository
-    branch: str  # "" is the branch that its source follows
+    branch: str  # "" is the branch that its own GitRepository follows
     path: str
     interval: timedelta | None
     author: str  # mail address of its commits
     policies: tuple[tuple[str, str], ...]  # (policy, image that it stands at)
     faults: tuple[str, ...] = ()
 
-    def writes(self, source: FluxSource, path: str) -> bool:
-        """True if it would write below or above `path` on the branch that `source` follows."""
-        if self.common.suspended or self.branch not in ("", source.follows):
+    def writes(self, branch: str, path: str, otherwise: str) -> bool:
+        """True if it would write below or above `path` on `branch`; it writes to `otherwise` if it names none."""
+        if self.common.suspended or (self.branch or otherwise) != branch:
             return False
         return not self.path or not path or f"{path}/".startswith(f"{self.path}/") or self.path.startswith(f"{path}/")
 
@@ -214,13 +214,15 @@ class Sources:
 
     def writers_of(self, source: FluxSource, path: str) -> tuple[ImageWriter, ...]:
         """The automations that would write `path` of this source's branch again, by any GitRepository of that URL."""
-        return tuple(one for one in self.writers if self._same(one, source) and one.writes(source, path))
+        return tuple(one for one in self.writers if self._writes(one, source, path))
 
-    def _same(self, writer: ImageWriter, source: FluxSource) -> bool:
+    def _writes(self, writer: ImageWriter, source: FluxSource, path: str) -> bool:
         own = self.find(GIT, *writer.source)
         if own is None:
-            return writer.source == (source.common.namespace, source.common.name)
-        return same_repository(own.url, source.url)
+            same, otherwise = writer.source == (source.common.namespace, source.common.name), source.follows
+        else:
+            same, otherwise = same_repository(own.url, source.url), own.follows
+        return same and writer.writes(source.follows, path, otherwise)
 
 
 def written_again(writers: Iterable[ImageWriter]) -> tuple[tuple[str, str], ...]:

@@ -9,10 +9,12 @@ Source: contracts/flux-kubernetes.md sections 2 to 9.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Protocol
 
 from gitops_rollback.adapters.engines import flux_kustomization as ks
 from gitops_rollback.adapters.engines.flux_kustomization import Kustomization, Stage
@@ -58,6 +60,7 @@ SOONER = {
     "HelmRelease": f"To end such a wait sooner: {GATE.format('helm-controller')}",
 }
 IN_CLUSTER = "in-cluster"
+WAITS = "DependencyNotReady"
 _ASKED = re.compile(r"(rb-[0-9a-f]+)/(\S+)")
 
 
@@ -281,30 +284,55 @@ def own_obstacles(common: Common) -> list[Obstacle]:
     return found
 
 
+class Depending(Protocol):
+    """What may be waited for, and waits itself."""
+
+    @property
+    def common(self) -> Common: ...
+
+    @property
+    def depends_on(self) -> tuple[tuple[str, str], ...]: ...
+
+
 def dependency_obstacles(
-    depends_on: Iterable[tuple[str, str]], others: Callable[[tuple[str, str]], Common | None], kind: str
+    depends_on: Iterable[tuple[str, str]], others: Callable[[tuple[str, str]], Depending | None], kind: str
 ) -> list[Obstacle]:
-    """Dependencies that will not get ready by themselves: until then nothing is applied here, a revert included."""
+    """Dependencies that will not get ready by themselves: until then nothing is applied here, a revert included.
+
+    One that waits for its own is looked through: what blocks that blocks this one as well.
+    """
     found: list[Obstacle] = []
-    for key in depends_on:
-        other, name = others(key), f"{kind} {key[0]}/{key[1]}"
-        message, remedy = "", f"look at {name}, which blocks it"
-        if other is None:
-            message = f"{name} does not exist, and this one depends on it"
-        elif other.suspended:
-            message, remedy = f"{name} is suspended, and this one depends on it", other.resume
-        elif other.stalled or (other.ready.false and other.ready.reason != "DependencyNotReady"):
-            why = f"{other.ready.reason}: {other.ready.message}"
-            message = f"{name} is not ready, and this one depends on it: {why}"
-        if message:
-            found.append(Obstacle(Reason.DEPENDENCY_BLOCKS, message, remedy))
+    pending, seen = deque(depends_on), set[tuple[str, str]]()
+    while pending:
+        key = pending.popleft()
+        if key in seen:
+            continue
+        seen.add(key)
+        other = others(key)
+        found += _blocks(f"{kind} {key[0]}/{key[1]}", other.common if other is not None else None)
+        if other is not None and other.common.ready.reason == WAITS:
+            pending.extend(other.depends_on)
     return found
+
+
+def _blocks(name: str, other: Common | None) -> list[Obstacle]:
+    remedy = f"look at {name}, which blocks it"
+    if other is None:
+        message = f"{name} does not exist, and this one depends on it"
+    elif other.suspended:
+        message, remedy = f"{name} is suspended, and this one depends on it", other.resume
+    elif other.stalled or (other.ready.false and other.ready.reason != WAITS):
+        why = f"{other.ready.reason}: {other.ready.message}"
+        message = f"{name} is not ready, and this one depends on it: {why}"
+    else:
+        return []
+    return [Obstacle(Reason.DEPENDENCY_BLOCKS, message, remedy)]
 
 
 def _kustomization_obstacles(one: Kustomization, source: FluxSource | None, known: Known) -> tuple[Obstacle, ...]:
     found = own_obstacles(one.common)
     found += source_obstacles(source, f"{one.source[0]} {one.source[1]}/{one.source[2]}")
-    found += dependency_obstacles(one.depends_on, lambda key: _common(known.kustomizations.get(key)), ks.KIND)
+    found += dependency_obstacles(one.depends_on, known.kustomizations.get, ks.KIND)
     if source is not None:
         found += rewriting_obstacles(known.sources.writers_of(source, one.path))
     return tuple(found)
@@ -328,10 +356,6 @@ def _kustomization_conditions(
     if source is not None:
         found += written_again(known.sources.writers_of(source, one.path))
     return tuple(found)
-
-
-def _common(one: Kustomization | None) -> Common | None:
-    return one.common if one else None
 
 
 def _only_namespace(one: Kustomization) -> str:

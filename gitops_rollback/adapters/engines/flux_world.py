@@ -161,7 +161,7 @@ class States:
             owner_source=self._known.source_of(owner) if owner else None,
             owner_memory=self._kustomization(owner).memory if owner else None,
             memory=memory,
-            releases={key: release.common for key in one.depends_on if (release := world.releases.get(key))},
+            releases=world.releases,
         )
 
     def _keep(self, key: ApplicationId, told: Told) -> None:

@@ -116,7 +116,8 @@ class Charts:
     def _said(self, path: str, works: Sequence[Undoing], changes: Iterable[FileChange]) -> set[str]:
         """All versions that the chart had since the oldest of the commits."""
         oldest = works[-1]
-        later = log(self._git, oldest.culprit.sha, oldest.head.sha, LATER_LIMIT) if oldest.ancestor else ()
+        ends = (oldest.culprit.sha, oldest.head.sha)
+        later = log(self._git, *ends, LATER_LIMIT, paths=[path]) if oldest.ancestor else ()
         since = [change for commit in later for change in commit.changes if change.path == path]
         return {version for one in (*changes, *since) if (version := self._version(one.new_blob)) is not None}
 

@@ -17,7 +17,7 @@ from gitops_rollback.core.plan import Explanation
 SAME_KEY = "it was set again since"
 MOST_KEYS = 20  # clashes of one file that are named
 
-LATER_LIMIT = 1000  # commits that are looked through for who changed a path last
+LATER_LIMIT = 1000  # commits that are looked through for who changed a path
 
 RENDER = "Undo its sources, and run what generates it."
 BY_HAND = "Write the change by hand"
@@ -43,7 +43,7 @@ def later_commits(git: Git, since: str, at: str, paths: Collection[str]) -> dict
     if since == at or not paths:
         return {}
     found: dict[str, str] = {}
-    for commit in history.log(git, since, at, LATER_LIMIT):
+    for commit in history.log(git, since, at, LATER_LIMIT, paths=paths):
         for path in commit.paths:
             if path in paths:
                 found.setdefault(path, commit.sha)

@@ -1,12 +1,13 @@
 """Which commits lie in a range of the mainline, and what did each change?
 
-One `git log` process for a range, for all applications; paths are filtered in Python. Nothing here deepens a clone.
+One `git log` process for a range, for all applications; paths are filtered in Python, but where only some files matter
+and the range may be long. Nothing here deepens a clone.
 Source: git-log(1): `-z --raw`, `--diff-merges=first-parent`, and `%B` and the like under PRETTY FORMATS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 from gitops_rollback.adapters.git.door import LOSSLESS, Git
@@ -35,12 +36,20 @@ LOG = (
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_SECOND = 253402300799  # the year 9999 ends
+MOST_PATHS = 200  # that git is asked about by name
 
 
-def log(git: Git, since: str | None, until: str, limit: int, deadline: float = 120.0) -> tuple[Commit, ...]:
-    """First-parent commits of (since, until], newest first, at most `limit`; ids must be validated."""
+def log(
+    git: Git, since: str | None, until: str, limit: int, deadline: float = 120.0, paths: Collection[str] = ()
+) -> tuple[Commit, ...]:
+    """First-parent commits of (since, until], newest first, at most `limit`; ids must be validated.
+
+    With `paths` only those that change one of these files, and of their changes no others; of more than `MOST_PATHS`
+    all commits, with all changes.
+    """
     range_ = [until] if since is None else [until, f"^{since}"]
-    output = git.run(*LOG, f"--max-count={limit}", *range_, "--", deadline=deadline, limit=256 << 20).stdout
+    named = [f":(top,literal){path}" for path in paths] if len(paths) <= MOST_PATHS else []
+    output = git.run(*LOG, f"--max-count={limit}", *range_, "--", *named, deadline=deadline, limit=256 << 20).stdout
     return tuple(parse_log(output))
 
 

@@ -106,7 +106,7 @@ class Ladder:
         """What becomes of the files that cannot be merged by key; None if one of them is left to a person."""
         if not paths:
             return {}
-        history = self._since(work)
+        history = self._since(work, paths)
         if work.good is None or history is None or any(self._sound.is_generated(work, path) for path in paths):
             return None
         files = WholeFiles(self._reader, self._sound.text, work.good, work.head, history)
@@ -140,17 +140,17 @@ class Ladder:
 
     def _setters(self, work: Undoing, untangled: Untangled) -> dict[tuple[str, Path], tuple[str, ...]]:
         """Who set each clashing key since the culprit, or since the last good state; {} where nobody can say."""
-        history = self._since(work) if untangled.clashes else None
+        history = self._since(work, untangled.clashes) if untangled.clashes else None
         if history is None:
             return {}
         others = [commit for commit in history if commit.sha != work.culprit.sha]
         return setters(others, untangled.clashes, self._sound.text)
 
-    def _since(self, work: Undoing) -> tuple[Commit, ...] | None:
-        """The mainline since the culprit, or since the last good state; None if it is empty or too long to tell."""
+    def _since(self, work: Undoing, paths: Collection[str]) -> tuple[Commit, ...] | None:
+        """Who changed these files since the culprit, or the last good state; None: nobody, or too many to tell."""
         if work.culprit.sha == work.head.sha and work.good is None:
             return None
-        history = log(self._git, (work.good or work.culprit).sha, work.head.sha, LATER_LIMIT)
+        history = log(self._git, (work.good or work.culprit).sha, work.head.sha, LATER_LIMIT, paths=paths)
         return history if is_complete(history) else None
 
     def _synthetic(self, work: Undoing, tree: str) -> str:

@@ -212,7 +212,7 @@ class Rerenderer:
 
     def _check(self, render: Render, file: Plain, head: str) -> None:
         found = find_entry(self._reader, head, file.path)
-        before = self._reader.read(found.sha, gates.YAML_BYTES * 8)[1] if found and found.kind == "blob" else None
+        before = self._reader.read(found.sha, MOST_MADE)[1] if found and found.kind == "blob" else None
         fault = gates.rendered_fault(file.path, file.content, before)
         if fault is not None:
             raise _Unrendered(file.path, f"what `{render.name}` made cannot be taken: {fault}")

@@ -14,13 +14,16 @@ from pathlib import PurePosixPath
 
 from gitops_rollback.adapters.git import gates
 from gitops_rollback.adapters.git.conflicts import LATER_LIMIT
+from gitops_rollback.adapters.git.door import LOSSLESS
 from gitops_rollback.adapters.git.merge import BASE, OURS, THEIRS, Merge
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.merging.keys import KeyMerge, merge_keys, set_differently, take_keys
 from gitops_rollback.core.merging.lines import is_undone, merged_lines
 from gitops_rollback.core.merging.matching import Path
+from gitops_rollback.core.merging.nodes import Data, Unreadable, read_documents
 
 TEXT_CONFLICT = ("contents",)
+MOVE_CONFLICT = ("rename/delete",)
 
 Good = Callable[[str], "bytes | None"]  # a path's content in the last good state; None if it has none to read
 Reading = Callable[[str], "bytes | None"]  # a blob's content; None if it is too large to be looked at
@@ -28,13 +31,13 @@ Reading = Callable[[str], "bytes | None"]  # a blob's content; None if it is too
 
 @dataclass(frozen=True)
 class Untangled:
-    """`files` are the merged contents, if every conflicted file could be merged: `faults` says why not, by path.
+    """`files` are the merged contents (None: it goes), if all conflicted files could be merged; `faults` says why not.
 
     `clashes` are the keys that both sides set, by path: with a target state they are set back, else they stand in the
     way.
     """
 
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes | None]
     faults: Mapping[str, str]
     clashes: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
@@ -44,10 +47,13 @@ def untangle(merge: Merge, read: Reading, target: bool = False, good: Good | Non
 
     That is what they were before the culprit, or what the file says of them in `good`, where that is given.
     """
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes | None] = {}
     faults: dict[str, str] = {}
     clashes: dict[str, tuple[Path, ...]] = {}
     for path, kinds in merge.conflicts.items():
+        if _only_moved(merge, path, kinds):
+            files[path] = None
+            continue
         texts = _texts(merge, path, kinds, read)
         if texts is None:
             faults[path] = ""
@@ -61,7 +67,7 @@ def untangle(merge: Merge, read: Reading, target: bool = False, good: Good | Non
         if merged.text is None or fault is not None:
             faults[path] = fault or merged.why
         else:
-            files[path] = merged.text.encode()
+            files[path] = merged.text.encode(*LOSSLESS)
     return Untangled(files, faults, clashes)
 
 
@@ -93,6 +99,14 @@ def is_complete(history: Sequence[Commit]) -> bool:
     return len(history) < LATER_LIMIT
 
 
+def _only_moved(merge: Merge, path: str, kinds: tuple[str, ...]) -> bool:
+    """Was a file that the culprit brought moved since, and not a byte of it changed? Then it goes from where it is."""
+    versions = merge.versions.get(path, {})
+    if kinds != MOVE_CONFLICT or set(versions) != {BASE, OURS}:
+        return False
+    return versions[BASE] == versions[OURS] and versions[OURS][0].startswith(gates.FILE_MODES)
+
+
 def _texts(merge: Merge, path: str, kinds: tuple[str, ...], read: Reading) -> tuple[str, str, str] | None:
     """The three versions, if the conflict is one of text between three ordinary files."""
     versions = merge.versions.get(path, {})
@@ -111,26 +125,52 @@ def _as_good(text: str, good: str | None, keys: Collection[Path]) -> KeyMerge:
 
 
 def _text(content: bytes | None) -> str | None:
-    try:
-        return None if content is None or b"\0" in content else content.decode()
-    except UnicodeError:
-        return None
+    """Bytes that are no UTF-8 stay what they are: lines can be told apart all the same, keys cannot be read then."""
+    return None if content is None or b"\0" in content else content.decode(*LOSSLESS)
 
 
 def _merged(path: str, texts: tuple[str, str, str], target: bool) -> KeyMerge:
-    """By line first, which is finer inside block scalars and unkeyed lists; then by key."""
+    """By line first, which is finer inside block scalars and unkeyed lists, unless keys say otherwise; else by key.
+
+    Where a line stands beside what comes back, its neighbours decide what it belongs to; only keys see that. Where keys
+    clash, as where one was renamed since, they have nothing to say.
+    """
     if is_undone(*texts):
         return KeyMerge(texts[1])
     by_line = KeyMerge(merged_lines(*texts))
-    if by_line.text is not None and _fault(path, by_line, texts) is None:
-        return by_line
+    if by_line.text is not None and _fault(path, by_line, texts) is not None:
+        by_line = KeyMerge(None)
     if not gates.YAML_NAMES.fullmatch(PurePosixPath(path).name.lower()):
-        return KeyMerge(None)
-    return merge_keys(*texts, target)
+        return by_line
+    if by_line.text is None:
+        return merge_keys(*texts, target)
+    by_key = merge_keys(*texts)
+    return by_line if by_key.text is None or _says_the_same(by_line.text, by_key.text) else by_key
+
+
+def _says_the_same(one: str, other: str) -> bool:
+    """The order of documents, keys and elements apart."""
+    try:
+        sides = [[document.root.data for document in read_documents(_plain(text))] for text in (one, other)]
+    except Unreadable:
+        return True
+    return sides[0] == sides[1] or _unordered(("list", tuple(sides[0]))) == _unordered(("list", tuple(sides[1])))
+
+
+def _plain(text: str) -> str:
+    """Without a byte order mark and the line ends of Windows."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _unordered(data: Data) -> Data:
+    kind, value = data
+    if isinstance(value, dict):
+        return (kind, {key: _unordered(one) for key, one in sorted(value.items())})
+    return (kind, tuple(sorted(map(_unordered, value), key=repr))) if isinstance(value, tuple) else data
 
 
 def _fault(path: str, merged: KeyMerge, texts: tuple[str, str, str]) -> str | None:
     if merged.text is None:
         return None
-    before = tuple(text.encode() for text in texts[1:])
-    return gates.text_fault(gates.MergedText(path, merged.text.encode(), before))
+    before = tuple(text.encode(*LOSSLESS) for text in texts[1:])
+    return gates.text_fault(gates.MergedText(path, merged.text.encode(*LOSSLESS), before))

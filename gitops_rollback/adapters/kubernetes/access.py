@@ -7,9 +7,10 @@ config/kubeconfig.py and config/client_adapter.py, whose own authentication clas
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.core.errors import SettingsInvalid
 
 SUBJECT = "Kubernetes configuration"
+FOR_PLUGINS = "client.authentication.k8s.io/exec"  # the extension of a cluster that is meant for its plugin
 _UNREADABLE = (
     *(ConfigError, msgspec.ValidationError, yaml.YAMLError, OSError),
     *(LookupError, TypeError, ValueError, AttributeError),  # of a file that is YAML, but no kubeconfig
@@ -55,19 +57,26 @@ def find_access(settings: KubernetesSettings, service_account: str = SERVICE_ACC
             config = KubeConfig.from_service_account(service_account).get()
         except _UNREADABLE:
             raise SettingsInvalid(SUBJECT, f"the Pod's service account in {service_account} cannot be read") from None
-        server_name = ""
+        found = _Found(config)
     else:
-        config, server_name = _from_files(settings)
-    if config is None:
-        raise SettingsInvalid(SUBJECT, "no context is chosen")
-    return _access(config, settings.namespace, server_name)
+        found = _from_files(settings)
+    return _access(found, settings.namespace)
 
 
-def _from_files(settings: KubernetesSettings) -> tuple[SingleConfig | None, str]:
-    """The first file that has the wanted context, or any current one; each file stands for itself.
+@dataclass(frozen=True, repr=False)
+class _Found:
+    """What lightkube makes of a context, and what it leaves out of it.
 
-    With it the `tls-server-name` of its cluster; "" without one.
+    `told` is what an exec plugin is told of the cluster, None unless the kubeconfig says `provideClusterInfo`.
     """
+
+    config: SingleConfig | None
+    server_name: str = ""
+    told: Mapping[str, object] | None = None
+
+
+def _from_files(settings: KubernetesSettings) -> _Found:
+    """The first file that has the wanted context, or any current one; each file stands for itself."""
     named = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
     paths = [path for path in named.split(os.pathsep) if path] or [DEFAULT_KUBECONFIG]
     found = [path for path in paths if Path(path).expanduser().is_file()]
@@ -78,9 +87,10 @@ def _from_files(settings: KubernetesSettings) -> tuple[SingleConfig | None, str]
         if wanted and wanted in file.contexts:
             try:
                 config, cluster = file.get(wanted), _cluster(document, file.contexts[wanted].cluster)
+                told = _told(document, file.contexts[wanted].user or "", cluster, Path(str(file.fname)).parent)
             except _UNREADABLE:
                 raise SettingsInvalid(SUBJECT, f"{file.fname} lacks the cluster or user of its context") from None
-            return config, _server_name(cluster, f"{file.fname}, context {wanted}")
+            return _Found(config, _server_name(cluster, f"{file.fname}, context {wanted}"), told)
     wanted = f"context {settings.context}" if settings.context else "current context"
     raise SettingsInvalid(SUBJECT, f"no {wanted} in {', '.join(found)}"[:300])
 
@@ -99,6 +109,21 @@ def _cluster(document: dict[str, Any], name: str) -> dict[str, Any]:
     return next(entry["cluster"] for entry in document["clusters"] if entry["name"] == name)
 
 
+def _told(document: dict[str, Any], user: str, cluster: dict[str, Any], folder: Path) -> Mapping[str, object] | None:
+    """What client-go tells a plugin that asks for it: how the server is reached and trusted, and its own settings."""
+    users = {entry["name"]: entry.get("user") or {} for entry in document.get("users") or ()}
+    declared = users.get(user, {}).get("exec") or {}
+    if declared.get("provideClusterInfo") is not True:
+        return None
+    names = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data")
+    told = {name: cluster[name] for name in names if cluster.get(name)}
+    if cluster.get("certificate-authority") and "certificate-authority-data" not in told:
+        content = (folder / cluster["certificate-authority"]).read_bytes()
+        told["certificate-authority-data"] = base64.b64encode(content).decode()
+    extensions = {entry["name"]: entry.get("extension") for entry in cluster.get("extensions") or ()}
+    return {**told, "config": extensions[FOR_PLUGINS]} if FOR_PLUGINS in extensions else told
+
+
 def _server_name(cluster: dict[str, Any], place: str) -> str:
     """The `tls-server-name`. Raises: SettingsInvalid, naming the `place`, for what would silently go another way."""
     if cluster.get("proxy-url"):
@@ -110,7 +135,10 @@ def _server_name(cluster: dict[str, Any], place: str) -> str:
     return name
 
 
-def _access(config: SingleConfig, namespace: str, server_name: str) -> Access:
+def _access(found: _Found, namespace: str) -> Access:
+    config = found.config
+    if config is None:
+        raise SettingsInvalid(SUBJECT, "no context is chosen")
     server = config.cluster.server
     try:
         parts = urlsplit(server)
@@ -126,16 +154,17 @@ def _access(config: SingleConfig, namespace: str, server_name: str) -> Access:
         tls = verify_cluster(config.cluster, user, config.abs_file) if parts.scheme == "https" else None
     except _UNREADABLE:
         raise SettingsInvalid(f"Kubernetes {parts.netloc}", "a CA, certificate or key cannot be used") from None
-    return Access(server, tls, _credentials(config, user), namespace or config.namespace, server_name)
+    credentials = _credentials(config, user, found.told)
+    return Access(server, tls, credentials, namespace or config.namespace, found.server_name)
 
 
-def _credentials(config: SingleConfig, user: User) -> Credentials:
+def _credentials(config: SingleConfig, user: User, told: Mapping[str, object] | None) -> Credentials:
     if user.token_file is not None:
         return TokenFile(str(config.abs_file(user.token_file)))
     if user.token is not None:
         return Fixed.token(user.token)
     if user.exec is not None:
-        return ExecPlugin(_plugin(config, user))
+        return ExecPlugin(_plugin(config, user, told))
     if user.username and user.password:
         return Fixed.password(user.username, user.password)
     if user.auth_provider:
@@ -143,11 +172,11 @@ def _credentials(config: SingleConfig, user: User) -> Credentials:
     return Fixed()
 
 
-def _plugin(config: SingleConfig, user: User) -> Plugin:
+def _plugin(config: SingleConfig, user: User, told: Mapping[str, object] | None) -> Plugin:
     declared = user.exec
     assert declared is not None
     # As kubectl reads it: a bare name is looked up in PATH, a relative path starts at the kubeconfig.
     relative = os.sep in declared.command
     command = str(config.abs_file(declared.command)) if relative else declared.command
     environment = {one.name: one.value for one in declared.env or ()}
-    return Plugin(declared.apiVersion, command, tuple(declared.args or ()), environment)
+    return Plugin(declared.apiVersion, command, tuple(declared.args or ()), environment, told)

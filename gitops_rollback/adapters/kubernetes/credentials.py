@@ -106,12 +106,13 @@ class TokenFile:
 
 @dataclass(frozen=True)
 class Plugin:
-    """An exec plugin as the kubeconfig names it."""
+    """An exec plugin as the kubeconfig names it. `cluster` is what it is told of the cluster; None: nothing."""
 
     api_version: str
     command: str
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
+    cluster: Mapping[str, object] | None = None
 
 
 class ExecPlugin:
@@ -143,7 +144,8 @@ class ExecPlugin:
 
     def _run(self, seconds: float) -> None:
         version = self._plugin.api_version
-        information = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        told = {} if self._plugin.cluster is None else {"cluster": dict(self._plugin.cluster)}
+        information = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False, **told}}
         output = self._output(json.dumps(information), min(seconds, PLUGIN_SECONDS))
         try:
             root = Node(load(output))

@@ -144,7 +144,7 @@ class Replica:
         world = self._world
         if not world.setup.keeps_disk:
             self._disk = Disk()
-        strands, setup = world.schedule.process(), world.setup
+        strands, setup = world.schedule.process(self.who), world.setup
         surface = Surface(world.schedule, world.story, setup.rates, setup.latency, world.stands_still)
         gate = Gate(self.who, strands, surface, self._random)
         repo = SimRepo(gate, world.remote, self._disk, self._asked)

@@ -26,6 +26,7 @@ from gitops_rollback.sandbox.simulation.files import (
 )
 from gitops_rollback.sandbox.simulation.flux.images import OLDEST
 from gitops_rollback.sandbox.simulation.log import listening
+from gitops_rollback.sandbox.simulation.points import deadly
 from gitops_rollback.sandbox.simulation.promises import PROMISES
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -82,7 +83,7 @@ def run(seed: int, scenario: str = "all", smaller: Smaller = NOTHING_LESS) -> Re
     """One world from its first commit to its rest. Raises: NotDeterministic."""
     with guarded():
         world = build(seed, scenario, smaller)
-        with listening(world.logged):
+        with listening(world.logged), deadly(world):
             try:
                 _live(world)
             finally:
@@ -98,7 +99,7 @@ def _live(world: World) -> None:
     replicas = [Replica(f"controller-{n + 1}", world) for n in range(world.setup.replicas)]
     DEVELOPER(world, replicas)
     for name in sorted(world.setup.actors):
-        OTHERS[name](world, replicas)
+        OTHERS[name].begin(world, replicas)
     end = START + timedelta(seconds=world.setup.lasts)
     while world.now < end and not world.violations:
         world.schedule.run_until(min(world.now + SLICE, end))

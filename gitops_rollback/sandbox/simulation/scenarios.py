@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
+from gitops_rollback.sandbox.simulation.actors import OTHERS
 from gitops_rollback.sandbox.simulation.gate import Rates
 from gitops_rollback.sandbox.simulation.setup import RATES, Setup, Smaller
 
@@ -13,24 +14,6 @@ T = TypeVar("T")
 FLEET = 30
 CROWD = 44  # so many that four red ones are no mass event
 NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
-ACTORS = (
-    "reverter",
-    "updater",
-    "editor",
-    "stopper",
-    "outage",
-    "gaps",
-    "liar",
-    "flapper",
-    "engine-trouble",
-    "rules",
-    "clock",
-    "forcer",
-    "promoter",
-    "scrapes",
-    "colleague",
-    "forger",
-)
 
 
 def setup_of(seed: int, scenario: str, smaller: Smaller | None = None) -> Setup:
@@ -39,7 +22,7 @@ def setup_of(seed: int, scenario: str, smaller: Smaller | None = None) -> Setup:
     names = NAMES[: draw.one_of("applications", (2, 3, 4, 5, 6, 8))]
     setup = Setup(
         names=names,
-        actors=frozenset(actor for actor in ACTORS if draw.happens(f"actor/{actor}", _LIKELY.get(actor, 0.25))),
+        actors=frozenset(name for name, one in OTHERS.items() if draw.happens(f"actor/{name}", one.share)),
         replicas=2 if draw.happens("replicas", 0.3) else 1,
         rates=Rates(**{name: draw.rate(f"rate/{name}", *rate) for name, rate in RATES.items()}),
         latency=draw.one_of("latency", (0.06, 0.06, 0.3, 1.0)),
@@ -80,17 +63,6 @@ class _Draw:
         """In this share of the seeds something between the two, else nothing."""
         random = self._random(name)
         return random.uniform(least, most) if random.random() < share else 0.0
-
-
-_LIKELY = {
-    "forcer": 0.06,
-    "clock": 0.1,
-    "liar": 0.15,
-    "promoter": 0.15,
-    "colleague": 0.15,
-    "forger": 0.15,
-    "scrapes": 0.15,
-}
 
 
 def _all(_setup: Setup) -> None:
@@ -230,6 +202,15 @@ def _mid_push(setup: Setup) -> None:
     setup.rates.kill, setup.rates.kill_push = 0.0, 0.15
 
 
+def _crash_points(setup: Setup) -> None:
+    """The process dies at places that the product names: before a step, and after it; hardly ever elsewhere."""
+    setup.deadly, setup.hangs, setup.rates.kill, setup.replicas = 0.3, 0.5, 0.0, 1
+    setup.names, setup.busy, setup.may_sync = NAMES[:4], 60.0, True
+    setup.manual, setup.unwatched = setup.manual & frozenset(setup.names), frozenset()
+    setup.health = setup.health & frozenset(setup.names)
+    setup.actors = setup.actors - {"clock", "forcer"}
+
+
 def _regretted(setup: Setup) -> None:
     """Good releases are taken back by people whom metrics fooled, and land again; the next one on top is bad."""
     setup.names, setup.busy, setup.unwatched = NAMES[:3], 900.0, frozenset()
@@ -306,6 +287,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "one-way": _one_way,
     "armed": _armed,
     "mid-push": _mid_push,
+    "crash-points": _crash_points,
     "regretted": _regretted,
     "batches": _batches,
     "pipelined": _pipelined,

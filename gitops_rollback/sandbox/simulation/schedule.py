@@ -79,9 +79,9 @@ class Schedule:
         """Let a parked strand go on as soon as it is its turn."""
         self.at(self.now, partial(self._resume, strand, strand.turn))
 
-    def process(self) -> Process:
+    def process(self, name: str = "") -> Process:
         """A new one, without a strand."""
-        process = Process(self)
+        process = Process(self, name)
         self._processes.append(process)
         return process
 
@@ -105,6 +105,11 @@ class Schedule:
                 strand.throw(Killed(process))
         process.strands.clear()
         self._processes = [one for one in self._processes if one is not process]
+
+    def acting(self) -> Process | None:
+        """Whose step this is; None for what no process does."""
+        strand = getcurrent()
+        return strand.process if isinstance(strand, Strand) else None
 
     def _hand_over(self, strand: Strand) -> None:
         if strand.process.alive:
@@ -130,8 +135,9 @@ class Schedule:
 class Process:
     """Strands that share a memory: they stand still together, and die together."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, name: str) -> None:
         self.alive = True
+        self.name = name
         self.still_until = START
         self.strands: list[Strand] = []
         self._schedule = schedule

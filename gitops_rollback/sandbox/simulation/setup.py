@@ -42,6 +42,8 @@ class Setup:
     habit: str = ""  # of the promoter; "" leaves it to the seed
     deaf: float = 0.0  # how often a receiver of messages fails
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
+    hangs: float = 0.15  # in which share of the bad releases the sync never ends
+    deadly: float = 0.0  # in which share of the named places of the product a process dies, once at each
     registry: bool = False  # the settings name the registry of the images
     engine: str = "argocd"
     automated: tuple[str, ...] = ()  # applications whose image an automation writes

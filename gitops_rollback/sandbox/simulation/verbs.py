@@ -25,7 +25,7 @@ class Release:
         self._world = world
         self._application = application
         self._began = world.now
-        strands, setup = world.schedule.process(), world.setup
+        strands, setup = world.schedule.process(OPERATOR), world.setup
         surface = Surface(world.schedule, world.story, setup.rates, setup.latency, world.stands_still)
         gate = Gate(OPERATOR, strands, surface, world.random(f"release of {application} at {world.now}"))
         repo = SimRepo(gate, world.remote, Disk(), self._asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -44,3 +45,6 @@ class Armer:
         if self._random.random() < 0.7:
             make_bad(world, self._random, (name,), version)
         world.commit("armer", files, f"Release {version} of {name} and arm its policy")
+
+
+ACTOR = Actor("armer", Armer)

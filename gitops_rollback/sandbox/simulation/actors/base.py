@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import BASE_FILE, config, deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -46,3 +47,6 @@ class Base:
             files[disarmed.path] = world.put(disarmed)
         world.commit("developer", files, f"Level {level} of the base")
         world.schedule.after(random.uniform(120, 600), self._turn)
+
+
+ACTOR = Actor("base", Base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -36,3 +37,6 @@ class Clock:
     def _set(self, replica: Replica, offset: timedelta) -> None:
         replica.clock.offset = offset
         self._world.clocks.setdefault(replica.who, []).append((self._world.now, offset))
+
+
+ACTOR = Actor("clock", Clock, share=0.1)

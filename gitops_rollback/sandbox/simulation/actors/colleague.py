@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from gitops_rollback.ports import RefUpdate
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import config
 from gitops_rollback.sandbox.simulation.remote import MAIN
@@ -61,3 +62,6 @@ class Colleague:
     def _next(self) -> int:
         self._count += 1
         return self._count
+
+
+ACTOR = Actor("colleague", Colleague, share=0.15)

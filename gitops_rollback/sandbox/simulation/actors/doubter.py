@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -78,3 +79,6 @@ class Doubter:
     @staticmethod
     def _path(name: str) -> str:
         return f"apps/{name}/deployment.yaml"
+
+
+ACTOR = Actor("doubter", Doubter)

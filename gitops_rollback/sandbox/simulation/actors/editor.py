@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -45,3 +46,6 @@ class Editor:
     def _arm(self, policy: PolicyText) -> None:
         if not self._world.calm:
             self._world.commit("editor", {policy.path: self._world.put(policy)}, f"Arm {policy.name} again")
+
+
+ACTOR = Actor("editor", Editor, share=0.25)

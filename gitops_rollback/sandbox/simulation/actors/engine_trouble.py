@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.engine import ArgoCluster
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -36,3 +37,6 @@ class EngineTrouble:
         else:
             self._argo.terminate(name)
         world.schedule.after(random.uniform(60, 300), self._turn)
+
+
+ACTOR = Actor("engine-trouble", EngineTrouble, share=0.25)

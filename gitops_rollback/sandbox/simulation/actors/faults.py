@@ -13,7 +13,7 @@ def make_bad(world: World, random: Random, names: Sequence[str], word: str) -> N
     truth = world.truth
     late = random.random() < 0.15
     truth.onset[word] = random.uniform(60, 300) if late else random.uniform(0, 40)
-    if random.random() < 0.15:
+    if random.random() < world.setup.hangs:
         truth.hangs.add(word)
     if random.random() < 0.4:
         truth.crashes.add(word)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import FLEET_FILE, fleet_values
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -44,3 +45,6 @@ class Fleet:
         seconds = self._random.uniform(90, 500)
         world.store.show("", "red", start, seconds)
         world.schedule.at(start, lambda: world.tell("region", f"is out for {seconds:.0f} s: everything is red"))
+
+
+ACTOR = Actor("fleet", Fleet)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from gitops_rollback.sandbox.kubernetes.kinds import GIT_REPOSITORY, KUSTOMIZATION, Kind
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import CANARY
 from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -91,3 +92,6 @@ class FluxTrouble:
         self._flux.down_until = self._world.now
         for name in self._flux.sources:
             self._works(name)
+
+
+ACTOR = Actor("flux-trouble", FluxTrouble)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.remote import MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -27,3 +28,6 @@ class Forcer:
         world.forced = True
         world.tell("forcer", f"moves the branch back to {back.sha[:8]}")
         world.remote.force("forcer", MAIN, back.sha)
+
+
+ACTOR = Actor("forcer", Forcer, share=0.06)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops_rollback.core.rollback import rollback_id
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
@@ -62,3 +63,6 @@ class Forger:
         identity = rollback_id(REPOSITORY, full, sha) if self._random.random() < 0.5 else invented
         subject = self._world.objects.commits[sha].subject
         return MESSAGE.format(subject=subject, sha=sha, identity=identity, application=full)
+
+
+ACTOR = Actor("forger", Forger, share=0.15)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import image_mark, is_marked, without_marks
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -99,3 +100,6 @@ def _marked(text: bytes, mark: str) -> bytes:
     """The comment behind the image is this one."""
     lines = [line.partition(b" #")[0] + mark.encode() if b"image: " in line else line for line in text.split(b"\n")]
     return b"\n".join(lines)
+
+
+ACTOR = Actor("marker", Marker)

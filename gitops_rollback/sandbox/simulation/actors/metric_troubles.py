@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -110,3 +111,10 @@ class Liar:
     def _is_fresh(self, name: str) -> bool:
         ran = self._world.truth.at(name, self._world.now)
         return ran is not None and ran.bad_from is None and self._world.now - ran.at < FRESH
+
+
+OUTAGE = Actor("outage", Outage, share=0.25)
+GAPS = Actor("gaps", Gaps, share=0.25)
+SCRAPES = Actor("scrapes", Scrapes, share=0.15)
+FLAPPER = Actor("flapper", Flapper, share=0.25)
+LIAR = Actor("liar", Liar, share=0.15)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import words_of
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -44,3 +45,6 @@ class OneWay:
                 world.truth.crashes.add(word)
                 world.truth.faulty.setdefault(name, set()).add(word)
                 world.tell("truth", f"{word} cannot run in {name} any more")
+
+
+ACTOR = Actor("one-way", OneWay)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -31,3 +32,6 @@ class Pipeline:
             if done != world.head and world.cluster.sync(name, {}, "ci"):
                 self._synced[name] = world.head
         world.schedule.after(self._random.uniform(*RUNS), self._turn)
+
+
+ACTOR = Actor("pipeline", Pipeline)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gitops_rollback.ports import RefUpdate
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import config, deployment
 from gitops_rollback.sandbox.simulation.remote import MAIN
@@ -99,3 +100,6 @@ class Promoter:
     def _next(self, word: str) -> str:
         self._count += 1
         return f"{word}{self._count}"
+
+
+ACTOR = Actor("promoter", Promoter, share=0.15)

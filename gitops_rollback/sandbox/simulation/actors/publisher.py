@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.actors.faults import make_bad
 from gitops_rollback.sandbox.simulation.files import config
 from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
@@ -99,3 +100,6 @@ class Publisher:
                 self._images.withdraw(name, newest)
         self._seen = len(world.rollbacks)
         world.schedule.after(LOOKS_EVERY, self._look)
+
+
+ACTOR = Actor("publisher", Publisher)

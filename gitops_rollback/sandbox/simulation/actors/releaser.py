@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.verbs import Release
 from gitops_rollback.sandbox.simulation.world import World
@@ -55,3 +56,6 @@ class Releaser:
             return
         turned = replace(policy, automation=OTHERWISE[policy.automation])
         world.commit("releaser", {turned.path: world.put(turned)}, f"Let {name} {turned.automation}")
+
+
+ACTOR = Actor("releaser", Releaser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import config, deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -44,3 +45,6 @@ class Rescuer:
         }
         if world.commit("rescuer", files, f"Mend {name} with {version}") == world.head:
             world.cluster.sync(name, {}, "admin")
+
+
+ACTOR = Actor("rescuer", Rescuer)

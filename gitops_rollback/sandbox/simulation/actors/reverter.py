@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -41,3 +42,6 @@ class Reverter:
                 if world.commit("reverter", files, f"Put {name} back as it was") == world.head:
                     world.taken_back.add((name, bad))
                 return
+
+
+ACTOR = Actor("reverter", Reverter, share=0.25)

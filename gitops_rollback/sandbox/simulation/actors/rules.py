@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -36,3 +37,6 @@ class Rules:
         self._world.remote.refused.clear()
         self._world.remote.locked.clear()
         self._world.tell("git server", "has no rules")
+
+
+ACTOR = Actor("rules", Rules, share=0.25)

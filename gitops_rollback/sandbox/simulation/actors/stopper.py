@@ -10,6 +10,7 @@ from random import Random
 
 from gitops_rollback.core.stop import CONTROL_PATH, HEAD_PATH, SETTINGS_DOOR, Pause, PauseState
 from gitops_rollback.ports import RefUpdate
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.remote import CONTROL
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import PERSON, World
@@ -77,3 +78,6 @@ def _write_control(world: World, text: bytes) -> None:
     tree = world.objects.with_files(old, {CONTROL_PATH: text})
     sha = world.objects.commit(tree, (old,) if old else (), PERSON, "Pause, or go on", world.now)
     world.remote.receive("stopper", (RefUpdate(CONTROL, sha, old),))
+
+
+ACTOR = Actor("stopper", Stopper, share=0.25)

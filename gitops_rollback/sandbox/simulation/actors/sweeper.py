@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import images_of
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
@@ -50,3 +51,6 @@ class Sweeper:
         world = self._world
         blob = world.objects.files(revision).get(f"apps/{name}/deployment.yaml")
         return images_of(world.objects.blobs[blob]) if blob else frozenset()
+
+
+ACTOR = Actor("sweeper", Sweeper)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -26,3 +27,6 @@ class Syncer:
         if world.truth.inputs(name, world.head) != world.truth.inputs(name, live):
             world.cluster.sync(name, {}, "admin")
         world.schedule.after(self._random.uniform(120, 300), partial(self._turn, name))
+
+
+ACTOR = Actor("syncer", Syncer)

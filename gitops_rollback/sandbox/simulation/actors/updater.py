@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -32,3 +33,6 @@ class Updater:
                     files = {change.path: world.objects.blobs[change.old_blob]}
                     world.commit("updater", files, f"Update the image in {change.path}", BOT)
         world.schedule.after(self._random.uniform(20, 120), self._turn)
+
+
+ACTOR = Actor("updater", Updater, share=0.25)

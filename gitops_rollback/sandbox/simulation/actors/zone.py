@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -36,3 +37,6 @@ class Zone:
     def _age(self, name: str) -> timedelta:
         ran = self._world.truth.at(name, self._world.now)
         return self._world.now - ran.at if ran is not None else timedelta(0)
+
+
+ACTOR = Actor("zone", Zone)

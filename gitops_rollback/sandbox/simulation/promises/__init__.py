@@ -1,70 +1,13 @@
-"""What must hold, one small file each: a number, the sentence, and a check of what happened since the last look."""
+"""What must hold, one small file each: a number, the sentence, and a check of what happened since the last look.
+
+A file of this folder that has a `Promise` is all that it takes.
+"""
 
 from __future__ import annotations
 
-from gitops_rollback.sandbox.simulation.promises import (
-    at_most_once,
-    bounded,
-    breaker,
-    budgets,
-    canary,
-    crash_anywhere,
-    descendant_only,
-    explained,
-    forged,
-    image_holds,
-    images,
-    in_range,
-    irreversible,
-    known_ground,
-    leader,
-    minimal_diff,
-    no_data_no_action,
-    no_ping_pong,
-    not_our_own,
-    not_ours,
-    nothing_lost,
-    one_bad_input,
-    policy_in_force,
-    preflight,
-    read_again,
-    redecide,
-    stop,
-    sync_once,
-    unknown_is_not_failed,
-    verified,
-)
+from gitops_rollback.sandbox.simulation.finding import found_in
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 
-PROMISES: tuple[Promise, ...] = (
-    descendant_only.PROMISE,
-    nothing_lost.PROMISE,
-    redecide.PROMISE,
-    read_again.PROMISE,
-    unknown_is_not_failed.PROMISE,
-    minimal_diff.PROMISE,
-    in_range.PROMISE,
-    at_most_once.PROMISE,
-    leader.PROMISE,
-    not_our_own.PROMISE,
-    forged.PROMISE,
-    no_ping_pong.PROMISE,
-    image_holds.PROMISE,
-    no_data_no_action.PROMISE,
-    not_ours.PROMISE,
-    policy_in_force.PROMISE,
-    stop.PROMISE,
-    budgets.PROMISE,
-    breaker.PROMISE,
-    verified.PROMISE,
-    irreversible.PROMISE,
-    preflight.PROMISE,
-    images.PROMISE,
-    crash_anywhere.PROMISE,
-    sync_once.PROMISE,
-    one_bad_input.PROMISE,
-    canary.PROMISE,
-    explained.PROMISE,
-    bounded.PROMISE,
-    known_ground.PROMISE,
+PROMISES: tuple[Promise, ...] = tuple(
+    sorted(found_in(__name__, __path__, Promise), key=lambda promise: int(promise.number))
 )
