@@ -177,6 +177,33 @@ def test_an_element_that_was_added_and_set_again_is_a_clash() -> None:
     assert [written(path) for path in merged.clashes] == ["x[name=b]"]
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        'summary: "Pod {{ $labels.pod }} is down"\n',
+        "summary: '{{ x }} {{ y }}'\n",
+        "summary: |\n  {{- if .Values.x }}\n  a\n  {{- end }}\n",
+        '"{{ key }}": 1\n',
+        'summary: &s "{{ x }}"\n',
+    ],
+)
+def test_a_template_inside_quotes_is_text_like_any_other(quoted: str) -> None:
+    base, culprit, now = (f"{quoted}a: {{b: {b}, c: {c}}}\n" for b, c in ((1, 1), (2, 1), (2, 2)))
+    assert undone(base, culprit, now) == f"{quoted}a: {{b: 1, c: 2}}\n"
+    again = f"{quoted}a: {{b: 3, c: 2}}\n"
+    assert merge_keys(culprit, again, base, target=True).text == f"{quoted}a: {{b: 1, c: 2}}\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["b: {{ .Values.b }}", "b: x-{{ .Values.b }}", "{{- if .Values.b }}", "# {{ if x }}", 'b: "{{ x }}" # {{ y }}'],
+)
+def test_one_quoted_template_does_not_excuse_another_that_is_not(line: str) -> None:
+    now = f'c: "{{{{ x }}}}"\na: 2\n{line}\n'
+    merged = merge_keys("c: 1\na: 2\n", now, "c: 1\na: 1\n")
+    assert (merged.text, "template" in merged.why) == (None, True)
+
+
 REFUSED = {
     "a template": ("a: 1\n", "a: 2\n", "a: 2\nb: {{ .Values.b }}\n", "template"),
     "a key that stands twice": ("a: 1\n", "a: 2\n", "a: 2\nb: 1\nb: 2\n", "twice"),

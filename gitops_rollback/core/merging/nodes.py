@@ -1,7 +1,8 @@
 """What a YAML or JSON text says, and where in the text: nodes with the span of each, bounded and never built.
 
 A scalar is what is written: style and value, so `1.10` is not `1.1` and "on" is not on. What holds an anchor, an alias
-or a tag is kept whole as an `Opaque`, since an edit inside would change more than its own place.
+or a tag is kept whole as an `Opaque`, since an edit inside would change more than its own place. A template's `{{` is
+text inside quotes and block scalars; anywhere else it may begin a condition or a loop, and only its renderer can tell.
 Source: git.md 5.4; PyYAML 6 events, whose marks count characters.
 """
 
@@ -15,6 +16,8 @@ import yaml
 MAX_BYTES = 2 << 20
 MAX_DEPTH = 48
 MAX_NODES = 200_000
+TEMPLATE_SIGN = "{{"
+TEMPLATE = "it is a template, which only its renderer can read"
 
 # A scalar's (style, value); a mapping's ("map", {key: data}); a list's ("list", (data, ...)); an opaque's text.
 Data = tuple[str, object]
@@ -105,17 +108,19 @@ class Document:
 def read_documents(text: str) -> tuple[Document, ...]:
     """The documents of `text` (no BOM, lines end with a line feed). Raises: Unreadable.
 
-    Unreadable are: more than 2 MiB, 48 levels or 200,000 nodes, templates, directives, an explicit document end,
-    keys that stand twice or are no scalars, and what is not YAML.
+    Unreadable are: more than 2 MiB, 48 levels or 200,000 nodes, templates outside of quotes, directives, an explicit
+    document end, keys that stand twice or are no scalars, and what is not YAML.
     """
     if len(text) > MAX_BYTES:
         raise Unreadable("it is too large to be merged by key")
-    if "{{" in text:
-        raise Unreadable("it is a template, which only its renderer can read")
+    reader = _Reader(text)
     try:
-        return tuple(_Reader(text).documents())
+        found = tuple(reader.documents())
     except (yaml.YAMLError, ValueError) as error:
-        raise Unreadable("it is not plain YAML") from error
+        raise Unreadable(TEMPLATE if TEMPLATE_SIGN in text else "it is not plain YAML") from error
+    if reader.quoted_templates < text.count(TEMPLATE_SIGN):
+        raise Unreadable(TEMPLATE)
+    return found
 
 
 @dataclass(slots=True)
@@ -135,6 +140,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.nodes = 0
+        self.quoted_templates = 0
 
     def documents(self) -> Iterator[Document]:
         events = yaml.parse(self.text, Loader=yaml.CSafeLoader)
@@ -166,6 +172,8 @@ class _Reader:
 
     def _leaf(self, event: yaml.Event) -> Node:
         start, end = _span(event)
+        if isinstance(event, yaml.ScalarEvent) and event.style:
+            self.quoted_templates += self.text.count(TEMPLATE_SIGN, start, end)
         if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None:
             style = event.style or ""
             if style in ("|", ">"):
@@ -186,7 +194,7 @@ class _Reader:
             return Sequence(start, end, tuple(done.children), flow)
         entries = tuple(Entry(key, value) for key, value in pairs if isinstance(key, Scalar))
         if len(entries) < len(pairs):
-            raise Unreadable("a key is no plain word")
+            raise Unreadable(TEMPLATE if TEMPLATE_SIGN in self.text[start:end] else "a key is no plain word")
         repeated = _repeated(entries)
         if repeated is not None:
             raise Unreadable(f"the key {repeated[:80]!r} stands twice in one mapping")
