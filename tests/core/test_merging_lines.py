@@ -51,6 +51,12 @@ def test_a_clash_is_never_guessed(ours: str, theirs: str) -> None:
     assert merged_lines(BASE, ours, theirs) is None
 
 
+def test_a_line_that_belongs_to_another_one_now_is_not_parted_from_it() -> None:
+    before, culprit = "- a\n- bad\n- c\n", "- a\n- c\n"
+    assert merged_lines(culprit, "- a\n- C\n", before) == "- a\n- bad\n- C\n"
+    assert merged_lines(culprit, "- a\n  of: a\n", before) is None
+
+
 def test_lines_that_are_too_much_alike_are_not_compared() -> None:
     many = "same\n" * (int(MOST_COMPARISONS**0.5) + 2)
     assert merged_lines(f"a\n{many}b\n", f"c\n{many}d\n", f"e\n{many}f\n") is None

@@ -1,7 +1,8 @@
 """A three-way merge by line that lets neighbours through: what git calls a conflict only because two hunks touch.
 
 A replacement of as many lines as it takes away splits into single lines, so that two people who changed lines side by
-side do not collide. Overlapping changes, and two insertions at one point, are never merged.
+side do not collide. A line that stands further in or out than the one before it belongs to something else: then its
+neighbours count as its own. Overlapping changes, and two insertions at one point, are never merged.
 Source: git.md 5.2, rung 3; git's own merge (xdiff) wants an unchanged line between two hunks.
 """
 
@@ -22,11 +23,12 @@ class _Hunk:
     start: int
     end: int
     lines: tuple[str, ...]
+    moved: bool = False  # a line in the place of one that was indented in another way
 
     @property
-    def keeps_its_length(self) -> bool:
-        """True also for an insertion, which takes no place."""
-        return self.end - self.start in (0, len(self.lines))
+    def keeps_its_place(self) -> bool:
+        """True also for an insertion, which takes none."""
+        return not self.moved and self.end - self.start in (0, len(self.lines))
 
 
 def merged_lines(base: str, ours: str, theirs: str) -> str | None:
@@ -82,7 +84,7 @@ def _collide(one: _Hunk, other: _Hunk) -> bool:
         return True
     if other.start > one.end or (one.start < one.end and other.start < other.end):
         return False
-    return not (one.keeps_its_length and other.keeps_its_length) or not set(one.lines).isdisjoint(other.lines)
+    return not (one.keeps_its_place and other.keeps_its_place) or not set(one.lines).isdisjoint(other.lines)
 
 
 def _hunks(base: Sequence[str], other: Sequence[str]) -> tuple[_Hunk, ...] | None:
@@ -96,7 +98,7 @@ def _hunks(base: Sequence[str], other: Sequence[str]) -> tuple[_Hunk, ...] | Non
     for kind, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if kind != "equal":
             first = found[-1].end if found else 0
-            found += _split(*_slid(base, first, start + i1, start + i2, right[j1:j2]))
+            found += _split(base, *_slid(base, first, start + i1, start + i2, right[j1:j2]))
     return tuple(found)
 
 
@@ -116,7 +118,15 @@ def _alike(one: Sequence[str], other: Sequence[str]) -> int:
     return next((count for count, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _split(start: int, end: int, lines: Sequence[str]) -> list[_Hunk]:
+def _split(base: Sequence[str], start: int, end: int, lines: Sequence[str]) -> list[_Hunk]:
     if end - start != len(lines):
         return [_Hunk(start, end, tuple(lines))]
-    return [_Hunk(start + i, start + i + 1, (line,)) for i, line in enumerate(lines)]
+    places = range(start, end)
+    return [
+        _Hunk(place, place + 1, (line,), _indent(line) != _indent(base[place]))
+        for place, line in zip(places, lines, strict=True)
+    ]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
