@@ -143,6 +143,61 @@ OBJECTS: dict[str, tuple[str, dict[str, str], set[str]]] = {
         {"sets/fleet.yaml": SET, **empty("apps/web/a.yaml", "clusters/eu/c.json", "clusters/eu/d.json")},
         {"apps/web/a.yaml", "sets/fleet.yaml", "clusters/eu/c.json"},
     ),
+    "a set whose template is one": (
+        ARGO.replace("argocd}", "argocd, ownerReferences: [{kind: ApplicationSet, name: fleet}]}")
+        + "  source: {path: apps/web}\n",
+        {
+            "sets/fleet.yaml": SET.replace("spec: {", "spec: {template: {metadata: {name: '{{path.basename}}'}}, "),
+            **empty("apps/web/a.yaml", "clusters/eu/c.json"),
+        },
+        {"apps/web/a.yaml", "sets/fleet.yaml", "clusters/eu/c.json"},
+    ),
+    "its own manifest in a chart of Applications": (
+        ARGO + "  source: {path: apps/web}\n",
+        {
+            **empty("apps/web/a.yaml"),
+            "root/templates/web.yaml": "{{- if .Values.web }}\n" + ARGO + "  project: {{ .Values.p }}\n{{- end }}\n",
+            "root/templates/api.yaml": "{{- if .Values.web }}\n" + ARGO.replace("web", "api") + "{{- end }}\n",
+        },
+        {"apps/web/a.yaml", "root/templates/web.yaml"},
+    ),
+    "jsonnet and what it imports": (
+        ARGO + "  source: {path: apps/web, directory: {jsonnet: {libs: [vendor]}}}\n",
+        {
+            "apps/web/main.jsonnet": "local a = import '../../lib/a.libsonnet'; local v = import \"v.libsonnet\";\n",
+            "lib/a.libsonnet": "(importstr 'a.txt') + (import 'a.libsonnet')\n",
+            **empty("lib/a.txt", "lib/b.libsonnet", "vendor/v.libsonnet"),
+        },
+        {"apps/web/main.jsonnet", "lib/a.libsonnet", "lib/a.txt", "vendor/v.libsonnet"},
+    ),
+    "a release of a chart that an object beside it names": (
+        RELEASE + "  chartRef: {kind: OCIRepository, name: app-template}\n",
+        {
+            "apps/web/release.yaml": RELEASE,
+            **dict.fromkeys(
+                ("apps/web/oci.yaml", "apps/api/oci.yaml"), "kind: OCIRepository\nmetadata: {name: app-template}\n"
+            ),
+        },
+        {"apps/web/release.yaml", "apps/web/oci.yaml"},
+    ),
+    "a release of a chart from elsewhere, and where that is": (
+        RELEASE + "  chart: {spec: {chart: web, sourceRef: {kind: HelmRepository, name: acme, namespace: flux}}}\n",
+        {
+            "apps/web/release.yaml": RELEASE,
+            "sources/acme.yaml": "kind: HelmRepository\nmetadata: {name: acme, namespace: flux}\n",
+            "sources/other.yaml": "kind: HelmRepository\nmetadata: {name: acme, namespace: other}\n",
+        },
+        {"apps/web/release.yaml", "sources/acme.yaml"},
+    ),
+    "a release of a chart in git that a HelmChart names": (
+        RELEASE + "  chartRef: {kind: HelmChart, name: web}\n",
+        {
+            **CHART,
+            "charts.yaml": "kind: HelmChart\nmetadata: {name: web}\n"
+            "spec: {chart: charts/web, sourceRef: {kind: GitRepository, name: g}}\n",
+        },
+        {*CHART, "charts.yaml"},
+    ),
     "a Flux path without a kustomization": (
         FLUX + "  path: ./apps\n",
         {

@@ -8,16 +8,16 @@ Source: argo-cd `pkg/apis/application/v1alpha1/types.go` (v3), Flux `kustomize.t
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from gitops_rollback.core.closure import helm, kustomize
+from gitops_rollback.core.closure import helm, jsonnet, kustomize
 from gitops_rollback.core.closure.tree import YAML_ENDINGS, Gathered, below, joined, mappings, strings
 from gitops_rollback.core.manifest_text import Value
 from gitops_rollback.core.paths import matches
 
 OWN_MANIFEST = "the manifest of "
 GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
-PLAIN = (*YAML_ENDINGS, ".jsonnet", ".libsonnet")
+PLAIN = (*YAML_ENDINGS, *jsonnet.ENDINGS)
 
 Object = Mapping[str, Value]
 
@@ -84,10 +84,13 @@ def _directory(inputs: Gathered, source: Object, folder: str, why: str) -> None:
     for path in inputs.tree.below(folder) if deep else inputs.tree.directly_in(folder):
         if path.endswith(PLAIN) or source.get("plugin") is not None:
             inputs.add(path, why)
+    libraries = []
     for name in strings(below(dict(source), "directory", "jsonnet", "libs")):
         local = joined("", name)
         if local is not None:
+            libraries.append(local)
             inputs.add_below(local, f"a jsonnet library of {why}")
+    jsonnet.imports(inputs, [path for path in inputs.why if path.endswith(jsonnet.ENDINGS)], libraries)
 
 
 def _set_of(inputs: Gathered, name: str) -> None:
@@ -128,8 +131,20 @@ def _kustomization(inputs: Gathered, document: Object) -> None:
 
 
 def _helm_release(inputs: Gathered, document: Object) -> None:
-    name, spec = _name(document), below(dict(document), "spec", "chart", "spec")
-    chart = below(spec, "chart")
+    name = _name(document)
+    for reference in mappings(below(dict(document), "spec", "chartRef")):
+        for path, found in _referred(inputs, document, reference):
+            inputs.add(path, f"chartRef of {name}")
+            if found.get("kind") == "HelmChart":
+                _chart_of(inputs, document, found.get("spec"))
+    _chart_of(inputs, document, below(dict(document), "spec", "chart", "spec"))
+    for one in mappings(below(dict(document), "spec", "valuesFrom")):
+        _configuration(inputs, one, f"valuesFrom of {name}")
+
+
+def _chart_of(inputs: Gathered, release: Object, spec: Value) -> None:
+    """A chart in our repository, or the manifest of where it comes from."""
+    name, chart = _name(release), below(spec, "chart")
     if below(spec, "sourceRef", "kind") == "GitRepository" and isinstance(chart, str):
         local = joined("", chart)
         if local is not None:
@@ -138,8 +153,26 @@ def _helm_release(inputs: Gathered, document: Object) -> None:
             helm.values(inputs, "", file, f"a value file of {name}")
     elif isinstance(chart, str):
         inputs.remote.append(f"{chart} of {below(spec, 'sourceRef', 'name')}")
-    for one in mappings(below(dict(document), "spec", "valuesFrom")):
-        _configuration(inputs, one, f"valuesFrom of {name}")
+        for reference in mappings(below(spec, "sourceRef")):
+            for path, _ in _referred(inputs, release, reference):
+                inputs.add(path, f"sourceRef of {name}")
+
+
+def _referred(inputs: Gathered, by: Object, reference: Object) -> list[tuple[str, Object]]:
+    """The manifests of the object that `by` names. Many folders may have one of that name: its own comes first."""
+    name, kind = reference.get("name"), reference.get("kind")
+    if not isinstance(name, str) or not isinstance(kind, str) or not name:
+        return []
+    namespace = reference.get("namespace") or below(dict(by), "metadata", "namespace")
+    found = [
+        (path, one)
+        for path, one in inputs.tree.manifests_naming(name, kind)
+        if one.get("kind") == kind
+        and _name(one) == name
+        and (not namespace or below(dict(one), "metadata", "namespace") in (None, namespace))
+    ]
+    folders = {posixpath.dirname(path) for path in _manifests_of(inputs, by)}
+    return [one for one in found if posixpath.dirname(one[0]) in folders] or found
 
 
 def _configuration(inputs: Gathered, reference: Object, why: str) -> None:
@@ -162,14 +195,17 @@ def _configuration(inputs: Gathered, reference: Object, why: str) -> None:
 
 def _own_manifest(inputs: Gathered, document: Object) -> None:
     """The object's own file is an input: who changes it there changes what is deployed."""
+    for path in _manifests_of(inputs, document):
+        inputs.add(path, f"{OWN_MANIFEST}{document.get('kind')} {_name(document)}")
+
+
+def _manifests_of(inputs: Gathered, document: Object) -> Iterator[str]:
     name, kind = _name(document), document.get("kind")
-    if not name:
-        return
     namespace = below(dict(document), "metadata", "namespace")
-    for path, found in inputs.tree.manifests_naming(name, str(kind)):
+    for path, found in inputs.tree.manifests_naming(name, str(kind)) if name else ():
         other = below(dict(found), "metadata", "namespace")
         if found.get("kind") == kind and _name(found) == name and (not namespace or other in (None, namespace)):
-            inputs.add(path, f"{OWN_MANIFEST}{kind} {name}")
+            yield path
 
 
 def _matching(inputs: Gathered, pattern: str, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES
 from gitops_rollback.core.manifest_text import Value, documents
 
 YAML_ENDINGS = (".yaml", ".yml", ".json")
+TEMPLATE_LINE = re.compile(rb"^[ \t]*\{\{.*\}\}[ \t\r]*$", re.MULTILINE)
+TEMPLATE_VALUE = re.compile(rb"\{\{([^{}\n]*)\}\}")
 WORDS_KEPT = 8
 MOST_SEARCHED = 20_000  # files that are searched for the manifest of an object
 
@@ -62,12 +65,12 @@ class Tree:
         return next((path for path in named if path in self.blobs), None)
 
     def manifests_naming(self, *words: str) -> Iterator[tuple[str, Mapping[str, Value]]]:
-        """(path, document) of each YAML document in whose file all `words` stand."""
+        """(path, document) of each YAML document in whose file all `words` stand; of a template what is YAML in it."""
         for path in self._with(words[-1]):
             text = self.text(path)
             if text is None or not all(word.encode() in text for word in words):
                 continue
-            yield from ((path, one) for one in documents(text) or () if isinstance(one, dict))
+            yield from ((path, one) for one in _documents(text) or () if isinstance(one, dict))
 
     def _with(self, word: str) -> tuple[str, ...]:
         """The YAML files in which a word stands. A few are kept: many applications ask for the same kind."""
@@ -79,6 +82,18 @@ class Tree:
             if len(self._words) < WORDS_KEPT:
                 self._words[word] = known
         return known
+
+
+def _documents(text: bytes) -> tuple[Value, ...] | None:
+    """The documents of a manifest. A template is read as if its lines of logic were not there, and its values words.
+
+    An ApplicationSet is one by its nature, and a chart that holds Applications is. Good enough to see what stands in
+    which file, and for nothing else.
+    """
+    found = documents(text)
+    if found is None and b"{{" in text:
+        found = documents(TEMPLATE_VALUE.sub(rb"((\1))", TEMPLATE_LINE.sub(b"", text)))
+    return found
 
 
 @dataclass
