@@ -170,6 +170,15 @@ OBJECTS: dict[str, tuple[str, dict[str, str], set[str]]] = {
         },
         {"apps/web/main.jsonnet", "lib/a.libsonnet", "lib/a.txt", "vendor/v.libsonnet"},
     ),
+    "the Kustomizations that it waits for, but nothing of theirs": (
+        FLUX + "  path: apps\n  dependsOn: [{name: base}]\n",
+        {
+            "apps/a.yaml": "",
+            "flux/base.yaml": FLUX.replace("web", "base") + "  path: base\n",
+            "base/b.yaml": "",
+        },
+        {"apps/a.yaml", "flux/base.yaml"},
+    ),
     "a release of a chart that an object beside it names": (
         RELEASE + "  chartRef: {kind: OCIRepository, name: app-template}\n",
         {

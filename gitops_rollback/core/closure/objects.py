@@ -128,6 +128,9 @@ def _kustomization(inputs: Gathered, document: Object) -> None:
             kustomize.build(inputs, local, f"a component of {_name(document)}")
     for one in mappings(below(dict(document), "spec", "postBuild", "substituteFrom")):
         _configuration(inputs, one, f"substituteFrom of {_name(document)}")
+    for one in mappings(below(dict(document), "spec", "dependsOn")):  # it waits for them, but renders none of theirs
+        for path, _ in _referred(inputs, document, {**one, "kind": "Kustomization"}):
+            inputs.add(path, f"dependsOn of {_name(document)}")
 
 
 def _helm_release(inputs: Gathered, document: Object) -> None:
