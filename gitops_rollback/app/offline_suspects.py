@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.history import log
-from gitops_rollback.adapters.git.objects import ObjectReader, list_files, tree_of
+from gitops_rollback.adapters.git.objects import SYMLINK_MODE, ObjectReader, list_files, tree_of
 from gitops_rollback.adapters.git.revisions import Revisions
 from gitops_rollback.app.offline import Answer, Identity, RequestInvalid, read_line
 from gitops_rollback.core.closure.described import as_value
@@ -101,8 +101,11 @@ class OfflineSuspects:
         tree = tree_of(self._reader, treeish)
         known = self._trees.get(tree)
         if known is None:
-            blobs = {path: entry.sha for path, entry in list_files(self._git, tree) if entry.kind == "blob"}
-            known = self._trees[tree] = Tree(blobs, self._read)
+            entries = list_files(self._git, tree)
+            blobs = {path: entry.sha for path, entry in entries if entry.kind == "blob"}
+            links = frozenset(path for path, entry in entries if entry.mode == SYMLINK_MODE)
+            modules = frozenset(path for path, entry in entries if entry.kind == "commit")
+            known = self._trees[tree] = Tree(blobs, self._read, links, modules)
             while len(self._trees) > MOST_TREES:
                 self._trees.pop(next(iter(self._trees)))
         return known

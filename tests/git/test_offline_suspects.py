@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_history import START, History
+from small_history import START, Entry, Files, History
 
 BASE = {
     "apps/web/kustomization.yaml": "resources: [../../base]\n",
@@ -86,6 +86,36 @@ def test_a_whole_application_object_is_followed(history: History) -> None:
     }
     (found,) = batch(history, {"at": bad, "since": good, "application": application})
     assert [one["commit"] for one in found["suspects"]] == [bad]
+
+
+def test_links_and_submodules_are_followed_as_far_as_the_repository_goes(history: History) -> None:
+    layout = {
+        "apps/web/kustomization.yaml": "resources: [base, one.yaml, vendored/x.yaml, circle, out]\n",
+        "apps/web/base": Entry("120000", b"../../base"),
+        "apps/web/one.yaml": Entry("120000", b"../../shared/one.yaml"),
+        "apps/web/vendored": Entry("160000", b"1" * 40),
+        "apps/web/circle": Entry("120000", b"circle"),
+        "apps/web/out": Entry("120000", b"../../../etc"),
+        "base/kustomization.yaml": "resources: [a.yaml]\n",
+        "base/a.yaml": "a: 1\n",
+        "shared/one.yaml": "a: 1\n",
+        "shared/two.yaml": "a: 1\n",
+        "charts/web/Chart.yaml": "name: web\n",
+        "charts/web/templates": Entry("120000", b"../../shared"),
+    }
+    changes: list[Files] = [
+        {"base/a.yaml": "a: 2\n"},
+        {"shared/one.yaml": "a: 2\n"},
+        {"apps/web/vendored": Entry("160000", b"2" * 40)},
+        {"apps/web/base": Entry("120000", b"../../other")},
+        {"shared/two.yaml": "a: 2\n"},
+    ]
+    good, *bad = history.line(layout, *changes)
+    (found,) = batch(history, {"at": bad[-1], "since": good, "kustomization": "apps/web"})
+    assert {one["commit"] for one in found["suspects"]} == set(bad[:4])
+    application = {**APPLICATION, "spec": {"source": {"path": "charts/web"}}}
+    (found,) = batch(history, {"at": bad[-1], "since": good, "application": application})
+    assert {one["commit"] for one in found["suspects"]} == {bad[1], bad[4]}
 
 
 def test_a_wrong_question_gets_an_error_of_its_own_and_the_next_one_its_answer(history: History) -> None:

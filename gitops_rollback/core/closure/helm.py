@@ -18,6 +18,7 @@ def is_chart(inputs: Gathered, folder: str) -> bool:
 
 def chart(inputs: Gathered, folder: str, why: str) -> None:
     """Every file of the chart, and its local dependencies. Value files beside the chart's own are the caller's."""
+    folder = inputs.place(folder, why)
     if not inputs.enter(f"chart {folder}"):
         return
     inputs.add_below(folder, why)
@@ -33,7 +34,7 @@ def chart(inputs: Gathered, folder: str, why: str) -> None:
                 repository = dependency.get("repository")
                 if isinstance(repository, str) and repository.startswith("file://"):
                     local = joined(folder, repository.removeprefix("file://"))
-                    if local is not None and inputs.tree.is_folder(local):
+                    if local is not None and inputs.tree.is_folder(inputs.place(local, why)):
                         chart(inputs, local, f"a dependency of {path}")
                     else:
                         inputs.missing.append(f"{repository} (a dependency of {path})")

@@ -26,6 +26,7 @@ REMOTE = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/"
 
 def build(inputs: Gathered, folder: str, why: str) -> None:
     """Everything that `kustomize build FOLDER` reads from this repository; all files where it cannot be read."""
+    folder = inputs.place(folder, why)
     if not inputs.enter(folder):
         return
     path = inputs.tree.kustomization_of(folder)
@@ -44,6 +45,7 @@ def build(inputs: Gathered, folder: str, why: str) -> None:
 
 def build_generated(inputs: Gathered, folder: str, why: str) -> None:
     """As `build`, but where there is no kustomization Flux makes one of all that stands below."""
+    folder = inputs.place(folder, why)
     if inputs.tree.kustomization_of(folder) is not None:
         build(inputs, folder, why)
         return
@@ -93,7 +95,7 @@ def _reference(inputs: Gathered, folder: str, name: str, why: str) -> None:
     path = joined(folder, name)
     if path is not None and inputs.add(path, why):
         _plugin(inputs, path)
-    elif path is not None and inputs.tree.is_folder(path):
+    elif path is not None and inputs.tree.is_folder(inputs.place(path, why)):
         build(inputs, path, why)
     elif any(sign in name for sign in REMOTE):
         inputs.remote.append(name)
@@ -123,7 +125,7 @@ def _chart(inputs: Gathered, folder: str, chart: dict[str, Value], home: str, wh
     named = chart.get("chartHome")
     where = joined(folder, named if isinstance(named, str) else home)
     local = joined(where, str(chart.get("name") or "")) if where is not None else None
-    if local and chart.get("name") and inputs.tree.is_folder(local):
+    if local and chart.get("name") and inputs.tree.is_folder(inputs.place(local, why)):
         helm.chart(inputs, local, why)
     elif isinstance(chart.get("repo"), str):
         inputs.remote.append(f"{chart.get('name')} of {chart.get('repo')}")

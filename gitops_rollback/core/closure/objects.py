@@ -64,6 +64,7 @@ def _source(inputs: Gathered, source: Object, application: str) -> None:
         return
     if folder is None or (source.get("ref") and not source.get("path")):
         return
+    folder = inputs.place(folder, why)
     for name in (".argocd-source.yaml", f".argocd-source-{application}.yaml"):
         inputs.add(posixpath.join(folder, name), why)
     if helm.is_chart(inputs, folder) and not source.get("kustomize"):

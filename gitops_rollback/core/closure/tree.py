@@ -15,16 +15,23 @@ from gitops_rollback.core.manifest_text import Value, documents
 YAML_ENDINGS = (".yaml", ".yml", ".json")
 TEMPLATE_LINE = re.compile(rb"^[ \t]*\{\{.*\}\}[ \t\r]*$", re.MULTILINE)
 TEMPLATE_VALUE = re.compile(rb"\{\{([^{}\n]*)\}\}")
+MOST_LINKS = 40  # that one path may lead over, as in Linux
 WORDS_KEPT = 8
 MOST_SEARCHED = 20_000  # files that are searched for the manifest of an object
 
 
 @dataclass(frozen=True)
 class Tree:
-    """`blobs` maps each file's path to what `read` takes; `read` gives None for what is too large."""
+    """`blobs` maps each file's path to what `read` takes; `read` gives None for what is too large.
+
+    `links` are those of them that are symbolic links, `modules` the folders that are submodules: both are followed as
+    far as this repository goes.
+    """
 
     blobs: Mapping[str, str]
     read: Callable[[str], bytes | None] = field(repr=False)
+    links: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
     _words: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -53,6 +60,25 @@ class Tree:
         """None: there is no such file, or it is too large."""
         blob = self.blobs.get(path)
         return None if blob is None else self.read(blob)
+
+    def resolved(self, path: str) -> tuple[str | None, tuple[str, ...]]:
+        """Where a path leads, and over which links. Inside of a submodule that is the submodule; None: nowhere here."""
+        passed: list[str] = []
+        parts, place = path.split("/"), 0
+        while (self.links or self.modules) and place < len(parts):
+            place += 1
+            here = "/".join(parts[:place])
+            if here in self.modules:
+                return here, tuple(passed)
+            if here not in self.links:
+                continue
+            passed.append(here)
+            name = (self.text(here) or b"").decode("utf-8", "surrogateescape")
+            target = None if name.startswith("/") else joined(posixpath.dirname(here), name)
+            if target is None or len(passed) > MOST_LINKS:
+                return None, tuple(passed)
+            parts, place = [*(target.split("/") if target else ()), *parts[place:]], 0
+        return "/".join(parts), tuple(passed)
 
     def documents(self, path: str) -> tuple[Value, ...] | None:
         """None: it is absent, or no plain YAML."""
@@ -107,18 +133,37 @@ class Gathered:
     missing: list[str] = field(default_factory=list)  # what is named and is no plain file or folder here
     seen: set[str] = field(default_factory=set)  # folders that were followed
 
+    def place(self, path: str, why: str) -> str:
+        """Where a path leads; the links on the way are inputs, too. Where it leads nowhere, the path itself."""
+        real, passed = self.tree.resolved(path)
+        for link in passed:
+            self.why.setdefault(link, why)
+        return path if real is None else real
+
     def add(self, path: str, why: str) -> bool:
-        """False if there is no such file."""
-        if not self.tree.is_file(path):
+        """False if there is no such file. A file of a submodule is there as far as the submodule is."""
+        real = self.place(path, why)
+        if not self.tree.is_file(real) and real not in self.tree.modules:
             return False
-        self.why.setdefault(path, why)
+        self.why.setdefault(real, why)
         return True
 
     def add_below(self, folder: str, why: str, endings: tuple[str, ...] = ()) -> None:
-        """All files under a folder, or those with one of these endings."""
-        for path in self.tree.below(folder):
-            if not endings or path.endswith(endings):
-                self.add(path, why)
+        """All files under a folder, or those with one of these endings; and what links there lead to."""
+        pending, seen = [folder], set[str]()
+        while pending:
+            here = self.place(pending.pop(), why)
+            if here in seen:
+                continue
+            seen.add(here)
+            for path in self.tree.below(here):
+                if path in self.tree.links and not self.add(path, why):
+                    pending.append(path)
+                elif not endings or path.endswith(endings):
+                    self.add(path, why)
+            for module in self.tree.modules:
+                if not here or module == here or module.startswith(f"{here}/"):
+                    self.add(module, why)
 
     def enter(self, folder: str) -> bool:
         """True the first time."""
