@@ -15,15 +15,16 @@ from gitops_rollback.app.offline import Answer, Identity, RequestInvalid, read_l
 from gitops_rollback.core.closure.described import as_value
 from gitops_rollback.core.closure.finding import Closure, Scope, of_kustomization, of_objects
 from gitops_rollback.core.closure.objects import KINDS
-from gitops_rollback.core.closure.tree import Tree
+from gitops_rollback.core.closure.tree import Tree, joined
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES
 from gitops_rollback.core.manifest_text import Value
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.ranking import rank
 
 MOST_COMMITS = 20_000
-MOST_TREES = 64
+MOST_TREES, MOST_FILES = 64, 200_000  # kept between questions
 MOST_INPUTS = 2_000  # that are listed in an answer
 FILE_BYTES = 1 << 20
 
@@ -94,7 +95,7 @@ class OfflineSuspects:
             return Closure(dict.fromkeys(named.of(tuple(touched)), "named by the request"), Scope.PATHS)
         trees = [self._tree(treeish) for treeish in (at, since)]
         if question.kustomization is not None:
-            return of_kustomization(trees, question.kustomization.strip("/").removeprefix("./").rstrip("."))
+            return of_kustomization(trees, _folder(question.kustomization))
         return of_objects(trees, (question.application or {},))
 
     def _tree(self, treeish: str) -> Tree:
@@ -106,9 +107,12 @@ class OfflineSuspects:
             links = frozenset(path for path, entry in entries if entry.mode == SYMLINK_MODE)
             modules = frozenset(path for path, entry in entries if entry.kind == "commit")
             known = self._trees[tree] = Tree(blobs, self._read, links, modules)
-            while len(self._trees) > MOST_TREES:
+            while len(self._trees) > MOST_TREES or (len(self._trees) > 1 and self._files() > MOST_FILES):
                 self._trees.pop(next(iter(self._trees)))
         return known
+
+    def _files(self) -> int:
+        return sum(len(tree.blobs) for tree in self._trees.values())
 
     def _read(self, blob: str) -> bytes | None:
         found = self._reader.info(blob)
@@ -145,8 +149,18 @@ def question_of(document: Mapping[str, object], id: Identity = None) -> Question
     )
 
 
+def _folder(named: str) -> str:
+    """The folder of a kustomization as it is named, or as its file is."""
+    whole = joined("", named)
+    folder, _, name = (named if whole is None else whole).rpartition("/")
+    return folder if name in KUSTOMIZATION_NAMES else named if whole is None else whole
+
+
 def _application(document: object, id: Identity) -> Mapping[str, Value]:
-    value = as_value(document)
+    try:
+        value = as_value(document)
+    except RecursionError as error:
+        raise RequestInvalid("`application` is nested too deeply", id) from error
     if not isinstance(value, dict):
         raise RequestInvalid("`application` must be the whole object", id)
     kind = (str(value.get("apiVersion") or "").partition("/")[0], str(value.get("kind") or ""))

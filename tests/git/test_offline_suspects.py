@@ -6,11 +6,14 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_history import START, Entry, Files, History
+
+from gitops_rollback.app import offline_suspects
 
 BASE = {
     "apps/web/kustomization.yaml": "resources: [../../base]\n",
@@ -52,6 +55,30 @@ def test_a_commit_to_a_shared_base_is_found_and_a_neighbours_is_not(history: His
     assert {entry["path"] for entry in found["inputs"]} == {*BASE} - {"apps/api/deployment.yaml"}
 
 
+@pytest.mark.parametrize("name", ["apps/web/", "./apps/web", "apps/api/../web", "/apps/web/kustomization.yaml"])
+def test_a_kustomization_is_known_by_any_spelling_of_its_folder(history: History, name: str) -> None:
+    good, bad = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"})
+    (found,) = batch(history, {"at": bad, "since": good, "kustomization": name})
+    assert (found["scope"], [one["commit"] for one in found["suspects"]]) == ("closure", [bad])
+
+
+def test_the_trees_that_are_kept_between_questions_are_bounded(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offline_suspects, "MOST_FILES", 7)
+    shas = history.line(BASE, *({"base/deployment.yaml": f"replicas: {n}\n"} for n in range(2, 8)))
+    finder = offline_suspects.OfflineSuspects(history.git_dir)
+    try:
+        for since, sha in pairwise(shas):
+            question = offline_suspects.Question(sha, since, kustomization="apps/web")
+            listed = finder.answer(question)["suspects"]
+            assert isinstance(listed, list)
+            assert len(listed) == 1
+            assert sum(len(tree.blobs) for tree in finder._trees.values()) <= 7
+    finally:
+        finder.close()
+
+
 def test_the_plain_form_prints_the_same_object(history: History) -> None:
     good, bad, head = history.line(BASE, {"base/deployment.yaml": "replicas: 9\n"}, {"README": "x"})
     command = [sys.executable, "-m", "gitops_rollback", "suspects", "--git-dir", str(history.git_dir)]
@@ -75,6 +102,7 @@ def test_later_than_the_onset_is_last_and_its_probability_is_nothing(history: Hi
     assert [(one["commit"], one["probability"] > 0) for one in listed] == [(bad, True), (later, False)]
 
 
+DEEP = '{"a":' * 700 + "1" + "}" * 700
 APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "web"}}
 
 
@@ -132,9 +160,11 @@ def test_a_wrong_question_gets_an_error_of_its_own_and_the_next_one_its_answer(h
         {**whole, "id": 6, "at": good, "since": bad},
         {"id": 7, "at": bad, "since": good, "application": {"kind": "Pod"}},
         {**whole, "id": 8, "onset": "0001-01-01T00:00:00+23:00"},
+        f'{{"id": 9, "at": "{bad}", "since": "{good}", "application": {DEEP}}}',
     ]
     *refused, answered = batch(history, *wrong, whole)
-    assert [one["id"] for one in refused] == [None, None, *range(1, 9)]
+    assert [one["id"] for one in refused] == [None, None, *range(1, 10)]
+    assert "bug" not in json.dumps(refused)
     assert all(set(one) == {"id", "error"} and one["error"] for one in refused)
     assert answered["suspects"]
 
