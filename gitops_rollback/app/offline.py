@@ -135,7 +135,7 @@ def refusal(reason: Reason, message: str, id: Identity = None) -> Answer:
 
 
 def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
-    reason = Reason.ALREADY_UNDONE if reversal.outcome is PlanOutcome.EMPTY else reversal.gate_reason
+    reason = _reason(reversal)
     answer: Answer = {
         "id": id,
         "outcome": reversal.outcome.value,
@@ -145,7 +145,7 @@ def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
         "paths": list(reversal.paths),
         "superseded": list(reversal.superseded),
         "explained": [asdict(explanation) for explanation in reversal.explained],
-        "automatic": reversal.outcome is PlanOutcome.CLEAN and reversal.gate_reason is None,
+        "automatic": reversal.outcome is PlanOutcome.CLEAN and reason is None,
         "reason": reason.value if reason is not None else None,
         "message": reversal.message,
     }
@@ -154,6 +154,14 @@ def _answer(id: Identity, reversal: Reversal, commit: str | None) -> Answer:
     if reversal.rendered:
         answer["rendered"] = [asdict(one) for one in reversal.rendered]
     return answer
+
+
+def _reason(reversal: Reversal) -> Reason | None:
+    if reversal.outcome is PlanOutcome.EMPTY:
+        return Reason.ALREADY_UNDONE
+    if reversal.outcome is PlanOutcome.CLEAN and reversal.superseded:
+        return reversal.gate_reason or Reason.SUPERSEDES  # no policy stands beside it that would allow that
+    return reversal.gate_reason
 
 
 def encode(answer: Answer) -> str:

@@ -112,6 +112,13 @@ def test_a_guarded_path_is_clean_with_a_commit_but_not_automatic(history: Histor
     assert answer["commit"]
 
 
+def test_a_plan_that_takes_back_what_others_set_since_is_a_persons(history: History, ask: Ask) -> None:
+    _, bad, head = history.line(*({"a.yaml": f"tag: {tag}\n"} for tag in (1, 2, 3)))
+    code, answer = ask(head, bad)
+    assert (code, answer["outcome"], answer["rung"], answer["superseded"]) == (0, "clean", 4, [head])
+    assert (answer["automatic"], answer["reason"]) == (False, "Supersedes")
+
+
 def test_a_commit_beside_the_history_is_never_automatic(history: History, ask: Ask) -> None:
     root = history.commit({"a": "1\n"})
     bad, head = history.commit({"a": "2\n"}, [root]), history.commit({"a": "2\n", "b": "1\n"}, [root])
