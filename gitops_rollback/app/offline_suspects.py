@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitops_rollback.adapters.git.door import Git
-from gitops_rollback.adapters.git.history import log
+from gitops_rollback.adapters.git.history import instant, log
 from gitops_rollback.adapters.git.objects import SYMLINK_MODE, ObjectReader, list_files, tree_of
 from gitops_rollback.adapters.git.revisions import Revisions
 from gitops_rollback.app.offline import Answer, Identity, RequestInvalid, read_line
@@ -70,8 +70,7 @@ class OfflineSuspects:
             return refusal(f"{since.sha[:12]} is not in the history of {at.sha[:12]}", question.id)
         commits = log(self._git, since.sha, at.sha, MOST_COMMITS)
         closure = self._closure(question, at.sha, since.sha, commits)
-        until = datetime.fromtimestamp(at.committed, UTC)
-        ranking = rank(commits, closure.why, question.onset, until)
+        ranking = rank(commits, closure.why, question.onset, instant(str(at.committed)))
         listed = [
             {
                 "commit": one.commit.sha,

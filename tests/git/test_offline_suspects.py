@@ -102,6 +102,13 @@ def test_later_than_the_onset_is_last_and_its_probability_is_nothing(history: Hi
     assert [(one["commit"], one["probability"] > 0) for one in listed] == [(bad, True), (later, False)]
 
 
+def test_a_revision_of_a_time_that_no_calendar_holds_is_ranked_all_the_same(history: History) -> None:
+    good = history.commit(BASE)
+    bad = history.commit({"base/deployment.yaml": "replicas: 9\n"}, [good], seconds=10**15)
+    (found,) = batch(history, {"at": bad, "since": good, "paths": ["base"]})
+    assert [one["commit"] for one in found["suspects"]] == [bad]
+
+
 DEEP = '{"a":' * 700 + "1" + "}" * 700
 APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "web"}}
 
