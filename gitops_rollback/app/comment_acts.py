@@ -94,20 +94,9 @@ class CommentActs:
 
     def _pause(self, said: Said, looked: Looked) -> str:
         """Until when counts from the comment, so that the same comment never pauses longer."""
-        name, lasts = self._application(said), said.command.lasts
+        lasts, why = said.command.lasts, said.command.why or f"comment on #{said.pull.number}"
         until = said.comment.created_at + lasts if lasts is not None else None
-        pause = Pause(name, until, said.comment.author, said.command.why or f"comment on #{said.pull.number}")
-        pauses = with_change(self.repo, looked.view.heads, lambda known: add_pause(known, pause, looked.now))
-        end = f"until {format_time(until.replace(microsecond=0))}" if until else "without an end"
-        if pauses is not None:
-            files = {CONTROL_PATH: encode_pauses(pauses)}
-            commit = self.repo.write_files(looked.view.heads.control, files, f"Pause {name}\n", looked.now)
-            result = looked.executor.push_branch(CONTROL_BRANCH, commit, looked.view.heads.control)
-            if result.outcome is PushOutcome.PROTECTED:
-                raise StalledError(CONTROL_BRANCH, f"refuses our push: {result.message}", Reason.BRANCH_PROTECTED)
-            if result.outcome is not PushOutcome.LANDED:
-                raise RepositoryUnavailable(self.repo.name, f"{CONTROL_BRANCH} could not be pushed: {result.message}")
-        return f"{name} is paused {end}; `gitops-rollback resume` ends it."
+        return put_pause(self.repo, looked, Pause(self._application(said), until, said.comment.author, why))
 
     def _application(self, said: Said) -> str:
         if said.record is not None:
@@ -170,3 +159,19 @@ class CommentActs:
             state = record.phase.value if record else "not planned yet"
             raise StalledError(f"#{said.pull.number}", f"it does not wait for a word: it is {state}", Reason.REJECTED)
         return record
+
+
+def put_pause(repo: ConfigRepo, looked: Looked, pause: Pause) -> str:
+    """Add it to what the control branch says; in words for people. Raises: StalledError; RepositoryUnavailable."""
+    pauses = with_change(repo, looked.view.heads, lambda known: add_pause(known, pause, looked.now))
+    end = f"until {format_time(pause.until.replace(microsecond=0))}" if pause.until else "without an end"
+    if pauses is not None:
+        files = {CONTROL_PATH: encode_pauses(pauses)}
+        words = f"Pause {pause.application}\n"
+        commit = repo.write_files(looked.view.heads.control, files, words, looked.now)
+        result = looked.executor.push_branch(CONTROL_BRANCH, commit, looked.view.heads.control)
+        if result.outcome is PushOutcome.PROTECTED:
+            raise StalledError(CONTROL_BRANCH, f"refuses our push: {result.message}", Reason.BRANCH_PROTECTED)
+        if result.outcome is not PushOutcome.LANDED:
+            raise RepositoryUnavailable(repo.name, f"{CONTROL_BRANCH} could not be pushed: {result.message}")
+    return f"{pause.application} is paused {end}; `gitops-rollback resume` ends it."

@@ -12,10 +12,12 @@ from functools import partial
 
 import structlog
 
+from gitops_rollback.app.chat_door import Presses
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError, StalledError
+from gitops_rollback.core.press import Press
 from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Advising, Clock, Engine
@@ -45,6 +47,7 @@ class RepositoryLoop:
     tidy: Callable[[], None] = lambda: None  # bounds the clone's disk
     leading: Leading | None = None  # None: there is no other replica
     addresses: tuple[str, ...] = ()  # of the repository, by which others may name it
+    presses: Presses = field(default_factory=Presses)
     interval: timedelta = DEFAULT_INTERVAL
     draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
@@ -230,6 +233,12 @@ class Controller:
     def alarm(self) -> None:
         """All loops look now."""
         for loop in self.loops:
+            loop.alarm()
+
+    def pressed(self, press: Press) -> None:
+        """Somebody pressed a button in a chat: whose rollback it is looks now."""
+        for loop in self.loops:
+            loop.presses.add(press)
             loop.alarm()
 
     def look(self, repositories: Sequence[str]) -> bool:

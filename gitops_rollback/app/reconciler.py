@@ -255,14 +255,15 @@ class Reconciler:
             Lander(self.executor, self.proposer, self.retries(), self.landed, offers).land(*decided, again)
 
     def _attend_all(self, tick: Tick) -> None:
-        """Each open pull request, after all that is more urgent."""
-        if self.pull_requests is None or not isinstance(self.executor, Executor):
+        """Each open pull request, and what people ask for, after all that is more urgent."""
+        if not isinstance(self.executor, Executor):
             return
         if self.clock.monotonic() - self._since(tick.now) > FRESH_SECONDS:
             tick = replace(tick, now=self.clock.now(), view=self.see_now())  # a stop may stand there by now
-        for record in self.pull_requests.due(tick.view, self.executor, tick.now):
-            attend = partial(self.pull_requests.attend, record, tick.view, tick.listing, tick.now, self.executor)
-            self.isolated(record.applications[0], attend)
+        if self.pull_requests is not None:
+            for record in self.pull_requests.due(tick.view, self.executor, tick.now):
+                attend = partial(self.pull_requests.attend, record, tick.view, tick.listing, tick.now, self.executor)
+                self.isolated(record.applications[0], attend)
         self.isolated(self.surroundings.repo.name, partial(self.requested, tick))
 
     def _arrive(self, arrived: Arrived, progress: Progress) -> None:

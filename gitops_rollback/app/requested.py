@@ -21,6 +21,7 @@ from gitops_rollback.app.forge_patience import ForgePatience
 from gitops_rollback.app.merged_requests import MergedRequest, MergedRequests
 from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.records import message_about_record, open_record
+from gitops_rollback.app.request_branches import RequestBranches
 from gitops_rollback.app.request_finding import FoundRequest, RequestFinder
 from gitops_rollback.app.request_judging import Judged, RequestJudge
 from gitops_rollback.app.requesting import Prepared, Requests
@@ -48,7 +49,17 @@ ONE = timedelta(seconds=1)
 ALL = "requests"  # the forge's patience with the list of them
 SETTLE_WITHIN = timedelta(hours=24)
 MERGE_AGAIN_SECONDS = 30.0
+JUDGED_SECONDS = 60.0  # so long a judgement holds while neither git nor the forge shows anything new
 READ_WITHIN_SECONDS = 60.0  # after the forge said that it is merged; a mirror may show it late
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a judgement stood on, when it was made, and what it said."""
+
+    key: object
+    at: float
+    claims: tuple[str, ...]
 
 
 @dataclass
@@ -64,6 +75,7 @@ class RequestedRollbacks:
     _whys: dict[int, str] = field(default_factory=dict)  # why a plan cannot be approved as it is
     _merge_after: dict[str, float] = field(default_factory=dict)
     _open: tuple[int, ...] = ()  # at the last look
+    _judged: dict[int, _Judged] = field(default_factory=dict)
     _merged_since: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,6 +83,7 @@ class RequestedRollbacks:
         self.finder = RequestFinder(self.repo, self.forge)
         self.merged = MergedRequests(self.repo)
         self.trees = OfferedTrees(self.repo)
+        self.branches = RequestBranches(self.repo, self.trees)
 
     def attend_all(self, view: View, listing: Listing, now: datetime, requests: Requests) -> None:
         """One look at all of them."""
@@ -88,10 +101,10 @@ class RequestedRollbacks:
 
     def _attend(self, found: list[FoundRequest], around: _Around) -> None:
         claimed: dict[str, int] = {}
+        self._open = tuple(one.pull.number for one in found)
         for one in found:
             self._guarded(f"#{one.pull.number}", around, partial(self._look, one, claimed, around))
-        numbers = {one.pull.number for one in found}
-        self._open = tuple(numbers)
+        numbers = set(self._open)
         for record in _waiting(around.records):
             if record.offer is not None and record.offer.number not in numbers:
                 self._guarded(record.id, around, partial(self._gone, record, around))
@@ -111,6 +124,17 @@ class RequestedRollbacks:
     # One open request
 
     def _look(self, found: FoundRequest, claimed: dict[str, int], around: _Around) -> None:
+        number, now = found.pull.number, self.clock.monotonic()
+        key = found.pull, around.view.heads, self._open
+        known = self._judged.get(number)
+        if known is not None and known.key == key and now - known.at < JUDGED_SECONDS and not _approved(found, around):
+            claimed.update({name: number for name in known.claims if name not in claimed})
+            return
+        before = set(claimed)
+        self._look_anew(found, claimed, around)
+        keep(self._judged, number, _Judged(key, now, tuple(set(claimed) - before)))
+
+    def _look_anew(self, found: FoundRequest, claimed: dict[str, int], around: _Around) -> None:
         judged = self.judge.judge(found, claimed, around.view, around.listing, around.now, around.requests)
         if judged.ended is not None:
             return  # its outcome is shown with its record
@@ -150,6 +174,7 @@ class RequestedRollbacks:
         """Show it anew, and ask the forge even if it said no to it lately."""
         self.patience = ForgePatience(self.clock.monotonic)
         self._shown.clear()
+        self._judged.clear()
 
     def _written(self, found: FoundRequest, judged: Judged, around: _Around) -> RollbackRecord | None:
         """The plan as the newest commit of the request's branch, and its record."""
@@ -160,54 +185,17 @@ class RequestedRollbacks:
         known = around.newest(plan.rollback_id)
         self._supersede(found, plan.rollback_id, around)
         offer = (known.offer if known else None) or Offer(number=pull.number, url=pull.url)
-        if known is not None and self._stands(offer, found, around):
+        if known is not None and self.branches.stands(offer, found, around.view.heads.branch):
             return known
-        head = self._head_for(found, prepared)
+        head = self.branches.head_for(found, prepared)
         record = _record(found, prepared, known, around.now)
         record = offered(record, replace(offer, number=pull.number, url=pull.url).with_head(head))
         if not around.executor.put(record):
             raise RepositoryUnavailable(
                 self.repo.name, "the journal could not be written: nothing is pushed without it"
             )
-        self._push(found, head.commit, around)
+        self.branches.push(found, head.commit, around.executor)
         return record
-
-    def _stands(self, offer: Offer, found: FoundRequest, around: _Around) -> bool:
-        """Our newest commit is the head, and nobody has changed its files on the branch since."""
-        newest, head = offer.newest, around.view.heads.branch
-        if newest is None or newest.commit != found.pull.head_sha:
-            return False
-        request = newest.blobs.get(found.path) == self.repo.entry_id(found.pull.head_sha, found.path)
-        return request and self.trees.untouched(replace(newest, blobs=_without(newest, found.path)), head)
-
-    def _head_for(self, found: FoundRequest, prepared: Prepared) -> PlannedHead:
-        """The commit that carries the plan, on the request's head; below it the followed branch, where that moved.
-
-        Made again it is the same commit.
-        """
-        plan, below = prepared.plan, found.pull.head_sha
-        if plan is None or plan.reversal.tree is None:
-            raise StalledError(found.path, "the plan has no tree", Reason.REVERT_CONFLICT)
-        base, file = plan.reversal.base, {found.path: found.text}
-        date = max(self.repo.commit(one).committed_at for one in (base, below)) + ONE
-        parent = below
-        if not self.repo.is_ancestor(base, below):
-            words = f"Merge branch '{self.repo.branch}' into {found.pull.head}\n"
-            merged = self.repo.tree(self.repo.write_files(base, file, words, date))
-            parent, date = self.repo.write_commit(merged, below, words, date, merged=base), date + ONE
-        reverted = self.repo.write_commit(plan.reversal.tree, base, plan.message, date)
-        tree = self.repo.tree(self.repo.write_files(reverted, file, plan.message, date))
-        commit = self.repo.write_commit(tree, parent, plan.message, date)
-        blobs = {change.path: change.new_blob for change in plan.reversal.changes}
-        return PlannedHead(commit, base, {**blobs, found.path: self.repo.entry_id(commit, found.path)})
-
-    def _push(self, found: FoundRequest, commit: str, around: _Around) -> None:
-        result = around.executor.push_branch(found.pull.head, commit, found.pull.head_sha)
-        if result.outcome is PushOutcome.PROTECTED:
-            message = f"{found.pull.head} refuses our push: {result.message}"
-            raise StalledError(found.path, message, Reason.BRANCH_PROTECTED)
-        if result.outcome is not PushOutcome.LANDED:
-            raise RepositoryUnavailable(self.repo.name, f"{found.pull.head} could not be pushed: {result.message}")
 
     def _supersede(self, found: FoundRequest, identity: str, around: _Around) -> None:
         """Something else is deployed than when it was planned first: that plan is of no use any more."""
@@ -363,12 +351,14 @@ def _waiting(records: Collection[RollbackRecord]) -> list[RollbackRecord]:
     return [one for one in records if one.is_waiting_request]
 
 
+def _approved(found: FoundRequest, around: _Around) -> bool:
+    """A person has said yes: then each look is a fresh one, since it may be merged."""
+    mine = (one.offer for one in _waiting(around.records) if one.request == found.path)
+    return any(offer is not None and offer.approved for offer in mine)
+
+
 def _paths(offer: Offer) -> frozenset[str]:
     return frozenset(path for head in offer.heads for path in head.blobs)
-
-
-def _without(head: PlannedHead, path: str) -> dict[str, str | None]:
-    return {name: blob for name, blob in head.blobs.items() if name != path}
 
 
 def _record(found: FoundRequest, prepared: Prepared, known: RollbackRecord | None, now: datetime) -> RollbackRecord:

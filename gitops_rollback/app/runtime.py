@@ -39,7 +39,7 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.app.taking import take_requests
+from gitops_rollback.app.taking import take_presses, take_requests
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of
 from gitops_rollback.app.workers import SideBySide
@@ -114,6 +114,7 @@ class Runtime:
             leading=leading,
             addresses=(repository.url, *repository.aliases),
         )
+        self._take_presses(loop, reconciler)
         if leading is not None:
             leading.called = loop.call
         if not self.parts.settings.observes:  # what is only said lands anew at each tick
@@ -125,6 +126,11 @@ class Runtime:
             aged=Sight.aged,
         )
         return loop
+
+    def _take_presses(self, loop: RepositoryLoop, reconciler: Reconciler) -> None:
+        answers, people = self.parts.answers, self.parts.settings.chat.approvers
+        if answers is not None:
+            take_presses(reconciler, loop.presses, people, answers.answer, self.parts.forges.of(loop.name))
 
     def _open(self, repository: Repository) -> Opened:
         return open_repository(self.parts.settings, repository)

@@ -13,10 +13,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
+from gitops_rollback.adapters.notifiers.slack_answers import ORIGIN as SLACK_ANSWERS
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
-from gitops_rollback.app.settings_doors import Hook
+from gitops_rollback.app.settings_doors import Chat, Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, AuditPlace, Place, Shifts, Templates
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.settings_values import (
@@ -242,6 +243,7 @@ class Settings(Closed):
     state_dir: str = ""
     bind: Bind = DEFAULT_BIND
     hooks: tuple[Hook, ...] = ()
+    chat: Chat = Chat()
     hooks_bind: Bind | None = None  # None: they are served where the probes are
     paused: Flag = False
     paused_until: Time | None = None
@@ -287,6 +289,7 @@ class Settings(Closed):
         urls += [place for repository in self.repositories if (place := repository.journal.repository)]
         urls += [forge.api for one in self.repositories if (forge := one.forge_place) is not None]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
+        urls += [SLACK_ANSWERS] if self.chat.approvers else []
         urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
         return tuple(
             dict.fromkeys(

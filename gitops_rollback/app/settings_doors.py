@@ -1,4 +1,4 @@
-"""The settings of what comes in from outside: webhooks and their secrets."""
+"""The settings of what comes in from outside: webhooks and their secrets, and who may press what."""
 
 from __future__ import annotations
 
@@ -40,3 +40,9 @@ class Hook(Closed):
         """The secrets that count, for whoever checks a delivery."""
         told = (self.token, self.previous_token)
         return tuple(token.get_secret_value() for token in told if token is not None)
+
+
+class Chat(Closed):
+    """Who may press the buttons of our messages: Slack's ids of people, and their logins at the forge."""
+
+    approvers: dict[Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,30}$")], str] = Field(default_factory=dict)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from gitops_rollback.app.brought_requests import Brought, BroughtPullRequests
+from gitops_rollback.app.chat_door import ChatDoor, Presses
 from gitops_rollback.app.comment_acts import CommentActs, Looked
 from gitops_rollback.app.comment_door import About, CommentDoor
 from gitops_rollback.app.executor import Executor
@@ -51,3 +52,25 @@ def _brought(
     asked.guarded("brought", executor, lambda: found.extend(brought.find(tick)))
     for one in found:
         yield About(one.number, watched=one.watched, brought=one.commit)
+
+
+def take_presses(
+    reconciler: Reconciler,
+    presses: Presses,
+    people: Mapping[str, str],
+    answer: Callable[[str, str], None],
+    forge: Forge | None = None,
+) -> None:
+    """What people press in a chat is carried out from now on, besides what else is asked for."""
+    repo, before = reconciler.surroundings.repo, reconciler.requested
+    permission = RequestJudge(repo, forge, reconciler.clock).permission if forge is not None else None
+    door = ChatDoor(repo, people, answer, permission, presses)
+
+    def attend(tick: Tick) -> None:
+        executor = reconciler.executor
+        if isinstance(executor, Executor):
+            requests = Requests(repo, reconciler, executor, reconciler.clock)
+            door.attend(Looked(tick.view, tick.listing, tick.now, executor), requests)
+        before(tick)
+
+    reconciler.requested = attend

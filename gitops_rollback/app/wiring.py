@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
+from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.audit_stream import AuditStream
@@ -20,7 +21,7 @@ from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_forges import Forges, forges_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
-from gitops_rollback.app.wiring_notifiers import audit_stream_of, notifier_of, offered
+from gitops_rollback.app.wiring_notifiers import answers_of, audit_stream_of, notifier_of, offered
 from gitops_rollback.app.wiring_workloads import workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
 from gitops_rollback.core.errors import SettingsInvalid
@@ -46,6 +47,7 @@ class Parts:
     election: Election | None = None  # None: there is one replica
     registry: OciRegistries | None = None  # None: the settings name none
     forges: Forges = field(default_factory=Forges)
+    answers: SlackAnswers | None = None  # None: nobody may press a button
     workloads: WorkloadReaders = NOBODY
     leave_workloads: Callable[[], None] = lambda: None
 
@@ -54,6 +56,8 @@ class Parts:
         self.sources.close()
         self.leave_workloads()
         self.forges.close()
+        if self.answers is not None:
+            self.answers.close()
         if self.registry is not None:
             self.registry.close()
         if self.kubernetes is not None:
@@ -80,6 +84,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         past=past,
         registry=_registries(settings),
         forges=forges_of(settings, clock),
+        answers=answers_of(settings),
         election=election_of(settings, client),
     )
 

@@ -14,6 +14,7 @@ from gitops_rollback.adapters.notifiers.pagerduty import PagerDuty
 from gitops_rollback.adapters.notifiers.routes import Opened, Routes
 from gitops_rollback.adapters.notifiers.sender import Channel, Sender
 from gitops_rollback.adapters.notifiers.slack import Slack
+from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
 from gitops_rollback.adapters.notifiers.teams import Teams
 from gitops_rollback.adapters.notifiers.webhook import AuditHook, Webhook
 from gitops_rollback.app.audit_stream import AuditStream
@@ -42,6 +43,11 @@ def audit_stream_of(settings: Settings) -> AuditStream:
         secret = offered(settings, place.secret_ref.name, place.url) if place.secret_ref else ""
         senders.append(Sender(AuditHook(_exchange(settings), place.url, secret), place.name))
     return AuditStream(senders)
+
+
+def answers_of(settings: Settings) -> SlackAnswers | None:
+    """Where a press of a button is answered; None where nobody may press any."""
+    return SlackAnswers(_exchange(settings)) if settings.chat.approvers else None
 
 
 def own_places(settings: Settings) -> list[Opened]:

@@ -10,9 +10,9 @@ from gitops_rollback.app.requesting import Wish
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, cluster_options, find_record, opened_sources, repository_options
 from gitops_rollback.cli.asking import first_that_knows, opened_requests
+from gitops_rollback.cli.carrying import Carrying
 from gitops_rollback.cli.main import REFUSED
 from gitops_rollback.cli.output import output_option, say
-from gitops_rollback.cli.rollback import Carrying
 from gitops_rollback.core.next_plans import follows
 from gitops_rollback.core.rollback import Phase
 

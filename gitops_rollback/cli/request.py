@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import click
 
@@ -22,9 +23,9 @@ from gitops_rollback.cli.access import (
     repository_options,
 )
 from gitops_rollback.cli.asking import first_that_knows, opened_requests
+from gitops_rollback.cli.carrying import Carrying
 from gitops_rollback.cli.main import OK, REFUSED, USAGE
 from gitops_rollback.cli.output import output_option, print_document, say
-from gitops_rollback.cli.rollback import Carrying
 from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.policy import PUSH_MODE, Policy, Target
 from gitops_rollback.core.request import (
@@ -72,7 +73,7 @@ class Asking:
 @cluster_options
 @repository_options
 @click.pass_context
-def command(context: click.Context, /, settings: Settings, expires: str, **typed: object) -> None:
+def command(context: click.Context, /, settings: Settings, expires: str, **typed: Any) -> None:
     """Write a request file on a branch of its own, as the caller, and open its pull request.
 
     The controller pushes the revert onto that branch and shows its plan there. Without a forge, and where the policy
@@ -84,7 +85,7 @@ def command(context: click.Context, /, settings: Settings, expires: str, **typed
       gitops-rollback request checkout-api --reason "cards issued in the EU fail"
       gitops-rollback request checkout-api --revert SHA --reason "see INC-42" --yes
     """
-    asking = Asking(expires=_duration(expires), **typed)  # type: ignore[arg-type]
+    asking = Asking(expires=_duration(expires), **typed)
     context.exit(ask(asking, settings))
 
 

@@ -116,7 +116,7 @@ class _Service:
         controller = self._runtime.controller()
         controller.start()
         doors = [Door(hook.kind, hook.name, hook.keys) for hook in self.settings.hooks]
-        self._hooks.open(doors, lambda hint: controller.look(hint.repositories))
+        self._hooks.open(doors, lambda hint: controller.look(hint.repositories), controller.pressed)
         return controller
 
     def _announce(self, probes: str, hooks: str) -> None:

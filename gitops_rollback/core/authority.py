@@ -70,7 +70,7 @@ def may(
     """
     ours_for_somebody = door is Door.REQUEST and _is_ours(person, authority)  # who was asked at a door of their own
     whys = ("",) if ours_for_somebody else (_nobody(person, authority), _stranger(door, person, asked, authority))
-    for why in (*whys, _elsewhere(asked, plan), _unseen(person, asked, authority, plan, seen)):
+    for why in (*whys, _elsewhere(asked, plan), _unseen(door, person, asked, authority, plan, seen)):
         if why:
             return Answer(False, why)
     return Answer(True)
@@ -105,9 +105,11 @@ def _elsewhere(asked: Asked, plan: PullRequest | None) -> str:
     return ""
 
 
-def _unseen(person: Person, asked: Asked, authority: Authority, plan: PullRequest | None, seen: str) -> str:
+def _unseen(door: Door, person: Person, asked: Asked, authority: Authority, plan: PullRequest | None, seen: str) -> str:
     if asked is not Asked.LAND:
         return ""
+    if plan is None and door is Door.CHAT:
+        return ""  # what its message showed is compared with what is there
     if plan is None:
         return "There is no plan here that could be approved; `/rollback plan` opens one."
     if plan.draft:

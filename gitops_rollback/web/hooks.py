@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 
+from gitops_rollback.core.press import Press
 from gitops_rollback.web.hints import Hint, hint_of
+from gitops_rollback.web.presses import press_of
 from gitops_rollback.web.proofs import Proof, Reading, proof_of
 from gitops_rollback.web.server import REQUEST_SECONDS, TEXT, Handler, Server
 
@@ -40,6 +42,7 @@ REMEMBERED = 10_000  # deliveries that are known again
 REMEMBERED_SECONDS = 24 * 3600.0
 
 Look = Callable[[Hint], bool]  # must return at once; False: it is about nothing of ours
+Pressed = Callable[[Press], None]  # likewise
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,14 @@ class Hooks:
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._doors: dict[str, Door] = {}
         self._look: Look | None = None
+        self._pressed: Pressed = lambda _press: None
         self._known: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def open(self, doors: Iterable[Door], look: Look) -> None:
-        """From now on these doors are there, and each new delivery calls `look`."""
+    def open(self, doors: Iterable[Door], look: Look, pressed: Pressed = lambda _press: None) -> None:
+        """From now on these doors are there, and each new delivery calls `look`; one of a chat calls `pressed`."""
         with self._lock:
+            self._pressed = pressed
             self._doors = {f"{PREFIX}{door.kind}/{door.name}": door for door in doors}
             self._look = look
 
@@ -113,10 +118,20 @@ class Hooks:
         if not seen.authentic:
             return self._counts(door, "refused", HTTPStatus.UNAUTHORIZED)
         if self._is_known(path, seen.digest):
-            return self._counts(door, "repeated", HTTPStatus.ACCEPTED)
+            return self._counts(door, "repeated", _taken_status(door))
+        if door.kind == "slack":
+            return self._press(door, seen.text, now)
         hint = hint_of(door.kind, headers, seen.text, now)
         result = hint if isinstance(hint, str) else "accepted" if look(hint) else "elsewhere"
         return self._counts(door, result, HTTPStatus.ACCEPTED)
+
+    def _press(self, door: Door, text: bytes, now: datetime) -> HTTPStatus:
+        press = press_of(text, now)
+        if press is not None:
+            with self._lock:
+                pressed = self._pressed
+            pressed(press)
+        return self._counts(door, "accepted" if press else "ignored", _taken_status(door))
 
     def _counts(self, door: Door, result: str, status: HTTPStatus) -> HTTPStatus:
         self._counted.labels(door.kind, door.name, result).inc()
@@ -195,6 +210,11 @@ class _Seen:
     authentic: bool
     digest: bytes
     text: bytes
+
+
+def _taken_status(door: Door) -> HTTPStatus:
+    """Slack takes 200 alone for a press that has come."""
+    return HTTPStatus.OK if door.kind == "slack" else HTTPStatus.ACCEPTED
 
 
 def _length(headers: Message) -> int | HTTPStatus:

@@ -140,6 +140,7 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("hooks: [{kind: flux, name: A/b, token: 0123456789abcdef}]\n", ":1:22: ", "pattern"),
         ("hooks: [{kind: flux, name: a}]\n", ":1:9: ", "missing"),
         ("hooks: [{kind: gitee, name: a, token: 0123456789abcdef}]\n", ":1:10: ", "gitea"),
+        ("chat: {approvers: {alice: U02ABCDEF}}\n", ":1:20: ", "pattern"),
         ("hooks: [{kind: gitlab, name: a, token: whsec_not*base64}]\n", ":1:9: ", "no signing key"),
         ("hooks: [{kind: github, name: a, token: 0123456789abcdef, previousToken: short}]\n", ":1:58: ", "16"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hook_server import PATH, TOKEN, receiving, signature
@@ -130,10 +131,10 @@ def test_what_changes_nothing_for_us_is_answered_and_means_no_look(event: str, b
 )
 def test_a_repository_is_known_however_its_address_is_written(address: str, known: bool) -> None:
     """And a delivery about another one makes none of ours look."""
-    loop = RepositoryLoop(
-        "shop", None, None, Health(), print, addresses=(OURS, "https://alias.example.com/shop/config")
-    )  # type: ignore[arg-type]
-    other = RepositoryLoop("other", None, None, Health(), print, addresses=("https://git.example.com/other",))  # type: ignore[arg-type]
+    nobody: Any = None  # neither of them turns
+    addresses = (OURS, "https://alias.example.com/shop/config")
+    loop = RepositoryLoop("shop", nobody, nobody, Health(), print, addresses=addresses)
+    other = RepositoryLoop("other", nobody, nobody, Health(), print, addresses=("https://git.example.com/other",))
     controller = Controller((loop, other), (), Health())
     assert controller.look([address]) is known
     assert (loop._alarm.is_set(), other._alarm.is_set()) == (known, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,15 @@ spec:
 """
 
 
-def request(**changes: object) -> RollbackRequest:
-    known = {"path": PATH, "name": "r", "target": RequestTarget("checkout-api"), "to": LastHealthy(), "reason": "why"}
-    return RollbackRequest(**{**known, **changes})  # type: ignore[arg-type]
+def request(**changes: Any) -> RollbackRequest:
+    known: dict[str, Any] = {
+        "path": PATH,
+        "name": "r",
+        "target": RequestTarget("checkout-api"),
+        "to": LastHealthy(),
+        "reason": "why",
+    }
+    return RollbackRequest(**{**known, **changes})
 
 
 def test_every_key_is_read() -> None:

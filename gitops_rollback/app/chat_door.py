@@ -1,0 +1,139 @@
+"""Carries out what people press in a chat, where they may have it done, and answers each press.
+
+A press is about what its message showed: where the files of the plan have changed since, it is asked again.
+Source: product.md, section 2, chat; reliability.md, A15 and A16.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from gitops_rollback.app.comment_acts import Looked, put_pause
+from gitops_rollback.app.diffing import diff_of
+from gitops_rollback.app.requesting import Prepared, Requests, Wish
+from gitops_rollback.core.authority import Asked, Authority, Door, Person, may
+from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.errors import Reason, StalledError
+from gitops_rollback.core.plan import PlanOutcome
+from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.core.press import Button, Press
+from gitops_rollback.core.pull_request import Permission
+from gitops_rollback.core.rollback import Phase, RollbackRecord, offered
+from gitops_rollback.core.stop import Pause
+from gitops_rollback.ports import ConfigRepo, DecisionEntry, PushOutcome
+
+MOST_WAITING = 100
+YOUNG = timedelta(minutes=10)
+PAUSE_FOR = timedelta(hours=1)
+SUBJECT = "chat"  # stands for the application in the journal's entries
+LEVELS: Mapping[Button, Asked] = {Button.APPROVE: Asked.LAND, Button.PAUSE: Asked.RESTRICT, Button.DIFF: Asked.SEE}
+
+
+class Presses:
+    """What was pressed and not attended yet; the oldest give way. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Press] = deque(maxlen=MOST_WAITING)
+
+    def add(self, press: Press) -> None:
+        """Keep it for the next look."""
+        with self._lock:
+            self._waiting.append(press)
+
+    def take(self) -> list[Press]:
+        """All of them, the oldest first."""
+        with self._lock:
+            found = list(self._waiting)
+            self._waiting.clear()
+        return found
+
+
+@dataclass
+class ChatDoor:
+    """For one repository. `people`: who each user of the chat is at the forge; nobody else may press anything.
+
+    `permission` is the forge's word on a login; None where there is no forge, and the settings alone say who may.
+    """
+
+    repo: ConfigRepo
+    people: Mapping[str, str]
+    answer: Callable[[str, str], None]
+    permission: Callable[[str], Permission] | None = None
+    presses: Presses = field(default_factory=Presses)
+
+    def attend(self, looked: Looked, requests: Requests) -> None:
+        """All that was pressed about rollbacks of this repository."""
+        records = looked.executor.newest(looked.view)
+        for press in self.presses.take():
+            record = records.get(press.rollback_id)
+            if record is not None and looked.now - press.at <= YOUNG:
+                self.answer(press.answer_url, self._answered(press, record, looked, requests))
+
+    def _answered(self, press: Press, record: RollbackRecord, looked: Looked, requests: Requests) -> str:
+        login = self.people.get(press.user, "")
+        if not login:
+            return f"Nobody told who {press.user} is; the settings may name it in `chat.approvers`."
+        known = self.permission(login) if self.permission is not None else Permission.UNKNOWN
+        authority = Authority(logins=tuple(self.people.values()))
+        allowed = may(Door.CHAT, Person(login, known), LEVELS[press.button], authority)
+        if not allowed.allowed:
+            return allowed.why
+        try:
+            words = self._carry_out(press, login, record, looked, requests)
+        except StalledError as error:
+            return f"Not done: {error.message}."
+        if LEVELS[press.button] is not Asked.SEE:
+            details = {"by": login, "user": press.user, "button": press.button.value, "head": press.head}
+            message = f"{login} pressed {press.button.value} for {record.id}: {words}"
+            looked.executor.enter(
+                DecisionEntry(looked.now, SUBJECT, "told", Reason.REQUESTED.value, record.id, message, details)
+            )
+        return words
+
+    def _carry_out(self, press: Press, login: str, record: RollbackRecord, looked: Looked, requests: Requests) -> str:
+        if press.button is Button.PAUSE:
+            pause = Pause(record.applications[0], press.at + PAUSE_FOR, login, "pressed in the chat")
+            return put_pause(self.repo, looked, pause)
+        if record.phase is not Phase.AWAITING_APPROVAL:
+            raise StalledError(record.id, f"it does not wait for a word: it is {record.phase.value}", Reason.REJECTED)
+        wish = Wish(record.applications[0], login, "approved in the chat", waiting=record.id)
+        if press.button is Button.DIFF:
+            plan = requests.planned(wish, looked.view, looked.listing, looked.now).plan
+            return f"```\n{diff_of(plan, self.repo)}\n```" if plan else "There is no plan any more."
+        self._require_seen(press, record, looked)
+        if record.offer is not None and record.offer.newest is not None:
+            given = replace(record.offer, approved=record.offer.newest.commit)
+            by = record.requested_by if record.request else login
+            looked.executor.keep(offered(replace(record, requested_by=by), given))
+            return "Approved; its pull request is merged once the rules of the branch let it."
+        return self._land(requests.planned(wish, looked.view, looked.listing, looked.now), record, requests)
+
+    def _require_seen(self, press: Press, record: RollbackRecord, looked: Looked) -> None:
+        """The files of the plan are what they were when the message showed it. Raises: StalledError."""
+        plan, head = record.evidence.get("plan"), looked.view.heads.branch
+        paths = plan.get("paths") if isinstance(plan, Mapping) else None
+        known = is_sha(press.head) and self.repo.has(press.head) and isinstance(paths, list)
+        if not known or any(
+            self.repo.entry_id(press.head, str(path)) != self.repo.entry_id(head, str(path)) for path in paths or ()
+        ):
+            raise StalledError(record.id, "the branch is not what the message showed: look at it again")
+
+    def _land(self, prepared: Prepared, record: RollbackRecord, requests: Requests) -> str:
+        plan = prepared.plan
+        if plan is None or plan.rollback_id != record.id:
+            raise StalledError(record.id, "something else is deployed now: look again", Reason.SUPERSEDED)
+        if prepared.stopped:
+            raise StalledError(record.id, prepared.stopped, Reason.PAUSED)
+        denied = next((one for one in plan.guards if one.result is GuardResult.DENY), None)
+        if denied is not None or plan.reversal.outcome is not PlanOutcome.CLEAN:
+            why = denied.words if denied else f"the plan is {plan.reversal.outcome.value}"
+            raise StalledError(record.id, why, Reason.GUARD_FAILED)
+        landing = requests.carry_out(prepared)
+        if landing.outcome is not PushOutcome.LANDED:
+            raise StalledError(record.id, f"the push did not land: {landing.message or landing.outcome.value}")
+        return "Approved, and pushed."

@@ -1,0 +1,28 @@
+"""A button of a message in a chat, as somebody pressed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Button(StrEnum):
+    APPROVE = "approve"
+    PAUSE = "pause"
+    DIFF = "diff"
+
+
+@dataclass(frozen=True)
+class Press:
+    """One press. `user`: the chat's own id of a person; `head`: the branch's as the message showed the plan.
+
+    `answer_url` is where the chat takes a word for that person alone; "" where it gave none.
+    """
+
+    user: str
+    button: Button
+    rollback_id: str
+    head: str
+    at: datetime
+    answer_url: str = ""
