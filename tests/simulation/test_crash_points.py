@@ -13,7 +13,11 @@ from pathlib import Path
 from gitops_rollback.sandbox.simulation.running import simulate, told
 
 PACKAGE = Path(__file__).parents[2] / "gitops_rollback"
-STEPPED = (*sorted((PACKAGE / "app").glob("*.py")), PACKAGE / "adapters/journal.py")
+FORGE = ("pull_requests.py", "offer_acts.py")  # no world in memory has a forge: `tests/app` kills at these
+STEPPED = (
+    *(path for path in sorted((PACKAGE / "app").glob("*.py")) if path.name not in FORGE),
+    PACKAGE / "adapters/journal.py",
+)
 STEP = re.compile(r'@crash_point\("([a-z-]+)"\)')
 STEPS = {name for path in STEPPED for name in STEP.findall(path.read_text("utf-8"))}
 PLACES = {f"{side}-{step}" for step in STEPS for side in ("before", "after")}
