@@ -120,7 +120,8 @@ class PullRequests:
         found = self.forge.get(offer.number)
         if found.state is not PullRequestState.OPEN:
             return Landing(PushOutcome.PROTECTED, f"pull request #{found.number} is {found.state.value}")
-        if found.head_sha != offer.newest.commit or planned != offer.newest.blobs:
+        ours = found.head_sha == offer.newest.commit and found.base == self.repo.branch
+        if not ours or planned != offer.newest.blobs:
             return Landing(
                 PushOutcome.PROTECTED, f"pull request #{found.number} holds something else: look at it again"
             )
@@ -187,7 +188,8 @@ class PullRequests:
         offer = record.offer or Offer()
         found, trouble = self._find(record, offer, around)
         rules = restrict_delivery(around.policy.delivery, around.head_policy.delivery).pull_request
-        sight = OfferSight(record, offer, rules, found, trouble, stopped=self._stopped(record, around))
+        stopped = self._stopped(record, around)
+        sight = OfferSight(record, offer, rules, found, self.repo.branch, trouble, stopped=stopped)
         if found is not None and found.state is not PullRequestState.OPEN:
             return replace(sight, merged_here=self._is_here(record, found, around))
         pushed = self._is_pushed(record, offer, found)

@@ -31,19 +31,20 @@ def lands_by_itself(record: RollbackRecord, rules: PullRequestRules) -> bool:
 class OfferSight:
     """One look at a plan that waits, and that has not landed.
 
-    `found` is what the forge shows of it now, None where there is none yet, or where it was not asked or gave no
-    answer: then `trouble` says so. `applies`: merged now, it would leave what the plan made anew leaves; None where
-    that cannot be told, with why in `unplanned`. `doubt`: what a guard asks a person about by now; it may not have
-    been able to see for a moment, so `lasting` says that it has done so for a while. `reason` belongs to either.
-    `merged_here`: what the forge calls its merge is part of the branch as it was read. `pushed`: the branch of the
-    pull request has our newest head. `undone`: the followed branch holds already what the plan would bring. `stopped`
-    is the stop that forbids acting, or "".
+    `base` is the branch that it is for. `found` is what the forge shows of it now, None where there is none yet, or
+    where it was not asked or gave no answer: then `trouble` says so. `applies`: merged now, it would leave what the
+    plan made anew leaves; None where that cannot be told, with why in `unplanned`. `doubt`: what a guard asks a person
+    about by now; it may not have been able to see for a moment, so `lasting` says that it has done so for a while.
+    `reason` belongs to either. `merged_here`: what the forge calls its merge is part of the branch as it was read.
+    `pushed`: the branch of the pull request has our newest head. `undone`: the followed branch holds already what the
+    plan would bring. `stopped` is the stop that forbids acting, or "".
     """
 
     record: RollbackRecord
     offer: Offer
     rules: PullRequestRules
     found: PullRequest | None = None
+    base: str = ""
     trouble: str = ""
     applies: bool | None = True
     unplanned: str = ""
@@ -131,8 +132,8 @@ def next_delivery(sight: OfferSight, now: datetime) -> Delivering:
         return _no(record, found)
     if found is not None and found.state is PullRequestState.MERGED:
         return _merged_otherwise(sight, found)
-    if found is not None and not sight.offer.made(found.head_sha):
-        return _foreign(sight, found)
+    if found is not None and _turned(sight, found):
+        return _foreign(sight, found, _turned(sight, found))
     if sight.undone:
         message = "git already holds the state before the suspect"
         return Finish(record, RollbackOutcome.SUPERSEDED, Reason.ALREADY_UNDONE, message)
@@ -207,9 +208,18 @@ def _merged_otherwise(sight: OfferSight, found: PullRequest) -> Finish | Wait:
     return Finish(sight.record, RollbackOutcome.FAILED, Reason.FOREIGN_PUSH, message)
 
 
-def _foreign(sight: OfferSight, found: PullRequest) -> Delivering:
-    """Not ours any more: what somebody else added was judged by nobody."""
-    message = f"somebody else pushed {found.head_sha[:12]} to {found.head}: pull request #{found.number} is a person's"
+def _turned(sight: OfferSight, found: PullRequest) -> str:
+    """What somebody has made of it, so that it is not ours any more; "" if it is as we opened it."""
+    if not sight.offer.made(found.head_sha):
+        return f"somebody else pushed {found.head_sha[:12]} to {found.head}"
+    if sight.base and found.base != sight.base:
+        return f"somebody pointed it at {found.base[:80]}"
+    return ""
+
+
+def _foreign(sight: OfferSight, found: PullRequest, turned: str) -> Delivering:
+    """Not ours any more: what it would land was judged by nobody."""
+    message = f"{turned}: pull request #{found.number} is a person's"
     if sight.offer.scheduled:
         return Unschedule(sight.record, found, message)
     if FOREIGN not in sight.offer.said:

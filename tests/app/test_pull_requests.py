@@ -659,3 +659,25 @@ def test_a_guard_that_asked_for_a_moment_alone_changes_nothing_in_the_end(world:
     story.later(1)
     assert story.forge.scheduled
     assert story.pages == []
+
+
+@pytest.mark.parametrize("trouble", ["down", "refuses"])
+def test_a_forge_in_trouble_is_in_nobodys_way(world: World, trouble: str) -> None:
+    forge = FakeForge(world, down=trouble == "down")
+    world.forge = forge
+    running(world, "web", "api")
+    world.people.push("By request", {f"{POLICIES}/web.yaml": AUTOMATIC}, START - 50 * MINUTE)
+    for name in ("web", "api"):
+        world.engine.deploy(name, world.head(), START - 49 * MINUTE)
+    if trouble == "refuses":
+        forge.fails = {name: ForgeRefused("shop/config", "Not Found", 404) for name in ("find_open", "open", "get")}
+    bad = ship(world, "web", START - 2 * MINUTE)
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    one = world.replica()
+    one.until(START, ALARM)
+    other = ship(world, "api", ALARM)
+    world.engine.deploy("api", other, ALARM + MINUTE)
+    world.metrics.break_from("api", ALARM + 2 * MINUTE)
+    one.until(ALARM + TICK, ALARM + 5 * MINUTE)
+    assert 'Revert "Ship api 1.1"' in world.commits()

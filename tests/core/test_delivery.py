@@ -45,7 +45,7 @@ RECORD = RollbackRecord(
 
 
 def a_sight(offer: Offer = OPENED, found: PullRequest | None = FOUND, **words: Any) -> OfferSight:
-    return replace(OfferSight(RECORD, offer, PullRequestRules(), found), **words)
+    return replace(OfferSight(RECORD, offer, PullRequestRules(), found, "main"), **words)
 
 
 SCHEDULED = replace(OPENED, scheduled=True)
@@ -92,6 +92,8 @@ FOREIGN_HEAD = replace(FOUND, head_sha=THEIRS)
         pytest.param(a_sight(found=FOREIGN_HEAD), TellOnce, id="somebody-pushed-to-it"),
         pytest.param(a_sight(found=FOREIGN_HEAD, applies=False), TellOnce, id="no-commit-on-top-of-anothers"),
         pytest.param(a_sight(SCHEDULED, FOREIGN_HEAD), Unschedule, id="never-merge-anothers-commit"),
+        pytest.param(a_sight(found=replace(FOUND, base="release")), TellOnce, id="somebody-pointed-it-elsewhere"),
+        pytest.param(a_sight(SCHEDULED, replace(BY_ITSELF, base="release")), Unschedule, id="never-merge-it-elsewhere"),
         pytest.param(a_sight(OPENED.tell(FOREIGN), FOREIGN_HEAD), Wait, id="told-of-it-once"),
         pytest.param(a_sight(applies=None, unplanned="a conflict"), TellOnce, id="cannot-be-made-on-it"),
         pytest.param(a_sight(SCHEDULED, applies=None, unplanned="x"), Unschedule, id="cannot-be-made-and-scheduled"),
