@@ -85,7 +85,7 @@ class PullRequests:
             young, key=lambda one: (one.phase is not Phase.AWAITING_APPROVAL, self._attended.get(one.id, 0.0))
         )
 
-    @crash_point("deliver")
+    @crash_point("attend")
     def attend(self, record: RollbackRecord, view: View, listing: Listing, now: datetime, executor: Executor) -> None:
         """One pull request: look, do the one next thing, and look again; then it is shown as it is."""
         watched = watched_of(record, listing)

@@ -30,7 +30,7 @@ FOLLOWS = ("follow", "verification-read", "engine-list", "journal-read")
 
 
 # Steps towards a forge, which no story here has; deaths at each of them: tests/app/test_pull_request_deaths.py.
-BY_FORGE = ("deliver", "offer-push", "offer-open", "offer-merge", "offer-unschedule", "offer-comment", "offer-status",
+BY_FORGE = ("attend", "offer-push", "offer-open", "offer-merge", "offer-unschedule", "offer-comment", "offer-status",
             "offer-close")  # fmt: skip
 
 
