@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_forge_world import VALUES, Stage, forge_world, until
+from sandbox_forge_world import VALUES, Stage, forge_world, receiver, until
 
 from gitops_rollback.sandbox.forge import BOT, Method, Rules
 from gitops_rollback.sandbox.forge.people import NotAllowed
@@ -162,3 +162,33 @@ def test_a_scheduled_merge_may_take_another_head_than_it_was_asked_for(stage: St
     pull = stage.forge.state.pulls[1]
     assert pull.state == ("open" if stage.forge.kind == "gitlab" else "merged")
     assert stage.forge.machine.git.contains(stage.forge.machine.git.head("main"), moved) == (pull.state == "merged")
+
+
+def test_a_merge_queue_builds_each_on_the_one_before_it_and_asks_for_checks_there(tmp_path: Path) -> None:
+    with forge_world(tmp_path, "github") as stage, receiver() as (url, received):
+        stage.forge.protect(Rules(queue=True, ruleset=True, checks=("ci",)))
+        stage.forge.state.knobs.queue_wants_checks, stage.forge.state.knobs.queue_seconds = True, 0.0
+        stage.forge.hook(url)
+        people, git = stage.forge.people, stage.forge.machine.git
+        for number, branch in enumerate(("ours", "theirs"), 1):
+            sha = people.push(BOT, branch, f"Change {branch}", {f"{branch}.md": "x\n"})
+            people.open(BOT, branch, f"Change {branch}")
+            people.set_status(BOT, sha, "ci", "success")
+            people.merge_when_ready("writer", number)
+        groups = {name: sha for name, sha in git.branches().items() if name.startswith("gh-readonly-queue/main/pr-")}
+        first, second = (next(sha for name, sha in groups.items() if f"/pr-{one}-" in name) for one in (1, 2))
+        assert git.contains(second, first)
+        stage.git("fetch", "-q", str(git.bare), "ours")
+        stage.commit("more", "More", {"more.md": "x\n"}, BOT, base="FETCH_HEAD")
+        refused = stage.push(BOT, "more:refs/heads/ours")
+        assert "Branches that" in refused.stderr
+        assert git.head("main") == stage.heads["bad"]
+        for sha in (second, first):
+            people.set_status(BOT, sha, "ci", "success")
+        stage.forge.machine.settle()
+        assert git.head("main") == second
+        assert [pull.merge_sha for pull in stage.forge.state.pulls.values()] == [first, second]
+        assert not [name for name in git.branches() if name.startswith("gh-readonly")]
+        stage.forge.webhooks.wait()
+    asked = [one.body["merge_group"]["head_sha"] for one in received if "merge_group" in one.body]
+    assert asked == [first, second]

@@ -27,6 +27,14 @@ from gitops_rollback.sandbox.rendering import Json
 READS, WRITES = "metadata=read", "contents=write"
 LIMIT = 5000
 RULESET = 1
+BRANCH_DOCS = (
+    "https://docs.github.com/repositories/configuring-branches-and-merges-in-your-repository/"
+    "managing-protected-branches/about-protected-branches"
+)
+IN_QUEUE = """error: A pull request for this branch has been added to a merge queue. Branches that
+are queued for merging cannot be updated. To modify this branch, dequeue the
+associated pull request.
+"""
 VERSION = "3.17.2"
 
 
@@ -148,8 +156,11 @@ class GitHub(Dialect):
         )
 
     def _first_refusal(self, call: HookCall) -> HookAnswer | None:
-        """What is looked for in every push, wherever it goes: workflows without the right to write them, secrets."""
+        """What is looked for in every push, wherever it goes: a branch in the merge queue, workflows, secrets."""
         ref = call.changes[0].ref
+        if any(pull.queued_at and f"refs/heads/{pull.head}" == ref for pull in self.state.open_pulls()):
+            words = f"error: GH006: Protected branch update failed for {ref}.\n{IN_QUEUE}"
+            return HookAnswer(1, words, "protected branch hook declined")
         if self.state.knobs.secret_in_push:
             words = f"error: GH013: Repository rule violations found for {ref}.\n\n- GITHUB PUSH PROTECTION\n"
             words += (
@@ -173,7 +184,7 @@ class GitHub(Dialect):
         return {
             Breach.NOT_ALLOWED: "Cannot update this protected branch."
             if verdict.rules.ruleset
-            else f"You're not authorized to push to this branch. Visit {self.views.web}/settings for more information.",
+            else f"You're not authorized to push to this branch. Visit {BRANCH_DOCS} for more information.",
             Breach.PULL_REQUEST: "Changes must be made through a pull request.",
             Breach.CHECKS: named or f"{len(checks)} of {len(checks)} required status checks are expected.",
             Breach.SIGNED: "Commits must have verified signatures.",

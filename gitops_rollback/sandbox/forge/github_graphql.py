@@ -93,6 +93,8 @@ class GraphQL:
             return "Pull request Pull request is in dirty status"
         if queue:
             return ""
+        if self.state.rules_of(pull.base) is None:
+            return "Pull request Protected branch rules not configured for this branch"
         if not found:
             _, word = self.views.mergeability(pull, asked=False)
             return f"Pull request Pull request is in {word if word == 'unstable' else 'clean'} status"

@@ -6,6 +6,7 @@ from gitops_rollback.sandbox.forge.dialect import Delivery
 from gitops_rollback.sandbox.forge.events import Event, What
 from gitops_rollback.sandbox.forge.github_views import Views, stamp
 from gitops_rollback.sandbox.forge.merging import Commit
+from gitops_rollback.sandbox.forge.queue import Group
 from gitops_rollback.sandbox.forge.state import Check, PullRequest
 from gitops_rollback.sandbox.git_door import ZERO
 from gitops_rollback.sandbox.rendering import Json
@@ -20,7 +21,6 @@ PULLS = {
     What.REVIEW_REQUESTED: "review_requested",
     What.AUTO_MERGE_ENABLED: "auto_merge_enabled",
     What.AUTO_MERGE_DISABLED: "auto_merge_disabled",
-    What.QUEUED: "enqueued",
 }
 COMMENTS = {What.COMMENTED: "created", What.COMMENT_EDITED: "edited", What.COMMENT_DELETED: "deleted"}
 
@@ -36,6 +36,8 @@ def deliveries(views: Views, event: Event) -> list[Delivery]:
         return [Delivery(name, {**about, **more, **_ends(views, event)})]
     if event.what is What.STATUS:
         return [Delivery("status", _status(views, event))]
+    if event.what is What.QUEUED and event.pull is not None:
+        return [Delivery("merge_group", _group(views, event, event.pull)), *_enqueued(views, event, event.pull)]
     if event.what is What.BUTTON:
         return [Delivery("check_run", _button(views, event))]
     if event.pull is None:
@@ -148,6 +150,25 @@ def _status(views: Views, event: Event) -> Json:
         "updated_at": stamp(status.at),
         **_ends(views, event),
     }
+
+
+def _group(views: Views, event: Event, pull: PullRequest) -> Json:
+    """Checks are asked for on what would land."""
+    group = event.about["group"]
+    assert isinstance(group, Group)
+    shown = {
+        "head_sha": group.landed.tip,
+        "head_ref": f"refs/heads/{group.branch}",
+        "base_sha": group.base,
+        "base_ref": f"refs/heads/{pull.base}",
+        "head_commit": _commit(views, views.git.read_commit(group.landed.tip)),
+    }
+    return {"action": "checks_requested", "merge_group": shown, **_ends(views, event)}
+
+
+def _enqueued(views: Views, event: Event, pull: PullRequest) -> list[Delivery]:
+    body = {"action": "enqueued", "number": pull.number, "pull_request": views.pull(pull, asked=False)}
+    return [Delivery("pull_request", {**body, **_ends(views, event)})]
 
 
 def _button(views: Views, event: Event) -> Json:

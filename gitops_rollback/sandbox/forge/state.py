@@ -243,6 +243,7 @@ class Knobs:
     secret_in_push: bool = False  # GitHub's push protection finds one in whatever is pushed
     queue_seconds: float = 5.0  # a merge queue lands what has been in it for so long
     hold_queue: bool = False
+    queue_wants_checks: bool = False  # the required checks must be there on what a merge queue would land, too
     hold_schedule: bool = False  # scheduled merges wait although nothing is missing
 
 
