@@ -111,7 +111,7 @@ def forge_world(directory: Path, kind: str, more: Mapping[str, str] | None = Non
     forge.start()
     try:
         yield Stage(forge, work, dict(heads))
-        assert not server.failures
+        assert server.failures == []
     finally:
         forge.stop()
         server.stop()

@@ -219,7 +219,8 @@ class Repository:
         """What git says, stripped."""
         done = self.run(list(arguments))
         if check and done.returncode != 0:
-            raise RuntimeError(done.stderr.decode().strip())
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise RuntimeError(f"git {' '.join(arguments)} ended with {done.returncode}: {said}")
         return done.stdout.decode("utf-8", "replace").strip()
 
     def run(
