@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from forge_canned import HEAD, Reply, answering, pull
 
+from gitops_rollback.core.errors import ForgeRefused
 from gitops_rollback.core.pull_request import (
     Mergeability,
     MergeMethod,
@@ -83,6 +84,15 @@ def test_one_that_exists_already_is_found_in_the_list() -> None:
     assert (found.state, found.mergeability) == (PullRequestState.OPEN, Mergeability.READY)
     assert found.head_sha == HEAD
     assert not found.from_fork
+
+
+def test_a_branch_that_was_just_pushed_is_not_known_yet_and_one_that_is_not_there_never_is() -> None:
+    """The real one learns of a push by a queue; until then it answers as for a branch that does not exist."""
+    unknown = Reply({"errors": None, "message": "not found"}, 404)
+    with answering({f"POST {ROOT}/pulls": [unknown, unknown, Reply(pull(), 201)]}) as canned:
+        assert canned.client("gitea").open("b", "main", "t", "").number == 1
+    with answering({f"POST {ROOT}/pulls": unknown}) as canned, pytest.raises(ForgeRefused, match="404"):
+        canned.client("gitea").open("b", "main", "t", "")
 
 
 def test_the_list_is_compared_here_since_the_server_filters_neither_head_nor_base() -> None:

@@ -102,6 +102,10 @@ class Exchange:
         self._closed.set()
         self._http.close()
 
+    def pause(self, seconds: float) -> None:
+        """Let a moment pass, unless all is to end."""
+        self._closed.wait(seconds)
+
     def ask(self, call: Call, request: _Request) -> Answer:
         """The answer, whatever it says but a limit. Raises: ForgeUnavailable, OutcomeUnknown, CredentialsRejected."""
         if request.reads:
@@ -123,7 +127,7 @@ class Exchange:
             except HttpFailed as exc:
                 if last or exc.failure in HOPELESS or call.left().total_seconds() <= pause:
                     raise ForgeUnavailable(call.subject, f"gives no answer: {exc.message}") from exc
-            self._closed.wait(min(pause, call.left().total_seconds()))
+            call.pause(pause)
             pause *= 2
         raise ForgeUnavailable(call.subject, "gives no answer")
 
@@ -218,6 +222,10 @@ class Call:
             patience = self.exchange.settings.patience.total_seconds()
             raise ForgeUnavailable(self.subject, f"took more than {patience:g} s for one call ({self.operation})")
         return timedelta(seconds=left)
+
+    def pause(self, seconds: float) -> None:
+        """Let a moment pass, within the deadline."""
+        self.exchange.pause(min(seconds, self.left().total_seconds()))
 
     def get(self, path: str, query: Query = NOTHING, accept: tuple[int, ...] = ()) -> Answer:
         """A success, or an answer with a status of `accept`. Raises: what the answer is otherwise."""

@@ -15,7 +15,7 @@ import structlog
 
 from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges import gitea_merging
-from gitops_rollback.adapters.forges.answer import OutcomeUnknown
+from gitops_rollback.adapters.forges.answer import Answer, OutcomeUnknown
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
 from gitops_rollback.adapters.forges.gitea_labels import with_labels
 from gitops_rollback.adapters.forges.gitea_rules import rules
@@ -47,6 +47,7 @@ PAGE = 50
 MOST_PATHS = 3000
 MOST_REVIEWS = 50  # whose comments of lines are read, each by a request of its own
 LONGEST_DESCRIPTION = 255
+BRANCH_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
 log = structlog.get_logger()
 
 
@@ -111,7 +112,7 @@ class Gitea:
         call = self._exchange.call("open")
         wanted = {"head": head, "base": base, "title": title, "body": body}
         try:
-            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(409,))
+            answer = self._opened(call, wanted)
         except OutcomeUnknown:
             found = self._find(call, head, base)
             if found is None:
@@ -123,6 +124,15 @@ class Gitea:
         if existing is None:
             raise answer.refusal()
         return self._dressed(call, existing, labels, ())
+
+    def _opened(self, call: Call, wanted: dict[str, str]) -> Answer:
+        """A branch is known a moment after its push; until then the answer is that something is not there."""
+        for pause in BRANCH_PAUSES:
+            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(404, 409))
+            if answer.status != 404:
+                return answer
+            call.pause(pause)
+        return call.write("POST", f"{self._root}/pulls", wanted, accept=(409,))
 
     def close(self, number: int) -> None:
         call = self._exchange.call("close")
