@@ -47,9 +47,7 @@ def show_help() -> int:
     print("python3 make.py bench                                                what it costs, as ratios")
     print("python3 make.py replay                                               plans against what people did (corpus)")
     print("python3 make.py soak [KIND=kills] [MINUTES=60] [JOBS=2] [SEED=7]     new seeds, all promises checked")
-    print(
-        "python3 make.py lab                                                  on a real Kubernetes API, Flux, Argo CD"
-    )
+    print("python3 make.py lab                                                  on real Flux, Argo CD, Gitea")
     return 0
 
 
@@ -102,7 +100,7 @@ def replay() -> int:
 
 
 def lab() -> int:
-    """Stories on real engines, which Go builds from their releases first: half an hour once, then two minutes."""
+    """Stories on real engines and a real forge, which Go builds from their releases: an hour once, then minutes."""
     tests = ROOT / "tests" / "lab"
     steps = ((tests / "programs.py",), ("-m", "pytest", tests))
     return ready(extras="[dev]") or next((code for step in steps if (code := run(PYTHON, *step))), 0)

@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / name) for name in ("lab", "e2e") if str(TESTS / name) not in sys.path]
+sys.path[:0] = [str(TESTS / name) for name in ("lab", "e2e", "contract") if str(TESTS / name) not in sys.path]

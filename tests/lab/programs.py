@@ -1,4 +1,4 @@
-"""The real programs of the lab, built from Go's module proxy: a Kubernetes API server, Flux, Argo CD.
+"""The real programs of the lab, built from Go's module proxy: a Kubernetes API server, Flux, Argo CD, Gitea.
 
 A release is a module of many; where its `go.mod` replaces one by a folder beside it, the released module takes its
 place. Nothing of them is kept in this repository. The first build takes about half an hour on two cores, and 16 GB
@@ -37,6 +37,7 @@ class Program:
     pinned: Mapping[str, str] = field(default_factory=dict)
     also_called: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 PROGRAMS = (
@@ -58,6 +59,10 @@ PROGRAMS = (
         toolchain="go1.27.3",
         also_called=("argocd-server", "argocd-repo-server", "argocd-application-controller"),
         kept=("manifests/crds", "hack"),
+    ),
+    Program(
+        "gitea", "code.gitea.io/gitea", "v1.26.0", "code.gitea.io/gitea", kept=("options", "templates", "public"),
+        tags=("sqlite", "sqlite_unlock_notify"),
     ),
 )  # fmt: skip
 
@@ -93,7 +98,8 @@ def build(program: Program) -> None:
     (folder / "lab.go").write_text(f'//go:build tools\n\npackage lab\n\nimport _ "{program.package}"\n')
     target = path_of(program.name)
     _keep(program, Path(downloaded["Dir"]))
-    _go(program, folder, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", str(target), program.package)
+    made = ["-mod=mod", "-trimpath", f"-tags={','.join(program.tags)}", "-ldflags=-s -w", "-o", str(target)]
+    _go(program, folder, "build", *made, program.package)
     for name in program.also_called:
         path_of(name).unlink(missing_ok=True)
         path_of(name).symlink_to(target.name)
