@@ -144,7 +144,12 @@ def test_github_looks_for_workflows_and_secrets_in_every_push(tmp_path: Path) ->
         assert "refusing to allow a Personal Access Token to create or update workflow" in done.stdout
         stage.forge.limit_token(BOT, "contents=write", "workflows=write")
         assert stage.push(BOT, "ours:refs/heads/ours").returncode == 0
+        stage.forge.limit_token(BOT, "contents=write")  # none is needed for what others have brought
+        stage.forge.machine.git.point("refs/heads/main", stage.git("rev-parse", "ours"))
+        stage.commit("ours", "no workflow", {"README.md": "r\n"}, BOT)
+        assert stage.push(BOT, "ours:refs/heads/more").returncode == 0
+        assert stage.push(BOT, ":refs/heads/ours").returncode == 0
         stage.forge.state.knobs.secret_in_push = True
-        done = stage.push(BOT, "ours:refs/heads/more")
+        done = stage.push(BOT, "ours:refs/heads/again")
     assert "GH013: Repository rule violations found" in done.stderr
     assert "- Push cannot contain secrets" in done.stderr

@@ -21,7 +21,7 @@ from gitops_rollback.sandbox.forge.machine import Machine
 from gitops_rollback.sandbox.forge.rules import Breach, Verdict
 from gitops_rollback.sandbox.forge.state import Access, Rules, Token
 from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, route
-from gitops_rollback.sandbox.git_door import HookAnswer, HookCall, PageAnswer
+from gitops_rollback.sandbox.git_door import ZERO, HookAnswer, HookCall, PageAnswer, RefChange
 from gitops_rollback.sandbox.rendering import Json
 
 READS, WRITES = "metadata=read", "contents=write"
@@ -170,13 +170,19 @@ class GitHub(Dialect):
         tokens = [token for token in self.state.tokens.values() if token.login == call.login and token.scopes]
         if any("workflows=write" in (token.scopes or ()) for token in tokens) or not tokens:
             return None
-        changed = [change.path for each in call.changes for change in self.git.changes(each.old, each.new)]
+        changed = [path for each in call.changes if each.new != ZERO for path in self._brought(each)]
         workflow = next((path for path in changed if path.startswith(".github/workflows/")), "")
         if not workflow:
             return None
         who = "GitHub App" if any(token.app for token in tokens) else "Personal Access Token"
         what = f"create or update workflow `{workflow}` without `workflows` permission"
         return HookAnswer(1, reason=f"refusing to allow a {who} to {what}")
+
+    def _brought(self, change: RefChange) -> list[str]:
+        """The paths that a push changes; of a new branch, those since it left the default one."""
+        default = self.git.head(self.state.settings.default_branch)
+        old = change.old if change.old != ZERO else self.git.merge_base(default, change.new)
+        return [one.path for one in self.git.changes(old, change.new)]
 
     def _line(self, verdict: Verdict, breach: Breach) -> str:
         checks = verdict.rules.checks
