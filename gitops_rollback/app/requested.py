@@ -157,7 +157,8 @@ class RequestedRollbacks:
             return
         keep(self._merge_after, record.id, now + MERGE_AGAIN_SECONDS)
         around.executor.confirm()
-        method, message = MergeMethod(around.policy_of(record).delivery.pull_request.merge_method), ""
+        method = MergeMethod(around.policy_of(record).delivery.pull_request.merge_method)
+        message = self.repo.commit(head).message
         answer = self.forge.merge_when_ready(found.pull.number, head, method, message)
         if answer.outcome is MergeOutcome.UNAVAILABLE:
             answer = self.forge.merge(found.pull.number, head, method, message)

@@ -23,7 +23,7 @@ def take_requests(reconciler: Reconciler, forge: Forge) -> None:
     judge = RequestJudge(repo, forge, clock)
     asked = RequestedRollbacks(repo, forge, judge, clock, lambda: reconciler.landed())
     brought = BroughtPullRequests(forge)
-    door = CommentDoor(forge, CommentActs(repo, forge, asked.again), judge.login, judge.permission)
+    door = CommentDoor(forge, CommentActs(repo, forge, asked.again), judge.login, forge.permission)
 
     def attend(tick: Tick) -> None:
         executor = reconciler.executor
@@ -63,8 +63,7 @@ def take_presses(
 ) -> None:
     """What people press in a chat is carried out from now on, besides what else is asked for."""
     repo, before = reconciler.surroundings.repo, reconciler.requested
-    permission = RequestJudge(repo, forge, reconciler.clock).permission if forge is not None else None
-    door = ChatDoor(repo, people, answer, permission, presses)
+    door = ChatDoor(repo, people, answer, forge.permission if forge is not None else None, presses)
 
     def attend(tick: Tick) -> None:
         executor = reconciler.executor

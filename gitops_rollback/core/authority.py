@@ -44,7 +44,6 @@ class Authority:
 
     ours: str = ""  # our own login
     logins: Collection[str] = ()
-    four_eyes: bool = False  # nobody approves what they asked for themselves
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def may(
     """
     ours_for_somebody = door is Door.REQUEST and _is_ours(person, authority)  # who was asked at a door of their own
     whys = ("",) if ours_for_somebody else (_nobody(person, authority), _stranger(door, person, asked, authority))
-    for why in (*whys, _elsewhere(asked, plan), _unseen(door, person, asked, authority, plan, seen)):
+    for why in (*whys, _elsewhere(asked, plan), _unseen(door, asked, plan, seen)):
         if why:
             return Answer(False, why)
     return Answer(True)
@@ -105,7 +104,7 @@ def _elsewhere(asked: Asked, plan: PullRequest | None) -> str:
     return ""
 
 
-def _unseen(door: Door, person: Person, asked: Asked, authority: Authority, plan: PullRequest | None, seen: str) -> str:
+def _unseen(door: Door, asked: Asked, plan: PullRequest | None, seen: str) -> str:
     if asked is not Asked.LAND:
         return ""
     if plan is None and door is Door.CHAT:
@@ -114,8 +113,6 @@ def _unseen(door: Door, person: Person, asked: Asked, authority: Authority, plan
         return "There is no plan here that could be approved; `/rollback plan` opens one."
     if plan.draft:
         return "The pull request is a draft: mark it as ready first."
-    if authority.four_eyes and _same(person.login, plan.author):
-        return f"{for_people(person.login)} asked for this, and somebody else must approve it."
     if seen != plan.head_sha:
         what = f"and not {seen[:12]} any more: look at it again" if seen else "and nobody said that this was seen"
         return f"The head is {plan.head_sha} now, {what}."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from config_world import POLICY, Answer
+from config_world import POLICY, Answer, World
 from sandbox_forge_world import Stage, forge_world
 
 from gitops_rollback.adapters.requests.reader import read_request
@@ -89,3 +89,10 @@ def test_what_cannot_be_asked_for_is_said(stage: Stage, cli: Cli, words: list[st
     answer = cli(*words)
     assert answer.code == 2
     assert said in answer.err
+
+
+def test_without_a_forge_it_is_what_rollback_does_and_says_so(world: World, cli: Cli) -> None:
+    answer = cli("request", "checkout-api", "--reason", "cards fail", "--yes")
+    assert "No pull request: the settings name no forge." in answer.err
+    assert "is no watched application" in answer.err, "no engine is asked here, so nothing is watched"
+    assert answer.code != 0

@@ -94,13 +94,5 @@ def test_a_draft_is_planned_and_not_landed() -> None:
     assert "draft" in may(Door.COMMENT, WRITER, Asked.LAND, US, draft, HEAD).why
 
 
-def test_with_four_eyes_nobody_approves_their_own() -> None:
-    strict = replace(US, four_eyes=True)
-    assert may(Door.COMMENT, WRITER, Asked.LAND, strict, OPEN, HEAD).allowed
-    own = Person("Ada", Permission.ADMIN)
-    assert "somebody else" in may(Door.COMMENT, own, Asked.LAND, strict, OPEN, HEAD).why
-    assert may(Door.COMMENT, own, Asked.LAND, US, OPEN, HEAD).allowed
-
-
 def test_a_login_is_shown_harmless() -> None:
     assert "@" not in may(Door.COMMENT, Person("@all", Permission.READ), Asked.SEE, US).why

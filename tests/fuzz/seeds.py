@@ -137,7 +137,26 @@ HOOKED = "Content-Type: application/json\nContent-Length: 2\nX-Signature: sha256
 EVENT = {"metadata": {"commit_status": "update"}, "timestamp": "2026-11-25T12:00:00Z"}
 CHALLENGE = 'Bearer realm="https://registry.example/token",service="x",scope="repository:shop/web:pull"'
 
+REQUEST = b"""# +argocd:skip-file-rendering
+apiVersion: gitops-rollback.dev/v1alpha1
+kind: RollbackRequest
+spec:
+  target: {policy: shop, name: web}
+  to: {revert: ["5ab3c90d1c7e6f2b8a9d0e4c3f2b1a0998877665"]}
+  reason: cards fail
+  acknowledge: [migrations]
+  expires: 2h
+"""
+COMMENT = b"> said `x`\n\n```\nlog\n```\n<!-- a -->\n/rollback pause 2h load test\n"
+PRESS = (
+    b"payload=%7B%22type%22%3A%22block_actions%22%2C%22user%22%3A%7B%22id%22%3A%22U02ABCDEF%22%7D%2C%22actions%22%3A%5B%7B"
+    b"%22action_id%22%3A%22gitops_rollback_diff%22%2C%22value%22%3A%22rb-428a78d56affadb9%22%7D%5D%7D"
+)
+
 SEEDS: dict[str, list[bytes]] = {
+    "request": [REQUEST],
+    "comment": [COMMENT],
+    "press": [PRESS],
     "policy": POLICIES,
     "query": [QUERY.encode() + b"\0a.b", b"histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))\0x"],
     "metrics": [b"\0" + _bytes(one) for one in (VECTOR, MATRIX)] + [b"\5" + _bytes(FAILED)],
@@ -176,6 +195,32 @@ SEEDS: dict[str, list[bytes]] = {
 
 # What no chance would ever spell.
 TOKENS: dict[str, list[str]] = {
+    "request": [
+        "{lastHealthy: true}",
+        "{before: 2026-11-23T03:00:00Z}",
+        "&a ",
+        "? ",
+        "0777",
+        "\u200b",
+        "\x85",
+        "after-merge",
+    ],
+    "comment": [
+        "/rollback",
+        "\n/rollback stop\n",
+        "`",
+        "```",
+        "~~~",
+        "> ",
+        "<!--",
+        "-->",
+        "<pre>",
+        "\\",
+        "\t",
+        "\u200b",
+        "@all",
+    ],
+    "press": ["payload=", "%22", "%5B", "null", "&", "%ud800", "%00", "https://hooks.slack.com/"],
     "policy": [
         "<<",
         "&a ",

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cluster_targets import flux, hook, kubernetes, pods, registry
+from people_targets import comment, press, request
 from plan_facts import FILE, facts
 from refusing import refusal
 from tree_targets import chart, closure, images, merge
@@ -296,4 +297,7 @@ CHECKS: dict[str, Callable[[bytes], None]] = {
     "chart": chart,
     "merge": merge,
     "images": images,
+    "request": request,
+    "comment": comment,
+    "press": press,
 }
