@@ -302,12 +302,18 @@ def test_comments_tell_who_wrote_what_where_and_whether_it_was_changed(at: Forge
     assert at.forge.comments(number, later) == ()
 
 
-def test_a_reaction_is_shown_and_a_refused_one_is_no_matter(at: ForgeDoor) -> None:
+def test_a_reaction_is_shown(at: ForgeDoor) -> None:
     number = at.opened().number
     at.stage.forge.people.comment("writer", number, "/rollback plan")
     (said,) = at.forge.comments(number)
     at.forge.react(number, said, done=True)
     assert [who for who, _ in at.stage.forge.state.pulls[number].comments[-1].reactions] == [BOT]
+
+
+def test_a_reaction_that_is_refused_is_no_matter(at: ForgeDoor) -> None:
+    number = at.opened().number
+    at.stage.forge.people.comment("writer", number, "/rollback plan")
+    (said,) = at.forge.comments(number)
     at.stage.forge.faults.add(down(), times=None)
     at.forge.react(number, said, done=False)
 

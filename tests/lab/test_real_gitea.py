@@ -13,6 +13,8 @@ import test_forge_suite as suite
 from gitea import GiteaDoor, RealGitea, gitea_door
 from systems import Machine
 
+from gitops_rollback.core.pull_request import Permission
+
 # Those whose answers are lost or made up on the way, which only the sandbox can do, and one with a door of its own.
 NOT_HERE = (
     "lost",
@@ -36,3 +38,10 @@ def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGitea]:
 @pytest.fixture
 def at(gitea: RealGitea, tmp_path: Path) -> Iterator[GiteaDoor]:
     yield from gitea_door(gitea, f"config-{next(_NUMBERS)}", tmp_path)
+
+
+def test_an_administrator_of_the_real_one_is_told_what_others_may_do(at: GiteaDoor) -> None:
+    forge = at.client(token=at.stage.forge.server.tokens["owner"])
+    said = {who: forge.permission(who) for who in ("owner", "writer", "reader", "nobody-such")}
+    assert list(said.values()) == [Permission.ADMIN, Permission.WRITE, Permission.READ, Permission.NONE]
+    assert forge.facts().trouble == ()
