@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from app_world import MINUTE, START, World, deployment, running, ship
 from fake_forge import FakeForge
-from test_pull_requests import ALARM, FILE, SUGGESTED, Story
+from request_story import ALARM, FILE, SUGGESTED, Story
 
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.app.wiring_forges import forges_of

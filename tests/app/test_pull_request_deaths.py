@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from app_world import START, TICK, World
-from test_pull_requests import ALARM, AUTOMATIC, MINUTE, Story, a_story
+from request_story import ALARM, AUTOMATIC, MINUTE, Story, a_story
 
 from gitops_rollback import crash_points
 from gitops_rollback.core.pull_request import PullRequestState
