@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
+from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 from gitops_rollback.sandbox.telling import Story
 
-ALL_STORIES: tuple[Story, ...] = (*STORIES, *JUDGEMENT_STORIES, *FLUX_STORIES, *HELM_STORIES)
+ALL_STORIES: tuple[Story, ...] = (*STORIES, *JUDGEMENT_STORIES, *FORGE_STORIES, *FLUX_STORIES, *HELM_STORIES)
 ENGINES = ("argocd", "flux")
 
 

@@ -35,9 +35,9 @@ LONGEST_DELAY = 30.0
 UNKNOWN = "is not carried out by this version"
 TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "flux-health-wait")
 # No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, judges by what an
-# application renders from, or prepares plans after a rollback that did not help.
+# application renders from, prepares plans after a rollback that did not help, or takes a request.
 TOO_YOUNG = (
-    *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held"),
+    *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
 )
 RECORDED = (
