@@ -1,6 +1,6 @@
 """Is the alarm over for which a plan waits as a pull request?
 
-Merged then, it would undo what does no harm any more. A plan that waits for a person alone is left to that person.
+Merged then, it would undo what does no harm any more. What a person asked for needs no alarm, and goes on without one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Calm:
 
     def over(self, record: RollbackRecord, look: Look) -> str:
         """Why nobody needs the plan any more; "" while it may be needed. What is not measured is not quiet."""
-        if record.offer is None or follows(record) is not None:
+        if record.offer is None or record.request or follows(record) is not None:
             return ""
         if not look.is_quiet or look.bad_revision != record.bad_revision:
             self._since.pop(record.id, None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from app_world import MINUTE, POLICIES, START, World, deployment
+from dataclasses import replace
+
+from app_world import MINUTE, POLICIES, START, TICK, World, deployment
 from request_story import ALARM, AUTOMATIC, CONTEXT, FILE, SUGGESTED, a_story
 
+from gitops_rollback.app.calm import Calm
 from gitops_rollback.core.pull_request import MergeMethod, PullRequestState, StatusState
+from gitops_rollback.core.rollback import REQUEST
 
 
 def test_closed_unmerged_is_a_no_that_holds(world: World) -> None:
@@ -209,3 +213,19 @@ def test_a_guard_that_asked_for_a_moment_alone_changes_nothing_in_the_end(world:
     story.later(1)
     assert story.forge.scheduled
     assert story.pages == []
+
+
+def test_what_a_person_asked_for_needs_no_alarm(world: World) -> None:
+    story = a_story(world, SUGGESTED)
+    story.cure()
+    story.later(2)
+    tick, reconciler, record = story.one.tick(world.clock.at + TICK), story.one.reconciler, story.record
+    (watched,) = tick.listing.watched
+    look = reconciler._watch(watched, tick.view, tick.listing, tick.now).look
+    assert look is not None
+    asked = replace(record, evidence={**record.evidence, REQUEST: ".gitops-rollback/requests/web.yaml"})
+    calm = Calm(world.clock)
+    assert (calm.over(record, look), calm.over(asked, look)) == ("", "")
+    world.clock.at += 11 * MINUTE
+    assert "the alarm is over" in calm.over(record, look)
+    assert calm.over(asked, look) == ""
