@@ -19,6 +19,7 @@ from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
+from gitops_rollback.app.workloads import NOBODY, images_running
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in, spec_changed
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError, TransientError
@@ -42,7 +43,7 @@ from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo, Registry
+from gitops_rollback.ports import ConfigRepo, Registry, Workloads
 
 MAX_FILES = 300
 MAX_FILE_BYTES = 1 << 20
@@ -94,8 +95,16 @@ class Seeing:
 class GuardFactsReader:
     """Gathers facts for one plan at a time; thread-safe, keeps nothing. `registry` None: no image is looked up."""
 
-    def __init__(self, repo: ConfigRepo, inputs: Inputs, limits: Limits, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        repo: ConfigRepo,
+        inputs: Inputs,
+        limits: Limits,
+        registry: Registry | None = None,
+        workloads: Workloads = NOBODY,
+    ) -> None:
         self._registry = registry
+        self._workloads = workloads
         self._repo = repo
         self._inputs = inputs
         self._limits = limits
@@ -126,6 +135,7 @@ class GuardFactsReader:
             own_files=seen(lambda: self._own_files(look, seen)),
             operation=_operation(look),
             live=live,
+            running=images_running(self._workloads, look.target, look.state),
             asks_registries=self._registry is not None,
             images=self._images(files, live, seen),
             ground=blame.ground,

@@ -176,7 +176,7 @@ class Runtime:
         budgets = guard_budgets(settings.budgets)
         limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None)
         shifts = settings.handover.times if settings.handover else NO_SHIFTS
-        facts = GuardFactsReader(repo, inputs, limits, parts.registry)
+        facts = GuardFactsReader(repo, inputs, limits, parts.registry, parts.workloads)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,

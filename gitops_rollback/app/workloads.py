@@ -13,9 +13,10 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.errors import EngineUnavailable, Reason, RollbackError
 from gitops_rollback.core.fields import Unclear
 from gitops_rollback.core.measurement import Measurement
-from gitops_rollback.core.new_pods import WorkloadFacts
+from gitops_rollback.core.new_pods import WorkloadFacts, counts
 from gitops_rollback.core.pod_trouble import PodTrouble, Symptom, judge_pods
 from gitops_rollback.core.policy import Target, Trigger, Workload
+from gitops_rollback.core.running_images import RunningImage, running_images
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult, all_of, judge_workload
 from gitops_rollback.ports import ManagedObject, Workloads
@@ -83,6 +84,18 @@ def pods_word(
     if unclear:
         return Measurement.missing(Reason.ENGINE_UNCLEAR, at, unclear)
     return replace(Measurement.of(0.0, at), detail=quiet[0])
+
+
+def images_running(workloads: Workloads, target: Target, state: ApplicationState) -> tuple[RunningImage, ...] | None:
+    """The images of the application's Pods; None where not all of these can be seen, which is no evidence of anything.
+
+    Nobody waits for what cannot be seen: no decision needs it.
+    """
+    try:
+        found = [pod for one in workloads_of(target, state) for pod in workloads.read(state, one).pods]
+        return running_images(pod for pod in found if counts(pod))
+    except (RollbackError, Unclear):
+        return None
 
 
 def check_workloads(

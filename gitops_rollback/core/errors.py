@@ -77,6 +77,9 @@ class Reason(StrEnum):
     NOT_ON_THIS_BRANCH = "NotOnThisBranch"
     NO_COMMIT = "NoCommit"
     PENDING_CHANGES = "PendingChanges"
+    RESTARTS_NOTHING = "RestartsNothing"  # what the plan changes was read when the Pods started, and they go on
+    LEFT_ALONE = "LeftAlone"  # the engine is told not to apply a change of that object
+    NO_PATH = "NoPath"  # the suspect's deployment changed nothing in the cluster
     WINDOW_CLOSED = "WindowClosed"
     # Guards, about Flux: a commit on the branch would not be applied.
     SUSPENDED_APPLICATION = "SuspendedApplication"  # the Kustomization or HelmRelease itself is suspended

@@ -361,7 +361,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     closures = Closures(repo)
     directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None)
-    facts = GuardFactsReader(repo, inputs, limits, world.registry)
+    facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     made = Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),

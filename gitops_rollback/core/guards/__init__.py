@@ -13,6 +13,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.branch import judge_branch, judge_writer
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown, judge_tenant
 from gitops_rollback.core.guards.capacity import judge_capacity
+from gitops_rollback.core.guards.damage import judge_damage
 from gitops_rollback.core.guards.facts import GuardFacts, ask
 from gitops_rollback.core.guards.images import judge_images
 from gitops_rollback.core.guards.irreversible import judge_irreversible
@@ -41,6 +42,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("quarantine", judge_quarantine),
     ("branch-is-lever", judge_branch),
     ("another-writer", judge_writer),
+    ("path-to-damage", judge_damage),
     ("capacity", judge_capacity),
     ("image", judge_images),
     ("floor", judge_floor),

@@ -77,7 +77,7 @@ def _lower(facts: GuardFacts, live: Sequence[LiveObject]) -> Iterator[str]:
         if document and one.live:
             yield from _lower_object(document, one.live, scaled, facts.keeps_replicas)
     for old, new in zip(before, after, strict=False):
-        if not any(_same(old, document) for document in running.get(old.name, ())):
+        if not any(is_object(old, document) for document in running.get(old.name, ())):
             yield from (f"{new.label} {line}" for line in _lower_numbers(new.document, old.document, False))
     for path, left, right in plain:
         yield from (f"{path}: {line}" for line in _lower_numbers(right, left, bool(scaled)))
@@ -172,10 +172,10 @@ def _scaled_workloads(live: Sequence[LiveObject]) -> frozenset[tuple[str, str]]:
 def _match(one: LiveObject, planned: Mapping[str, Sequence[ManifestObject]]) -> ManifestObject | None:
     document = one.live or one.desired
     candidates = planned.get(str(_at(document, "metadata", "name")), ())
-    return next((found for found in candidates if _same(found, document)), None)
+    return next((found for found in candidates if is_object(found, document)), None)
 
 
-def _same(found: ManifestObject, document: Mapping[str, object]) -> bool:
+def is_object(found: ManifestObject, document: Mapping[str, object]) -> bool:
     """True if a manifest is that object; git often leaves the namespace out."""
     namespace = str(_at(document, "metadata", "namespace") or "")
     return (

@@ -15,6 +15,7 @@ from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.images import Presence
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
+from gitops_rollback.core.running_images import RunningImage
 from gitops_rollback.core.sync import Obstacle, Operation
 
 
@@ -147,6 +148,7 @@ class GuardFacts:
     own_files: tuple[OwnFile, ...] | None = None
     operation: Operation | None = None  # the one that deployed the bad revision, with its results
     live: tuple[LiveObject, ...] | None = None
+    running: tuple[RunningImage, ...] | None = None  # by its Pods, where these can be seen
     asks_registries: bool = False  # the settings name a registry of images
     images: tuple[Presence, ...] | None = None  # those that the plan newly names, as `images.coming_back` has them
     ground: Ground | None = None  # where the plan ends
