@@ -19,7 +19,10 @@ from gitops_rollback.app.trying_places import Wanted, checked, places_of
 from gitops_rollback.app.view import View
 from gitops_rollback.app.wiring import MetricSources, Parts
 from gitops_rollback.app.wiring_kubernetes import Election
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.heartbeat import Outcome as BeatOutcome
+from gitops_rollback.core.heartbeat import is_automatic, newest_beat
 from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import MetricSettings
 from gitops_rollback.core.pull_request import BranchRules
@@ -60,6 +63,7 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     yield Finding(f"repository {name}", True, f"{opened.repo.branch} is at {view.heads.branch[:12]}")
     yield _policies(name, view, opened.settings.policies_path)
     yield _journal(name, view)
+    yield from _heartbeat(name, view, parts.settings, now)
     yield from _rendering(opened, view.heads.branch)
     listing = reconciler.directory.look(view, now)
     for watched in listing.watched:
@@ -122,6 +126,24 @@ def _journal(name: str, view: View) -> Finding:
         return Finding(part, False, trouble, "restore the journal's branch")
     records = f"{len(found.records)} rollbacks of late"
     return Finding(part, True, records if found.head else "not there yet: the first decision makes it")
+
+
+def _heartbeat(name: str, view: View, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """The newest proof that a commit of ours lands, and reaches the engine; nothing where nothing is automatic."""
+    part, beat = f"heartbeat of {name}", newest_beat(view.journal.decisions)
+    again = "gitops-rollback heartbeat"
+    if beat is None:
+        if any(is_automatic(policy) for policy in view.policies.policies):
+            yield Finding(part, True, f"there was none in the last month; try one: {again}")
+        return
+    age = f"{format_duration(now - beat.begun)} ago"
+    if beat.outcome is BeatOutcome.SEEN:
+        late = settings.heartbeat.enabled and now - beat.begun > 2 * settings.heartbeat.every
+        yield Finding(part, not late, f"{beat.words}, {age}", f"it is overdue: {again}" if late else "")
+    elif beat.open:
+        yield Finding(part, True, f"is under way, begun {age}: {beat.words}")
+    else:
+        yield Finding(part, False, f"{beat.reason.value}, {age}: {beat.words}", f"mend what it says, then {again}")
 
 
 def of_lease(election: Election | None, repository: str) -> Iterator[Finding]:

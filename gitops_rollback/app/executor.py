@@ -7,7 +7,7 @@ done is only known from the world, so a crash after any line is just a new look.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from gitops_rollback import __version__
@@ -42,7 +42,8 @@ from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Not
 from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.rollback import Phase, RollbackRecord, advance, merge
+from gitops_rollback.core.refs import Landing as Landing
+from gitops_rollback.core.rollback import Phase, RollbackRecord, advance, merge, unpushed
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import (
     Clock,
@@ -61,15 +62,6 @@ JOURNAL_TRIES = 5
 BATCH_EVERY = timedelta(minutes=10)
 MAX_BATCH = 500
 MAX_NEWEST = 30_000
-
-
-@dataclass(frozen=True)
-class Landing:
-    """How a push of ours ended. `waits`: refused, and the forge merges the plan's pull request instead, later."""
-
-    outcome: PushOutcome
-    message: str = ""
-    waits: bool = False
 
 
 class Executor(EngineHands):
@@ -282,7 +274,7 @@ class Executor(EngineHands):
         commit = self._repo.write_commit(tree, base, land.plan.message, date)
         record = landed_record(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
         entry = entry_of(land.decision, look, land.plan, now)
-        result = self._push_with_journal(commit, base, record, entry)
+        result = self._push_with_journal(commit, base, entry, record)
         if result.outcome is PushOutcome.LANDED:
             self._say(entry)
             self._put[record.id] = record
@@ -301,24 +293,31 @@ class Executor(EngineHands):
         date = max(self._repo.commit(release.base).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
         commit = self._repo.write_commit(release.tree, release.base, release.commit_message, date)
         entry = entry_about_release(release, now)
-        result = self._push_with_journal(commit, release.base, released_record(release, commit, now), entry)
+        result = self._push_with_journal(commit, release.base, entry, released_record(release, commit, now))
         if result.outcome is PushOutcome.LANDED:
             self._say(entry)
             self.tell(message_about_release(release, policy))
         return Landing(result.outcome, result.message)
 
-    def _push_with_journal(self, commit: str, base: str, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
+    def beat(self, commit: str, base: str, entry: DecisionEntry) -> Landing:
+        """Push a commit that is no rollback by the way of one, together with its line. REJECTED: look anew."""
+        if self._unread:
+            return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
+        result = self._push_with_journal(commit, base, entry)
+        return Landing(result.outcome, result.message)
+
+    def _push_with_journal(self, commit: str, base: str, entry: DecisionEntry, *records: RollbackRecord) -> PushResult:
         """One atomic push. Where the journal's ref is refused, the next try goes alone, decided anew on what was read.
 
         Our very commit may be there already, from a replica with its own entry. A journal elsewhere, or at a server
         without atomic pushes, cannot be part of the push: it comes first, so that no rollback is without its entry.
         """
         lines = [*self._batch, entry]
-        note = self._journal.commit(self._journal_head, [*self._unwritten.values(), record], lines, self._clock.now())
+        note = self._journal.commit(self._journal_head, [*self._unwritten.values(), *records], lines, self._clock.now())
         branch = RefUpdate(f"refs/heads/{self._repo.branch}", commit, base)
         journal = RefUpdate(self._journal.ref, note, self._journal_head)
         if self._journal_repo is not self._repo or not self._repo.atomic:
-            return self._push_after_journal(branch, record, entry)
+            return self._push_after_journal(branch, entry, *records)
         alone, self._alone = self._alone, False
         result = self._push(self._repo, *([branch] if alone else [branch, journal]))
         if result.refs.get(journal.ref) is PushOutcome.PROTECTED:
@@ -328,26 +327,22 @@ class Executor(EngineHands):
         if result.outcome is PushOutcome.LANDED and result.refs.get(journal.ref) is PushOutcome.LANDED:
             self._journal_head, self._batch, self._unwritten = note, [], {}
         elif result.outcome is PushOutcome.LANDED:
-            self._unwritten[record.id], self._batch = record, lines[-MAX_BATCH:]
+            self._unwritten, self._batch = {**self._unwritten, **{one.id: one for one in records}}, lines[-MAX_BATCH:]
         return result
 
-    def _push_after_journal(self, branch: RefUpdate, record: RollbackRecord, entry: DecisionEntry) -> PushResult:
+    def _push_after_journal(self, branch: RefUpdate, entry: DecisionEntry, *records: RollbackRecord) -> PushResult:
         """The entry says `Pushing` until the branch has it: one whose commit never lands counts for nothing.
 
         That a hold has ended is seen in the branch, whatever the record of an ended rollback says of it.
         """
-        read, before = self.read, record
-        if record.open:
-            step, times = replace(record.steps[-1], pushed_at=None), {**record.times}
-            times.pop("pushed", None)
-            before = replace(record, phase=Phase.PUSHING, steps=(step,), times=times)
-        if not self._write((before,), (entry,)):
+        read = self.read
+        if not self._write([unpushed(record) for record in records], (entry,)):
             return PushResult(PushOutcome.PROTECTED, {}, "the journal could not be written")
         if self.read != read:
             return PushResult(PushOutcome.REJECTED, {}, "the remote was read again while the journal was written")
         result = self._push(self._repo, branch)
-        if result.outcome is PushOutcome.LANDED:
-            self._write((record,), ())
+        if result.outcome is PushOutcome.LANDED and records:
+            self._write(records, ())
         return result
 
     # An open rollback

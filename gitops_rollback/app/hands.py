@@ -37,3 +37,9 @@ class EngineHands:
                 fed.engine.sync(fed.state.id, fed.state.project, fed.state.prune, {ROLLBACK_ID_INFO: action.record.id})
             except CredentialsRejected:
                 fed.engine.refresh(fed.state.id, fed.state.project)
+
+    def refresh(self, application: str, listing: Listing) -> None:
+        """Ask the engine to look at the branch now; what it does about what it finds is its own."""
+        self._confirm()
+        for fed in listing.named(application):
+            fed.engine.refresh(fed.state.id, fed.state.project)

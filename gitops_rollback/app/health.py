@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gitops_rollback.core.heartbeat import PHASES, Beat, Outcome
 from gitops_rollback.core.ownership import CONTROLLER
 from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
 
@@ -130,6 +132,7 @@ class Metrics:
             "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
         )
         self._of_the_outside()
+        self._of_the_way()
 
     def _of_the_outside(self) -> None:
         self.deliveries = Counter(
@@ -150,6 +153,38 @@ class Metrics:
             ["forge"],
             registry=self.registry,
         )
+
+    def _of_the_way(self) -> None:
+        self.heartbeat_seconds = Gauge(
+            "gitops_rollback_heartbeat_seconds",
+            "The newest heartbeat, from one phase to the next",
+            ["repository", "phase"],
+            registry=self.registry,
+        )
+        self.heartbeat_success = Gauge(
+            "gitops_rollback_heartbeat_success",
+            "1 if the engine has seen the newest heartbeat, 0 if it was refused or not seen",
+            ["repository"],
+            registry=self.registry,
+        )
+        self.heartbeat_time = Gauge(
+            "gitops_rollback_heartbeat_timestamp_seconds",
+            "When the newest heartbeat was begun",
+            ["repository"],
+            registry=self.registry,
+        )
+
+    def beat(self, repository: str, beat: Beat) -> None:
+        """Show the newest heartbeat, which has ended."""
+        self.heartbeat_success.labels(repository).set(beat.outcome is Outcome.SEEN)
+        self.heartbeat_time.labels(repository).set(beat.begun.timestamp())
+        for phase in PHASES[1:]:
+            seconds = beat.phases.get(phase)
+            if seconds is not None:
+                self.heartbeat_seconds.labels(repository, phase).set(seconds)
+            else:
+                with suppress(KeyError):
+                    self.heartbeat_seconds.remove(repository, phase)
 
     def asked(self, forge: str, operation: str, code: str) -> None:
         """Count one request to a forge; `code` is a word where no answer came."""

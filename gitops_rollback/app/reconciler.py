@@ -17,6 +17,7 @@ from gitops_rollback.app.calm import Calm
 from gitops_rollback.app.circumstances import Surroundings, waiting_for
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.heartbeats import Heartbeats
 from gitops_rollback.app.holding import Holds, watched_of
 from gitops_rollback.app.landing import Lander
 from gitops_rollback.app.notices import Notice
@@ -108,6 +109,7 @@ class Reconciler:
     retries: Callable[[], PushRetries] = PushRetries
     landed: Callable[[], None] = lambda: None  # the engine has a commit of ours to apply now
     requested: Callable[[Tick], None] = lambda _tick: None  # looks after what people ask for by pull request
+    besides: tuple[Callable[[Tick], None], ...] = ()  # what is no rollback, after all that is
 
     def __post_init__(self) -> None:
         self._unfollowed = Unfollowed(self.directory)
@@ -116,6 +118,7 @@ class Reconciler:
         self.replanner = Replanner(self.directory, self.observer, self.proposer, self.afterwards)
         self.calm = Calm(self.clock)
         self.pull_requests: PullRequests | None = None
+        self.heartbeats: Heartbeats | None = None
 
     def offer_at(self, forge: Forge) -> None:
         """Plans wait as pull requests at `forge` from now on."""
@@ -148,6 +151,8 @@ class Reconciler:
             for record in self.holds.lasting(view):
                 self.isolated(record.applications[0], partial(self._tend, record, tick))
             self._attend_all(tick)
+            for attend in self.besides:
+                self.isolated(self.surroundings.repo.name, partial(attend, tick))
             self.executor.flush()
         return tick
 

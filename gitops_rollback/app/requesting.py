@@ -81,7 +81,7 @@ class Requests:
 
     def planned(self, wish: Wish, view: View, listing: Listing, now: datetime) -> Prepared:
         """The same, by what was read already."""
-        watched = _found(wish, listing)
+        watched = found_by(wish, listing)
         feeds = self.reconciler.directory.feeder(watched)
         because = Decision(
             Act.ROLL_BACK, Reason.REQUESTED, f"{wish.by} asked for it: {wish.reason or 'no reason given'}"
@@ -197,7 +197,7 @@ class Requests:
         return replace(proposal, plan=replace(signed, request=wish.path))
 
 
-def _found(wish: Wish, listing: Listing) -> Watched:
+def found_by(wish: Wish, listing: Listing) -> Watched:
     """The one application that is meant. Raises: StalledError, with the known ones."""
     word = wish.application
     mine = [one for one in listing.watched if wish.policy in ("", one.policy.name)]

@@ -123,6 +123,10 @@ class Shifts(Closed):
         return ShiftTimes(self.at, self.timezone)
 
 
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
 def _template(text: str) -> str:
     fault = fault_of(text)
     if fault:

@@ -44,6 +44,7 @@ VERBS = {
     "audit": "Whether journal and branch tell the same story.",
     "report": "Whether the build that runs as a shadow decides otherwise.",
     "explain": "Why it was done, or was not: every fact and guard.",
+    "heartbeat": "A real commit by the way of a rollback, timed.",
     "doctor": "Whether a rollback would work now, and what is missing.",
     "notify-test": "Whether messages arrive where they are wanted.",
     "lint": "Check policy files; all faults at once.",

@@ -112,6 +112,7 @@ class Reason(StrEnum):
     REQUEST_INVALID = "RequestInvalid"
     GUARD_FAILED = "GuardFailed"
     # Writing.
+    HEARTBEAT = "Heartbeat"  # the way of a rollback was tried, or is being so
     PUSH_REJECTED = "PushRejected"
     BRANCH_PROTECTED = "BranchProtected"
     BRANCH_REWRITTEN = "BranchRewritten"

@@ -65,6 +65,28 @@ class ReleaseText:
     requested_by: str = "controller"
 
 
+@dataclass(frozen=True)
+class HeartbeatText:
+    """What goes into the message of a commit that only proves that we can land one. `identity`: see `core.heartbeat`.
+
+    It has no `Rollback-Id`: it is no rollback.
+    """
+
+    identity: str
+    application: str
+    policy: str
+    requested_by: str = "controller"
+
+
+def heartbeat_message(text: HeartbeatText) -> str:
+    """The whole message; ends with a line break."""
+    why = f"It changes no application: it shows that a rollback of {text.application} could land, and how fast."
+    trailers = [("Rollback-Heartbeat", text.identity), ("Rollback-Application", text.application)]
+    trailers += [("Rollback-Policy", text.policy), ("Rollback-Requested-By", text.requested_by)]
+    block = "\n".join(f"{key}: {_value(value)}" for key, value in trailers)
+    return f"Heartbeat of gitops-rollback\n\n{_wrapped((why,))}\n\n{block}\n"
+
+
 def release_message(text: ReleaseText) -> str:
     """The whole message of the commit that ends a hold; ends with a line break."""
     policies = ", ".join(dict.fromkeys(_harmless(hold.policy) for hold in text.holds))

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from gitops_rollback.core.sync import Source
 
+HEARTBEAT = ".gitops-rollback/heartbeat.yaml"  # ours, with nothing in it but comments: no application's input
 CI_DIRECTORIES = (
     ".github/",
     ".gitlab/",
@@ -76,12 +77,17 @@ def matches(pattern: str, path: str) -> bool:
 
 @dataclass(frozen=True)
 class Paths:
-    """A set of files by patterns, and of single `files` beside them. Without either it holds none; "" holds all."""
+    """A set of files by patterns, and of single `files` beside them. Without either it holds none; "" holds all.
+
+    None but the heartbeat's file, that is: nothing renders from it.
+    """
 
     patterns: tuple[str, ...] = ()
     files: frozenset[str] = frozenset()
 
     def __contains__(self, path: str) -> bool:
+        if path == HEARTBEAT:
+            return False
         return path in self.files or any(matches(pattern, path) for pattern in self.patterns)
 
     def with_files(self, files: Iterable[str]) -> Paths:

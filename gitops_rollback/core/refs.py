@@ -57,3 +57,12 @@ class PushResult:
     outcome: PushOutcome
     refs: Mapping[str, PushOutcome]
     message: str = ""  # the server's words, cut and without secrets
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How a push of ours ended. `waits`: refused, and the forge merges the plan's pull request instead, later."""
+
+    outcome: PushOutcome
+    message: str = ""
+    waits: bool = False

@@ -241,6 +241,16 @@ def landed_by_forge(
     return advance(advance(there, Phase.PUSHING), Phase.SYNCING, at)
 
 
+def unpushed(record: RollbackRecord) -> RollbackRecord:
+    """An open record as it is before its commit is on the branch; one that has ended stays as it is."""
+    if not record.open:
+        return record
+    times = {name: at for name, at in record.times.items() if name != "pushed"}
+    return dataclasses.replace(
+        record, phase=Phase.PUSHING, steps=(dataclasses.replace(record.steps[-1], pushed_at=None),), times=times
+    )
+
+
 def _merge_steps(behind: tuple[StepRecord, ...], ahead: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:
     known = {step.n: step for step in ahead}
     for step in behind:
