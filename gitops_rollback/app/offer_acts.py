@@ -127,7 +127,9 @@ class OfferActs:
         offer, now = record.offer, self.clock.monotonic()
         if offer is None or offer.newest is None or now < self._merge_after.get(record.id, 0.0):
             return False
-        keep(self._merge_after, record.id, now + MERGE_AGAIN_SECONDS)
+        # A forge works out within seconds whether one that was just opened can be merged.
+        pause = 0.0 if found.mergeability is Mergeability.CHECKING else MERGE_AGAIN_SECONDS
+        keep(self._merge_after, record.id, now + pause)
         around.executor.confirm()
         answer = self._ask_to_merge(found, offer.newest.commit, MergeMethod(rules.merge_method))
         if answer.outcome is MergeOutcome.SCHEDULED and not offer.scheduled:
