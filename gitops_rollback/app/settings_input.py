@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from gitops_rollback.app import settings as shapes
 from gitops_rollback.app.origins import is_loopback
 from gitops_rollback.app.settings import DEFAULT_CONFIG, Settings
+from gitops_rollback.app.settings_engines import engines_of_cluster
 from gitops_rollback.app.settings_environment import PREFIX, Overlay, overlay
 from gitops_rollback.app.settings_values import Closed
 from gitops_rollback.core.document import Document, DocumentInvalid, read_document
@@ -73,7 +74,8 @@ def load_settings(environ: Mapping[str, str], flags: Mapping[str, object] | None
         raise SettingsInvalid("settings", "\n".join(dict.fromkeys(given.faults)))
     watched = tuple(dict.fromkeys(([path] if path else []) + given.files))
     state_dir = settings.state_dir or default_state_dir(environ)
-    return settings.model_copy(update={"config_file": path, "watched": watched, "state_dir": state_dir})
+    found = {"config_file": path, "watched": watched, "state_dir": state_dir}
+    return settings.model_copy(update={**found, **engines_of_cluster(settings, environ)})
 
 
 def _validate(given: _Input) -> Settings | None:

@@ -11,6 +11,7 @@ from gitops_rollback.app.checkup import Finding, of_engine, of_forge, of_lease, 
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE
 from gitops_rollback.app.settings_input import prepare_state_dir
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.wiring import wire
@@ -63,9 +64,7 @@ def _findings(settings: Settings, push: bool) -> Iterator[Finding]:
         for engine in runtime.parts.engines:
             yield from of_engine(engine)
         if not runtime.parts.engines:
-            yield Finding(
-                "engine", False, "the settings name none", "set ARGOCD_SERVER, or give --flux or --argocd-objects"
-            )
+            yield Finding("engine", False, NO_ENGINE, NAME_ONE)
         yield from of_places(settings)
     finally:
         runtime.close()

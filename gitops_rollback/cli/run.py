@@ -18,6 +18,7 @@ from gitops_rollback.adapters.log import configure_logging
 from gitops_rollback.app.controller import Controller
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed
+from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE
 from gitops_rollback.app.settings_input import is_all_loopback, load_settings, read_settings_pause
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.access import cluster_options
@@ -120,6 +121,8 @@ class _Service:
         return controller
 
     def _announce(self, probes: str, hooks: str) -> None:
+        if not self._runtime.parts.engines:
+            log.warning(f"{NO_ENGINE}; {NAME_ONE}")
         if self.settings.clock is not None:
             log.warning("time is scaled: this is a demo", speed=self.settings.clock.speed)
         log.info(

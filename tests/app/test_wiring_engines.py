@@ -59,6 +59,38 @@ def test_flux_alone_is_found_by_its_kubeconfig(kubeconfig: str) -> None:
         assert parts.kubernetes.server == "http://127.0.0.1:16443"
 
 
+def test_a_cluster_and_no_engine_named_are_both_engines_through_kubernetes(
+    kubeconfig: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target's `engine` is `argocd` by REST where ARGOCD_SERVER is set, else through Kubernetes, as `flux` is."""
+    monkeypatch.setenv("KUBECONFIG", kubeconfig)
+    with wired({"KUBECONFIG": kubeconfig}) as parts:
+        assert sorted(engine.instance for engine in parts.engines) == ["default", "flux"]
+
+
+@pytest.mark.parametrize(
+    ("file", "engines"),
+    [
+        ("flux: {}", ["flux"]),
+        ("argocdObjects: {instance: prod}", ["prod"]),
+        ("flux: {enabled: false}", ["default"]),
+        ("argocd: [{server: 'https://argocd.example.com'}]", ["default"]),
+        ("argocdObjects: {enabled: false}\nflux: {enabled: false}", []),
+    ],
+)
+def test_who_names_an_engine_gets_no_other(kubeconfig: str, tmp_path: Path, file: str, engines: list[str]) -> None:
+    (tmp_path / "settings.yaml").write_text(f"{file}\n")
+    environ = {"GITOPS_ROLLBACK_KUBECONFIG": kubeconfig} if "server" not in file else {"KUBECONFIG": kubeconfig}
+    with wired(environ, config=str(tmp_path / "settings.yaml")) as parts:
+        assert [engine.instance for engine in parts.engines] == engines
+        assert (parts.kubernetes is None) == ("server" in file)
+
+
+def test_without_an_engine_and_a_cluster_nothing_of_kubernetes_is_needed(tmp_path: Path) -> None:
+    with wired({"KUBECONFIG": str(tmp_path / "absent")}) as parts:
+        assert (parts.engines, parts.kubernetes) == ((), None)
+
+
 def test_the_argo_cd_of_the_cluster_is_reached_by_its_objects_without_a_token_of_it(kubeconfig: str) -> None:
     with wired({}, argocd_objects=True, kubeconfig=kubeconfig) as parts:
         assert [(engine.instance, type(engine)) for engine in parts.engines] == [("default", ArgoCdObjects)]

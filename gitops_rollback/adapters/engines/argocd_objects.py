@@ -25,7 +25,7 @@ from gitops_rollback.adapters.engines.argocd_windows import manual_sync_obstacle
 from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
 from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.adapters.engines.together import Together
-from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing
+from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import EngineUnavailable, StalledError
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, OperationPhase
@@ -63,7 +63,10 @@ class ArgoCdObjects:
         return self._listing()
 
     def _list(self) -> tuple[ApplicationState, ...]:
-        listed = self._cluster.list_objects(APPLICATIONS).items
+        try:
+            listed = self._cluster.list_objects(APPLICATIONS).items
+        except Unserved:  # Argo CD is not installed: there is no Application
+            return ()
         return wire.read_each(listed, self.instance, self._now(), self._reader)
 
     def application(self, application: ApplicationId, project: str) -> ApplicationState | None:
