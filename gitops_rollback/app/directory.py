@@ -21,7 +21,7 @@ from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.rollback import Phase
-from gitops_rollback.core.sync import ApplicationId, ApplicationState, Operation, Source
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, Operation, Source
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo, Engine
@@ -254,11 +254,9 @@ class Directory:
     ) -> list[Problem]:
         subject = f"{policy.name}/{target.name}"
         other = next((state for state in strangers if names(target, state.id)), None)
-        held = [one for one in other.obstacles if one.reason is not Reason.IMAGE_AUTOMATION] if other else []
-        if held:
-            # What follows no git repository has no address that could be ours.
-            first = held[0]
-            return [Problem(subject, first.reason, f"{first.message}; {first.remedy}")]
+        held = _without_address(other) if other is not None else None
+        if held is not None:
+            return [Problem(subject, held.reason, f"{held.message}; {held.remedy}")]
         if other is not None:
             urls = ", ".join(source.repo_url for source in other.sources) or "no repository"
             message = f"the application renders from {urls}, this repository is {self._repo.url}"
@@ -276,6 +274,18 @@ def _fed(
     found = named.naming(state.id)
     own = own_paths(state.sources, indexes, found[1].paths if found else ())
     return Fed(engine, state, indexes, own, own_paths(state.sources, indexes), closures)
+
+
+def _without_address(state: ApplicationState) -> Obstacle | None:
+    """Why it follows no git repository, so that it has no address that could be ours; None if it follows another one.
+
+    Nobody can mend what else is in its way so that a commit of this repository reached it.
+    """
+    if any(source.repo_url for source in state.sources):
+        found = [one for one in state.obstacles if one.reason is Reason.NOT_GIT]
+    else:
+        found = [one for one in state.obstacles if one.reason is not Reason.IMAGE_AUTOMATION]
+    return found[0] if found else None
 
 
 def _by_name(applications: Iterable[ApplicationId]) -> dict[tuple[str, str], list[ApplicationId]]:

@@ -103,3 +103,16 @@ def test_what_is_in_the_way_to_the_end_is_why_it_is_not_verified(world: World) -
     record = next(record for record in records if record.commit is not None)  # the others are the plans after it
     assert (record.outcome, record.reason) == ("unverified", "SyncTimeout")
     assert FAILS.message in record.message
+
+
+def test_an_application_of_another_repository_is_said_to_be_that_whatever_is_in_its_way(world: World) -> None:
+    """Nobody can mend a dependency or a suspension so that a commit of this repository reached it."""
+    running(world, "web")
+    state = world.engine.states["web"]
+    elsewhere = replace(state.sources[0], repo_url="https://git.example/other/config.git")
+    held = Obstacle(Reason.DEPENDENCY_BLOCKS, "Kustomization flux-system/infra is not ready", "look at it")
+    world.engine.states["web"] = replace(state, sources=(elsewhere,), obstacles=(held,))
+    tick = world.replica().tick(START)
+    (problem,) = tick.listing.problems
+    assert problem.reason is Reason.REPOSITORY_MISMATCH
+    assert "https://git.example/other/config.git" in problem.message
