@@ -61,6 +61,28 @@ class Rollback:
 
 
 @dataclass(frozen=True)
+class Landed(Rollback):
+    """A plan of ours that is on the branch by the hand of a forge or a person, or on a person's word.
+
+    `number` is its pull request, None where it came by none; `automatic`: nobody's word let it land but ours.
+    """
+
+    identity: str = ""
+    number: int | None = None
+    automatic: bool = False
+
+
+@dataclass(frozen=True)
+class MergeAsked:
+    """A replica asks the forge to merge a pull request, now or once nothing is missing, if this is its head."""
+
+    at: datetime
+    who: str
+    number: int
+    head: str
+
+
+@dataclass(frozen=True)
 class Released:
     """A commit of ours on the branch that lets image automations write again what a rollback held."""
 
@@ -150,4 +172,17 @@ class Ticked:
     seconds: float
 
 
-Event = Asked | Accepted | Rollback | Released | Recorded | Told | Logged | SyncAsked | Requested | Broken | Ticked
+Event = (
+    Asked
+    | Accepted
+    | Rollback
+    | MergeAsked
+    | Released
+    | Recorded
+    | Told
+    | Logged
+    | SyncAsked
+    | Requested
+    | Broken
+    | Ticked
+)

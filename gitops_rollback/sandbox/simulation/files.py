@@ -59,7 +59,7 @@ spec:{suspend}{writes}
       for: {hold}s
       severity: {severity}{health}
   timing: {{interval: 15s, window: {window}m, initialDelay: 15s, cooldown: {cooldown}s}}
-  delivery: {{syncTimeout: 5m}}
+  delivery: {{syncTimeout: 5m{delivery}}}
   verification: {{startAfter: 0s, holdFor: 30s, timeout: 5m}}
 """
 _HEALTH = """
@@ -85,6 +85,9 @@ class PolicyText:
     cooldown: int = 60
     engine: str = "argocd"
     automation: str = ""  # what it says of an image automation; "" is nothing
+    merges: str = ""  # how the forge merges: merge, squash, rebase; "" is no word on a forge
+    opens: bool = False  # always by pull request, whether the branch would take a push or not
+    by_itself: bool = True  # what needs nobody's word is merged by the forge
 
     @property
     def path(self) -> str:
@@ -102,7 +105,15 @@ class PolicyText:
         writes = f"\n  onImageAutomation: {self.automation}" if self.automation else ""
         namespace, engine = _PLACES[self.engine]
         words = {**self.__dict__, "suspend": suspend, "health": health, "namespace": namespace, "engine": engine}
-        return _POLICY.format(**words, writes=writes).encode()
+        return _POLICY.format(**words, writes=writes, delivery=self._delivery).encode()
+
+    @property
+    def _delivery(self) -> str:
+        if not self.merges:
+            return ""
+        mode = ", mode: pull-request" if self.opens else ""
+        merging = str(self.by_itself).lower()
+        return f"{mode}, pullRequest: {{mergeMethod: {self.merges}, autoMerge: {merging}}}"
 
     def disarmed(self, how: str) -> PolicyText:
         """The same policy made harmless: `suspend`, `severity` or `threshold`."""

@@ -35,6 +35,7 @@ class Remote:
     refs: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # ref -> the rule's words
     locked: set[str] = field(default_factory=set)
+    barred: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)  # ref -> who is refused, and the words
     moved: Callable[[Accepted], None] = lambda _accepted: None
     _past: list[tuple[datetime, dict[str, str]]] = field(default_factory=list)
 
@@ -51,7 +52,7 @@ class Remote:
 
         As a real server does, it takes a forced push from whoever asks, unless a rule refuses the ref.
         """
-        verdicts = {update.ref: self._verdict(update) for update in updates}
+        verdicts = {update.ref: self._verdict(who, update) for update in updates}
         bad = [outcome for outcome in verdicts.values() if outcome is not PushOutcome.LANDED]
         if bad:
             # A ref that is refused only for another's sake.
@@ -71,14 +72,20 @@ class Remote:
         """What a person with the right to force does to a ref, whatever the rules say."""
         self._move(who, ref, new)
 
-    def _verdict(self, update: RefUpdate) -> PushOutcome:
+    def words(self, who: str, ref: str) -> str:
+        """Why a rule refuses pushes to this ref from whoever asks; "" if none does."""
+        whom, said = self.barred.get(ref, ((), ""))
+        return self.refused.get(ref, "") or (said if who.startswith(whom) else "")
+
+    def _verdict(self, who: str, update: RefUpdate) -> PushOutcome:
         old = self.refs.get(update.ref)
         if update.ref in self.locked:
             return PushOutcome.LOCKED
         plain = not update.refspec.startswith("+")
         if plain and old is not None and not self.objects.is_ancestor(old, update.new):
             return PushOutcome.REJECTED
-        return PushOutcome.PROTECTED if update.ref in self.refused and old != update.new else PushOutcome.LANDED
+        refused = self.words(who, update.ref) and old != update.new
+        return PushOutcome.PROTECTED if refused else PushOutcome.LANDED
 
     def _move(self, who: str, ref: str, new: str) -> None:
         old = self.refs.get(ref)

@@ -31,6 +31,7 @@ from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.taking import take_requests
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.action import Note
@@ -41,6 +42,7 @@ from gitops_rollback.sandbox.simulation.chat import Chat, QuietFanout
 from gitops_rollback.sandbox.simulation.engines import engine_of
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
+from gitops_rollback.sandbox.simulation.forge.port import SimForge
 from gitops_rollback.sandbox.simulation.gate import Gate, Surface
 from gitops_rollback.sandbox.simulation.leasing import Holding
 from gitops_rollback.sandbox.simulation.metrics import SimMetrics
@@ -207,6 +209,10 @@ class Replica:
             report=self._report,
             retries=self._retries,
         )
+        if world.forge is not None:
+            forge = SimForge(gate, world.forge, world.merge_asked)
+            made.offer_at(forge)
+            take_requests(made, forge)
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(gate, repo, leading, announces))
         return made

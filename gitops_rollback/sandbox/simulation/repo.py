@@ -112,7 +112,7 @@ class SimRepo:
         if refs.get(MAIN) is PushOutcome.LANDED:
             new = next(update.new for update in asked if update.ref == MAIN)
             self._disk.head, self._disk.pushed_at = new, self._remote.clock()
-        words = self._remote.refused.get(asked[-1].ref, "") or self._remote.refused.get(asked[0].ref, "")
+        words = self._remote.words(self.gate.who, asked[-1].ref) or self._remote.words(self.gate.who, asked[0].ref)
         return PushResult(outcome, refs, words if outcome is not PushOutcome.LANDED else "")
 
     def _look_again(self, updates: Sequence[RefUpdate]) -> dict[str, PushOutcome]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from multiprocessing import get_context
+from random import Random
 
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
 from gitops_rollback.sandbox.simulation.determinism import guarded
@@ -34,7 +35,7 @@ from gitops_rollback.sandbox.simulation.rest import at_rest, unsettled
 from gitops_rollback.sandbox.simulation.scenarios import setup_of
 from gitops_rollback.sandbox.simulation.schedule import START
 from gitops_rollback.sandbox.simulation.setup import Smaller
-from gitops_rollback.sandbox.simulation.world import PERSON, Violation, World
+from gitops_rollback.sandbox.simulation.world import OURS, PERSON, Violation, World
 
 SLICE = timedelta(seconds=30)
 DEADLINE = timedelta(minutes=30)
@@ -91,7 +92,7 @@ def run(seed: int, scenario: str = "all", smaller: Smaller = NOTHING_LESS) -> Re
     verified = sum(record["outcome"] == "verified" for record in world.records.values())
     story = tuple(str(line) for line in world.story.lines)
     return Result(
-        seed, scenario, world.story.trace, len(world.rollbacks), verified, tuple(world.violations), story, smaller
+        seed, scenario, world.story.trace, len(world.carried), verified, tuple(world.violations), story, smaller
     )
 
 
@@ -115,6 +116,8 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     for name in setup.names:
         policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health, engine=setup.engine)
         policy = policy.disarmed("severity") if name in setup.tame else policy
+        if setup.forge:
+            policy = _by_forge(policy, world.random(f"delivery of {name}"))
         if name in setup.automated:
             policy = replace(policy, automation="hold" if name in setup.holding else "ask")
         if name not in setup.unwatched:
@@ -130,12 +133,21 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     poison = random.choice(POISON_POLICIES)
     files[f"{POLICIES}/broken.yaml"] = SELECTS_NOTHING if setup.unwatched else poison
     tree = world.objects.with_files(None, files)
+    if setup.forge and setup.forge_rules.protected:
+        world.remote.barred[MAIN] = OURS, "protected branch hook declined"
     world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
     world.cluster.start((*setup.names, POISON), setup.manual, world.head, START - LIVED)
     world.tell("world", f"seed {seed}: {len(setup.names)} applications, {setup.replicas} controller(s), "
                f"{', '.join(sorted(setup.actors)) or 'nobody else'}; {setup.rates}")  # fmt: skip
     world.news.clear()
     return world
+
+
+def _by_forge(policy: PolicyText, random: Random) -> PolicyText:
+    """Most rollbacks wait as pull requests; some policies only suggest, some let nobody but a person merge."""
+    policy = policy.disarmed("severity") if random.random() < 0.2 else policy
+    way = random.choice(("merge", "squash", "rebase"))
+    return replace(policy, merges=way, opens=random.random() < 0.6, by_itself=random.random() < 0.7)
 
 
 def judge(world: World) -> None:
@@ -160,8 +172,8 @@ def _come_to_rest(world: World) -> None:
     still_since, writes = world.now, -1
     while world.now < end and not world.violations and world.now - still_since < STILL:
         world.schedule.run_until(world.now + SLICE)
-        if len(world.rollbacks) != writes or not at_rest(world):
-            still_since, writes = world.now, len(world.rollbacks)
+        if len(world.carried) != writes or not at_rest(world):
+            still_since, writes = world.now, len(world.carried)
     if not world.violations and world.now - still_since < STILL:
         for text in [*unsettled(world)] or ["the last rollback came only now"]:
             world.broken(AT_REST, text)

@@ -7,6 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from gitops_rollback.sandbox.simulation.actors import OTHERS
+from gitops_rollback.sandbox.simulation.forge.pulls import ForgeRules
 from gitops_rollback.sandbox.simulation.gate import Rates
 from gitops_rollback.sandbox.simulation.setup import RATES, Setup, Smaller
 
@@ -35,6 +36,7 @@ def setup_of(seed: int, scenario: str, smaller: Smaller | None = None) -> Setup:
         unwatched=frozenset(name for name in names[2:] if draw.happens(f"unwatched/{name}", 0.03)),
         deaf=draw.rate("deaf", 0.2, 0.05, 0.9),
         holding=frozenset(name for name in NAMES if draw.happens(f"holding/{name}", 0.65)),
+        forge_rules=_rules(draw),
     )
     SCENARIOS[scenario](setup)
     if smaller is not None:
@@ -63,6 +65,17 @@ class _Draw:
         """In this share of the seeds something between the two, else nothing."""
         random = self._random(name)
         return random.uniform(least, most) if random.random() < share else 0.0
+
+
+def _rules(draw: _Draw) -> ForgeRules:
+    """Of the forge, in the worlds that have one."""
+    return ForgeRules(
+        protected=draw.happens("forge/protected", 0.4),
+        review=draw.happens("forge/review", 0.3),
+        queue=draw.happens("forge/queue", 0.2),
+        auto_merge=draw.happens("forge/auto-merge", 0.7),
+        keeps=draw.happens("forge/keeps", 0.5),
+    )
 
 
 def _all(_setup: Setup) -> None:
@@ -263,6 +276,27 @@ def _image_automation(setup: Setup) -> None:
     setup.actors -= {"forger", "outage", "gaps", "scrapes", "flapper", "editor"}
 
 
+def _pull_request(setup: Setup) -> None:
+    """Rollbacks wait as pull requests, and people merge, close, push to and copy them when it suits them."""
+    setup.forge, setup.names, setup.busy, setup.unwatched = True, NAMES[:4], 90.0, frozenset()
+    setup.manual = setup.manual & frozenset(setup.names)
+    setup.health = setup.health & frozenset(setup.names)
+    setup.actors = setup.actors - {"clock", "forcer", "promoter", "outage", "gaps"}
+    setup.actors |= {"reviewer", "intruder", "copier", "commenter", "forge-trouble"}
+
+
+def _requests(setup: Setup) -> None:
+    """People ask for rollbacks in files and comments, change their minds, and merge what is no use any more."""
+    _pull_request(setup)
+    setup.actors = (setup.actors | {"requester"}) - {"copier"}
+
+
+def _forge_points(setup: Setup) -> None:
+    """The process dies at the places that the product names, where there is a forge."""
+    _pull_request(setup)
+    setup.deadly, setup.rates.kill, setup.replicas, setup.may_sync = 0.4, 0.0, 1, True
+
+
 SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "all": _all,
     "plain": _plain,
@@ -295,4 +329,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "swept": _swept,
     "flux": _flux,
     "image-automation": _image_automation,
+    "pull-request": _pull_request,
+    "requests": _requests,
+    "forge-points": _forge_points,
 }

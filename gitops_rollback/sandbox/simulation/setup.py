@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gitops_rollback.sandbox.simulation.forge.pulls import ForgeRules
 from gitops_rollback.sandbox.simulation.gate import Rates
 
 RACING = "racing"
@@ -48,6 +49,8 @@ class Setup:
     engine: str = "argocd"
     automated: tuple[str, ...] = ()  # applications whose image an automation writes
     holding: frozenset[str] = frozenset()  # of those, whose policy lets a rollback hold the image
+    forge: bool = False  # the repository has one, with these rules
+    forge_rules: ForgeRules = field(default_factory=ForgeRules)
 
     @property
     def alone(self) -> tuple[str, ...]:

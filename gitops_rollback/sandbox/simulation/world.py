@@ -17,7 +17,9 @@ from gitops_rollback.sandbox.simulation.events import (
     Asked,
     Document,
     Event,
+    Landed,
     Logged,
+    MergeAsked,
     Recorded,
     Released,
     Requested,
@@ -28,7 +30,10 @@ from gitops_rollback.sandbox.simulation.events import (
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
 from gitops_rollback.sandbox.simulation.flux.images import Images
+from gitops_rollback.sandbox.simulation.forge.pulls import Pull
+from gitops_rollback.sandbox.simulation.forge.site import ForgeSite
 from gitops_rollback.sandbox.simulation.holds import RELEASES, Holds
+from gitops_rollback.sandbox.simulation.landings import Landings
 from gitops_rollback.sandbox.simulation.leasing import Leases
 from gitops_rollback.sandbox.simulation.metrics import Store
 from gitops_rollback.sandbox.simulation.objects import Objects
@@ -92,6 +97,11 @@ class World:
         self.holds = Holds(self.objects)
         self.said: set[str] = set()  # applications whose hold an operator has asked to end
         self.images: Images | None = None  # where automations write images
+        self.forge: ForgeSite | None = None
+        self.landings: Landings | None = None
+        if setup.forge:
+            self.forge = ForgeSite(self.schedule, self.remote, self.random("forge"), setup.forge_rules, self.tell)
+            self.landings = Landings(self.objects, self.forge, self.cluster.ran)
         self.records: dict[str, Document] = {}
         self.messages: list[Told] = []
         self.ours: set[str] = set()
@@ -112,6 +122,12 @@ class World:
     @property
     def head(self) -> str:
         return self.remote.refs[MAIN]
+
+    @property
+    def carried(self) -> list[Rollback]:
+        """All rollbacks that are on the branch: pushed by ourselves, or landed by pull request; the oldest first."""
+        landed = self.landings.all if self.landings is not None else []
+        return sorted([*self.rollbacks, *landed], key=lambda one: one.at)
 
     def random(self, name: str) -> Random:
         """A stream of chances of its own, so that one actor's draws do not move another's."""
@@ -176,6 +192,10 @@ class World:
         )
         self.report(SyncAsked(self.now, who, name, identity, lately))
 
+    def merge_asked(self, who: str, pull: Pull, head: str) -> None:
+        """A replica is about to let the forge merge something."""
+        self.report(MergeAsked(self.now, who, pull.number, head))
+
     def told(self, who: str, message: Message) -> None:
         """People hear something."""
         told = Told(self.now, who, message)
@@ -205,7 +225,14 @@ class World:
                 if commit.committer == AUTHOR and RELEASES in commit.trailers:
                     self._released(Released.of(commit, accepted.at, accepted.who))
                 elif commit.committer == AUTHOR:
-                    self._rolled_back(Rollback.of(commit, accepted.at, accepted.who, self.cluster.ran))
+                    asked = self.landings.requested(commit, accepted) if self.landings is not None else None
+                    if asked is not None:
+                        self._landed(asked)
+                    else:
+                        self._rolled_back(Rollback.of(commit, accepted.at, accepted.who, self.cluster.ran))
+        if self.landings is not None and self.forge is not None:
+            self._by_forge(accepted, self.landings)
+            self.forge.moved(accepted)
         if accepted.ref == MAIN:
             for text in self.holds.see(accepted, self.rollbacks[known:]):
                 self.tell(accepted.who, text)
@@ -215,6 +242,20 @@ class World:
             self.report(ours)
         if accepted.ref == JOURNAL:
             self._read_records(accepted)
+
+    def _by_forge(self, accepted: Accepted, landings: Landings) -> None:
+        """What went by pull request, and what came of it."""
+        if accepted.who.startswith(OURS):
+            landings.offers(accepted, self.head, AUTHOR)
+        elif accepted.ref == MAIN:
+            for landed in landings.see(accepted, self.records):
+                self._landed(landed)
+            self.ours |= landings.ours
+
+    def _landed(self, landed: Landed) -> None:
+        self.ours.add(landed.commit.sha)
+        names, how = ", ".join(landed.applications), "by itself" if landed.automatic else "by a person's word"
+        self.tell(landed.who, f"LANDS {landed.identity} of {names} as {landed.commit.sha[:8]} {how}")
 
     def _rolled_back(self, rollback: Rollback) -> None:
         self.rollbacks.append(rollback)

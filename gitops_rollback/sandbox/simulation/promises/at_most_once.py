@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event
+from gitops_rollback.sandbox.simulation.events import Event, Landed
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import MAIN, Accepted
 from gitops_rollback.sandbox.simulation.world import World
 
 
 def check(world: World, event: Event) -> Iterator[str]:
-    """Counted on the branch itself, over all replicas and restarts."""
+    """Counted on the branch itself, over all replicas, restarts, pushes and merges."""
     if not isinstance(event, Accepted) or event.ref != MAIN:
         return
-    revisions = Counter((name, one.bad) for one in world.rollbacks for name in one.applications)
-    culprits = Counter(sha for one in world.rollbacks for sha in one.reverts)
+    # What a person let land is that person's rollback, and counts only for what we do by ourselves afterwards.
+    ours = [one for one in world.carried if not isinstance(one, Landed) or one.automatic]
+    revisions = Counter((name, one.bad) for one in ours for name in one.applications)
+    culprits = Counter(sha for one in ours for sha in one.reverts)
     for (name, bad), count in revisions.items():
         if count > 1:
             yield f"{name} at {bad[:8]} was rolled back {count} times"

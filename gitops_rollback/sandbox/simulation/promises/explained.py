@@ -60,7 +60,7 @@ def at_end(world: World) -> Iterator[str]:
     for release in world.releases:
         if not ended[release.commit.sha] and not world.refusing:
             yield f"{release.commit.sha[:8]} ends a hold, and no record says so"
-    landed = {rollback.commit.sha for rollback in world.rollbacks}
+    landed = {rollback.commit.sha for rollback in world.rollbacks} | world.ours
     for sha in recorded:
         if sha is not None and sha not in landed:
             yield f"a record names {sha[:8]}, which is not on the branch"

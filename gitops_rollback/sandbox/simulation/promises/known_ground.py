@@ -18,7 +18,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     ran = {one.inputs for one in world.truth.runs(name)}
     if len(event.reverts) > 1 and ends not in ran:
         yield f"{event.commit.sha[:8]} undoes {len(event.reverts)} commits, and {name} never ran in that state"
-    for earlier in world.rollbacks[: world.rollbacks.index(event)]:
+    for earlier in (one for one in world.carried if one.at < event.at):
         if name in earlier.applications and world.truth.inputs(name, earlier.bad) == ends:
             yield f"{event.commit.sha[:8]} ends in a state of {name} that {earlier.commit.sha[:8]} took back"
     if (name, ends) in world.taken_back:

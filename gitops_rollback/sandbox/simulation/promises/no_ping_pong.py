@@ -15,7 +15,7 @@ def check(world: World, event: Event) -> Iterator[str]:
         return
     for name in event.applications:
         state = world.truth.inputs(name, event.bad)
-        for earlier in world.rollbacks[: world.rollbacks.index(event)]:
+        for earlier in (one for one in world.carried if one.at < event.at):
             if name in earlier.applications and world.truth.inputs(name, earlier.bad) == state:
                 yield f"the state of {name} that {earlier.commit.sha[:8]} took back came back, and is taken back again"
 

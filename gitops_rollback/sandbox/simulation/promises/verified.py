@@ -21,7 +21,7 @@ def check(world: World, event: Event) -> Iterator[str]:
         return
     if event.before is not None and event.before["outcome"] == "verified":
         return
-    rollback = next((one for one in world.rollbacks if _is_step(event, one.commit.sha)), None)
+    rollback = next((one for one in world.carried if _is_step(event, one.commit.sha)), None)
     if rollback is None:
         yield f"{event.after['id']} is verified, but its commit never landed"
         return

@@ -1,0 +1,1 @@
+"""The forge of a simulated world: pull requests over the simulated remote, and each replica's way to it."""

@@ -1,0 +1,86 @@
+"""Plans of ours that went by pull request: which commits carried one to the branch, by whosever hand.
+
+Told by contents alone, as they are worked out from git: what a forge makes of a message is no part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.ownership import CONTROLLER
+from gitops_rollback.sandbox.simulation.events import Document, Landed, Rollback
+from gitops_rollback.sandbox.simulation.forge.merging import brought
+from gitops_rollback.sandbox.simulation.forge.pulls import OURS, Pull
+from gitops_rollback.sandbox.simulation.forge.site import ForgeSite
+from gitops_rollback.sandbox.simulation.objects import Objects
+from gitops_rollback.sandbox.simulation.remote import MAIN, Accepted
+
+WAITS = "AwaitingApproval"
+OTHERS = ("refs/heads/gitops-rollback-",)  # the journal, the control branch
+
+
+class Landings:
+    """`offered` are the heads that we have pushed to branches of pull requests, with what each changes."""
+
+    def __init__(self, objects: Objects, site: ForgeSite, ran: Callable[[str, str], bool]) -> None:
+        self.offered: dict[str, Mapping[str, str | None]] = {}
+        self.all: list[Landed] = []
+        self.ours: set[str] = set()
+        self._objects = objects
+        self._site = site
+        self._ran = ran
+
+    def offers(self, accepted: Accepted, head: str, author: str) -> None:
+        """A replica has pushed to a branch; `head` is that of the followed one."""
+        commit = self._objects.commits[accepted.new]
+        mine = commit.committer == author and "Rollback-Id" in commit.trailers
+        if mine and accepted.ref != MAIN and not accepted.ref.startswith(OTHERS):
+            self.offered[commit.sha] = brought(self._objects, head, commit.sha)
+
+    def requested(self, commit: Commit, accepted: Accepted) -> Landed | None:
+        """A rollback that we pushed ourselves because a person's request says so; None for one of our own."""
+        if commit.trailers.get("Rollback-Requested-By", (CONTROLLER,))[-1] == CONTROLLER:
+            return None
+        said = Rollback.of(commit, accepted.at, accepted.who, self._ran)
+        self.all.append(Landed(**vars(said), identity=commit.trailers["Rollback-Id"][0]))
+        return self.all[-1]
+
+    def see(self, accepted: Accepted, records: Mapping[str, Document]) -> Iterator[Landed]:
+        """Those that come by this move of the followed branch."""
+        for commit in self._objects.first_parents(accepted.new):
+            if commit.sha == accepted.old:
+                return
+            planned = self._planned(commit)
+            if planned is not None:
+                self.ours.add(commit.sha)
+                yield from self._landed(commit, planned, accepted, records)
+
+    def _landed(
+        self, commit: Commit, planned: Commit, accepted: Accepted, records: Mapping[str, Document]
+    ) -> Iterator[Landed]:
+        said, identity = Rollback.of(planned, accepted.at, accepted.who, self._ran), planned.trailers["Rollback-Id"][0]
+        waited = records.get(identity, {}).get("phase") == WAITS
+        if not waited or any(one.identity == identity for one in self.all):
+            return
+        pull = next((one for one in self._site.pulls.values() if one.merge_sha == accepted.new), None)
+        automatic = pull is not None and pull.merged_by == OURS and not self.approved(pull, planned.sha)
+        landed = Landed(
+            accepted.at, accepted.who, commit, said.applications, said.bad, said.reverts, said.restores, said.speaker,
+            identity, pull.number if pull else None, automatic,
+        )  # fmt: skip
+        self.all.append(landed)
+        yield landed
+
+    def approved(self, pull: Pull, head: str) -> bool:
+        """Somebody with the right has said yes to this very head."""
+        return (pull.number, head) in self._site.approved
+
+    def _planned(self, commit: Commit) -> Commit | None:
+        """The head of ours that it carries out: it leaves what that one leaves, or is that commit anew."""
+        changes = {one.path: one.new_blob for one in commit.changes}
+        for sha, planned in self.offered.items():
+            own = {one.path: one.new_blob for one in self._objects.commits[sha].changes}
+            if changes and changes in (planned, own):
+                return self._objects.commits[sha]
+        return None
