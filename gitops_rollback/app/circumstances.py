@@ -11,6 +11,7 @@ from gitops_rollback.app.handing_over import about_handover
 from gitops_rollback.app.notices import (
     Notice,
     Silence,
+    about_claims,
     about_damage,
     about_engines,
     about_mass_event,
@@ -104,6 +105,7 @@ class Surroundings:
         answering = {fed.engine.instance for fed in listing.fed} - {one.engine for one in silent}
         yield from about_engines(silent, answering, now)
         if not silent:
+            yield from about_claims(listing.claims, {one.name for one in listing.watched})
             fed_by_no_git = [one for one in listing.problems if one.reason in NO_LEVER]
             yield from about_unreachable([(one.subject, one.reason, one.message) for one in fed_by_no_git])
 

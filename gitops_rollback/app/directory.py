@@ -5,7 +5,7 @@ A policy at the head names an application; one that only the judged change remov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from gitops_rollback.app.closures import Closures, Followed
 from gitops_rollback.app.deployed import Before, Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, TargetIndex, View, names
+from gitops_rollback.core.claims import claimed_twice
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.deployments import HARD_END, deployments, distinct, our_revision, source_index
 from gitops_rollback.core.errors import Reason, RollbackError
@@ -78,6 +79,7 @@ class Listing:
     fed: tuple[Fed, ...]
     problems: tuple[Problem, ...] = ()
     silent: tuple[Problem, ...] = ()
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # as `core.claims` has them, by full name
 
     def named(self, application: str) -> tuple[Fed, ...]:
         """The application of this full name; () if it is gone."""
@@ -139,7 +141,8 @@ class Directory:
         problems = self._unmatched(view, found, strangers, bool(silent))
         watched = tuple(one for one in found if not self._refusal(one))
         problems += [Problem(one.name, Reason.FOREIGN_TENANT, why) for one in found if (why := self._refusal(one))]
-        return Listing(watched, tuple(fed), (*silent, *problems), tuple(silent))
+        claims = claimed_twice((one.state, tuple(one.state.sources[index] for index in one.indexes)) for one in fed)
+        return Listing(watched, tuple(fed), (*silent, *problems), tuple(silent), claims)
 
     def _refusal(self, watched: Watched) -> str:
         return self._tenancy.refusal(watched.policy, watched.state.project, watched.state.namespace)

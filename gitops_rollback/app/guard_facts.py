@@ -147,6 +147,7 @@ class GuardFactsReader:
             forge=self._limits.forge,
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
+            claimed_by=listing.claims.get(look.name, ()),
             foreign=self._foreign(look, reversal, listing),
             tenant=self._tenant(look, listing),
         )

@@ -8,7 +8,7 @@ Source: safety.md, Stop; One commit, many applications; reliability.md on a dama
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ OPEN_ENDED = f"{CONTROLLER}/open-ended-pauses"
 STRANGERS = f"{CONTROLLER}/pause-names"
 DAMAGE = f"{CONTROLLER}/journal-damage"
 MASS_EVENT = f"{CONTROLLER}/mass-event"
+CLAIMS = f"{CONTROLLER}/claimed-twice"
 UNREACHABLE = f"{CONTROLLER}/unreachable-targets"
 ENGINE = f"{CONTROLLER}/engine-"
 HELD_IMAGE = f"{CONTROLLER}/held-image-"
@@ -113,6 +114,18 @@ def about_unreachable(targets: Sequence[tuple[str, Reason, str]]) -> Iterator[No
     else:
         title = "Every target can be reached by a commit"
         yield Notice(UNREACHABLE, "resumed", Reason.QUIET, "", title, "every target can be reached by a commit")
+
+
+def about_claims(claims: Mapping[str, Collection[str]], watched: Collection[str]) -> Iterator[Notice]:
+    """Watched applications whose directory another one applies to the same place; nothing is undone there by itself."""
+    lines = [f"{name} and {', '.join(others)}" for name, others in sorted(claims.items()) if name in watched]
+    if lines:
+        title = "Two applications apply the same directory to the same place"
+        text = f"none of them is rolled back by itself until one alone does: {'; '.join(lines[:MAX_NAMED])}"
+        yield Notice(CLAIMS, "page", Reason.CLAIMED_TWICE, digest(lines), title, text, page=True)
+    else:
+        title = "Each directory is applied by one application"
+        yield Notice(CLAIMS, "resumed", Reason.QUIET, "", title, "no two applications share a directory any more")
 
 
 def about_engines(silent: Sequence[Silence], answering: Collection[str], now: datetime) -> Iterator[Notice]:

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     NOT_ON_THIS_BRANCH = "NotOnThisBranch"
     NO_COMMIT = "NoCommit"
     PENDING_CHANGES = "PendingChanges"
+    CLAIMED_TWICE = "ClaimedTwice"  # another application applies the same directory to the same place
     RESTARTS_NOTHING = "RestartsNothing"  # what the plan changes was read when the Pods started, and they go on
     LEFT_ALONE = "LeftAlone"  # the engine is told not to apply a change of that object
     NO_PATH = "NoPath"  # the suspect's deployment changed nothing in the cluster

@@ -287,6 +287,7 @@ class World:
         self.clock = SetClock(START)
         self.metrics = MemoryMetrics()
         self.engine = MemoryEngine(self.url, self.head, self.clock)
+        self.beside: tuple[MemoryEngine, ...] = ()
         self.tenancy = Tenancy()
         self.workloads: Workloads = NOBODY
         self.registry: Registry | None = None
@@ -359,7 +360,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     source: MetricSource = world.metrics
     measuring = Measuring(lambda settings: source, steady=steady, workloads=world.workloads)
     closures = Closures(repo)
-    directory = Directory(repo, (world.engine,), policies, tenancy=world.tenancy, closures=closures)
+    directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None)
     facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads)
     executor = Executor(repo, journal_repo, journal, told, world.clock)

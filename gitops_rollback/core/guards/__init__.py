@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.guards.branch import judge_branch, judge_writer
+from gitops_rollback.core.guards.branch import judge_branch, judge_claims, judge_writer
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown, judge_tenant
 from gitops_rollback.core.guards.capacity import judge_capacity
 from gitops_rollback.core.guards.damage import judge_damage
@@ -41,6 +41,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("known-ground", judge_ground_of_plan),
     ("quarantine", judge_quarantine),
     ("branch-is-lever", judge_branch),
+    ("one-application", judge_claims),
     ("another-writer", judge_writer),
     ("path-to-damage", judge_damage),
     ("capacity", judge_capacity),

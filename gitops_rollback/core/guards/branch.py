@@ -19,6 +19,7 @@ from gitops_rollback.core.plan import GuardAnswer
 
 LEVER = "branch-is-lever"
 WRITER = "another-writer"
+CLAIMS = "one-application"
 COMMITS_LOOKED_AT = 10
 BY_ONE_MACHINE = 9
 
@@ -46,6 +47,14 @@ def judge_branch(facts: GuardFacts) -> GuardAnswer:
             return found
     held = "".join(f"; {hold.words()} is held: its mark is taken off" for hold in facts.reversal.holds)
     return allow(LEVER, f"the application follows this branch{held}")
+
+
+def judge_claims(facts: GuardFacts) -> GuardAnswer:
+    """Ask where another application applies the same files to the same place: which of both has its way is open."""
+    if not facts.claimed_by:
+        return allow(CLAIMS, "no other application applies these files to the same place")
+    message = f"{', '.join(facts.claimed_by[:3])} applies the same directory to the same namespace"
+    return ask(CLAIMS, Reason.CLAIMED_TWICE, message, "let one application alone apply it, then approve the plan")
 
 
 def judge_writer(facts: GuardFacts) -> GuardAnswer:

@@ -163,6 +163,7 @@ class GuardFacts:
     # of the suspects.
     dependants: tuple[tuple[str, str], ...] | None = ()
     keeps_replicas: bool = False  # the engine leaves `replicas` of scaled workloads alone (RespectIgnoreDifferences)
+    claimed_by: tuple[str, ...] = ()  # other applications that apply the same directory to the same place
     foreign: tuple[str, ...] = ()  # applications and files of other tenants that the plan would change
     tenant: TenantBudget | None = None  # None: no tenants, or one without a budget
     extra_kinds: frozenset[tuple[str, str]] = frozenset()  # (group, kind) that the settings add
