@@ -111,10 +111,10 @@ def test_who_reads_it_must_be_seen() -> None:
     blind = judge_damage(plain)
     assert (blind.result, blind.reason) == (ASK, Reason.RESTARTS_NOTHING)
     assert "cannot be seen" in blind.message
-    reads = a_live_deployment()
-    reads["spec"] = {"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": "checkout"}}]}]}}}
+    template_of: dict[str, object] = {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": "checkout"}}]}]}}
+    reads = {**a_live_deployment(), "spec": {"template": template_of}}
     assert judge_damage(replace(plain, live=(live(reads),))).result is ASK
-    reads["spec"]["template"]["metadata"] = {"annotations": {"checksum/config": "9f86d0"}}  # type: ignore[index]
+    template_of["metadata"] = {"annotations": {"checksum/config": "9f86d0"}}
     assert judge_damage(replace(plain, live=(live(reads),))).result is ALLOW
 
 
@@ -157,8 +157,8 @@ def test_what_a_person_told_the_engine_in_the_cluster_counts_too() -> None:
         "name": "checkout", "namespace": "shop", "annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
     }  # fmt: skip
     assert judge_damage(facts(live=(live(held, a_live_deployment()),))).reason is Reason.LEFT_ALONE
-    held["metadata"]["name"] = "another"  # type: ignore[index]
-    assert judge_damage(facts(live=(live(held),))).result is ALLOW
+    another = {**held, "metadata": {"name": "another", "annotations": {"kustomize.toolkit.fluxcd.io/ssa": "Ignore"}}}
+    assert judge_damage(facts(live=(live(another),))).result is ALLOW
 
 
 def test_a_deployment_that_changed_no_object_did_no_damage() -> None:
