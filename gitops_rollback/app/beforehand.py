@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gitops_rollback.app.deployed_statuses import DeployedStatuses
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.heartbeats import Heartbeats, Seen
+from gitops_rollback.app.offered_trees import OfferedTrees
+from gitops_rollback.app.preflight import Preflight
+from gitops_rollback.app.pull_request_statuses import PullRequestStatuses
 from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.settings_before import Statuses
 from gitops_rollback.core.heartbeat import Beat, Rhythm
 from gitops_rollback.ports import Forge
 
@@ -25,6 +30,28 @@ def take_heartbeats(
 
     reconciler.heartbeats = beats
     reconciler.besides = (*reconciler.besides, attend)
+
+
+def set_statuses(reconciler: Reconciler, forge: Forge, wanted: Statuses) -> None:
+    """Pull requests and deployed commits bear at `forge` what is known of them from now on."""
+    repo, clock = reconciler.surroundings.repo, reconciler.clock
+    preflight = Preflight(repo, reconciler, OfferedTrees(repo))
+    before = PullRequestStatuses(repo, forge, preflight, reconciler.holds, clock, wanted)
+    after = DeployedStatuses(forge, clock)
+
+    def attend(tick: Tick) -> None:
+        executor = reconciler.executor
+        if not isinstance(executor, Executor) or _is_uneasy(tick):
+            return  # a rollback comes first, also at the forge's rate limit
+        if wanted.rollbackable or wanted.hold:
+            before.attend(tick, executor)
+
+    def attend_deployed(tick: Tick) -> None:
+        executor = reconciler.executor
+        if wanted.deployed and isinstance(executor, Executor):
+            after.attend(tick, executor)
+
+    reconciler.besides = (*reconciler.besides, attend_deployed, attend)
 
 
 def _is_uneasy(tick: Tick) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitops_rollback.app.circumstances import Surroundings
+from gitops_rollback.app.owners import owners_at
 from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.settings import Settings
@@ -22,10 +23,10 @@ from gitops_rollback.app.wiring_kubernetes import Election
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.heartbeat import Outcome as BeatOutcome
-from gitops_rollback.core.heartbeat import is_automatic, newest_beat
+from gitops_rollback.core.heartbeat import Rhythm, is_automatic, newest_beat
 from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import MetricSettings
-from gitops_rollback.core.pull_request import BranchRules
+from gitops_rollback.core.pull_request import BranchRules, ForgeFacts, MergeMethod
 from gitops_rollback.core.stop import stopped
 from gitops_rollback.ports import Advising, Engine, Forge, PushOutcome, RefUpdate
 
@@ -63,7 +64,7 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     yield Finding(f"repository {name}", True, f"{opened.repo.branch} is at {view.heads.branch[:12]}")
     yield _policies(name, view, opened.settings.policies_path)
     yield _journal(name, view)
-    yield from _heartbeat(name, view, parts.settings, now)
+    yield from of_heartbeat(name, view, parts.settings.heartbeat.rhythm, now)
     yield from _rendering(opened, view.heads.branch)
     listing = reconciler.directory.look(view, now)
     for watched in listing.watched:
@@ -128,7 +129,7 @@ def _journal(name: str, view: View) -> Finding:
     return Finding(part, True, records if found.head else "not there yet: the first decision makes it")
 
 
-def _heartbeat(name: str, view: View, settings: Settings, now: datetime) -> Iterator[Finding]:
+def of_heartbeat(name: str, view: View, rhythm: Rhythm, now: datetime) -> Iterator[Finding]:
     """The newest proof that a commit of ours lands, and reaches the engine; nothing where nothing is automatic."""
     part, beat = f"heartbeat of {name}", newest_beat(view.journal.decisions)
     again = "gitops-rollback heartbeat"
@@ -138,7 +139,7 @@ def _heartbeat(name: str, view: View, settings: Settings, now: datetime) -> Iter
         return
     age = f"{format_duration(now - beat.begun)} ago"
     if beat.outcome is BeatOutcome.SEEN:
-        late = settings.heartbeat.enabled and now - beat.begun > 2 * settings.heartbeat.every
+        late = rhythm.every is not None and now - beat.begun > 2 * rhythm.every
         yield Finding(part, not late, f"{beat.words}, {age}", f"it is overdue: {again}" if late else "")
     elif beat.open:
         yield Finding(part, True, f"is under way, begun {age}: {beat.words}")
@@ -157,10 +158,10 @@ def of_lease(election: Election | None, repository: str) -> Iterator[Finding]:
         yield Finding(part, True, f"may be held in the namespace {election.client.namespace}")
 
 
-def of_forge(forge: Forge | None, name: str, branch: str) -> Iterator[Finding]:
+def of_forge(forge: Forge | None, name: str, branch: str, signs: bool = False) -> Iterator[Finding]:
     """Who we are at the repository's forge, what is missing there, and what the branch's rules do to a rollback.
 
-    `branch` "" is one that could not be found out.
+    `branch` "" is one that could not be found out. `signs`: our commits bear a signature.
     """
     if forge is None:
         return
@@ -176,6 +177,7 @@ def of_forge(forge: Forge | None, name: str, branch: str) -> Iterator[Finding]:
         known = f"{facts.kind} {facts.version}".strip()
         yield Finding(part, True, f"{known} knows us as {facts.login}, who may {facts.permission.value}")
     yield from _branch_rules(f"rules of {branch} of {name}", rules)
+    yield from _rules_of_commits(f"rules of {branch} of {name}", rules, facts, signs)
 
 
 def _branch_rules(part: str, rules: BranchRules) -> Iterator[Finding]:
@@ -188,6 +190,41 @@ def _branch_rules(part: str, rules: BranchRules) -> Iterator[Finding]:
     refuses = "refuse a push of ours" if rules.we_may_push is False else "may refuse a push of ours"
     needs = f", which needs {', '.join(asks)}" if asks else ""
     yield Finding(part, True, f"they {refuses}: a rollback waits as a pull request{needs}", "; ".join(rules.remedies))
+
+
+def _rules_of_commits(part: str, rules: BranchRules, facts: ForgeFacts, signs: bool) -> Iterator[Finding]:
+    """What they ask of the commit itself, however it lands."""
+    if rules.signed and not signs:
+        remedy = "set `signingKeyFile` of this repository, and register its public key at the forge for our account"
+        yield Finding(part, False, "they want signed commits, and ours bear no signature", remedy)
+    elif rules.signed:
+        yield Finding(part, True, "they want signed commits, and ours are; the forge must know our key")
+    if rules.linear:
+        taken = [one.value for one in facts.methods if one is not MergeMethod.MERGE] or ["squash", "rebase"]
+        yield Finding(
+            part, True, "they refuse merge commits: a rollback by pull request cannot land by `mergeMethod: merge`",
+            f"set `delivery.pullRequest.mergeMethod` of the policies to {' or '.join(taken)}",
+        )  # fmt: skip
+    if rules.queue:
+        yield Finding(part, True, "a pull request waits in a merge queue: `heartbeat` tells how long that takes")
+
+
+def of_owners(opened: Opened, kind: str) -> Iterator[Finding]:
+    """Does a change of a policy need the word of somebody who answers for it? Whoever changes one may widen it."""
+    folder, repo = opened.settings.policies_path.strip("/"), opened.repo
+    try:
+        head = repo.head_of(repo.branch) if repo.branch else None
+    except RollbackError:
+        return  # what keeps us from the repository is said already
+    if head is None:
+        return
+    owners = owners_at(repo, kind, head, [f"{folder}/a-policy.yaml"])
+    part = f"owners of {folder}"
+    if owners:
+        yield Finding(part, True, f"{', '.join(owners)} own them by CODEOWNERS")
+    else:
+        words = "nobody owns them: who may push may widen a policy"
+        yield Finding(part, True, words, f"a line in CODEOWNERS: /{folder}/ @your-team")
 
 
 def of_engine(engine: Engine) -> Iterator[Finding]:

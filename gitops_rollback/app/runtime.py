@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closing
-from gitops_rollback.app.beforehand import take_heartbeats
+from gitops_rollback.app.beforehand import set_statuses, take_heartbeats
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
@@ -198,6 +198,8 @@ class Runtime:
             made.offer_at(forge)
             take_requests(made, forge)
         if not settings.observes:
+            if forge is not None:
+                set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))

@@ -17,7 +17,7 @@ from gitops_rollback.adapters.notifiers.slack_answers import ORIGIN as SLACK_ANS
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
-from gitops_rollback.app.settings_before import Heartbeat
+from gitops_rollback.app.settings_before import Heartbeat, Statuses
 from gitops_rollback.app.settings_doors import Chat, Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, AuditPlace, Place, Shifts, Templates
 from gitops_rollback.app.settings_repositories import Repository
@@ -257,6 +257,7 @@ class Settings(Closed):
     templates: Templates = Field(default_factory=dict)
     handover: Shifts | None = None
     heartbeat: Heartbeat = Heartbeat()
+    statuses: Statuses = Statuses()
     audit: Annotated[tuple[AuditPlace, ...], Field(max_length=MOST_PLACES)] = ()
     commit: CommitIdentity = CommitIdentity()
     clock: ScaledTime | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gitops_rollback.app.settings_notifications import TimeOfDay, Zone
 from gitops_rollback.app.settings_values import Closed, Duration, Flag
@@ -30,11 +30,18 @@ class Office(Closed):
         return self
 
 
+def _every(value: timedelta) -> timedelta:
+    """The journal is read for a month back: an older one would not be known."""
+    if not timedelta(hours=1) <= value <= timedelta(days=28):
+        raise ValueError("must be from 1h to 28d")
+    return value
+
+
 class Heartbeat(Closed):
     """A real commit by the way of a rollback, now and then, in repositories where something is automatic."""
 
     enabled: Flag = True
-    every: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=28))] = timedelta(days=7)
+    every: Annotated[Duration, AfterValidator(_every)] = timedelta(days=7)
     office_hours: Office = Office()
 
     @property
@@ -42,3 +49,12 @@ class Heartbeat(Closed):
         office = self.office_hours
         hours = OfficeHours(tuple(DAYS.index(day) for day in office.days), office.start, office.end, office.timezone)
         return Rhythm(self.every if self.enabled else None, hours)
+
+
+class Statuses(Closed):
+    """Which commit statuses are set at the forge. With `failing` a pull request that no rollback could undo fails."""
+
+    rollbackable: Flag = True
+    hold: Flag = True
+    deployed: Flag = True
+    failing: Flag = False

@@ -7,7 +7,16 @@ from dataclasses import asdict
 
 import click
 
-from gitops_rollback.app.checkup import Finding, of_engine, of_forge, of_lease, of_places, of_repository, try_push
+from gitops_rollback.app.checkup import (
+    Finding,
+    of_engine,
+    of_forge,
+    of_lease,
+    of_owners,
+    of_places,
+    of_repository,
+    try_push,
+)
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
@@ -76,7 +85,10 @@ def _of_repository(runtime: Runtime, settings: Settings, repository: Repository,
         reconciler = runtime.reconciler(opened)
         yield from of_repository(opened, reconciler, runtime.parts)
         yield from of_lease(runtime.parts.election, opened.repo.name)
-        yield from of_forge(runtime.parts.forges.of(repository.label), opened.repo.name, opened.repo.branch)
+        forge, signs = runtime.parts.forges.of(repository.label), repository.signing_key_file is not None
+        yield from of_forge(forge, opened.repo.name, opened.repo.branch, signs)
+        if forge is not None:
+            yield from of_owners(opened, forge.kind)
         if push:
             yield try_push(opened, runtime.parts.clock.now())
     finally:

@@ -112,6 +112,7 @@ class Reason(StrEnum):
     NO_SUCH_PARENT = "NoSuchParent"
     REQUEST_INVALID = "RequestInvalid"
     GUARD_FAILED = "GuardFailed"
+    NOT_AUTOMATIC = "NotAutomatic"  # by its policy: a rollback of it always waits for a person
     # Writing.
     HEARTBEAT = "Heartbeat"  # the way of a rollback was tried, or is being so
     PUSH_REJECTED = "PushRejected"

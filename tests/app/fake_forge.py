@@ -53,6 +53,7 @@ class FakeForge:
     permissions: dict[str, Permission] = field(default_factory=dict)
     said: dict[int, list[Comment]] = field(default_factory=dict)  # by people
     reactions: list[tuple[str, bool]] = field(default_factory=list)
+    branch_rules: BranchRules = field(default_factory=BranchRules)
     during: dict[str, Callable[[], None]] = field(default_factory=dict)  # what happens while a call is under way
 
     def _call(self, name: str) -> None:
@@ -72,7 +73,7 @@ class FakeForge:
         return ForgeFacts(self.kind, "1", BOT, Permission.WRITE)
 
     def rules(self, branch: str) -> BranchRules:
-        return BranchRules()
+        return self.branch_rules
 
     def find_open(self, head: str, base: str) -> PullRequest | None:
         self._call("find_open")

@@ -10,11 +10,12 @@ from app_world import MINUTE, POLICIES, START, TICK, Replica, World, policy, run
 from fake_forge import FakeForge
 
 from gitops_rollback.app.beforehand import take_heartbeats
+from gitops_rollback.app.checkup import of_forge, of_heartbeat
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.core.heartbeat import Beat, OfficeHours, Outcome, Rhythm, newest_beat
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.paths import HEARTBEAT
-from gitops_rollback.core.pull_request import PullRequestState
+from gitops_rollback.core.pull_request import BranchRules, PullRequestState
 
 DAY = timedelta(days=1)
 ALWAYS = OfficeHours(tuple(range(7)), time(0), time(23, 59, 59, 999999))
@@ -237,3 +238,42 @@ def test_another_process_goes_on_with_it(world: World) -> None:
     beat = newest_beat(two.reconciler.see_now().journal.decisions)
     assert beat is not None
     assert (beat.outcome, len(forge.requests)) == (Outcome.SEEN, 1)
+
+
+def of_doctor(heart: Heart) -> tuple[bool, str]:
+    view = heart.one.reconciler.see_now()
+    (found,) = of_heartbeat("shop/config", view, Rhythm(), heart.world.clock.now())
+    return found.well, found.message + found.remedy
+
+
+def test_doctor_tells_the_newest_one_and_when_it_is_overdue(world: World) -> None:
+    heart = a_heart(world)
+    well, words = of_doctor(heart)
+    assert well
+    assert "gitops-rollback heartbeat" in words
+    heart.until(START + MINUTE)
+    well, words = of_doctor(heart)
+    assert well
+    assert "reaches the engine by a push in" in words
+    heart.one.clock.at = START + 15 * DAY
+    well, words = of_doctor(heart)
+    assert not well
+    assert "overdue" in words
+
+
+def test_doctor_tells_why_the_newest_one_was_refused(world: World) -> None:
+    heart = a_heart(world)
+    protect(world, "refs/heads/main")
+    heart.until(START + MINUTE)
+    well, words = of_doctor(heart)
+    assert not well
+    assert words.startswith("BranchProtected")
+
+
+def test_what_the_rules_ask_of_a_commit_is_said_with_what_helps(world: World) -> None:
+    forge = FakeForge(world, branch_rules=BranchRules(signed=True, linear=True, queue=True))
+    unsigned = list(of_forge(forge, "shop/config", "main"))
+    assert [one.well for one in unsigned] == [True, False, True, True]
+    assert "signingKeyFile" in unsigned[1].remedy
+    assert "squash or rebase" in unsigned[2].remedy
+    assert all(one.well for one in of_forge(forge, "shop/config", "main", signs=True))
