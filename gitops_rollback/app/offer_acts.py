@@ -78,13 +78,16 @@ class OfferActs:
         if plan is None:
             return
         head = self.branches.head_for(record, offer, plan)
-        renewed = offered(_with_plan(record, plan), offer.with_head(head))
-        if around.executor.put(renewed):
-            self.push(renewed, around)
+        self.push(offered(_with_plan(record, plan), offer.with_head(head)), around)
 
     @crash_point("offer-push")
     def push(self, record: RollbackRecord, around: Around) -> None:
-        """Push the newest head. Raises: StalledError with the server's words where a rule refuses the branch."""
+        """Push the newest head, once the journal has it: what could not be written may be of an earlier look.
+
+        Raises: StalledError with the server's words where a rule refuses the branch.
+        """
+        if not around.executor.put(record):
+            return
         refused = self.branches.push(record, around.executor)
         if refused:
             raise StalledError(record.id, refused, Reason.BRANCH_PROTECTED)

@@ -285,3 +285,17 @@ def test_a_landing_is_found_among_much_that_others_landed(world: World) -> None:
     story.cure()
     story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", commit)
+
+
+def test_no_branch_is_pushed_that_the_journal_does_not_know(world: World) -> None:
+    hook = world.bare / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in *-journal) echo "journal is locked" >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    story = a_story(world, AUTOMATIC)
+    branches = world.people.git("for-each-ref", "--format=%(refname)", "refs/heads/gitops-rollback").split()
+    assert (branches, story.forge.requests) == ([], {})
+    hook.unlink()
+    story.later(1)
+    assert story.record.offer is not None
+    assert story.record.offer.number == 1
+    assert story.record.offer.made(story.forge.requests[1].head_sha)

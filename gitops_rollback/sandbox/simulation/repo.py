@@ -229,6 +229,7 @@ class SimRepo:
         """As in `ports.ConfigRepo`."""
         heads = self.gate.call("git.fetch", self._heads, self._unavailable)
         self._take(heads)
+        self.last = "fetch"
         return heads.get(f"refs/heads/{branch}")
 
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
