@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from gitops_rollback.app.bounded import keep
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import ObjectMissing
-from gitops_rollback.core.offer import Offer, PlannedHead
+from gitops_rollback.core.offer import Blobs, Offer, PlannedHead
 from gitops_rollback.core.ownership import is_landing
 from gitops_rollback.core.plan import PlanOutcome
+from gitops_rollback.core.request import is_request_path
 from gitops_rollback.core.rollback import RollbackRecord, StepRecord
 from gitops_rollback.ports import ConfigRepo
 
@@ -61,11 +62,20 @@ class OfferedTrees:
 
     def _is(self, commit: Commit, planned: PlannedHead) -> bool:
         """Blob for blob; or, where the base that moved changed the same files, what merging our commit there gives."""
-        if is_landing(commit, StepRecord(1, 1, None, planned.blobs)):
+        if is_landing(commit, StepRecord(1, 1, None, self._besides_request(commit, planned))):
             return True
         if set(commit.paths) != set(planned.blobs) or not commit.parents:
             return False
         return self.merged(planned, commit.parents[0]) == commit.tree
+
+    def _besides_request(self, commit: Commit, planned: PlannedHead) -> Blobs:
+        """What is planned, but for a request's own file that a commit below has brought: a rebase keeps them apart."""
+        there = {
+            path
+            for path, blob in planned.blobs.items()
+            if is_request_path(path) and path not in commit.paths and self.repo.entry_id(commit.sha, path) == blob
+        }
+        return {path: blob for path, blob in planned.blobs.items() if path not in there}
 
     def merged(self, planned: PlannedHead, at: str) -> str | None:
         """The tree that merging `planned` into the commit `at` leaves; None where it conflicts, or cannot be told."""

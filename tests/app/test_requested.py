@@ -392,3 +392,9 @@ def test_a_request_that_was_merged_before_its_plan_was_on_it_is_not_carried_out(
     story.forge.land(1, MergeMethod.MERGE, "grace")
     story.later(2)
     assert story.world.reverts() == 0
+
+
+def test_a_rebase_that_keeps_the_request_and_the_revert_apart_is_its_landing(story: Story) -> None:
+    pieces = story.ask() and (("Ask", {PATH: REQUEST}), ("Revert", {FILE: deployment("web", "1.0")}))
+    commits = [story.world.people.push(*piece, START) for piece in pieces]
+    assert [(one.outcome, one.commit) for one in story.later(6) or story.records] == [("verified", commits[1])]
