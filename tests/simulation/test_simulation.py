@@ -69,6 +69,8 @@ REGRESSIONS = {
     ("flux", 2044): "a deployment that bore the name of a later commit was taken for one that came after the fault",
     ("flux", 5179): "a comment in a file was taken for a deployment, which Flux does not do",
     ("flux", 12009): "a fault that began under another one was looked for at a later commit with the same content",
+    ("forge-points", 12): "a pull request's branch was pushed though the journal had refused its record",
+    ("requests", 13): "a request that was merged by rebase, apart from its revert, was taken for something else",
     ("image-automation", 1111): "a wait for health that was tried again was dated by its last try",
     ("flux", 2147): "a policy that a suspect had brought was held against a rollback that left this suspect alone",
 }

@@ -51,8 +51,7 @@ class Landings:
         for commit in self._objects.first_parents(accepted.new):
             if commit.sha == accepted.old:
                 return
-            planned = self._planned(commit)
-            if planned is not None:
+            for planned in self._planned(commit):
                 self.ours.add(commit.sha)
                 yield from self._landed(commit, planned, accepted, records)
 
@@ -76,11 +75,10 @@ class Landings:
         """Somebody with the right has said yes to this very head."""
         return (pull.number, head) in self._site.approved
 
-    def _planned(self, commit: Commit) -> Commit | None:
-        """The head of ours that it carries out: it leaves what that one leaves, or is that commit anew."""
+    def _planned(self, commit: Commit) -> Iterator[Commit]:
+        """The heads of ours that it carries out: it leaves what they leave, or is that commit anew."""
         changes = {one.path: one.new_blob for one in commit.changes}
         for sha, planned in self.offered.items():
             own = {one.path: one.new_blob for one in self._objects.commits[sha].changes}
             if changes and changes in (planned, own):
-                return self._objects.commits[sha]
-        return None
+                yield self._objects.commits[sha]

@@ -12,7 +12,7 @@ from gitops_rollback.sandbox.simulation.forge.site import HEADS
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import PERSON, World
 
-SHARE = 0.25
+SHARE = 0.4
 
 
 class Intruder:
@@ -32,7 +32,7 @@ class Intruder:
             self._seen.add(pull.number)
             if self._random.random() < SHARE:
                 self._push(pull)
-        world.schedule.after(self._random.uniform(10, 90), self._turn)
+        world.schedule.after(self._random.uniform(2, 40), self._turn)
 
     def _push(self, pull: Pull) -> None:
         world, ref = self._world, HEADS + pull.head
