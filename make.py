@@ -26,7 +26,7 @@ OLDEST_GIT = (2, 38)
 # Most tests of whole stories wait; a file stays together, since its stories share what is costly to start.
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 
-STORY_VARIABLES = {"STORY": "--story", "ENGINE": "--engine", "SPEED": "--speed"}
+STORY_VARIABLES = {"STORY": "--story", "ENGINE": "--engine", "FORGE": "--forge", "SPEED": "--speed"}
 
 
 def main(arguments: list[str]) -> int:

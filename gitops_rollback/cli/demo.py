@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from gitops_rollback.sandbox.all_stories import ALL_STORIES, ENGINES, find_story, stories_of
+from gitops_rollback.sandbox.all_stories import ALL_STORIES, ENGINES, FORGES, find_story, stories_of
 from gitops_rollback.sandbox.demo import Demo
 from gitops_rollback.sandbox.world import Ports
 
@@ -17,12 +18,15 @@ from gitops_rollback.sandbox.world import Ports
 @click.command("demo")
 @click.option("--story", default="bad-release", show_default=True, metavar="NAME", help="Which story; see --list.")
 @click.option("--engine", default="argocd", show_default=True, type=click.Choice(ENGINES), help="Which engine.")
+@click.option("--forge", type=click.Choice(FORGES), help="Which forge, in a story that has one.")
 @click.option("--speed", default=30.0, show_default=True, type=click.FloatRange(1.5, 200), help="How fast time runs.")
 @click.option("--out", default="demo-out", show_default=True, metavar="DIR", help="Made anew; keeps the repository.")
 @click.option("--port", default=0, type=click.IntRange(0, 65533), help="First of three fixed ports; 0: free ones.")
 @click.option("--serve", is_flag=True, help="Keep the sandbox up afterwards, until Ctrl-C.")
 @click.option("--list", "list_them", is_flag=True, help="List the stories.")
-def command(story: str, engine: str, speed: float, out: str, port: int, serve: bool, list_them: bool) -> None:
+def command(
+    story: str, engine: str, forge: str | None, speed: float, out: str, port: int, serve: bool, list_them: bool
+) -> None:
     """Tell a story: a small GitOps world on loopback, and the real controller that mends it.
 
     \b
@@ -30,6 +34,7 @@ def command(story: str, engine: str, speed: float, out: str, port: int, serve: b
       gitops-rollback demo
       gitops-rollback demo --story push-race --speed 20
       gitops-rollback demo --engine flux --story flux-health-wait
+      gitops-rollback demo --forge github --story request
     """
     if list_them:
         for one in ALL_STORIES:
@@ -41,6 +46,10 @@ def command(story: str, engine: str, speed: float, out: str, port: int, serve: b
         raise click.UsageError(f"there is no story {story!r} with {engine}; stories: {names}")
     if engine == "flux" and importlib.util.find_spec("lightkube") is None:
         raise click.UsageError("with Flux it needs the extra: pip install 'gitops-rollback[kubernetes]'")
+    if forge is not None:
+        if not chosen.forge:
+            raise click.UsageError(f"the story {story!r} is told without a forge: leave --forge away")
+        chosen = replace(chosen, forge=forge)
     ports = Ports(port, port + 1, port + 2) if port else None
     demo = Demo(chosen, speed, Path(out).resolve(), click.echo, ports, engine=engine)
     try:

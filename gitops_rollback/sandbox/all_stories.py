@@ -11,6 +11,7 @@ from gitops_rollback.sandbox.telling import Story
 
 ALL_STORIES: tuple[Story, ...] = (*STORIES, *JUDGEMENT_STORIES, *FORGE_STORIES, *FLUX_STORIES, *HELM_STORIES)
 ENGINES = ("argocd", "flux")
+FORGES = ("gitea", "github", "gitlab")
 
 
 def stories_of(engine: str) -> tuple[Story, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gitops_rollback.sandbox.flux_side import Seen
+from gitops_rollback.sandbox.forge_narrator import ForgeNarrator
 from gitops_rollback.sandbox.rendering import Json
 from gitops_rollback.sandbox.telling import Telling
 
@@ -15,6 +16,8 @@ Say = Callable[[str], None]
 SHOWN = 150
 MARKS = {"allow": "✔", "not evaluated": "not evaluated", "ask": "asks", "deny": "✖"}
 PEOPLE_ARE_TOLD = ("page", "ask", "hold", "refuse")
+THE_BRANCH = "the branch refuses"  # how the words about it begin, after the reason to act
+REFUSED = "BranchProtected"  # a rule stands against the push, and the plan goes on as a pull request
 
 
 class Narrator:
@@ -28,12 +31,17 @@ class Narrator:
         self._phases: dict[str, str] = {}
         self._decisions = 0
         self._triggers: dict[str, str] = {}
+        self._refused = ""
+        world = telling.world
+        self._forge = ForgeNarrator(world.forge, world.people, self.line) if world.forge is not None else None
 
     def look(self) -> None:
         """Say what is new."""
         self._tell_engine()
         self._tell_log()
         self._tell_journal()
+        if self._forge is not None:
+            self._forge.look()
 
     def line(self, kind: str, text: str) -> None:
         """One line with the world's time."""
@@ -99,6 +107,8 @@ class Narrator:
     def _tell_journal(self) -> None:
         decisions = self._telling.decisions()
         for entry in decisions[self._decisions :]:
+            if entry["reason"] == REFUSED and entry["action"] not in PEOPLE_ARE_TOLD:
+                self._tell_refusal(str(entry["message"]))
             if entry["action"] in PEOPLE_ARE_TOLD:
                 self._tell_suspects(entry["details"].get("suspects") or [])
                 self._tell_guards(entry["details"].get("guards") or [])
@@ -108,6 +118,12 @@ class Narrator:
             if self._phases.get(record["id"]) != record["phase"]:
                 self._tell_phase(record, self._phases.get(record["id"], ""))
                 self._phases[record["id"]] = record["phase"]
+
+    def _tell_refusal(self, message: str) -> None:
+        """Once: the record that waits as a pull request keeps it, and it is decided with it again."""
+        if message != self._refused:
+            self._refused = message
+            self.line("refused", message[max(message.find(THE_BRANCH), 0) :])
 
     def _tell_phase(self, record: Json, before: str) -> None:
         if record["phase"] != "AwaitingApproval" and before in ("", "AwaitingApproval") and record["steps"]:
@@ -132,4 +148,5 @@ class Narrator:
         commit = record["steps"][-1]["commit"]
         git = self._telling.world.people.git
         changed = git("diff", "--shortstat", f"{commit}~1", commit, check=False)
-        self.line("commit", f"{commit[:7]} {git('log', '-1', '--format=%s', commit, check=False)}   {changed}   pushed")
+        came = "merged" if "pullRequest" in record["evidence"] else "pushed"
+        self.line("commit", f"{commit[:7]} {git('log', '-1', '--format=%s', commit, check=False)}   {changed}   {came}")

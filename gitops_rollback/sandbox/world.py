@@ -12,7 +12,7 @@ from typing import Any
 from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux_side import FluxSide
-from gitops_rollback.sandbox.forge import BOT, Access, ForgeSandbox, token_of
+from gitops_rollback.sandbox.forge import BOT, Access, ForgeSandbox, Kind, token_of
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.kubernetes import Store as KubernetesStore
 from gitops_rollback.sandbox.people import People
@@ -158,7 +158,10 @@ class World:
         if self.registry is not None:
             text += f"registries:\n  - {{name: {REGISTRY}, url: {self.registry.url}}}\n"
         if self.forge is not None:
-            text += f"repositories:\n  - {{url: {self.url}, forge: {{kind: {self.forge.kind}}}}}\n"
+            # Gitea tells what somebody may do to an administrator alone, and the bot may only write.
+            writers = ", ".join(login for login, access in TEAM.items() if access >= Access.WRITE)
+            named = f", approvers: [{writers}]" if self.forge.kind is Kind.GITEA else ""
+            text += f"repositories:\n  - {{url: {self.url}, forge: {{kind: {self.forge.kind}{named}}}}}\n"
         return text
 
     def _engine_environment(self) -> dict[str, str]:

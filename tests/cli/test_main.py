@@ -223,3 +223,8 @@ def test_settings_faults_are_two_with_every_fault(cli: Callable[..., Answer], mo
 def test_no_repository_is_said_in_one_sentence(cli: Callable[..., Answer]) -> None:
     answer = cli("get")
     assert (answer.code, answer.err) == (2, "settings: no repository: give --repo URL, or set GITOPS_ROLLBACK_REPO\n")
+
+
+def test_a_forge_is_refused_where_the_story_has_none(cli: Callable[..., Answer]) -> None:
+    answer = cli("demo", "--story", "push-race", "--forge", "github")
+    assert (answer.code, "is told without a forge" in answer.err) == (2, True)

@@ -15,23 +15,28 @@ from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
+from gitops_rollback.sandbox.telling import Story
 
 ARGOCD_STORIES = (*STORIES, *JUDGEMENT_STORIES, *FORGE_STORIES)
 NAMES = [story.name for story in ARGOCD_STORIES]
 CROWDED_SPEED = 15.0  # many applications are looked at in each tick
+FORGE_SPEED = 20.0  # each thing that is done at a forge takes several of its calls
 # The others differ in nothing that Flux does.
 WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in (*FLUX_STORIES, *HELM_STORIES)))
 TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods do not come up, and no metric tells
+
+
+def speed_of(story: Story) -> float:
+    if story.forge:
+        return FORGE_SPEED
+    return CROWDED_SPEED if story.services else SPEED
 
 
 @pytest.fixture(scope="module")
 def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideBySide[Told]]:
     """All stories that were asked for, told side by side."""
     out = tmp_path_factory.mktemp("stories")
-    jobs = {
-        story.name: partial(tell, story, out / story.name, CROWDED_SPEED if story.services else SPEED)
-        for story in ARGOCD_STORIES
-    }
+    jobs = {story.name: partial(tell, story, out / story.name, speed_of(story)) for story in ARGOCD_STORIES}
     for name in WITH_FLUX:
         story = find_story(name, "flux")
         assert story is not None

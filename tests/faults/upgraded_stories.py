@@ -37,7 +37,7 @@ TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "fl
 # No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, judges by what an
 # application renders from, prepares plans after a rollback that did not help, or takes a request.
 TOO_YOUNG = (
-    *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request"),
+    *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
 )
 RECORDED = (
