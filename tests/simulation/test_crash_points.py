@@ -21,7 +21,7 @@ STEP = re.compile(r'@crash_point\("([a-z-]+)"\)')
 STEPS = {name for path in STEPPED for name in STEP.findall(path.read_text("utf-8"))}
 PLACES = {f"{side}-{step}" for step in STEPS for side in ("before", "after")}
 DIED = re.compile(r"is killed ((?:before|after)-[a-z-]+)$")
-FORGE = {place for place in PLACES if place.partition("-")[2].startswith(("offer-", "deliver"))}  # needs one
+FORGE = {place for place in PLACES if place.partition("-")[2].startswith(("offer-", "attend"))}  # needs one
 MOST = 80  # worlds; about thirty are enough
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.ownership import CONTROLLER
+from gitops_rollback.core.rollback import PULL_REQUEST
 from gitops_rollback.sandbox.simulation.events import Document, Landed, Rollback
 from gitops_rollback.sandbox.simulation.forge.merging import brought
 from gitops_rollback.sandbox.simulation.forge.pulls import OURS, Pull
@@ -21,7 +22,7 @@ OTHERS = ("refs/heads/gitops-rollback-",)  # the journal, the control branch
 
 
 class Landings:
-    """`offered` are the heads that we have pushed to branches of pull requests, with what each changes."""
+    """`offered` are our heads for branches of pull requests, pushed or to be pushed, with what each changes."""
 
     def __init__(self, objects: Objects, site: ForgeSite, ran: Callable[[str, str], bool]) -> None:
         self.offered: dict[str, Mapping[str, str | None]] = {}
@@ -37,6 +38,18 @@ class Landings:
         mine = commit.committer == author and "Rollback-Id" in commit.trailers
         if mine and accepted.ref != MAIN and not accepted.ref.startswith(OTHERS):
             self.offered[commit.sha] = brought(self._objects, head, commit.sha)
+
+    def knows(self, record: Document) -> str:
+        """The journal has these heads, whether their push came through or not; the base of the first, "" for none.
+
+        A person may have carried the plan out already, while it was made.
+        """
+        evidence = record["evidence"]
+        offer = evidence.get(PULL_REQUEST) if isinstance(evidence, dict) else None
+        heads = offer["heads"] if isinstance(offer, dict) else []
+        for head in heads:
+            self.offered.setdefault(head["commit"], head["blobs"])
+        return str(heads[0]["base"]) if heads else ""
 
     def requested(self, commit: Commit, accepted: Accepted) -> Landed | None:
         """A rollback that we pushed ourselves because a person's request says so; None for one of our own."""

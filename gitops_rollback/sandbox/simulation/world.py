@@ -252,6 +252,12 @@ class World:
                 self._landed(landed)
             self.ours |= landings.ours
 
+    def _carried_out_before(self, landings: Landings, document: Document, accepted: Accepted) -> None:
+        base = landings.knows(document)
+        if base:
+            for landed in landings.see(Accepted(accepted.at, "person", MAIN, base, self.head), self.records):
+                self._landed(landed)
+
     def _landed(self, landed: Landed) -> None:
         self.ours.add(landed.commit.sha)
         names, how = ", ".join(landed.applications), "by itself" if landed.automatic else "by a person's word"
@@ -277,6 +283,8 @@ class World:
                 document: Document = json.loads(self.objects.blobs[blob])
                 old = self.records.get(str(document["id"]))
                 self.records[str(document["id"])] = document
+                if self.landings is not None:
+                    self._carried_out_before(self.landings, document, accepted)
                 words = f"{document['id']} {document['phase']} {document['outcome'] or ''} {document['reason']}"
                 self.tell(accepted.who, f"records {words}")
                 self.report(Recorded(accepted.at, accepted.who, old, document))

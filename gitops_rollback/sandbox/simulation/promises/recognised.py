@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gitops_rollback.core.rollback import PULL_REQUEST
 from gitops_rollback.sandbox.simulation.events import Document
 from gitops_rollback.sandbox.simulation.forge.pulls import OURS
 from gitops_rollback.sandbox.simulation.landings import WAITS
@@ -17,7 +18,9 @@ def at_end(world: World) -> Iterator[str]:
         return
     for landed in world.landings.all:
         record = world.records.get(landed.identity)
-        if record is not None and landed.commit.sha not in _commits(record):
+        # One person's no and another one's merge may cross: both are people's words.
+        crossed = record is not None and record["outcome"] == "refused" and not landed.automatic
+        if record is not None and not crossed and landed.commit.sha not in _commits(record):
             said = f"{record['phase']} {record['outcome'] or ''} {record['reason']}"
             yield f"{landed.identity} landed as {landed.commit.sha[:8]}, which its record does not know ({said})"
     for record in world.records.values():
@@ -35,7 +38,7 @@ def _commits(record: Document) -> tuple[object, ...]:
 
 def _number(record: Document) -> int:
     evidence = record["evidence"]
-    offer = evidence.get("offer") if isinstance(evidence, dict) else None
+    offer = evidence.get(PULL_REQUEST) if isinstance(evidence, dict) else None
     number = offer.get("number") if isinstance(offer, dict) else None
     return number if isinstance(number, int) else 0
 
