@@ -18,6 +18,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SOAK = ROOT / "benchmarks" / "soak.py"
 REPLAY = ROOT / "benchmarks" / "replay.py"
+PAGES = ROOT / "docs" / "pages.py"
 STAMP = VENV / ".installed-for"
 EXTRAS = ("", "[kubernetes]", "[dev]")  # each holds what those before it hold
 OLDEST_PYTHON = 0x030B0000  # 3.11
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
-    known = (demo, test, bench, soak, replay, lab, install)
+    known = (demo, docs, test, bench, soak, replay, lab, install)
     targets = {"help": show_help} | {target.__name__: target for target in known}
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
 
 def show_help() -> int:
     print("python3 make.py demo [STORY=bad-release] [SPEED=30] [DEMO=--serve]   a rollback, in the sandbox")
+    print("python3 make.py docs                                                 the pages in docs/, told anew")
     print("python3 make.py test                                                 lint, types, all tests")
     print("python3 make.py bench                                                what it costs, as ratios")
     print("python3 make.py replay                                               plans against what people did (corpus)")
@@ -59,6 +61,11 @@ def demo() -> int:
         part for name, flag in STORY_VARIABLES.items() if os.environ.get(name) for part in (flag, os.environ[name])
     ]
     return run(PYTHON, "-m", "gitops_rollback", "demo", *options, *os.environ.get("DEMO", "").split())
+
+
+def docs() -> int:
+    """The pages of what people do at a forge, from stories that are told for them."""
+    return ready(extras="") or run(PYTHON, PAGES)
 
 
 def test() -> int:

@@ -6,6 +6,7 @@ They are told with a forge before the repository. What is claimed is read from g
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 from gitops_rollback.sandbox.forge import BOT, ForgeSandbox, Kind, PullRequest, Rules
 from gitops_rollback.sandbox.stories import (
@@ -38,6 +39,7 @@ spec:
 OWNER = "mara"
 OWNERS = f"{DEPLOYMENT} @{OWNER}\n"
 NUMBER = 1
+LONGEST = timedelta(minutes=90)  # each thing that is done at a forge takes several of its calls
 STATUS = "gitops-rollback/plan"
 # What each says to a push that the branch's rule forbids.
 REFUSALS = {
@@ -201,7 +203,8 @@ FORGE_STORIES: tuple[Story, ...] = (
         then=approve_by_comment,
         ended_again=proved,
         claims=asked_and_done,
-        policy=policy(),
+        policy=policy(verify_for="30m"),
+        longest=LONGEST,
         engines=("argocd",),
         forge="gitea",
     ),
@@ -214,7 +217,8 @@ FORGE_STORIES: tuple[Story, ...] = (
         then=approve_on_the_web,
         ended_again=proved,
         claims=offered_and_done,
-        policy=policy(),
+        policy=policy(verify_for="30m"),
+        longest=LONGEST,
         engines=("argocd",),
         forge="gitea",
     ),

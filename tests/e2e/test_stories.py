@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 from told_stories import SPEED, SideBySide, Told, side_by_side, tell
@@ -20,7 +22,8 @@ from gitops_rollback.sandbox.telling import Story
 ARGOCD_STORIES = (*STORIES, *JUDGEMENT_STORIES, *FORGE_STORIES)
 NAMES = [story.name for story in ARGOCD_STORIES]
 CROWDED_SPEED = 15.0  # many applications are looked at in each tick
-FORGE_SPEED = 20.0  # each thing that is done at a forge takes several of its calls
+FORGE_SPEED = 15.0  # each thing that is done at a forge takes several of its calls
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 # The others differ in nothing that Flux does.
 WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in (*FLUX_STORIES, *HELM_STORIES)))
 TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods do not come up, and no metric tells
@@ -57,6 +60,26 @@ OTHERS = (*(f"flux/{name}" for name in WITH_FLUX), *(f"{engine}/{trouble}" for t
 def test_the_story_ends_as_it_is_told(stories: SideBySide[Told], name: str) -> None:
     told = stories.told(name)
     assert told.true, told.explain()
+
+
+@pytest.mark.parametrize("name", [story.name for story in FORGE_STORIES])
+def test_the_page_shows_what_the_story_tells_and_claims(stories: SideBySide[Told], name: str) -> None:
+    told, page = stories.told(name), (DOCS / f"{name}.md").read_text("utf-8")
+    claims = [line for line in told.lines if line.startswith((" ✔ ", " ✖ "))]
+    shown = [line for line in page.splitlines() if line.startswith((" ✔ ", " ✖ "))]
+    assert _without_ports(shown) == _without_ports(claims)
+    assert told.lines[0] in page
+    assert _at_the_forge(page.splitlines()) == _at_the_forge(told.lines)
+
+
+def _without_ports(lines: list[str]) -> list[str]:
+    return [re.sub(r"127\.0\.0\.1:\d+|time runs \d+x", "", line) for line in lines]
+
+
+def _at_the_forge(lines: list[str]) -> list[str]:
+    """What the pull request goes through, in its order, without times and commits."""
+    found = (re.match(r" \d\d:\d\d:\d\d (opened|asked|review|merged|closed) +(.*)", line) for line in lines)
+    return [re.sub(r"\b[0-9a-f]{7,}\b", "", f"{one[1]} {one[2]}") for one in found if one]
 
 
 def test_no_two_stories_share_a_name() -> None:
