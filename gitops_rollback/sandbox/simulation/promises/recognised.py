@@ -18,8 +18,8 @@ def at_end(world: World) -> Iterator[str]:
         return
     for landed in world.landings.all:
         record = world.records.get(landed.identity)
-        # One person's no and another one's merge may cross: both are people's words.
-        crossed = record is not None and record["outcome"] == "refused" and not landed.automatic
+        # A merge may cross a person's no, or the end of what git holds already.
+        crossed = record is not None and record["outcome"] in ("refused", "superseded") and not landed.automatic
         if record is not None and not crossed and landed.commit.sha not in _commits(record):
             said = f"{record['phase']} {record['outcome'] or ''} {record['reason']}"
             yield f"{landed.identity} landed as {landed.commit.sha[:8]}, which its record does not know ({said})"
