@@ -205,7 +205,6 @@ FORGE_STORIES: tuple[Story, ...] = (
         claims=asked_and_done,
         policy=policy(verify_for="30m"),
         longest=LONGEST,
-        engines=("argocd",),
         forge="gitea",
     ),
     Story(
@@ -219,7 +218,6 @@ FORGE_STORIES: tuple[Story, ...] = (
         claims=offered_and_done,
         policy=policy(verify_for="30m"),
         longest=LONGEST,
-        engines=("argocd",),
         forge="gitea",
     ),
 )
