@@ -25,7 +25,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     is_older,
     with_health,
 )
-from gitops_rollback.adapters.engines.flux_objects import commit_of
+from gitops_rollback.adapters.engines.flux_objects import WAITS, commit_of
 from gitops_rollback.adapters.engines.flux_past import Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
@@ -284,7 +284,7 @@ def _conditions(one: HelmRelease, near: Around, known: Known, stale: bool) -> tu
         found.append(("SyncError", failed))
     elif ready.reason in NOT_BUILT:
         found.append(("ComparisonError", failed))
-    elif ready.reason == "DependencyNotReady":
+    elif ready.reason == WAITS:
         found.append((ready.reason, ready.message))
     for kind in ("Remediated", "Drifted"):
         condition = one.common.condition(kind)

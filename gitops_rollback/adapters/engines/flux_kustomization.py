@@ -20,6 +20,7 @@ from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.flux_memory import Outcome, Waiting
 from gitops_rollback.adapters.engines.flux_objects import (
     LIST_READ,
+    WAITS,
     Common,
     Condition,
     commit_of,
@@ -75,7 +76,7 @@ _STAGES = {
     "PruneFailed": Stage.PRUNE_FAILED,
     "HealthCheckCanceled": Stage.CANCELED,
     "BuildFailed": Stage.BUILD_FAILED,
-    "DependencyNotReady": Stage.DEPENDENCY,
+    WAITS: Stage.DEPENDENCY,
 }
 LIVE_THOUGH_FAILED = (Stage.HEALTH_FAILED, Stage.APPLY_FAILED, Stage.PRUNE_FAILED, Stage.CANCELED)
 

@@ -17,6 +17,7 @@ from gitops_rollback.core.repository_url import without_credentials
 
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 RESET_AT = "reconcile.fluxcd.io/resetAt"
+WAITS = "DependencyNotReady"  # the reason of `Ready` while something in `dependsOn` is not
 OWNER_NAME, OWNER_NAMESPACE = "kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"
 IGNORED_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 MESSAGE_KEPT = 2000  # characters

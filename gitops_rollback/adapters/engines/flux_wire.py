@@ -29,7 +29,7 @@ from gitops_rollback.adapters.engines.flux_memory import (
     records,
     with_health,
 )
-from gitops_rollback.adapters.engines.flux_objects import Common, commit_of
+from gitops_rollback.adapters.engines.flux_objects import WAITS, Common, commit_of
 from gitops_rollback.adapters.engines.flux_past import NoPast, Past
 from gitops_rollback.adapters.engines.flux_sources import (
     FluxSource,
@@ -60,7 +60,6 @@ SOONER = {
     "HelmRelease": f"To end such a wait sooner: {GATE.format('helm-controller')}",
 }
 IN_CLUSTER = "in-cluster"
-WAITS = "DependencyNotReady"
 _ASKED = re.compile(r"(rb-[0-9a-f]+)/(\S+)")
 
 
