@@ -186,6 +186,10 @@ class Metrics:
                 with suppress(KeyError):
                     self.heartbeat_seconds.remove(repository, phase)
 
+    def queried(self, source: str, tenant: str) -> None:
+        """Count one query that was sent to a metric source; `tenant` is "" where there are none."""
+        self.queries.labels(source, tenant).inc()
+
     def asked(self, forge: str, operation: str, code: str) -> None:
         """Count one request to a forge; `code` is a word where no answer came."""
         self.forge_requests.labels(forge, operation, code).inc()

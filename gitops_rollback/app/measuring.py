@@ -21,7 +21,7 @@ from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost
 from gitops_rollback.app.workloads import NOBODY, pods_word
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
-from gitops_rollback.core.policy import Check, MetricSettings, Policy, Trigger
+from gitops_rollback.core.policy import Check, Policy, Trigger
 from gitops_rollback.core.trigger import (
     Baseline,
     BaselineLevel,
@@ -63,7 +63,7 @@ class Measuring:
 
     def __init__(
         self,
-        source_of: Callable[[MetricSettings], MetricSource],
+        source_of: Callable[[Policy], MetricSource],
         executor: Executor | None = None,
         new_lock: Callable[[], AbstractContextManager[object]] = threading.Lock,
         steady: Steady | None = None,
@@ -144,9 +144,8 @@ class Measuring:
     def asker(self, policy: Policy, cluster: str, patience: timedelta, newest: datetime) -> Asker:
         """Who asks the policy's metric source. Raises: RollbackError of finding the source."""
         deadline = min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
-        return Asker(
-            self._source_of(replace(policy.metrics, cluster=cluster)), deadline, newest.timestamp(), self._executor
-        )
+        there = replace(policy, metrics=replace(policy.metrics, cluster=cluster))
+        return Asker(self._source_of(there), deadline, newest.timestamp(), self._executor)
 
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers

@@ -52,6 +52,8 @@ class TickReport:
         raised = look.raised
         if self._new(f"decision {look.name}", (raised.act, raised.reason, look.bad_revision)):
             self._metrics.decisions.labels(look.name, raised.act.value, raised.reason.value).inc()
+            for answer in sight.proposal.guards if sight.proposal else ():
+                self._metrics.guards.labels(answer.guard, answer.result.value).inc()
             log.info(
                 "looked", application=look.name, action=raised.act.value, reason=raised.reason.value,
                 revision=look.bad_revision[:12], message=raised.message,

@@ -42,14 +42,15 @@ from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.taking import take_presses, take_requests
 from gitops_rollback.app.view import PolicyStore, Viewer
-from gitops_rollback.app.wiring import Parts, committer_of
+from gitops_rollback.app.wiring import Parts, committer_of, rations_of
 from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets, Limit
 from gitops_rollback.core.handover import NO_SHIFTS
+from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.core.tenants import Tenancy, Tenant
-from gitops_rollback.ports import JournalView, Message
+from gitops_rollback.ports import JournalView, Message, MetricSource
 
 SHORTEST_PATIENCE_SECONDS = 1.0
 QUERY_THREADS = 8  # never the threads that look: those wait for these
@@ -70,6 +71,8 @@ class Runtime:
     def __post_init__(self) -> None:
         self.steady = Steady(self.parts.clock)
         self.ledger = Ledger(self.steady)
+        settings = self.parts.settings
+        self.rations = rations_of(settings, tenancy_of(settings), self.metrics.queried)
         self.parts.forges.measured_by(self.metrics)
 
     def controller(self) -> Controller:
@@ -170,7 +173,7 @@ class Runtime:
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy, closures)
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         followed = ThreadPoolExecutor(FOLLOW_THREADS, thread_name_prefix="follow")
-        measuring = Measuring(parts.sources.of, threads, steady=self.steady, workloads=parts.workloads)
+        measuring = Measuring(self._source_of, threads, steady=self.steady, workloads=parts.workloads)
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
         forge = parts.forges.of(repo.name)
@@ -204,6 +207,9 @@ class Runtime:
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
         return made
+
+    def _source_of(self, policy: Policy) -> MetricSource:
+        return self.rations.of(policy, self.parts.sources.of(policy.metrics))
 
     def _remember(self, repo: str, journal: JournalView) -> None:
         self.parts.past.see(repo, journal)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
+from gitops_rollback.adapters.metrics.rationed import Counted, QueryRations
 from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
@@ -26,6 +27,7 @@ from gitops_rollback.app.wiring_workloads import workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.policy import MetricSettings
+from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier
 
 MAX_POLICY_SOURCES = 64
@@ -174,6 +176,12 @@ class MetricSources:
             ),
             self._settings.origin_rules,
         )
+
+
+def rations_of(settings: Settings, tenancy: Tenancy, counted: Counted) -> QueryRations:
+    """How much each tenant may ask; `counted` is told of each query."""
+    limits = {one.name: one.queries_per_minute for one in settings.tenants if one.queries_per_minute is not None}
+    return QueryRations(tenancy, limits, counted)
 
 
 def _registries(settings: Settings) -> OciRegistries | None:

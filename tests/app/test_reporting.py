@@ -75,3 +75,15 @@ def test_a_rollback_is_counted_once_it_has_ended_with_the_time_that_it_took(worl
 
 def _shown(metrics: Metrics) -> list[str]:
     return generate_latest(metrics.registry).decode().splitlines()
+
+
+def test_each_guard_s_answer_is_counted_when_a_decision_is_made(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one, metrics = world.replica(), Metrics()
+    one.reconciler.report = TickReport("shop/config", metrics)
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE, START + 3 * MINUTE)
+    one.until(START, START + 20 * MINUTE)
+    allowed = {"guard": "budgets", "result": "allow"}
+    assert metrics.registry.get_sample_value("gitops_rollback_guard_decisions_total", allowed) == 1
