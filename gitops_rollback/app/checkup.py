@@ -19,7 +19,7 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.trying_places import Wanted, checked, places_of
 from gitops_rollback.app.view import View
 from gitops_rollback.app.wiring import MetricSources, Parts
-from gitops_rollback.app.wiring_kubernetes import Election
+from gitops_rollback.app.wiring_kubernetes import Election, events_of
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.heartbeat import Outcome as BeatOutcome
@@ -72,8 +72,17 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     for problem in listing.problems:
         if problem not in listing.silent:  # an engine says for itself what is wrong
             yield Finding(problem.subject, False, f"{problem.reason.value}: {problem.message}", "see its policy")
+    yield from _of_events(parts, [watched.name for watched in listing.watched])
     yield from _of_places(parts.settings, places_of(parts.settings, view.policies.policies), own=False)
     yield from of_metrics(parts.sources, [one.metrics for one in view.policies.policies] or [MetricSettings()], now)
+
+
+def _of_events(parts: Parts, watched: Iterable[str]) -> Iterator[Finding]:
+    """Whether something could be said on the applications' own objects; nothing where that is off."""
+    channel = events_of(parts.settings, parts.kubernetes, parts.clock)
+    for complaint in channel.missing_rights(watched) if channel is not None else ():
+        remedy = "grant it, as deploy/components/events/rbac.yaml does, or set `kubernetes: {events: false}`"
+        yield Finding("Kubernetes Events", False, complaint, remedy)
 
 
 def of_places(settings: Settings) -> Iterator[Finding]:

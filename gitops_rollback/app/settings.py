@@ -55,12 +55,15 @@ class KubernetesAccess(Closed):
     """How the Kubernetes API is reached, for what needs it. All left out: the Pod's own account, else a kubeconfig.
 
     `namespaces` () are all; `own_namespace` is where our own objects live, "" that of the context or of the Pod.
+    `events`: Kubernetes Events on the applications' objects. Left out, on those of the engines that are read by their
+    objects; true says that the applications of an Argo CD by its own API are objects of this cluster, too.
     """
 
     kubeconfig: str = ""
     context: str = ""
     namespaces: Annotated[Words, Field(max_length=MAX_NAMESPACES)] = ()
     own_namespace: str = ""
+    events: Flag | None = None
     request_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=10))] = timedelta(
         seconds=30
     )
@@ -284,6 +287,15 @@ class Settings(Closed):
     def elects(self) -> bool:
         """Whether a repository is acted for only by the replica that holds its lease."""
         return self.uses_kubernetes and self.leader_election.enabled is not False and not self.observes
+
+    @property
+    def with_events(self) -> frozenset[str]:
+        """The engine instances whose applications get Kubernetes Events; none from who writes nothing."""
+        events = self.kubernetes.events if self.kubernetes is not None else None
+        if self.observes or events is False or not self.uses_kubernetes:
+            return frozenset()
+        of_objects = [one.instance for one in (self.flux, self.argocd_objects) if one is not None and one.enabled]
+        return frozenset([*of_objects, *(one.instance for one in self.argocd if events)])
 
     @property
     def own_urls(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ _KUBERNETES: Mapping[str, str] = {
     "NAMESPACE": "namespaces",
     "OWN_NAMESPACE": "ownNamespace",
     "REQUEST_TIMEOUT": "requestTimeout",
+    "EVENTS": "events",
 }
 _ELECTION: Mapping[str, str] = {
     "LEADER_ELECT": "enabled",

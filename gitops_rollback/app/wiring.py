@@ -21,7 +21,7 @@ from gitops_rollback.app.settings import MetricServer, Settings
 from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_forges import Forges, forges_of
-from gitops_rollback.app.wiring_kubernetes import Election, election_of, kubernetes_of
+from gitops_rollback.app.wiring_kubernetes import Election, election_of, events_of, kubernetes_of
 from gitops_rollback.app.wiring_notifiers import answers_of, audit_stream_of, notifier_of, offered
 from gitops_rollback.app.wiring_workloads import workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
@@ -80,7 +80,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),
-        notifier=notifier_of(settings),
+        notifier=notifier_of(settings, events_of(settings, client, clock)),
         audit=audit_stream_of(settings),
         kubernetes=client,
         past=past,

@@ -12,11 +12,13 @@ from gitops_rollback.adapters.kubernetes.lease import KubernetesLease
 from gitops_rollback.adapters.kubernetes.lease_rights import missing_lease_rights
 from gitops_rollback.adapters.kubernetes.members import KubernetesMembers
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.adapters.notifiers.kubernetes_events import KubernetesEvents
 from gitops_rollback.app.origins import is_loopback
 from gitops_rollback.app.settings import KubernetesAccess, Settings
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.lease import LeaseTimes, lease_name
 from gitops_rollback.core.sharing import seconds_to_stand_back
+from gitops_rollback.ports import Clock
 
 
 def kubernetes_of(settings: Settings) -> Kubernetes | None:
@@ -44,6 +46,13 @@ def kubernetes_of(settings: Settings) -> Kubernetes | None:
 def watched_namespaces(settings: Settings) -> tuple[str, ...]:
     """The namespaces that may be looked into; () are all."""
     return settings.kubernetes.namespaces if settings.kubernetes is not None else ()
+
+
+def events_of(settings: Settings, client: Kubernetes | None, clock: Clock) -> KubernetesEvents | None:
+    """What is said on the applications' own objects; None where none of them is in the cluster, or that is off."""
+    if client is None or not settings.with_events:
+        return None
+    return KubernetesEvents(client, settings.with_events, clock)
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,17 @@ from gitops_rollback.core.receivers import RECEIVERS
 from gitops_rollback.ports import Notifier
 
 
-def notifier_of(settings: Settings) -> Notifier:
-    """The log, the places of policies, and the settings' own; a shadow tells its log alone. Raises: SettingsInvalid."""
+def notifier_of(settings: Settings, events: Channel | None = None) -> Notifier:
+    """The log, the places of policies, the settings' own, and `events`; a shadow tells its log alone.
+
+    Raises: SettingsInvalid.
+    """
     if settings.shadow:
         return Fanout((LogNotifier(),))
     templates = {event: template.parsed for event, template in settings.templates.items()}
     routes = Routes(own_places(settings), lambda place: channel_of(settings, place), templates)
-    return Fanout((LogNotifier(), routes))
+    on_objects = (Sender(events, "Kubernetes Events"),) if events is not None else ()
+    return Fanout((LogNotifier(), routes, *on_objects))
 
 
 def audit_stream_of(settings: Settings) -> AuditStream:

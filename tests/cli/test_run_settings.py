@@ -86,6 +86,7 @@ TABLE: list[tuple[str, str, Callable[[Settings], object], object]] = [
     ("NAMESPACE", "flux-system, shop", lambda s: s.kubernetes and s.kubernetes.namespaces, ("flux-system", "shop")),
     ("OWN_NAMESPACE", "ops", lambda s: s.kubernetes and s.kubernetes.own_namespace, "ops"),
     ("REQUEST_TIMEOUT", "7s", lambda s: s.kubernetes and s.kubernetes.request_timeout, timedelta(seconds=7)),
+    ("EVENTS", "true", lambda s: s.kubernetes and s.kubernetes.events, True),
     ("PROMETHEUS_URL", "https://p.example/prefix", lambda s: s.metrics[0].url, "https://p.example/prefix"),
 ]  # fmt: skip
 

@@ -20,7 +20,7 @@ import yaml
 from sandbox_kubernetes_world import APPLY, ask, cluster
 
 from gitops_rollback import __version__, adapters
-from gitops_rollback.adapters.kubernetes.resources import LEASES, Resource
+from gitops_rollback.adapters.kubernetes.resources import EVENTS, LEASES, Resource
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.sandbox.kubernetes.kinds import KINDS
 
@@ -30,7 +30,7 @@ DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "gitops-rollback"
 NEWEST, OLDEST = "1.36", "1.27"
 WITHOUT_SCHEMA = ("ServiceMonitor", "Kustomization", "Component")
-ALL_VALUES = "repositories={https://git.example.com/shop/config.git},rbac.flux=true,rbac.pods=true,rbac.argocd=true"
+ALL_VALUES = "repositories={https://git.example.com/shop/config.git},rbac.flux=true,rbac.pods=true,rbac.argocd=true,rbac.events=true"
 
 
 def documents(text: str) -> list[Json]:
@@ -75,15 +75,15 @@ def test_kubectl_builds_the_whole(tmp_path: Path) -> None:
     for manifest in found:
         kubernetes_validate.validate(manifest, NEWEST, strict=True)
     shutil.copytree(DEPLOY, tmp_path / "deploy")
-    names = ("argocd", "flux", "pods", "servicemonitor")
+    names = ("argocd", "flux", "pods", "events", "servicemonitor")
     wanted = {"resources": ["base"], "components": [f"components/{name}" for name in names]}
     (tmp_path / "deploy" / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
     more = printed("kubectl", "kustomize", str(tmp_path / "deploy"))
     assert {each["metadata"]["name"] for each in more if each["kind"] == "ClusterRole"} == {
-        *("gitops-rollback-argocd", "gitops-rollback-flux", "gitops-rollback-pods")
+        *("gitops-rollback-argocd", "gitops-rollback-flux", "gitops-rollback-pods", "gitops-rollback-events")
     }
     (before,), (after,) = ([one["data"] for one in each if one["kind"] == "ConfigMap"] for each in (found, more))
-    assert after == {**before, "GITOPS_ROLLBACK_FLUX": "true"}
+    assert after == {**before, "GITOPS_ROLLBACK_FLUX": "true", "GITOPS_ROLLBACK_EVENTS": "true"}
 
 
 def test_the_chart_renders_the_same_as_the_base() -> None:
@@ -126,7 +126,7 @@ def test_the_chart_switches_on_what_it_gives_the_rights_for(values: str, engines
 
 def test_each_right_of_the_components_stands_in_the_chart_under_its_own_switch() -> None:
     template = (CHART / "templates" / "rbac.yaml").read_text()
-    for name in ("argocd", "flux", "pods"):
+    for name in ("argocd", "flux", "pods", "events"):
         rules = re.findall(r"^  - \{.*\}$", (DEPLOY / "components" / name / "rbac.yaml").read_text(), re.MULTILINE)
         block = template.split(f"if .Values.rbac.{name} ")[1].split("{{- end }}")[0]
         assert re.findall(r"^  - \{.*\}$", block, re.MULTILINE) == rules
@@ -185,11 +185,13 @@ def used() -> Iterator[Resource]:
 def test_the_rights_are_those_that_the_code_uses() -> None:
     rights, kinds = granted(written()), {(each.group, each.plural) for each in used()}
     assert {(group, resource) for group, resource, _ in rights} == kinds
-    assert all((group, resource, "get") in rights for group, resource in kinds)
+    only_written = {(EVENTS.group, EVENTS.plural)}
+    assert all((group, resource, "get") in rights for group, resource in kinds - only_written)
     written_to = {(resource, verb) for _, resource, verb in rights if verb not in ("get", "list", "watch")}
     assert written_to == {
         *((LEASES.plural, "create"), (LEASES.plural, "update"), ("applications", "patch")),
         *(("gitrepositories", "patch"), ("kustomizations", "patch"), ("helmreleases", "patch")),
+        (EVENTS.plural, "create"),
     }
     assert not [right for right in rights if "*" in right or "secrets" in right]
 

@@ -8,16 +8,23 @@ from pathlib import Path
 from flux_world import KUSTOMIZATION, SERVICE, FluxWorld, flux_policy, flux_world
 
 from gitops_rollback.sandbox.argocd import ArgoCdSandbox
+from gitops_rollback.sandbox.kubernetes.kinds import EVENT
 
 
 def requests(world: FluxWorld) -> list[str]:
-    """What the controller wrote into the cluster besides its own Leases, by plural and name.
+    """What the controller wrote into the cluster besides its own Leases and Events, by plural and name.
 
     What it only asked whether it may is no write.
     """
     paths = [write.path for write in world.kubernetes.writes if "dryRun=All" not in write.path]
-    paths = [path for path in paths if "/leases" not in path]
+    paths = [path for path in paths if "/leases" not in path and "/events" not in path]
     return ["/".join(path.partition("?")[0].split("/")[-2:]) for path in paths]
+
+
+def said(world: FluxWorld) -> list[str]:
+    """What was done, as the Events on the Kustomization tell it, in no order."""
+    events = world.kubernetes.store.objects(EVENT, "flux-system")
+    return sorted(one["action"] for one in events if one["involvedObject"]["name"] == SERVICE)
 
 
 def test_a_bad_release_is_found_reverted_reconciled_and_verified(tmp_path: Path) -> None:
@@ -33,6 +40,8 @@ def test_a_bad_release_is_found_reverted_reconciled_and_verified(tmp_path: Path)
         assert world.applied() == revert
         (record,) = world.telling.records()
         assert (record["engine"], record["badRevision"], record["outcome"]) == ("flux", bad, "verified")
+        world.until(lambda: "Verified" in said(world), "its object tells")
+        assert said(world) == ["Started", "Verified"]
         assert set(requests(world)) == {"gitrepositories/config", f"kustomizations/{SERVICE}"}
         assert "suspend" not in world.kubernetes.store.get(KUSTOMIZATION, SERVICE, "flux-system")["spec"]
 
