@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
+from typing import ClassVar
 from urllib.parse import quote
 
 import structlog
 
 from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges import gitea_merging
-from gitops_rollback.adapters.forges.answer import Answer, OutcomeUnknown
+from gitops_rollback.adapters.forges.answer import Answer
+from gitops_rollback.adapters.forges.client import GitHubStyle
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
 from gitops_rollback.adapters.forges.gitea_labels import with_labels
 from gitops_rollback.adapters.forges.gitea_rules import rules
@@ -27,10 +28,9 @@ from gitops_rollback.adapters.forges.gitea_wire import (
     read_pull_request,
     trouble,
 )
-from gitops_rollback.adapters.forges.marking import upsert
-from gitops_rollback.adapters.forges.normal import Settling, among
+from gitops_rollback.adapters.forges.normal import among
 from gitops_rollback.adapters.forges.paging import entries
-from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable, RollbackError
+from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
@@ -44,27 +44,20 @@ from gitops_rollback.core.pull_request import (
 )
 
 PAGE = 50
-MOST_PATHS = 3000
 MOST_REVIEWS = 50  # whose comments of lines are read, each by a request of its own
 LONGEST_DESCRIPTION = 255
 BRANCH_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
 log = structlog.get_logger()
 
 
-class Gitea:
+class Gitea(GitHubStyle):
     """As `ports.forge.Forge`."""
 
     kind = "gitea"
+    page: ClassVar[Query] = {"limit": PAGE}
 
     def __init__(self, exchange: Exchange) -> None:
-        settings = exchange.settings
-        self.repository, self.web_url = settings.repository, settings.web_url
-        self._settings = settings
-        self._exchange = exchange
-        self._root = f"/repos/{quote(settings.repository)}"
-        self._settling = Settling(settings.settling)
-        self._login = ""
-        exchange.confirm = self._confirm
+        super().__init__(exchange, f"/repos/{quote(exchange.settings.repository)}")
 
     def facts(self) -> ForgeFacts:
         call = self._exchange.call("facts")
@@ -88,9 +81,6 @@ class Gitea:
     def rules(self, branch: str) -> BranchRules:
         return rules(self._exchange.call("rules"), self._root, branch)
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
-        return self._find(self._exchange.call("find_open"), head, base)
-
     def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:
         call = self._exchange.call("open_pull_requests")
         found = []
@@ -102,43 +92,6 @@ class Gitea:
             found.append(read_pull_request(node, call.subject))
         # Servers before 1.24 do not know the filter.
         return tuple(sorted((one for one in found if one.base == base), key=lambda one: -one.number))
-
-    def get(self, number: int) -> PullRequest:
-        return self._get(self._exchange.call("get"), number)
-
-    def open(
-        self, head: str, base: str, title: str, body: str, labels: Sequence[str] = (), reviewers: Sequence[str] = ()
-    ) -> PullRequest:
-        call = self._exchange.call("open")
-        wanted = {"head": head, "base": base, "title": title, "body": body}
-        try:
-            answer = self._opened(call, wanted)
-        except OutcomeUnknown:
-            found = self._find(call, head, base)
-            if found is None:
-                raise
-            return self._dressed(call, found, labels, reviewers)
-        if answer.fine:
-            return self._dressed(call, self._read(answer.node(), call), labels, reviewers)
-        existing = self._find(call, head, base)
-        if existing is None:
-            raise answer.refusal()
-        return self._dressed(call, existing, labels, ())
-
-    def _opened(self, call: Call, wanted: dict[str, str]) -> Answer:
-        """A branch is known a moment after its push; until then the answer is that something is not there."""
-        for pause in BRANCH_PAUSES:
-            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(404, 409))
-            if answer.status != 404:
-                return answer
-            call.pause(pause)
-        return call.write("POST", f"{self._root}/pulls", wanted, accept=(409,))
-
-    def close(self, number: int) -> None:
-        call = self._exchange.call("close")
-        answer = call.write("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, accept=(409, 412, 422))
-        if not answer.fine and self._get(call, number).state is PullRequestState.OPEN:
-            raise answer.refusal()
 
     def merge(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
         call = self._exchange.call("merge")
@@ -157,25 +110,6 @@ class Gitea:
         whole = self._comments(call, number, since)
         lines = self._comments_of_lines(call, number, since)
         return tuple(sorted((*whole, *lines), key=lambda one: (one.created_at, int(one.id))))
-
-    def comment(self, number: int, marker: str, body: str) -> str:
-        call = self._exchange.call("comment")
-
-        def create(text: str) -> str:
-            place = f"{self._root}/issues/{number}/comments"
-            return read_comment(call.write("POST", place, {"body": text}).node(), call.subject).id
-
-        def edit(identity: str, text: str) -> None:
-            call.write("PATCH", f"{self._root}/issues/comments/{identity}", {"body": text})
-
-        return upsert(marker, body, self._own_login(call), lambda: self._comments(call, number), create, edit)
-
-    def react(self, number: int, comment: Comment, done: bool) -> None:
-        path = f"{self._root}/issues/comments/{quote(comment.id)}/reactions"
-        try:
-            self._exchange.call("react").write("POST", path, {"content": "+1" if done else "confused"})
-        except RollbackError as error:
-            log.info("a comment got no reaction", number=number, error=error.message)
 
     def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
         call = self._exchange.call("set_status")
@@ -204,12 +138,6 @@ class Gitea:
             if sha in (one.head_sha, one.merge_sha) and all(one.number != other.number for other in found):
                 found.append(one)
         return tuple(found)
-
-    def changed_paths(self, number: int) -> tuple[str, ...]:
-        call = self._exchange.call("changed_paths")
-        files = islice(entries(call, f"{self._root}/pulls/{number}/files", {"limit": PAGE}), MOST_PATHS)
-        names = (one.get(key).text() for one in files for key in ("previous_filename", "filename"))
-        return tuple(dict.fromkeys(name for name in names if name))
 
     def _confirm(self, call: Call) -> None:
         """Raises: ForgeRefused if the host is neither Gitea nor Forgejo."""
@@ -249,25 +177,27 @@ class Gitea:
                 return self._get(call, one.number)
         return None
 
-    def _dressed(self, call: Call, opened: PullRequest, labels: Sequence[str], reviewers: Sequence[str]) -> PullRequest:
-        """With its labels and reviewers, as far as Gitea takes them."""
-        missing = tuple(label for label in labels if label not in opened.labels)
-        try:
-            if missing:
-                with_labels(call, self._root, self.repository.partition("/")[0], opened.number, missing)
-        except (ForgeRefused, CredentialsRejected) as error:
-            log.warning("a pull request got no labels", number=opened.number, labels=missing, error=error.message)
-        for asked in reviewers:
-            self._ask_for_review(call, opened.number, asked.removeprefix("@"))
-        return self._get(call, opened.number) if missing else opened
+    def _create(self, call: Call, head: str, base: str, title: str, body: str, _labels: Sequence[str]) -> Answer:
+        """A branch is known a moment after its push; until then the answer is that something is not there."""
+        wanted = {"head": head, "base": base, "title": title, "body": body}
+        for pause in BRANCH_PAUSES:
+            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(404, 409))
+            if answer.status != 404:
+                return answer
+            call.pause(pause)
+        return call.write("POST", f"{self._root}/pulls", wanted, accept=(409,))
 
-    def _ask_for_review(self, call: Call, number: int, asked: str) -> None:
-        team = asked.partition("/")[2]
-        body = {"team_reviewers": [team]} if team else {"reviewers": [asked]}
-        try:
-            call.write("POST", f"{self._root}/pulls/{number}/requested_reviewers", body)
-        except (ForgeRefused, CredentialsRejected) as error:
-            log.warning("a reviewer was not asked", number=number, reviewer=asked, error=error.message)
+    def _close(self, call: Call, number: int) -> Answer:
+        return call.write("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, accept=(409, 412, 422))
+
+    def _label(self, call: Call, number: int, labels: Sequence[str]) -> None:
+        with_labels(call, self._root, self.repository.partition("/")[0], number, tuple(labels))
+
+    def _read_comment(self, node: Node, call: Call) -> Comment:
+        return read_comment(node, call.subject)
+
+    def _discussion(self, call: Call, number: int) -> Iterator[Comment]:
+        return self._comments(call, number)
 
     def _comments(self, call: Call, number: int, since: datetime | None = None) -> Iterator[Comment]:
         query: Query = {} if since is None else {"since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
+from typing import ClassVar
 from urllib.parse import quote
 
 import structlog
 
 from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges import github_merging, github_rules
-from gitops_rollback.adapters.forges.answer import OutcomeUnknown
+from gitops_rollback.adapters.forges.answer import Answer
+from gitops_rollback.adapters.forges.client import GitHubStyle
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
 from gitops_rollback.adapters.forges.github_wire import (
     own_permission,
@@ -24,10 +25,9 @@ from gitops_rollback.adapters.forges.github_wire import (
     read_permission,
     read_pull_request,
 )
-from gitops_rollback.adapters.forges.marking import upsert
-from gitops_rollback.adapters.forges.normal import Settling, among
+from gitops_rollback.adapters.forges.normal import among
 from gitops_rollback.adapters.forges.paging import entries
-from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, RollbackError
+from gitops_rollback.core.errors import ForgeRefused
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
@@ -41,25 +41,18 @@ from gitops_rollback.core.pull_request import (
 )
 
 PAGE = 100
-MOST_PATHS = 3000  # GitHub lists no more
 LONGEST_DESCRIPTION = 140
 log = structlog.get_logger()
 
 
-class GitHub:
+class GitHub(GitHubStyle):
     """As `ports.forge.Forge`."""
 
     kind = "github"
+    page: ClassVar[Query] = {"per_page": PAGE}
 
     def __init__(self, exchange: Exchange) -> None:
-        settings = exchange.settings
-        self.repository, self.web_url = settings.repository, settings.web_url
-        self._settings = settings
-        self._exchange = exchange
-        self._root = f"/repos/{quote(settings.repository)}"
-        self._settling = Settling(settings.settling)
-        self._login = ""
-        exchange.confirm = self._confirm
+        super().__init__(exchange, f"/repos/{quote(exchange.settings.repository)}")
 
     def facts(self) -> ForgeFacts:
         call = self._exchange.call("facts")
@@ -81,9 +74,6 @@ class GitHub:
     def rules(self, branch: str) -> BranchRules:
         return github_rules.rules(self._exchange.call("rules"), self._root, branch)
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
-        return self._find(self._exchange.call("find_open"), head, base)
-
     def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:
         call = self._exchange.call("open_pull_requests")
         query: Query = {"state": "open", "base": base, "sort": "updated", "direction": "desc", "per_page": PAGE}
@@ -94,34 +84,6 @@ class GitHub:
                 break
             found.append(read_pull_request(node, call.subject))
         return tuple(sorted((one for one in found if one.base == base), key=lambda one: -one.number))
-
-    def get(self, number: int) -> PullRequest:
-        return self._get(self._exchange.call("get"), number)
-
-    def open(
-        self, head: str, base: str, title: str, body: str, labels: Sequence[str] = (), reviewers: Sequence[str] = ()
-    ) -> PullRequest:
-        call = self._exchange.call("open")
-        wanted = {"title": title, "head": head, "base": base, "body": body, "maintainer_can_modify": False}
-        try:
-            answer = call.write("POST", f"{self._root}/pulls", wanted, accept=(422,))
-        except OutcomeUnknown:
-            found = self._find(call, head, base)
-            if found is None:
-                raise
-            return self._dressed(call, found, labels, reviewers)
-        if answer.fine:
-            return self._dressed(call, self._read(answer.node(), call), labels, reviewers)
-        existing = self._find(call, head, base) if "already exists" in answer.words().lower() else None
-        if existing is None:
-            raise answer.refusal()
-        return self._dressed(call, existing, labels, ())
-
-    def close(self, number: int) -> None:
-        call = self._exchange.call("close")
-        answer = call.write("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, accept=(422,))
-        if not answer.fine and self._get(call, number).state is PullRequestState.OPEN:
-            raise answer.refusal()
 
     def merge(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
         call = self._exchange.call("merge")
@@ -143,28 +105,6 @@ class GitHub:
         whole = self._comments(call, f"{self._root}/issues/{number}/comments", query)
         lines = self._comments(call, f"{self._root}/pulls/{number}/comments", query)
         return tuple(sorted((*whole, *lines), key=lambda one: (one.created_at, int(one.id))))
-
-    def comment(self, number: int, marker: str, body: str) -> str:
-        call = self._exchange.call("comment")
-        place = f"{self._root}/issues/{number}/comments"
-
-        def create(text: str) -> str:
-            return read_comment(call.write("POST", place, {"body": text}).node(), call.subject).id
-
-        def edit(identity: str, text: str) -> None:
-            call.write("PATCH", f"{self._root}/issues/comments/{identity}", {"body": text})
-
-        return upsert(
-            marker, body, self._own_login(call), lambda: self._comments(call, place, _since(None)), create, edit
-        )
-
-    def react(self, number: int, comment: Comment, done: bool) -> None:
-        place = "pulls" if comment.path else "issues"
-        path = f"{self._root}/{place}/comments/{quote(comment.id)}/reactions"
-        try:
-            self._exchange.call("react").write("POST", path, {"content": "+1" if done else "confused"})
-        except RollbackError as error:
-            log.info("a comment got no reaction", number=number, error=error.message)
 
     def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
         call = self._exchange.call("set_status")
@@ -198,12 +138,6 @@ class GitHub:
                 return ()
             raise
         return tuple(read_pull_request(node, call.subject) for node in found)
-
-    def changed_paths(self, number: int) -> tuple[str, ...]:
-        call = self._exchange.call("changed_paths")
-        files = islice(entries(call, f"{self._root}/pulls/{number}/files", {"per_page": PAGE}), MOST_PATHS)
-        names = (one.get(key).text() for one in files for key in ("previous_filename", "filename"))
-        return tuple(dict.fromkeys(name for name in names if name))
 
     def _confirm(self, call: Call) -> None:
         """Raises: ForgeRefused if the host is no GitHub."""
@@ -244,26 +178,27 @@ class GitHub:
                 return self._get(call, found.number)
         return None
 
-    def _dressed(self, call: Call, opened: PullRequest, labels: Sequence[str], reviewers: Sequence[str]) -> PullRequest:
-        """With its labels and reviewers, as far as GitHub takes them."""
-        missing = [label for label in labels if label not in opened.labels]
-        try:
-            if missing:
-                call.write("POST", f"{self._root}/issues/{opened.number}/labels", {"labels": missing})
-        except (ForgeRefused, CredentialsRejected) as error:
-            log.warning("a pull request got no labels", number=opened.number, labels=missing, error=error.message)
-        for asked in reviewers:
-            self._ask_for_review(call, opened.number, asked.removeprefix("@"))
-        return self._get(call, opened.number) if missing else opened
+    def _create(self, call: Call, head: str, base: str, title: str, body: str, _labels: Sequence[str]) -> Answer:
+        wanted = {"title": title, "head": head, "base": base, "body": body, "maintainer_can_modify": False}
+        return call.write("POST", f"{self._root}/pulls", wanted, accept=(422,))
 
-    def _ask_for_review(self, call: Call, number: int, asked: str) -> None:
-        """One by one: GitHub refuses all if one of them is no collaborator, or the author."""
-        team = asked.partition("/")[2]
-        body = {"team_reviewers": [team]} if team else {"reviewers": [asked]}
-        try:
-            call.write("POST", f"{self._root}/pulls/{number}/requested_reviewers", body)
-        except (ForgeRefused, CredentialsRejected) as error:
-            log.warning("a reviewer was not asked", number=number, reviewer=asked, error=error.message)
+    def _may_exist(self, refused: Answer) -> bool:
+        return "already exists" in refused.words().lower()
+
+    def _close(self, call: Call, number: int) -> Answer:
+        return call.write("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}, accept=(422,))
+
+    def _label(self, call: Call, number: int, labels: Sequence[str]) -> None:
+        call.write("POST", f"{self._root}/issues/{number}/labels", {"labels": list(labels)})
+
+    def _room(self, comment: Comment) -> str:
+        return "pulls" if comment.path else "issues"
+
+    def _read_comment(self, node: Node, call: Call) -> Comment:
+        return read_comment(node, call.subject)
+
+    def _discussion(self, call: Call, number: int) -> Iterator[Comment]:
+        return self._comments(call, f"{self._root}/issues/{number}/comments", _since(None))
 
     def _comments(self, call: Call, place: str, query: Query) -> Iterator[Comment]:
         return (read_comment(node, call.subject) for node in entries(call, place, query))

@@ -14,7 +14,8 @@ import structlog
 
 from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges import gitlab_merging, gitlab_rules
-from gitops_rollback.adapters.forges.answer import OutcomeUnknown
+from gitops_rollback.adapters.forges.answer import Answer
+from gitops_rollback.adapters.forges.client import MOST_PATHS, ForgeClient
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
 from gitops_rollback.adapters.forges.gitlab_wire import (
     STATUS_WORDS,
@@ -26,7 +27,6 @@ from gitops_rollback.adapters.forges.gitlab_wire import (
     trouble,
 )
 from gitops_rollback.adapters.forges.marking import upsert
-from gitops_rollback.adapters.forges.normal import Settling
 from gitops_rollback.adapters.forges.paging import entries
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, RollbackError
 from gitops_rollback.core.pull_request import (
@@ -42,25 +42,18 @@ from gitops_rollback.core.pull_request import (
 )
 
 PAGE = 100
-MOST_PATHS = 3000
 LONGEST_DESCRIPTION = 255
 log = structlog.get_logger()
 
 
-class GitLab:
+class GitLab(ForgeClient):
     """As `ports.forge.Forge`."""
 
     kind = "gitlab"
 
     def __init__(self, exchange: Exchange) -> None:
-        settings = exchange.settings
-        self.repository, self.web_url = settings.repository, settings.web_url
-        self._exchange = exchange
-        self._root = f"/projects/{quote(settings.repository, safe='')}"
-        self._settling = Settling(settings.settling)
-        self._login = ""
+        super().__init__(exchange, f"/projects/{quote(exchange.settings.repository, safe='')}")
         self._version: str | None = None
-        exchange.confirm = self._confirm
 
     def facts(self) -> ForgeFacts:
         call = self._exchange.call("facts")
@@ -78,9 +71,6 @@ class GitLab:
     def rules(self, branch: str) -> BranchRules:
         return gitlab_rules.rules(self._exchange.call("rules"), self._root, branch)
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
-        return self._find(self._exchange.call("find_open"), head, base)
-
     def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:
         call = self._exchange.call("open_pull_requests")
         query: dict[str, str | int] = {"state": "opened", "target_branch": base, "per_page": PAGE}
@@ -88,37 +78,6 @@ class GitLab:
             query["updated_after"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         nodes = entries(call, f"{self._root}/merge_requests", query)
         return tuple(sorted((read_merge_request(one, call.subject) for one in nodes), key=lambda one: -one.number))
-
-    def get(self, number: int) -> PullRequest:
-        return self._get(self._exchange.call("get"), number)
-
-    def open(
-        self, head: str, base: str, title: str, body: str, labels: Sequence[str] = (), reviewers: Sequence[str] = ()
-    ) -> PullRequest:
-        call = self._exchange.call("open")
-        wanted = {"source_branch": head, "target_branch": base, "title": title, "description": body}
-        if labels:
-            wanted["labels"] = ",".join(labels)
-        try:
-            answer = call.write("POST", f"{self._root}/merge_requests", wanted, accept=(409,))
-        except OutcomeUnknown:
-            found = self._find(call, head, base)
-            if found is None:
-                raise
-            return self._dressed(call, found, labels, reviewers)
-        if answer.fine:
-            return self._dressed(call, self._read(answer.node(), call), labels, reviewers)
-        existing = self._find(call, head, base)
-        if existing is None:
-            raise answer.refusal()
-        return self._dressed(call, existing, labels, ())
-
-    def close(self, number: int) -> None:
-        call = self._exchange.call("close")
-        refused = (400, 405, 409, 422)
-        answer = call.write("PUT", self._place(number), {"state_event": "close"}, accept=refused)
-        if not answer.fine and self._get(call, number).state is PullRequestState.OPEN:
-            raise answer.refusal()
 
     def merge(self, number: int, head_sha: str, method: MergeMethod, message: str) -> Merged:
         call = self._exchange.call("merge")
@@ -268,6 +227,16 @@ class GitLab:
             return read_methods(call.get(self._root).node())
 
         return gitlab_merging.Merging(call, self._place(number), lambda: self._get(call, number), head_sha, methods)
+
+    def _create(self, call: Call, head: str, base: str, title: str, body: str, labels: Sequence[str]) -> Answer:
+        wanted = {"source_branch": head, "target_branch": base, "title": title, "description": body}
+        if labels:
+            wanted["labels"] = ",".join(labels)
+        return call.write("POST", f"{self._root}/merge_requests", wanted, accept=(409,))
+
+    def _close(self, call: Call, number: int) -> Answer:
+        refused = (400, 405, 409, 422)
+        return call.write("PUT", self._place(number), {"state_event": "close"}, accept=refused)
 
     def _dressed(self, call: Call, opened: PullRequest, labels: Sequence[str], reviewers: Sequence[str]) -> PullRequest:
         """With its labels and reviewers, as far as GitLab takes them."""
