@@ -12,8 +12,8 @@ from argocd_server import EXCERPTS, engine_for, json_reply, lines, serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_rollback.adapters.engines.argocd_json import load
 from gitops_rollback.adapters.engines.argocd_wire import read_application, read_applications
+from gitops_rollback.adapters.json_node import load
 from gitops_rollback.core.convergence import converged
 from gitops_rollback.core.deployments import deployments, watched
 from gitops_rollback.core.sync import ApplicationState, Health, OperationPhase, SyncStatus

@@ -16,7 +16,6 @@ import httpx
 from prometheus_client import CollectorRegistry, Counter
 from refusing import refusal
 
-from gitops_rollback.adapters.engines.argocd_json import load
 from gitops_rollback.adapters.engines.flux_past import NoPast
 from gitops_rollback.adapters.engines.flux_world import (
     APPLIERS,
@@ -30,6 +29,7 @@ from gitops_rollback.adapters.engines.flux_world import (
     read_world,
 )
 from gitops_rollback.adapters.http import Http, HttpAnswer
+from gitops_rollback.adapters.json_node import load
 from gitops_rollback.adapters.kubernetes.answer import Answer
 from gitops_rollback.adapters.kubernetes.applied import wanted
 from gitops_rollback.adapters.kubernetes.cache import Cache

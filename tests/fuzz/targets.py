@@ -19,7 +19,6 @@ from refusing import refusal
 from tree_targets import chart, closure, images, merge
 
 from gitops_rollback.adapters.engines.argocd_answer import Answer as EngineAnswer
-from gitops_rollback.adapters.engines.argocd_json import load
 from gitops_rollback.adapters.engines.argocd_stream import EventReader
 from gitops_rollback.adapters.engines.argocd_wire import (
     read_application,
@@ -31,6 +30,7 @@ from gitops_rollback.adapters.git.gates import MergedText, yaml_fault
 from gitops_rollback.adapters.git.history import parse_log
 from gitops_rollback.adapters.git.revisions import parse_commit
 from gitops_rollback.adapters.http import HttpAnswer
+from gitops_rollback.adapters.json_node import load
 from gitops_rollback.adapters.metrics.answers import Asked, read_answer
 from gitops_rollback.adapters.policies.loading import load_policies
 from gitops_rollback.adapters.policies.promql import parse_errors, selected, template_errors, template_warnings

@@ -13,11 +13,11 @@ import pytest
 from plan_facts import FILE, a_file, facts
 from targets import NOW, SHA, refusal
 
-from gitops_rollback.adapters.engines.argocd_json import MAX_CONTAINERS, load
 from gitops_rollback.adapters.engines.argocd_stream import EventReader
 from gitops_rollback.adapters.git.gates import Parsing, yaml_shape
 from gitops_rollback.adapters.git.revisions import parse_commit
 from gitops_rollback.adapters.http import HttpAnswer
+from gitops_rollback.adapters.json_node import MAX_CONTAINERS, load
 from gitops_rollback.adapters.metrics.answers import Asked, read_answer
 from gitops_rollback.adapters.policies.promql import template_errors, template_warnings
 from gitops_rollback.core.commit import parse_trailers

@@ -25,12 +25,12 @@ from gitops_rollback.adapters.engines.argocd_answer import (
 from gitops_rollback.adapters.engines.argocd_comparing import answered_by_comparing
 from gitops_rollback.adapters.engines.argocd_exchange import Backoff, Exchange, exchange
 from gitops_rollback.adapters.engines.argocd_http import Http
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.argocd_rights import missing_rights
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
 from gitops_rollback.adapters.engines.argocd_stream import EventReader, StreamError
 from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.adapters.engines.together import Together
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import (
     EngineUnavailable,
     RollbackError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, RollbackError, StalledError
 
 JSON_TYPE = "application/json"

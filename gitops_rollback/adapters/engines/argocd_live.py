@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.adapters.kubernetes.applied import READ, wanted
 from gitops_rollback.adapters.kubernetes.cache import LAST_APPLIED
 from gitops_rollback.adapters.kubernetes.client import Listing

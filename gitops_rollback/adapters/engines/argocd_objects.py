@@ -17,7 +17,6 @@ from datetime import datetime
 
 from gitops_rollback.adapters.engines import argocd_wire as wire
 from gitops_rollback.adapters.engines.argocd_comparing import answered_by_comparing
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.argocd_live import live_objects
 from gitops_rollback.adapters.engines.argocd_objects_access import missing_rights
 from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjectsSettings
@@ -25,6 +24,7 @@ from gitops_rollback.adapters.engines.argocd_windows import manual_sync_obstacle
 from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
 from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.adapters.engines.together import Together
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import EngineUnavailable, StalledError

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.cluster import Tried, is_refused, unseen_workloads
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError

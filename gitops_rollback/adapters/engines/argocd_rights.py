@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.sync import ApplicationId, ApplicationState
 
 PROBED_PROJECTS = 20

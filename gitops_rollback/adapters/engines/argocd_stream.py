@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 
 MAX_FRAME = 8 << 20  # bytes
 CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})

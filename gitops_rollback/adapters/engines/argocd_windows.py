@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSimError
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.argocd_wire import window_closed
 from gitops_rollback.adapters.engines.flux_objects import parse_duration
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.rules import in_window
 from gitops_rollback.core.policy import ScheduleWindow

@@ -16,8 +16,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
 from gitops_rollback.adapters.engines.reading import Reader
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.sync import (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload

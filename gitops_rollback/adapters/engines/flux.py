@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from gitops_rollback.adapters.engines import flux_helm, flux_kustomization
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
 from gitops_rollback.adapters.engines.flux_access import OPTIONAL, REQUIRED, WATCHED, advice, missing_rights
 from gitops_rollback.adapters.engines.flux_live import live_objects
@@ -38,6 +37,7 @@ from gitops_rollback.adapters.engines.flux_world import (
     resource_of,
 )
 from gitops_rollback.adapters.engines.reading import Reader
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.errors import Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.deployments import ROLLBACK_ID_INFO

@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.cluster import Object, Tried, is_refused, unseen_workloads
 from gitops_rollback.adapters.engines.flux_helm import read_helm_release
 from gitops_rollback.adapters.engines.flux_kustomization import read_kustomization
@@ -26,6 +25,7 @@ from gitops_rollback.adapters.engines.flux_world import (
     KUSTOMIZATIONS,
     SOURCE_RESOURCES,
 )
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.resources import DEPLOYMENTS, Resource
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.flux_kustomization import canonical, read_inventory
 from gitops_rollback.adapters.engines.flux_memory import AUTOMATED, Outcome, Waiting
 from gitops_rollback.adapters.engines.flux_objects import (
@@ -28,6 +27,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
     read_common,
     read_duration,
 )
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.sync import REMEDIATION, Health, ResourceStatus
 
 KIND, CHART_KIND = "HelmRelease", "HelmChart"

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.flux_memory import Outcome, Waiting
 from gitops_rollback.adapters.engines.flux_objects import (
     LIST_READ,
@@ -30,6 +29,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
     read_common,
     read_duration,
 )
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.sync import Health, ResourceStatus
 
 KIND = "Kustomization"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.flux_objects import other_cluster
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.applied import READ, wanted
 from gitops_rollback.adapters.kubernetes.client import Listing
 from gitops_rollback.adapters.kubernetes.errors import Unserved

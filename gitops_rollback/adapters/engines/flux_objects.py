@@ -1,6 +1,6 @@
 """What do all Flux objects have in common: conditions, revisions, durations, who was asked to reconcile and answered?
 
-Nothing here raises for what the cluster sends: see `argocd_json.Node`, whose rules hold for any Kubernetes object.
+Nothing here raises for what the cluster sends: see `json_node.Node`, whose rules hold for any Kubernetes object.
 Source: contracts/flux-kubernetes.md sections 2, 3.3, 4.3 and 7; fluxcd/pkg apis/meta, runtime/conditions.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.repository_url import without_credentials
 
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"

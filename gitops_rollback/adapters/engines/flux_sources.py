@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.engines.flux_objects import (
     LIST_READ,
     Common,
@@ -22,6 +21,7 @@ from gitops_rollback.adapters.engines.flux_objects import (
     read_common,
     read_duration,
 )
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ImageAutomation, Obstacle

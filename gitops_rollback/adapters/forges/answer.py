@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
 from gitops_rollback.adapters.git.headers import seconds_of
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable, RollbackError
 
 SHOWN = 300  # characters of the forge's own words

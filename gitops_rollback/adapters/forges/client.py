@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 import structlog
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.answer import Answer, OutcomeUnknown
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
 from gitops_rollback.adapters.forges.marking import upsert
 from gitops_rollback.adapters.forges.normal import Settling
 from gitops_rollback.adapters.forges.paging import entries
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, RollbackError
 from gitops_rollback.core.pull_request import Comment, PullRequest, PullRequestState
 

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import structlog
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges import gitea_merging
 from gitops_rollback.adapters.forges.answer import Answer
 from gitops_rollback.adapters.forges.client import GitHubStyle
@@ -30,6 +29,7 @@ from gitops_rollback.adapters.forges.gitea_wire import (
 )
 from gitops_rollback.adapters.forges.normal import among
 from gitops_rollback.adapters.forges.paging import entries
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     BranchRules,

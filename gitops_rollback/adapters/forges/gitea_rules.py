@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import quote
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.exchange import Call
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.pull_request import BranchRules
 
 

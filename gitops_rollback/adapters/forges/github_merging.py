@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.answer import Answer, OutcomeUnknown
 from gitops_rollback.adapters.forges.exchange import Call
 from gitops_rollback.adapters.forges.limits import GRAPH
 from gitops_rollback.adapters.forges.normal import became, title_and_text
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeUnavailable
 from gitops_rollback.core.pull_request import Mergeability, Merged, MergeMethod, MergeOutcome, PullRequest
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.exchange import Call
 from gitops_rollback.adapters.forges.paging import entries
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused
 from gitops_rollback.core.pull_request import BranchRules
 

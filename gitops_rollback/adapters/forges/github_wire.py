@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.normal import Settling, by_word, checked, open_or_closed
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     Comment,

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import structlog
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges import gitlab_merging, gitlab_rules
 from gitops_rollback.adapters.forges.answer import Answer
 from gitops_rollback.adapters.forges.client import MOST_PATHS, ForgeClient
@@ -28,6 +27,7 @@ from gitops_rollback.adapters.forges.gitlab_wire import (
 )
 from gitops_rollback.adapters.forges.marking import upsert
 from gitops_rollback.adapters.forges.paging import entries
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, RollbackError
 from gitops_rollback.core.pull_request import (
     BranchRules,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.exchange import Call
 from gitops_rollback.adapters.forges.gitlab_wire import own_level
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.pull_request import BranchRules
 
 UNSEEN = (401, 403, 404)  # no right, or an edition that has it not

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.normal import Settling, by_word, checked, open_or_closed
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     Comment,

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from datetime import timedelta
 
-from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     Mergeability,

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
-from gitops_rollback.adapters.engines.argocd_json import Node
 from gitops_rollback.adapters.forges.answer import Answer
 from gitops_rollback.adapters.forges.exchange import Call, Query
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import ForgeUnavailable
 
 MOST_PAGES = 60

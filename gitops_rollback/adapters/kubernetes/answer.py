@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.adapters.kubernetes.errors import ApiUnavailable, Conflict, Expired, Missing, Refused, Unserved
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, RollbackError
 

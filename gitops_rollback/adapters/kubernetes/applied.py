@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.resources import DAEMON_SETS, DEPLOYMENTS, ROLLOUTS, STATEFUL_SETS, Resource
 
 # What the guards ask about: what runs, what scales it, and what a sync would run once.

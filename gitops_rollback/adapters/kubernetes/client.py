@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.adapters.kubernetes.answer import JSON_TYPE, Answer, error_of
 from gitops_rollback.adapters.kubernetes.errors import Expired
 from gitops_rollback.adapters.kubernetes.resources import Resource

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from gitops_rollback.adapters.engines.argocd_json import Node, load
+from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.core.errors import CredentialsRejected, SettingsInvalid
 
 REREAD_AFTER = 60.0  # seconds

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from gitops_rollback.adapters.engines.argocd_json import Node
+from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.client import Object
 from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing
 from gitops_rollback.adapters.kubernetes.resources import LEASES, Resource
