@@ -1,0 +1,51 @@
+"""How many events a tick saw, from the raw counters of all Pods: no `rate()`, no query that goes below zero.
+
+After a reset the new value counts; a series that is born after the deployment counts from 0, first error included; one
+that was away for less than five minutes goes on from its last value, and after that from its new one.
+Source: detection.md section 4; 1.1, Staleness, for what `increase()` does not count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+AWAY_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The last value of one series, and when it was read."""
+
+    at_seconds: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What is remembered of the series of one metric, by their labels. It starts before the deployment."""
+
+    t0_seconds: float
+    last: Mapping[str, Reading] = field(default_factory=dict)
+
+
+def increase(known: Counters, at_seconds: float, values: Mapping[str, float]) -> tuple[Counters, float | None]:
+    """What is known after reading `values`, and by how much they grew together.
+
+    None where there is nothing to compare: no series at all, or the first reading. A value that is no number is away.
+    """
+    read = {name: value for name, value in values.items() if math.isfinite(value)}
+    grown = math.fsum(_grown(known, name, at_seconds, value) for name, value in read.items())
+    kept = {name: one for name, one in known.last.items() if at_seconds - one.at_seconds < AWAY_SECONDS}
+    last = kept | {name: Reading(at_seconds, value) for name, value in read.items()}
+    return Counters(known.t0_seconds, last), grown if read and known.last else None
+
+
+def _grown(known: Counters, name: str, at_seconds: float, value: float) -> float:
+    before = known.last.get(name)
+    if before is None:
+        return value if known.last and at_seconds > known.t0_seconds else 0.0
+    if at_seconds - before.at_seconds >= AWAY_SECONDS:
+        return 0.0
+    return value - before.value if value >= before.value else value

@@ -1,0 +1,149 @@
+"""The verdict of each tick: has the rate risen since the deployment, how severely, and is it still so?
+
+Pure and incremental: `step(test, state, tick) -> (state, verdict)`. A tick without data is `unseen`: it changes
+nothing, so it neither counts towards the prior nor ever fires. After the 120 ticks that the prior covers no fault can
+begin any more, while one that has begun is still followed.
+Source: detection.md 4.2 and 4.3; 2.4 for what was so before the deployment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitops_rollback.core.regression.baseline import Baseline, baseline_of
+from gitops_rollback.core.regression.counts import Counts, total, within
+from gitops_rollback.core.regression.evidence import EARLY_SHARE, MAX_NULL, added, mixed, prior, slopes
+from gitops_rollback.core.regression.kinds import Kind, Rung
+
+WINDOW_TICKS = 4  # over which it must still be bad
+HEADROOM = 3.0  # how far evidence may grow beyond what is needed, so that it also sinks again
+BEFORE_SECONDS = 300.0  # trouble that shows in the last minutes before a deployment is not its own
+MIN_SCRAPES = 2.0  # no rung fires on one scrape
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What one rung takes. `needed` is a_j; one tick adds at most `cap`, c_j; a sum stays below `limit` (as e^S)."""
+
+    rung: Rung
+    needed: float
+    cap: float
+    limit: float
+
+    @classmethod
+    def of(cls, rung: Rung, baseline: Baseline) -> Threshold:
+        alternatives = len(rung.times_worse)
+        needed = baseline.needed + math.log(1 / rung.weight)
+        whole = needed + math.log(alternatives) + math.log(4 / EARLY_SHARE)
+        cap = whole / max(MIN_SCRAPES, rung.scrapes * baseline.share_of_scrapes)
+        return cls(rung, needed, cap, math.exp(needed + HEADROOM) * alternatives)
+
+    def level(self, null_rate: float) -> float:
+        """q_j, which the rate must exceed."""
+        return min(max(self.rung.floor, self.rung.factor * null_rate), MAX_NULL)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """The test of one deployment, fixed at its time."""
+
+    baseline: Baseline
+    tick_seconds: float
+    thresholds: tuple[Threshold, ...]
+
+    @classmethod
+    def since(cls, baseline: Baseline, tick_seconds: float) -> Regression:
+        thresholds = tuple(Threshold.of(rung, baseline) for rung in baseline.kind.rungs)
+        return cls(baseline, tick_seconds, thresholds)
+
+    @property
+    def start(self) -> State:
+        return State(sums=tuple((0.0,) * len(one.rung.times_worse) for one in self.thresholds))
+
+
+@dataclass(frozen=True)
+class State:
+    """The memory of one test: bounded, whatever the number of ticks."""
+
+    sums: tuple[tuple[float, ...], ...]  # e^S_k of each rung
+    ticks: int = 0  # with data
+    recent: tuple[Counts, ...] = ()  # of the last four intervals
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one tick says. `severity` counts the rungs from 1 and is None where none fires.
+
+    `events`, `bad`: those of the last four intervals. `evidence` (M) and `needed` are those of the rung that fires, or
+    of the one that is nearest to it. `observed` is False for a tick without data.
+    """
+
+    at_seconds: float
+    baseline: Baseline
+    null_rate: float  # p_n, raised where the peers are in trouble too
+    events: float
+    bad: float
+    evidence: float
+    needed: float
+    level: float  # q_j of that rung
+    severity: int | None = None
+    observed: bool = True
+
+    @property
+    def rate(self) -> float | None:
+        """Of the bad among the last four intervals' events; None without any."""
+        return self.bad / self.events if self.events > 0 else None
+
+
+def step(test: Regression, state: State, tick: Counts, null_rate: float | None = None) -> tuple[State, Verdict]:
+    """The state after `tick`, and what it says. `null_rate` is what the peers make of the baseline's (`peers.py`)."""
+    normal = test.baseline.null_rate if null_rate is None else null_rate
+    chance, dispersion = prior(state.ticks + 1), test.baseline.dispersion
+    bad, good = tick.bad / dispersion, (tick.events - tick.bad) / dispersion
+    sums = tuple(
+        tuple(added(known, slopes(one.level(normal), one.rung.times_worse), chance, bad, good, one.cap, one.limit))
+        for one, known in zip(test.thresholds, state.sums, strict=True)
+    )
+    stepped = State(sums, state.ticks + 1, (*_still_recent(test, state, tick.end_seconds), tick))
+    return stepped, _verdict(test, stepped, tick.end_seconds, normal)
+
+
+def unseen(test: Regression, state: State, at_seconds: float, null_rate: float | None = None) -> Verdict:
+    """What a tick without data says: nothing. The state stays as it is."""
+    normal = test.baseline.null_rate if null_rate is None else null_rate
+    blind = State(state.sums, state.ticks, _still_recent(test, state, at_seconds))
+    return _verdict(test, blind, at_seconds, normal, observed=False)
+
+
+def already_bad(kind: Kind, ticks: Sequence[Counts], t0_seconds: float, tick_seconds: float) -> bool:
+    """Whether it was firing at the last tick before `t0_seconds`, judged by the time up to five minutes earlier."""
+    since_seconds = t0_seconds - BEFORE_SECONDS
+    test = Regression.since(baseline_of(kind, ticks, since_seconds, tick_seconds), tick_seconds)
+    state, severity = test.start, None
+    for tick in within(ticks, since_seconds, t0_seconds):
+        state, verdict = step(test, state, tick)
+        severity = verdict.severity
+    return severity is not None
+
+
+def _still_recent(test: Regression, state: State, at_seconds: float) -> tuple[Counts, ...]:
+    """The ticks of the four intervals up to `at_seconds`; half an interval of grace for ticks that come unevenly."""
+    oldest = at_seconds - (WINDOW_TICKS - 0.5) * test.tick_seconds
+    return tuple(tick for tick in state.recent if tick.end_seconds > oldest)
+
+
+def _verdict(test: Regression, state: State, at_seconds: float, normal: float, observed: bool = True) -> Verdict:
+    events, bad = total(state.recent)
+    rungs = [
+        (mixed(sums), one.needed, one.level(normal)) for one, sums in zip(test.thresholds, state.sums, strict=True)
+    ]
+    fired = [
+        severity
+        for severity, (evidence, needed, level) in enumerate(rungs, start=1)
+        if observed and evidence >= needed and bad > level * events
+    ]
+    told = rungs[fired[-1] - 1] if fired else max(rungs, key=lambda rung: rung[0] - rung[1])
+    severity = fired[-1] if fired else None
+    return Verdict(at_seconds, test.baseline, normal, events, bad, *told, severity=severity, observed=observed)

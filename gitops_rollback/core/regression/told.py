@@ -1,0 +1,46 @@
+"""A verdict as one sentence for people: rate before and now, how many of how many, and what would have been normal."""
+
+from __future__ import annotations
+
+import math
+
+from gitops_rollback.core.regression.detector import Verdict
+
+WORDS = {"errors": "failed", "slow": "were slow", "gauge": "were too high"}
+NOUNS = {"gauge": "samples"}
+
+
+def sentence(verdict: Verdict) -> str:
+    """What `verdict` says, with its numbers."""
+    kind = verdict.baseline.kind.name
+    nouns, did = NOUNS.get(kind, "requests"), WORDS[kind]
+    if not verdict.observed:
+        return "No data in this tick: it says nothing."
+    rate = verdict.rate
+    if rate is None:
+        return f"No {nouns} in the last four ticks: nothing can be told."
+    seen = f"{_number(verdict.bad)} of the last {_number(verdict.events)} {nouns} {did} ({_percent(rate)})"
+    normal = f"up to {_number(verdict.events * verdict.null_rate)} ({_percent(verdict.null_rate)}) would be normal"
+    weighed = f"evidence {_evidence(verdict.evidence)} of the {verdict.needed:.1f} that it takes"
+    if verdict.severity is None:
+        return f"{seen}, {_before(verdict)}; {normal}; {weighed}."
+    return f"{seen}, {_before(verdict)}; {normal}; {weighed}: worse since the deployment, severity {verdict.severity}."
+
+
+def _before(verdict: Verdict) -> str:
+    baseline = verdict.baseline
+    if not baseline.is_known:
+        return f"{_number(baseline.events)} before are too few to know a rate, so that only levels are judged"
+    return f"{_percent(baseline.rate)} before"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.3g}%"
+
+
+def _number(count: float) -> str:
+    return f"{count:.0f}" if count == round(count) or count >= 100 else f"{count:.1f}"
+
+
+def _evidence(evidence: float) -> str:
+    return f"{evidence:.1f}" if math.isfinite(evidence) else "none"
