@@ -27,6 +27,7 @@ VERBS = {
     "simulate": "The controller in simulated worlds, every promise checked at each step.",
     "suspects": "Which commits can be to blame, and how likely each is.",
     "plan": "What would be done, and why; writes nothing.",
+    "detect": "Whether a deployment made things worse, by counts from anywhere.",
     "preflight": "Whether a rollback would be automatic, would ask, or is not possible.",
     "rollback": "Roll an application back, on a person's word.",
     "request": "Ask for a rollback by a pull request.",

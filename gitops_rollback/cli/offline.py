@@ -40,12 +40,16 @@ EXITS = {"clean": OK, "empty": OK, "conflict": CONFLICT, "refused": REFUSED}
 
 @dataclass(frozen=True)
 class Batch:
-    """How the lines of a verb are answered. `restart` gives up what may be in the middle of an answer."""
+    """How the lines of a verb are answered. `restart` gives up what may be in the middle of an answer.
+
+    A line of `line_limit` bytes or more is refused.
+    """
 
     verb: str
     answer: Callable[[bytes], Answer]
     refuse: Callable[[str, Identity], Answer]
     restart: Callable[[], None]
+    line_limit: int = LINE_LIMIT
 
 
 def run_offline(
@@ -119,7 +123,7 @@ def answer_lines(batch: Batch, source: BinaryIO) -> None:
     What nobody foresaw is refused for that line alone, and told on stderr like any other bug.
     Raises: StalledError if `source` cannot be read.
     """
-    while line := _read_line(source):
+    while line := _read_line(source, batch.line_limit):
         click.echo(_answer_text(batch, line))
 
 
@@ -143,12 +147,12 @@ def _broken(message: str, id: Identity) -> Answer:
     return refusal(Reason.INTERNAL_ERROR, f"Refused: {message}.", id)
 
 
-def _read_line(source: BinaryIO) -> bytes:
+def _read_line(source: BinaryIO, limit: int) -> bytes:
     """The next line; of one that is too long only a piece, which is no request. b"" at the end."""
     try:
-        line = part = source.readline(LINE_LIMIT)
-        while len(part) == LINE_LIMIT and not part.endswith(b"\n"):
-            part = source.readline(LINE_LIMIT)
+        line = part = source.readline(limit)
+        while len(part) == limit and not part.endswith(b"\n"):
+            part = source.readline(limit)
             line = b"\n"
     except OSError as exc:
         raise StalledError("stdin", f"cannot be read: {exc.strerror}", Reason.REQUEST_INVALID) from exc
