@@ -11,6 +11,7 @@ from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS, GitJournal
 from gitops_rollback.adapters.rendering import CommandRenderer
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_repositories import Repository
+from gitops_rollback.app.wiring_forges import git_password
 from gitops_rollback.core.stop import CONTROL_BRANCH
 
 
@@ -67,6 +68,7 @@ def git_settings(settings: Settings, repository: Repository, url: str, author: s
         branch=repository.branch if own else "",
         username=git.username,
         token=git.token.get_secret_value() if git.token else "",
+        passwords=git_password(settings, repository, url),
         ca_file=_path(git.ca_file),
         ssh_key_file=_path(git.ssh_key_file),
         ssh_known_hosts_file=_path(git.ssh_known_hosts_file),

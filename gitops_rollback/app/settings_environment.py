@@ -270,7 +270,9 @@ class _Merge:
 
     def _token_of_git(self, entry: Tree, url: str, place: Place, environ: Mapping[str, str]) -> None:
         git, known = entry.setdefault("git", {}), known_by_host(url)
-        if known is None or not url.startswith("https://") or not isinstance(git, dict):
+        forge = entry.get("forge")
+        by_app = isinstance(forge, dict) and "app" in forge  # which then pushes, too
+        if known is None or by_app or not url.startswith("https://") or not isinstance(git, dict):
             return
         found = None if {"token", "tokenFile"} & git.keys() else variable_of(known, environ)
         if found is not None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from gitops_rollback.adapters.forges.exchange import UNMETERED, Exchange, Meter
+from gitops_rollback.adapters.forges.git_password import AppPassword
 from gitops_rollback.adapters.forges.gitea import Gitea
 from gitops_rollback.adapters.forges.github import GitHub
 from gitops_rollback.adapters.forges.gitlab import GitLab
 from gitops_rollback.adapters.forges.settings import GITEA, GITHUB, GITLAB, AppKey, ForgeSettings
+from gitops_rollback.app.origins import origin_of, repository_path
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_forges import ForgeAccess
 from gitops_rollback.app.settings_repositories import Repository
@@ -66,8 +69,21 @@ def forges_of(settings: Settings, clock: Clock) -> Forges:
     return made
 
 
-def forge_settings(repository: Repository, clock: Clock) -> ForgeSettings | None:
-    """What the client must know; None where there is none."""
+def git_password(settings: Settings, repository: Repository, url: str) -> AppPassword | None:
+    """What git gets in with at `url` where the forge of the repository knows us as an App; None anywhere else.
+
+    Raises: SettingsInvalid for a key that is none, and for an App without the extra.
+    """
+    wanted = forge_settings(repository)
+    web = url.startswith(("https://", "http://")) and origin_of(url) == origin_of(repository.url)
+    if wanted is None or wanted.app is None or repository.git.token is not None or not web:
+        return None
+    path = wanted.repository if url == repository.url else repository_path(url)
+    return AppPassword(replace(wanted, repository=path), settings.origin_rules)
+
+
+def forge_settings(repository: Repository, clock: Clock | None = None) -> ForgeSettings | None:
+    """What the client must know; None where there is none. Without a `clock` nothing settles by it."""
     place, told = repository.forge_place, repository.forge or ForgeAccess()
     if place is None:
         return None
@@ -83,5 +99,5 @@ def forge_settings(repository: Repository, clock: Clock) -> ForgeSettings | None
         approvers=told.approvers,
         ca_file=told.ca_file or repository.git.ca_file or "",
         api_version=told.api_version,
-        settling=max(SHORTEST_SETTLING, timedelta(seconds=clock.real_seconds(SETTLING))),
+        settling=max(SHORTEST_SETTLING, timedelta(seconds=clock.real_seconds(SETTLING))) if clock else SETTLING,
     )

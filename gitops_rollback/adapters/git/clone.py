@@ -77,11 +77,14 @@ class Clone:
             secrets=self._access.secrets,
             on_complaint=self._hear,
             scratch=self._scratch,
+            login=self._access.login if environment is None else None,
         )
 
     def _hear(self, complaint: str) -> None:
         if faults.is_corrupt(complaint):
             self.broken = True
+        if self._access.login is not None and faults.CREDENTIALS.search(complaint):
+            self._access.login.refused()
         if FULL.search(complaint):
             _sweep(self.directory, FULL_DISK_SECONDS)
 
@@ -203,6 +206,8 @@ class Clone:
         """Remove the temporary files too. Only when no command of ours is under way."""
         self.close()
         self._scratch.close()
+        if self._access.login is not None:
+            self._access.login.close()
 
     @contextmanager
     def _held(self) -> Iterator[None]:

@@ -36,15 +36,8 @@ class CommitWriter:
                 raise ObjectMissing(sha[:80], "is not a full object id")
         name, mail = identity(self.author)
         stamp = f"{int(date.astimezone(UTC).timestamp())} +0000"
-        git = Git(
-            self.git.git_dir,
-            config=(*self.git.config, *self._signing()),
-            environment={**self.git.environment, **_person("AUTHOR", name, mail, stamp)}
-            | _person("COMMITTER", name, mail, stamp),
-            secrets=self.git.secrets,
-            on_complaint=self.git.on_complaint,
-            scratch=self.git.scratch,
-        )
+        people = _person("AUTHOR", name, mail, stamp) | _person("COMMITTER", name, mail, stamp)
+        git = self.git.also(self._signing(), people)
         options = ["-S"] if self.signing_key else []
         for parent in parents:
             options += ["-p", parent]

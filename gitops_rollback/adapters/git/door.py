@@ -26,6 +26,7 @@ import git
 
 from gitops_rollback.adapters.git import headers
 from gitops_rollback.adapters.git.disk import FULL, DiskFull, meaning_of
+from gitops_rollback.adapters.git.login import Login
 from gitops_rollback.adapters.git.scratch import Scratch
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
 from gitops_rollback.core.repository_url import without_credentials
@@ -34,6 +35,7 @@ OLDEST_GIT = (2, 38)  # merge-tree --write-tree
 ERROR_OUTPUT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 2000
 CHUNK = 1 << 16
+SPEAKING = frozenset({"fetch", "push", "ls-remote"})  # the commands that ask the remote
 SYSTEM_SCRATCH = Scratch()
 LOSSLESS = ("utf-8", "surrogateescape")  # for decode() and encode(): any bytes survive the way there and back
 
@@ -114,8 +116,10 @@ class Git:
         secrets: Sequence[str] = (),
         on_complaint: Callable[[str], None] | None = None,
         scratch: Scratch | None = None,
+        login: Login | None = None,
     ) -> None:
         """`config` are further `key=value`s, never secret; `secrets` are texts that no message may hold.
+        `login` is the way in where it does not last.
 
         `on_complaint` hears the redacted error output of each command that wrote some, failed or not. `scratch` is
         where its temporary files go; left out: the system's place for them.
@@ -126,7 +130,20 @@ class Git:
         self.secrets = tuple(secret for secret in secrets if secret)
         self.on_complaint = on_complaint
         self.scratch = scratch or SYSTEM_SCRATCH
+        self.login = login
         self._prefix = tuple(word for entry in (*HARDENED_CONFIG, *self.config) for word in ("-c", entry))
+
+    def also(self, config: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Git:
+        """The same with more configuration and environment."""
+        return Git(
+            self.git_dir,
+            config=(*self.config, *config),
+            environment={**self.environment, **(environment or {})},
+            secrets=self.secrets,
+            on_complaint=self.on_complaint,
+            scratch=self.scratch,
+            login=self.login,
+        )
 
     def run(
         self,
@@ -174,10 +191,11 @@ class Git:
 
         `more` is added to the environment.
 
-        Raises: RepositoryUnusable if git is missing or too old.
+        Raises: RepositoryUnusable if git is missing or too old; what `Login.environment` does.
         """
         require_git()
-        environment = {**self.environment, **(more or {})}
+        way = self.login.environment(not SPEAKING.isdisjoint(args)) if self.login is not None else {}
+        environment = {**self.environment, **way, **(more or {})}
         return _start([f"--git-dir={self.git_dir}", *self._prefix, *args], self.git_dir, environment, stdin)
 
     def complain(self, stderr: str) -> str:
@@ -189,7 +207,7 @@ class Git:
 
     def redact(self, text: str) -> str:
         """`text` without our secrets, credentials and queries of URLs, header values and control characters; cut."""
-        for secret in self.secrets:
+        for secret in (*self.secrets, *(self.login.secrets if self.login is not None else ())):
             text = text.replace(secret, "***")
         text = without_credentials(HEADER.sub(r"\1: ***", text))
         return CONTROL.sub("", text.replace("\r", "\n"))[:MESSAGE_LIMIT]

@@ -6,7 +6,6 @@ git-check-ref-format(1). The refused forms of a URL are those of git-remote-help
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
 import shlex
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from gitops_rollback.adapters.git.login import Login, Passwords, entry
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.rendering import Render
 
@@ -41,6 +41,7 @@ class RepositorySettings:
     branch: str = ""  # "" is the remote's HEAD
     username: str = ""
     token: str = field(default="", repr=False)
+    passwords: Passwords | None = field(default=None, repr=False)  # instead of a token: one that does not last
     ca_file: Path | None = None
     ssh_key_file: Path | None = None
     ssh_known_hosts_file: Path | None = None
@@ -64,6 +65,7 @@ class Access:
     config: Sequence[str]
     environment: dict[str, str]
     secrets: Sequence[str]
+    login: Login | None = None  # where what lets us in does not last
 
 
 def access(settings: RepositorySettings) -> Access:
@@ -76,18 +78,16 @@ def access(settings: RepositorySettings) -> Access:
         raise SettingsInvalid(settings.name, "author must read `Name <mail>`")
     environment = {"GIT_ALLOW_PROTOCOL": scheme}
     config, secrets = [f"http.sslCAInfo={settings.ca_file}"] if settings.ca_file else [], []
+    login: Login | None = None
     if scheme == "ssh":
         environment |= {"GIT_SSH_COMMAND": _ssh_command(settings), "GIT_SSH_VARIANT": "ssh"}
     elif scheme in ("http", "https") and settings.token:
-        pair = f"{settings.username or DEFAULT_USERNAME}:{settings.token}"
-        basic = base64.b64encode(pair.encode()).decode()
-        secrets = [settings.token, basic]
-        environment |= {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{origin(settings.url)}/.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-        }
-    return Access(config, environment, secrets)
+        way = entry(origin(settings.url), settings.username or DEFAULT_USERNAME, settings.token)
+        secrets = list(way.secrets)
+        environment |= way.environment
+    elif scheme in ("http", "https") and settings.passwords is not None:
+        login = Login(origin(settings.url), DEFAULT_USERNAME, settings.passwords)
+    return Access(config, environment, secrets, login)
 
 
 def require_url(url: str, allow_http: bool, allow_file: bool) -> str:

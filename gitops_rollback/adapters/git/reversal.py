@@ -37,15 +37,7 @@ class Reverser:
     """Builds inverses in one repository. Keeps its processes until `close`; several threads may use it."""
 
     def __init__(self, git: Git, reader: ObjectReader | None = None, rendering: Rendering = NO_RENDERING) -> None:
-        config = (*git.config, *MERGE_CONFIG)
-        self.git = Git(
-            git.git_dir,
-            config=config,
-            environment=git.environment,
-            secrets=git.secrets,
-            on_complaint=git.on_complaint,
-            scratch=git.scratch,
-        )
+        self.git = git.also(MERGE_CONFIG)
         self._foreign = reader is not None
         self.reader = reader or ObjectReader(self.git)
         self.writer = ObjectWriter(self.git)

@@ -15,14 +15,7 @@ def signature_fault(git: Git, sha: str, allowed: Path) -> str:
 
     Raises: RepositoryUnavailable where git cannot tell.
     """
-    asking = Git(
-        git.git_dir,
-        config=(*git.config, "gpg.format=ssh", f"gpg.ssh.allowedSignersFile={allowed.absolute()}"),
-        environment=git.environment,
-        secrets=git.secrets,
-        on_complaint=git.on_complaint,
-        scratch=git.scratch,
-    )
+    asking = git.also(("gpg.format=ssh", f"gpg.ssh.allowedSignersFile={allowed.absolute()}"))
     answer = asking.run("verify-commit", sha, ok=(0, 1))
     if answer.code == 0:
         return ""

@@ -103,6 +103,9 @@ class GitHub(Dialect):
             raise Refused(error(401, "Bad credentials"))
         return token
 
+    def admit(self, user: str, password: str, writes: bool) -> str | PageAnswer:
+        return self.unauthorized(True) if self.apps.expired(password) else super().admit(user, password, writes)
+
     def unknown(self, known_path: bool) -> Reply:
         return not_found()
 
