@@ -89,9 +89,13 @@ class Landings:
         return (pull.number, head) in self._site.approved
 
     def _planned(self, commit: Commit) -> Iterator[Commit]:
-        """The heads of ours that it carries out: it leaves what they leave, or is that commit anew."""
+        """The heads of ours that it carries out: it leaves what they leave, or is that commit anew.
+
+        What a plan was made on carries nothing of it out, though it may have left just what the plan goes back to.
+        """
         changes = {one.path: one.new_blob for one in commit.changes}
         for sha, planned in self.offered.items():
             own = {one.path: one.new_blob for one in self._objects.commits[sha].changes}
-            if changes and changes in (planned, own):
+            older = commit.sha != sha and self._objects.is_ancestor(commit.sha, sha)
+            if changes and changes in (planned, own) and not older:
                 yield self._objects.commits[sha]

@@ -236,7 +236,7 @@ class Replica:
     def _stand_up(self) -> None:
         """Nobody stands still for long in a calm world."""
         if self.process is not None and self.process.strands.still_until > self._world.now:
-            self.process.strands.still_until = self._world.now + timedelta(seconds=self._random.uniform(0, 30))
+            self.process.strands.stand_up(self._random.uniform(0, 30))
 
     def _tick(self, process: Process) -> None:
         world = self._world

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from gitops_rollback.core.rollback import PULL_REQUEST
+from gitops_rollback.sandbox.simulation.events import Document
+from gitops_rollback.sandbox.simulation.forge.pulls import OURS
 from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -18,7 +21,7 @@ LONGEST_RUN = 400  # ticks
 
 def at_rest(world: World) -> bool:
     """Nothing is left to be done by anybody but a person."""
-    return not any(unsettled(world))
+    return not any(unsettled(world)) and not any(left_open(world))
 
 
 def unsettled(world: World) -> Iterator[str]:
@@ -29,6 +32,16 @@ def unsettled(world: World) -> Iterator[str]:
     for name in world.setup.names:
         if world.store.value(name, world.now) == RED and not told_of(world, name) and not is_masked(world, name):
             yield f"{name} is bad, and nobody was told"
+
+
+def left_open(world: World) -> Iterator[str]:
+    """Whose pull request and record do not end together: a forge that was away is asked again after minutes only."""
+    for record in world.records.values() if world.forge is not None else ():
+        pull = world.forge.pulls.get(_number(record)) if world.forge is not None else None
+        if record["phase"] == WAITING[0] and pull is not None and not pull.is_open:
+            yield f"{record['id']} still waits, and #{pull.number} is {pull.state.value}"
+        if record["phase"] == WAITING[1] and pull is not None and pull.is_open and pull.author == OURS:
+            yield f"{record['id']} has ended, and #{pull.number} still stands open"
 
 
 def told_of(world: World, name: str) -> bool:
@@ -79,6 +92,13 @@ def is_masked(world: World, name: str) -> bool:
     ]
     hidden = any(start <= began + JUDGING and end >= began - 4 * TICK for start, end in reds)
     return hidden or any(start <= began + JUDGING and end >= began for start, end in world.store.down)
+
+
+def _number(record: Document) -> int:
+    evidence = record["evidence"]
+    offer = evidence.get(PULL_REQUEST) if isinstance(evidence, dict) else None
+    number = offer.get("number") if isinstance(offer, dict) else None
+    return number if isinstance(number, int) else 0
 
 
 def _applications(world: World, identity: str) -> tuple[str, ...]:

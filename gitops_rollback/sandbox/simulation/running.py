@@ -175,7 +175,8 @@ def _come_to_rest(world: World) -> None:
         if len(world.carried) != writes or not at_rest(world):
             still_since, writes = world.now, len(world.carried)
     if not world.violations and world.now - still_since < STILL:
-        for text in [*unsettled(world)] or ["the last rollback came only now"]:
+        late = ["the last rollback came only now"] if at_rest(world) else []
+        for text in [*unsettled(world)] or late:
             world.broken(AT_REST, text)
     if world.seed % LISTENED_TO == 0 and not world.violations:
         _fall_silent(world, end - DEADLINE)

@@ -122,8 +122,10 @@ class Schedule:
         if strand.dead or strand.turn != turn or not process.alive:
             return
         if process.still_until > self.now:
-            self.at(process.still_until, partial(self._resume, strand, turn))
+            process.held[strand] = partial(self._resume, strand, turn)
+            self.at(process.still_until, process.held[strand])
             return
+        process.held.pop(strand, None)
         strand.turn += 1
         strand.switch()
         if strand.dead:
@@ -140,6 +142,7 @@ class Process:
         self.name = name
         self.still_until = START
         self.strands: list[Strand] = []
+        self.held: dict[Strand, Act] = {}  # whose turn came meanwhile, and how each goes on
         self._schedule = schedule
 
     def begin(self, act: Act) -> Strand:
@@ -156,8 +159,15 @@ class Process:
         """As after SIGSTOP: the world goes on, and nothing of this process does."""
         self.still_until = max(self.still_until, self._schedule.now + timedelta(seconds=seconds))
 
+    def stand_up(self, seconds: float) -> None:
+        """As after SIGCONT, in so long: what stood still goes on then, however long it would have stood there."""
+        self.still_until = min(self.still_until, self._schedule.now + timedelta(seconds=seconds))
+        for goes_on in tuple(self.held.values()):
+            self._schedule.at(self.still_until, goes_on)
+
     def ended(self, strand: Strand) -> None:
         """Forget a strand that has come to its end."""
+        self.held.pop(strand, None)
         if strand in self.strands:
             self.strands.remove(strand)
 
