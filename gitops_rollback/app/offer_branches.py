@@ -24,20 +24,24 @@ class OfferBranches:
     def head_for(self, record: RollbackRecord, offer: Offer, plan: Plan) -> PlannedHead:
         """The commit that carries `plan` on the branch: on its base, or on what we have put on the branch before.
 
-        Made again it is the same commit. Raises: StalledError `ForeignPush` where somebody else's is the newest.
+        Made again it is the same commit; where another replica has put one there that does just the same, it is that
+        one. Raises: StalledError `ForeignPush` where somebody else's is the newest.
         """
         base, tree = plan.reversal.base, plan.reversal.tree
         if tree is None:
             raise StalledError(record.id, "the plan has no tree", Reason.REVERT_CONFLICT)
         date = max(self.repo.commit(base).committed_at + ONE, record.times["decided"].replace(microsecond=0))
-        below = self._below(record, offer)
+        below, blobs = self._below(record, offer), {one.path: one.new_blob for one in plan.reversal.changes}
+        there = next((one for one in offer.heads if one.commit == below), None)
+        if there is not None and (there.base, there.blobs) == (base, blobs):
+            return there
         parent = base
         if below is not None:
             words = f"Merge branch '{self.repo.branch}' into {branch_of(record.id, record.applications[0])}\n"
             date = max(date, self.repo.commit(below).committed_at + ONE)
             parent = self.repo.write_commit(self.repo.tree(base), below, words, date, merged=base)
         commit = self.repo.write_commit(tree, parent, plan.message, date + ONE)
-        return PlannedHead(commit, base, {change.path: change.new_blob for change in plan.reversal.changes})
+        return PlannedHead(commit, base, blobs)
 
     def _below(self, record: RollbackRecord, offer: Offer) -> str | None:
         """What stands on the remote branch, and is ours; None where there is no such branch yet."""
@@ -46,9 +50,9 @@ class OfferBranches:
             raise StalledError(record.id, f"somebody else's commit {head[:12]} is on its branch", Reason.FOREIGN_PUSH)
         return head
 
-    def is_at(self, branch: str, commit: str) -> bool:
-        """The remote branch has exactly this commit as its head. Raises: RepositoryUnavailable."""
-        return self.repo.head_of(branch) == commit
+    def can_follow(self, commit: str, head: str | None) -> bool:
+        """A plain push takes the branch from `head` to this commit."""
+        return self.repo.has(commit) and (head is None or self.repo.is_ancestor(head, commit))
 
     def push(self, record: RollbackRecord, executor: Executor) -> str:
         """Push the newest head; the server's words where a rule refuses it, "" where it is there.
@@ -64,6 +68,8 @@ class OfferBranches:
             return ""
         if not self.repo.has(commit):
             raise StalledError(record.id, f"its commit {commit[:12]} is neither here nor at the remote")
+        if not self.can_follow(commit, below):
+            raise RepositoryUnavailable(self.repo.name, f"{branch} has another commit of ours by now")
         result = executor.push_branch(branch, commit, below)
         if result.outcome is PushOutcome.PROTECTED:
             return f"{branch} refuses our push: {result.message}"

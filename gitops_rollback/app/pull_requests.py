@@ -192,11 +192,10 @@ class PullRequests:
         sight = OfferSight(record, offer, rules, found, self.repo.branch, trouble, stopped=stopped)
         if found is not None and found.state is not PullRequestState.OPEN:
             return replace(sight, merged_here=self._is_here(record, found, around))
-        pushed = self._is_pushed(record, offer, found)
+        pushed, can_be = self._is_pushed(record, offer, found)
         sight = self._with_plan(replace(sight, pushed=pushed), around, listing)
-        lost = not pushed and offer.newest is not None and not self.repo.has(offer.newest.commit)
-        # Whoever made it died before the push, and its disk is gone: it is made again.
-        return replace(sight, applies=False) if lost and sight.applies else sight
+        # Whoever made it died before the push, and its disk is gone, or another replica was faster: it is made again.
+        return replace(sight, applies=False) if sight.applies and not (pushed or can_be) else sight
 
     def _find(self, record: RollbackRecord, offer: Offer, around: Around) -> tuple[PullRequest | None, str]:
         trouble, number = self.patience.waits(record.id), offer.number
@@ -208,13 +207,17 @@ class PullRequests:
             self.patience.answered()
         return (found[0] if found else None), words
 
-    def _is_pushed(self, record: RollbackRecord, offer: Offer, found: PullRequest | None) -> bool:
-        """Before it is open git alone can tell; what is open the forge shows, if late."""
+    def _is_pushed(self, record: RollbackRecord, offer: Offer, found: PullRequest | None) -> tuple[bool, bool]:
+        """Is our newest head on the branch, and if not, can it be pushed there?
+
+        Before it is open git alone can tell; what is open the forge shows, if late.
+        """
         if offer.newest is None or (offer.number is not None and found is None):
-            return True
-        if found is not None:
-            return found.head_sha == offer.newest.commit or not offer.made(found.head_sha)
-        return self.repo.head_of(branch_of(record.id, record.applications[0])) == offer.newest.commit
+            return True, True
+        if found is not None and not offer.made(found.head_sha):
+            return True, True
+        head = found.head_sha if found else self.repo.head_of(branch_of(record.id, record.applications[0]))
+        return head == offer.newest.commit, self.acts.branches.can_follow(offer.newest.commit, head)
 
     def _is_here(self, record: RollbackRecord, found: PullRequest, around: Around) -> bool:
         """What the forge merged has been read: then its landing would have been found."""

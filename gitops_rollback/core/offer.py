@@ -60,9 +60,11 @@ class Offer:
         return any(head.commit == sha for head in self.heads)
 
     def with_head(self, head: PlannedHead) -> Offer:
-        """With one more commit on top; the very first one stays, since the search for a landing begins there."""
-        heads = tuple(one for one in self.heads if one.commit != head.commit)
-        return replace(self, heads=(*heads[:1], *heads[1:][2 - MAX_HEADS :], head))
+        """With this commit on top; the very first one stays, since the search for a landing begins there."""
+        if self.newest is not None and self.newest.commit == head.commit:
+            return self
+        later = tuple(one for one in self.heads[1:] if one.commit != head.commit)
+        return replace(self, heads=(*self.heads[:1], *later[2 - MAX_HEADS :], head))
 
     def tell(self, word: str) -> Offer:
         """People are told this once."""
@@ -106,7 +108,7 @@ def merge_offers(behind: object, ahead: object) -> object:
     if old is None or new is None:
         return ahead if new is not None else behind
     merged = old
-    for head in new.heads:
+    for head in (*(one for one in new.heads if not old.made(one.commit)), *new.heads[-1:]):
         merged = merged.with_head(head)
     return replace(
         new,

@@ -299,3 +299,23 @@ def test_no_branch_is_pushed_that_the_journal_does_not_know(world: World) -> Non
     assert story.record.offer is not None
     assert story.record.offer.number == 1
     assert story.record.offer.made(story.forge.requests[1].head_sha)
+
+
+def test_of_two_that_made_the_plan_at_once_the_later_one_takes_what_is_there(world: World) -> None:
+    hook = world.bare / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in *-journal) echo "journal is locked" >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    story = a_story(world, SUGGESTED)
+    hook.unlink()
+    faster = replace(story, one=world.replica("two"))
+    faster.later(1)
+    head = story.forge.requests[1].head_sha
+    tip = world.head(story.forge.requests[1].head)
+    told = len(story.one.told.messages)
+    story.later(2)
+    faster.later(1)
+    assert story.record.offer is not None
+    assert story.record.offer.newest is not None
+    assert story.record.offer.newest.commit == head == story.forge.get(1).head_sha == tip
+    assert "failed" not in [one.event for one in story.one.told.messages[told:]]
+    assert list(story.forge.requests) == [1]

@@ -109,6 +109,17 @@ def test_neither_of_two_views_loses_a_commit_or_the_number() -> None:
     assert merge_offers(None, None) is None
 
 
+def test_the_first_commit_stays_whoever_made_the_newest() -> None:
+    third = PlannedHead("3" * 40, "b" * 40)
+    ours, theirs = replace(OFFER, heads=(FIRST, SECOND)), replace(OFFER, heads=(FIRST, third))
+    merged = merge(a_record(theirs), a_record(ours)).offer
+    assert merged is not None
+    assert merged.heads == (FIRST, third, SECOND)
+    again = merged.with_head(FIRST)
+    assert (again.heads[0], again.newest) == (FIRST, FIRST), "the search for a landing begins where it did"
+    assert again.made(third.commit)
+
+
 def test_what_is_settled_after_the_end_is_added_to_the_end() -> None:
     ended = replace(a_record(), phase=Phase.DONE)
     settled = merge(ended, offered(ended, replace(OFFER, settled=True))).offer
