@@ -6,6 +6,7 @@ Told by contents alone, as they are worked out from git: what a forge makes of a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.ownership import CONTROLLER
@@ -17,7 +18,7 @@ from gitops_rollback.sandbox.simulation.forge.site import ForgeSite
 from gitops_rollback.sandbox.simulation.objects import Objects
 from gitops_rollback.sandbox.simulation.remote import MAIN, Accepted
 
-WAITS = "AwaitingApproval"
+WAITS, DONE = "AwaitingApproval", "Done"
 OTHERS = ("refs/heads/gitops-rollback-",)  # the journal, the control branch
 
 
@@ -28,6 +29,7 @@ class Landings:
         self.offered: dict[str, Mapping[str, str | None]] = {}
         self.all: list[Landed] = []
         self.ours: set[str] = set()
+        self.ended: dict[str, datetime] = {}  # when the journal heard first that a plan has come to its end
         self._objects = objects
         self._site = site
         self._ran = ran
@@ -39,11 +41,13 @@ class Landings:
         if mine and accepted.ref != MAIN and not accepted.ref.startswith(OTHERS):
             self.offered[commit.sha] = brought(self._objects, head, commit.sha)
 
-    def knows(self, record: Document) -> str:
+    def knows(self, record: Document, at: datetime) -> str:
         """The journal has these heads, whether their push came through or not; the base of the first, "" for none.
 
         A person may have carried the plan out already, while it was made.
         """
+        if record["phase"] == DONE:
+            self.ended.setdefault(str(record["id"]), at)
         evidence = record["evidence"]
         offer = evidence.get(PULL_REQUEST) if isinstance(evidence, dict) else None
         heads = offer["heads"] if isinstance(offer, dict) else []
@@ -97,5 +101,10 @@ class Landings:
         for sha, planned in self.offered.items():
             own = {one.path: one.new_blob for one in self._objects.commits[sha].changes}
             older = commit.sha != sha and self._objects.is_ancestor(commit.sha, sha)
-            if changes and changes in (planned, own) and not older:
+            whole = changes == planned or (changes == own and self._has(commit, planned))
+            if changes and whole and not older:
                 yield self._objects.commits[sha]
+
+    def _has(self, commit: Commit, planned: Mapping[str, str | None]) -> bool:
+        """All that is planned is there: whoever does the same as a request, but for its file, leaves it open."""
+        return all(self._objects.entry(commit.sha, path) == blob for path, blob in planned.items())

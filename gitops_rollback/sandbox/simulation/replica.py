@@ -190,7 +190,8 @@ class Replica:
         closures = Closures(repo, seconds=lambda: 0.0)  # no look at files takes simulated time
         directory = Directory(repo, (engine,), policies, closures=closures)
         registry = SimRegistry(gate, world.gone) if world.setup.registry else None
-        facts = GuardFactsReader(repo, inputs, Limits(Budgets(), ledger.counted), registry)
+        limits = Limits(Budgets(), ledger.counted, forge=world.forge is not None)
+        facts = GuardFactsReader(repo, inputs, limits, registry)
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,

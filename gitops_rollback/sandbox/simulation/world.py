@@ -253,7 +253,7 @@ class World:
             self.ours |= landings.ours
 
     def _carried_out_before(self, landings: Landings, document: Document, accepted: Accepted) -> None:
-        base = landings.knows(document)
+        base = landings.knows(document, accepted.at)
         if base:
             for landed in landings.see(Accepted(accepted.at, "person", MAIN, base, self.head), self.records):
                 self._landed(landed)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from gitops_rollback.sandbox.simulation.events import Document
+from gitops_rollback.sandbox.simulation.events import Document, Landed
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.rest import left_open
 from gitops_rollback.sandbox.simulation.world import World
+
+LOOK = timedelta(seconds=30)  # from the fetch to the last word of one look, in a world where calls are slow
 
 
 def at_end(world: World) -> Iterator[str]:
@@ -16,12 +19,20 @@ def at_end(world: World) -> Iterator[str]:
         return
     for landed in world.landings.all:
         record = world.records.get(landed.identity)
-        # A merge may cross a person's no, or the end of what git holds already.
-        crossed = record is not None and record["outcome"] in ("refused", "superseded") and not landed.automatic
-        if record is not None and not crossed and landed.commit.sha not in _commits(record):
+        if record is not None and not _crossed(world, landed) and landed.commit.sha not in _commits(record):
             said = f"{record['phase']} {record['outcome'] or ''} {record['reason']}"
             yield f"{landed.identity} landed as {landed.commit.sha[:8]}, which its record does not know ({said})"
     yield from left_open(world)
+
+
+def _crossed(world: World, landed: Landed) -> bool:
+    """A person merged it when it had come to its end, or in the look that ended it, which saw the branch before."""
+    ended = world.landings.ended.get(landed.identity) if world.landings is not None else None
+    if ended is None or landed.automatic:
+        return False
+    stills = (one for times in world.still.values() for one in times if one[0] <= ended and one[1] >= landed.at)
+    began = min((start for start, _ in stills), default=ended)
+    return landed.at >= min(began, ended) - LOOK
 
 
 def _commits(record: Document) -> tuple[object, ...]:
