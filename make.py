@@ -18,6 +18,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SOAK = ROOT / "benchmarks" / "soak.py"
 REPLAY = ROOT / "benchmarks" / "replay.py"
+DETECTION = ROOT / "benchmarks" / "detection.py"
 PAGES = ROOT / "docs" / "pages.py"
 STAMP = VENV / ".installed-for"
 EXTRAS = ("", "[kubernetes]", "[dev]")  # each holds what those before it hold
@@ -34,8 +35,8 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
-    known = (demo, docs, test, bench, soak, replay, lab, install)
-    targets = {"help": show_help} | {target.__name__: target for target in known}
+    known = (demo, docs, test, bench, bench_detection, soak, replay, lab, install)
+    targets = {"help": show_help} | {target.__name__.replace("_", "-"): target for target in known}
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
     os.chdir(ROOT)
@@ -47,6 +48,9 @@ def show_help() -> int:
     print("python3 make.py docs                                                 the pages in docs/, told anew")
     print("python3 make.py test                                                 lint, types, all tests")
     print("python3 make.py bench                                                what it costs, as ratios")
+    print(
+        "python3 make.py bench-detection [JOBS=2] [SEED=1]                    how soon and how surely faults are found"
+    )
     print("python3 make.py replay                                               plans against what people did (corpus)")
     print("python3 make.py soak [KIND=kills] [MINUTES=60] [JOBS=2] [SEED=7]     new seeds, all promises checked")
     print("python3 make.py lab                                                  on real Flux, Argo CD, Gitea")
@@ -85,11 +89,18 @@ def test() -> int:
 
 
 def bench() -> int:
-    """All benchmarks; each prints its ratios against a floor of the same run."""
+    """All benchmarks of what it costs; each prints its ratios against a floor of the same run."""
     if code := ready(extras="[dev]"):
         return code
-    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY})
+    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY, DETECTION})
     return max(run(PYTHON, path) for path in measured)
+
+
+def bench_detection() -> int:
+    """The detector and its rivals on simulated counts; 1 if a target is missed."""
+    given = {f"--{name.lower()}": os.environ.get(name, "") for name in ("JOBS", "SEED")}
+    options = [part for flag, value in given.items() if value for part in (flag, value)]
+    return ready(extras="[dev]") or run(PYTHON, DETECTION, *options)
 
 
 def soak() -> int:
