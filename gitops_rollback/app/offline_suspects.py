@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.history import instant, log
-from gitops_rollback.adapters.git.objects import SYMLINK_MODE, ObjectReader, list_files, tree_of
+from gitops_rollback.adapters.git.objects import ObjectReader, tree_of
 from gitops_rollback.adapters.git.revisions import Revisions
+from gitops_rollback.app.local_clone import tree_in
 from gitops_rollback.app.offline import Answer, Identity, RequestInvalid, read_line
 from gitops_rollback.core.closure.described import as_value
 from gitops_rollback.core.closure.finding import Closure, Scope, of_kustomization, of_objects
@@ -26,7 +27,6 @@ from gitops_rollback.core.ranking import rank
 MOST_COMMITS = 20_000
 MOST_TREES, MOST_FILES = 64, 200_000  # kept between questions
 MOST_INPUTS = 2_000  # that are listed in an answer
-FILE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -101,21 +101,13 @@ class OfflineSuspects:
         tree = tree_of(self._reader, treeish)
         known = self._trees.get(tree)
         if known is None:
-            entries = list_files(self._git, tree)
-            blobs = {path: entry.sha for path, entry in entries if entry.kind == "blob"}
-            links = frozenset(path for path, entry in entries if entry.mode == SYMLINK_MODE)
-            modules = frozenset(path for path, entry in entries if entry.kind == "commit")
-            known = self._trees[tree] = Tree(blobs, self._read, links, modules)
+            known = self._trees[tree] = tree_in(self._git, self._reader, tree)
             while len(self._trees) > MOST_TREES or (len(self._trees) > 1 and self._files() > MOST_FILES):
                 self._trees.pop(next(iter(self._trees)))
         return known
 
     def _files(self) -> int:
         return sum(len(tree.blobs) for tree in self._trees.values())
-
-    def _read(self, blob: str) -> bytes | None:
-        found = self._reader.info(blob)
-        return None if found is None or found[1] > FILE_BYTES else self._reader.read(blob, FILE_BYTES)[1]
 
 
 def parse_question(line: bytes) -> Question:

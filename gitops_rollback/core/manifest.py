@@ -93,7 +93,7 @@ def view(path: str, content: bytes | str | None) -> FileView | None:
     listed: list[ManifestObject] = []
     plain: list[Value] = []
     for document in found:
-        inner = tuple(_objects(document, path))
+        inner = tuple(objects_in(document, path))
         listed.extend(inner)
         if not inner:
             plain.append(document)
@@ -143,7 +143,8 @@ def walk(value: Value, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield from walk(inner, path)
 
 
-def _objects(document: Value, path: str) -> Iterator[ManifestObject]:
+def objects_in(document: Value, path: str) -> Iterator[ManifestObject]:
+    """The object that a document is, or those of a list; nothing where it is none."""
     if not isinstance(document, dict):
         return
     version, kind = document.get("apiVersion"), document.get("kind")
@@ -155,7 +156,7 @@ def _objects(document: Value, path: str) -> Iterator[ManifestObject]:
         return
     if kind.endswith("List") and isinstance(items, tuple):
         for item in items:
-            yield from _objects(item, path)
+            yield from objects_in(item, path)
         return
     name = at(document, "metadata", "name") or f"{at(document, 'metadata', 'generateName') or ''}*"
     namespace = at(document, "metadata", "namespace")

@@ -94,9 +94,13 @@ class Tree:
         """(path, document) of each YAML document in whose file all `words` stand; of a template what is YAML in it."""
         for path in self._with(words[-1]):
             text = self.text(path)
-            if text is None or not all(word.encode() in text for word in words):
-                continue
-            yield from ((path, one) for one in _documents(text) or () if isinstance(one, dict))
+            if text is not None and all(word.encode() in text for word in words):
+                yield from ((path, one) for one in self.manifests(path))
+
+    def manifests(self, path: str) -> Iterator[Mapping[str, Value]]:
+        """The mappings among a file's documents; of a template what is YAML in it, its values as `((words))`."""
+        text = self.text(path)
+        yield from (one for one in _documents(text or b"") or () if isinstance(one, dict))
 
     def _with(self, word: str) -> tuple[str, ...]:
         """The YAML files in which a word stands. A few are kept: many applications ask for the same kind."""
