@@ -15,9 +15,11 @@ import click
 
 from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_policy_path, load_policies
 from gitops_rollback.adapters.requests.reader import is_request, load_request
+from gitops_rollback.app.beginning import unignored
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
 from gitops_rollback.core.request import REQUESTS
+from gitops_rollback.core.sourceignore import LINE, SOURCE_IGNORE
 from gitops_rollback.core.written import MAX_BYTES
 
 OURS = (Path(".gitops-rollback", "policies"), Path(REQUESTS))
@@ -39,8 +41,9 @@ MAX_WALKED = 100_000
 def command(ctx: click.Context, paths: tuple[Path, ...], output: str) -> None:
     """Check policy and request files; all faults at once, as file:line:col.
 
-    A directory that holds .gitops-rollback/policies or .gitops-rollback/requests stands for those; any other one for
-    all YAML files below it. A file below .gitops-rollback/requests, or of kind RollbackRequest, is read as a request.
+    A directory that holds .gitops-rollback/policies or .gitops-rollback/requests stands for those, a whole clone
+    without them for nothing; any other one for all YAML files below it. A file below .gitops-rollback/requests, or of
+    kind RollbackRequest, is read as a request.
     Exit code 0: usable (warnings allowed), 1: errors, 2: nothing to check.
 
     \b
@@ -52,10 +55,11 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output: str) -> None:
     """
     files = [_file(path) for path in dict.fromkeys(_files(paths))]
     if not files:
-        raise click.UsageError("there are no policy or request files (*.yaml, *.yml) below these paths")
+        raise click.UsageError("there are no policy or request files here: `gitops-rollback init` writes a first one")
     requests = [file for file in files if _is_request(file)]
     policies = load_policies([file for file in files if file not in requests], WORKING_COPY)
     found = (*policies.faults, *(fault for file in requests for fault in load_request(file).faults))
+    found += tuple(fault for path in paths for fault in _taken_by_flux(path))
     _print(found, len(files) - len(requests), len(requests), output)
     ctx.exit(1 if any(fault.is_error for fault in found) else 0)
 
@@ -70,8 +74,22 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir() or path.is_symlink():
             yield path
             continue
-        for root in [path / own for own in OURS if (path / own).is_dir()] or [path]:
+        own = [path / one for one in OURS if (path / one).is_dir()]
+        for root in own if own or _is_clone(path) else [path]:
             yield from _below(root)
+
+
+def _is_clone(path: Path) -> bool:
+    return (path / ".git").exists()
+
+
+def _taken_by_flux(path: Path) -> Iterator[Fault]:
+    """A warning where Flux would apply our files; a clone alone shows that."""
+    name = unignored(path) if _is_clone(path) and any((path / own).is_dir() for own in OURS) else ""
+    if name:
+        message = f"Flux's Kustomization {name} takes every file of the repository, and would try to apply ours"
+        place = (path / SOURCE_IGNORE).as_posix()
+        yield Fault(place, 1, 1, message, f"add the line `{LINE.strip()}`", "warning")
 
 
 def _below(root: Path) -> Iterator[Path]:

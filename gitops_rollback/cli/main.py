@@ -17,12 +17,14 @@ from collections.abc import Sequence
 from types import TracebackType
 
 import click
+from click.shell_completion import CompletionItem
 
 from gitops_rollback import __version__
 from gitops_rollback.core.errors import Reason, RollbackError, SettingsInvalid, TransientError
 
 VERBS = {
     "run": "The controller: watch, decide, roll back, verify.",
+    "init": "Look at a repository, and write a first policy that only watches.",
     "demo": "A story in the sandbox, told live and checked at the end.",
     "simulate": "The controller in simulated worlds, every promise checked at each step.",
     "suspects": "Which commits can be to blame, and how likely each is.",
@@ -51,12 +53,14 @@ VERBS = {
     "notify-test": "Whether messages arrive where they are wanted.",
     "lint": "Check policy files; all faults at once.",
     "schema": "The JSON Schema of a policy.",
+    "completion": "Let Tab complete verbs and options in bash, zsh or fish.",
     "version": "The version, and that of Python.",
 }
 
 OK, NO, USAGE, BUG, REFUSED, CONFLICT, TIMEOUT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
 ENVIRONMENT_PREFIX = "GITOPS_ROLLBACK"
+PROGRAM = "gitops-rollback"
 
 _REFUSED = frozenset(
     {Reason.PAUSED, Reason.PAUSE_UNREADABLE, Reason.BRANCH_PROTECTED, Reason.JOURNAL_LOST, Reason.JOURNAL_REWOUND}
@@ -96,6 +100,12 @@ class Verbs(click.Group):
         with formatter.section("Verbs"):
             formatter.write_dl([(name, VERBS[name]) for name in self.list_commands(ctx)])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """From the table: each press of Tab would else load the modules of all verbs."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(verb, help=summary) for verb, summary in VERBS.items() if verb.startswith(incomplete)]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -134,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def outcome_of(arguments: list[str]) -> int:
     """The exit code of a command line; a failure is told on stderr in plain words."""
     try:
-        result = cli.main(arguments, prog_name="gitops-rollback", standalone_mode=False)
+        result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as exc:
         exc.show()
         return USAGE

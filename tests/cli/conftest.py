@@ -11,8 +11,9 @@ from config_world import Answer, World, run_cli
 
 from gitops_rollback.sandbox.git_server import GitServer
 
-CONTRACT = str(Path(__file__).resolve().parents[1] / "contract")  # receivers at the wire
-sys.path[:0] = [CONTRACT] if CONTRACT not in sys.path else []
+# Receivers at the wire; repositories in the shapes that people have.
+BESIDE = [str(Path(__file__).resolve().parents[1] / name) for name in ("contract", "core")]
+sys.path[:0] = [folder for folder in BESIDE if folder not in sys.path]
 
 
 @pytest.fixture

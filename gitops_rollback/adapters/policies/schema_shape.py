@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from gitops_rollback.adapters.policies.leaves import KindName
 from gitops_rollback.adapters.policies.scalars import Name
-from gitops_rollback.core.written import Written
+from gitops_rollback.core.written import SKIP_MARKER, Written
 
 
 class Shape(BaseModel):
@@ -50,10 +50,14 @@ Free = Annotated[object, FreeMapping]
 
 
 def schema_of(whole: type[Shape]) -> dict[str, Any]:
-    """A file's shape as JSON Schema draft-07, the newest that the YAML language server reads."""
+    """A file's shape as JSON Schema draft-07, the newest that the YAML language server reads.
+
+    It may lie in the config repository: a recursing Argo CD application would else take the JSON file for a manifest.
+    """
     schema = whole.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
     definitions = schema.pop("$defs")
-    document = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "definitions": definitions}
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "$comment": f"# {SKIP_MARKER}"}
+    document = {**head, **schema, "definitions": definitions}
     cleaned = _without_nulls(document)
     return cleaned if isinstance(cleaned, dict) else document
 
