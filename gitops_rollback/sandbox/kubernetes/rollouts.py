@@ -84,10 +84,16 @@ def replica_set(owner: Json, template: Json, number: int, label: str = HASH, not
         },
         "spec": {
             "replicas": 0,
-            "selector": {"matchLabels": {**spec["selector"]["matchLabels"], **mark}},
+            "selector": {"matchLabels": {**_selected(spec, own), **mark}},
             "template": {**template, "metadata": {**own, "labels": labels}},
         },
     }
+
+
+def _selected(spec: Json, own: Json) -> Json:
+    """What the owner's selector matches; one without a selector matches its Pods' labels, as old API versions said."""
+    selector = spec.get("selector") or {"matchLabels": own.get("labels") or {}}
+    return {**(selector.get("matchLabels") or {})}
 
 
 def replica_set_status(pods: int, ready: int, generation: int) -> Json:
