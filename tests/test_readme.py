@@ -32,6 +32,13 @@ def test_the_places_of_a_policy_are_without_any_fault() -> None:
     assert read_policy((policy + places).encode(), "checkout.yaml", "c" * 40).faults == ()
 
 
+def test_the_regression_of_a_policy_is_without_any_fault() -> None:
+    (policy,) = [one for one in YAML if "kind: RollbackPolicy" in one]
+    (rise,) = [one for one in YAML if "type: regression" in one]
+    text = policy.partition("  triggers:\n")[0] + rise
+    assert read_policy(text.encode(), "checkout.yaml", "c" * 40).faults == ()
+
+
 SETTINGS = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
 
 

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from gitops_rollback.app.counting import look
 from gitops_rollback.app.queries import Asker, Question, after, span_since, tick_of
 from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
 from gitops_rollback.app.steady import Steady
@@ -157,6 +158,8 @@ class Measuring:
                 measured[trigger] = _health(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type == "crashLoop":
                 measured[trigger] = self._pods(subject, watch.memories[trigger], trigger, at)
+            elif trigger.built and trigger.type == "regression":
+                measured[trigger] = self._counted(subject, watch.memories[trigger], trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
         return tuple(
             verdict_of(trigger, watch.memories[trigger].state, _baseline(watch, trigger), measured.get(trigger), warm)
@@ -180,6 +183,23 @@ class Measuring:
         if at > subject.t0:
             memory.state = step(memory.state, _told(measured, at), Hold.of(trigger, subject.interval))
         return measured
+
+    def _counted(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
+        """What the counters say since the last look, or since long before the sync at the first one."""
+        try:
+            cluster = subject.variables.get("CLUSTER", "")
+            asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
+        except RollbackError as exc:
+            return _blind(memory, Measurement.failed(exc.reason, at, exc.message))
+        question = Question.of(trigger, subject.variables)
+        seen = look(asker, question, memory.counted, subject.t0, at, subject.interval)
+        memory.counted = seen.counted
+        hold = Hold.of(trigger, subject.interval)
+        memory.state = replay(seen.ticks, hold, memory.state)
+        if seen.measured.outcome in (Outcome.ERROR, Outcome.INVALID):
+            return _blind(memory, replace(seen.measured, at=at))
+        memory.ready, memory.alone, memory.beside = True, seen.baseline, seen.baseline
+        return seen.measured
 
     def _measured(
         self, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime

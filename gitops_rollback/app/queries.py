@@ -21,6 +21,7 @@ from gitops_rollback.core.trigger import Tick, level
 from gitops_rollback.ports import MetricSource
 
 MAX_POINTS = 10_000  # Prometheus itself refuses more than 11,000 a series
+HALVES = ("ratio", "regression")  # that are asked for `bad` and `total`
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +36,7 @@ class Question:
     @classmethod
     def of(cls, trigger: Trigger, variables: Mapping[str, str]) -> Question:
         """An empty value is no value: `namespace=""` would select what has no namespace."""
-        templates = (trigger.bad, trigger.total) if trigger.type == "ratio" else (trigger.query,)
+        templates = (trigger.bad, trigger.total) if trigger.type in HALVES else (trigger.query,)
         known = {name: value for name, value in variables.items() if value}
         try:
             return cls(trigger, tuple(render(template, known) for template in templates))
@@ -96,13 +97,19 @@ class Asker:
         """The ticks of each question over `span`, by one range query for each expression."""
         if not span.instants:
             return tuple(History() for _ in questions)
-        answers = self._each(
-            (expression for question in questions for expression in question.expressions),
-            lambda expression: self._source.query_range(expression, span.start, span.end, span.step, self._timeout),
-        )
+        asked = list(dict.fromkeys(text for question in questions for text in question.expressions))
+        answers = dict(zip(asked, self.ranges(asked, span), strict=True))
         return tuple(
             _history(question, [answers[text] for text in question.expressions], span) for question in questions
         )
+
+    def ranges(self, expressions: Sequence[str], span: Span) -> tuple[Answer, ...]:
+        """The answer to each of `expressions` over `span`, which is not empty, in their order."""
+        answers = self._each(
+            expressions,
+            lambda expression: self._source.query_range(expression, span.start, span.end, span.step, self._timeout),
+        )
+        return tuple(answers[expression] for expression in expressions)
 
     def _each(self, expressions: Iterable[str], ask: Callable[[str], Answer]) -> dict[str, Answer]:
         distinct = list(dict.fromkeys(expressions))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from gitops_rollback.app.counting import Counted
 from gitops_rollback.app.queries import Asker, History, Question, Span, span_before, span_since
 from gitops_rollback.core.deployments import HARD_END
 from gitops_rollback.core.measurement import Measurement
@@ -57,6 +58,7 @@ class Memory:
     beside: Baseline = NOT_ASKED
     had_data: bool = False  # before the sync
     ready: bool = False
+    counted: Counted | None = None  # of a regression: what was read so far
 
 
 def restore(

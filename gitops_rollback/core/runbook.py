@@ -131,9 +131,11 @@ def _trigger(trigger: Trigger) -> str:
         Severity.LOG_ONLY: "is only logged",
     }
     asked = trigger.query or trigger.bad or ", ".join((*trigger.states, *trigger.symptoms))
-    limit = (
-        f" {trigger.comparison.value.replace('_', ' ')} {trigger.threshold:g}" if trigger.query or trigger.bad else ""
-    )
+    limit = f" {trigger.comparison.value.replace('_', ' ')} {trigger.threshold:g}"
+    if trigger.type == "regression":
+        limit = " above what was normal before the sync"
+    elif not trigger.query and not trigger.bad:
+        limit = ""
     held = f" for {format_duration(trigger.hold_for)}" if trigger.hold_for else ""
     return f"**{trigger.name}** {words[trigger.severity]}: `{_code(asked)}`{limit}{held}"
 

@@ -110,11 +110,15 @@ def test_the_first_error_of_a_series_born_after_the_deployment_counts() -> None:
     assert read({"200": 50.0}, {"200": 60.0, "500": 7.0}) == [None, 17.0]
 
 
+def test_the_first_error_of_all_counts_though_there_was_no_series_before() -> None:
+    assert read({}, {}, {"500": 7.0}, {"500": 9.0}) == [None, None, 7.0, 2.0]
+
+
 def test_a_series_that_appears_before_the_deployment_may_be_old() -> None:
     assert read({"a": 50.0}, {"a": 60.0, "b": 7000.0}, since=T0 - 600) == [None, 10.0]
 
 
-@pytest.mark.parametrize(("away", "grown"), [(18, 30.0), (19, 0.0)])
+@pytest.mark.parametrize(("away", "grown"), [(18, 30.0), (19, 0.0), (40, 0.0)])
 def test_a_series_away_for_less_than_five_minutes_goes_on(away: int, grown: float) -> None:
     ticks = [{"a": 1.0, "b": 0.0}, *[{"b": 0.0}] * away, {"a": 31.0, "b": 0.0}]
     assert read(*ticks)[-1] == grown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -43,6 +44,12 @@ def test_without_a_rollback_nobody_is_told_to_approve_one() -> None:
 def test_what_came_back_is_never_promised_to_go_by_itself() -> None:
     assert "never rolls this back by itself" in page_guide("held", "CameBack", WEB, "")[-1]
     assert "never" not in page_guide("held", "WindowClosed", WEB, "")[-1]
+
+
+def test_a_regression_is_said_without_a_limit_that_it_does_not_have() -> None:
+    rise = Trigger("rise", "regression", Severity.PAGE_AND_SUGGEST, bad="errors_total", total="requests_total")
+    said = "\n".join(standing_runbook(replace(POLICY, triggers=(rise,)), POLICY.targets[0], WEB, []))
+    assert "`errors_total` above what was normal before the sync" in said
 
 
 def test_the_standing_runbook_says_what_is_watched_and_what_each_page_means() -> None:

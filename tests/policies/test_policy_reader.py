@@ -181,7 +181,7 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("alert", "burnRate", "regression", "gauge", "absence", "event")
+KINDS = ("alert", "burnRate", "gauge", "absence", "event")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -208,6 +208,50 @@ def test_a_crash_loop_trigger_is_immediate_unless_it_says_for(read_with: Reading
 def test_what_does_not_belong_to_a_crash_loop_is_an_error(read_with: Reading, keys: str) -> None:
     line = "    - name: errors\n"
     assert read_with(line, f"    - {{name: pods, type: crashLoop, {keys}}}\n{line}").errors
+
+
+COUNTERS = """bad: 'h{s="$SERVICE",code=~"5.."}', total: 'h{s="$SERVICE"}'"""
+CHECKS = "  verification: {checks: [{name: up, type: http, url: 'https://shop.example/healthz'}]}\n"
+
+
+def _with_regression(read_with: Reading, keys: str, checks: str = CHECKS) -> ReadPolicy:
+    line = "    - name: errors\n"
+    return read_with(
+        "  triggers:\n" + line, f"{checks}  triggers:\n    - {{name: rise, type: regression, {keys}}}\n{line}"
+    )
+
+
+def test_a_regression_is_immediate_and_suggests_whatever_is_written(read_with: Reading) -> None:
+    policy = policy_of(_with_regression(read_with, f"{COUNTERS}, severity: auto_rollback"))
+    rise = policy.triggers[0]
+    assert (policy.unbuilt, rise.built, rise.immediate, rise.hold_for) == ((), True, True, timedelta(0))
+    assert rise.severity is Severity.PAGE_AND_SUGGEST
+    assert any("pages and suggests" in warning for warning in policy.warnings)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        pytest.param("bad: 'h'", "needs `total`", id="one-half"),
+        pytest.param(f"{COUNTERS}, threshold: 3", "`threshold` does not belong", id="a-limit"),
+        pytest.param(f"{COUNTERS}, for: 2m", "`for` does not belong", id="a-time"),
+        pytest.param("bad: 'rate(h[2m])', total: 'h'", "`bad` of a regression is no counter", id="a-rate"),
+        pytest.param("bad: 'h', total: 'sum(h)'", "`total` of a regression is no counter", id="a-sum"),
+    ],
+)
+def test_a_regression_asks_for_two_raw_counters_and_no_limit(read_with: Reading, keys: str, words: str) -> None:
+    assert words in " ".join(fault.message for fault in _with_regression(read_with, keys).errors)
+
+
+def test_a_regression_needs_looks_that_are_near_enough(read_with: Reading) -> None:
+    for interval, wrong in (("2m", False), ("3m", True)):
+        errors = _with_regression(read_with, COUNTERS, f"  timing: {{interval: {interval}}}\n{CHECKS}").errors
+        assert any("every two minutes" in error.message for error in errors) is wrong
+
+
+def test_a_regression_without_a_check_could_not_be_verified(read_with: Reading) -> None:
+    errors = _with_regression(read_with, COUNTERS, checks="").errors
+    assert ["could be verified by" in error.message for error in errors] == [True]
 
 
 ONLY_WARNS = [

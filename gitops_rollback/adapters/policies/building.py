@@ -125,11 +125,11 @@ def _certainty(shape: schema.SuspectsShape | None) -> Certainty:
 def _trigger(shape: schema.TriggerShape) -> Trigger:
     kind = shape.type or ("ratio" if shape.bad is not None else "query")
     # What Pods show has its own patience, and needs no second measurement.
-    immediate = shape.immediate or (kind == "crashLoop" and shape.hold_for is None)
+    immediate = shape.immediate or (kind in ("crashLoop", "regression") and shape.hold_for is None)
     return Trigger(
         name=shape.name,
         type=kind,
-        severity=Severity(shape.severity),
+        severity=_severity(kind, Severity(shape.severity)),
         query=shape.query or "",
         bad=shape.bad or "",
         total=shape.total or "",
@@ -146,6 +146,11 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         symptoms=_symptoms(shape) if kind == "crashLoop" else (),
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
+
+
+def _severity(kind: str, written: Severity) -> Severity:
+    """A regression suggests, whatever is written: nobody has measured yet how often it is right on these metrics."""
+    return Severity.PAGE_AND_SUGGEST if kind == "regression" and written is Severity.AUTO_ROLLBACK else written
 
 
 def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:

@@ -133,6 +133,11 @@ def selected(expression: str) -> tuple[tuple[str, str, str], ...]:
     return tuple(sorted(found))
 
 
+def is_plain_selector(template: str) -> bool:
+    """Whether a template without errors asks for series as they are: no function, sum or operator."""
+    return isinstance(_plain(parse(render(template, SAMPLE))), promql_parser.VectorSelector)
+
+
 @lru_cache(maxsize=256)
 def template_warnings(template: str) -> tuple[tuple[str, str], ...]:
     """(what looks wrong, what to write instead) for a template without errors."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from gitops_rollback.adapters.policies.promql import is_plain_selector, template_errors
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
@@ -21,6 +22,7 @@ from gitops_rollback.core.written import Mark
 SHORTEST_INTERVAL = timedelta(seconds=1)
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "dd-api-key", "api-key"})
 LIMIT_KEYS = ("comparison", "threshold", "minimumTraffic", "baseline", "reduce")
+SLOWEST_COUNTING = timedelta(minutes=2)  # a counter that was away for five minutes begins anew
 MAX_RENDERED = 200  # (target, query) pairs of one policy that are tried out with real names
 
 
@@ -107,8 +109,12 @@ def _metrics(spec: View) -> Iterator[Found]:
 
 def _triggers(spec: View) -> Iterator[Found]:
     window = spec.at("timing", "window").duration or Timing().window
+    interval = spec.at("timing", "interval").duration or Timing().interval
     for trigger in spec.at("triggers").items:
         yield from _kind(trigger)
+        if trigger_type(trigger) == "regression" and interval > SLOWEST_COUNTING:
+            fix = "shorten `timing.interval`"
+            yield trigger.mark, "a regression needs a look at least every two minutes", fix
         yield from _hold(trigger, window)
         limit = trigger.at("baseline", "mustExceedFactor").number
         if limit is not None and limit < 1:
@@ -132,9 +138,22 @@ def _kind(trigger: View) -> Iterator[Found]:
         yield from forbidden(trigger, kind, "query", "bad", "total", *LIMIT_KEYS)
     elif kind == "crashLoop":
         yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
+    elif kind == "regression":
+        yield from missing(trigger, kind, "bad", "total")
+        yield from forbidden(trigger, kind, "query", "states", "for", "immediate", *LIMIT_KEYS)
+        yield from _counters(trigger)
     for other in ("crashLoop", "alert", "burnRate", "regression", "gauge", "absence", "event"):
         if kind and other != kind:
             yield from forbidden(trigger, kind, other)
+
+
+def _counters(trigger: View) -> Iterator[Found]:
+    """A regression subtracts raw counters itself: what was summed or rated before hides resets and new series."""
+    for key in ("bad", "total"):
+        text = trigger.at(key).text
+        if text and not template_errors(text) and not is_plain_selector(text):
+            fix = 'write the plain selector, as in http_requests_total{service="$SERVICE"}'
+            yield trigger.at(key).mark, f"`{key}` of a regression is no counter", fix
 
 
 def _hold(trigger: View, window: timedelta) -> Iterator[Found]:

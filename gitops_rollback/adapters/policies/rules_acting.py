@@ -95,6 +95,10 @@ def check_faults(spec: View) -> Iterator[Found]:
     """What is wrong with each check of the verification."""
     triggers = {trigger.at("name").text: trigger_type(trigger) for trigger in spec.at("triggers").items}
     every = {key for keys in CHECK_KEYS.values() for key in keys}
+    for trigger in spec.at("triggers").items:
+        if trigger_type(trigger) == "regression" and not spec.at("verification", "checks").items:
+            fix = "add `verification.checks`, one of them with a limit for the error rate"
+            yield trigger.mark, "a regression has no limit that a rollback could be verified by", fix
     for check in spec.at("verification", "checks").items:
         kind = check.at("type").text or ""
         if kind not in CHECK_KEYS:

@@ -28,6 +28,7 @@ class Counters:
 
     t0_seconds: float
     last: Mapping[str, Reading] = field(default_factory=dict)
+    is_read: bool = False  # so that a series which comes now is new, though there was none before
 
 
 def increase(known: Counters, at_seconds: float, values: Mapping[str, float]) -> tuple[Counters, float | None]:
@@ -37,15 +38,14 @@ def increase(known: Counters, at_seconds: float, values: Mapping[str, float]) ->
     """
     read = {name: value for name, value in values.items() if math.isfinite(value)}
     grown = math.fsum(_grown(known, name, at_seconds, value) for name, value in read.items())
-    kept = {name: one for name, one in known.last.items() if at_seconds - one.at_seconds < AWAY_SECONDS}
-    last = kept | {name: Reading(at_seconds, value) for name, value in read.items()}
-    return Counters(known.t0_seconds, last), grown if read and known.last else None
+    last = {**known.last, **{name: Reading(at_seconds, value) for name, value in read.items()}}
+    return Counters(known.t0_seconds, last, is_read=True), grown if read and known.is_read else None
 
 
 def _grown(known: Counters, name: str, at_seconds: float, value: float) -> float:
     before = known.last.get(name)
     if before is None:
-        return value if known.last and at_seconds > known.t0_seconds else 0.0
+        return value if known.is_read and at_seconds > known.t0_seconds else 0.0
     if at_seconds - before.at_seconds >= AWAY_SECONDS:
         return 0.0
     return value - before.value if value >= before.value else value
