@@ -6,7 +6,7 @@ branch rules and hooks let the controller push; a dry run passes where a hook re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,20 +15,22 @@ from gitops_rollback.app.owners import owners_at
 from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE, NONE_INSTALLED
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.trying_places import Wanted, checked, places_of
 from gitops_rollback.app.view import View
 from gitops_rollback.app.wiring import MetricSources, Parts
 from gitops_rollback.app.wiring_kubernetes import Election, events_of
 from gitops_rollback.core.duration import format_duration
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.heartbeat import Outcome as BeatOutcome
 from gitops_rollback.core.heartbeat import Rhythm, is_automatic, newest_beat
 from gitops_rollback.core.measurement import Outcome
 from gitops_rollback.core.policy import MetricSettings
 from gitops_rollback.core.pull_request import BranchRules, ForgeFacts, MergeMethod
 from gitops_rollback.core.stop import stopped
-from gitops_rollback.ports import Advising, Engine, Forge, PushOutcome, RefUpdate
+from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.ports import Advising, Engine, Forge, Installable, PushOutcome, RefUpdate
 
 ANSWERS = "vector(1)"  # which every metric store answers, whatever it holds
 REMEDIES = {
@@ -42,12 +44,16 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One part. `remedy`: what a person can do about it, "" where it is well. Advice is `well`, and says more."""
+    """One part. `remedy`: what a person can do about it, "" where it is well. Advice is `well`, and says more.
+
+    `checked` False: nothing is known of it, and the message says why.
+    """
 
     part: str
     well: bool
     message: str
     remedy: str = ""
+    checked: bool = True
 
 
 def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Iterator[Finding]:
@@ -69,6 +75,7 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
     listing = reconciler.directory.look(view, now)
     for watched in listing.watched:
         yield _watched(watched, reconciler.surroundings, view, now)
+        yield from of_obstacles(watched.state, opened.settings.signing_key_file is not None)
     for problem in listing.problems:
         if problem not in listing.silent:  # an engine says for itself what is wrong
             yield Finding(problem.subject, False, f"{problem.reason.value}: {problem.message}", "see its policy")
@@ -104,6 +111,15 @@ def _watched(watched: Watched, surroundings: Surroundings, view: View, now: date
     if stop is not None:
         return Finding(part, False, stop.message, f"gitops-rollback resume {part}, or --all")
     return Finding(part, True, f"is watched by {watched.policy.path}")
+
+
+def of_obstacles(state: ApplicationState, signs: bool) -> Iterator[Finding]:
+    """What keeps a revert from being applied to it now. `signs`: our commits bear a signature."""
+    for one in state.obstacles:
+        signed = one.reason is Reason.SIGNED_COMMITS_ONLY and signs
+        well = signed or one.reason is Reason.IMAGE_AUTOMATION  # which asks a person, and stops nothing
+        remedy = "see that it trusts our key" if signed else one.remedy
+        yield Finding(state.id.short, well, one.message, remedy)
 
 
 def _rendering(opened: Opened, head: str) -> Iterator[Finding]:
@@ -234,6 +250,26 @@ def of_owners(opened: Opened, kind: str) -> Iterator[Finding]:
     else:
         words = "nobody owns them: who may push may widen a policy"
         yield Finding(part, True, words, f"a line in CODEOWNERS: /{folder}/ @your-team")
+
+
+def of_engines(engines: Sequence[Engine], found: bool) -> Iterator[Finding]:
+    """Each engine. `found`: nobody named them; then one that the cluster does not have is no fault beside another."""
+    absent = [one for one in engines if found and not _is_there(one)]
+    for engine in engines:
+        if engine in absent:
+            part = f"engine {engine.instance}"
+            yield Finding(part, True, "is not in this cluster, and no setting names it", checked=False)
+        else:
+            yield from of_engine(engine)
+    if len(absent) == len(engines):
+        yield Finding("engine", False, NONE_INSTALLED if absent else NO_ENGINE, NAME_ONE)
+
+
+def _is_there(engine: Engine) -> bool:
+    try:
+        return not isinstance(engine, Installable) or engine.installed()
+    except RollbackError:
+        return True  # what is wrong is said as its own fault
 
 
 def of_engine(engine: Engine) -> Iterator[Finding]:

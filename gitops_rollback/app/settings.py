@@ -266,6 +266,7 @@ class Settings(Closed):
     clock: ScaledTime | None = None
     config_file: str = ""
     watched: tuple[str, ...] = ()
+    engines_found: bool = False  # nobody named them: they are those that a cluster may have
 
     @property
     def pause(self) -> PauseState:
@@ -362,6 +363,6 @@ RESTART_ONLY = frozenset({"state_dir", "bind", "hooks_bind", "clock", "observe",
 
 def changed(old: Settings, new: Settings) -> tuple[frozenset[str], frozenset[str]]:
     """The settings that differ: those that a reload may change live, and those that wait for a restart."""
-    fields = set(Settings.model_fields) - {"config_file", "watched"}
+    fields = set(Settings.model_fields) - {"config_file", "watched", "engines_found"}
     differ = frozenset(name for name in fields if getattr(old, name) != getattr(new, name))
     return differ - RESTART_ONLY, differ & RESTART_ONLY

@@ -13,6 +13,7 @@ from pathlib import Path
 from gitops_rollback.app.settings import ArgoCDObjects, Flux, Settings
 
 NO_ENGINE = "no engine: the settings name none, and there is neither a kubeconfig nor a Pod's account to find one by"
+NONE_INSTALLED = "no engine: the settings name none, and the cluster that was found has neither Argo CD nor Flux"
 NAME_ONE = "set ARGOCD_SERVER, or give --kubeconfig (or KUBECONFIG) of the cluster where Argo CD or Flux runs"
 
 
@@ -25,7 +26,7 @@ def engines_of_cluster(settings: Settings, environ: Mapping[str, str]) -> dict[s
         return {}
     left_out = {"argocd_objects": settings.argocd_objects is None, "flux": settings.flux is None}
     meant: dict[str, object] = {"argocd_objects": ArgoCDObjects(), "flux": Flux()}
-    return {name: meant[name] for name, free in left_out.items() if free}
+    return {"engines_found": True, **{name: meant[name] for name, free in left_out.items() if free}}
 
 
 def _has_cluster(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -92,7 +92,7 @@ def _validate(given: _Input) -> Settings | None:
 
 
 _CONTEXT = {"allow_http": "allowHttp", "allow_file": "allowFileUrls"}
-_RESERVED = ("configFile", "watched")
+_RESERVED = ("configFile", "watched", "enginesFound")
 
 
 def _read_file(given: _Input, over: Overlay) -> str:

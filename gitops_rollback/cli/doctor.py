@@ -9,7 +9,7 @@ import click
 
 from gitops_rollback.app.checkup import (
     Finding,
-    of_engine,
+    of_engines,
     of_forge,
     of_lease,
     of_owners,
@@ -17,10 +17,10 @@ from gitops_rollback.app.checkup import (
     of_repository,
     try_push,
 )
+from gitops_rollback.app.checkup_live import not_tried, of_clock, of_events
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE
 from gitops_rollback.app.settings_input import prepare_state_dir
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.wiring import wire
@@ -36,9 +36,10 @@ from gitops_rollback.cli.output import output_option, print_document, shown
 @repository_options
 @click.pass_context
 def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
-    """Try each part that a rollback needs: git, policies, Lease, forge, engines and their rights, metrics, receivers.
+    """Try each part that a rollback needs, in the order in which one needs it.
 
-    Writes nothing, and tells nobody.
+    Git, policies, Lease, forge, branch rules and owners, engines with their rights and events, clock, metrics,
+    receivers: each ✔, ✖ with what mends it, or - where nothing is known. Writes nothing, and tells nobody.
 
     Exit code 0: all is well, 1: something is missing, with what can be done about it.
 
@@ -59,7 +60,7 @@ def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> 
 
 
 def _line(finding: Finding) -> str:
-    mark = "✔" if finding.well else "✖"
+    mark = "✖" if not finding.well else "✔" if finding.checked else "-"
     return f"{mark} {finding.part}: {finding.message}" + (f"  -> {finding.remedy}" if finding.remedy else "")
 
 
@@ -70,11 +71,16 @@ def _findings(settings: Settings, push: bool) -> Iterator[Finding]:
     try:
         for repository in settings.repositories:
             yield from _of_repository(runtime, settings, repository, push)
+        well = []
+        for finding in of_engines(runtime.parts.engines, settings.engines_found):
+            yield finding
+            well += [finding.part] if finding.well and finding.checked else []
         for engine in runtime.parts.engines:
-            yield from of_engine(engine)
-        if not runtime.parts.engines:
-            yield Finding("engine", False, NO_ENGINE, NAME_ONE)
+            if f"engine {engine.instance}" in well:
+                yield from of_events(engine)
+        yield of_clock(settings, runtime.parts.clock)
         yield from of_places(settings)
+        yield from not_tried(push, bool(settings.registries))
     finally:
         runtime.close()
 

@@ -111,6 +111,15 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Installable(Protocol):
+    """An engine that may be missing in the cluster where it is looked for."""
+
+    def installed(self) -> bool:
+        """False where the API serves none of its objects. Raises: what the API raises."""
+        ...
+
+
+@runtime_checkable
 class Advising(Protocol):
     """An engine that knows what would make a rollback slow."""
 

@@ -195,6 +195,8 @@ def test_the_doctor_finds_all_well_and_then_each_thing_that_is_not(tmp_path: Pat
         for part in ("repository shop/config", "policies of", "journal of", "metrics", "push to", "engine default"):
             assert f"✔ {part}" in well.out
         assert "✔ argocd/checkout-api-prod: is watched by" in well.out
+        assert "✔ events of default: arrive" in well.out
+        assert "- images: not checked: the settings name no registry" in well.out
         live.people.push("Break the policy", {POLICY_PATH: "kind: RollbackPolicy\n"}, live.now())
         live.verb("pause", "--all", "--for", "1h", "--reason", "a freeze")
         live.world.prometheus.stop()

@@ -21,7 +21,7 @@ from gitops_rollback.adapters.engines.argocd_live import live_objects
 from gitops_rollback.adapters.engines.argocd_objects_access import missing_rights
 from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjectsSettings
 from gitops_rollback.adapters.engines.argocd_windows import manual_sync_obstacles
-from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
+from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object, is_served
 from gitops_rollback.adapters.engines.reading import Reader
 from gitops_rollback.adapters.engines.together import Together
 from gitops_rollback.adapters.json_node import Node
@@ -142,6 +142,10 @@ class ArgoCdObjects:
         raise self._too_fast(application)
 
     # Access and waking up.
+
+    def installed(self) -> bool:
+        """Whether the cluster serves its objects at all."""
+        return is_served(self._cluster, APPLICATIONS)
 
     def probe(self) -> tuple[str, ...]:
         """Which verb on which resource is missing; each is tried, and nothing is changed by it."""

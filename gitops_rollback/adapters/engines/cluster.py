@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gitops_rollback.adapters.kubernetes.applied import READ
 from gitops_rollback.adapters.kubernetes.client import Listing
+from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.errors import CredentialsRejected, RollbackError
 
@@ -41,6 +42,17 @@ class Changes(Protocol):
     """Follows all objects of a resource until `stop`, over any interruption, and hands over what has changed."""
 
     def follow(self, resource: Resource, changed: Callable[[Object], None], stop: threading.Event) -> None: ...
+
+
+def is_served(cluster: Tried, resource: Resource) -> bool:
+    """False where the API does not know the resource; true where we may not see it. Raises: RollbackError."""
+    try:
+        cluster.list_objects(resource, label_selector=NOBODY)
+    except Unserved:
+        return False
+    except CredentialsRejected:
+        return True
+    return True
 
 
 def is_refused(act: Callable[[], object]) -> bool:

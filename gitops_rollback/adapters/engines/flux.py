@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from gitops_rollback.adapters.engines import flux_helm, flux_kustomization
-from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object
+from gitops_rollback.adapters.engines.cluster import Changes, Cluster, Object, is_served
 from gitops_rollback.adapters.engines.flux_access import OPTIONAL, REQUIRED, WATCHED, advice, missing_rights
 from gitops_rollback.adapters.engines.flux_live import live_objects
 from gitops_rollback.adapters.engines.flux_memory import Memory
@@ -153,6 +153,10 @@ class Flux:
         self._request_appliers(world, application, token)
 
     # Access and waking up.
+
+    def installed(self) -> bool:
+        """Whether the cluster serves its objects at all."""
+        return is_served(self._cluster, KUSTOMIZATIONS)
 
     def probe(self) -> tuple[str, ...]:
         """Which verb on which resource is missing; each is tried, and nothing is changed by it."""
