@@ -138,7 +138,7 @@ def _tick(at: datetime, verdict: Verdict) -> Tick:
 
 
 def _measured(verdict: Verdict) -> Measurement:
-    at, said = datetime.fromtimestamp(verdict.at_seconds, UTC), sentence(verdict)
+    at, said = datetime.fromtimestamp(verdict.at_seconds, UTC), sentence(verdict).rstrip(".")
     if not verdict.observed:
         return Measurement.missing(Reason.NO_DATA, at, said)
     if verdict.rate is None:

@@ -217,3 +217,25 @@ def test_a_real_answer_without_one_number_never_fires(
     assert last.measurement is not None
     assert (last.measurement.outcome, last.measurement.reason) == (outcome, reason)
     assert (last.state.phase is Phase.FIRING) is (outcome is Outcome.VALUE)
+
+
+RISE = Trigger(
+    "rise",
+    "regression",
+    bad='http_requests_total{service="$SERVICE",status=~"5.."}',
+    total='http_requests_total{service="$SERVICE"}',
+    immediate=True,
+)
+
+
+def test_a_regression_finds_what_rose_with_the_sync_and_nothing_else(source: PrometheusSource) -> None:
+    """The bad one has no series of errors before its first, which `increase()` would not count."""
+    policy = replace(policy_of("error-rate"), triggers=(RISE,))
+    found = {service: lived(source, policy, service, until=300) for service in SERVICES}
+    fired = [verdict for verdict in found["bad"] if verdict.fires and verdict.reason is None]
+    assert fired[0].state.fired_at is not None
+    assert fired[0].state.fired_at - T0 <= timedelta(minutes=1)
+    for service in ("good", "always", "bad-gateway"):
+        assert not [verdict for verdict in found[service] if verdict.fires and verdict.reason is None]
+    again = lived(source, policy, "bad", since=151, until=151)[-1]
+    assert again.message == lived(source, policy, "bad", until=151)[-1].message
