@@ -1,7 +1,7 @@
-"""Has a rate risen since the deployment? Raw counters read from the metric store, and stepped tick by tick.
+"""Has a rate risen since the deployment? Raw counters or a gauge, read from the metric store and stepped tick by tick.
 
-Every look reads what came since the last one by one range query for each of `bad` and `total`: the baseline, ticks that
-were not lived and the newest tick are all read the same way, so a state after a restart is the one that was lived.
+Every look reads what came since the last one by one range query for each expression: the baseline, ticks that were not
+lived and the newest tick are all read the same way, so a state after a restart is the one that was lived.
 Source: detection.md section 4, and 2.6 for what is read after a restart.
 """
 
@@ -19,12 +19,16 @@ from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, FAR_S
 from gitops_rollback.core.regression.counters import Counters, increase
 from gitops_rollback.core.regression.counts import Counts, total
 from gitops_rollback.core.regression.detector import Regression, State, Verdict, already_bad, step, unseen
+from gitops_rollback.core.regression.gauges import Gauge, gauge_of
 from gitops_rollback.core.regression.kinds import ERRORS
 from gitops_rollback.core.regression.told import sentence
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Tick
 
 LEAST_TICK = timedelta(seconds=15)
 FAR_STEP = timedelta(minutes=4)  # of what is older than four hours, where only totals count; below a counter's absence
+
+
+UNREAD = Baseline(BaselineLevel.PENDING)
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Counted:
     state: State | None = None
     began_before: bool | None = None
     newest: Look | None = None
+    gauge: Gauge | None = None  # of a trigger of that type
 
 
 @dataclass(frozen=True)
@@ -55,27 +60,56 @@ def look(
     asker: Asker, question: Question, known: Counted | None, t0: datetime, at: datetime, interval: timedelta
 ) -> Look:
     """Read on until `at` and judge each new tick. What cannot be read changes nothing, and is read at the next look."""
-    nothing = Baseline(BaselineLevel.PENDING)
     if question.fault:
-        return Look(known, (), Measurement.invalid(at, question.fault), nothing)
+        return Look(known, (), Measurement.invalid(at, question.fault), UNREAD)
     seconds = interval * math.ceil(LEAST_TICK / interval)
     newest = tick_of(at, seconds)
-    start = known.read_until + seconds if known else tick_of(t0, seconds) - timedelta(seconds=NEAR_SECONDS)
-    if known is not None and known.newest is not None and newest < start:
+    if known is not None and known.newest is not None and (known.test is None or newest <= known.read_until):
         return replace(known.newest, ticks=())
-    answers = asker.ranges(question.expressions, Span(start, newest, seconds))
+    is_gauge = question.trigger.type == "gauge"
+    back = timedelta(seconds=FAR_SECONDS if is_gauge else NEAR_SECONDS)
+    start = known.read_until + seconds if known else tick_of(t0, seconds) - back
+    read = _read_gauge if is_gauge else _read_counters
+    return read(asker, question, known, t0, Span(start, newest, seconds))
+
+
+def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:
+    answers = asker.ranges(question.expressions, span)
     broken = next((one for one in answers if one.outcome is not Outcome.VALUE), None)
     if broken is not None:
-        return Look(known, (), single(broken), nothing)
-    counted = known or Counted(start, Counters(t0.timestamp()), Counters(t0.timestamp()))
-    found = list(_counts(counted, answers, Span(start, newest, seconds)))
-    if known is None:
+        return Look(known, (), single(broken), UNREAD)
+    counted = known or Counted(span.start, Counters(t0.timestamp()), Counters(t0.timestamp()))
+    found = list(_counts(counted, answers, span))
+    test = counted.test
+    if test is None:
         counted.before = [tick for _, tick in found if tick is not None and tick.end_seconds <= t0.timestamp()]
-        fault = _read_far(asker, question, counted, start, seconds)
+        fault = _read_far(asker, question, counted, span.start, span.step)
         if fault is not None:
-            return Look(None, (), single(fault), nothing)
-    counted.read_until = newest
-    return _judged(counted, [one for one in found if one[0] > t0], t0, at, seconds)
+            return Look(None, (), single(fault), UNREAD)
+        baseline = baseline_of(ERRORS, counted.before, t0.timestamp(), span.step.total_seconds())
+        test = counted.test = Regression.since(baseline, span.step.total_seconds())
+    return _judged(counted, test, found, t0, span)
+
+
+def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:
+    """A day before the sync says from which value on a sample is bad."""
+    (history,) = asker.histories([question], span)
+    if history.fault is not None:
+        return Look(known, (), history.fault, UNREAD)
+    values = [(tick.at, tick.value) for tick in history.ticks]
+    counted = known or Counted(span.start, Counters(t0.timestamp()), Counters(t0.timestamp()))
+    gauge, test = counted.gauge, counted.test
+    if gauge is None or test is None:
+        before = [(at.timestamp(), value) for at, value in values if value is not None and at <= t0]
+        gauge = counted.gauge = gauge_of(before, t0.timestamp(), span.step.total_seconds())
+        if gauge is None:
+            said = Measurement.missing(Reason.NO_BASELINE, span.end, "too few values before the sync")
+            counted.newest = Look(counted, (), said, Baseline(BaselineLevel.NONE, None, said.detail))
+            return counted.newest
+        counted.before = [gauge.counted(sample) for sample in before]
+        test = counted.test = Regression.since(gauge.baseline, span.step.total_seconds())
+    found = [(at, None if value is None else gauge.counted((at.timestamp(), value))) for at, value in values]
+    return _judged(counted, test, found, t0, span)
 
 
 def _counts(counted: Counted, answers: Sequence[Answer], span: Span) -> Iterator[tuple[datetime, Counts | None]]:
@@ -109,24 +143,22 @@ def _read_far(asker: Asker, question: Question, counted: Counted, near: datetime
 
 
 def _judged(
-    counted: Counted, ticks: Sequence[tuple[datetime, Counts | None]], t0: datetime, at: datetime, tick: timedelta
+    counted: Counted, test: Regression, found: Sequence[tuple[datetime, Counts | None]], t0: datetime, span: Span
 ) -> Look:
-    test = counted.test
-    if test is None:
-        baseline = baseline_of(ERRORS, counted.before, t0.timestamp(), tick.total_seconds())
-        test = counted.test = Regression.since(baseline, tick.total_seconds())
-    state, verdict = counted.state or test.start, unseen(test, counted.state or test.start, at.timestamp())
+    state, verdict = counted.state or test.start, unseen(test, counted.state or test.start, span.end.timestamp())
     stepped: list[Tick] = []
-    for instant, counts in ticks:
+    for instant, counts in found:
+        if instant <= t0:
+            continue
         if counts is None:
             verdict = unseen(test, state, instant.timestamp())
         else:
             state, verdict = step(test, state, counts)
         stepped.append(_tick(instant, verdict))
         if verdict.severity is not None and counted.began_before is None:
-            before = t0.timestamp(), tick.total_seconds()
-            counted.began_before = already_bad(ERRORS, counted.before, *before)
-    counted.state = state
+            kind, tick_seconds = test.baseline.kind, span.step.total_seconds()
+            counted.began_before = already_bad(kind, counted.before, t0.timestamp(), tick_seconds)
+    counted.state, counted.read_until = state, span.end
     counted.newest = Look(counted, tuple(stepped), _measured(verdict), _baseline(counted, test))
     return counted.newest
 

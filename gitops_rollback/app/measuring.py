@@ -158,7 +158,7 @@ class Measuring:
                 measured[trigger] = _health(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type == "crashLoop":
                 measured[trigger] = self._pods(subject, watch.memories[trigger], trigger, at)
-            elif trigger.built and trigger.type == "regression":
+            elif trigger.built and trigger.type in ("regression", "gauge"):
                 measured[trigger] = self._counted(subject, watch.memories[trigger], trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
         return tuple(
@@ -185,7 +185,7 @@ class Measuring:
         return measured
 
     def _counted(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
-        """What the counters say since the last look, or since long before the sync at the first one."""
+        """What counters or a gauge say since the last look, or since long before the sync at the first one."""
         try:
             cluster = subject.variables.get("CLUSTER", "")
             asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)

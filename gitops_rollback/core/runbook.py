@@ -132,7 +132,7 @@ def _trigger(trigger: Trigger) -> str:
     }
     asked = trigger.query or trigger.bad or ", ".join((*trigger.states, *trigger.symptoms))
     limit = f" {trigger.comparison.value.replace('_', ' ')} {trigger.threshold:g}"
-    if trigger.type == "regression":
+    if trigger.type in ("regression", "gauge"):
         limit = " above what was normal before the sync"
     elif not trigger.query and not trigger.bad:
         limit = ""

@@ -141,3 +141,36 @@ def test_looks_between_two_ticks_of_fifteen_seconds_say_the_same(world: World) -
     )
     said = [world.look(seconds, quick).message for seconds in (69, 74, 79)]
     assert said[0] == said[1] == said[2]
+
+
+QUEUE = Trigger("queue", "gauge", query='queue_length{service="$SERVICE"}', immediate=True)
+
+
+def waiting(world: World, then: float, before: float = 10.0) -> Subject:
+    """A queue of 5 to 10, which is `then` since T0."""
+
+    def length(at: datetime) -> float:
+        seconds = (at - T0).total_seconds()
+        return then if seconds >= 0 else before - seconds % 6
+
+    world.sandbox.set_series("queue_length", length)
+    return a_subject(a_policy(QUEUE))
+
+
+def test_a_gauge_that_goes_beyond_what_it_reached_before_fires(world: World) -> None:
+    asked = waiting(world, 30.0)
+    fired = world.live(300, asked)
+    assert (fired.fires, fired.reason) == (True, None)
+    assert "samples were too high" in fired.message
+    assert world.restarted().look(286, asked).message == fired.message
+
+
+def test_a_gauge_within_what_it_reached_before_does_not(world: World) -> None:
+    assert world.live(300, waiting(world, 9.0)).reason is Reason.QUIET
+
+
+def test_a_gauge_without_a_past_has_no_baseline(world: World) -> None:
+    world.sandbox.set_series("queue_length", lambda at: 30.0 if at >= T0 else None)
+    told = world.live(60, a_subject(a_policy(QUEUE)))
+    assert (told.fires, told.reason) == (False, Reason.NO_BASELINE)
+    assert len(world.sandbox.asked) == 1

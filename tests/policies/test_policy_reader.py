@@ -181,7 +181,7 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("alert", "burnRate", "gauge", "absence", "event")
+KINDS = ("alert", "burnRate", "absence", "event")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -247,6 +247,17 @@ def test_a_regression_needs_looks_that_are_near_enough(read_with: Reading) -> No
     for interval, wrong in (("2m", False), ("3m", True)):
         errors = _with_regression(read_with, COUNTERS, f"  timing: {{interval: {interval}}}\n{CHECKS}").errors
         assert any("every two minutes" in error.message for error in errors) is wrong
+
+
+def test_a_gauge_asks_for_one_query_and_suggests(read_with: Reading) -> None:
+    line = "  triggers:\n    - name: errors\n"
+    for keys, wrong in (("query: 'q{s=\"$SERVICE\"}', reduce: max", ""), ("query: up, threshold: 3", "`threshold`")):
+        gauge = f"    - {{name: queue, type: gauge, severity: auto_rollback, {keys}}}\n    - name: errors\n"
+        read = read_with(line, f"{CHECKS}  triggers:\n{gauge}")
+        assert wrong in " ".join(error.message for error in read.errors)
+        if not wrong:
+            assert policy_of(read).triggers[0].severity is Severity.PAGE_AND_SUGGEST
+            assert policy_of(read).unbuilt == ()
 
 
 def test_a_regression_without_a_check_could_not_be_verified(read_with: Reading) -> None:

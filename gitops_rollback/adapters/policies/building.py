@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
-from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS
+from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, SUGGESTING
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
@@ -125,7 +125,7 @@ def _certainty(shape: schema.SuspectsShape | None) -> Certainty:
 def _trigger(shape: schema.TriggerShape) -> Trigger:
     kind = shape.type or ("ratio" if shape.bad is not None else "query")
     # What Pods show has its own patience, and needs no second measurement.
-    immediate = shape.immediate or (kind in ("crashLoop", "regression") and shape.hold_for is None)
+    immediate = shape.immediate or (kind in ("crashLoop", *SUGGESTING) and shape.hold_for is None)
     return Trigger(
         name=shape.name,
         type=kind,
@@ -149,8 +149,8 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
 
 
 def _severity(kind: str, written: Severity) -> Severity:
-    """A regression suggests, whatever is written: nobody has measured yet how often it is right on these metrics."""
-    return Severity.PAGE_AND_SUGGEST if kind == "regression" and written is Severity.AUTO_ROLLBACK else written
+    """What compares with before suggests, whatever is written: how often it is right here was not measured yet."""
+    return Severity.PAGE_AND_SUGGEST if kind in SUGGESTING and written is Severity.AUTO_ROLLBACK else written
 
 
 def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:

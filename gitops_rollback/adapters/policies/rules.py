@@ -142,6 +142,10 @@ def _kind(trigger: View) -> Iterator[Found]:
         yield from missing(trigger, kind, "bad", "total")
         yield from forbidden(trigger, kind, "query", "states", "for", "immediate", *LIMIT_KEYS)
         yield from _counters(trigger)
+    elif kind == "gauge":
+        limits = set(LIMIT_KEYS) - {"reduce"}
+        yield from missing(trigger, kind, "query")
+        yield from forbidden(trigger, kind, "bad", "total", "states", "for", "immediate", *sorted(limits))
     for other in ("crashLoop", "alert", "burnRate", "regression", "gauge", "absence", "event"):
         if kind and other != kind:
             yield from forbidden(trigger, kind, other)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.written import Listed, Mark
 
-BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop", "regression"})
+BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop", "regression", "gauge"})
+SUGGESTING = ("regression", "gauge")
 SUGGESTS = "it pages and suggests: whether it would have been right on your metrics is not measured yet"
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
@@ -59,10 +60,10 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
         kind = trigger_type(trigger)
         if kind and kind not in BUILT_TRIGGERS:
             yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
-        if kind == "regression" and trigger.at("severity").text == "auto_rollback":
-            yield Unbuilt("triggers.regression: auto_rollback", trigger.key_mark("severity"), SUGGESTS, asks=False)
-        if kind == "regression" and trigger.has("regression"):
-            yield Unbuilt("triggers.regression", trigger.key_mark("regression"))
+        if kind in SUGGESTING and trigger.at("severity").text == "auto_rollback":
+            yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS, asks=False)
+        if kind in SUGGESTING and trigger.has(kind):
+            yield Unbuilt(f"triggers.{kind}", trigger.key_mark(kind))
         if trigger.at("reduce").text == "per_series":
             yield Unbuilt("triggers.reduce: per_series", trigger.key_mark("reduce"))
 
