@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -72,9 +74,11 @@ def test_it_clones_and_pushes_with_one_token_that_stands_in_no_file_and_no_argum
     started: list[str] = []
     start = door._start
 
-    def noted(args: list[str], *more: object) -> object:
+    def noted(
+        args: Sequence[str], directory: Path, environment: Mapping[str, str], stdin: BinaryIO | int | None
+    ) -> subprocess.Popen[bytes]:
         started.extend(args)
-        return start(args, *more)  # type: ignore[arg-type]
+        return start(args, directory, environment, stdin)
 
     monkeypatch.setattr(door, "_start", noted)
     assert opened.repo.fetch().branch == stage.heads["bad"]
