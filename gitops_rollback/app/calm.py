@@ -26,7 +26,7 @@ class Calm:
 
     def over(self, record: RollbackRecord, look: Look) -> str:
         """Why nobody needs the plan any more; "" while it may be needed. What is not measured is not quiet."""
-        if record.offer is None or record.request or follows(record) is not None:
+        if record.offer is None or record.request or record.asked_in or follows(record) is not None:
             return ""
         if not look.is_quiet or look.bad_revision != record.bad_revision:
             self._since.pop(record.id, None)

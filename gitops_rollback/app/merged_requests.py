@@ -40,7 +40,7 @@ class MergedRequests:
 
     def find(self, view: View, records: Collection[RollbackRecord], now: datetime) -> Iterator[MergedRequest]:
         """Those that have neither expired nor a record of ours."""
-        known = {record.request for record in records}
+        known = {record.asked_in.path if record.asked_in else record.request for record in records}
         for entry in self.repo.files(view.heads.branch, REQUESTS):
             key = entry.path, entry.blob
             if key in self._over or entry.path in known or not is_request_path(entry.path):

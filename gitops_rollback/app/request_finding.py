@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gitops_rollback.adapters.policies.loading import PolicyFile
 from gitops_rollback.adapters.requests.reader import ReadRequest, load_request
 from gitops_rollback.app.bounded import keep
+from gitops_rollback.core.commit import REGULAR_MODE
 from gitops_rollback.core.errors import ObjectMissing, StalledError
 from gitops_rollback.core.pull_request import PullRequest
 from gitops_rollback.core.request import is_request_path
@@ -20,7 +21,7 @@ from gitops_rollback.ports.forge import Forge
 class FoundRequest:
     """One open pull request that holds a request, at the head that both the forge and git have.
 
-    `read` is None for one from a fork, whose files are not here. `others`: what else it changes.
+    The file of one from a fork is what the forge shows: nothing of it is fetched. `others`: what else it changes.
     """
 
     pull: PullRequest
@@ -41,6 +42,7 @@ class RequestFinder:
 
     repo: ConfigRepo
     forge: Forge
+    _files: dict[int, tuple[str, tuple[tuple[str, bytes], ...]]] = field(default_factory=dict)  # of forks
     _changed: dict[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def find(self, planned: Callable[[int], Collection[str]]) -> list[FoundRequest]:
@@ -57,7 +59,7 @@ class RequestFinder:
                 continue
             others = tuple(path for path in changed if path not in paths and path not in planned(pull.number))
             if pull.from_fork:
-                found.append(FoundRequest(pull, paths, others))
+                found += self._shown(pull, paths, others)
             elif self.repo.has(pull.head_sha) or self.repo.head_of(pull.head) == pull.head_sha:
                 found += self._read(pull, paths, others)
         return found
@@ -67,6 +69,19 @@ class RequestFinder:
         if known is None or known[0] != pull.head_sha:
             known = keep(self._changed, pull.number, (pull.head_sha, self.forge.changed_paths(pull.number)))
         return known[1]
+
+    def _shown(self, pull: PullRequest, paths: tuple[str, ...], others: tuple[str, ...]) -> list[FoundRequest]:
+        """As `_read`, of a fork: as an ordinary file, which a link is at no forge once it is merged."""
+        known = self._files.get(pull.number)
+        if known is None or known[0] != pull.head_sha:
+            files = [(path, self.forge.read_file(pull.head_sha, path, MAX_BYTES)) for path in paths[:2]]
+            there = tuple((path, text) for path, text in files if text is not None)
+            known = keep(self._files, pull.number, (pull.head_sha, there))
+        if not known[1]:
+            return []
+        path, text = known[1][0]
+        read = load_request(PolicyFile(path, REGULAR_MODE, text))
+        return [FoundRequest(pull, tuple(path for path, _ in known[1]), others, read, text)]
 
     def _read(self, pull: PullRequest, paths: tuple[str, ...], others: tuple[str, ...]) -> list[FoundRequest]:
         """The first of its request files that is there: one that goes away asks for nothing."""

@@ -89,8 +89,11 @@ class RequestJudge:
         if self.repo.entry_id(view.heads.branch, found.path) is not None:
             return f"{for_people(found.path)} is on the branch already; a new request is a new file"
         person = Person(found.pull.author, self.permission(found.pull.author))
-        answer = may(Door.REQUEST, person, Asked.ACT, Authority(ours=self.login()), found.pull)
-        return answer.why
+        request = found.read.request if found.read else None
+        later = request is not None and request.execute is Execute.AFTER_MERGE
+        # Nothing is written for it before its merge, and whoever merges it has the right to.
+        asked = Asked.SHOW if found.pull.from_fork and later else Asked.ACT
+        return may(Door.REQUEST, person, asked, Authority(ours=self.login()), found.pull).why
 
     def login(self) -> str:
         """Ours, as the forge tells it."""
@@ -108,7 +111,10 @@ class RequestJudge:
         opened = found.pull.created_at or self.repo.commit(found.pull.head_sha).committed_at
         if request.ends(opened) <= now:
             return f"it has expired at {format_time(request.ends(opened).replace(microsecond=0))}, and does nothing"
-        first = claimed.setdefault(request.target.name, found.pull.number)
+        number = found.pull.number
+        # One from a fork, which anybody may open, keeps nobody else from asking.
+        known = claimed.get(request.target.name, number)
+        first = known if found.pull.from_fork else claimed.setdefault(request.target.name, number)
         if first != found.pull.number:
             words = f"pull request {first} asks about {request.target.name} already"
             return f"{words}; this one is answered, and not carried out"

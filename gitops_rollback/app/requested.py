@@ -30,11 +30,13 @@ from gitops_rollback.core.action import Finish
 from gitops_rollback.core.delivery import OPENED_AT
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.offer import Offer, PlannedHead
-from gitops_rollback.core.policy import Policy
-from gitops_rollback.core.pull_request import MergeMethod, MergeOutcome, PullRequestState, StatusState
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, GuardResult, Policy
+from gitops_rollback.core.pull_request import MergeMethod, MergeOutcome, PullRequest, PullRequestState, StatusState
 from gitops_rollback.core.pull_request_text import STATUS, Shown, shown
 from gitops_rollback.core.request_text import comment, marker
 from gitops_rollback.core.rollback import (
+    ASKED_IN,
+    AskedIn,
     Phase,
     RollbackOutcome,
     RollbackRecord,
@@ -98,6 +100,9 @@ class RequestedRollbacks:
             self._attend(found, around)
         for record in self._unsettled(around):
             self._guarded(record.id, around, partial(self._show_record, record, around))
+        for record in around.records:
+            if record.asked_in and (record.open or around.now - max(record.times.values()) <= SETTLE_WITHIN):
+                self._guarded(record.id, around, partial(self._show_offered, record, around))
 
     def _attend(self, found: list[FoundRequest], around: _Around) -> None:
         claimed: dict[str, int] = {}
@@ -226,9 +231,32 @@ class RequestedRollbacks:
             if landing.outcome is not PushOutcome.PROTECTED:
                 return  # the next look decides anew
             why = f"the branch refuses the push: {landing.message}"
+            policy = judged.prepared.look.policy.delivery
+            if policy.on_rejected == PULL_REQUEST_MODE and self._offer(judged.prepared, merged, pull, around):
+                return
         answer = replace(judged.answer, why=why, head=pull.head_sha)
         how = Shown(comment(answer), answer.state, answer.status)
         self._say(pull.number, merged.path, pull.head_sha, how, around)
+
+    def _offer(self, prepared: Prepared, merged: MergedRequest, pull: PullRequest, around: _Around) -> bool:
+        """A plan that waits as a pull request of ours from now on; the request was somebody's word for it."""
+        if prepared.plan is None:
+            return False
+        words = replace(prepared.look.raised, reason=Reason.BRANCH_PROTECTED)
+        record = open_record(replace(prepared.plan, request=""), prepared.look, words, around.now, Phase.PENDING)
+        asked = AskedIn(merged.path, pull.number, pull.head_sha)
+        record = replace(record, evidence={**record.evidence, ASKED_IN: asked.document})
+        asks = any(one.result is not GuardResult.ALLOW for one in prepared.plan.guards)
+        return around.executor.keep(offered(advance(record, Phase.AWAITING_APPROVAL), Offer(automatic=not asks)))
+
+    def _show_offered(self, record: RollbackRecord, around: _Around) -> None:
+        """The request's own comment follows the pull request that carries it out."""
+        asked, offer = record.asked_in, record.offer
+        if asked is None or offer is None or offer.number is None or self.patience.waits(record.id):
+            return
+        how = shown(record)
+        link = f"Its request is merged, and the branch refuses a push: pull request #{offer.number} carries it out."
+        self._say(asked.number, asked.path, asked.head, replace(how, comment=f"{link}\n\n{how.comment}"), around)
 
     # What became of it
 

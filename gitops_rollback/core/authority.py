@@ -23,6 +23,7 @@ class Door(StrEnum):
 class Asked(StrEnum):
     """How much is asked for."""
 
+    SHOW = "show"  # what may come of a request from a fork, for whoever may merge it
     SEE = "see"  # changes nothing but our own words
     RESTRICT = "restrict"  # stop, pause, say no
     ACT = "act"  # writes something that a person still approves
@@ -82,7 +83,7 @@ def _nobody(person: Person, authority: Authority) -> str:
 
 
 def _stranger(door: Door, person: Person, asked: Asked, authority: Authority) -> str:
-    if person.permission.may_write:
+    if person.permission.may_write or asked is Asked.SHOW:
         return ""
     name, what = for_people(person.login), "see plans" if asked is Asked.SEE else "do this"
     if person.permission is not Permission.UNKNOWN:
@@ -95,11 +96,11 @@ def _stranger(door: Door, person: Person, asked: Asked, authority: Authority) ->
 
 
 def _elsewhere(asked: Asked, plan: PullRequest | None) -> str:
-    if plan is None or asked not in (Asked.ACT, Asked.LAND):
+    if plan is None or asked not in (Asked.SHOW, Asked.ACT, Asked.LAND):
         return ""
     if plan.state is not PullRequestState.OPEN:
         return f"The pull request is {plan.state.value}: nothing of it is carried out any more."
-    if plan.from_fork:
+    if plan.from_fork and asked is not Asked.SHOW:
         return "The pull request comes from a fork, whose branch is not ours to write to; use `execute: after-merge`."
     return ""
 

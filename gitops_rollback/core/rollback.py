@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.offer import Offer, merge_offers, offer_of
 
 
@@ -47,6 +48,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 
 HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from coming back, and what ended that
 REQUEST = "request"  # in `evidence`: the path of the file by which a person asked for it
+ASKED_IN = "askedIn"  # in `evidence`: the request that was merged alone, and whose plan waits as a pull request of ours
 PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
@@ -60,6 +62,20 @@ class StepRecord:
     commit: str | None
     blobs: Mapping[str, str | None] = field(default_factory=dict)  # path -> blob after the step; None: removed
     pushed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AskedIn:
+    """A request as it was merged: the path of its file, its pull request, and what that brought."""
+
+    path: str
+    number: int
+    head: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        """As it stands in the evidence of a record."""
+        return {"path": self.path, "number": self.number, "head": self.head}
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,15 @@ class RollbackRecord:
     def request(self) -> str:
         """The path of the request file that it carries out; "" for one that came otherwise."""
         return str(self.evidence.get(REQUEST, ""))
+
+    @cached_property
+    def asked_in(self) -> AskedIn | None:
+        """The merged request that it carries out by a pull request of its own; None for all others."""
+        found = self.evidence.get(ASKED_IN)
+        number, head = (found.get("number"), str(found.get("head"))) if isinstance(found, Mapping) else (None, "")
+        if not isinstance(found, Mapping) or not isinstance(number, int) or not is_sha(head):
+            return None
+        return AskedIn(str(found.get("path", "")), number, head)
 
     @property
     def is_waiting_request(self) -> bool:

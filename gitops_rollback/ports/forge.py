@@ -104,6 +104,13 @@ class Forge(Protocol):
         """Those that brought `sha`, or whose head it is; () where the forge knows none."""
         ...
 
+    def read_file(self, sha: str, path: str, limit: int) -> bytes | None:
+        """The file at `path` of a commit of the repository or of a pull request from a fork, without fetching that.
+
+        None where there is none, and for one of more than `limit` bytes.
+        """
+        ...
+
     def changed_paths(self, number: int) -> tuple[str, ...]:
         """The files that it changes, old and new names; all pages, at most 3,000."""
         ...

@@ -176,6 +176,11 @@ class FakeForge:
         self._call("pull_requests_of")
         return tuple(one for number in self.requests if sha in ((one := self._now(number)).head_sha, one.merge_sha))
 
+    def read_file(self, sha: str, path: str, limit: int) -> bytes | None:
+        self._call("read_file")
+        found = self.world.people.git("show", f"{sha}:{path}", check=False)
+        return found.encode() + b"\n" if found and len(found) < limit else None
+
     def changed_paths(self, number: int) -> tuple[str, ...]:
         self._call("changed_paths")
         one = self._now(number)

@@ -364,6 +364,63 @@ def test_a_request_alone_is_reviewed_and_carried_out_once_it_is_merged(story: St
     assert (len(story.records), world.reverts()) == (1, 1)
 
 
+def from_fork(story: Story, text: str = LATER, by: str = "eve") -> PullRequest:
+    """A request whose branch is in somebody else's repository."""
+    found = story.forge.ask({PATH: text}, story.world.clock.at, by)
+    story.forge.requests[found.number] = replace(found, from_fork=True)
+    story.tick()
+    return story.forge.requests[found.number]
+
+
+def test_a_request_from_a_fork_is_planned_for_whoever_merges_it_and_carried_out_then(story: Story) -> None:
+    story.forge.permissions["eve"] = Permission.READ
+    pull, world = from_fork(story), story.world
+    head = world.head(pull.head)
+    assert "Once this is merged" in story.comment()
+    assert "registry.example/web:1.0" in story.comment(), "the change is shown"
+    assert story.status()[0] is StatusState.SUCCESS
+    assert (world.head(pull.head), story.records) == (head, []), "nothing is pushed, nothing is promised"
+    story.forge.land(1, MergeMethod.SQUASH, "grace")
+    story.later(6)
+    (record,) = story.records
+    assert (record.outcome, record.requested_by, record.request) == ("verified", "eve", PATH)
+    assert world.people.read(FILE) == deployment("web", "1.0")
+
+
+def test_a_request_from_a_fork_keeps_nobody_else_from_asking(story: Story) -> None:
+    story.forge.permissions["eve"] = Permission.READ
+    from_fork(story)
+    other = PATH.replace("web", "mine")
+    story.ask(path=other)
+    assert story.status(2)[0] is StatusState.SUCCESS
+    assert len(story.records) == 1
+
+
+def test_where_the_branch_refuses_a_push_a_merged_request_becomes_a_pull_request(story: Story) -> None:
+    world = story.world
+    hook = world.bare / "hooks" / "pre-receive"
+    words = "GH006: Protected branch update failed for refs/heads/main."
+    hook.write_text(f'#!/bin/sh\n! grep -q refs/heads/main || {{ echo "{words}" >&2; exit 1; }}\n')
+    hook.chmod(0o755)
+    from_fork(story)
+    story.forge.missing = "1 approving review"
+    story.forge.land(1, MergeMethod.MERGE, "grace")
+    story.tick(3)
+    (record,) = story.records
+    assert (record.phase, record.requested_by) == ("AwaitingApproval", "eve")
+    assert story.forge.requests[2].head.startswith("gitops-rollback/")
+    assert "pull request #2 carries it out" in story.comment()
+    assert world.reverts() == 0
+    story.forge.land(2, MergeMethod.SQUASH, "grace")
+    story.later(6)
+    (record,) = story.records
+    assert record.outcome == "verified"
+    assert world.people.read(FILE) == deployment("web", "1.0")
+    assert "every check held" in story.comment()
+    story.later(3)
+    assert (len(story.records), len(story.forge.requests)) == (1, 2)
+
+
 def test_merged_long_ago_or_without_a_pull_request_it_does_nothing(story: Story) -> None:
     world = story.world
     old = PATH.replace("web", "old")

@@ -80,6 +80,16 @@ def test_a_branch_of_a_fork_is_not_ours_though_it_has_the_same_name(at: ForgeDoo
     assert not ours.from_fork
 
 
+def test_a_file_of_a_fork_is_read_at_the_forge_without_fetching_it(at: ForgeDoor) -> None:
+    text = "reason: cards fail\n" * 20
+    theirs = at.stage.forge.people.open_from_fork("stranger", "stranger/config", "mine", {"asks/a b.yaml": text})
+    sha = at.forge.get(theirs.number).head_sha
+    assert at.forge.read_file(sha, "asks/a b.yaml", 1 << 16) == text.encode()
+    assert at.forge.read_file(sha, "asks/a b.yaml", len(text) - 1) is None
+    assert at.forge.read_file(sha, "asks/none.yaml", 1 << 16) is None
+    assert at.forge.read_file("0" * 40, VALUES, 1 << 16) is None
+
+
 def test_an_answer_that_is_lost_opens_no_second_pull_request(at: ForgeDoor) -> None:
     at.branch()
     at.stage.forge.faults.add(lost_answer(), "POST", "merge_requests" if at.kind == "gitlab" else "pulls")

@@ -5,6 +5,7 @@ Source: contracts/forges.md, sections 1 and 6.
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -65,6 +66,14 @@ class ForgeClient(ABC):
             raise answer.refusal()
         return self._dressed(call, existing, labels, ())
 
+    def read_file(self, sha: str, path: str, limit: int) -> bytes | None:
+        answer = self._exchange.call("read_file").get(self._contents(path), {"ref": sha}, accept=(404,))
+        found = answer.node()  # a folder is a list
+        size, content = found.get("size").number(), found.get("content").text()
+        if answer.status == 404 or size is None or size > limit or found.get("encoding").text() != "base64":
+            return None
+        return decoded(content)
+
     def close(self, number: int) -> None:
         call = self._exchange.call("close")
         answer = self._close(call, number)
@@ -74,6 +83,10 @@ class ForgeClient(ABC):
     def _may_exist(self, _refused: Answer) -> bool:
         """Can it be that this answer to `_create` only says that there is one already?"""
         return True
+
+    def _contents(self, path: str) -> str:
+        """Where a file is told with its content."""
+        return f"{self._root}/contents/{quote(path)}"
 
     @abstractmethod
     def _confirm(self, call: Call) -> None:
@@ -102,6 +115,14 @@ class ForgeClient(ABC):
     @abstractmethod
     def _dressed(self, call: Call, opened: PullRequest, labels: Sequence[str], reviewers: Sequence[str]) -> PullRequest:
         """With its labels and reviewers, as far as the forge takes them."""
+
+
+def decoded(content: str) -> bytes | None:
+    """A file's bytes; None for what is no base64, which GitHub breaks into lines."""
+    try:
+        return base64.b64decode("".join(content.split()), validate=True)
+    except ValueError:
+        return None
 
 
 class GitHubStyle(ForgeClient):

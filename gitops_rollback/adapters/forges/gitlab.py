@@ -168,6 +168,9 @@ class GitLab(ForgeClient):
             raise
         return tuple(read_merge_request(node, call.subject) for node in found)
 
+    def _contents(self, path: str) -> str:
+        return f"{self._root}/repository/files/{quote(path, safe='')}"
+
     def changed_paths(self, number: int) -> tuple[str, ...]:
         call = self._exchange.call("changed_paths")
         try:

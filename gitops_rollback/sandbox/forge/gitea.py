@@ -17,7 +17,7 @@ from gitops_rollback.sandbox.forge.gitea_wire import ABSENT, error, listed, not_
 from gitops_rollback.sandbox.forge.machine import Machine
 from gitops_rollback.sandbox.forge.rules import Breach, Verdict
 from gitops_rollback.sandbox.forge.state import Access, Token
-from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, route
+from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, file_document, route
 from gitops_rollback.sandbox.git_door import HookAnswer, HookCall, PageAnswer
 
 VERSION = "1.26.0"
@@ -58,6 +58,7 @@ class Gitea(Dialect):
             route("GET", f"{repo}/commits/{{}}/pull", self._pull_of_commit, READS),
             route("GET", f"{repo}/commits/{{+}}/status", self._combined, READS),
             route("GET", f"{repo}/commits/{{+}}/statuses", self._statuses, READS),
+            route("GET", f"{repo}/contents/{{+}}", self._contents, READS),
             route("GET", f"{repo}/statuses/{{}}", self._statuses, READS),
             route("POST", f"{repo}/statuses/{{}}", self._set_status, WRITES),
             *Pulls(self.views).routes(repo),
@@ -238,6 +239,13 @@ class Gitea(Dialect):
         if not self.git.has(call.parts[0]):
             return not_found(self.origin)
         return Reply(200, self.views.commit(self.git.read_commit(call.parts[0])))
+
+    def _contents(self, call: Call) -> Reply:
+        text = self.git.read(call.one("ref", "HEAD"), call.parts[0])
+        if text is None:
+            return not_found(self.origin)
+        told = file_document(call.parts[0], text)
+        return Reply(200, {**told, "type": "file", "content": told["content"].replace("\n", "")})
 
     def _pull_of_commit(self, call: Call) -> Reply:
         """Only the one whose merge commit it is."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gitops_rollback.sandbox.forge.github_views import Views
 from gitops_rollback.sandbox.forge.github_wire import error, invalid, listed, not_found
 from gitops_rollback.sandbox.forge.state import Access, Check
-from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, route
+from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, file_document, route
 
 STATES = ("error", "failure", "pending", "success")
 MOST = 1000  # statuses of one commit and context
@@ -33,6 +33,7 @@ class Commits:
             route("GET", f"{repo}/commits/{{+}}/check-runs", self.checks, "checks=read"),
             route("GET", f"{repo}/commits/{{}}/pulls", self.pulls, "pull_requests=read"),
             route("GET", f"{repo}/commits/{{+}}", self.commit, "contents=read"),
+            route("GET", f"{repo}/contents/{{+}}", self.contents, "contents=read"),
             route("POST", f"{repo}/check-runs", self.create_check, "checks=write"),
             route("PATCH", f"{repo}/check-runs/{{n}}", self.update_check, "checks=write"),
         ]
@@ -46,6 +47,13 @@ class Commits:
 
     def commit(self, call: Call) -> Reply:
         return Reply(200, self.views.commit(self.git.read_commit(self._sha(call))))
+
+    def contents(self, call: Call) -> Reply:
+        ref = call.one("ref", "HEAD")
+        text = self.git.read(ref, call.parts[0])
+        if text is None:
+            return error(404, "Not Found" if self.git.has(ref) else f"No commit found for the ref {ref}")
+        return Reply(200, {**file_document(call.parts[0], text), "type": "file"})
 
     def set_status(self, call: Call) -> Reply:
         if self.state.may(call.login) < Access.WRITE:

@@ -18,7 +18,7 @@ from gitops_rollback.sandbox.forge.gitlab_wire import error, forbidden, listed, 
 from gitops_rollback.sandbox.forge.machine import Machine
 from gitops_rollback.sandbox.forge.rules import Breach, Verdict, may_merge
 from gitops_rollback.sandbox.forge.state import Access, Method, Scheduled, Status, Token
-from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, route
+from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, file_document, route
 from gitops_rollback.sandbox.git_door import HookAnswer, HookCall, PageAnswer
 
 VERSION = {"version": "18.6.0-ee", "revision": "2e9b3fa1c7d"}
@@ -65,6 +65,7 @@ class GitLab(Dialect):
             route("GET", f"{one}/protected_branches/{{}}", self._protection, "read_api"),
             route("GET", f"{one}/labels", self._labels, "read_api"),
             route("POST", f"{one}/labels", self._create_label, "api"),
+            route("GET", f"{one}/repository/files/{{}}", self._file, "read_api"),
             route("GET", commit, self._commit, "read_api"),
             route("GET", f"{commit}/statuses", self._statuses, "read_api"),
             route("GET", f"{commit}/merge_requests", self._merge_requests, "read_api"),
@@ -282,6 +283,16 @@ class GitLab(Dialect):
 
     def _commit(self, call: Call) -> Reply:
         return Reply(200, self.views.commit(self.git.read_commit(self._sha(call))))
+
+    def _file(self, call: Call) -> Reply:
+        path, ref = call.parts[1], call.one("ref")
+        text = self.git.read(ref, path) if ref else None
+        if text is None:
+            return not_found("Commit" if ref and not self.git.has(ref) else "File")
+        told = file_document(path, text)
+        name = told.pop("name")
+        content = told["content"].replace("\n", "")
+        return Reply(200, {**told, "content": content, "file_name": name, "file_path": told.pop("path"), "ref": ref})
 
     def _merge_requests(self, call: Call) -> Reply:
         """Those that brought the commit, by whichever name, or would."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import encodebytes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -96,6 +97,13 @@ def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route |
             if one.method == method:
                 return one, tuple(unquote(part) for part in match.groups()), True
     return None, (), known
+
+
+def file_document(path: str, text: str) -> Json:
+    """What all of them tell of a file with its content."""
+    raw = text.encode()
+    name = path.rpartition("/")[2]
+    return {"name": name, "path": path, "size": len(raw), "encoding": "base64", "content": encodebytes(raw).decode()}
 
 
 def parsed(page: Page) -> tuple[str, dict[str, list[str]], str]:

@@ -176,6 +176,11 @@ class SimForge:
 
         return self._call("pull_requests_of", find)
 
+    def read_file(self, sha: str, path: str, limit: int) -> bytes | None:
+        """As in `ports.Forge`; no pull request comes from a fork here."""
+        del sha, path, limit
+        return self._call("read_file", lambda: None)
+
     def changed_paths(self, number: int) -> tuple[str, ...]:
         """As in `ports.Forge`."""
 
