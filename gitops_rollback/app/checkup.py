@@ -164,7 +164,7 @@ def of_heartbeat(name: str, view: View, rhythm: Rhythm, now: datetime) -> Iterat
         return
     age = f"{format_duration(now - beat.begun)} ago"
     if beat.outcome is BeatOutcome.SEEN:
-        late = rhythm.every is not None and now - beat.begun > 2 * rhythm.every
+        late = bool(rhythm.overdue(view.journal.decisions, now))
         yield Finding(part, not late, f"{beat.words}, {age}", f"it is overdue: {again}" if late else "")
     elif beat.open:
         yield Finding(part, True, f"is under way, begun {age}: {beat.words}")

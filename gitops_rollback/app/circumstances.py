@@ -24,7 +24,8 @@ from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View, unnamed
 from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.handover import NO_SHIFTS, ShiftTimes
+from gitops_rollback.core.handover import NO_HEARTBEATS, NO_SHIFTS, ShiftTimes
+from gitops_rollback.core.heartbeat import Rhythm
 from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.plan import PlanOutcome
@@ -45,6 +46,7 @@ class Surroundings:
     settings_pause: Callable[[], PauseState]
     committer: str
     shifts: ShiftTimes = NO_SHIFTS
+    rhythm: Rhythm = NO_HEARTBEATS  # of heartbeats, for who begins a shift
     _seen: set[str] = field(default_factory=set)
     _missed: dict[str, int] = field(default_factory=dict)  # ticks in a row without a look
     _alarmed: dict[str, int] = field(default_factory=dict)  # ticks in a row with an alarm
@@ -97,7 +99,7 @@ class Surroundings:
         names = {name for one in known for name in (one.name, one.target.name)}
         yield from about_pauses((self.settings_pause(), *view.pauses), names, now)
         yield from about_silences(view, listing.watched, now)
-        yield from about_handover(view, self.settings_pause(), self.shifts, now)
+        yield from about_handover(view, self.settings_pause(), self.shifts, now, self.rhythm)
         yield from about_damage(view.journal.damaged)
         if outbreak.is_mass_event or outbreak.calm:
             yield from about_mass_event(outbreak.too_many if outbreak.is_mass_event else "", self._left(view, listing))

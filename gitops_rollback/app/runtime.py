@@ -187,7 +187,9 @@ class Runtime:
             observer=Observer(repo, policies, measuring, tenancy, closures),
             proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, parts.workloads), facts),
             follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed),
-            surroundings=Surroundings(repo, self.settings_pause, committer_of(settings), shifts),
+            surroundings=Surroundings(
+                repo, self.settings_pause, committer_of(settings), shifts, settings.heartbeat.rhythm
+            ),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(opened, leading),
             clock=parts.clock,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from gitops_rollback.app.handing_over import heartbeats_of
 from gitops_rollback.app.runtime import tenancy_of
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import (
@@ -64,6 +65,7 @@ def items_of(source: Source, settings: Settings, team: str | None, begin: dateti
         pauses=(settings.pause, *source.pauses()),
         silences=read_pause(silence.DOOR, text, silence.KIND),
         policy_faults=[str(error) for error in policies.errors],
+        rhythm=heartbeats_of(policies.policies, settings.heartbeat.rhythm),
     )
     items = handed_over(facts, now, begin)
     if team is None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from gitops_rollback.core.decision import Act
+from gitops_rollback.core.heartbeat import Rhythm
 from gitops_rollback.core.image_holds import LASTS, holds_of
 from gitops_rollback.core.journal import CONTROLLER, DecisionEntry
 from gitops_rollback.core.message import for_people
@@ -22,6 +23,9 @@ from gitops_rollback.core.stop import Pause, PauseState, described, names_of
 SHIFT = timedelta(hours=12)
 HELPED_NOT = (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED)
 MOST_ITEMS = 500
+
+
+NO_HEARTBEATS = Rhythm(None)
 
 
 class Section(StrEnum):
@@ -60,6 +64,7 @@ class ShiftFacts:
     pauses: Sequence[PauseState]
     silences: PauseState
     policy_faults: Sequence[str] = ()
+    rhythm: Rhythm = NO_HEARTBEATS  # of heartbeats, where something is automatic
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ def handed_over(facts: ShiftFacts, now: datetime, since: datetime) -> tuple[Item
     found = [
         *_of_records(facts.records, since),
         *_of_decisions(facts.decisions),
+        *_of_heartbeats(facts, now),
         *_of_pauses(facts.pauses, now),
         *(_of_silence(one) for one in active(facts.silences, now)),
         *(Item(Section.POLICY, (), for_people(fault)) for fault in facts.policy_faults),
@@ -166,6 +172,13 @@ def _of_decisions(entries: Sequence[DecisionEntry]) -> Iterator[Item]:
         if section is not None:
             text = f"{entry.reason}: {for_people(entry.message)}"
             yield Item(Section.CONTROLLER if ours else section, () if ours else (name,), text, entry.at)
+
+
+def _of_heartbeats(facts: ShiftFacts, now: datetime) -> Iterator[Item]:
+    """Whether a rollback could land is not known; that the last one did not land is a decision of its own."""
+    missing = facts.rhythm.overdue(facts.decisions, now)
+    if missing:
+        yield Item(Section.CONTROLLER, (), f"the heartbeat is overdue: {missing}; gitops-rollback heartbeat makes one")
 
 
 def _of_pauses(doors: Sequence[PauseState], now: datetime) -> Iterator[Item]:

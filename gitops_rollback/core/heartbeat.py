@@ -129,6 +129,18 @@ class Rhythm:
             return now - first_line >= FIRST_AFTER
         return not newest.open and now - newest.begun >= self.every
 
+    def overdue(self, entries: Iterable[DecisionEntry], now: datetime) -> str:
+        """Since when one is missing, in words, by the journal's lines; "" where none is, or none is wanted."""
+        if self.every is None:
+            return ""
+        known, late = list(entries), 2 * self.every
+        newest = newest_beat(known)
+        if newest is not None:
+            age = format_duration(timedelta(seconds=round((now - newest.begun).total_seconds())))
+            return f"the last one was {age} ago" if now - newest.begun > late else ""
+        first = min((entry.at for entry in known), default=now)
+        return f"there was none since {format_time(first)}" if now - first > FIRST_AFTER + late else ""
+
 
 def is_automatic(policy: Policy) -> bool:
     """Whether the controller may come to land something by itself under this policy."""

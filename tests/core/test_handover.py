@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
+import pytest
+
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.handover import Section, ShiftFacts, ShiftTimes, ending, handed_over, of_applications
+from gitops_rollback.core.heartbeat import Beat, Outcome, Rhythm, entry_of
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.core.silence import DOOR
@@ -121,3 +125,34 @@ def test_the_newest_change_of_shift_is_known_over_midnight_and_in_its_zone() -> 
     assert shifts.newest(datetime(2026, 11, 25, 7, tzinfo=UTC)) == datetime(2026, 11, 25, 7, tzinfo=UTC)
     assert shifts.newest(datetime(2026, 7, 1, 6, tzinfo=UTC)) == datetime(2026, 7, 1, 6, tzinfo=UTC)
     assert ShiftTimes().newest(NOW) is None
+
+
+def a_beat(ago: timedelta, outcome: Outcome = Outcome.SEEN, reason: Reason = Reason.HEARTBEAT) -> DecisionEntry:
+    begun = NOW - ago
+    beat = Beat("hb-1", WEB, "c" * 40, "b" * 40, "d" * 40, times={"begun": begun}, outcome=outcome, reason=reason)
+    return entry_of(beat, begun)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ((a_beat(15 * 24 * HOUR),), "the last one was 15d ago"),
+        ((a_beat(13 * 24 * HOUR),), ""),
+        ((an_entry(WEB, "leave", "Quiet", 16 * 24 * HOUR),), "there was none since"),
+        ((an_entry(WEB, "leave", "Quiet", 14 * 24 * HOUR),), ""),
+        ((), ""),
+        ((a_beat(24 * HOUR, Outcome.REFUSED, Reason.BRANCH_PROTECTED),), ""),
+    ],
+)
+def test_a_heartbeat_that_is_overdue_is_handed_over(lines: tuple[DecisionEntry, ...], words: str) -> None:
+    texts = [item.text for item in handed_over(facts(decisions=lines, rhythm=Rhythm()), NOW, NOW - 12 * HOUR)]
+    overdue = [text for text in texts if "overdue" in text]
+    assert len(overdue) == bool(words)
+    assert words in "".join(overdue)
+    assert not [item for item in handed_over(facts(decisions=lines), NOW, NOW) if "overdue" in item.text]
+
+
+def test_a_heartbeat_that_did_not_land_is_handed_over_with_its_reason() -> None:
+    lines = (a_beat(24 * HOUR, Outcome.REFUSED, Reason.BRANCH_PROTECTED),)
+    (item,) = handed_over(facts(decisions=lines, rhythm=Rhythm()), NOW, NOW - 12 * HOUR)
+    assert (item.section, item.text.split(":")[0]) == (Section.CONTROLLER, "BranchProtected")
