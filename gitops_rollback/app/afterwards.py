@@ -36,9 +36,10 @@ from gitops_rollback.core.next_plans import (
     row,
     ways,
 )
+from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import Plan, PlanOutcome
-from gitops_rollback.core.policy import GuardResult, Policy
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, rollback_id
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, GuardResult, Policy
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, offered, rollback_id
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
@@ -62,10 +63,18 @@ class Afterwards:
 
     @crash_point("afterwards")
     def prepared(
-        self, end: Finish, progress: Progress, watched: Watched, view: View, listing: Listing, now: datetime
+        self,
+        end: Finish,
+        progress: Progress,
+        watched: Watched,
+        view: View,
+        listing: Listing,
+        now: datetime,
+        offers: bool = False,
     ) -> Finish:
         """The end of a rollback with its table of what was tried, and with the plans that are possible now.
 
+        `offers`: pull requests may be opened. The first plan becomes one where the rollback itself was delivered so.
         That no plan can be made never stands in the way of the end itself: then it is said why.
         """
         if end.outcome is not RollbackOutcome.UNVERIFIED or end.record.commit is None:
@@ -86,8 +95,9 @@ class Afterwards:
             look, plan = made
             told.append({"way": way.value, "rollback": plan.rollback_id, "says": self._says(way, plan), "why": ""})
             ready = Decision(Act.ASK, end.reason, f"{record.id} did not help; {way.words}: {told[-1]['says']}")
-            waiting = open_record(plan, look, ready, now, Phase.PENDING)
-            plans.append(advance(waiting, Phase.AWAITING_APPROVAL))
+            waiting = advance(open_record(plan, look, ready, now, Phase.PENDING), Phase.AWAITING_APPROVAL)
+            first = not plans and offers and _by_pull_request(record, progress.policy)
+            plans.append(offered(waiting, Offer()) if first else waiting)
         rows = [row(record, end.outcome), *(row(one, one.outcome) for one in tried[1:])]
         evidence = {**record.evidence, TRIED: rows, PLANS: told}
         return replace(end, record=replace(record, evidence=evidence), plans=tuple(plans))
@@ -201,6 +211,11 @@ class Afterwards:
         if way is Way.WHOLE_RANGE:
             return f"undoes {named}, all that is left back to {plan.restores[:12]}"
         return f"undoes {named} {for_people(self.repo.commit(shas[0]).subject)}"
+
+
+def _by_pull_request(record: RollbackRecord, policy: Policy) -> bool:
+    """So the policy wants it, or so the branch had it the last time."""
+    return policy.delivery.mode == PULL_REQUEST_MODE or record.offer is not None
 
 
 def _why_not(way: Way, proposal: Proposal) -> str:

@@ -235,8 +235,12 @@ class Reconciler:
             case Advance() as advance:
                 self.executor.advance(advance)
             case Finish() as finish if sight.progress is not None:
-                end = self.afterwards.prepared(finish, sight.progress, sight.watched, tick.view, tick.listing, tick.now)
-                self.executor.finish(end, sight.progress.policy)
+                self._finish(finish, sight.progress, sight.watched, tick)
+
+    def _finish(self, finish: Finish, progress: Progress, watched: Watched, tick: Tick) -> None:
+        offers = self.pull_requests is not None
+        end = self.afterwards.prepared(finish, progress, watched, tick.view, tick.listing, tick.now, offers)
+        self.executor.finish(end, progress.policy)
 
     @crash_point("decide")
     def _next(self, sight: Sight, tick: Tick) -> Action:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
+from fake_forge import FakeForge
+from request_story import by_request
 
 from gitops_rollback.app.afterwards import Afterwards
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Prepared, Requests, Wish, landed
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.next_plans import Way, follows
+from gitops_rollback.core.pull_request import MergeMethod, PullRequestState
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 
 LATER = START + 3 * MINUTE
@@ -247,3 +250,24 @@ def test_an_engine_that_does_not_answer_keeps_nobody_from_being_paged(
     one = _in_vain(world)
     (page,) = [message for message in one.told.messages if message.event == "unverified"]
     assert page.text.count("not possible: no plan could be made: connection refused") == 3
+
+
+def test_where_the_rollback_was_a_pull_request_the_first_plan_is_one_and_nothing_is_pushed(world: World) -> None:
+    forge = FakeForge(world)
+    world.forge = forge
+    one = _in_vain(world, by_request(policy("web")))
+    records = _records(one)
+    assert records[None].outcome is RollbackOutcome.UNVERIFIED
+    one.until(ENDED + TICK, ENDED + 4 * TICK)
+    head, records = world.head(), _records(one)
+    offer = records[Way.NEXT_SUSPECT].offer
+    assert offer is not None
+    assert offer.number is not None
+    assert forge.requests[offer.number].state is PullRequestState.OPEN
+    assert [records[way].offer for way in (Way.WHOLE_RANGE, Way.REAPPLY)] == [None, None]
+    assert len(forge.requests) == 2, "one for the rollback, and one for what comes next"
+    forge.land(offer.number, MergeMethod.SQUASH, "grace")
+    one.until(ENDED + 5 * TICK, ENDED + 5 * MINUTE)
+    assert world.head() != head
+    assert _records(one)[Way.NEXT_SUSPECT].commit == forge.requests[offer.number].merge_sha
+    assert _records(one)[Way.WHOLE_RANGE].outcome is RollbackOutcome.SUPERSEDED
