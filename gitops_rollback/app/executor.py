@@ -13,7 +13,7 @@ from datetime import timedelta
 from gitops_rollback import __version__
 from gitops_rollback.app.decided import report_decision
 from gitops_rollback.app.hands import EngineHands
-from gitops_rollback.app.notices import Notice
+from gitops_rollback.app.notices import Notice, entry_about_bypass
 from gitops_rollback.app.records import (
     entry_about,
     entry_about_record,
@@ -279,7 +279,7 @@ class Executor(EngineHands):
             self._say(entry)
             self._put[record.id] = record
             self.tell(message_about_record("started", record, look.policy))
-        return Landing(result.outcome, result.message)
+        return self._landing(result, commit, record.id)
 
     def push_branch(self, branch: str, commit: str, old: str | None) -> PushResult:
         """Push to a branch of a pull request of ours, as plainly as to the one that is followed. Raises: LeaseLost."""
@@ -297,13 +297,19 @@ class Executor(EngineHands):
         if result.outcome is PushOutcome.LANDED:
             self._say(entry)
             self.tell(message_about_release(release, policy))
-        return Landing(result.outcome, result.message)
+        return self._landing(result, commit, release.record.id)
 
     def beat(self, commit: str, base: str, entry: DecisionEntry) -> Landing:
         """Push a commit that is no rollback by the way of one, together with its line. REJECTED: look anew."""
         if self._unread:
             return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
         result = self._push_with_journal(commit, base, entry)
+        return self._landing(result, commit)
+
+    def _landing(self, result: PushResult, commit: str, identity: str = "") -> Landing:
+        """How it ended. That the server let us past its rules is kept, whoever gave us the right to."""
+        if result.outcome is PushOutcome.LANDED and result.bypassed:
+            self.enter(entry_about_bypass(commit, identity, result.bypassed, self._clock.now()))
         return Landing(result.outcome, result.message)
 
     def _push_with_journal(self, commit: str, base: str, entry: DecisionEntry, *records: RollbackRecord) -> PushResult:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.journal import CONTROLLER
+from gitops_rollback.core.journal import CONTROLLER, DecisionEntry
+from gitops_rollback.core.message import for_people
 from gitops_rollback.core.policy import Notification
 from gitops_rollback.core.stop import Pause, PauseState, described, open_ended, strangers
 
@@ -22,6 +23,7 @@ OPEN_ENDED = f"{CONTROLLER}/open-ended-pauses"
 STRANGERS = f"{CONTROLLER}/pause-names"
 DAMAGE = f"{CONTROLLER}/journal-damage"
 MASS_EVENT = f"{CONTROLLER}/mass-event"
+BYPASS = f"{CONTROLLER}/bypassed-rules"
 CLAIMS = f"{CONTROLLER}/claimed-twice"
 UNREACHABLE = f"{CONTROLLER}/unreachable-targets"
 ENGINE = f"{CONTROLLER}/engine-"
@@ -138,6 +140,13 @@ def about_engines(silent: Sequence[Silence], answering: Collection[str], now: da
     for engine in sorted(answering):
         title = f"Engine {engine} answers again"
         yield Notice(f"{ENGINE}{engine}", "resumed", Reason.QUIET, "", title, "its applications are seen again")
+
+
+def entry_about_bypass(commit: str, identity: str, rules: Sequence[str], now: datetime) -> DecisionEntry:
+    """The journal's line about a push that the server took past its own rules; `identity` of the rollback, if any."""
+    message = f"{commit[:12]} was pushed past the branch's rules: {'; '.join(for_people(rule) for rule in rules)}"
+    details: dict[str, object] = {"rollback": identity, "commit": commit, "rules": [for_people(rule) for rule in rules]}
+    return DecisionEntry(now, BYPASS, "bypassed", Reason.BRANCH_PROTECTED.value, commit, message, details)
 
 
 def _holding(door: PauseState, now: datetime) -> PauseState:

@@ -52,10 +52,12 @@ def audited(entries: Iterable[DecisionEntry]) -> tuple[DecisionEntry, ...]:
 
 
 def _rule(entry: DecisionEntry) -> str:
-    """The guards that did not simply allow it; else the reason is the rule."""
+    """The guards that did not simply allow it, or the rules that were bypassed; else the reason is the rule."""
     guards = entry.details.get("guards")
     found = [guard for guard in guards if isinstance(guard, Mapping)] if isinstance(guards, list | tuple) else []
     names = [str(one.get("guard", "")) for one in found if one.get("result") in (GuardResult.ASK, GuardResult.DENY)]
+    rules = entry.details.get("rules")  # of the server, that a push went past
+    names += [str(one) for one in rules] if isinstance(rules, list | tuple) else []
     return " ".join(names) or entry.reason
 
 

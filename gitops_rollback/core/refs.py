@@ -52,11 +52,15 @@ class PushOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class PushResult:
-    """`refs` has one outcome for each ref; `outcome` is that of the first update (the branch)."""
+    """`refs` has one outcome for each ref; `outcome` is that of the first update (the branch).
+
+    `bypassed`: rules of the server that it let us past, in its words.
+    """
 
     outcome: PushOutcome
     refs: Mapping[str, PushOutcome]
     message: str = ""  # the server's words, cut and without secrets
+    bypassed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

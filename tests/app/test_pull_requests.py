@@ -9,6 +9,7 @@ from app_world import MINUTE, POLICIES, START, World, deployment, policy, runnin
 from fake_forge import BOT, FakeForge
 from request_story import ALARM, AUTOMATIC, CONTEXT, FILE, SUGGESTED, a_story, by_request
 
+from gitops_rollback.core.audit import audit_line
 from gitops_rollback.core.pull_request import MergeMethod, PullRequestState, StatusState
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.ports import PushOutcome
@@ -115,6 +116,23 @@ def test_a_refused_push_becomes_a_pull_request_that_lands(world: World) -> None:
     story.cure()
     story.later(4)
     assert (story.record.outcome, story.record.commit) == ("verified", request.merge_sha)
+
+
+def test_a_push_past_the_rules_of_the_branch_is_audited_with_each_rule(world: World) -> None:
+    hook = world.bare / "hooks" / "pre-receive"
+    rules = ("Changes must be made through a pull request.", "2 of 2 required status checks are expected.")
+    said = "\\n\\n".join(["Bypassed rule violations for refs/heads/main:", *(f"- {rule}" for rule in rules)])
+    hook.write_text(f"#!/bin/sh\n! grep -q refs/heads/main || printf '{said}\\n' >&2\n")
+    hook.chmod(0o755)
+    story = a_story(world, policy("web"))
+    journal = story.one.reconciler.see_now().journal
+    (entry,) = [one for one in journal.decisions if one.action == "bypassed"]
+    line = audit_line(entry, journal.records[story.record.id], "shop/config")
+    assert line["rule"] == " ".join(rules)
+    assert (line["rollback"], line["by"], line["commit"]) == (story.record.id, "controller", story.record.commit)
+    story.cure()
+    story.later(4)
+    assert (story.record.outcome, story.forge.requests) == ("verified", {})
 
 
 def test_a_policy_may_want_only_a_page_where_a_push_is_refused(world: World) -> None:

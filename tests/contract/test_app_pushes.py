@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,7 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.core.errors import CredentialsRejected, ForgeUnavailable, RepositoryUnavailable, SettingsInvalid
 from gitops_rollback.ports import PushOutcome, RefUpdate
+from gitops_rollback.sandbox.forge import Rules
 from gitops_rollback.sandbox.forge.github_app import App
 
 BRANCH = "refs/heads/gitops-rollback/revert/argocd-shop/0123456789ab"
@@ -130,6 +132,25 @@ def test_who_gives_git_a_token_of_its_own_pushes_with_that(
     by_app = settings_of(stage, key, tmp_path)
     elsewhere = git_settings(by_app, by_app.repositories[0], "https://git.example.com/acme/journal.git")
     assert (elsewhere.token, elsewhere.passwords) == ("", None)
+
+
+def test_a_push_past_the_rules_of_the_branch_says_which_they_were(opened: Opened, stage: Stage) -> None:
+    opened.repo.fetch()
+    update = replace(change(opened, stage), ref="refs/heads/main", old=stage.heads["bad"])
+    assert opened.repo.push([change(opened, stage)]).bypassed == ()
+    stage.forge.protect(Rules(approvals=1, bypass=frozenset({"rollback[bot]"})))
+    result = opened.repo.push([update])
+    assert result.outcome is PushOutcome.LANDED
+    assert result.bypassed
+    assert all(rule in stage_words(stage) for rule in result.bypassed)
+
+
+def stage_words(stage: Stage) -> str:
+    """What the same push would be refused with for anybody else."""
+    stage.commit("main", "shop v3", {VALUES: "tag: v3\n"}, base="HEAD")
+    stage.git("fetch", "-q", str(stage.forge.server.root / f"{REPOSITORY}.git"), "main")
+    stage.commit("late", "shop v3", {VALUES: "tag: v3\n"}, base="FETCH_HEAD")
+    return stage.push("writer", "late:refs/heads/main").stderr
 
 
 class Hourly:

@@ -25,6 +25,8 @@ RACED = re.compile(r"fetch first|non-fast-forward|stale info|but expected|refere
 REF_LOCKED = re.compile(r"cannot lock ref|failed to update ref|atomic transaction failed|Unable to create '.*\.lock'")
 ATOMIC_COMPANION = re.compile(r"atomic push fail")
 TOO_LARGE = re.compile(r"returned error: 413|HTTP 413|exceeds (GitHub's|the maximum)|pack exceeds maximum allowed size")
+BYPASSED = "Bypassed rule violations for"
+MOST_RULES, MOST_WORDS = 20, 200
 NO_ATOMIC = "does not support --atomic"
 
 
@@ -71,6 +73,21 @@ def parse_porcelain(output: str) -> dict[str, tuple[str, str]]:
     """ref -> (flag, summary)."""
     found = (LINE.fullmatch(line) for line in output.splitlines())
     return {line["ref"]: (line["flag"], line["summary"]) for line in found if line is not None}
+
+
+def bypassed(stderr: str) -> tuple[str, ...]:
+    """The rules that the server let us past. GitHub says so, and takes the push: a list below each ref's name."""
+    found: list[str] = []
+    inside = False
+    for line in stderr.splitlines():
+        words = line.removeprefix("remote:").strip()
+        if line.startswith("remote:") and words.startswith(BYPASSED):
+            inside = True
+        elif inside and words.startswith("- "):
+            found.append(words.removeprefix("- ")[:MOST_WORDS])
+        elif words:
+            inside = False
+    return tuple(dict.fromkeys(found))[:MOST_RULES]
 
 
 def accepted(update: RefUpdate, answer: Answer) -> PushOutcome | None:
@@ -137,7 +154,8 @@ class Pusher:
                 self.refusals.note(trouble)
             raise trouble
         self.refusals.clear()
-        return PushResult(refs[updates[0].ref], refs, self._words(answer))
+        passed = bypassed(self.git.redact(answer.stderr))
+        return PushResult(refs[updates[0].ref], refs, self._words(answer), passed)
 
     def _judge(
         self, updates: Sequence[RefUpdate], answer: Answer
