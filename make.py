@@ -68,7 +68,7 @@ def demo() -> int:
 
 
 def docs() -> int:
-    """The pages of what people do at a forge, from stories that are told for them."""
+    """The pages of the first ten minutes and of what people do at a forge, each gone or told for it."""
     return ready(extras="") or run(PYTHON, PAGES)
 
 

@@ -1,6 +1,6 @@
-"""Writes the pages beside it: tells each story of a forge, and puts down what it really printed and wrote there.
+"""Writes the pages beside it: what people do at a forge, as its stories are told, and the first ten minutes.
 
-Run it as `python3 make.py docs`. `tests/e2e/test_stories.py` holds the pages to what the stories tell.
+Run it as `python3 make.py docs`. `tests/e2e/test_stories.py` and `test_first_ten_minutes.py` hold the pages to it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+
+import first_ten_minutes
 
 from gitops_rollback.sandbox.demo import Demo
 from gitops_rollback.sandbox.forge import BOT
@@ -70,6 +72,10 @@ def _quoted(text: str) -> str:
 
 def main() -> int:
     """All pages, or those that are named."""
+    if not sys.argv[1:] or first_ten_minutes.PAGE.removesuffix(".md") in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as folder:
+            (HERE / first_ten_minutes.PAGE).write_text(first_ten_minutes.page(Path(folder)), "utf-8")
+        print(f"docs/{first_ten_minutes.PAGE}")
     for story in FORGE_STORIES:
         if sys.argv[1:] and story.name not in sys.argv[1:]:
             continue

@@ -141,8 +141,10 @@ def _lines(found: Beginning, place: Place, dry_run: bool) -> Iterator[str]:
         )
         differs = ": it differs, and is yours; `gitops-rollback schema` prints the newest" if words == "kept" else ""
         yield f"{words:<12} {draft.path}{why}{differs}"
-    for number, (step, why) in enumerate(_next(found, place), 1):
-        yield f"{'next' if number == 1 else '':<12} {step:<58} {why}"
+    steps = tuple(_next(found, place))
+    width = max((len(step) for step, _ in steps), default=0)
+    for number, (step, why) in enumerate(steps, 1):
+        yield f"{'next' if number == 1 else '':<12} {step:<{width}}  {why}"
 
 
 def _why(draft: Draft, found: Beginning) -> str:
