@@ -188,6 +188,11 @@ def test_flux_that_takes_every_file_is_told_to_leave_ours_alone(
     root = clone({**FLUX_ROOT, **({".sourceignore": standing} if standing else {})})
     assert cli("init", str(root)).code == 0
     assert (root / ".sourceignore").read_text() == after
+
+
+def test_lint_warns_where_flux_takes_our_files(clone: Callable[..., Path], cli: Cli) -> None:
+    root = clone(FLUX_ROOT)
+    cli("init", str(root))
     assert cli("lint", str(root)).out == ""
     (root / ".sourceignore").write_text("*.md\n")
     linted = cli("lint", str(root))
