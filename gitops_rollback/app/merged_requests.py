@@ -9,6 +9,7 @@ from datetime import datetime
 from gitops_rollback.adapters.policies.loading import PolicyFile
 from gitops_rollback.adapters.requests.reader import ReadRequest, load_request
 from gitops_rollback.app.bounded import keep
+from gitops_rollback.app.requesting import Prepared
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import StalledError
@@ -50,6 +51,12 @@ class MergedRequests:
                 keep(self._over, key, True)
             else:
                 yield found
+
+    def came_after(self, merged: MergedRequest, prepared: Prepared | None) -> str:
+        """What was pushed when the request stood on the branch already, nobody has asked to undo; "" if it is none."""
+        plan = prepared.plan if prepared else None
+        later = [sha for sha in plan.reversal.reverts if not self.repo.is_ancestor(sha, merged.commit)] if plan else []
+        return f"{later[0][:12]} came after this request was merged: ask anew to undo it, too" if later else ""
 
     def _found(self, entry: TreeEntry, view: View, now: datetime) -> MergedRequest | None:
         try:

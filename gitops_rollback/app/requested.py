@@ -219,7 +219,7 @@ class RequestedRollbacks:
             raise StalledError(merged.path, message, Reason.REQUEST_INVALID)
         found = FoundRequest(pull, (merged.path,), read=merged.read)
         judged = self.judge.planned(found, merged.request, around.view, around.listing, around.now, around.requests)
-        why = judged.answer.why
+        why = judged.answer.why or self.merged.came_after(merged, judged.prepared)
         if judged.prepared is not None and judged.prepared.plan is not None and not why and not judged.answer.faults:
             landing = around.requests.carry_out(judged.prepared)
             record = around.newest(judged.prepared.plan.rollback_id)

@@ -444,6 +444,19 @@ def test_after_a_stop_what_was_merged_waits_and_goes_on(story: Story) -> None:
     assert story.world.reverts() == 1
 
 
+def test_what_is_deployed_after_the_request_was_merged_is_not_undone_by_it(story: Story) -> None:
+    stop, world = [PauseState(SETTINGS_DOOR, (Pause(None, by="ops"),))], story.world
+    story.one.reconciler.surroundings.settings_pause = lambda: stop[0]
+    story.ask(LATER)
+    story.forge.land(1, MergeMethod.SQUASH, "grace")
+    newer = world.people.push("Ship web 1.2", {FILE: deployment("web", "1.2")}, world.clock.at)
+    world.engine.deploy("web", newer, world.clock.at)
+    stop[0] = PauseState(SETTINGS_DOOR)
+    story.tick(2)
+    assert world.reverts() == 0
+    assert f"{newer[:12]} came after this request was merged" in story.comment()
+
+
 def test_a_request_that_was_merged_before_its_plan_was_on_it_is_not_carried_out(story: Story) -> None:
     story.forge.ask({PATH: REQUEST}, START)
     story.forge.land(1, MergeMethod.MERGE, "grace")
