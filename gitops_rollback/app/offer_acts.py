@@ -70,7 +70,7 @@ class OfferActs:
     _over_since: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.branches = OfferBranches(self.repo)
+        self.branches = OfferBranches(self.repo, self.clock)
 
     def renew(self, record: RollbackRecord, made: Replanned, around: Around) -> None:
         """Put the plan as it is now on the branch: the record first, then the push."""

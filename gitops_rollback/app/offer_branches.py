@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from gitops_rollback.app.bounded import keep
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledError
 from gitops_rollback.core.offer import Offer, PlannedHead, branch_of
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.ports import ConfigRepo, PushOutcome
+from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
 
 ONE = timedelta(seconds=1)
+STRANGE_SECONDS = 60.0  # so long the journal may not tell yet that a head is another replica's
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class OfferBranches:
     """Writes objects to the clone; pushes through the executor alone."""
 
     repo: ConfigRepo
+    clock: Clock
+    _strange: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def head_for(self, record: RollbackRecord, offer: Offer, plan: Plan) -> PlannedHead:
         """The commit that carries `plan` on the branch: on its base, or on what we have put on the branch before.
@@ -47,8 +51,16 @@ class OfferBranches:
         """What stands on the remote branch, and is ours; None where there is no such branch yet."""
         head = self.repo.head_of(branch_of(record.id, record.applications[0]))
         if head is not None and not offer.made(head):
+            if self.may_be_ours(record, head):
+                raise RepositoryUnavailable(self.repo.name, f"the journal does not tell yet who made {head[:12]}")
             raise StalledError(record.id, f"somebody else's commit {head[:12]} is on its branch", Reason.FOREIGN_PUSH)
         return head
+
+    def may_be_ours(self, record: RollbackRecord, head: str) -> bool:
+        """A head that the journal does not know was first seen a moment ago: another replica may have written it."""
+        now = self.clock.monotonic()
+        since = keep(self._strange, (record.id, head), self._strange.get((record.id, head), now))
+        return now - since < STRANGE_SECONDS
 
     def can_follow(self, commit: str, head: str | None) -> bool:
         """A plain push takes the branch from `head` to this commit."""

@@ -192,6 +192,8 @@ class PullRequests:
         sight = OfferSight(record, offer, rules, found, self.repo.branch, trouble, stopped=stopped)
         if found is not None and found.state is not PullRequestState.OPEN:
             return replace(sight, merged_here=self._is_here(record, found, around))
+        if found is not None and not offer.made(found.head_sha):
+            sight = replace(sight, young=self.acts.branches.may_be_ours(record, found.head_sha))
         pushed, can_be = self._is_pushed(record, offer, found)
         sight = self._with_plan(replace(sight, pushed=pushed), around, listing)
         # Whoever made it died before the push, and its disk is gone, or another replica was faster: it is made again.

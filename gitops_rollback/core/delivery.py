@@ -37,7 +37,8 @@ class OfferSight:
     about by now; it may not have been able to see for a moment, so `lasting` says that it has done so for a while.
     `reason` belongs to either. `merged_here`: what the forge calls its merge is part of the branch as it was read.
     `pushed`: the branch of the pull request has our newest head. `undone`: the followed branch holds already what the
-    plan would bring. `stopped` is the stop that forbids acting, or "".
+    plan would bring. `young`: a head that is not ours was seen first a moment ago, and may be another replica's whose
+    record is still to be read. `stopped` is the stop that forbids acting, or "".
     """
 
     record: RollbackRecord
@@ -54,6 +55,7 @@ class OfferSight:
     merged_here: bool = False
     pushed: bool = True
     undone: bool = False
+    young: bool = False
     stopped: str = ""
 
     @property
@@ -222,7 +224,7 @@ def _foreign(sight: OfferSight, found: PullRequest, turned: str) -> Delivering:
     message = f"{turned}: pull request #{found.number} is a person's"
     if sight.offer.scheduled:
         return Unschedule(sight.record, found, message)
-    if FOREIGN not in sight.offer.said:
+    if FOREIGN not in sight.offer.said and not sight.young:
         return TellOnce(sight.record, FOREIGN, Reason.FOREIGN_PUSH, message)
     return Wait(message)
 

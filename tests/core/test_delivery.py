@@ -90,6 +90,8 @@ FOREIGN_HEAD = replace(FOUND, head_sha=THEIRS)
         pytest.param(a_sight(applies=False), Renew, id="the-base-moved"),
         pytest.param(a_sight(applies=False, stopped="paused"), Wait, id="the-base-moved-while-stopped"),
         pytest.param(a_sight(found=FOREIGN_HEAD), TellOnce, id="somebody-pushed-to-it"),
+        pytest.param(a_sight(found=FOREIGN_HEAD, young=True), Wait, id="the-journal-may-not-tell-yet-whose-it-is"),
+        pytest.param(a_sight(SCHEDULED, FOREIGN_HEAD, young=True), Unschedule, id="not-merged-while-that-is-so"),
         pytest.param(a_sight(found=FOREIGN_HEAD, applies=False), TellOnce, id="no-commit-on-top-of-anothers"),
         pytest.param(a_sight(SCHEDULED, FOREIGN_HEAD), Unschedule, id="never-merge-anothers-commit"),
         pytest.param(a_sight(found=replace(FOUND, base="release")), TellOnce, id="somebody-pointed-it-elsewhere"),
