@@ -75,6 +75,10 @@ REGRESSIONS = {
     ("pull-request", 99): "of two controllers that made a plan at once, one pushed its head beside that of the other",
     ("forge-points", 61): "a release from before a plan was taken for its landing, since it had left what comes back",
     ("pull-request", 142): "a process stood still in a calm world, and a pull request that was closed was never seen",
+    ("requests", 8): "people were told that somebody had pushed what another replica's record did not tell yet",
+    ("requests", 34): "a request that was merged when there was nothing to undo took back what came minutes later",
+    ("requests", 64): "of a branch that was read alone the journal's newer head was taken, which nobody had asked for",
+    ("requests", 79): "who did by hand what a request asks for was taken for its landing, though it was still open",
     ("flux", 2147): "a policy that a suspect had brought was held against a rollback that left this suspect alone",
 }
 

@@ -228,9 +228,12 @@ class SimRepo:
     def head_of(self, branch: str) -> str | None:
         """As in `ports.ConfigRepo`."""
         heads = self.gate.call("git.fetch", self._heads, self._unavailable)
-        self._take(heads)
-        self.last = "fetch"
-        return heads.get(f"refs/heads/{branch}")
+        self.last, ref = "fetch", f"refs/heads/{branch}"
+        for sha in heads.values():
+            self._known |= self._objects.reach(sha)
+        if ref in heads:  # all is fetched, and this is all that is told
+            self.read_heads = {**self.read_heads, ref: heads[ref]}
+        return heads.get(ref)
 
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""

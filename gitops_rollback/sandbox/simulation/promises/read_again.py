@@ -34,7 +34,9 @@ def _moved_on(world: World, who: str, name: str, bad: str) -> str:
     if not shown:
         return f"it never saw what {name} runs"
     known = shown[-1]
-    told = known.state.operation
+    # An older state that is shown late says nothing new.
+    heard = [one.state.operation for one in shown if one.state.operation and one.state.operation.started_at]
+    told = max(heard, key=lambda one: one.started_at or known.at, default=known.state.operation)
     if told is not None and world.cluster.is_newer(name, told, bad):
         return f"the engine told it at {known.at:%H:%M:%S} that {name} goes to {told.revisions[0][:8]}"
     now = world.cluster.moving(name, bad)

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from gitops_rollback.sandbox.simulation.events import Document, Landed
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.sandbox.simulation.events import Document, Event, Landed, Told
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.rest import left_open
 from gitops_rollback.sandbox.simulation.world import World
 
 LOOK = timedelta(seconds=30)  # from the fetch to the last word of one look, in a world where calls are slow
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """People are not told that somebody else has pushed what a replica of ours has."""
+    if world.landings is None or not isinstance(event, Told) or event.message.reason != Reason.FOREIGN_PUSH:
+        return
+    for sha in world.landings.offered:
+        if sha[:12] in event.message.text:
+            yield f"{event.who} calls {sha[:8]} somebody else's, and it is ours"
 
 
 def at_end(world: World) -> Iterator[str]:
@@ -40,4 +50,4 @@ def _commits(record: Document) -> tuple[object, ...]:
     return tuple(step["commit"] for step in steps) if isinstance(steps, list) else ()
 
 
-PROMISE = Promise("8", "what landed by pull request is known as ours, however it landed", at_end=at_end)
+PROMISE = Promise("8", "what landed by pull request is known as ours, however it landed", check, at_end)
