@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
     """Run one target; `STORY=x` and its siblings may stand as arguments or in the environment."""
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # most targets start many processes of the same code
     known = (demo, docs, test, bench, bench_detection, soak, replay, lab, install)
     targets = {"help": show_help} | {target.__name__.replace("_", "-"): target for target in known}
     if target not in targets:
