@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, core_schema
 
@@ -16,9 +22,22 @@ from gitops_rollback.core.written import SKIP_MARKER, Written
 class Shape(BaseModel):
     """A mapping of the file: keys as in Kubernetes, every other key an error."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """With the line below each key as its description.
+
+        Only who prints a schema has the source read for it: pydantic's own `use_attribute_docstrings` does so for each
+        class at each start.
+        """
+        shown = handler(schema)
+        properties = handler.resolve_ref_schema(shown).get("properties", {})
+        for name, text in _lines_below(cls.__module__).get(cls.__name__, {}).items():
+            properties[cls.model_fields[name].alias or name]["description"] = text
+        return shown
 
 
 class WorkloadShape(Shape):
@@ -60,6 +79,20 @@ def schema_of(whole: type[Shape]) -> dict[str, Any]:
     document = {**head, **schema, "definitions": definitions}
     cleaned = _without_nulls(document)
     return cleaned if isinstance(cleaned, dict) else document
+
+
+@lru_cache
+def _lines_below(module: str) -> Mapping[str, Mapping[str, str]]:
+    """For each class of a module the text that stands below each of its fields."""
+    source = ast.parse(inspect.getsource(sys.modules[module]))
+    return {one.name: dict(_texts(one.body)) for one in source.body if isinstance(one, ast.ClassDef)}
+
+
+def _texts(body: Iterable[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, below in pairwise(body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                yield name, inspect.cleandoc(text)
 
 
 def _without_nulls(node: object) -> object:
