@@ -197,9 +197,7 @@ class RequestedRollbacks:
         record = _record(found, prepared, known, around.now)
         record = offered(record, replace(offer, number=pull.number, url=pull.url).with_head(head))
         if not around.executor.put(record):
-            raise RepositoryUnavailable(
-                self.repo.name, "the journal could not be written: nothing is pushed without it"
-            )
+            raise RepositoryUnavailable(self.repo.name, "the journal could not be written, so nothing is pushed")
         self.branches.push(found, head.commit, around.executor)
         return record
 
