@@ -30,7 +30,7 @@ from gitops_rollback.core.policy import MetricSettings
 from gitops_rollback.core.pull_request import BranchRules, ForgeFacts, MergeMethod
 from gitops_rollback.core.stop import stopped
 from gitops_rollback.core.sync import ApplicationState
-from gitops_rollback.ports import Advising, Engine, Forge, Installable, PushOutcome, RefUpdate
+from gitops_rollback.ports import Advising, Demanding, Engine, Forge, Installable, PushOutcome, RefUpdate
 
 ANSWERS = "vector(1)"  # which every metric store answers, whatever it holds
 REMEDIES = {
@@ -284,7 +284,19 @@ def of_engine(engine: Engine) -> Iterator[Finding]:
         yield Finding(part, False, complaint, "grant it; README.md has the list")
     if not complaints:
         yield Finding(part, True, "answers, and allows what is needed")
+    yield from _demands(engine, part)
     yield from _advice(engine, part)
+
+
+def _demands(engine: Engine, part: str) -> Iterator[Finding]:
+    remedy = (
+        "let its policy leave this repository out, or set `delivery.mode: pull-request` where the forge signs merges"
+    )
+    if isinstance(engine, Demanding):
+        try:
+            yield from (Finding(part, False, sentence, remedy) for sentence in engine.demands())
+        except RollbackError:
+            return  # the complaints say it
 
 
 def _advice(engine: Engine, part: str) -> Iterator[Finding]:

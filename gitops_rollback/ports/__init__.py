@@ -120,6 +120,15 @@ class Installable(Protocol):
 
 
 @runtime_checkable
+class Demanding(Protocol):
+    """An engine that may ask something of a commit which ours do not have."""
+
+    def demands(self) -> tuple[str, ...]:
+        """A sentence for each; () if there is none, or we may not see it. Raises: what the engine raises."""
+        ...
+
+
+@runtime_checkable
 class Advising(Protocol):
     """An engine that knows what would make a rollback slow."""
 

@@ -141,3 +141,27 @@ def test_what_keeps_the_engine_from_applying_a_revert_is_told(reason: Reason, si
 def test_what_is_left_out_is_said_and_is_no_fault() -> None:
     assert marks(not_tried(push=False, registries=False)) == {"push": "unknown", "images": "unknown"}
     assert [one.part for one in not_tried(push=True, registries=True)] == ["images"]
+
+
+def project(name: str, **spec: object) -> dict[str, object]:
+    return {"metadata": {"name": name, "namespace": "argocd"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("spec", "by"),
+    [
+        ({"signatureKeys": [{"keyID": "4AEE18F83AFDEB23"}]}, "spec.signatureKeys"),
+        ({"sourceIntegrity": {"git": {"policies": [{"gpg": {"mode": "head"}}]}}}, "spec.sourceIntegrity"),
+        ({"sourceIntegrity": {"git": {"policies": [{"gpg": {"mode": "none"}}]}}}, ""),
+        ({"signatureKeys": []}, ""),
+    ],
+)
+def test_a_project_that_takes_signed_commits_only_is_told(spec: dict[str, object], by: str) -> None:
+    cluster = FakeCluster()
+    cluster.put("applications", {"metadata": {"name": "shop", "namespace": "argocd"}, "spec": {}, "status": {}})
+    cluster.put("appprojects", project("shop", **spec))
+    argocd = ArgoCdObjectsSettings(instance="default", look_every=timedelta(seconds=1), server="https://cluster")
+    found = [*of_engines([ArgoCdObjects(argocd, cluster, FakeChanges(), lambda: NOW)], found=False)]
+    ill = [one for one in found if not one.well]
+    assert [by in one.message and "GnuPG" in one.message for one in ill] == ([True] if by else [])
+    assert all("delivery.mode: pull-request" in one.remedy for one in ill)

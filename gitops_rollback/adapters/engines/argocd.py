@@ -25,7 +25,8 @@ from gitops_rollback.adapters.engines.argocd_answer import (
 from gitops_rollback.adapters.engines.argocd_comparing import answered_by_comparing
 from gitops_rollback.adapters.engines.argocd_exchange import Backoff, Exchange, exchange
 from gitops_rollback.adapters.engines.argocd_http import Http
-from gitops_rollback.adapters.engines.argocd_rights import missing_rights
+from gitops_rollback.adapters.engines.argocd_integrity import signed_only
+from gitops_rollback.adapters.engines.argocd_rights import PROBED_PROJECTS, missing_rights
 from gitops_rollback.adapters.engines.argocd_settings import ArgoCdSettings
 from gitops_rollback.adapters.engines.argocd_stream import EventReader, StreamError
 from gitops_rollback.adapters.engines.reading import Reader
@@ -158,6 +159,17 @@ class ArgoCd:
             return missing_rights(self._subject, known, lambda path: self._read("GET", path))
         except RollbackError as exc:
             return (str(exc),)
+
+    def demands(self) -> tuple[str, ...]:
+        """Each project of ours that takes signed commits only; one that we may not see says nothing."""
+        names = sorted({state.project for state in self.applications()})[:PROBED_PROJECTS]
+        return tuple(signed_only(project for name in names if (project := self._project(name)) is not None))
+
+    def _project(self, name: str) -> object:
+        try:
+            return self._read("GET", f"projects/{quote(name, safe='')}")
+        except RollbackError:  # to see projects is no right that we need
+            return None
 
     def watch(self, wake: Callable[[ApplicationId], None], stop: threading.Event) -> None:
         """Reads the stream until `stop`, reconnecting for ever with backoff; each connection replays all as added."""

@@ -17,6 +17,7 @@ from datetime import datetime
 
 from gitops_rollback.adapters.engines import argocd_wire as wire
 from gitops_rollback.adapters.engines.argocd_comparing import answered_by_comparing
+from gitops_rollback.adapters.engines.argocd_integrity import signed_only
 from gitops_rollback.adapters.engines.argocd_live import live_objects
 from gitops_rollback.adapters.engines.argocd_objects_access import missing_rights
 from gitops_rollback.adapters.engines.argocd_objects_settings import ArgoCdObjectsSettings
@@ -27,7 +28,7 @@ from gitops_rollback.adapters.engines.together import Together
 from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.adapters.kubernetes.errors import Conflict, Missing, Unserved
 from gitops_rollback.adapters.kubernetes.resources import APP_PROJECTS, APPLICATIONS
-from gitops_rollback.core.errors import EngineUnavailable, StalledError
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, StalledError
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, OperationPhase
 from gitops_rollback.ports import ManagedObject
 
@@ -150,6 +151,13 @@ class ArgoCdObjects:
     def probe(self) -> tuple[str, ...]:
         """Which verb on which resource is missing; each is tried, and nothing is changed by it."""
         return missing_rights(self._cluster, self.instance)
+
+    def demands(self) -> tuple[str, ...]:
+        """Each project that takes signed commits only; whether we may see them, `probe` says."""
+        try:
+            return tuple(signed_only(self._cluster.list_objects(APP_PROJECTS).items))
+        except (CredentialsRejected, Unserved):
+            return ()
 
     def watch(self, wake: Callable[[ApplicationId], None], stop: threading.Event) -> None:
         """Follow the Applications until `stop`; each list and each reconnect wakes for what has changed only."""
