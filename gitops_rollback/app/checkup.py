@@ -178,7 +178,7 @@ def of_lease(election: Election | None, repository: str) -> Iterator[Finding]:
         return
     part, missing = f"lease of {repository}", election.missing_rights(repository)
     for complaint in missing:
-        yield Finding(part, False, complaint, "grant it, as deploy/base/rbac.yaml does, or set leaderElection off")
+        yield Finding(part, False, complaint, "grant it (gitops-rollback doctor --rbac), or set leaderElection off")
     if not missing:
         yield Finding(part, True, f"may be held in the namespace {election.client.namespace}")
 

@@ -19,6 +19,7 @@ from gitops_rollback.app.checkup import (
 )
 from gitops_rollback.app.checkup_live import not_tried, of_clock, of_events
 from gitops_rollback.app.repositories import open_repository
+from gitops_rollback.app.rights import rights_of
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import prepare_state_dir
@@ -31,11 +32,12 @@ from gitops_rollback.cli.output import output_option, print_document, shown
 
 @click.command
 @click.option("--push", is_flag=True, help="Try a real push, too: an empty commit to the journal.")
+@click.option("--rbac", is_flag=True, help="Print the least rights in the cluster that the settings need, and no more.")
 @output_option("table", "json", "yaml")
 @cluster_options
 @repository_options
 @click.pass_context
-def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> None:
+def command(ctx: click.Context, push: bool, rbac: bool, output: str, settings: Settings) -> None:
     """Try each part that a rollback needs, in the order in which one needs it.
 
     Git, policies, Lease, forge, branch rules and owners, engines with their rights and events, clock, metrics,
@@ -48,7 +50,11 @@ def command(ctx: click.Context, push: bool, output: str, settings: Settings) -> 
       gitops-rollback doctor
       gitops-rollback doctor --push
       gitops-rollback doctor -o json
+      gitops-rollback doctor --rbac --flux | kubectl apply -f -
     """
+    if rbac:
+        click.echo(rights_of(settings) or "# The settings need nothing of a cluster.\n", nl=False)
+        ctx.exit(OK)
     findings = []
     for finding in _findings(settings, push):
         findings.append(finding)

@@ -247,7 +247,9 @@ def test_the_dockerfile_is_without_a_complaint_and_ends_as_nobody_special() -> N
 def test_the_wheel_builds_from_what_the_image_copies(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("gitops_rollback", "fixtures"):
+    (tmp_path / "deploy" / "base").mkdir(parents=True)
+    shutil.copy(ROOT / "deploy" / "base" / "rbac.yaml", tmp_path / "deploy" / "base")
+    for name in ("gitops_rollback", "fixtures", "deploy/components"):
         shutil.copytree(ROOT / name, tmp_path / name)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", "out", "."]
     subprocess.run(build, check=True, capture_output=True, cwd=tmp_path)
@@ -255,3 +257,4 @@ def test_the_wheel_builds_from_what_the_image_copies(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "gitops_rollback/cli/main.py" in names
     assert any(name.startswith("gitops_rollback/sandbox/scenarios/shop/") for name in names)
+    assert {f"gitops_rollback/deploy/{name}/rbac.yaml" for name in ("base", "components/flux")} <= set(names)
