@@ -12,7 +12,7 @@ from gitops_rollback.core.pull_request import MergeMethod, PullRequestState, Sta
 from gitops_rollback.core.rollback import REQUEST
 
 
-def test_closed_unmerged_is_a_no_that_holds(world: World) -> None:
+def test_f28_closed_unmerged_is_a_no_that_holds(world: World) -> None:
     story = a_story(world, AUTOMATIC, until=START + MINUTE)
     story.forge.missing = "Review required"
     story.until(ALARM)

@@ -67,7 +67,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=["422", "403", "401"])
-def test_a_forge_that_says_no_is_told_in_its_words_and_asked_seldom(world: World, error: RollbackError) -> None:
+def test_f28_a_forge_that_says_no_is_told_in_its_words_and_asked_seldom(world: World, error: RollbackError) -> None:
     story = a_story(world, AUTOMATIC, until=START + MINUTE)
     story.forge.fails["open"] = error
     story.until(ALARM)

@@ -41,7 +41,7 @@ def limited(canned: Canned, kind: str = "github") -> ForgeUnavailable:
         pytest.param(Reply({"message": "x"}, 429, ("Retry-After: 99999999",)), 3600, id="never-for-ever"),
     ],
 )
-def test_a_limit_is_told_with_its_time_and_nothing_more_is_sent(reply: Reply, seconds: float) -> None:
+def test_f28_a_limit_is_told_with_its_time_and_nothing_more_is_sent(reply: Reply, seconds: float) -> None:
     with answering({GET: reply}) as canned:
         client = canned.client("github")
         for _ in range(2):
@@ -185,7 +185,7 @@ def test_a_call_ends_by_its_own_deadline_however_many_requests_it_needs() -> Non
             canned.client("github", patience=timedelta(milliseconds=1)).changed_paths(1)
 
 
-def test_a_list_that_names_the_same_page_again_is_left() -> None:
+def test_f28_a_list_that_names_the_same_page_again_is_left() -> None:
     link = f'Link: <http://x{GITHUB}/pulls/1/files?page=2>; rel="next"'
     with answering({FILES: Reply([{"filename": "a"}], 200, (link,))}) as canned:
         with pytest.raises(ForgeUnavailable, match="again and again"):

@@ -90,7 +90,7 @@ def test_a_file_of_a_fork_is_read_at_the_forge_without_fetching_it(at: ForgeDoor
     assert at.forge.read_file("0" * 40, VALUES, 1 << 16) is None
 
 
-def test_an_answer_that_is_lost_opens_no_second_pull_request(at: ForgeDoor) -> None:
+def test_f28_an_answer_that_is_lost_opens_no_second_pull_request(at: ForgeDoor) -> None:
     at.branch()
     at.stage.forge.faults.add(lost_answer(), "POST", "merge_requests" if at.kind == "gitlab" else "pulls")
     opened = at.forge.open(BRANCH, "main", "Revert shop", "plan", ("rollback/auto",))

@@ -119,3 +119,24 @@ def test_a_faulty_request_is_told_its_place(at_forge: AtForge) -> None:
     number = forge.people.open("writer", "ask", "Ask").number
     at_forge.tick()
     assert f"`{PATH}:7:3`" in at_forge.said(number)
+
+
+def test_a_request_from_a_fork_is_shown_and_carried_out_once_a_writer_has_merged_it(at_forge: AtForge) -> None:
+    forge, world = at_forge.forge, at_forge.world
+    text = REQUEST + "  execute: after-merge\n"
+    number = forge.people.open_from_fork("reader", "reader/config", "Ask", {PATH: text}).number
+    head, asked = forge.state.pulls[number].head_sha, len(forge.requests)
+    at_forge.tick()
+    assert "Once this is merged" in at_forge.said(number)
+    assert "registry.example/web:1.0" in at_forge.said(number)
+    assert [(one.context, one.state) for one in forge.state.statuses_of(head).values()] == [
+        ("gitops-rollback/plan", "success")
+    ]
+    assert forge.state.pulls[number].head_sha == head
+    assert not [one for one in list(forge.requests)[asked:] if one.startswith("DELETE")]
+    assert world.reverts() == 0
+    forge.people.merge("writer", number)
+    at_forge.tick()
+    (record,) = at_forge.one.reconciler.see_now().journal.records.values()
+    assert (record.requested_by, world.reverts()) == ("reader", 1)
+    assert record.id in at_forge.said(number)
