@@ -20,7 +20,7 @@ from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.next_plans import follows
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, Policy
 from gitops_rollback.core.request import Before, To, ToCommit, Without
 from gitops_rollback.core.rollback import Phase, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import names_of
@@ -93,18 +93,25 @@ class Requests:
         return Prepared(look, self._signed(wish, look, proposal, view), stop)
 
     def carry_out(self, prepared: Prepared) -> Landing:
-        """Push the plan; REJECTED means that somebody was faster, and the caller prepares anew."""
+        """Push the plan, or merge its pull request, where the policy wants that or the branch refuses a push.
+
+        REJECTED means that somebody was faster, and the caller prepares anew.
+        """
         if prepared.plan is None:
             raise StalledError(prepared.look.name, "there is no plan to carry out", Reason.NO_SUSPECT)
         land = Land(prepared.plan, prepared.look.raised)
         with self.repo.exclusive():
+            by_request = prepared.look.policy.delivery.mode == PULL_REQUEST_MODE
+            merged = self._by_forge(prepared.plan) if by_request else None
+            if merged is not None:
+                return merged
             landing = self.executor.land(land, prepared.look)
             if landing.outcome is not PushOutcome.PROTECTED:
                 return landing
             return self._by_forge(prepared.plan) or landing
 
     def _by_forge(self, plan: Plan) -> Landing | None:
-        """A rule of the branch refuses the push: the plan's pull request is merged instead, where it has one."""
+        """Merge the plan's pull request instead of a push; None where it has none."""
         offers = self.reconciler.pull_requests
         record = self.reconciler.see_now().journal.records.get(plan.rollback_id)
         if offers is None or record is None or record.offer is None or record.phase is not Phase.AWAITING_APPROVAL:

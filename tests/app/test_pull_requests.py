@@ -219,6 +219,13 @@ def test_a_word_to_us_merges_the_head_that_was_seen(world: World) -> None:
     assert record.commit == story.forge.requests[1].merge_sha
 
 
+def test_where_the_policy_wants_a_pull_request_a_word_to_us_merges_it_and_pushes_nothing(world: World) -> None:
+    story = a_story(world, by_request(SUGGESTED))
+    assert story.approve("anna").outcome is PushOutcome.LANDED
+    assert story.forge.requests[1].state is PullRequestState.MERGED
+    assert world.head() == story.forge.requests[1].merge_sha
+
+
 def test_a_word_to_us_merges_later_what_the_forge_does_not_merge_now(world: World) -> None:
     hook = world.bare / "hooks" / "pre-receive"
     hook.write_text('#!/bin/sh\nwhile read old new ref; do [ "$ref" != refs/heads/main ] || exit 1; done\n')
