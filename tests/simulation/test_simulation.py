@@ -145,6 +145,23 @@ def test_a_kill_leaves_nothing_of_its_process_behind() -> None:
     assert all(strand.dead for strand in strands)
 
 
+def test_who_stands_still_goes_on_as_soon_as_somebody_lets_it() -> None:
+    schedule, done = Schedule(Random(1)), []
+    process = schedule.process()
+
+    def works() -> None:
+        schedule.sleep(10)
+        done.append(schedule.now - START)
+
+    process.begin(works)
+    process.stand_still(900)
+    schedule.run_until(START + timedelta(seconds=60))
+    process.stand_up(20)
+    schedule.run_until(START + timedelta(seconds=100))
+    schedule.close()
+    assert done == [timedelta(seconds=90)]
+
+
 def test_who_waits_for_a_lock_lets_others_go_on() -> None:
     schedule, done = Schedule(Random(1)), []
     process, lock = schedule.process(), Lock(schedule)
