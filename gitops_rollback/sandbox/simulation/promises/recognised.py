@@ -29,16 +29,16 @@ def at_end(world: World) -> Iterator[str]:
         return
     for landed in world.landings.all:
         record = world.records.get(landed.identity)
-        if record is not None and not _crossed(world, landed) and landed.commit.sha not in _commits(record):
+        if record is not None and not _crossed(world, landed, record) and landed.commit.sha not in _commits(record):
             said = f"{record['phase']} {record['outcome'] or ''} {record['reason']}"
             yield f"{landed.identity} landed as {landed.commit.sha[:8]}, which its record does not know ({said})"
     yield from left_open(world)
 
 
-def _crossed(world: World, landed: Landed) -> bool:
-    """A person merged it when it had come to its end, or in the look that ended it, which saw the branch before."""
+def _crossed(world: World, landed: Landed, record: Document) -> bool:
+    """A person merged what somebody's no or a newer deployment had ended, or ended in a look that saw neither."""
     ended = world.landings.ended.get(landed.identity) if world.landings is not None else None
-    if ended is None or landed.automatic:
+    if ended is None or landed.automatic or record["outcome"] not in ("refused", "superseded"):
         return False
     stills = (one for times in world.still.values() for one in times if one[0] <= ended and one[1] >= landed.at)
     began = min((start for start, _ in stills), default=ended)
