@@ -6,6 +6,7 @@ For as long as a world runs, each door to them is guarded; whoever of the produc
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -41,6 +42,18 @@ def guarded() -> Iterator[None]:
     finally:
         for owner, name, real in kept:
             setattr(owner, name, real)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Until the end of the block no cycle is collected: a world is small, and ends as a whole."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _door(name: str, real: Callable[..., Any], thread: int) -> Callable[..., Any]:

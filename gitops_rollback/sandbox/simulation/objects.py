@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 
 from gitops_rollback.core.commit import ABSENT_MODE, REGULAR_MODE, Commit, FileChange
 from gitops_rollback.core.errors import ObjectMissing
@@ -27,6 +28,7 @@ class Objects:
         self._ancestors: dict[str, int] = {}
         self._lines: dict[str, int] = {}
         self._entries: dict[tuple[str, str], str | None] = {}
+        self._between: dict[tuple[str | None, str, int], tuple[Commit, ...]] = {}
         self._unmarked: dict[str, str] = {}
 
     def blob(self, content: bytes) -> str:
@@ -124,6 +126,19 @@ class Objects:
             commit = self.commits[at]
             yield commit
             at = commit.parents[0] if commit.parents else None
+
+    def between(self, since: str | None, until: str, limit: int) -> tuple[Commit, ...]:
+        """The first-parent line of `until`, newest first, to where `since` has it. What is behind a commit is fixed."""
+        key = (since, until, limit)
+        if key not in self._between:
+            self._between[key] = tuple(islice(self._line(since, until), limit))
+        return self._between[key]
+
+    def _line(self, since: str | None, until: str) -> Iterator[Commit]:
+        for commit in self.first_parents(until):
+            if since is not None and self.is_ancestor(commit.sha, since):
+                return
+            yield commit
 
     def with_files(self, base: str | None, put: Mapping[str, bytes | None]) -> str:
         """A tree: that of `base` with these files put (None: removed)."""

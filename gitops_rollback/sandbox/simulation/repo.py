@@ -6,11 +6,10 @@ a look at the remote, and the newest accepted head outlives the process where it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
 from gitops_rollback.core.commit import REGULAR_MODE, Commit
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, StalledError
@@ -152,13 +151,7 @@ class SimRepo:
         self._need(until)
         if since is not None:
             self._need(since)
-        return tuple(islice(self._line(since, until), limit))
-
-    def _line(self, since: str | None, until: str) -> Iterator[Commit]:
-        for commit in self._objects.first_parents(until):
-            if since is not None and self._objects.is_ancestor(commit.sha, since):
-                return
-            yield commit
+        return self._objects.between(since, until, limit)
 
     def recent(self, tip: str, limit: int) -> tuple[Commit, ...]:
         """As in `ports.ConfigRepo`."""

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from random import Random
 
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
-from gitops_rollback.sandbox.simulation.determinism import guarded
+from gitops_rollback.sandbox.simulation.determinism import guarded, uncollected
 from gitops_rollback.sandbox.simulation.files import (
     BASE_FILE,
     FLEET_FILE,
@@ -82,7 +82,7 @@ def simulate(
 
 def run(seed: int, scenario: str = "all", smaller: Smaller = NOTHING_LESS) -> Result:
     """One world from its first commit to its rest. Raises: NotDeterministic."""
-    with guarded():
+    with guarded(), uncollected():
         world = build(seed, scenario, smaller)
         with listening(world.logged), deadly(world):
             try:

@@ -46,13 +46,22 @@ class Schedule:
         self._draw = random.random
         self._heap: list[tuple[datetime, float, int, Act]] = []
         self._planned = 0
+        self._until = START
         self._hub = getcurrent()
         self._processes: list[Process] = []
 
     def at(self, when: datetime, act: Act) -> None:
         """Do `act` at `when`; what lies in the past is done next."""
+        self._keep(self._place(when), act)
+
+    def _keep(self, place: tuple[datetime, float, int], act: Act) -> None:
+        when, drawn, number = place
+        heapq.heappush(self._heap, (when, drawn, number, act))
+
+    def _place(self, when: datetime) -> tuple[datetime, float, int]:
+        """Where in the order of all events the next one stands."""
         self._planned += 1
-        heapq.heappush(self._heap, (max(when, self.now), self._draw(), self._planned, act))
+        return max(when, self.now), self._draw(), self._planned
 
     def after(self, seconds: float, act: Act) -> None:
         """Do `act` so many seconds from now."""
@@ -60,6 +69,7 @@ class Schedule:
 
     def run_until(self, end: datetime) -> None:
         """Do everything up to `end`."""
+        self._until = end
         while self._heap and self._heap[0][0] <= end:
             self.now, _, _, act = heapq.heappop(self._heap)
             act()
@@ -68,8 +78,20 @@ class Schedule:
     def sleep(self, seconds: float) -> None:
         """Let so much time pass for this strand alone, or less if somebody calls `wake`. Raises: Killed."""
         strand = _strand()
-        self.after(seconds, partial(self._resume, strand, strand.turn))
+        place = self._place(self.now + timedelta(seconds=seconds))
+        if self._is_next(place, strand.process):
+            self.now = place[0]
+            strand.turn += 1
+            return
+        self._keep(place, partial(self._resume, strand, strand.turn))
         self._hand_over(strand)
+
+    def _is_next(self, place: tuple[datetime, float, int], process: Process) -> bool:
+        """Nobody else has a turn before it: the strand goes on as if it had handed over and come back."""
+        when = place[0]
+        if not process.alive or process.still_until > when or when > self._until:
+            return False
+        return not self._heap or place < self._heap[0][:3]
 
     def park(self) -> None:
         """Stand still until somebody calls `wake`. Raises: Killed."""
