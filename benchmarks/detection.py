@@ -3,7 +3,7 @@
 The product's detector, through the door of `gitops-rollback detect`, and others by their documented rules, all on the
 same simulated counts. Seeded: the same seed gives the same figures. Each target of the specification is checked, and
 the exit code is 1 if one is missed.
-`detection.py [--smoke] [--jobs N] [--seed N] [--scale 1.0]`
+`detection.py [--smoke] [--jobs N] [--seed N] [--scale 1.0] [--minutes N]`
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from _traffic import AFTER, TICK
 
 Results = dict[tuple[str, str, float], list[Found]]  # by group, name and rate
 
-CHUNK = 25
+CHUNK = 10
 WATCH_MINUTES = AFTER * TICK / 60
 BAD_SHARE, COST_OF_FALSE, SHARED_SHARE = 0.05, 0.5, 0.02  # of deployments; in full-outage-minutes; of good ones
 METHODS = (*RIVALS, ALONE, OURS)
@@ -50,9 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, default=MISSED, help="stop then, and print what was played so far")
     given = parser.parse_args(arguments)
     cases = smoke_cases(given.scale) if given.smoke else all_cases(given.scale)
-    results = _played(cases, given.seed, given.jobs)
+    results = _played(cases, given.seed, given.jobs, given.minutes)
     targets = list(_smoke_targets(results) if given.smoke else _targets(results))
     if not given.smoke:
         print("\n\n".join("\n".join(table) for table in _tables(results)), end="\n\n")
@@ -61,16 +63,21 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(target.met for target in targets) else 1
 
 
-def _played(cases: Sequence[Case], seed: int, jobs: int) -> Results:
+def _played(cases: Sequence[Case], seed: int, jobs: int, minutes: float) -> Results:
+    """All cases grow at one pace, so that a run which is stopped has something of each."""
+    began = time.monotonic()
     pieces = [
         (case, range(start, min(start + CHUNK, case.count)), seed)
         for case in cases
         for start in range(0, case.count, CHUNK)
     ]
+    pieces.sort(key=lambda piece: piece[1].start / piece[0].count)
     results: Results = {}
     with multiprocessing.Pool(jobs) as pool:
         for (case, _, _), found in zip(pieces, pool.imap(_piece, pieces), strict=True):
             results.setdefault((case.group, case.name, case.world.rps), []).extend(found)
+            if time.monotonic() - began > 60 * minutes and len(results) == len(cases):
+                break
     return results
 
 
