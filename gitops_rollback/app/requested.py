@@ -30,7 +30,7 @@ from gitops_rollback.core.action import Finish
 from gitops_rollback.core.delivery import OPENED_AT
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.offer import Offer, PlannedHead
-from gitops_rollback.core.policy import PULL_REQUEST_MODE, GuardResult, Policy
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, Policy
 from gitops_rollback.core.pull_request import MergeMethod, MergeOutcome, PullRequest, PullRequestState, StatusState
 from gitops_rollback.core.pull_request_text import STATUS, Shown, shown
 from gitops_rollback.core.request_text import comment, marker
@@ -237,15 +237,14 @@ class RequestedRollbacks:
         self._say(pull.number, merged.path, pull.head_sha, how, around)
 
     def _offer(self, prepared: Prepared, merged: MergedRequest, pull: PullRequest, around: _Around) -> bool:
-        """A plan that waits as a pull request of ours from now on; the request was somebody's word for it."""
+        """A plan that waits as a pull request of ours: what the reviewers of the request saw was no change yet."""
         if prepared.plan is None:
             return False
         words = replace(prepared.look.raised, reason=Reason.BRANCH_PROTECTED)
         record = open_record(replace(prepared.plan, request=""), prepared.look, words, around.now, Phase.PENDING)
         asked = AskedIn(merged.path, pull.number, pull.head_sha)
         record = replace(record, evidence={**record.evidence, ASKED_IN: asked.document})
-        asks = any(one.result is not GuardResult.ALLOW for one in prepared.plan.guards)
-        return around.executor.keep(offered(advance(record, Phase.AWAITING_APPROVAL), Offer(automatic=not asks)))
+        return around.executor.keep(offered(advance(record, Phase.AWAITING_APPROVAL), Offer()))
 
     def _show_offered(self, record: RollbackRecord, around: _Around) -> None:
         """The request's own comment follows the pull request that carries it out."""
