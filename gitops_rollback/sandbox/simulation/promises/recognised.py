@@ -36,9 +36,14 @@ def at_end(world: World) -> Iterator[str]:
 
 
 def _crossed(world: World, landed: Landed, record: Document) -> bool:
-    """A person merged what somebody's no or a newer deployment had ended, or ended in a look that saw neither."""
+    """A person merged what somebody's no or a newer deployment had ended, or ended in a look that saw neither.
+
+    Who finds nothing left to undo has seen the landing, and should have known it.
+    """
     ended = world.landings.ended.get(landed.identity) if world.landings is not None else None
     if ended is None or landed.automatic or record["outcome"] not in ("refused", "superseded"):
+        return False
+    if record["reason"] == Reason.ALREADY_UNDONE and landed.at < ended:
         return False
     stills = (one for times in world.still.values() for one in times if one[0] <= ended and one[1] >= landed.at)
     began = min((start for start, _ in stills), default=ended)
