@@ -6,11 +6,13 @@ from pathlib import Path
 from types import TracebackType
 
 from gitops_rollback.adapters.git.door import Git, git_dir_of
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.adapters.git.objects import SYMLINK_MODE, ObjectReader, list_files, tree_of
 from gitops_rollback.core.closure.tree import Tree
 from gitops_rollback.core.errors import RollbackError, SettingsInvalid
 
 FILE_BYTES = 1 << 20
+KEPT_TEXTS, KEPT_BYTES = 20_000, 32 << 20
 
 
 class LocalClone:
@@ -58,9 +60,16 @@ def tree_in(git: Git, reader: ObjectReader, tree: str) -> Tree:
     links = frozenset(path for path, entry in entries if entry.mode == SYMLINK_MODE)
     modules = frozenset(path for path, entry in entries if entry.kind == "commit")
 
+    texts: Kept[bytes] = Kept(KEPT_TEXTS, KEPT_BYTES)  # each application asks for the same manifests
+
     def read(blob: str) -> bytes | None:
+        known = texts.get(blob)
+        if known is not None:
+            return known
         found = reader.info(blob)
-        return None if found is None or found[1] > FILE_BYTES else reader.read(blob, FILE_BYTES)[1]
+        if found is None or found[1] > FILE_BYTES:
+            return None
+        return texts.put(blob, reader.read(blob, FILE_BYTES)[1])
 
     return Tree(blobs, read, links, modules)
 
