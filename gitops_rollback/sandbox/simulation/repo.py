@@ -224,8 +224,9 @@ class SimRepo:
         self.last, ref = "fetch", f"refs/heads/{branch}"
         for sha in heads.values():
             self._known |= self._objects.reach(sha)
-        if ref in heads:  # all is fetched, and this is all that is told
-            self.read_heads = {**self.read_heads, ref: heads[ref]}
+        # All is fetched, and this one is all that is told.
+        others = {name: sha for name, sha in self.read_heads.items() if name != ref}
+        self.read_heads = {**others, ref: heads[ref]} if ref in heads else others
         return heads.get(ref)
 
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
