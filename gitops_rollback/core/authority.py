@@ -83,7 +83,7 @@ def _nobody(person: Person, authority: Authority) -> str:
 
 
 def _stranger(door: Door, person: Person, asked: Asked, authority: Authority) -> str:
-    if person.permission.may_write or asked is Asked.SHOW:
+    if person.permission.may_write or (asked is Asked.SHOW and door is Door.REQUEST):
         return ""
     name, what = for_people(person.login), "see plans" if asked is Asked.SEE else "do this"
     if person.permission is not Permission.UNKNOWN:
