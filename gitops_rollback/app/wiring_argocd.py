@@ -27,7 +27,9 @@ def argocd_of(settings: Settings, client: Kubernetes | None, clock: Clock) -> tu
         return by_rest
     cluster = WatchedCluster(client, namespaces=watched_namespaces(settings))
     look_every = max(SHORTEST_LOOK, timedelta(seconds=clock.real_seconds(LOOK_EVERY)))
-    engine = ArgoCdObjectsSettings(instance=named.instance, look_every=look_every, server=client.server)
+    engine = ArgoCdObjectsSettings(
+        named.instance, look_every=look_every, server=client.server, if_installed=settings.engines_found
+    )
     return (*by_rest, ArgoCdObjects(engine, cluster, cluster, clock.now))
 
 

@@ -24,6 +24,7 @@ def flux_of(settings: Settings, client: Kubernetes | None, clock: Clock, past: G
     cluster = WatchedCluster(client, namespaces=watched_namespaces(settings))
     engine = FluxSettings(
         instance=settings.flux.instance,
+        if_installed=settings.engines_found,
         look_every=max(SHORTEST_LOOK, timedelta(seconds=clock.real_seconds(LOOK_EVERY))),
     )
     return (Flux(engine, cluster, cluster, clock.now, past),)

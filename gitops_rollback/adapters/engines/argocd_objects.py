@@ -56,6 +56,7 @@ class ArgoCdObjects:
         self._now = now
         self._reader = Reader()
         self._listing = Together(self._list)
+        self._served = False
 
     # What the engine says.
 
@@ -66,8 +67,11 @@ class ArgoCdObjects:
     def _list(self) -> tuple[ApplicationState, ...]:
         try:
             listed = self._cluster.list_objects(APPLICATIONS).items
-        except Unserved:  # Argo CD is not installed: there is no Application
-            return ()
+        except Unserved:
+            if self._settings.if_installed and not self._served:
+                return ()
+            raise  # what was there once is not gone because a server says so for a moment
+        self._served = True
         return wire.read_each(listed, self.instance, self._now(), self._reader)
 
     def application(self, application: ApplicationId, project: str) -> ApplicationState | None:

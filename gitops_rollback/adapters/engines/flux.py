@@ -78,6 +78,7 @@ class Flux:
         self._memories: dict[ApplicationId, Memory] = {}
         self._world: World | None = None
         self._reader = Reader()
+        self._served = False
 
     # What the engine says.
 
@@ -199,15 +200,17 @@ class Flux:
 
     def _list(self, resource: Resource) -> tuple[Object, ...]:
         try:
-            return self._cluster.list_objects(resource).items
+            items = self._cluster.list_objects(resource).items
         except Unserved:
-            if resource is KUSTOMIZATIONS:
+            if resource is KUSTOMIZATIONS and (self._served or not self._settings.if_installed):
                 raise
             return ()
         except CredentialsRejected:
             if resource not in OPTIONAL:
                 raise
             return ()
+        self._served = self._served or resource is KUSTOMIZATIONS
+        return items
 
     def _fresh_world(self, application: ApplicationId) -> World:
         """The last list with this application and what decides about it read anew; a first list if there is none.
