@@ -12,7 +12,14 @@ import pytest
 from remote_world import git
 
 from gitops_rollback.adapters.git.door import Git
-from gitops_rollback.adapters.git.objects import ObjectReader, find_entry, list_files, put_files, write_blob
+from gitops_rollback.adapters.git.objects import (
+    MOST_WALKED,
+    ObjectReader,
+    find_entry,
+    list_files,
+    put_files,
+    write_blob,
+)
 from gitops_rollback.core.errors import ObjectMissing, StalledError
 
 
@@ -121,3 +128,30 @@ def test_an_executable_stays_one_and_a_link_becomes_a_file(bare: Git, reader: Ob
 def test_paths_that_leave_the_tree_are_refused(bare: Git, reader: ObjectReader, path: str) -> None:
     with pytest.raises(StalledError):
         put_files(bare, reader, None, {path: b"x"})
+
+
+@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+def test_trees_are_those_that_git_itself_makes(tmp_path: Path, kind: str) -> None:
+    work, names = (
+        tmp_path / "work",
+        [b"a", b"a.b/x", b"a-b", b"ab/c/d", b"ab0", "\ue000".encode(), b"\xff", b"z/\xfe/y", b"z.y"],
+    )
+    git("init", "-q", f"--object-format={kind}", str(work))
+    for name in names:
+        path = os.path.join(os.fsencode(work), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(os.fsdecode(path)).write_bytes(name)
+    git("-C", str(work), "add", "-A")
+    expected = git("-C", str(work), "write-tree").strip()
+    door = Git(work / ".git")
+    known = ObjectReader(door)
+    files: dict[str, bytes | None] = {name.decode("utf-8", "surrogateescape"): name for name in names}
+    assert put_files(door, known, None, files) == expected
+    assert list_files(door, expected) == list_files(door, expected, reader=known)
+    known.close()
+
+
+def test_more_directories_than_are_read_one_by_one_are_listed_all_the_same(bare: Git, reader: ObjectReader) -> None:
+    tree = put_files(bare, reader, None, {f"apps/{n:03}/x/values.yaml": b"%d" % n for n in range(MOST_WALKED)})
+    assert list_files(bare, tree, "top", reader) == list_files(bare, tree, "top")
+    assert len(list_files(bare, tree, reader=reader)) == MOST_WALKED

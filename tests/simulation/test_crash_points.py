@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from gitops_rollback.sandbox.simulation.running import simulate, told
+from gitops_rollback.sandbox.simulation.running import run, simulate, told
 
 PACKAGE = Path(__file__).parents[2] / "gitops_rollback"
 STEPPED = (*sorted((PACKAGE / "app").glob("*.py")), PACKAGE / "adapters/journal.py")
@@ -23,12 +24,14 @@ PLACES = {f"{side}-{step}" for step in STEPS for side in ("before", "after")}
 DIED = re.compile(r"is killed ((?:before|after)-[a-z-]+)$")
 FORGE = {place for place in PLACES if place.partition("-")[2].startswith(("offer-", "attend"))}  # needs one
 MOST = 80  # worlds; about thirty are enough
+SELDOM = {"forge-points": (115, 212)}  # worlds with a place that few come by: a planned merge is taken back
 
 
 @pytest.mark.parametrize(("scenario", "places"), [("crash-points", PLACES - FORGE), ("forge-points", FORGE)])
 def test_whoever_dies_at_any_named_place_breaks_no_promise(scenario: str, places: set[str]) -> None:
     left = set(places)
-    for result in simulate(MOST, scenario=scenario, jobs=os.cpu_count() or 1):
+    seldom = (run(seed, scenario) for seed in SELDOM.get(scenario, ()))
+    for result in chain(seldom, simulate(MOST, scenario=scenario, jobs=os.cpu_count() or 1)):
         assert not result.violations, told(result)
         left -= {found[1] for line in result.story if (found := DIED.search(line))}
         if not left:

@@ -6,13 +6,14 @@ partial clone lacks. Source: git-cat-file(1) (2.36 and newer), git-mktree(1), gi
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import selectors
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.git.door import CHUNK, ERROR_OUTPUT_LIMIT, LOSSLESS, Git, RepositoryUnusable, end_group
@@ -23,6 +24,8 @@ TREE_MODE = "040000"
 SYMLINK_MODE = "120000"
 COMMIT_LIMIT = 16 << 20
 TREE_LIMIT = 64 << 20
+MOST_WALKED = 64  # directories that are read one by one
+SHA1_DIGITS = 40
 Side = tuple[str, str]  # mode ("": as it is there, or a plain file's) and blob
 HEADER = re.compile(rb"[0-9a-f]{40,64} (?P<kind>[a-z]+) (?P<size>\d+)")
 
@@ -202,16 +205,51 @@ def find_entry(reader: ObjectReader, treeish: str, path: str) -> Entry | None:
     return current
 
 
-def list_files(git: Git, tree: str, under: str = "") -> tuple[tuple[str, Entry], ...]:
-    """(full path, entry) of all files below the tree `tree`, recursively; `under` is put before each path."""
+def list_files(
+    git: Git, tree: str, under: str = "", reader: ObjectReader | None = None
+) -> tuple[tuple[str, Entry], ...]:
+    """(full path, entry) of all files below the tree `tree`, recursively; `under` is put before each path.
+
+    With a `reader` a tree of few directories costs no process.
+    """
+    found = _walked(reader, tree) if reader is not None else None
+    if found is None:
+        found = _listed(git, tree)
+    return tuple((f"{under}/{path}" if under else path, entry) for path, entry in found)
+
+
+def _walked(reader: ObjectReader, tree: str) -> list[tuple[str, Entry]] | None:
+    """The files below, in git's order; None if there are more than `MOST_WALKED` directories."""
+    found: list[tuple[str, Entry]] = []
+    left = [iter((("", Entry(TREE_MODE, "tree", tree, "")),))]
+    walked = 0
+    while left:
+        path, entry = next(left[-1], (None, None))
+        if path is None or entry is None:
+            left.pop()
+        elif entry.kind != "tree":
+            found.append((path, entry))
+        elif walked == MOST_WALKED:
+            return None
+        else:
+            walked += 1
+            left.append(_below(reader, entry.sha, f"{path}/" if path else ""))
+    return found
+
+
+def _below(reader: ObjectReader, tree: str, prefix: str) -> Iterator[tuple[str, Entry]]:
+    return ((f"{prefix}{one.name}", one) for one in read_tree(reader, tree))
+
+
+def _listed(git: Git, tree: str) -> list[tuple[str, Entry]]:
     output = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree).stdout
     found = []
     for record in output.split(b"\0")[:-1]:
         meta, _, name = record.partition(b"\t")
         mode, kind, sha = meta.decode().split(" ")
         path = name.decode(*LOSSLESS)
-        found.append((f"{under}/{path}" if under else path, Entry(mode, kind, sha, path.rsplit("/", 1)[-1])))
-    return tuple(found)
+        found.append((path, Entry(mode, kind, sha, path.rsplit("/", 1)[-1])))
+    return found
 
 
 def write_blob(git: Git, content: bytes) -> str:
@@ -221,8 +259,42 @@ def write_blob(git: Git, content: bytes) -> str:
 
 def write_tree(git: Git, entries: list[Entry]) -> str:
     """The id of a tree with these entries. Its blobs may be missing here, as in any partial clone."""
-    lines = "".join(f"{entry.mode} {entry.kind} {entry.sha}\t{entry.name}\0" for entry in entries)
-    return git.text("mktree", "-z", "--missing", stdin=lines.encode(*LOSSLESS))
+    return git.text("mktree", "-z", "--missing", stdin=_lines(entries).encode(*LOSSLESS))
+
+
+def _lines(entries: Iterable[Entry]) -> str:
+    return "".join(f"{entry.mode} {entry.kind} {entry.sha}\t{entry.name}\0" for entry in entries)
+
+
+def _in_order(entry: Entry) -> bytes:
+    """Git sorts by bytes, and a directory as if a slash stood behind its name."""
+    return (f"{entry.name}/" if entry.kind == "tree" else entry.name).encode(*LOSSLESS)
+
+
+class _NewTrees:
+    """Trees on their way into the object database, by one process for all: the id of each is known before."""
+
+    def __init__(self) -> None:
+        self._trees: dict[str, list[Entry]] = {}
+
+    def add(self, entries: Iterable[Entry]) -> str:
+        """The id of the tree with these entries, of which there is one at least. Source: git's order of a tree."""
+        ordered = sorted(entries, key=_in_order)
+        rows = [f"{one.mode.lstrip('0')} {one.name}\0".encode(*LOSSLESS) + bytes.fromhex(one.sha) for one in ordered]
+        content = b"".join(rows)
+        made = hashlib.sha256() if len(ordered[0].sha) > SHA1_DIGITS else hashlib.sha1(usedforsecurity=False)
+        made.update(f"tree {len(content)}\0".encode() + content)
+        self._trees[made.hexdigest()] = ordered
+        return made.hexdigest()
+
+    def write(self, git: Git) -> None:
+        """Raises: RepositoryUnusable if git makes other trees of it."""
+        if not self._trees:
+            return
+        trees = "\0".join(_lines(entries) for entries in self._trees.values())
+        made = git.text("mktree", "-z", "--missing", "--batch", stdin=trees.encode(*LOSSLESS)).split()
+        if made != list(self._trees):
+            raise RepositoryUnusable("mktree", f"git made other trees: {' '.join(made)[:200]}")
 
 
 def put_files(git: Git, reader: ObjectReader, tree: str | None, files: Mapping[str, bytes | None]) -> str:
@@ -235,13 +307,20 @@ def put_files(git: Git, reader: ObjectReader, tree: str | None, files: Mapping[s
     for path, content in files.items():
         require_path(path)
         blobs[path] = None if content is None else ("", write_blob(git, content))
-    return _put(git, reader, tree, blobs) or write_tree(git, [])
+    return _written(git, reader, tree, blobs)
 
 
 def put_entries(git: Git, reader: ObjectReader, tree: str, files: Mapping[str, Entry | None]) -> str:
     """As `put_files`, with files that are in the object database already, and with their modes."""
     sides = {path: None if entry is None else (entry.mode, entry.sha) for path, entry in files.items()}
-    return (_put(git, reader, tree, sides) or write_tree(git, [])) if sides else tree
+    return _written(git, reader, tree, sides) if sides else tree
+
+
+def _written(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, Side | None]) -> str:
+    new = _NewTrees()
+    made = _put(new, reader, tree, blobs)
+    new.write(git)
+    return made or write_tree(git, [])
 
 
 def require_path(path: str) -> None:
@@ -251,7 +330,7 @@ def require_path(path: str) -> None:
         raise RepositoryUnusable(repr(path[:200]), "is not a path that may be written")
 
 
-def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, Side | None]) -> str | None:
+def _put(new: _NewTrees, reader: ObjectReader, tree: str | None, blobs: Mapping[str, Side | None]) -> str | None:
     """As `put_files`, for one level and what is below it; None if nothing is left."""
     entries = {entry.name: entry for entry in read_tree(reader, tree)} if tree else {}
     below: dict[str, dict[str, Side | None]] = {}
@@ -270,7 +349,7 @@ def _put(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[str, S
         if known is not None and known.kind != "tree" and not any(rest_blobs.values()):
             entries[name] = known  # removing something below a file removes nothing
             continue
-        subtree = _put(git, reader, known.sha if known and known.kind == "tree" else None, rest_blobs)
+        subtree = _put(new, reader, known.sha if known and known.kind == "tree" else None, rest_blobs)
         if subtree is not None:
             entries[name] = Entry(TREE_MODE, "tree", subtree, name)
-    return write_tree(git, list(entries.values())) if entries else None
+    return new.add(entries.values()) if entries else None

@@ -236,7 +236,7 @@ class GitConfigRepo:
             return ()
         if found.kind != "tree":
             return (TreeEntry(under, found.mode, found.sha),)
-        listed = objects.list_files(self._git, found.sha, under)
+        listed = objects.list_files(self._git, found.sha, under, self._reader)
         return tuple(TreeEntry(path, entry.mode, entry.sha) for path, entry in listed)
 
     def read(self, blob: str, limit: int = 1 << 20) -> bytes:
