@@ -40,6 +40,8 @@ def just_before_the_push(telling: Telling, land: str) -> None:
 
     def first(_repository: Path) -> None:
         if telling.bad and land not in telling.landed and telling.settled(PENDING):
+            if telling.world.argocd is not None:  # else it may deploy that before the revert is decided anew
+                telling.world.argocd.look_only_when_asked()
             telling.landed[land] = LANDINGS[land](telling)
 
     failing_release(telling)

@@ -91,6 +91,7 @@ class Controller:
         self.scheduler = scheduler
         self.windows: dict[str, tuple[SyncWindow, ...]] = {}  # by project
         self.hangs = threading.Event()  # set: refreshes that were asked for are not answered
+        self.waits_to_be_asked = threading.Event()  # set: it does not look at the branch by itself
         self.overtaken = threading.Event()  # set: events come before the comparison that follows an operation
         self._issue_27875 = issue_27875
         self._repository = repository
@@ -263,7 +264,8 @@ class Controller:
 
     def _poll(self, key: Key) -> Steps:
         while self.store.get(key) is not None:
-            yield from self.refresh(key, Level.FORCED)
+            if not self.waits_to_be_asked.is_set():
+                yield from self.refresh(key, Level.FORCED)
             self._arm(key)
             yield self.timing.reconciliation + self._random.random() * self.timing.jitter
 

@@ -177,6 +177,10 @@ class ArgoCdSandbox:
         """End every open stream in the middle."""
         self._store.close_watches()
 
+    def look_only_when_asked(self) -> None:
+        """From now on a commit is seen at a refresh or sync that somebody asks for, and at no time of its own."""
+        self._controller.waits_to_be_asked.set()
+
     def hang_refresh(self, hangs: bool) -> None:
         """Do not answer refreshes that are asked for, until switched off."""
         if hangs:
