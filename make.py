@@ -27,7 +27,7 @@ OLDEST_PYTHON = 0x030B0000  # 3.11
 OLDEST_GIT = (2, 38)
 
 # A file stays together, since its stories share what is costly to start.
-SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder")
 LIVE = (
     "tests/e2e",
     "tests/faults",
@@ -90,14 +90,17 @@ def test() -> int:
 
 def all_tests() -> int:
     """Those that live in scaled time, and all others beside them in the time that they leave."""
-    pytest = (PYTHON, "-m", "pytest", *SIDE_BY_SIDE)
+    pytest, cores = (PYTHON, "-m", "pytest", *SIDE_BY_SIDE), os.cpu_count() or 1
     patient = ("nice", "-n", "10") if shutil.which("nice") else ()
     with tempfile.TemporaryFile() as said:
         others = subprocess.Popen(
-            [*patient, *pytest, *(f"--ignore={folder}" for folder in LIVE)], stdout=said, stderr=subprocess.STDOUT
+            # One more than there are cores: many of them wait for servers of their own.
+            [*patient, *pytest, "-n", str(cores + 1), *(f"--ignore={folder}" for folder in LIVE)],
+            stdout=said,
+            stderr=subprocess.STDOUT,
         )
         try:
-            live = run(*pytest, *LIVE)
+            live = run(*pytest, "-n", str(cores), *LIVE)
             code = others.wait()
         finally:
             others.kill()
