@@ -28,10 +28,8 @@ OLDEST_GIT = (2, 38)
 
 # A file stays together, since its stories share what is costly to start.
 SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder")
-LIVE = (
-    "tests/e2e",
-    "tests/faults",
-)  # real processes in scaled time: they wait most of it, and must not be kept waiting
+# Real processes in scaled time: they wait most of it, and must not be kept waiting.
+LIVE = ("tests/e2e", "tests/faults")
 
 STORY_VARIABLES = {"STORY": "--story", "ENGINE": "--engine", "FORGE": "--forge", "SPEED": "--speed"}
 

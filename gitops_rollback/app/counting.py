@@ -27,7 +27,6 @@ from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Tick
 LEAST_TICK = timedelta(seconds=15)
 FAR_STEP = timedelta(minutes=4)  # of what is older than four hours, where only totals count; below a counter's absence
 
-
 UNREAD = Baseline(BaselineLevel.PENDING)
 
 

@@ -55,7 +55,7 @@ class LocalClone:
 
 def tree_in(git: Git, reader: ObjectReader, tree: str) -> Tree:
     """The tree with this id, whose files are read when they are asked for. Raises: RollbackError."""
-    entries = list_files(git, tree)
+    entries = list_files(git, tree, reader=reader)
     blobs = {path: entry.sha for path, entry in entries if entry.kind == "blob"}
     links = frozenset(path for path, entry in entries if entry.mode == SYMLINK_MODE)
     modules = frozenset(path for path, entry in entries if entry.kind == "commit")

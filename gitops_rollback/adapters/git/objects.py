@@ -257,9 +257,9 @@ def write_blob(git: Git, content: bytes) -> str:
     return git.text("hash-object", "-w", "-t", "blob", "--no-filters", "--stdin", stdin=content)
 
 
-def write_tree(git: Git, entries: list[Entry]) -> str:
-    """The id of a tree with these entries. Its blobs may be missing here, as in any partial clone."""
-    return git.text("mktree", "-z", "--missing", stdin=_lines(entries).encode(*LOSSLESS))
+def _empty_tree(git: Git) -> str:
+    """Its id, which hangs on the repository's kind of hash."""
+    return git.text("mktree", "-z", stdin=b"")
 
 
 def _lines(entries: Iterable[Entry]) -> str:
@@ -272,7 +272,10 @@ def _in_order(entry: Entry) -> bytes:
 
 
 class _NewTrees:
-    """Trees on their way into the object database, by one process for all: the id of each is known before."""
+    """Trees on their way into the object database, by one process for all: the id of each is known before.
+
+    Their blobs may be missing here, as in any partial clone.
+    """
 
     def __init__(self) -> None:
         self._trees: dict[str, list[Entry]] = {}
@@ -320,7 +323,7 @@ def _written(git: Git, reader: ObjectReader, tree: str | None, blobs: Mapping[st
     new = _NewTrees()
     made = _put(new, reader, tree, blobs)
     new.write(git)
-    return made or write_tree(git, [])
+    return made or _empty_tree(git)
 
 
 def require_path(path: str) -> None:

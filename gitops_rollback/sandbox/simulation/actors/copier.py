@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.forge.merging import brought, merged_tree
 from gitops_rollback.sandbox.simulation.forge.pulls import OURS, Pull
+from gitops_rollback.sandbox.simulation.forge.visiting import visit_each_once
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
+COMES_BY = (10.0, 90.0)  # seconds
 SHARE = 0.2
 
 
@@ -19,18 +21,11 @@ class Copier:
     def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
         self._world = world
         self._random = world.random("copier")
-        self._seen: set[int] = set()
-        world.schedule.after(self._random.uniform(20, 60), self._turn)
+        visit_each_once(world, self._random, COMES_BY, self._visit)
 
-    def _turn(self) -> None:
-        world = self._world
-        if world.calm or world.forge is None:
-            return
-        for pull in [one for one in world.forge.pulls.values() if one.is_open and one.number not in self._seen]:
-            self._seen.add(pull.number)
-            if pull.author == OURS and self._random.random() < SHARE:
-                self._copy(pull)
-        world.schedule.after(self._random.uniform(10, 90), self._turn)
+    def _visit(self, pull: Pull) -> None:
+        if pull.author == OURS and self._random.random() < SHARE:
+            self._copy(pull)
 
     def _copy(self, pull: Pull) -> None:
         objects, head = self._world.objects, self._world.head

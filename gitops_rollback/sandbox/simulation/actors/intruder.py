@@ -9,9 +9,11 @@ from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.forge.pulls import Pull
 from gitops_rollback.sandbox.simulation.forge.site import HEADS
+from gitops_rollback.sandbox.simulation.forge.visiting import visit_each_once
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import PERSON, World
 
+COMES_BY = (2.0, 40.0)  # seconds
 SHARE = 0.4
 
 
@@ -21,18 +23,11 @@ class Intruder:
     def __init__(self, world: World, _replicas: Sequence[Replica]) -> None:
         self._world = world
         self._random = world.random("intruder")
-        self._seen: set[int] = set()
-        world.schedule.after(self._random.uniform(20, 60), self._turn)
+        visit_each_once(world, self._random, COMES_BY, self._visit)
 
-    def _turn(self) -> None:
-        world = self._world
-        if world.calm or world.forge is None:
-            return
-        for pull in [one for one in world.forge.pulls.values() if one.is_open and one.number not in self._seen]:
-            self._seen.add(pull.number)
-            if self._random.random() < SHARE:
-                self._push(pull)
-        world.schedule.after(self._random.uniform(2, 40), self._turn)
+    def _visit(self, pull: Pull) -> None:
+        if self._random.random() < SHARE:
+            self._push(pull)
 
     def _push(self, pull: Pull) -> None:
         world, ref = self._world, HEADS + pull.head
