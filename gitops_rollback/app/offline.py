@@ -81,7 +81,7 @@ class OfflinePlans:
         head = self._reverser.revisions.commit(reversal.base)
         culprit = self._reverser.revisions.commit(reversal.reverts[0])
         parent = self._reverser.parent(culprit, mainline).sha if len(culprit.parents) > 1 else None
-        message = revert_message(culprit.subject, culprit.sha, parent, reversal.sentences)
+        message = revert_message(culprit.subject, culprit.sha, parent, reversal.sentences, reversal.rung)
         return self._reverser.writer.commit(str(reversal.tree), [head.sha], message, head.committed + 1, IDENTITY)
 
 

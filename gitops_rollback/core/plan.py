@@ -92,14 +92,18 @@ class Reversal:
         return (*(edit.sentence for edit in self.edits), *(one.sentence for one in self.rendered))
 
 
-def revert_message(subject: str, sha: str, parent: str | None = None, also: Sequence[str] = ()) -> str:
+def revert_message(
+    subject: str, sha: str, parent: str | None = None, also: Sequence[str] = (), rung: int | None = None
+) -> str:
     """The words that git's own revert begins with; `parent` (of a merge only) is what the merge is undone against.
 
     `also` are whole sentences. The sentence with the full sha stands whole on its line, so that every tool finds it.
+    `rung` is the step of the ladder that gave the tree, told as a trailer.
     """
     reversing = f"\nReversing changes made to {parent}." if parent else ""
     more = "".join(f"\n{sentence}\n" for sentence in also)
-    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n{more}'
+    trailers = f"\nRollback-Rung: {rung}\n" if rung is not None else ""
+    return f'Revert "{subject[:SUBJECT_LIMIT]}"\n\nThis reverts commit {sha}.{reversing}\n{more}{trailers}'
 
 
 @dataclass(frozen=True)

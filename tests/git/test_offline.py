@@ -146,7 +146,7 @@ def test_the_commit_repeats_and_is_one_second_younger_than_the_head(history: His
     raw = history.git("cat-file", "commit", commit).split("\n")
     stamp = f"gitops-rollback <gitops-rollback@localhost> {START + 1001} +0000"
     assert raw[2:4] == [f"author {stamp}", f"committer {stamp}"]
-    assert raw[5:] == ['Revert "Raise "a""', "", f"This reverts commit {bad}."]
+    assert raw[5:] == ['Revert "Raise "a""', "", f"This reverts commit {bad}.", "", "Rollback-Rung: 1"]
     history.git("fsck", "--strict")
 
 
@@ -162,6 +162,8 @@ def test_the_commit_of_a_merge_says_against_which_parent(history: History, ask: 
             "",
             f"This reverts commit {merge}.",
             f"Reversing changes made to {parent}.",
+            "",
+            "Rollback-Rung: 1",
         ]
 
 
