@@ -22,7 +22,6 @@ from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.manifest import objects
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
-from gitops_rollback.core.rollback import RollbackOutcome
 from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
@@ -30,7 +29,6 @@ from gitops_rollback.ports import ConfigRepo, Workloads
 
 MAX_RANGE = 1000
 MAX_FOLLOWED = 12  # earlier deployments whose inputs are looked for
-DID_NOT_HELP = (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED)
 PAST_SEEN = 300  # commits before the oldest deployment that the engine remembers
 
 
@@ -182,7 +180,7 @@ class Blamer:
         return {
             record.commit: self._state(record.commit, look)
             for record in records
-            if record.commit is not None and look.name in record.applications and record.outcome in DID_NOT_HELP
+            if record.commit is not None and look.name in record.applications and record.did_not_help
         }
 
     def _is_of(self, useless: Mapping[str, str | None], state: str, revision: str | None) -> bool:

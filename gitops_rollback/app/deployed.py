@@ -18,7 +18,7 @@ from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.deployments import HARD_END, last_good, our_revision
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target, Timing
-from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Source
 from gitops_rollback.ports import ConfigRepo
 
@@ -149,6 +149,6 @@ def marked_revisions(records: Iterable[RollbackRecord]) -> set[str]:
         if record.commit is None:
             continue
         marked.add(record.bad_revision)
-        if record.outcome in (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED):
+        if record.did_not_help:
             marked.add(record.commit)
     return marked

@@ -24,6 +24,7 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
+from gitops_rollback.app.overtaking import on_top, overtaken_by
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.pull_requests import PullRequests
@@ -183,7 +184,8 @@ class Reconciler:
         if record is None:
             return self._watch(watched, view, listing, now)
         if record.phase is not Phase.AWAITING_APPROVAL:
-            return self._follow(watched, record, view, listing, now)
+            sight = self._follow(watched, record, view, listing, now)
+            return sight and self._overtaken(sight, record, view, listing, now)
         waiting = [self._follow(watched, one, view, listing, now) for one in view.open_records(watched.name)]
         over = next((one for one in waiting if one is not None and one.progress and _is_over(one.progress)), None)
         if over is not None:
@@ -197,6 +199,16 @@ class Reconciler:
         look = self.proposer.followed(look) if look.raised.raises_alarm else look
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
         return Sight(watched, now, since, look=look, proposal=proposal)
+
+    def _overtaken(self, sight: Sight, record: RollbackRecord, view: View, listing: Listing, now: datetime) -> Sight:
+        """What is deployed on top of an unverified rollback has its own triggers, and does not wait for its end."""
+        is_ancestor = self.surroundings.repo.is_ancestor
+        for newer in on_top(record, listing, is_ancestor):
+            look = self.observer.look(newer, view, now, self.directory.feeder(newer))
+            why = overtaken_by(look, record, is_ancestor)
+            if why and sight.progress is not None:
+                return replace(sight, progress=replace(sight.progress, overtaken=why))
+        return sight
 
     def _calmed(self, waiting: Sight | None, watching: Sight) -> Sight | None:
         """A pull request that nobody has merged is of no use any more once its alarm is over."""

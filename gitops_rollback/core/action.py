@@ -68,13 +68,14 @@ class Progress:
     landing: StepRecord | None = None  # a waiting plan stands on the branch, by whosever hand: as which commit
     began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
     watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
+    overtaken: str = ""  # what was deployed on top of it is bad by its own triggers, in words; "" while nothing is
 
     def unseen(self) -> Progress:
         """The same when all that was seen is too old to count: only time itself has passed."""
         why = "it could not be looked at in time"
         applications = tuple(ApplicationProgress(one.application, None, why=why) for one in self.applications)
         checks = tuple(CheckResult(check.name, None, why) for check in self.checks)
-        return replace(self, applications=applications, checks=checks, held_since=None)
+        return replace(self, applications=applications, checks=checks, held_since=None, overtaken="")
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,8 @@ def continue_rollback(progress: Progress, now: datetime) -> Action:
         return Finish(
             progress.record, RollbackOutcome.FAILED, Reason.BRANCH_REWRITTEN, "our commit is not on the branch"
         )
+    if progress.overtaken:
+        return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.OVERTAKEN, progress.overtaken)
     if progress.record.phase is Phase.VERIFYING:
         return _verify(progress, now)
     if progress.record.phase is Phase.SYNCING:

@@ -21,7 +21,6 @@ from gitops_rollback.core.silence import active, words
 from gitops_rollback.core.stop import Pause, PauseState, described, names_of
 
 SHIFT = timedelta(hours=12)
-HELPED_NOT = (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED)
 MOST_ITEMS = 500
 
 
@@ -137,7 +136,7 @@ def _of_records(records: Sequence[RollbackRecord], since: datetime) -> Iterator[
 def _section_of(record: RollbackRecord) -> Section | None:
     if record.open:
         return Section.WAITING if record.phase is Phase.AWAITING_APPROVAL else Section.OPEN
-    if record.outcome in HELPED_NOT:
+    if record.did_not_help:
         return Section.NOT_VERIFIED
     return Section.DONE if record.outcome is RollbackOutcome.VERIFIED else None
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from gitops_rollback.core.commit import is_sha
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.offer import Offer, merge_offers, offer_of
 
 
@@ -109,6 +110,15 @@ class RollbackRecord:
     @property
     def open(self) -> bool:
         return self.phase is not Phase.DONE
+
+    @property
+    def did_not_help(self) -> bool:
+        """It ended, and what it brought was not seen to be good.
+
+        What was overtaken is none of these: it was quiet when something newer was deployed, which went bad.
+        """
+        failed = self.outcome in (RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED)
+        return failed and self.reason != Reason.OVERTAKEN.value
 
     @property
     def release(self) -> StepRecord | None:
