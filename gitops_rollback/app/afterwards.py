@@ -79,8 +79,8 @@ class Afterwards:
         """
         if end.outcome is not RollbackOutcome.UNVERIFIED or end.record.commit is None:
             return end
-        if end.reason is Reason.OVERTAKEN:
-            return end  # it did not fail: what went bad is newer, and is judged by itself
+        if end.reason in (Reason.OVERTAKEN, Reason.RECREATED):
+            return end  # it did not fail: what went bad is newer, or nobody can tell
         checks = [
             {"name": one.name, "ok": one.ok, "value": one.value, "message": one.message} for one in progress.checks
         ]

@@ -21,6 +21,7 @@ from gitops_rollback.app.records import (
     entry_of,
     event_of,
     incident_time,
+    joined_record,
     landed_record,
     message_about_entry,
     message_about_joining,
@@ -176,7 +177,7 @@ class Executor(EngineHands):
         entry = entry_of(join.decision, look, None, self._clock.now())
         entry = replace(entry, details={**entry.details, "rollback": join.record.id})
         self._say(entry)
-        self._write((replace(join.record, applications=(*join.record.applications, look.name)),), (entry,))
+        self._write((joined_record(join.record, look),), (entry,))
         if join.record.phase is Phase.AWAITING_APPROVAL:
             self.tell(message_about_joining(join.record, entry, look.policy))
 

@@ -74,11 +74,12 @@ class Observer:
         self._records: dict[str, tuple[DeploymentRecord, ...]] = {}
         self._looked: dict[str, datetime] = {}  # when each was measured last
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
+        self._uids: dict[str, str] = {}
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
         """Raises: EngineUnavailable, RepositoryUnavailable; what cannot be measured is a verdict, not an error."""
         state = self._state(subject, now)
-        records = remembered(self._records.get(subject.name, ()), state)
+        records = self._deployed(subject.name, state)
         self._records[subject.name] = records
         newest = watched(state, now, HARD_END, records=records)
         live = our_revision(newest.record, feeds) if newest else None
@@ -103,6 +104,19 @@ class Observer:
         if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again
             self._looked[subject.name] = now
         return Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
+
+    def _deployed(self, application: str, state: ApplicationState) -> tuple[DeploymentRecord, ...]:
+        """All that is known to have been deployed to this very object: one that was made anew has no past."""
+        if state.uid and self._uids.setdefault(application, state.uid) != state.uid:
+            for memory in self._memories:
+                memory.pop(application, None)
+            self._measuring.forget(application)
+            self._uids[application] = state.uid
+        return remembered(self._records.get(application, ()), state)
+
+    @property
+    def _memories(self) -> tuple[dict[str, Any], ...]:
+        return self._records, self._healths, self._looked, self._uids
 
     def _sync(
         self,
@@ -166,7 +180,7 @@ class Observer:
         Raises: StalledError `NoCommit` where nothing of this repository is deployed.
         """
         state = subject.engine.application(subject.id, subject.state.project)
-        records = remembered(self._records.get(subject.name, ()), state) if state else ()
+        records = self._deployed(subject.name, state) if state else ()
         known = distinct(records)
         live = our_revision(known[-1], feeds) if known else None
         if state is not None and not any(one.bad_revision == live for one in view.open_records(subject.name)):
@@ -247,8 +261,7 @@ class Observer:
         """
         states = tuple(states)
         listed, engines = {str(state.id) for state in states}, {state.id.instance for state in states}
-        memories: tuple[dict[str, Any], ...] = (self._records, self._healths, self._looked)
-        for memory in memories:
+        for memory in self._memories:
             for name in [name for name in memory if name not in listed and name.split("/", 1)[0] in engines]:
                 memory.pop(name, None)
         for state in states:

@@ -218,6 +218,8 @@ class Follower:
     def _superseded(self, record: RollbackRecord, watched: Watched, policy: Policy) -> str:
         """Why nobody needs a waiting plan any more: something was deployed on which it could not be built."""
         state = watched.engine.application(watched.id, watched.state.project)
+        if state is not None and record.is_about_another(watched.name, state.uid):
+            return f"{watched.name} was deleted and made anew meanwhile"
         known = deployments(state) if state else ()
         if not known or not watched.indexes:
             return ""
@@ -261,6 +263,8 @@ class Follower:
             return ApplicationProgress(fed.name, None, why=error.message)
         if state is None:
             return ApplicationProgress(fed.name, None, gone=True)
+        if record.is_about_another(fed.name, state.uid):
+            return ApplicationProgress(fed.name, None, anew=True)
         found = _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
         asked = [at for at in (found.asked_at, self._lasting.asked(record.id, fed.name)) if at is not None]
         if found.asked_at is not None:

@@ -20,6 +20,7 @@ from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import (
     HOLDS,
+    OBJECTS,
     RELEASE,
     REQUEST,
     Phase,
@@ -76,8 +77,20 @@ def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase
         requested_by=plan.requested_by,
         guards=tuple(_guard(answer) for answer in plan.guards),
         times=_times(look, decision, now),
-        evidence=evidence_of(look, decision, plan),
+        evidence={**evidence_of(look, decision, plan), **_objects(look)},
     )
+
+
+def joined_record(record: RollbackRecord, look: Look) -> RollbackRecord:
+    """The record with one more application of its incident."""
+    known = record.evidence.get(OBJECTS)
+    objects = {**(known if isinstance(known, Mapping) else {}), **_objects(look).get(OBJECTS, {})}
+    evidence = {**record.evidence, OBJECTS: objects} if objects else record.evidence
+    return replace(record, applications=(*record.applications, look.name), evidence=evidence)
+
+
+def _objects(look: Look) -> dict[str, dict[str, str]]:
+    return {OBJECTS: {look.name: look.state.uid}} if look.state.uid else {}
 
 
 def record_of_note(note: Note, look: Look, now: datetime) -> RollbackRecord | None:

@@ -44,6 +44,7 @@ class ApplicationProgress:
     why: str = ""  # why not converged yet
     blocked: bool = False  # an operation still works on a revision without our commit
     gone: bool = False
+    anew: bool = False  # another object of the same name stands there, and shows a status of its own
     asked_at: datetime | None = None  # when we asked last, or the last operation of ours for this rollback ended
     failed: str = ""  # our operation ended badly: its message
 
@@ -223,6 +224,10 @@ def continue_rollback(progress: Progress, now: datetime) -> Action:
         return Finish(
             progress.record, RollbackOutcome.FAILED, Reason.BRANCH_REWRITTEN, "our commit is not on the branch"
         )
+    anew = next((one.application for one in progress.applications if one.anew), None)
+    if anew is not None:
+        message = f"{anew} was deleted and made anew, so nobody can see whether it helped"
+        return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.RECREATED, message)
     if progress.overtaken:
         return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.OVERTAKEN, progress.overtaken)
     if progress.record.phase is Phase.VERIFYING:

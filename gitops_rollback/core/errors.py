@@ -138,6 +138,7 @@ class Reason(StrEnum):
     SYNC_FAILED = "SyncFailed"
     VERIFICATION_TIMEOUT = "VerificationTimeout"
     STILL_BAD = "StillBad"
+    RECREATED = "Recreated"  # the engine's object was deleted and made anew, so its status says nothing of the old one
     OVERTAKEN = "Overtaken"  # a newer deployment on top of it went bad before it was verified
     VERIFIED = "Verified"
     INTERNAL_ERROR = "InternalError"

@@ -51,6 +51,7 @@ HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from 
 REQUEST = "request"  # in `evidence`: the path of the file by which a person asked for it
 ASKED_IN = "askedIn"  # in `evidence`: the request that was merged alone, and whose plan waits as a pull request of ours
 PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`
+OBJECTS = "objects"  # in `evidence`: application -> uid of the engine's object that it is about
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
 HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
@@ -133,6 +134,12 @@ class RollbackRecord:
     def offer(self) -> Offer | None:
         """The pull request as which it waits, or waited; None if there is to be none."""
         return offer_of(self.evidence.get(PULL_REQUEST))
+
+    def is_about_another(self, application: str, uid: str) -> bool:
+        """The object `uid` has taken the place of the one that this began with; False where either is not known."""
+        objects = self.evidence.get(OBJECTS)
+        known = objects.get(application) if isinstance(objects, Mapping) else None
+        return bool(uid) and bool(known) and known != uid
 
     @property
     def request(self) -> str:
