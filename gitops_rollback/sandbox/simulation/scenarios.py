@@ -251,6 +251,14 @@ def _overtaken(setup: Setup) -> None:
     setup.actors = (setup.actors | {"rescuer"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
 
 
+def _on_top(setup: Setup) -> None:
+    """Developers ship on as soon as a rollback has landed, so that the next bad release meets its verification."""
+    setup.names, setup.busy, setup.unwatched = NAMES[:4], 120.0, frozenset()
+    setup.manual = setup.manual & frozenset(setup.names)
+    setup.health = setup.health & frozenset(setup.names)
+    setup.actors = (setup.actors | {"hasty"}) - {"clock", "forcer", "stopper", "outage", "gaps", "editor"}
+
+
 def _swept(setup: Setup) -> None:
     """The registry throws away what ran before, now and then just when it is wanted back."""
     setup.names, setup.busy, setup.unwatched, setup.registry = NAMES[:4], 60.0, frozenset(), True
@@ -326,6 +334,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "batches": _batches,
     "pipelined": _pipelined,
     "overtaken": _overtaken,
+    "on-top": _on_top,
     "swept": _swept,
     "flux": _flux,
     "image-automation": _image_automation,
