@@ -17,7 +17,7 @@ from gitops_rollback.app.origins import is_loopback
 from gitops_rollback.app.settings import KubernetesAccess, Settings
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.lease import LeaseTimes, lease_name
-from gitops_rollback.core.sharing import seconds_to_stand_back
+from gitops_rollback.core.sharing import installation_of, seconds_to_stand_back
 from gitops_rollback.ports import Clock
 
 
@@ -89,4 +89,6 @@ def election_of(settings: Settings, client: Kubernetes | None) -> Election | Non
         wanted.retry_period.total_seconds(),
     )
     identity = f"{socket.gethostname()[:200]}_{uuid.uuid4().hex[:12]}"
-    return Election(client, identity, times, KubernetesMembers(client, identity, times))
+    installation = installation_of([lease_name(one.label) for one in settings.repositories])
+    members = KubernetesMembers(client, identity, times, installation=installation)
+    return Election(client, identity, times, members)

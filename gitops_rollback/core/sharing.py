@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+INSTALLATION_DIGITS = 12
+
 
 def preferred(repository: str, replicas: Collection[str]) -> tuple[str, ...]:
     """`replicas` in the order in which they are to have `repository`."""
@@ -33,6 +35,21 @@ class Beat:
 
     word: str
     seen_at: float
+
+
+def installation_of(repositories: Collection[str]) -> str:
+    """Whose replicas share repositories out: all that look after the same ones, and nobody else in the namespace."""
+    return hashlib.sha256("\n".join(sorted(set(repositories))).encode()).hexdigest()[:INSTALLATION_DIGITS]
+
+
+def said_word(at: str, installation: str) -> str:
+    """What a replica says of itself; an older version passes it on as it is."""
+    return f"{at} {installation}"
+
+
+def is_beside(beat: Beat, installation: str) -> bool:
+    """Whoever said it is of our installation. An older version says no name, and may be ours."""
+    return beat.word.partition(" ")[2] in ("", installation)
 
 
 def hear(known: Mapping[str, Beat], said: Mapping[str, str], now: float) -> dict[str, Beat]:

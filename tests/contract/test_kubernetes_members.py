@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from gitops_rollback.sandbox.kubernetes.access import Rule
 from gitops_rollback.sandbox.kubernetes.kinds import LEASE, NAMESPACE
 
 LEAST = (Rule(("coordination.k8s.io",), ("leases",), ("get", "create", "update")),)
-Join = Callable[[str], KubernetesMembers]
+Join = Callable[..., KubernetesMembers]
 
 
 @dataclass
@@ -54,9 +55,10 @@ def sandbox() -> Iterator[KubernetesSandbox]:
 def join(sandbox: KubernetesSandbox, hands: Hands) -> Iterator[Join]:
     clients: list[Kubernetes] = []
 
-    def make(identity: str) -> KubernetesMembers:
+    def make(identity: str, installation: str = "shop") -> KubernetesMembers:
         clients.append(Kubernetes(Transport(sandbox.url, None, Fixed.token(sandbox.token)), "gitops-rollback"))
-        return KubernetesMembers(clients[-1], identity, clocks=Clocks(lambda: hands.seconds, lambda: hands.wall))
+        clocks = Clocks(lambda: hands.seconds, lambda: hands.wall)
+        return KubernetesMembers(clients[-1], identity, clocks=clocks, installation=installation)
 
     yield make
     for client in clients:
@@ -92,6 +94,25 @@ def test_who_goes_says_so(join: Join) -> None:
     a.run(over)
     b.beat()
     assert b.living() == {"b"}
+
+
+def test_two_installations_in_one_namespace_are_no_replicas_of_each_other(join: Join, hands: Hands) -> None:
+    a, b, other = join("a"), join("b"), join("c", "bank")
+    for one in (a, b, other, a, b):
+        hands.turn(1)
+        one.beat()
+    assert (a.living(), b.living(), other.living()) == ({"a", "b"}, {"a", "b"}, {"c"})
+
+
+def test_a_replica_of_an_older_version_says_no_installation_and_may_be_ours(
+    sandbox: KubernetesSandbox, join: Join, hands: Hands
+) -> None:
+    said = {"old": hands.wall.isoformat()}
+    metadata = {"name": NAME, "namespace": "gitops-rollback", "annotations": {ANNOTATION: json.dumps(said)}}
+    sandbox.store.create(LEASE, {"apiVersion": LEASE.api_version, "kind": "Lease", "metadata": metadata, "spec": {}})
+    a = join("a")
+    a.beat()
+    assert a.living() == {"a", "old"}
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '{"a": 1}', "[" * 100_000, '"a"'])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitops_rollback.core.sharing import Beat, hear, living, preferred, seconds_to_stand_back
+from gitops_rollback.core.sharing import Beat, hear, installation_of, living, preferred, seconds_to_stand_back
 
 REPOSITORIES = [f"acme/config-{number}" for number in range(300)]
 REPLICAS = {"a_1", "b_2", "c_3"}
@@ -44,3 +44,8 @@ def test_who_says_nothing_new_is_dead_whatever_its_own_clock_says() -> None:
 def test_who_is_not_named_any_more_has_gone() -> None:
     heard = hear({"a": Beat("x", 1.0)}, {}, 2.0)
     assert living(heard, 15.0, 2.0) == frozenset()
+
+
+def test_whoever_looks_after_the_same_repositories_is_of_one_installation() -> None:
+    assert installation_of(["a", "b"]) == installation_of(["b", "a"])
+    assert installation_of(["a", "b"]) != installation_of(["a"])

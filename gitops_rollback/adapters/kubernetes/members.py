@@ -21,7 +21,7 @@ from gitops_rollback.adapters.kubernetes.lease import DEFAULT_TIMES, REAL, Clock
 from gitops_rollback.adapters.kubernetes.resources import LEASES
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.lease import LeaseTimes
-from gitops_rollback.core.sharing import Beat, hear, living
+from gitops_rollback.core.sharing import Beat, hear, is_beside, living, said_word
 
 NAME = "gitops-rollback-replicas"
 ANNOTATION = "gitops-rollback.dev/replicas"
@@ -33,20 +33,30 @@ log = structlog.get_logger(__name__)
 
 
 class KubernetesMembers:
-    """`replicas.Members`. `run` is for one thread, `living` for any."""
+    """`replicas.Members`. `run` is for one thread, `living` for any.
+
+    Several installations may live in one namespace and share the object: each knows its own by `installation`.
+    """
 
     def __init__(
-        self, client: Kubernetes, identity: str, times: LeaseTimes = DEFAULT_TIMES, clocks: Clocks = REAL
+        self,
+        client: Kubernetes,
+        identity: str,
+        times: LeaseTimes = DEFAULT_TIMES,
+        clocks: Clocks = REAL,
+        installation: str = "",
     ) -> None:
         self._client = client
         self._identity = identity
+        self._installation = installation
         self._times = times
         self._clocks = clocks
         self._heard: Mapping[str, Beat] = {}
 
     def living(self) -> frozenset[str]:
         """As in `replicas.Members`."""
-        return living(self._heard, self._times.duration, self._clocks.monotonic()) | {self._identity}
+        beside = {replica: beat for replica, beat in self._heard.items() if is_beside(beat, self._installation)}
+        return living(beside, self._times.duration, self._clocks.monotonic()) | {self._identity}
 
     def run(self, stop: threading.Event) -> None:
         """As in `replicas.Members`."""
@@ -75,7 +85,7 @@ class KubernetesMembers:
         alive = living(self._heard, self._times.duration, now) - {self._identity}
         said = {replica: self._heard[replica].word for replica in sorted(alive)[: MAX_REPLICAS - 1]}
         if not leaves:
-            said[self._identity] = self._clocks.wall().isoformat()
+            said[self._identity] = said_word(self._clocks.wall().isoformat(), self._installation)
         if found is None:
             metadata = {"name": NAME, "namespace": self._client.namespace}
             made = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": metadata, "spec": {}}
