@@ -51,6 +51,7 @@ class Fault(StrEnum):
     HANG = "hang"  # no answer until the fault is lifted
     WARNINGS = "warnings"  # data, but partial
     HTML = "html"  # a proxy's login page, with 200
+    ELSEWHERE = "elsewhere"  # sends everybody to `PrometheusSandbox.elsewhere`
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class PrometheusSandbox:
         self._series: list[tuple[Matcher, Evaluator]] = []
         self._lifted = threading.Event()
         self._fault = Fault.NONE
+        self.elsewhere = ""  # the base URL of another server
         self.asked: deque[Asked] = deque(maxlen=1000)
         self._server = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="prometheus", daemon=True)
@@ -127,6 +129,8 @@ class PrometheusSandbox:
             self._lifted.wait(LONGEST_HANG_SECONDS)
         if self._fault is Fault.HTML:
             return 200, "text/html; charset=utf-8", b"<html><body>Please log in</body></html>"
+        if self._fault is Fault.ELSEWHERE:
+            return 307, "text/plain; charset=utf-8", b"Temporary Redirect\n"
         if self._fault is Fault.ERROR:
             return _failure(503, "timeout", "query timed out in expression evaluation")
         try:
@@ -256,6 +260,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, content_type: str, answer: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        if status == 307:
+            self.send_header("Location", self.server.sandbox.elsewhere + self.path)
         if "gzip" in (self.headers.get("Accept-Encoding") or ""):
             answer = gzip.compress(answer)
             self.send_header("Content-Encoding", "gzip")

@@ -5,7 +5,7 @@ that each promise has one. A patch begins with a header of `Key: value` lines, t
 
     Bug       what is wrong, in words
     Promises  the numbers of those that it breaks, any of which counts
-    Scenario  where it is looked for
+    Scenario  where it is looked for: one of the memory's, or `wire`
     Start     the first seed of the quick search, just before one that finds it
     Within    how many seeds the quick search may take from there
 
@@ -29,7 +29,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).resolve().parent / "planted"
 NOT_BUILT = {27: "the weight's step comes from memory, not from git"}
-BROKEN = re.compile(r"seed (?P<seed>\d+): promise (?P<promise>\d+) ")
+BROKEN = re.compile(r"seed (?P<seed>\d+): promise \(?(?P<promise>\d+)\)? ")
+WIRE = "wire"  # instead of a scenario
 AT_REST = "(when faults stop"
 STABLE = "16"  # the promise that is broken then
 
@@ -96,7 +97,8 @@ def planted_copy(bug: Planted) -> Iterator[Path]:
 
 def search(bug: Planted, start: int, seeds: int) -> Search:
     """Run worlds of the faulty copy until one breaks a promise that the fault is known to break. Raises: PatchStale."""
-    options = ["--seeds", str(seeds), "--from", str(start), "--scenario", bug.scenario, "--jobs", "1"]
+    where = ("--mode", WIRE) if bug.scenario == WIRE else ("--scenario", bug.scenario)
+    options = ["--seeds", str(seeds), "--from", str(start), *where, "--jobs", "1"]
     with planted_copy(bug) as folder:
         environment = {**os.environ, "PYTHONPATH": str(folder)}
         command = [sys.executable, "-m", "gitops_rollback", "simulate", *options]

@@ -59,6 +59,10 @@ class Judge:
             self._broken("history", text)
         for text in self._stumbles(log):
             self._broken("(17) nothing that comes in makes it stumble", text)
+        for asked in self._world.lure.asked:
+            self._broken(
+                "(18) outbound only to configured origins", f"a server that no setting names was asked {asked.path}"
+            )
         for error in self._world.argocd.failures:
             self._broken("the sandbox itself", repr(error))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gitops_rollback.core.stop import CONTROL_PATH, HEAD_PATH, SETTINGS_DOOR, Pause, PauseState
 from gitops_rollback.sandbox.git_server import Operation
-from gitops_rollback.sandbox.simulation.files import deployment
+from gitops_rollback.sandbox.simulation.files import PolicyText, deployment
 from gitops_rollback.sandbox.simulation.wire.landing import text_of
 from gitops_rollback.sandbox.simulation.wire.world import CONTROL, World
 
@@ -127,6 +127,38 @@ class Racer:
             world.commit("racer", {"docs/race.md": f"{world.now}\n{self._random.random()}\n".encode()}, "Race")
 
 
+class Tempter:
+    """Points an application's policy at a server that the controller's settings do not allow, and takes that back."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._random = world, world.random("tempter")
+        self._policies: dict[str, bytes] = {}  # as they were, of those that are changed now
+        world.after(self._random.uniform(30, 300), self._turn)
+
+    def _turn(self) -> None:
+        world = self._world
+        if world.calm:
+            return
+        name = self._random.choice(world.setup.names)
+        path = PolicyText(name).path
+        text = text_of(world.bare, world.head(), path)
+        if text is not None and not self._policies:
+            self._policies[path] = text
+            lured = text.replace(
+                b"\n  triggers:\n", b"\n  metrics: {url: '%s'}\n  triggers:\n" % world.lure.url.encode()
+            )
+            world.commit("tempter", {path: lured}, f"Ask another server about {name}")
+            world.stir()
+        world.after(self._random.uniform(60, 300), self.relent)
+        world.after(self._random.uniform(400, 900), self._turn)
+
+    def relent(self) -> None:
+        """What was changed is as it was."""
+        for path, text in self._policies.items():
+            self._world.commit("tempter", {path: text}, "Ask the server as before")
+        self._policies.clear()
+
+
 OTHERS: Mapping[str, Callable[[World], Stopper | Reverter]] = {"reverter": Reverter, "stopper": Stopper}
 
 
@@ -135,5 +167,7 @@ def move_in(world: World) -> Sequence[Callable[[], None]]:
     Developer(world)
     if world.setup.racing:
         Racer(world)
+    tempter = Tempter(world) if world.setup.lures else None
     people = [OTHERS[name](world) for name in sorted(world.setup.people)]
-    return [one.open for one in people if isinstance(one, Stopper)]
+    last = [one.open for one in people if isinstance(one, Stopper)]
+    return [*last, tempter.relent] if tempter is not None else last

@@ -26,6 +26,7 @@ class Setup:
     keeps_disk: bool = True
     manual: frozenset[str] = frozenset()  # applications without auto-sync
     health: frozenset[str] = frozenset()  # applications with a health trigger
+    lures: bool = False  # policies and answers name a server that nobody allowed
     busy: float = 240.0  # mean seconds between two commits
     lasts: float = 1500.0
 
@@ -37,6 +38,7 @@ class Setup:
         parts += [f"metrics {one}" for one in self.metrics]
         parts += [f"racing {self.racing}"] if self.racing else []
         parts += [f"dies every {self.killing:.0f} s{'' if self.keeps_disk else ', disk lost'}"] if self.killing else []
+        parts += ["lures"] if self.lures else []
         return ", ".join(parts)
 
 
@@ -56,6 +58,7 @@ def setup_of(seed: int) -> Setup:
         manual=frozenset(name for name in names if random.random() < 0.1),
         health=frozenset(name for name in names if random.random() < 0.3),
         busy=random.choice((120.0, 240.0, 400.0)),
+        lures=random.random() < 0.3,
     )
 
 

@@ -16,8 +16,10 @@ METRICS = {
     "nan": Fault.NAN,
     "warnings": Fault.WARNINGS,
     "html": Fault.HTML,
+    "elsewhere": Fault.ELSEWHERE,
 }
 OF_PUSHES = ("cut", "late-status", "hang")  # these wait for a push, which is rare
+LURES = ("elsewhere",)
 WAYS = (Operation.ADVERTISE_FETCH, Operation.FETCH, Operation.ADVERTISE_PUSH, Operation.PUSH, Operation.ANY)
 
 
@@ -31,7 +33,7 @@ class Troubles:
         plans: Mapping[str, tuple[tuple[str, ...], Callable[[str], None], Callable[[], None]]] = {
             "git": (setup.git, self._git, self._mend_git),
             "engine": (setup.engine, self._engine, self._mend_engine),
-            "metrics": (setup.metrics, self._metrics, self._mend_metrics),
+            "metrics": ((*setup.metrics, *LURES) if setup.lures else setup.metrics, self._metrics, self._mend_metrics),
         }
         for place, (kinds, strike, mend) in plans.items():
             if kinds:

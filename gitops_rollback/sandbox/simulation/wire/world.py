@@ -30,6 +30,7 @@ GIT_USER, GIT_CANARY = "controller", "canary-git-91d3-do-not-tell"
 ARGOCD_CANARY = "canary.argocd-77b2.do-not-tell"
 SECRETS = (CANARY, GIT_CANARY, ARGOCD_CANARY)
 TIMING = Timing(reconciliation=60.0, jitter=30.0, progress_deadline=15.0)
+LURE_PORTS = range(20000, 30000)  # below those that a system gives away
 GOOD, BAD = 0.01, 0.5
 REPOSITORY = "shop/config"
 
@@ -76,6 +77,8 @@ class World:
         self._plant()
         self.git = GitServer(folder, user=GIT_USER, password=GIT_CANARY)
         self.prometheus = PrometheusSandbox(self.clock)
+        self.lure = self._lure()
+        self.prometheus.elsewhere = self.lure.url
         self.argocd = ArgoCdSandbox(
             self.bare, self.url, [self._spec(name) for name in setup.names], self.clock,
             token=ARGOCD_CANARY, timing=TIMING,
@@ -107,6 +110,7 @@ class World:
         """Serve; everything is synced and healthy, and has been so for hours."""
         self.git.start()
         self.prometheus.start()
+        self.lure.start()
         for name in self.setup.names:
             self._publish(name)
         self.argocd.on_change(self._deployed)
@@ -120,6 +124,7 @@ class World:
         """End the servers; what hangs is let go."""
         self.argocd.stop()
         self.prometheus.stop()
+        self.lure.stop()
         self.git.stop()
 
     def run_until(self, end: datetime) -> None:
@@ -175,6 +180,13 @@ class World:
             policy = PolicyText(name, hold=random.choice((30, 60)), health=name in self.setup.health)
             files[policy.path] = policy.text
         land(self.bare, MAIN, files, "First", START - LIVED, PERSON)
+
+    def _lure(self) -> PrometheusSandbox:
+        """Where no setting sends the controller. Its port is the seed's, if it is free: commits hold its address."""
+        try:
+            return PrometheusSandbox(self.clock, LURE_PORTS[self.seed % len(LURE_PORTS)])
+        except OSError:
+            return PrometheusSandbox(self.clock)
 
     def _spec(self, name: str) -> AppSpec:
         path = f"apps/{name}"
