@@ -16,7 +16,7 @@ from gitops_rollback.app.chat_door import Presses
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
-from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError, StalledError
+from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.press import Press
 from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ApplicationId
@@ -45,6 +45,7 @@ class RepositoryLoop:
     health: Health
     failed: Callable[[str, RollbackError], None]
     tidy: Callable[[], None] = lambda: None  # bounds the clone's disk
+    ended: Callable[[str], None] = lambda _failure: None  # a tick did, "" or with the reason why it failed
     leading: Leading | None = None  # None: there is no other replica
     addresses: tuple[str, ...] = ()  # of the repository, by which others may name it
     presses: Presses = field(default_factory=Presses)
@@ -110,18 +111,21 @@ class RepositoryLoop:
             return
         except RollbackError as error:
             self._failures += 1
+            self.ended(error.reason.value)
             self.health.report(self.name, False, f"{error.reason.value}: {error.message}")
             if self._role is not Role.STANDS_BY:  # else the one that leads tells it
                 self.failed(self.name, self._after(error))
             return
         except Exception:
             self._failures += 1
+            self.ended(Reason.INTERNAL_ERROR.value)
             self.health.report(self.name, False, "InternalError: see the log")
             log.exception("a tick failed", repo=self.name)
             return
         if self._role is not Role.READS_ONLY:
             self._failing_since = None
         self._failures = 0
+        self.ended("")
         self._following = tick is not None and any(sight.progress is not None for sight in tick.sights)
         self._keep_small()
         if tick is None:
@@ -217,6 +221,7 @@ class Controller:
     health: Health
     members: Members | None = None
     halt: Callable[[], None] = nothing
+    heard: Callable[[str], None] = lambda _instance: None  # the engine of this name told of a change
     stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _leaves: threading.Event = field(default_factory=threading.Event)
@@ -227,7 +232,9 @@ class Controller:
         for loop in self.loops:
             self._spawn(f"loop {loop.name}", partial(loop.run, self.stop))
         for engine in self.engines:
-            self._spawn(f"stream {engine.instance}", partial(engine.watch, self._wake, self.stop))
+            self._spawn(
+                f"stream {engine.instance}", partial(engine.watch, partial(self._wake, engine.instance), self.stop)
+            )
             self._spawn(f"probe {engine.instance}", partial(self._probe, engine))
 
     def alarm(self) -> None:
@@ -307,7 +314,8 @@ class Controller:
         if advice:
             self.health.report(f"engine {instance} advice", True, "; ".join(advice))
 
-    def _wake(self, _application: ApplicationId) -> None:
+    def _wake(self, instance: str, _application: ApplicationId) -> None:
+        self.heard(instance)
         for loop in self.loops:
             loop.wake()
 

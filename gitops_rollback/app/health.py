@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter as Counted
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from gitops_rollback.core.heartbeat import PHASES, Beat, Outcome
 from gitops_rollback.core.ownership import CONTROLLER
-from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 
 TURNED_WITHIN_SECONDS = 10.0
 LONGEST_TICK_SECONDS = 960.0  # a first clone may take 900; each wait inside a tick ends by its own deadline
@@ -74,11 +78,26 @@ class Health:
         return bool(parts) and all(part.ready for part in parts)
 
 
-class Metrics:
-    """The controller's own metrics. Names and labels are what `product.md` section 5 promises."""
+class PartsShown(Collector):
+    """The lines of `/readyz?verbose` as a metric, as they stand when they are asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        shown = GaugeMetricFamily("gitops_rollback_part_ready", "1 if the part is ready, 0 if not", labels=["part"])
+        for part in self._health.parts():
+            shown.add_metric([part.name], float(part.ready))
+        yield shown
+
+
+class Metrics:
+    """The controller's own metrics; `health` None leaves out those of its parts."""
+
+    def __init__(self, health: Health | None = None) -> None:
         self.registry = CollectorRegistry()
+        if health is not None:
+            self.registry.register(PartsShown(health))
         self.rollbacks = Counter(
             "gitops_rollback",
             "Rollbacks that ended",
@@ -131,8 +150,41 @@ class Metrics:
         self.ticks = Counter(
             "gitops_rollback_ticks", "Ticks, by how they ended", ["repository", "outcome"], registry=self.registry
         )
+        self._of_the_loop()
         self._of_the_outside()
         self._of_the_way()
+
+    def _of_the_loop(self) -> None:
+        self.tick_failures = Counter(
+            "gitops_rollback_tick_failures",
+            "Ticks that could not be ended, by reason",
+            ["repository", "reason"],
+            registry=self.registry,
+        )
+        self.last_tick = Gauge(
+            "gitops_rollback_last_tick_timestamp_seconds",
+            "When the repository was last looked at to the end, by this replica",
+            ["repository"],
+            registry=self.registry,
+        )
+        self.open_rollbacks = Gauge(
+            "gitops_rollback_open_rollbacks",
+            "Rollbacks that have not ended, by phase",
+            ["repository", "phase"],
+            registry=self.registry,
+        )
+        self.paused = Gauge(
+            "gitops_rollback_paused_applications",
+            "Watched applications for which a pause, or one that cannot be read, forbids acting",
+            ["repository"],
+            registry=self.registry,
+        )
+        self.engine_event = Gauge(
+            "gitops_rollback_engine_last_event_timestamp_seconds",
+            "When the engine last told of a change by its stream",
+            ["engine"],
+            registry=self.registry,
+        )
 
     def _of_the_outside(self) -> None:
         self.deliveries = Counter(
@@ -185,6 +237,24 @@ class Metrics:
             else:
                 with suppress(KeyError):
                     self.heartbeat_seconds.remove(repository, phase)
+
+    def ticked(self, repository: str, failure: str) -> None:
+        """A tick has ended; `failure` is the reason why it did not reach its end, or ""."""
+        if failure:
+            self.tick_failures.labels(repository, failure).inc()
+        else:
+            self.last_tick.labels(repository).set_to_current_time()
+
+    def heard(self, engine: str) -> None:
+        """The engine's stream has told of a change."""
+        self.engine_event.labels(engine).set_to_current_time()
+
+    def under_way(self, repository: str, records: Iterable[RollbackRecord]) -> None:
+        """Show how many rollbacks have not ended; each phase is there, with 0 where there is none."""
+        counted = Counted(record.phase for record in records if record.open)
+        for phase in Phase:
+            if phase is not Phase.DONE:
+                self.open_rollbacks.labels(repository, phase.value).set(counted[phase])
 
     def queried(self, source: str, tenant: str) -> None:
         """Count one query that was sent to a metric source; `tenant` is "" where there are none."""

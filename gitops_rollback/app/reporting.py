@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import structlog
 
 from gitops_rollback.adapters.policies.loading import PolicySet
 from gitops_rollback.app.health import Metrics
 from gitops_rollback.app.reconciler import Sight, Tick
+from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, stopped
 from gitops_rollback.core.trigger import Level, Phase, Verdict
 
 MAX_APPLICATIONS = 10_000
@@ -17,19 +21,34 @@ log = structlog.get_logger()
 class TickReport:
     """One per repository. Says a thing again only after it was different in between."""
 
-    def __init__(self, name: str, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        name: str,
+        metrics: Metrics,
+        settings_pause: Callable[[], PauseState] = lambda: PauseState(SETTINGS_DOOR),
+    ) -> None:
         self._name = name
         self._metrics = metrics
+        self._settings_pause = settings_pause
         self._said: dict[str, object] = {}
+        self._shown: dict[str, frozenset[str]] = {}  # by application, the triggers that the metrics show
 
     def __call__(self, tick: Tick) -> None:
         self._metrics.ticks.labels(self._name, "done").inc()
         policies = tick.view.policies
         self._metrics.policies.labels(self._name, "valid").set(len(policies.policies))
         self._metrics.policies.labels(self._name, "refused").set(len(policies.broken))
+        self._metrics.under_way(self._name, tick.view.journal.records.values())
+        self._metrics.paused.labels(self._name).set(self._paused(tick))
         self._problems(tick)
         for sight in tick.sights:
             self._sight(sight)
+        for gone in self._shown.keys() - {watched.name for watched in tick.listing.watched}:
+            self._show_only(gone, frozenset())
+
+    def _paused(self, tick: Tick) -> int:
+        doors = (self._settings_pause(), *tick.view.pauses)
+        return sum(stopped(one.name, tick.now, *doors, (one.target.name,)) is not None for one in tick.listing.watched)
 
     def _problems(self, tick: Tick) -> None:
         faults = tuple(str(fault) for fault in tick.view.policies.errors)
@@ -58,14 +77,27 @@ class TickReport:
                 "looked", application=look.name, action=raised.act.value, reason=raised.reason.value,
                 revision=look.bad_revision[:12], message=raised.message,
             )  # fmt: skip
+        self._show_only(look.name, frozenset(verdict.trigger for verdict in look.case.verdicts))
         for verdict in look.case.verdicts:
             self._verdict(look.name, verdict)
+
+    def _show_only(self, application: str, triggers: frozenset[str]) -> None:
+        """What is not asked any more has no state, and what it was last must not go on being shown."""
+        for trigger in self._shown.pop(application, frozenset()) - triggers:
+            for gauge in (self._metrics.trigger_state, self._metrics.trigger_value):
+                with suppress(KeyError):
+                    gauge.remove(application, trigger)
+        if triggers:
+            self._shown[application] = triggers
 
     def _verdict(self, application: str, verdict: Verdict) -> None:
         self._metrics.trigger_state.labels(application, verdict.trigger).set(_number(verdict))
         value = verdict.measurement.value if verdict.measurement else None
         if value is not None:
             self._metrics.trigger_value.labels(application, verdict.trigger).set(value)
+        else:
+            with suppress(KeyError):
+                self._metrics.trigger_value.remove(application, verdict.trigger)
         if self._new(f"trigger {application} {verdict.trigger}", verdict.state.phase):
             log.info(
                 "trigger", application=application, trigger=verdict.trigger, phase=verdict.state.phase.value,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -65,10 +66,11 @@ class Runtime:
     parts: Parts
     settings_pause: Callable[[], PauseState]
     health: Health = field(default_factory=Health)
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = field(init=False)
     _opened: list[Opened] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.metrics = Metrics(self.health)
         self.steady = Steady(self.parts.clock)
         self.ledger = Ledger(self.steady)
         settings = self.parts.settings
@@ -81,7 +83,7 @@ class Runtime:
         loops = tuple(self._loop(repository) for repository in settings.repositories)
         election = self.parts.election
         members = election.members if election is not None else None
-        controller = Controller(loops, self.parts.engines, self.health, members, self.halt)
+        controller = Controller(loops, self.parts.engines, self.health, members, self.halt, self.metrics.heard)
         self.parts.workloads.listen(controller.alarm)
         return controller
 
@@ -106,7 +108,7 @@ class Runtime:
         self._opened.append(opened)
         repo, leading = opened.repo, self._leading(opened)
         reconciler = self.reconciler(opened, leading)
-        reconciler.report = TickReport(repo.name, self.metrics)
+        reconciler.report = TickReport(repo.name, self.metrics, self.settings_pause)
         self.health.expect(repo.name)
         loop = RepositoryLoop(
             name=repo.name,
@@ -115,6 +117,7 @@ class Runtime:
             health=self.health,
             failed=lambda name, error: self._failed(reconciler, name, error),
             tidy=opened.tidy,
+            ended=partial(self.metrics.ticked, repo.name),
             leading=leading,
             addresses=(repository.url, *repository.aliases),
         )

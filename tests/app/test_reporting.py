@@ -10,6 +10,7 @@ from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.health import STEPS, Metrics
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.core.guards.facts import Budgets
+from gitops_rollback.core.stop import settings_pause
 
 UNBUILT = policy("web").replace("  timing:", "  cascade: {mode: reverse-dependency-order}\n  timing:")
 
@@ -87,3 +88,32 @@ def test_each_guard_s_answer_is_counted_when_a_decision_is_made(world: World) ->
     one.until(START, START + 20 * MINUTE)
     allowed = {"guard": "budgets", "result": "allow"}
     assert metrics.registry.get_sample_value("gitops_rollback_guard_decisions_total", allowed) == 1
+
+
+def test_a_trigger_that_is_not_asked_any_more_shows_no_state(world: World) -> None:
+    running(world, "web")
+    bad = ship(world, "web", START - MINUTE)
+    one, metrics = world.replica(), Metrics()
+    one.reconciler.report = TickReport("shop/config", metrics)
+    world.engine.deploy("web", bad, START)
+    one.tick(START + 3 * MINUTE)
+    assert _series(metrics, "gitops_rollback_trigger_state") == {"default/Application/argocd/web": 0.0}
+    assert _series(metrics, "gitops_rollback_trigger_value")
+    one.tick(START + 300 * MINUTE)  # nothing is under watch any more
+    assert _series(metrics, "gitops_rollback_trigger_state") == {}
+    assert _series(metrics, "gitops_rollback_trigger_value") == {}
+
+
+def test_what_is_paused_by_any_door_is_counted(world: World) -> None:
+    running(world, "web")
+    one, metrics, doors = world.replica(), Metrics(), [False]
+    one.reconciler.report = TickReport("shop/config", metrics, lambda: settings_pause(doors[0], None))
+    for door in (False, True):
+        doors[0] = door
+        one.tick(START + MINUTE)
+        assert _series(metrics, "gitops_rollback_paused_applications") == {"": float(door)}
+
+
+def _series(metrics: Metrics, name: str) -> dict[str, float]:
+    found = [sample for family in metrics.registry.collect() for sample in family.samples if sample.name == name]
+    return {sample.labels.get("application", ""): sample.value for sample in found}

@@ -43,12 +43,18 @@ def test_the_probes_answer_and_name_the_repository_and_what_is_watched(tmp_path:
         live.until(
             lambda: f'trigger_state{{application="{APPLICATION}"' in live.probe("/metrics")[1], "a trigger's metric"
         )
-        assert 'gitops_rollback_policies{repository="shop/config",state="valid"} 1.0' in live.probe("/metrics")[1]
+        shown = live.probe("/metrics")[1]
+        assert 'gitops_rollback_policies{repository="shop/config",state="valid"} 1.0' in shown
+        assert 'gitops_rollback_part_ready{part="shop/config"} 1.0' in shown
+        assert 'gitops_rollback_last_tick_timestamp_seconds{repository="shop/config"}' in shown
+        assert 'gitops_rollback_engine_last_event_timestamp_seconds{engine="default"}' in shown
         assert live.probe("/nothing")[0] == 404
         live.world.git.status(503, times=1000)
         live.until(lambda: live.probe("/readyz")[0] == 503, "not ready while git does not answer")
         assert live.probe("/healthz")[0] == 200
         assert "[-]shop/config RepositoryUnavailable" in live.probe("/readyz?verbose")[1]
+        failed = 'gitops_rollback_tick_failures_total{reason="RepositoryUnavailable",repository="shop/config"}'
+        assert failed in live.probe("/metrics")[1]
         live.world.git.release()
         live.until(lambda: live.probe("/readyz")[0] == 200, "ready again")
         assert live.stop_controller() == 0
