@@ -19,6 +19,7 @@ ONE_ROOM = {
     "lightkube": {"adapters/kubernetes/access.py"},
     "watchfiles": {"adapters/files.py"},
     "jwt": {"adapters/forges/github_app.py"},
+    "opentelemetry": {"adapters/tracing.py"},
 }
 NOT_IN_CORE = {
     "requests",

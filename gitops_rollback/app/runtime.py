@@ -49,8 +49,10 @@ from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError, Stalle
 from gitops_rollback.core.guards.facts import Budgets, Limit
 from gitops_rollback.core.handover import NO_SHIFTS
 from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.core.tenants import Tenancy, Tenant
+from gitops_rollback.core.trace import Trace, trace_of
 from gitops_rollback.ports import JournalView, Message, MetricSource
 
 SHORTEST_PATIENCE_SECONDS = 1.0
@@ -65,6 +67,7 @@ class Runtime:
 
     parts: Parts
     settings_pause: Callable[[], PauseState]
+    send_trace: Callable[[Trace], None] | None = None
     health: Health = field(default_factory=Health)
     metrics: Metrics = field(init=False)
     _opened: list[Opened] = field(default_factory=list)
@@ -163,8 +166,13 @@ class Runtime:
             parts.notifier,
             parts.clock,
             confirm=confirm,
-            ended=self.metrics.ended,
+            ended=self._ended,
         )
+
+    def _ended(self, record: RollbackRecord) -> None:
+        self.metrics.ended(record)
+        if self.send_trace is not None and (trace := trace_of(record, self.parts.clock.now())) is not None:
+            self.send_trace(trace)
 
     def reconciler(self, opened: Opened, leading: Leading | None = None) -> Reconciler:
         """The parts of the way for one repository; `leading` None: no other replica acts for it."""

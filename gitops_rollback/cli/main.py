@@ -159,7 +159,9 @@ def outcome_of(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
     except Exception as exc:
-        click.echo(report(exc, arguments), err=True)
+        told = report(exc, arguments)
+        click.echo(told, err=True)
+        _keep(told, exc, arguments)
         return BUG
     return result if isinstance(result, int) else OK
 
@@ -189,6 +191,14 @@ def report(exc: BaseException, arguments: Sequence[str]) -> str:
         f"  error: {type(exc).__name__}",
     ]
     return "\n".join(lines + [f"  {frame}" for frame in _frames(exc.__traceback__)])
+
+
+def _keep(told: str, exc: BaseException, arguments: Sequence[str]) -> None:
+    from gitops_rollback.cli.crash import keep  # seldom needed, and each start would pay for it
+
+    path = keep(told, exc, arguments, os.environ)
+    if path is not None:
+        click.echo(f"More of it, without values too, is in {path}", err=True)
 
 
 def _frames(trace: TracebackType | None) -> list[str]:

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from gitops_rollback import __version__, crash_points
 from gitops_rollback.adapters.files import watch_files
 from gitops_rollback.adapters.log import configure_logging
+from gitops_rollback.adapters.tracing import traces_of
 from gitops_rollback.app.controller import Controller
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed
@@ -79,7 +80,9 @@ class _Service:
         self._stop = threading.Event()
         self._reload = threading.Event()
         self._pause = PauseNow(self.settings.pause)
-        self._runtime = Runtime(wire(self.settings), self._pause)
+        self._traces = traces_of(os.environ)
+        send = self._traces.send if self._traces is not None else None
+        self._runtime = Runtime(wire(self.settings), self._pause, send)
         self._hooks = Hooks(self._runtime.parts.clock.now, self._runtime.metrics.deliveries)
 
     def run(self) -> int:
@@ -96,6 +99,8 @@ class _Service:
         self._hooks.close()
         ended = controller.join(GRACE_SECONDS)
         self._runtime.close()
+        if self._traces is not None:
+            self._traces.close()
         for server in servers:
             server.stop()
         log.info("stopped", clean=ended)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +16,7 @@ from config_world import Answer
 
 from gitops_rollback import __version__
 from gitops_rollback.cli import main
+from gitops_rollback.cli.crash import keep
 from gitops_rollback.cli.main import VERBS, code_of, outcome_of
 from gitops_rollback.core.errors import (
     BranchRewritten,
@@ -34,8 +36,9 @@ Verb = Callable[[click.Command], None]
 
 
 @pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch) -> Verb:
-    """Put a command in place of the verb `version`."""
+def verb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Verb:
+    """Put a command in place of the verb `version`; what a bug leaves lies in `tmp_path`."""
+    monkeypatch.setenv("GITOPS_ROLLBACK_STATE_DIR", str(tmp_path))
 
     def put(command: click.Command) -> None:
         module = types.ModuleType("gitops_rollback.cli.version")
@@ -186,11 +189,16 @@ def test_ctrl_c_is_130(cli: Callable[..., Answer], verb: Verb, error: BaseExcept
     assert cli("version").code == 130
 
 
-def test_our_own_bug_makes_a_report_without_a_single_value(cli: Callable[..., Answer], verb: Verb) -> None:
+def test_our_own_bug_makes_a_report_without_a_single_value(
+    cli: Callable[..., Answer], verb: Verb, tmp_path: Path
+) -> None:
     @click.command
     @click.option("--token")
     def command(token: str) -> None:
-        raise RuntimeError(f"cannot use {token} at https://u:{token}@h.example/?q={token}")
+        try:
+            raise KeyError(token)
+        except KeyError as error:
+            raise RuntimeError(f"cannot use {token} at https://u:{token}@h.example/?q={token}") from error
 
     verb(command)
     answer = cli("version", "--token", CANARY)
@@ -199,6 +207,22 @@ def test_our_own_bug_makes_a_report_without_a_single_value(cli: Callable[..., An
     assert __version__ in answer.err
     assert "test_main.py:" in answer.err
     assert CANARY not in answer.err + answer.out
+    (kept,) = (tmp_path / "gitops-rollback").iterdir()
+    assert str(kept) in answer.err
+    told = kept.read_text()
+    assert [part in told for part in ("--token", "RuntimeError", "KeyError", "test_main.py:", "click=")] == [True] * 5
+    assert CANARY not in told
+
+
+def test_only_the_newest_reports_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "gitops-rollback"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"crash-20200101T0000{number:02}-1.txt").write_text("old")
+    environ = {"GITOPS_ROLLBACK_STATE_DIR": str(tmp_path)}
+    path = keep("a report", ValueError("x"), [], environ)
+    assert path is not None
+    assert (len(list(folder.iterdir())), path in folder.iterdir()) == (10, True)
 
 
 def test_a_reader_that_left_is_no_failure() -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from live_world import SERVICE, Live, environment_of_nobody, living
+from otlp_collector import Collected, collector
 
+from gitops_rollback.core.trace import trace_id_of
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
 from gitops_rollback.sandbox.stories import release
 from gitops_rollback.sandbox.world import run_command
@@ -173,8 +175,23 @@ def everything_said(live: Live) -> str:
     return "\n".join([live.log.read_text(), *texts, *configs])
 
 
+def told_the_collector(collected: Collected) -> str:
+    """What a verified rollback leaves there, in one trace under the name of the service; as text."""
+    (resource,) = collected.resources()
+    assert "rollbacks-eu" in [one.value.string_value for one in resource.resource.attributes]
+    spans = [span for scope in resource.scope_spans for span in scope.spans]
+    assert [span.name for span in spans] == ["rollback", "detect", "decide", "push", "sync", "verify"]
+    (rollback,) = {a.value.string_value for a in spans[0].attributes if a.key == "gitops_rollback.id"}
+    assert {span.trace_id.hex() for span in spans} == {trace_id_of(rollback)}
+    return str(resource)
+
+
 def test_no_secret_is_written_or_said_anywhere(tmp_path: Path) -> None:
-    live = Live(tmp_path)
+    with collector() as collected:
+        said_without_a_secret(Live(tmp_path), tmp_path, collected)
+
+
+def said_without_a_secret(live: Live, tmp_path: Path, collected: Collected) -> None:
     live.world.git.user, live.world.git.password = "gitops", GIT_TOKEN
     live.world.prometheus.start()
     live.world.prometheus.stop()
@@ -189,6 +206,8 @@ def test_no_secret_is_written_or_said_anywhere(tmp_path: Path) -> None:
             "GITOPS_ROLLBACK_CONFIG": settings_file(live, text),
             "GITOPS_ROLLBACK_GIT_USERNAME": "gitops",
             "GITOPS_ROLLBACK_GIT_TOKEN": GIT_TOKEN,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collected.url,
+            "OTEL_SERVICE_NAME": "rollbacks-eu",
         }
         live.start_controller()
         live.argocd.answer(500, f"proxy: token {live.argocd.token} is odd", times=3)
@@ -199,8 +218,9 @@ def test_no_secret_is_written_or_said_anywhere(tmp_path: Path) -> None:
         live.until(lambda: any(one.get("reason") == "CredentialsRejected" for one in live.logged()), "git says no")
         plan = live.verb("plan", SERVICE)
         said = everything_said(live) + metrics + plan.out + plan.err
-        assert [secret for secret in (GIT_TOKEN, METRICS_TOKEN, live.argocd.token) if secret in said] == []
         assert live.stop_controller() == 0
+        said += told_the_collector(collected)
+        assert [secret for secret in (GIT_TOKEN, METRICS_TOKEN, live.argocd.token) if secret in said] == []
     finally:
         live.close()
 

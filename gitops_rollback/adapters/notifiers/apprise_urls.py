@@ -15,7 +15,7 @@ from gitops_rollback.adapters.notifiers.texts import body_lines, quoted
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.ports import Message
 
-INSTALL = "pip install 'gitops-rollback[apprise]'"
+INSTALL = "pip install 'gitops-rollback[notify]'"
 
 
 class AppriseUrl:
