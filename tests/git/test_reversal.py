@@ -9,7 +9,7 @@ import pytest
 from small_history import Entry, Files, History
 
 from gitops_rollback.adapters.git.door import Git
-from gitops_rollback.adapters.git.reversal import reverse
+from gitops_rollback.adapters.git.reversal import Reverser, reverse
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 
@@ -178,6 +178,20 @@ CLEAN_CASES: dict[str, tuple[Files, Files, Files, int, dict[str, str]]] = {
         {"t.yaml": "{{ if x }}\n" + app(replicas=5)},
     ),
 }
+
+
+def test_a_plan_that_is_made_anew_is_there_though_git_threw_the_first_away(history: History) -> None:
+    root = history.commit({"a.yaml": app()})
+    bad = history.commit({"a.yaml": app(timeout=30)}, [root])
+    head = history.commit({"a.yaml": app(timeout=30, replicas=5)}, [bad])
+    history.git("update-ref", "refs/heads/main", head)
+    reverser = Reverser(Git(history.git_dir))
+    first = reverser.reverse(head, [bad])
+    reverser.reader.close()  # it would go on seeing what it has opened
+    history.git("prune", "--expire=now")
+    assert reverser.reverse(head, [bad]) == first
+    reverser.close()
+    assert history.git("show", f"{first.tree}:a.yaml") == app(replicas=5).rstrip("\n")
 
 
 @pytest.mark.parametrize(("base", "culprit", "later", "rung", "result"), CLEAN_CASES.values(), ids=[*CLEAN_CASES])

@@ -17,6 +17,7 @@ from gitops_rollback.adapters.git.conflicts import (
 )
 from gitops_rollback.adapters.git.door import Git
 from gitops_rollback.adapters.git.history import log
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.adapters.git.merge import Merge, merge_commits
 from gitops_rollback.adapters.git.objects import ObjectReader, find_entry, put_entries, put_files
 from gitops_rollback.adapters.git.soundness import Soundness
@@ -30,17 +31,20 @@ from gitops_rollback.core.merging.matching import Path
 
 NOBODY = "gitops-rollback <gitops-rollback@localhost>"  # of synthetic commits, which no ref ever reaches
 
+KEPT_MERGES = 64
+
 Rung = Callable[[Undoing, Step], Step]
 
 
 class Ladder:
-    """Climbs for one repository; keeps nothing."""
+    """Climbs for one repository; keeps the newest merges, since a plan that waits is made anew at each look."""
 
     def __init__(self, git: Git, reader: ObjectReader, writer: ObjectWriter) -> None:
         self._git = git
         self._reader = reader
         self._writer = writer
         self._sound = Soundness(git, reader)
+        self._merges: Kept[Merge] = Kept(KEPT_MERGES)
         # In this order; the first sound result counts.
         self._rungs: tuple[Rung, ...] = (self._merge, self._by_key, self._target_state)
 
@@ -58,7 +62,7 @@ class Ladder:
         theirs = self._synthetic(work, work.before)
         itself = work.base == work.culprit.sha
         on_head = itself and work.ancestor and work.tree == work.head.tree  # then the culprit is the merge base already
-        merge = merge_commits(self._git, work.head.sha if on_head else self._synthetic(work, work.tree), theirs)
+        merge = self._merged(work.head.sha if on_head else self._synthetic(work, work.tree), theirs)
         if merge.tree is None:
             later = later_commits(self._git, work.culprit.sha, work.head.sha, merge.conflicts)
             generated = [path for path in merge.conflicts if self._sound.is_generated(work, path)]
@@ -120,11 +124,18 @@ class Ladder:
     def _once(self, work: Undoing, tree: str) -> bool:
         """Where lines or elements repeat themselves, undoing again may take back their twins."""
         theirs = self._synthetic(work, work.before)
-        merge = merge_commits(self._git, self._synthetic(work, tree), theirs)
+        merge = self._merged(self._synthetic(work, tree), theirs)
         if merge.tree is not None:
             return merge.tree == tree
         again = untangle(merge, self._sound.text, target=True, good=self._good(work))
         return bool(again.faults) or put_files(self._git, self._reader, merge.marked, again.files) == tree
+
+    def _merged(self, ours: str, theirs: str) -> Merge:
+        """Two ids say what comes out; only its tree may be gone, since no ref reaches it."""
+        known = self._merges.get((ours, theirs))
+        if known is not None and self._reader.info(known.tree or known.marked) is not None:
+            return known
+        return self._merges.put((ours, theirs), merge_commits(self._git, ours, theirs))
 
     def _good(self, work: Undoing) -> Callable[[str], bytes | None] | None:
         """The files of the last good state; None where none was named."""

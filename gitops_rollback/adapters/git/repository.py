@@ -135,9 +135,13 @@ class GitConfigRepo:
 
     def commit(self, sha: str) -> Commit:
         """As in `ports.ConfigRepo`."""
+        known = self._ranges.get(sha)
+        if known is not None:
+            return known[0]
         self._clone.need(sha)
         self._need_parents(sha)
-        return history.log(self._git, None, sha, 1)[0]
+        found = history.log(self._git, None, sha, 1)
+        return found[0] if sha in self._clone.boundary() else self._ranges.put(sha, found)[0]
 
     def _need_parents(self, sha: str) -> None:
         """Without them a commit at the shallow boundary seems to add every file."""
