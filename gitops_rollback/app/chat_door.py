@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 from gitops_rollback.app.comment_acts import Looked, put_pause
 from gitops_rollback.app.diffing import diff_of
@@ -30,22 +31,23 @@ MOST_WAITING = 100
 YOUNG = timedelta(minutes=10)
 PAUSE_FOR = timedelta(hours=1)
 SUBJECT = "chat"  # stands for the application in the journal's entries
+Pressed = TypeVar("Pressed")
 LEVELS: Mapping[Button, Asked] = {Button.APPROVE: Asked.LAND, Button.PAUSE: Asked.RESTRICT, Button.DIFF: Asked.SEE}
 
 
-class Presses:
+class Presses(Generic[Pressed]):
     """What was pressed and not attended yet; the oldest give way. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[Press] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[Pressed] = deque(maxlen=MOST_WAITING)
 
-    def add(self, press: Press) -> None:
+    def add(self, press: Pressed) -> None:
         """Keep it for the next look."""
         with self._lock:
             self._waiting.append(press)
 
-    def take(self) -> list[Press]:
+    def take(self) -> list[Pressed]:
         """All of them, the oldest first."""
         with self._lock:
             found = list(self._waiting)
@@ -64,7 +66,7 @@ class ChatDoor:
     people: Mapping[str, str]
     answer: Callable[[str, str], None]
     permission: Callable[[str], Permission] | None = None
-    presses: Presses = field(default_factory=Presses)
+    presses: Presses[Press] = field(default_factory=Presses)
 
     def attend(self, looked: Looked, requests: Requests) -> None:
         """All that was pressed about rollbacks of this repository."""

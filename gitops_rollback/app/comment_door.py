@@ -7,7 +7,7 @@ Source: contracts/forges.md, section 8; reliability.md, A15 and A16.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,10 +15,11 @@ from gitops_rollback.app.bounded import keep
 from gitops_rollback.app.comment_acts import CommentActs, Looked, Said
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.authority import Asked, Authority, Door, Person, may
-from gitops_rollback.core.comment_commands import Command, NotUnderstood, Verb, command_of
+from gitops_rollback.core.comment_commands import Command, NotUnderstood, Verb, command_of, pressed_command
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.markdown import code
 from gitops_rollback.core.message import for_people
+from gitops_rollback.core.press import CheckPress
 from gitops_rollback.core.pull_request import Comment, Permission
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.ports import DecisionEntry
@@ -78,8 +79,8 @@ class CommentDoor:
     _answers: dict[int, tuple[Answered, ...]] = field(default_factory=dict)
     _posted: dict[int, tuple[Answered, ...]] = field(default_factory=dict)
 
-    def attend(self, about: About, looked: Looked) -> None:
-        """One look at the comments of one pull request."""
+    def attend(self, about: About, looked: Looked, pressed: Sequence[CheckPress] = ()) -> None:
+        """One look at the comments of one pull request. `pressed`: the buttons of its check, as good as comments."""
         number = about.number
         comments = self.forge.comments(number, self._read.get(number))
         handled = {
@@ -90,7 +91,13 @@ class CommentDoor:
             if key not in self._known and comment.id not in handled and looked.now - comment.created_at <= YOUNG:
                 command = command_of(comment)
                 if command is not None:
-                    self._answer(about, comment, command, looked)
+                    done = self._answer(about, comment, command, looked)
+                    self.forge.react(number, comment, done)
+            keep(self._known, key, True)
+        for press in pressed:
+            key, command = (number, press.id), pressed_command(press)
+            if key not in self._known and press.id not in handled and command and looked.now - press.at <= YOUNG:
+                self._answer(about, _as_comment(press, command), command, looked)
             keep(self._known, key, True)
         if comments:
             keep(self._read, number, max(one.created_at for one in comments))
@@ -100,11 +107,11 @@ class CommentDoor:
             self.forge.comment(number, MARKER, "\n\n".join(_line(one) for one in answers))
             keep(self._posted, number, answers)
 
-    def _answer(self, about: About, comment: Comment, command: Command | NotUnderstood, looked: Looked) -> None:
+    def _answer(self, about: About, comment: Comment, command: Command | NotUnderstood, looked: Looked) -> bool:
         answered = self._answered(about, comment, command, looked)
         known = self._answers.get(about.number, ())
         keep(self._answers, about.number, (*known, answered)[-MOST_ANSWERS:])
-        self.forge.react(about.number, comment, answered.done)
+        return answered.done
 
     def _answered(self, about: About, comment: Comment, command: Command | NotUnderstood, looked: Looked) -> Answered:
         said = comment.body.split("/rollback", 1)[-1].split("\n", 1)[0]
@@ -130,6 +137,11 @@ class CommentDoor:
             entry = DecisionEntry(looked.now, _of(number), "told", Reason.REQUESTED.value, comment.id, message, details)
             looked.executor.enter(entry)
         return Answered(comment.id, comment.author, said, words, True)
+
+
+def _as_comment(press: CheckPress, command: Command) -> Comment:
+    words = f"/rollback {command.verb} {command.sha}".strip()
+    return Comment(press.id, press.login, words, press.at, by_bot=press.by_bot)
 
 
 def _of(number: int) -> str:

@@ -17,7 +17,7 @@ from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
-from gitops_rollback.core.press import Press
+from gitops_rollback.core.press import CheckPress, Press
 from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Advising, Clock, Engine
@@ -48,7 +48,8 @@ class RepositoryLoop:
     ended: Callable[[str], None] = lambda _failure: None  # a tick did, "" or with the reason why it failed
     leading: Leading | None = None  # None: there is no other replica
     addresses: tuple[str, ...] = ()  # of the repository, by which others may name it
-    presses: Presses = field(default_factory=Presses)
+    presses: Presses[Press] = field(default_factory=Presses)
+    checks: Presses[CheckPress] = field(default_factory=Presses)
     interval: timedelta = DEFAULT_INTERVAL
     draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
@@ -242,11 +243,15 @@ class Controller:
         for loop in self.loops:
             loop.alarm()
 
-    def pressed(self, press: Press) -> None:
-        """Somebody pressed a button in a chat: whose rollback it is looks now."""
+    def pressed(self, press: Press | CheckPress) -> None:
+        """Somebody pressed a button, in a chat or below a check: whose rollback it is looks now."""
         for loop in self.loops:
-            loop.presses.add(press)
-            loop.alarm()
+            if isinstance(press, Press):
+                loop.presses.add(press)
+                loop.alarm()
+            elif loop.is_one_of(press.places):
+                loop.checks.add(press)
+                loop.alarm()
 
     def look(self, repositories: Sequence[str]) -> bool:
         """The loop of the repository with one of these addresses looks now; without any address all of them do.

@@ -204,7 +204,7 @@ class OfferActs:
         if self._shown.get(record.id) != (head, how):
             around.executor.confirm()
             self._comment(offer.number, record, how)
-            self._status(head, how, offer.url)
+            self._status(offer.number, head, how, offer.url)
             keep(self._shown, record.id, (head, how))
         over = record.phase is not Phase.AWAITING_APPROVAL and self._is_closed(record, offer.number, around)
         if over and not record.open:
@@ -220,8 +220,8 @@ class OfferActs:
         self.forge.comment(number, marker(record), how.comment)
 
     @crash_point("offer-status")
-    def _status(self, head: str, how: Shown, url: str) -> None:
-        self.forge.set_status(head, STATUS, how.state, how.status, url)
+    def _status(self, number: int, head: str, how: Shown, url: str) -> None:
+        self.forge.set_status(head, STATUS, how.state, how.status, url, how.buttons(number))
 
     def _is_closed(self, record: RollbackRecord, number: int, around: Around) -> bool:
         """It does not stand open any more. What landed the forge may notice by itself, a little later."""

@@ -151,7 +151,8 @@ class RequestedRollbacks:
         diff = diff_of(plan, self.repo) if plan is not None else ""
         answer = replace(judged.answer, head=head, moved=moved, diff=diff)
         keep(self._whys, found.pull.number, "" if answer.state is StatusState.SUCCESS else answer.status)
-        self._say(found.pull.number, found.path, head, Shown(comment(answer), answer.state, answer.status), around)
+        how = Shown(comment(answer), answer.state, answer.status, answer.verbs)
+        self._say(found.pull.number, found.path, head, how, around)
         if record is not None and answer.state is StatusState.SUCCESS and head == found.pull.head_sha:
             self._merge(record, found, around)
 
@@ -319,7 +320,7 @@ class RequestedRollbacks:
             return
         around.executor.confirm()
         self.forge.comment(number, marker(path), how.comment)
-        self.forge.set_status(head, STATUS, how.state, how.status)
+        self.forge.set_status(head, STATUS, how.state, how.status, buttons=how.buttons(number))
         keep(self._shown, path, (head, how))
 
     def talked_about(self, looked: Looked) -> dict[int, RollbackRecord | None]:

@@ -124,7 +124,7 @@ class Runtime:
             leading=leading,
             addresses=(repository.url, *repository.aliases),
         )
-        self._take_presses(loop, reconciler)
+        self._take_words(loop, reconciler)
         if leading is not None:
             leading.called = loop.call
         if not self.parts.settings.observes:  # what is only said lands anew at each tick
@@ -137,10 +137,14 @@ class Runtime:
         )
         return loop
 
-    def _take_presses(self, loop: RepositoryLoop, reconciler: Reconciler) -> None:
+    def _take_words(self, loop: RepositoryLoop, reconciler: Reconciler) -> None:
+        """What people ask for, at a forge and in a chat."""
         answers, people = self.parts.answers, self.parts.settings.chat.approvers
+        forge = self.parts.forges.of(loop.name)
+        if forge is not None and not self.parts.settings.observes:
+            take_requests(reconciler, forge, loop.checks)
         if answers is not None:
-            take_presses(reconciler, loop.presses, people, answers.answer, self.parts.forges.of(loop.name))
+            take_presses(reconciler, loop.presses, people, answers.answer, forge)
 
     def _open(self, repository: Repository) -> Opened:
         return open_repository(self.parts.settings, repository)
@@ -212,7 +216,6 @@ class Runtime:
         )
         if forge is not None and not settings.observes:
             made.offer_at(forge)
-            take_requests(made, forge)
         if not settings.observes:
             if forge is not None:
                 set_statuses(made, forge, settings.statuses)

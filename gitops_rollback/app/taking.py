@@ -14,15 +14,16 @@ from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.request_judging import RequestJudge
 from gitops_rollback.app.requested import RequestedRollbacks
 from gitops_rollback.app.requesting import Requests
+from gitops_rollback.core.press import CheckPress, Press
 from gitops_rollback.ports.forge import Forge
 
 
-def take_requests(reconciler: Reconciler, forge: Forge) -> None:
-    """What people ask for at `forge` is taken from now on."""
+def take_requests(reconciler: Reconciler, forge: Forge, checks: Presses[CheckPress] | None = None) -> None:
+    """What people ask for at `forge` is taken from now on, and what they press below checks there."""
     repo, clock = reconciler.surroundings.repo, reconciler.clock
     judge = RequestJudge(repo, forge, clock)
     asked = RequestedRollbacks(repo, forge, judge, clock, lambda: reconciler.landed())
-    brought = BroughtPullRequests(forge)
+    brought, box = BroughtPullRequests(forge), checks or Presses[CheckPress]()
     door = CommentDoor(forge, CommentActs(repo, forge, asked.again), judge.login, forge.permission)
 
     def attend(tick: Tick) -> None:
@@ -33,8 +34,12 @@ def take_requests(reconciler: Reconciler, forge: Forge) -> None:
         asked.attend_all(tick.view, tick.listing, tick.now, requests)
         looked = Looked(tick.view, tick.listing, tick.now, executor)
         talked = [*_planned(asked, looked), *_brought(asked, brought, tick, executor)]
+        pressed = box.take()
         for about in {one.number: one for one in reversed(talked)}.values():
-            asked.guarded(f"comments #{about.number}", executor, partial(door.attend, about, looked))
+            mine = [one for one in pressed if one.number == about.number]
+            trouble = asked.guarded(f"comments #{about.number}", executor, partial(door.attend, about, looked, mine))
+            for press in mine if trouble else ():
+                box.add(press)  # no look tells of it again
 
     reconciler.requested = attend
 
@@ -56,7 +61,7 @@ def _brought(
 
 def take_presses(
     reconciler: Reconciler,
-    presses: Presses,
+    presses: Presses[Press],
     people: Mapping[str, str],
     answer: Callable[[str, str], None],
     forge: Forge | None = None,

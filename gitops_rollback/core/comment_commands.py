@@ -19,7 +19,8 @@ from enum import StrEnum
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.message import for_people
-from gitops_rollback.core.pull_request import Comment
+from gitops_rollback.core.press import CheckPress
+from gitops_rollback.core.pull_request import Comment, StatusButton
 
 WORD = "/rollback"
 LONGEST_BODY = 65_536  # characters: GitHub's own limit; a longer comment is not looked into
@@ -57,6 +58,12 @@ USAGE = {
     Verb.RETRY: ("retry", "try again what failed"),
     Verb.HELP: ("help", "show this"),
 }
+BUTTONS = {  # the commands that a forge may show as a button; a press is the same word
+    Verb.APPROVE: StatusButton("approve", "Approve", "carry out the plan as it is shown"),
+    Verb.REJECT: StatusButton("reject", "Reject", "say no to it, for this deployment"),
+    Verb.PLAN: StatusButton("plan", "Plan anew", "make the plan anew, and show it"),
+    Verb.RETRY: StatusButton("retry", "Try again", "try again what failed"),
+}
 BARE = frozenset({Verb.PLAN, Verb.RETRY, Verb.HELP})  # nothing may stand behind them
 
 
@@ -93,6 +100,14 @@ def command_of(comment: Comment) -> Command | NotUnderstood | None:
     if len(lines) > 1:
         return NotUnderstood(f"The comment holds {len(lines)} commands; write one comment for each.")
     return _understood(lines[0])
+
+
+def pressed_command(press: CheckPress) -> Command | None:
+    """What the button stands for, about the head that it was shown at; None for one that is not ours."""
+    if press.by_bot or press.button not in [one.identifier for one in BUTTONS.values()]:
+        return None
+    verb = Verb(press.button)
+    return Command(verb, sha=press.head if verb is Verb.APPROVE else "")
 
 
 def help_lines() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A button of a message in a chat, as somebody pressed it."""
+"""A button of a message in a chat, or of a check at a forge, as somebody pressed it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,20 @@ class Press:
     head: str
     at: datetime
     answer_url: str = ""
+
+
+@dataclass(frozen=True)
+class CheckPress:
+    """One press of a button of ours below a check. `places`: addresses of its repository; `head` is where it stood.
+
+    `id` is the same for one person's presses of one button of one state of a check.
+    """
+
+    id: str
+    login: str
+    by_bot: bool
+    number: int
+    head: str
+    button: str
+    at: datetime
+    places: tuple[str, ...]

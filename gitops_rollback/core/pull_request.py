@@ -114,6 +114,23 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class StatusButton:
+    """A button below a status. Labels have up to 20 characters, descriptions up to 40: GitHub's own limits."""
+
+    identifier: str
+    label: str
+    description: str
+
+
+@dataclass(frozen=True)
+class StatusButtons:
+    """What a status is to offer where the forge has buttons, at most three; `number` is its pull request."""
+
+    number: int
+    shown: tuple[StatusButton, ...] = ()
+
+
+@dataclass(frozen=True)
 class ForgeFacts:
     """What a forge says of itself and of us. `trouble`: what is missing for our work, a sentence each."""
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gitops_rollback.core.comment_commands import BUTTONS, Verb
 from gitops_rollback.core.delivery import OPENED_AT
 from gitops_rollback.core.markdown import MAX_LISTED, PARAGRAPH, code, fenced, listed, safe
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.pull_request import StatusState
+from gitops_rollback.core.pull_request import StatusButtons, StatusState
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 
 MAX_BODY = 60_000  # characters; the forges take 65,536
@@ -68,6 +69,9 @@ def next_words(record: RollbackRecord, by_itself: bool) -> str:
     )
 
 
+PLANNED, TROUBLED = (Verb.APPROVE, Verb.REJECT, Verb.PLAN), (Verb.RETRY, Verb.REJECT)
+
+
 @dataclass(frozen=True)
 class Shown:
     """How a pull request is to look now."""
@@ -75,15 +79,22 @@ class Shown:
     comment: str
     state: StatusState
     status: str
+    verbs: tuple[Verb, ...] = ()  # that are offered as buttons
+
+    def buttons(self, number: int) -> StatusButtons:
+        """The buttons below the status of this pull request's head."""
+        return StatusButtons(number, tuple(BUTTONS[verb] for verb in self.verbs))
 
 
 def shown(record: RollbackRecord, trouble: str = "") -> Shown:
     """The comment and the status of the head. `trouble`: why the plan is not as it should be, or nobody may act."""
     comment = "\n".join(_comment(record, trouble))[:MAX_BODY]
+    waits = record.phase is Phase.AWAITING_APPROVAL
     if trouble:
-        return Shown(comment, StatusState.FAILURE, for_people(trouble, MAX_STATUS))
-    if record.phase is Phase.AWAITING_APPROVAL:
-        return Shown(comment, StatusState.SUCCESS, f"planned: undoes {_short(record.reverts)}"[:MAX_STATUS])
+        return Shown(comment, StatusState.FAILURE, for_people(trouble, MAX_STATUS), TROUBLED if waits else ())
+    if waits:
+        words = f"planned: undoes {_short(record.reverts)}"[:MAX_STATUS]
+        return Shown(comment, StatusState.SUCCESS, words, PLANNED)
     if record.open:
         return Shown(comment, StatusState.PENDING, f"landed: {record.phase.value}")
     good = record.outcome is RollbackOutcome.VERIFIED

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gitops_rollback.core.comment_commands import Verb
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.faults import Fault
 from gitops_rollback.core.markdown import PARAGRAPH, code, fenced, listed, safe
@@ -15,6 +16,7 @@ from gitops_rollback.core.message import for_people
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.pull_request import StatusState
+from gitops_rollback.core.pull_request_text import PLANNED
 
 MAX_BODY = 60_000  # characters; the forges take 65,536
 MAX_DIFF = 40_000
@@ -41,6 +43,13 @@ class RequestAnswer:
     moved: bool = False
     after_merge: bool = False
     pending: bool = False  # nobody has said no: it goes on by itself later
+
+    @property
+    def verbs(self) -> tuple[Verb, ...]:
+        """What is offered as buttons: what is carried out after its merge alone cannot be approved here."""
+        if self.state is not StatusState.SUCCESS:
+            return (Verb.RETRY,)
+        return (Verb.PLAN,) if self.after_merge else PLANNED
 
     @property
     def state(self) -> StatusState:

@@ -17,6 +17,7 @@ from gitops_rollback.core.pull_request import (
     MergeMethod,
     Permission,
     PullRequest,
+    StatusButtons,
     StatusState,
 )
 
@@ -92,8 +93,19 @@ class Forge(Protocol):
         """Show who wrote a command that it was taken (`done`) or not; best effort, never raises."""
         ...
 
-    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
-        """Set our commit status; an equal one is not written again."""
+    def set_status(
+        self,
+        sha: str,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str = "",
+        buttons: StatusButtons | None = None,
+    ) -> None:
+        """Set our commit status; an equal one is not written again.
+
+        With `buttons`, which may hold none, it is a check with them where the forge lets us write checks.
+        """
         ...
 
     def permission(self, login: str) -> Permission:

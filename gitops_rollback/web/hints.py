@@ -65,10 +65,10 @@ def _forge(name: object, known: frozenset[str], event: Mapping[str, object]) -> 
     ref = event.get("ref")
     if event.get("ref_type") == "tag" or (isinstance(ref, str) and ref.startswith(TAGS)):
         return "ignored"
-    return Hint(_urls(event))
+    return Hint(urls_of(event))
 
 
-def _urls(event: Mapping[str, object]) -> tuple[str, ...]:
+def urls_of(event: Mapping[str, object]) -> tuple[str, ...]:
     """The addresses of the event's own repository; of a pull request's event, the one that it goes into."""
     found = (_mapping(event, holder).get(key) for holder in ("repository", "project") for key in URLS)
     return tuple(dict.fromkeys(url for url in found if isinstance(url, str) and 0 < len(url) <= LONGEST_URL))

@@ -1,7 +1,8 @@
 """Webhooks: who may say "look now", and what becomes of a delivery?
 
-A delivery is a hint. Nothing in it is believed but its sender, and that only says: look sooner than the next tick. An
-authentic one is always answered 202; whoever cannot prove that they know the secret learns no more than 401. The path
+A delivery is a hint. Nothing in it is believed but its sender, and that only says: look sooner than the next tick. Only
+who pressed which button, in a chat or below a check, is kept for the one who judges it. An authentic delivery is always
+answered 202; whoever cannot prove that they know the secret learns no more than 401. The path
 alone says which kind of sender it is, and which secret counts.
 Source: interfaces.md, Webhooks; contracts/forges.md, section 7.
 """
@@ -23,7 +24,8 @@ from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 
-from gitops_rollback.core.press import Press
+from gitops_rollback.core.press import CheckPress, Press
+from gitops_rollback.web.check_presses import check_press_of
 from gitops_rollback.web.hints import Hint, hint_of
 from gitops_rollback.web.presses import press_of
 from gitops_rollback.web.proofs import Proof, Reading, proof_of
@@ -42,7 +44,7 @@ REMEMBERED = 10_000  # deliveries that are known again
 REMEMBERED_SECONDS = 24 * 3600.0
 
 Look = Callable[[Hint], bool]  # must return at once; False: it is about nothing of ours
-Pressed = Callable[[Press], None]  # likewise
+Pressed = Callable[[Press | CheckPress], None]  # likewise
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Hooks:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def open(self, doors: Iterable[Door], look: Look, pressed: Pressed = lambda _press: None) -> None:
-        """From now on these doors are there, and each new delivery calls `look`; one of a chat calls `pressed`."""
+        """From now on these doors are there, and each new delivery calls `look`; a button's calls `pressed`."""
         with self._lock:
             self._pressed = pressed
             self._doors = {f"{PREFIX}{door.kind}/{door.name}": door for door in doors}
@@ -121,9 +123,19 @@ class Hooks:
             return self._counts(door, "repeated", _taken_status(door))
         if door.kind == "slack":
             return self._press(door, seen.text, now)
+        if door.kind == "github":
+            self._press_check(headers, seen.text, now)
         hint = hint_of(door.kind, headers, seen.text, now)
         result = hint if isinstance(hint, str) else "accepted" if look(hint) else "elsewhere"
         return self._counts(door, result, HTTPStatus.ACCEPTED)
+
+    def _press_check(self, headers: Message, text: bytes, now: datetime) -> None:
+        """What else stands in such a delivery is a hint like any other, so it goes on as one."""
+        press = check_press_of(str(headers.get("X-GitHub-Event")), text, now)
+        if press is not None:
+            with self._lock:
+                pressed = self._pressed
+            pressed(press)
 
     def _press(self, door: Door, text: bytes, now: datetime) -> HTTPStatus:
         press = press_of(text, now)

@@ -24,6 +24,7 @@ from gitops_rollback.core.pull_request import (
     Permission,
     PullRequest,
     PullRequestState,
+    StatusButtons,
     StatusState,
 )
 
@@ -43,6 +44,7 @@ class FakeForge:
     reviewers: dict[int, tuple[str, ...]] = field(default_factory=dict)
     comments_of: dict[int, dict[str, str]] = field(default_factory=dict)
     statuses: dict[tuple[str, str], tuple[StatusState, str]] = field(default_factory=dict)
+    buttons: dict[tuple[str, str], StatusButtons | None] = field(default_factory=dict)
     scheduled: dict[int, tuple[str, MergeMethod, str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     down: bool = False
@@ -164,9 +166,18 @@ class FakeForge:
     def react(self, number: int, comment: Comment, done: bool) -> None:
         self.reactions.append((comment.id, done))
 
-    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+    def set_status(
+        self,
+        sha: str,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str = "",
+        buttons: StatusButtons | None = None,
+    ) -> None:
         self._call("set_status")
         self.statuses[sha, context] = state, description
+        self.buttons[sha, context] = buttons
 
     def permission(self, login: str) -> Permission:
         self._call("permission")

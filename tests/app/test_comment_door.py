@@ -11,9 +11,12 @@ from test_pull_requests import SUGGESTED, a_story
 from test_requested import FILE, PATH, REQUEST, Story
 from test_requested import story as story
 
+from gitops_rollback.app.chat_door import Presses
 from gitops_rollback.app.taking import take_requests
 from gitops_rollback.core.errors import ForgeUnavailable
+from gitops_rollback.core.press import CheckPress
 from gitops_rollback.core.pull_request import MergeMethod, Permission, PullRequestState
+from gitops_rollback.core.pull_request_text import STATUS
 from gitops_rollback.core.stop import CONTROL_BRANCH
 
 ANSWERS = "gitops-rollback:answers"
@@ -242,3 +245,56 @@ def test_what_is_no_longer_under_watch_is_not_read(world: World) -> None:
     told = brought(world, FakeForge(world))
     world.clock.at = START + 3 * 60 * MINUTE
     assert say(told, "/rollback plan", "ada") == ""
+
+
+def press(story: Story, button: str, by: str = "grace", head: str = "") -> str:
+    """Our answers, once somebody has pressed a button below the check of the pull request."""
+    box: Presses[CheckPress] = Presses()
+    take_requests(story.one.reconciler, story.forge, box)
+    pull = story.forge.requests[1]
+    at = story.world.clock.at
+    box.add(CheckPress(f"check-1-{button}-{by}", by, False, 1, head or story.world.head(pull.head), button, at, ("x",)))
+    story.tick()
+    return story.forge.comments_of.get(1, {}).get(ANSWERS, "")
+
+
+def test_the_status_offers_buttons_and_a_press_is_as_good_as_the_comment(story: Story) -> None:
+    head = story.world.head(story.ask().head)
+    offered = story.forge.buttons[head, STATUS]
+    assert offered is not None
+    assert (offered.number, [one.identifier for one in offered.shown]) == (1, ["approve", "reject", "plan"])
+    assert "Approved" in press(story, "approve")
+    story.tick(2)
+    assert story.forge.requests[1].state is PullRequestState.MERGED
+    assert story.forge.reactions == [], "there is no comment to react to"
+    landed = story.world.head()
+    story.later(1)
+    assert story.forge.buttons[head, STATUS] is not None
+    assert [one.shown for one in story.forge.buttons.values() if one is not None][-1] == ()
+    assert story.world.head() == landed
+
+
+@pytest.mark.parametrize(
+    ("button", "by", "head", "words"),
+    [
+        ("approve", "eve", "", "may not"),
+        ("approve", "grace", "a" * 40, "look at it again"),
+        ("merge", "grace", "", ""),
+    ],
+    ids=["no-right", "another-head", "no-button-of-ours"],
+)
+def test_a_press_lands_no_more_than_a_comment_would(story: Story, button: str, by: str, head: str, words: str) -> None:
+    story.ask()
+    story.forge.permissions["eve"] = Permission.READ
+    assert words in press(story, button, by, head)
+    story.tick(2)
+    assert story.forge.requests[1].state is PullRequestState.OPEN
+
+
+def test_a_press_is_not_lost_while_the_forge_does_not_answer(story: Story) -> None:
+    story.ask()
+    story.forge.fails["permission"] = ForgeUnavailable("forge", "connection refused")
+    press(story, "reject")
+    del story.forge.fails["permission"]
+    story.later(6)
+    assert story.forge.requests[1].state is PullRequestState.CLOSED

@@ -40,6 +40,7 @@ from gitops_rollback.core.pull_request import (
     Permission,
     PullRequest,
     PullRequestState,
+    StatusButtons,
     StatusState,
 )
 
@@ -111,7 +112,16 @@ class Gitea(GitHubStyle):
         lines = self._comments_of_lines(call, number, since)
         return tuple(sorted((*whole, *lines), key=lambda one: (one.created_at, int(one.id))))
 
-    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+    def set_status(
+        self,
+        sha: str,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str = "",
+        buttons: StatusButtons | None = None,
+    ) -> None:
+        del buttons  # it has none
         call = self._exchange.call("set_status")
         wanted = {"state": state.value, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
         if self._status(call, sha, context) != wanted:

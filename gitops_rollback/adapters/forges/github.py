@@ -17,6 +17,7 @@ from gitops_rollback.adapters.forges import github_merging, github_rules
 from gitops_rollback.adapters.forges.answer import Answer
 from gitops_rollback.adapters.forges.client import GitHubStyle
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
+from gitops_rollback.adapters.forges.github_checks import check_run, set_check
 from gitops_rollback.adapters.forges.github_wire import (
     own_permission,
     read_comment,
@@ -37,6 +38,7 @@ from gitops_rollback.core.pull_request import (
     Permission,
     PullRequest,
     PullRequestState,
+    StatusButtons,
     StatusState,
 )
 
@@ -106,8 +108,19 @@ class GitHub(GitHubStyle):
         lines = self._comments(call, f"{self._root}/pulls/{number}/comments", query)
         return tuple(sorted((*whole, *lines), key=lambda one: (one.created_at, int(one.id))))
 
-    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+    def set_status(
+        self,
+        sha: str,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str = "",
+        buttons: StatusButtons | None = None,
+    ) -> None:
         call = self._exchange.call("set_status")
+        if buttons is not None and self._may_check(call):
+            set_check(call, self._root, sha, check_run(context, state, description, url, buttons))
+            return
         wanted = {"state": state.value, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
         if self._status(call, sha, context) == wanted:
             return
@@ -118,6 +131,11 @@ class GitHub(GitHubStyle):
         if "maximum" not in answer.words().lower():
             raise answer.refusal()
         log.warning("a status is not written: the commit has as many as it may have", sha=sha, context=context)
+
+    def _may_check(self, call: Call) -> bool:
+        """An App's own token alone says what it may do, and it is known once there is one."""
+        self._exchange.credentials.headers(call.left())
+        return self._exchange.credentials.permissions().get("checks") == "write"
 
     def permission(self, login: str) -> Permission:
         call = self._exchange.call("permission")

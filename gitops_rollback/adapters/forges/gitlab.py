@@ -38,6 +38,7 @@ from gitops_rollback.core.pull_request import (
     Permission,
     PullRequest,
     PullRequestState,
+    StatusButtons,
     StatusState,
 )
 
@@ -126,7 +127,16 @@ class GitLab(ForgeClient):
         except RollbackError as error:
             log.info("a comment got no reaction", number=number, error=error.message)
 
-    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+    def set_status(
+        self,
+        sha: str,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str = "",
+        buttons: StatusButtons | None = None,
+    ) -> None:
+        del buttons  # it has none
         call = self._exchange.call("set_status")
         word, said = STATUS_WORDS[state], description[:LONGEST_DESCRIPTION]
         former = self._status(call, sha, context)

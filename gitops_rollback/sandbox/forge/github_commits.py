@@ -103,7 +103,9 @@ class Commits:
 
     def checks(self, call: Call) -> Reply:
         sha = self._sha(call)
-        found = [self.views.check(check) for check in self.state.checks if check.sha == sha]
+        name = call.one("check_name")
+        checks = [one for one in self.state.checks if one.sha == sha and name in ("", one.name)]
+        found = [self.views.check(check) for check in checks]
         return Reply(200, {"total_count": len(found), "check_runs": found})
 
     def create_check(self, call: Call) -> Reply:

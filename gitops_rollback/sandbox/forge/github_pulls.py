@@ -202,9 +202,9 @@ class Pulls:
     def _lines(self, pull: PullRequest, rules: Rules, linear: bool) -> list[str]:
         """What the rules want, in GitHub's words."""
         found = blocks(self.state, self.git, pull)
-        statuses = self.state.statuses_of(pull.head_sha)
-        missing = [name for name in rules.checks if name not in statuses or statuses[name].state == "pending"]
-        failing = [name for name in rules.checks if name not in missing and statuses[name].state != "success"]
+        said = self.state.checked(pull.head_sha)
+        missing = [name for name in rules.checks if said.get(name, "pending") == "pending"]
+        failing = [name for name in rules.checks if name not in missing and said[name] != "success"]
         checks = [f'Required status check "{name}" is expected.' for name in missing]
         if len(missing) > 1:
             checks = [f"{len(missing)} of {len(rules.checks)} required status checks are expected."]

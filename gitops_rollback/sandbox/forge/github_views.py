@@ -197,7 +197,7 @@ class Views:
             return True, "draft"
         if found:
             return True, "behind" if found == (Block.BEHIND,) else "blocked"
-        words = {status.state for status in self.state.statuses_of(pull.head_sha).values()}
+        words = set(self.state.checked(pull.head_sha).values())
         return True, "unstable" if words - {"success"} else "clean"
 
     def _test_merge_sha(self, pull: PullRequest) -> str | None:

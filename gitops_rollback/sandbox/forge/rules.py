@@ -69,7 +69,7 @@ def _breaches(state: State, git: Repository, rules: Rules, change: RefChange, ca
     if rules.queue and not listed:
         found.append(Breach.QUEUE)
     # A status can be on a commit before it is on the branch: then the push has all that is required.
-    done = {status.context for status in state.statuses_of(change.new).values() if status.state == "success"}
+    done = {name for name, word in state.checked(change.new).items() if word == "success"}
     if not listed and not set(rules.checks) <= done:
         found.append(Breach.CHECKS)
     names = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
@@ -122,8 +122,8 @@ def blocks(state: State, git: Repository, pull: PullRequest) -> tuple[Block, ...
 
 def _rule_blocks(state: State, git: Repository, rules: Rules, pull: PullRequest, behind: bool) -> list[Block]:
     found = []
-    statuses = state.statuses_of(pull.head_sha)
-    states = [statuses[name].state if name in statuses else "missing" for name in rules.checks]
+    words = state.checked(pull.head_sha)
+    states = [words.get(name, "missing") for name in rules.checks]
     if any(word in ("failure", "error", "failed", "canceled") for word in states):
         found.append(Block.CHECKS_FAILED)
     if any(word not in ("success", "failure", "error", "failed", "canceled") for word in states):

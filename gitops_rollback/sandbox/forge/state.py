@@ -295,6 +295,11 @@ class State:
         """The newest of each context."""
         return {status.context: status for status in self.statuses if status.sha == sha}
 
+    def checked(self, sha: str) -> dict[str, str]:
+        """The word of the newest status of each context, and of the newest check run of each name."""
+        runs = {one.name: str(one.fields.get("conclusion") or "pending") for one in self.checks if one.sha == sha}
+        return {**runs, **{context: status.state for context, status in self.statuses_of(sha).items()}}
+
     def comment(self, number: int) -> tuple[PullRequest, Comment] | None:
         """A comment by its id, and where it is."""
         for pull in self.pulls.values():

@@ -18,6 +18,7 @@ from gitops_rollback.core.pull_request import (
     Permission,
     PullRequest,
     PullRequestState,
+    StatusButtons,
     StatusState,
 )
 from gitops_rollback.sandbox.simulation.forge.merging import brought
@@ -155,8 +156,18 @@ class SimForge:
         self._gate.enter("forge.react")
         self._gate.leave("forge.react")
 
-    def set_status(self, sha: str, context: str, state: StatusState, description: str, url: str = "") -> None:
+    def set_status(
+        self,
+        sha: str,
+        context: str,
+        state: StatusState,
+        description: str,
+        url: str = "",
+        buttons: StatusButtons | None = None,
+    ) -> None:
         """As in `ports.Forge`."""
+
+        del buttons  # it has none
 
         def write() -> None:
             self._site.statuses[sha, context] = state.value
