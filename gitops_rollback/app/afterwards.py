@@ -18,7 +18,7 @@ from gitops_rollback.app.records import open_record
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.unfollowed import policy_of
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Finish, Progress
+from gitops_rollback.core.action import Finish
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.message import for_people
@@ -39,6 +39,7 @@ from gitops_rollback.core.next_plans import (
 from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import PULL_REQUEST_MODE, GuardResult, Policy
+from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, offered, rollback_id
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.crash_points import crash_point

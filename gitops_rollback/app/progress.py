@@ -20,12 +20,12 @@ from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.app.workloads import NOBODY, check_workloads, workloads_of
-from gitops_rollback.core.action import ApplicationProgress, Progress
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import ChartVersions, Check, Policy, Target
+from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import MAX_GAP_INTERVALS

@@ -44,13 +44,13 @@ from gitops_rollback.core.action import (
     Join,
     Land,
     Note,
-    Progress,
     Sync,
     Terminate,
     next_action,
 )
 from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, landed_by_forge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, Forge, JournalView

@@ -6,7 +6,7 @@ An open rollback is finished before another is considered. A crash between two a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.commit import FileChange
@@ -14,7 +14,8 @@ from gitops_rollback.core.convergence import in_the_way
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.policy import PULL_REQUEST_MODE, SUGGEST_MODE, Delivery, Policy
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, SUGGEST_MODE, Delivery
+from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import (
     HELD_UNTIL,
     HINDERED_AT,
@@ -24,59 +25,13 @@ from gitops_rollback.core.rollback import (
     StepRecord,
     held_up,
 )
-from gitops_rollback.core.sync import ApplicationState, Obstacle
-from gitops_rollback.core.verification import CheckResult
+from gitops_rollback.core.sync import Obstacle
 
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
 HINDERED_PATIENCE = timedelta(minutes=1)  # what passes within it is not worth a page
 HELD_PATIENCE = timedelta(seconds=10)  # an engine that can be freed lets go within it
 HELD_MARGIN = timedelta(seconds=60)  # for what comes once the engine has let go of the bad revision
 SYNC_PATIENCE = timedelta(minutes=2)  # of whoever looks for the first time, or again after a long pause
-
-
-@dataclass(frozen=True)
-class ApplicationProgress:
-    """How far one application is that our commit changed. `state` None: the engine could not be asked."""
-
-    application: str
-    state: ApplicationState | None
-    converged: bool = False
-    why: str = ""  # why not converged yet
-    blocked: bool = False  # an operation still works on a revision without our commit
-    gone: bool = False
-    anew: bool = False  # another object of the same name stands there, and shows a status of its own
-    asked_at: datetime | None = None  # when we asked last, or the last operation of ours for this rollback ended
-    failed: str = ""  # our operation ended badly: its message
-
-    @property
-    def ends_by(self) -> datetime | None:
-        """When the engine gives up by itself what it works on; None if it does not, or works on nothing."""
-        operation = self.state.operation if self.state is not None else None
-        return operation.ends_by if operation is not None and operation.in_progress else None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """All that one look sees of an open rollback."""
-
-    record: RollbackRecord
-    policy: Policy
-    landed: bool
-    applications: tuple[ApplicationProgress, ...] = ()
-    checks: tuple[CheckResult, ...] = ()
-    held_since: datetime | None = None  # all checks and applications have been good at every look since
-    superseded: str = ""  # a waiting plan that nobody needs any more, and why
-    landing: StepRecord | None = None  # a waiting plan stands on the branch, by whosever hand: as which commit
-    began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
-    watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
-    overtaken: str = ""  # what was deployed on top of it is bad by its own triggers, in words; "" while nothing is
-
-    def unseen(self) -> Progress:
-        """The same when all that was seen is too old to count: only time itself has passed."""
-        why = "it could not be looked at in time"
-        applications = tuple(ApplicationProgress(one.application, None, why=why) for one in self.applications)
-        checks = tuple(CheckResult(check.name, None, why) for check in self.checks)
-        return replace(self, applications=applications, checks=checks, held_since=None, overtaken="")
 
 
 @dataclass(frozen=True)

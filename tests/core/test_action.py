@@ -9,13 +9,11 @@ import pytest
 
 from gitops_rollback.core.action import (
     Advance,
-    ApplicationProgress,
     Facts,
     Finish,
     HoldOn,
     Land,
     Note,
-    Progress,
     Sync,
     Terminate,
     Wait,
@@ -26,6 +24,7 @@ from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target, Trigger
+from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import HELD_UNTIL, Phase, RollbackOutcome, RollbackRecord, held_up
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.core.sync import (

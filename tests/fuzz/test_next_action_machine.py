@@ -14,25 +14,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gitops_rollback.core.action import (
-    Action,
-    Advance,
-    ApplicationProgress,
-    Facts,
-    Finish,
-    Land,
-    Note,
-    Progress,
-    Sync,
-    Terminate,
-    next_action,
-)
+from gitops_rollback.core.action import Action, Advance, Facts, Finish, Land, Note, Sync, Terminate, next_action
 from gitops_rollback.core.alarm import alarm
 from gitops_rollback.core.decision import Case, Circumstances, Proposal, decide
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ownership import rolled_back_before
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, GuardResult, Policy, Severity, Target, Timing, Trigger
+from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, advance, rollback_id
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.core.sync import (
