@@ -203,6 +203,7 @@ class Afterwards:
             restores=like.restores,
             triggers=like.triggers,
             follows=(failed, option.way.value),
+            staged=None,
         )
         return replace(proposal, plan=plan)
 

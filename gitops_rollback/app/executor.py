@@ -22,7 +22,6 @@ from gitops_rollback.app.records import (
     event_of,
     incident_time,
     joined_record,
-    landed_record,
     message_about_entry,
     message_about_joining,
     message_about_notice,
@@ -37,6 +36,7 @@ from gitops_rollback.app.records import (
 )
 from gitops_rollback.app.retelling import recent_messages
 from gitops_rollback.app.silencing import Teller
+from gitops_rollback.app.stepping import landed_record
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release
@@ -266,13 +266,14 @@ class Executor(EngineHands):
     def land(self, land: Land, look: Look) -> Landing:
         """Push the plan's commit together with its record. REJECTED: somebody was faster, decide anew."""
         now = self._clock.now()
-        base, tree = land.plan.reversal.base, land.plan.reversal.tree
+        base, staged = land.plan.reversal.base, land.plan.staged
+        tree, message = (staged.tree, staged.message) if staged else (land.plan.reversal.tree, land.plan.message)
         if tree is None:
             return Landing(PushOutcome.PROTECTED, "the plan has no tree")
         if self._unread:
             return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
         date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), incident_time(land.decision, now))
-        commit = self._repo.write_commit(tree, base, land.plan.message, date)
+        commit = self._repo.write_commit(tree, base, message, date)
         record = landed_record(open_record(land.plan, look, land.decision, now, Phase.PENDING), land.plan, commit, now)
         entry = entry_of(land.decision, look, land.plan, now)
         result = self._push_with_journal(commit, base, entry, record)
@@ -289,23 +290,23 @@ class Executor(EngineHands):
     def release(self, release: Release, policy: Policy) -> Landing:
         """Push the commit that ends a rollback's holds, together with its record. REJECTED: look anew."""
         now = self._clock.now()
-        if self._unread:
-            return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
         date = max(self._repo.commit(release.base).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
         commit = self._repo.write_commit(release.tree, release.base, release.commit_message, date)
         entry = entry_about_release(release, now)
-        result = self._push_with_journal(commit, release.base, entry, released_record(release, commit, now))
-        if result.outcome is PushOutcome.LANDED:
+        landing = self.push_commit(commit, release.base, entry, released_record(release, commit, now))
+        if landing.outcome is PushOutcome.LANDED:
             self._say(entry)
             self.tell(message_about_release(release, policy))
-        return self._landing(result, commit, release.record.id)
+        return landing
 
-    def beat(self, commit: str, base: str, entry: DecisionEntry) -> Landing:
-        """Push a commit that is no rollback by the way of one, together with its line. REJECTED: look anew."""
+    def push_commit(self, commit: str, base: str, entry: DecisionEntry, *records: RollbackRecord) -> Landing:
+        """Push a commit that no decision of this look made, together with its line. REJECTED: look anew."""
         if self._unread:
             return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
-        result = self._push_with_journal(commit, base, entry)
-        return self._landing(result, commit)
+        result = self._push_with_journal(commit, base, entry, *records)
+        if result.outcome is PushOutcome.LANDED:
+            self._put.update({one.id: one for one in records})
+        return self._landing(result, commit, records[0].id if records else "")
 
     def _landing(self, result: PushResult, commit: str, identity: str = "") -> Landing:
         """How it ended. That the server let us past its rules is kept, whoever gave us the right to."""

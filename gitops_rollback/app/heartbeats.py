@@ -121,7 +121,7 @@ class Heartbeats:
         return self._offer(beat, seen) if beat.offered else self._push(beat, watched.policy, seen)
 
     def _push(self, beat: Beat, policy: Policy, seen: Seen) -> Beat | None:
-        landing = seen.executor.beat(beat.commit, beat.base, heartbeat.entry_of(beat, beat.begun))
+        landing = seen.executor.push_commit(beat.commit, beat.base, heartbeat.entry_of(beat, beat.begun))
         if landing.outcome is PushOutcome.LANDED:
             self._tries, self._known = 0, beat.at("landed", self.clock.now())
             self._refresh(self._known, seen)

@@ -1,20 +1,32 @@
-"""Gets a plan onto the branch: push, and on a lost race decide anew, a bounded number of times."""
+"""Gets a plan onto the branch: push, and on a lost race decide anew, a bounded number of times.
+
+The later commits of a plan of several are looked at anew at each tick, so a lost race needs nothing but the next one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from gitops_rollback.app.executor import Executor, Landing
+from gitops_rollback.app.holding import Holds
 from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.records import entry_about_record
 from gitops_rollback.app.retrying import PushRetries
-from gitops_rollback.app.subject import Look
-from gitops_rollback.core.action import Land, Note
+from gitops_rollback.app.stepping import Built, Stepper
+from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.view import View
+from gitops_rollback.core.action import Advance, Finish, Land, Note, Step
 from gitops_rollback.core.decision import Act, Decision
-from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.policy import PULL_REQUEST_MODE
-from gitops_rollback.ports import PushOutcome
+from gitops_rollback.core.progress import Progress
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
+from gitops_rollback.core.strategies.stages import stages_of
+from gitops_rollback.crash_points import crash_point
+from gitops_rollback.ports import Clock, PushOutcome
 
 TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
 
@@ -78,3 +90,56 @@ class Lander:
 
     def _note(self, look: Look, decision: Decision, land: Land | None) -> None:
         self.executor.note(Note(decision, land.plan if land else None), look)
+
+
+@dataclass(frozen=True)
+class StepLander:
+    """Pushes the next commit of a rollback under way; a stop holds between any two of them."""
+
+    executor: Executor | ObservingExecutor
+    stepper: Stepper
+    holds: Holds
+    landed: Callable[[], None]
+    clock: Clock
+
+    def land(self, step: Step, progress: Progress, watched: Watched, view: View, now: datetime) -> Finish | None:
+        """The end of the rollback where it cannot go on. Raises: RollbackError where the repository cannot be read."""
+        record, stages, head = progress.record, stages_of(progress.record), view.heads.branch
+        if stages is None or not isinstance(self.executor, Executor) or self._stopped(watched, view, now):
+            return None
+        try:
+            built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
+        except StalledError as error:
+            return Finish(record, RollbackOutcome.UNVERIFIED, error.reason, self._halfway(record, str(error)))
+        if not built.changes:
+            self.executor.advance(Advance(record, Phase.VERIFYING, f"step {step.n} of {stages.total} is done already"))
+            return None
+        words = self.stepper.message(stages, step, progress.policy, built.rung)
+        landing = self._push(self.executor, step, built, head, words)
+        if landing.outcome is PushOutcome.LANDED:
+            self.landed()
+        reason = {
+            PushOutcome.PROTECTED: Reason.BRANCH_PROTECTED,
+            PushOutcome.REWOUND: Reason.BRANCH_REWRITTEN,
+        }.get(landing.outcome)
+        message = self._halfway(record, f"step {step.n} could not be pushed: {landing.message}")
+        return Finish(record, RollbackOutcome.HELD, reason, message) if reason else None
+
+    @crash_point("step")
+    def _push(self, executor: Executor, step: Step, built: Built, head: str, words: str) -> Landing:
+        now, record = self.clock.now(), step.record
+        date = max(self.stepper.repo.commit(head).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
+        commit = self.stepper.repo.write_commit(built.tree, head, words, date)
+        blobs = {change.path: change.new_blob for change in built.changes}
+        after = stepped(record, StepRecord(step.n, record.steps[-1].of, commit, blobs, now), step.message)
+        return executor.push_commit(commit, head, entry_about_record(after, now), after)
+
+    def _stopped(self, watched: Watched, view: View, now: datetime) -> bool:
+        """Nothing is pushed while a door is shut, the policy is suspended, or it could not be remembered."""
+        if watched.policy.suspend or view.journal.trouble or not self.executor.writable:
+            return True
+        return view.heads != self.executor.read or bool(self.holds.paused(watched.name, view, now, watched.target.name))
+
+    def _halfway(self, record: RollbackRecord, why: str) -> str:
+        done, of = record.steps[-1].n, record.steps[-1].of
+        return f"{why}; the branch stands at step {done} of {of}, and the culprit is not reverted"

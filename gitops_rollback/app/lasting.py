@@ -7,7 +7,7 @@ What this process saw for itself lasts by the monotonic clock: a wall clock that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.bounded import keep
@@ -19,9 +19,13 @@ LONGEST_PAUSE = timedelta(minutes=2)  # between two looks; whoever comes back la
 
 @dataclass(frozen=True)
 class Seen:
-    """When this process saw a record for the first time, when in this phase, and since when without a long pause."""
+    """When this process saw a record for the first time, when in this phase, and since when without a long pause.
+
+    Each commit of a plan of several begins anew.
+    """
 
     phase: Phase
+    commit: str | None
     first: datetime
     phase_first: datetime
     watching: datetime
@@ -57,12 +61,14 @@ class Lasting:
     def times(self, record: RollbackRecord, now: datetime) -> Since:
         """By the record's own word, but never later than this process saw it."""
         at = self.steady.of(now)
-        known = self._seen.get(record.id) or Seen(record.phase, at, at, at, at)
+        known = self._seen.get(record.id) or Seen(record.phase, record.commit, at, at, at, at)
+        if None not in (known.commit, record.commit) and known.commit != record.commit:
+            known = replace(known, commit=record.commit, first=at, phase_first=at)
         first = min(known.first, at)
         phase = min(known.phase_first, at) if known.phase is record.phase else at
         watching = min(known.watching, at) if at - known.last <= LONGEST_PAUSE else at
-        keep(self._seen, record.id, Seen(record.phase, first, phase, watching, at))
-        said = record.times.get("pushed") or record.times["decided"]
+        keep(self._seen, record.id, Seen(record.phase, record.commit, first, phase, watching, at))
+        said = record.pushed_at
         began = record.times.get("synced", said) if record.phase is Phase.VERIFYING else said
         wall = self.steady.wall
         return Since(min(said, wall(first)), wall(min(self.steady.of(began), phase)), wall(watching))

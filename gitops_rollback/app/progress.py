@@ -17,19 +17,27 @@ from gitops_rollback.app.observation import variables
 from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.queries import span_since
 from gitops_rollback.app.steady import Steady
+from gitops_rollback.app.stepping import Stepper
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.app.workloads import NOBODY, check_workloads, workloads_of
-from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
+from gitops_rollback.core.convergence import blocked_by, converged, failed_fast, unapplied
 from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import ChartVersions, Check, Policy, Target
 from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.strategies.gate import unless_better
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import MAX_GAP_INTERVALS
-from gitops_rollback.core.verification import CheckResult, checks_of, judge, unknown_triggers
+from gitops_rollback.core.verification import (
+    CheckResult,
+    checks_of,
+    judge,
+    measured_by,
+    unknown_triggers,
+)
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo, Workloads
 
@@ -114,6 +122,7 @@ class Follower:
         self._lasting = Lasting(steady)
         self._beside = Beside()
         self.offered = OfferedTrees(repo)
+        self.stepper = Stepper(repo)
         self._judging: dict[str, str] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -123,6 +132,7 @@ class Follower:
     ) -> Progress:
         """One look at the rollback. An application whose engine does not answer is unseen, never converged."""
         policy, _ = self._policy(record, watched)
+        record = self.stepper.as_on_branch(record, view.heads.branch, policy.chart_versions)
         if record.phase is Phase.AWAITING_APPROVAL:
             landing = self.offered.landing(record, view.heads.branch)
             over = "" if landing is not None else self._superseded(record, watched, policy)
@@ -137,7 +147,7 @@ class Follower:
         applications = tuple(seen)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
         if record.phase is not Phase.VERIFYING:
-            return found
+            return self._between(found, watched, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
         ask = partial(self._said_before, record)
         beside = self._beside.of(record, {fed.name for fed in affected}, listing.watched, ask)
@@ -145,6 +155,31 @@ class Follower:
         checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
         found = replace(found, checks=checks)
         return replace(found, held_since=self._holding(found, judged, now))
+
+    def _between(self, found: Progress, watched: Watched, head: str, now: datetime) -> Progress:
+        """What the gate before the next commit of its plan needs to know; nothing where no more are to come."""
+        record = found.record
+        ahead = self.stepper.ahead(record, head)
+        if ahead is None or ahead.stages is None:
+            return replace(found, ahead=ahead)
+        identity = f"{record.id}/{record.commit}"
+        if not found.applications or not all(one.applied for one in found.applications):
+            self._lasting.bad(identity)
+            return replace(found, ahead=ahead)
+        run = self._lasting.run(identity, now, MAX_GAP_INTERVALS * found.policy.timing.interval)
+        fired = self._ask_triggers(found, watched, record.triggers, now) if ahead.stages.checked else ()
+        checks = tuple(unless_better(one, record, found.policy) for one in fired)
+        stable = self._ask_triggers(found, watched, ahead.stages.stable, now)
+        since = self._lasting.good(identity, now, run)
+        return replace(found, ahead=replace(ahead, since=since, checks=checks, stable=stable))
+
+    def _ask_triggers(
+        self, found: Progress, watched: Watched, names: Sequence[str], now: datetime
+    ) -> tuple[CheckResult, ...]:
+        """What these triggers of the policy measure now, of those that a metric store answers."""
+        policy, target = self._policy(found.record, watched)
+        asked = [_Asked(check, policy, target, watched) for check in measured_by(policy, names)]
+        return tuple(self._pool.map(lambda one: self._check(one, found, now), asked))
 
     @crash_point("verification-read")
     def _checks(self, found: Progress, judged: _Judged, at: datetime, past: bool = False) -> tuple[CheckResult, ...]:
@@ -266,14 +301,14 @@ class Follower:
         if record.is_about_another(fed.name, state.uid):
             return ApplicationProgress(fed.name, None, anew=True)
         found = _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
-        asked = [at for at in (found.asked_at, self._lasting.asked(record.id, fed.name)) if at is not None]
+        asked = [at for at in (found.asked_at, self._lasting.asked(_asking(record), fed.name)) if at is not None]
         if found.asked_at is not None:
             self.asks(record, fed.name, min(found.asked_at, now))  # another replica may have asked: that counts as well
         return replace(found, asked_at=max(asked, default=None))
 
     def asks(self, record: RollbackRecord, application: str, now: datetime) -> None:
         """We ask the engine for a sync now; an engine that shows an older state is not asked at each look for that."""
-        self._lasting.ask(record.id, application, now)
+        self._lasting.ask(_asking(record), application, now)
 
     def _contains(self, revision: str, commit: str) -> bool:
         return bool(revision) and self._repo.is_ancestor(commit, revision)
@@ -329,13 +364,15 @@ def _judged(
     fed: Fed, state: ApplicationState, record: RollbackRecord, since: datetime, contains: Callable[[str], bool]
 ) -> ApplicationProgress:
     index = fed.indexes[0] if len(state.sources) > 1 else None
-    done, why = converged(state, contains, since, index, (record.bad_revision,))
+    bad = (record.bad_revision,)
+    done, why = converged(state, contains, since, index, bad)
+    applied = done or not unapplied(state, contains, since, index, bad)
     blockage = blocked_by(state, _without_our_commit(state, index, contains))
     failure = failed_fast(state, contains, since, index)
     blocked = blockage is not None and blockage.terminate
     failed = failure[1] if failure is not None and failure[0] is Reason.SYNC_FAILED else ""
     asked = _asked_at(state, record)
-    return ApplicationProgress(fed.name, state, done, why, blocked=blocked, asked_at=asked, failed=failed)
+    return ApplicationProgress(fed.name, state, done, applied, why, blocked=blocked, asked_at=asked, failed=failed)
 
 
 def _without_our_commit(state: ApplicationState, index: int | None, contains: Callable[[str], bool]) -> tuple[str, ...]:
@@ -349,4 +386,11 @@ def _without_our_commit(state: ApplicationState, index: int | None, contains: Ca
 def _asked_at(state: ApplicationState, record: RollbackRecord) -> datetime | None:
     if state.operation is None or not contains_our_operation(state, record.id):
         return None
-    return state.operation.finished_at or state.operation.started_at
+    at = state.operation.finished_at or state.operation.started_at
+    earlier = len(record.steps) > 1 and at is not None and at < record.pushed_at.replace(microsecond=0)
+    return None if earlier else at
+
+
+def _asking(record: RollbackRecord) -> str:
+    """Each commit of a plan is asked for by itself."""
+    return f"{record.id}/{record.commit}" if len(record.steps) > 1 else record.id

@@ -11,8 +11,10 @@ from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.guard_facts import GuardFactsReader
 from gitops_rollback.app.holding import Holder
 from gitops_rollback.app.outbreaks import Alarm
+from gitops_rollback.app.staging import Staging, in_words
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
+from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.deployments import deployments, our_revision
 from gitops_rollback.core.duration import format_duration
@@ -25,18 +27,26 @@ from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, Suspect
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import ConfigRepo
+from gitops_rollback.ports import ConfigRepo, Workloads
 
 
 class Proposer:
     """Builds plans; writes objects to the clone, and nothing to anybody else."""
 
-    def __init__(self, repo: ConfigRepo, directory: Directory, blamer: Blamer, facts: GuardFactsReader) -> None:
+    def __init__(
+        self,
+        repo: ConfigRepo,
+        directory: Directory,
+        blamer: Blamer,
+        facts: GuardFactsReader,
+        workloads: Workloads = NOBODY,
+    ) -> None:
         self._repo = repo
         self._directory = directory
         self._blamer = blamer
         self._facts = facts
         self._holder = Holder(repo)
+        self._staging = Staging(repo, workloads)
 
     @crash_point("propose")
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
@@ -85,8 +95,10 @@ class Proposer:
         reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
         facts = self._facts.read(look, blame, reversal, view, listing, now)
         guards = ask_guards(facts)
-        plan = self._plan(look, blame, reversal)
-        return Proposal(blame.attribution, replace(plan, guards=guards), guards, blame.came_back)
+        text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
+        plan = self._staging.staged(self._plan(look, blame, reversal, text), look, text)
+        plan = replace(plan, guards=(*guards, *plan.guards))
+        return Proposal(blame.attribution, plan, plan.guards, blame.came_back)
 
     def moved_on(self, look: Look) -> bool:
         """True if something newer was deployed since the look; while nobody can tell, nothing is pushed either."""
@@ -111,17 +123,17 @@ class Proposer:
         names = tuple(name for name in incident.applications if name in changed)
         text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, names)
         whole = replace(plan, applications=names, message=revert_message(text))
-        return replace(proposal, plan=whole)
+        return replace(proposal, plan=in_words(whole, text, alarm.look))
 
     def signed(self, plan: Plan, look: Look, attribution: Attribution, identity: str, by: str) -> Plan:
         """The same plan with another id, asked for by a person."""
         text = self._text(look, attribution, plan.comes_back, plan.reversal, plan.applications)
         words = replace(text, triggers=plan.triggers, bad_revision=plan.bad_revision, reapplies=plan.reapplies)
-        message = revert_message(replace(words, rollback_id=identity, requested_by=by))
-        return replace(plan, rollback_id=identity, message=message, requested_by=by)
+        words = replace(words, rollback_id=identity, requested_by=by)
+        named = replace(plan, rollback_id=identity, message=revert_message(words), requested_by=by)
+        return in_words(named, words, look)
 
-    def _plan(self, look: Look, blame: Blame, reversal: Reversal) -> Plan:
-        text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
+    def _plan(self, look: Look, blame: Blame, reversal: Reversal, text: RevertText) -> Plan:
         named = concerned(blame.attribution)
         evidence = tuple(told(suspect, blame.attribution) for suspect in named)
         return Plan(

@@ -19,7 +19,7 @@ from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.heartbeats import Heartbeats
 from gitops_rollback.app.holding import Holds, watched_of
-from gitops_rollback.app.landing import Lander
+from gitops_rollback.app.landing import Lander, StepLander
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
@@ -44,14 +44,16 @@ from gitops_rollback.core.action import (
     Join,
     Land,
     Note,
+    Step,
     Sync,
     Terminate,
+    is_final,
     next_action,
 )
 from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.progress import Progress
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, landed_by_forge
+from gitops_rollback.core.rollback import Phase, RollbackRecord, landed_by_forge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, Forge, JournalView
 
@@ -187,7 +189,7 @@ class Reconciler:
             sight = self._follow(watched, record, view, listing, now)
             return sight and self._overtaken(sight, record, view, listing, now)
         waiting = [self._follow(watched, one, view, listing, now) for one in view.open_records(watched.name)]
-        over = next((one for one in waiting if one is not None and one.progress and _is_over(one.progress)), None)
+        over = next((one for one in waiting if one is not None and one.progress and one.progress.over), None)
         if over is not None:
             return over
         watching = self._watch(watched, view, listing, now)
@@ -220,7 +222,7 @@ class Reconciler:
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action. What cannot be taken back is done by what was seen just now."""
         action = self._next(sight, tick)
-        if _is_final(action) and not self._is_fresh(sight, tick):
+        if is_final(action) and not self._is_fresh(sight, tick):
             renewed = self._look_anew(sight.watched, tick)
             if renewed is None:
                 return
@@ -244,10 +246,18 @@ class Reconciler:
                 self._arrive(arrived, sight.progress)
             case HoldOn() as held if sight.progress is not None:
                 self.executor.hold_on(held, sight.progress.policy)
+            case Step() as step if sight.progress is not None:
+                self._step(step, sight.progress, sight.watched, tick)
             case Advance() as advance:
                 self.executor.advance(advance)
             case Finish() as finish if sight.progress is not None:
                 self._finish(finish, sight.progress, sight.watched, tick)
+
+    def _step(self, step: Step, progress: Progress, watched: Watched, tick: Tick) -> None:
+        lander = StepLander(self.executor, self.follower.stepper, self.holds, self.landed, self.clock)
+        end = lander.land(step, progress, watched, tick.view, tick.now)
+        if end is not None:
+            self._finish(end, progress, watched, tick)
 
     def _finish(self, finish: Finish, progress: Progress, watched: Watched, tick: Tick) -> None:
         offers = self.pull_requests is not None
@@ -388,12 +398,3 @@ def _newer_alarm(sight: Sight, record: RollbackRecord) -> Sight | None:
     look = sight.look
     newer = look is not None and look.bad_revision not in ("", record.bad_revision)
     return sight if look is not None and newer and look.raised.act.tells else None
-
-
-def _is_over(progress: Progress) -> bool:
-    """It waits no more: it has landed, or nobody needs it."""
-    return bool(progress.superseded) or progress.landing is not None
-
-
-def _is_final(action: Action) -> bool:
-    return isinstance(action, Land) or (isinstance(action, Finish) and action.outcome is RollbackOutcome.VERIFIED)

@@ -26,7 +26,6 @@ from gitops_rollback.core.rollback import (
     Phase,
     RollbackOutcome,
     RollbackRecord,
-    StepRecord,
     advance,
     offered,
 )
@@ -115,13 +114,6 @@ def released_record(release: Release, commit: str, now: datetime) -> RollbackRec
     blobs = {change.path: change.new_blob for change in release.changes}
     ended = {"commit": commit, "blobs": blobs, "by": release.by, "at": format_time(now), "message": release.message}
     return replace(release.record, evidence={**release.record.evidence, RELEASE: ended})
-
-
-def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
-    """The record of a rollback whose `commit` is on the branch."""
-    blobs = {change.path: change.new_blob for change in plan.reversal.changes}
-    step = StepRecord(1, 1, commit, blobs, now)
-    return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
 
 
 def incident_time(decision: Decision, now: datetime) -> datetime:
@@ -340,10 +332,12 @@ def message_about_release(release: Release, policy: Policy) -> Message:
 
 
 def message_about_waiting(record: RollbackRecord, policy: Policy) -> Message:
-    """What people are told when a rollback is pushed and the engine does not look at it for now: a page."""
+    """What people are told when the engine does not look at what is pushed, or no more is pushed for now: a page."""
+    between = record.reason in (Reason.STEP_FAILED, Reason.OLD_VERSION_STRAINED, Reason.NO_DATA)
+    what = "The rollback waits between two steps" if between else "The engine does not look at the rollback yet"
     return replace(
         message_about_record("held", record, policy),
-        title=f"The engine does not look at the rollback yet: {', '.join(record.applications)}",
+        title=f"{what}: {', '.join(record.applications)}",
         key=f"{record.id}/{record.reason}",
         page=True,
     )

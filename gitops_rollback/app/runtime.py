@@ -200,7 +200,7 @@ class Runtime:
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
             observer=Observer(repo, policies, measuring, tenancy, closures),
-            proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, parts.workloads), facts),
+            proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, parts.workloads), facts, parts.workloads),
             follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed),
             surroundings=Surroundings(
                 repo, self.settings_pause, committer_of(settings), shifts, settings.heartbeat.rhythm

@@ -17,7 +17,7 @@ from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.in_force import within_bounds
 from gitops_rollback.core.policy import Policy, Target
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, before_newest
 from gitops_rollback.core.stop import (
     CONTROL_DOOR,
     CONTROL_PATH,
@@ -262,10 +262,12 @@ class Viewer:
         ):
             trouble = "the branch holds our commits, but the journal is gone: a person must restore its branch"
             return replace(found, trouble=found.trouble or trouble)
-        never = [record.id for record in found.records.values() if self._never_landed(record, heads.branch)]
+        never = [record for record in found.records.values() if self._never_landed(record, heads.branch)]
         if not never:
             return found
-        return replace(found, records={name: one for name, one in found.records.items() if name not in never})
+        earlier = {record.id: before_newest(record) for record in never}
+        known = {name: earlier.get(name, one) for name, one in found.records.items()}
+        return replace(found, records={name: one for name, one in known.items() if one is not None})
 
     def _is_ours(self, commit: Commit) -> bool:
         return bool(self._committer) and self._committer in commit.committer and "Rollback-Id" in commit.trailers

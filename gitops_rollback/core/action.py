@@ -19,13 +19,15 @@ from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import (
     HELD_UNTIL,
     HINDERED_AT,
+    STEP_HELD_AT,
     Phase,
     RollbackOutcome,
     RollbackRecord,
     StepRecord,
     held_up,
 )
-from gitops_rollback.core.sync import Obstacle
+from gitops_rollback.core.strategies.gate import Ahead, broken, passage
+from gitops_rollback.core.sync import Health, Obstacle
 
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
 HINDERED_PATIENCE = timedelta(minutes=1)  # what passes within it is not worth a page
@@ -113,6 +115,15 @@ class Sync:
 
 
 @dataclass(frozen=True)
+class Step:
+    """Push commit `n` of the rollback's plan; `message` says why now."""
+
+    record: RollbackRecord
+    n: int
+    message: str
+
+
+@dataclass(frozen=True)
 class Advance:
     """Write the record's next phase to the journal."""
 
@@ -147,7 +158,13 @@ class Wait:
     message: str
 
 
-Action = Note | Join | Land | Arrived | Terminate | HoldOn | Sync | Advance | Finish | Wait
+Action = Note | Join | Land | Arrived | Terminate | HoldOn | Sync | Step | Advance | Finish | Wait
+
+
+def is_final(action: Action) -> bool:
+    """It cannot be taken back: it is done by what was seen just now."""
+    verified = isinstance(action, Finish) and action.outcome is RollbackOutcome.VERIFIED
+    return verified or isinstance(action, Land | Step)
 
 
 def next_action(facts: Facts, now: datetime) -> Action:
@@ -203,6 +220,9 @@ def _await_approval(progress: Progress) -> Action:
 def _sync(progress: Progress, now: datetime) -> Action:
     """One engine action a look: first free the way, then sync, then wait until all have converged."""
     record, applications = progress.record, progress.applications
+    between = _between(progress, progress.ahead, now) if progress.ahead is not None else None
+    if between is not None:
+        return between
     if applications and all(application.converged for application in applications):
         return Advance(record, Phase.VERIFYING, "every application that it changes has applied it")
     gone = next((application for application in applications if application.gone), None)
@@ -219,6 +239,35 @@ def _sync(progress: Progress, now: datetime) -> Action:
         if action is not None:
             return action
     return Wait(_why_not_synced(applications))
+
+
+def _between(progress: Progress, ahead: Ahead, now: datetime) -> Action | None:
+    """Where more commits are to come: the next one, or why not yet; None while the engine has not got this one."""
+    record, applications = progress.record, progress.applications
+    way = broken(ahead)
+    if way is None:
+        if not applications or not all(one.applied for one in applications):
+            return None
+        unhealthy = _unhealthy(progress, now)
+        if not unhealthy and not all(one.converged for one in applications):
+            return Wait(_why_not_synced(applications))
+        way = passage(ahead, unhealthy, progress.policy.verification.timeout, record.pushed_at, now)
+    if way.ends and way.reason is not None:
+        return Finish(record, RollbackOutcome.HELD, way.reason, way.message)
+    if way.reason is not None and STEP_HELD_AT not in record.times:
+        return HoldOn(held_up(record, STEP_HELD_AT, now, way.reason.value, way.message))
+    return Step(record, way.n, way.message) if way.n else Wait(way.message)
+
+
+def _unhealthy(progress: Progress, now: datetime) -> str:
+    """What the engine calls bad after a step; what only takes time is bad once that has passed."""
+    late = now >= _sync_deadline(progress)
+    bad = [one for one in progress.applications if not one.converged and (late or _degraded(one))]
+    return "; ".join(_why(one) for one in bad)
+
+
+def _degraded(one: ApplicationProgress) -> bool:
+    return one.state is not None and one.state.health is Health.DEGRADED
 
 
 def _held_up(record: RollbackRecord, applications: Sequence[ApplicationProgress], now: datetime) -> HoldOn | None:
@@ -241,7 +290,7 @@ def _held_up(record: RollbackRecord, applications: Sequence[ApplicationProgress]
 
 def _hindered(record: RollbackRecord, applications: Sequence[ApplicationProgress], now: datetime) -> HoldOn | None:
     """Something keeps the engine from applying what is on the branch, and has not passed by itself. Said once."""
-    if HINDERED_AT in record.times or now < _started(record) + HINDERED_PATIENCE:
+    if HINDERED_AT in record.times or now < record.pushed_at + HINDERED_PATIENCE:
         return None
     waiting = [(one, held) for one in applications if not one.converged and (held := _obstacles(one))]
     if not waiting:
@@ -265,7 +314,7 @@ def _sync_deadline(progress: Progress) -> datetime:
     ends = [end for one in progress.applications if not one.blocked and (end := one.ends_by) is not None]
     held = progress.record.times.get(HELD_UNTIL)
     engine = max((end + HELD_MARGIN for end in (*ends, held) if end is not None), default=None)
-    deadline = (progress.began or _started(progress.record)) + timeout
+    deadline = (progress.began or progress.record.pushed_at) + timeout
     deadline = deadline if engine is None else max(deadline, engine)
     if progress.watching is None:
         return deadline
@@ -322,12 +371,8 @@ def _why_not_verified(progress: Progress) -> str:
     return "; ".join(unconverged + open_checks) or "the hold time has not passed yet"
 
 
-def _started(record: RollbackRecord) -> datetime:
-    return record.times.get("pushed") or record.times["decided"]
-
-
 def _switched(record: RollbackRecord) -> datetime:
-    return record.times.get("synced") or _started(record)
+    return record.times.get("synced") or record.pushed_at
 
 
 def _words(duration: timedelta) -> str:

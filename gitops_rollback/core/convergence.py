@@ -57,7 +57,21 @@ def converged(
     index: int | None = None,
     bad_revisions: Collection[str] = (),
 ) -> tuple[bool, str]:
-    """True if the engine has applied our commit and the application is Healthy; else False and why not.
+    """True if the engine has applied our commit and the application is Healthy; else False and why not."""
+    why = unapplied(state, contains, since, index, bad_revisions)
+    if not why and state.health is not Health.HEALTHY:
+        why = f"health is {state.health}"
+    return not why, why
+
+
+def unapplied(
+    state: ApplicationState,
+    contains: Callable[[str], bool],
+    since: datetime,
+    index: int | None = None,
+    bad_revisions: Collection[str] = (),
+) -> str:
+    """Why the engine has not applied our commit yet, whatever became of it; "" if it has.
 
     `contains(revision)`: our commit is in that revision's history. `since`: when we asked the engine. `index`: the
     source in our repository, None where there is one source. Engine times have whole seconds, so `since` is cut to
@@ -69,9 +83,7 @@ def converged(
     why = _not_comparable(state) or _not_synced(state, contains, index) or _not_applied(state, contains, since, index)
     if not why and _only_compared(state, since) and _at_any(state.operation, bad_revisions):
         why = "the bad revision is still the last one that was applied"
-    if not why and state.health is not Health.HEALTHY:
-        why = f"health is {state.health}"
-    return not why, why
+    return why
 
 
 def failed_fast(

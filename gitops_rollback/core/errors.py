@@ -139,6 +139,10 @@ class Reason(StrEnum):
     VERIFICATION_TIMEOUT = "VerificationTimeout"
     STILL_BAD = "StillBad"
     RECREATED = "Recreated"  # the engine's object was deleted and made anew, so its status says nothing of the old one
+    FIELD_EDITED = "FieldEdited"  # somebody set a field of a plan between two of its steps
+    STEP_FAILED = "StepFailed"  # it got worse after a step of a plan
+    OLD_VERSION_STRAINED = "OldVersionStrained"  # the version that takes over does not bear the traffic
+    STRATEGY_UNFIT = "StrategyUnfit"  # what the policy's strategy names is not there, or not as it must be
     OVERTAKEN = "Overtaken"  # a newer deployment on top of it went bad before it was verified
     VERIFIED = "Verified"
     INTERNAL_ERROR = "InternalError"

@@ -55,6 +55,16 @@ class RevertText:
 
 
 @dataclass(frozen=True)
+class StepText:
+    """What a step that is no revert does: `title` for its subject, `name` of what it is done for, `n` of `of`."""
+
+    name: str
+    title: str
+    n: int
+    of: int
+
+
+@dataclass(frozen=True)
 class ReleaseText:
     """What goes into the message of the commit that puts the marks of a rollback's holds back."""
 
@@ -106,6 +116,17 @@ def revert_message(text: RevertText) -> str:
     paragraphs += [one for one in (_wrapped((*text.edits, *held)), _wrapped(text.why)) if one]
     paragraphs.append("\n".join(f"{key}: {value}" for key, value in _trailers(text)))
     return "\n\n".join(paragraphs) + "\n"
+
+
+def step_message(text: RevertText, step: StepText) -> str:
+    """The whole message of a commit that sets fields on the way to the revert; ends with a line break."""
+    subject = _cut_columns(f"Roll back {_harmless(step.name)}: {_harmless(step.title)}", SUBJECT_COLUMNS)
+    prefix = f"{_harmless(text.subject_prefix)} " if text.subject_prefix.strip() else ""
+    way = f"Step {step.n} of {step.of}; each is synced and checked before the next."
+    trailers = (("Rollback-Step", f"{step.n}/{step.of}") if key == "Rollback-Step" else (key, value)
+                for key, value in _trailers(text) if key != "Rollback-Rung")  # fmt: skip
+    block = "\n".join(f"{key}: {value}" for key, value in trailers)
+    return f"{prefix}{subject}\n\n{_wrapped((*text.why, way))}\n\n{block}\n"
 
 
 def for_people(foreign: str, limit: int = PEOPLE_CHARACTERS) -> str:

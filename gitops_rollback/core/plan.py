@@ -16,6 +16,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rendering import Rendered
+from gitops_rollback.core.strategies.stages import Stages
 
 REAPPLY = "reapply"  # the way of a plan that lands again what was taken back in vain
 SUBJECT_LIMIT = 500  # characters; no tool shows more, and a commit's first line may be its whole text
@@ -123,8 +124,21 @@ class GuardAnswer:
 
 
 @dataclass(frozen=True)
+class Staged:
+    """The commits on the way to the revert, and the first of them as it would be pushed on the plan's base."""
+
+    stages: Stages
+    tree: str
+    changes: tuple[FileChange, ...]
+    message: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A finished proposal for one application: one commit that undoes `reversal.reverts`."""
+    """A finished proposal for one application: it undoes `reversal.reverts`, by one commit unless it is `staged`.
+
+    A pull request always holds the one commit of `reversal` and `message`.
+    """
 
     rollback_id: str
     applications: tuple[str, ...]
@@ -142,6 +156,7 @@ class Plan:
     requested_by: str = "controller"
     follows: tuple[str, str] | None = None  # the Rollback-Id that did not help before it, and the way it goes
     request: str = ""  # the path of the file by which a person asked for it
+    staged: Staged | None = None
 
     @property
     def reapplies(self) -> bool:

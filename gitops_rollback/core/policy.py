@@ -134,6 +134,38 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class FileField:
+    """One field of a file of the repository, written as `manifest_fields` has it."""
+
+    file: str
+    field: str
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How a change is undone that touches one of `paths` or `fields`, or any where both are empty.
+
+    `edits` is the field that the strategy sets: the weight of a canary, the slot of a blue-green, a flag. Only what is
+    of its `type` is filled.
+    """
+
+    name: str
+    type: str  # rolling, canary, blue-green, feature-flag
+    paths: tuple[str, ...] = ()
+    fields: tuple[FileField, ...] = ()
+    edits: FileField | None = None
+    mode: str = "steps"  # canary: steps, jump, auto
+    steps: tuple[int, ...] = (50, 25, 10, 0)  # canary: per cent of all traffic, falling
+    complement: str = ""  # canary: the field of the version that takes over, in the same file
+    pause: timedelta = timedelta(seconds=30)
+    check_each_step: bool = True
+    on_check_failed: str = "jump-to-last"  # hold, page
+    stable: tuple[str, ...] = ()  # triggers that measure the version that takes over
+    workload: Workload | None = None  # blue-green: of a slot; $SLOT in its name is the slot
+    to: str | int | float | bool | None = None  # feature-flag
+
+
+@dataclass(frozen=True)
 class PullRequestRules:
     """How a plan is offered as a pull request. `auto_merge` is for plans alone that need no person's word."""
 
@@ -241,6 +273,7 @@ class Policy:
     timing: Timing = Timing()
     metrics: MetricSettings = MetricSettings()
     delivery: Delivery = Delivery()
+    strategies: tuple[Strategy, ...] = ()
     guards: tuple[GuardRule, ...] = ()
     verification: Verification = Verification()
     notifications: tuple[Notification, ...] = ()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import RollbackRecord, StepRecord
+from gitops_rollback.core.strategies.gate import Ahead
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
 
@@ -18,6 +19,7 @@ class ApplicationProgress:
     application: str
     state: ApplicationState | None
     converged: bool = False
+    applied: bool = False  # what was pushed; converged is more, since it is Healthy with that
     why: str = ""  # why not converged yet
     blocked: bool = False  # an operation still works on a revision without our commit
     gone: bool = False
@@ -46,11 +48,18 @@ class Progress:
     landing: StepRecord | None = None  # a waiting plan stands on the branch, by whosever hand: as which commit
     began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
     watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
+    ahead: Ahead | None = None  # commits of its plan that are still to be pushed
     overtaken: str = ""  # what was deployed on top of it is bad by its own triggers, in words; "" while nothing is
+
+    @property
+    def over(self) -> bool:
+        """A plan waits no more: it has landed, or nobody needs it."""
+        return bool(self.superseded) or self.landing is not None
 
     def unseen(self) -> Progress:
         """The same when all that was seen is too old to count: only time itself has passed."""
         why = "it could not be looked at in time"
         applications = tuple(ApplicationProgress(one.application, None, why=why) for one in self.applications)
         checks = tuple(CheckResult(check.name, None, why) for check in self.checks)
-        return replace(self, applications=applications, checks=checks, held_since=None, overtaken="")
+        ahead = self.ahead and replace(self.ahead, since=None, checks=(), stable=())
+        return replace(self, applications=applications, checks=checks, held_since=None, ahead=ahead, overtaken="")

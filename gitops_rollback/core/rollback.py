@@ -54,6 +54,7 @@ PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the pla
 OBJECTS = "objects"  # in `evidence`: application -> uid of the engine's object that it is about
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
+STEP_HELD_AT = "stepHeldAt"  # in `times`: then it was told why the next commit of its plan is not pushed
 HELD_UNTIL = "heldUntil"  # in `times`: until then the engine works on the bad revision, and nobody can end that
 
 
@@ -166,6 +167,12 @@ class RollbackRecord:
         heads = self.offer.heads if self.offer else ()
         released = (self.release,) if self.release else ()
         return (*self.steps, *released, *(StepRecord(1, 1, None, head.blobs) for head in heads))
+
+    @property
+    def pushed_at(self) -> datetime:
+        """When its newest commit was pushed; before the first, when it was decided."""
+        newest = self.steps[-1].pushed_at if len(self.steps) > 1 else None
+        return newest or self.times.get("pushed") or self.times["decided"]
 
     @property
     def commit(self) -> str | None:
@@ -284,13 +291,30 @@ def landed_by_forge(
 
 
 def unpushed(record: RollbackRecord) -> RollbackRecord:
-    """An open record as it is before its commit is on the branch; one that has ended stays as it is."""
+    """An open record as it is before its newest commit is on the branch; one that has ended stays as it is."""
     if not record.open:
         return record
-    times = {name: at for name, at in record.times.items() if name != "pushed"}
+    several = len(record.steps) > 1
+    times = {name: at for name, at in record.times.items() if several or name != "pushed"}
     return dataclasses.replace(
         record, phase=Phase.PUSHING, steps=(dataclasses.replace(record.steps[-1], pushed_at=None),), times=times
     )
+
+
+def stepped(record: RollbackRecord, step: StepRecord, message: str) -> RollbackRecord:
+    """The record with one more commit of its plan; what held it up before that is over."""
+    times = {name: at for name, at in record.times.items() if name != STEP_HELD_AT}
+    reason = str(record.evidence.get(BECAUSE, record.reason))
+    return dataclasses.replace(
+        record, phase=Phase.SYNCING, steps=(*record.steps, step), reason=reason, message=message, times=times
+    )
+
+
+def before_newest(record: RollbackRecord) -> RollbackRecord | None:
+    """A record whose newest commit never came to be, as it was before that; None if it was its first."""
+    if len(record.steps) < 2:
+        return None
+    return dataclasses.replace(record, phase=Phase.SYNCING, steps=record.steps[:-1])
 
 
 def _merge_steps(behind: tuple[StepRecord, ...], ahead: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:

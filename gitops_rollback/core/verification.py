@@ -36,10 +36,15 @@ def checks_of(policy: Policy, fired: Sequence[str]) -> tuple[Check, ...]:
     """
     if policy.verification.checks:
         return policy.verification.checks
+    return measured_by(policy, fired)
+
+
+def measured_by(policy: Policy, names: Sequence[str]) -> tuple[Check, ...]:
+    """Checks that these triggers are back within their limits, of those that a metric store answers."""
     return tuple(
         Check(name=trigger.name, type="prometheus", query_from=trigger.name)
         for trigger in policy.triggers
-        if trigger.name in fired and trigger.type in ("query", "ratio")
+        if trigger.name in names and trigger.type in ("query", "ratio")
     )
 
 

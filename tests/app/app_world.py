@@ -368,7 +368,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy, closures),
-        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, world.workloads), facts),
+        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, world.workloads), facts, world.workloads),
         follower=Follower(repo, policies, measuring, NoProbe(), steady),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),

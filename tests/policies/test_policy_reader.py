@@ -147,7 +147,7 @@ def test_where_metrics_come_from(read_spec: ReadingSpec) -> None:
 
 UNBUILT = [
     ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: ask}", "cascade"),
-    ("strategies: [{name: s, type: canary, canary: {steps: [50, 0]}}]", "strategies.type: canary"),
+    ("strategies: [{name: s, type: migration, migration: {mode: coordinated}}]", "strategies.type: migration"),
     ("decision: cost", "decision: cost"),
     ("costs: {}", "costs"),
     ("requireRehearsal: true", "requireRehearsal"),

@@ -18,6 +18,7 @@ from gitops_rollback.core.policy import (
     Check,
     Comparison,
     Delivery,
+    FileField,
     GuardResult,
     GuardRule,
     MetricSettings,
@@ -26,6 +27,7 @@ from gitops_rollback.core.policy import (
     PullRequestRules,
     ScheduleWindow,
     Severity,
+    Strategy,
     Target,
     Timing,
     Trigger,
@@ -56,6 +58,7 @@ def build_policy(
         timing=_timing(spec.timing),
         metrics=_metrics(spec.metrics),
         delivery=_delivery(spec.delivery),
+        strategies=tuple(_strategy(strategy) for strategy in spec.strategies),
         guards=tuple(_guard(guard) for guard in spec.guards),
         verification=_verification(spec.verification),
         notifications=tuple(_notification(notification) for notification in spec.notifications),
@@ -185,6 +188,31 @@ def _pull_request(shape: schema_actions.PullRequest | None) -> PullRequestRules:
         auto_merge=_or(shape.auto_merge, default.auto_merge),
         merge_method=shape.merge_method or default.merge_method,
         land_within=_or(shape.land_within, default.land_within),
+    )
+
+
+def _strategy(shape: schema_actions.Strategy) -> Strategy:
+    match, canary = shape.match or schema_actions.Match(), shape.canary or schema_actions.Canary()
+    slots, flag = shape.blue_green, shape.feature_flag
+    fields = tuple(FileField(one.file, one.field) for one in match.fields or ())
+    own = next((one for one in (shape.canary, slots, flag) if one is not None), None)
+    named = FileField(own.file, own.field) if own is not None and own.file and own.field else None
+    default = Strategy("", "")
+    return Strategy(
+        name=shape.name,
+        type=shape.type,
+        paths=tuple(match.paths or ()),
+        fields=fields,
+        edits=named or next(iter(fields), None),
+        mode=canary.mode or default.mode,
+        steps=default.steps if canary.steps is None else tuple(canary.steps),
+        complement=canary.complement or "",
+        pause=_or(canary.pause, default.pause if shape.canary else timedelta(0)),
+        check_each_step=_or(canary.check_each_step, default.check_each_step),
+        on_check_failed=canary.on_check_failed or default.on_check_failed,
+        stable=tuple(canary.stable),
+        workload=_workload(slots.workload) if slots else None,
+        to=flag.to if flag else None,
     )
 
 

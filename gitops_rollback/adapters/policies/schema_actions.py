@@ -20,7 +20,7 @@ from gitops_rollback.adapters.policies.leaves import (
     TrailerLine,
 )
 from gitops_rollback.adapters.policies.scalars import Count, Duration, Flag, Name, Scalar, Text
-from gitops_rollback.adapters.policies.schema_shape import Free, Shape
+from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape
 
 
 class FileField(Shape):
@@ -52,6 +52,12 @@ class Infrastructure(Shape):
 
 class BlueGreen(Shape):
     restore: Text | None = None
+    """previous-value, the only way: the slot that was active before the change."""
+    file: Glob | None = None
+    """Left out: file and field are those of `match.fields`."""
+    field: Text | None = None
+    workload: WorkloadShape | None = None
+    """What must be there and ready before the switch; `$SLOT` in its name is the slot. Left out: not looked at."""
 
 
 class Canary(Shape):
@@ -60,7 +66,13 @@ class Canary(Shape):
     pause: Duration | None = None
     check_each_step: Flag | None = None
     on_check_failed: OnCheckFailed | None = None
+    file: Glob | None = None
+    """Left out: file and field of the weight are those of `match.fields`."""
+    field: Text | None = None
     complement: Text | None = None
+    """The weight of the version that takes over, in the same file; the two keep their sum."""
+    stable: list[Name] = Field(default_factory=list)
+    """Triggers that measure the version that takes over: while one is beyond its limit, the next step waits."""
 
 
 class Strategy(Shape):

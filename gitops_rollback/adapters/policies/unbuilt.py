@@ -18,6 +18,7 @@ SUGGESTING = ("regression", "gauge")
 SUGGESTS = "it pages and suggests: whether it would have been right on your metrics is not measured yet"
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
+BUILT_STRATEGIES = frozenset({"rolling", "canary", "blue-green", "feature-flag"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
 ASKS = "until then it asks instead of acting"
 
@@ -82,7 +83,7 @@ def _metrics(spec: View) -> Iterator[Unbuilt]:
 def _strategies(spec: View) -> Iterator[Unbuilt]:
     for strategy in spec.at("strategies").items:
         kind = strategy.at("type").text
-        if kind and kind != "rolling":
+        if kind and kind not in BUILT_STRATEGIES:
             yield Unbuilt(f"strategies.type: {kind}", strategy.key_mark("type"))
         for key in ("promotion", "dataFixup"):
             if strategy.has(key):

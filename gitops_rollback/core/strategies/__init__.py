@@ -1,0 +1,1 @@
+"""Ways to roll back that are more than one commit: each a list of steps, checked one by one before the revert."""

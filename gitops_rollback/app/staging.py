@@ -1,0 +1,82 @@
+"""From a finished plan to one of several commits, where the policy names a strategy for what it undoes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gitops_rollback.app.stepping import Stepper, message_of_step
+from gitops_rollback.app.subject import Look
+from gitops_rollback.app.workloads import NOBODY
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.guards.facts import ask
+from gitops_rollback.core.message import RevertText
+from gitops_rollback.core.plan import Plan, Staged
+from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
+from gitops_rollback.core.strategies.planning import BLUE_GREEN, Unfit
+from gitops_rollback.core.strategies.stages import FieldValue, Stages
+from gitops_rollback.core.workloads import Progress, rollout_status
+from gitops_rollback.ports import ConfigRepo, Workloads
+
+GUARD = "strategy"
+SLOT = "$SLOT"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Writes objects to the clone, and nothing to anybody else. `workloads` shows whether a slot is ready."""
+
+    repo: ConfigRepo
+    workloads: Workloads = NOBODY
+
+    def staged(self, plan: Plan, look: Look, text: RevertText) -> Plan:
+        """The plan with its steps. Where the strategy does not fit, a person is asked about the plain revert."""
+        if look.policy.delivery.mode != PUSH_MODE or plan.reversal.holds:
+            return plan
+        try:
+            stages = Stepper(self.repo).stages(look.policy.strategies, plan.reversal)
+            if stages is None:
+                return plan
+            self._require_fit(stages, look)
+            built = Stepper(self.repo).step(stages, 1, plan.reversal.base)
+        except (Unfit, RollbackError) as error:
+            remedy = "mend the policy or the file, or approve the plain revert"
+            return replace(plan, guards=(ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),))
+        return in_words(replace(plan, staged=Staged(stages, built.tree, built.changes, "")), text, look)
+
+    def _require_fit(self, stages: Stages, look: Look) -> None:
+        """Only the application's own files are edited, and a slot that takes over is there and ready. Raises: Unfit."""
+        foreign = [one.path for one in stages.before if one.path not in look.watched.own]
+        if foreign:
+            raise Unfit(f"{foreign[0]} is no file that {look.name} renders from")
+        for strategy in look.policy.strategies:
+            if strategy.name in stages.strategies and strategy.type == BLUE_GREEN and strategy.workload is not None:
+                self._require_ready(strategy, strategy.workload, _last_value(stages, strategy), look)
+
+    def _require_ready(self, strategy: Strategy, named: Workload, slot: str, look: Look) -> None:
+        workload = replace(named, name=named.name.replace(SLOT, slot))
+        of = f"strategy {strategy.name}: slot {slot} ({workload.kind} {workload.namespace}/{workload.name})"
+        try:
+            found = self.workloads.read(look.state, workload).workload
+        except RollbackError as error:
+            raise Unfit(f"{of}: whether it is ready cannot be seen: {error.message}") from None
+        if found is None:
+            raise Unfit(f"{of} is not there any more")
+        status = rollout_status(found)
+        if status.progress is not Progress.COMPLETE:
+            raise Unfit(f"{of} is not ready: {status.why}")
+
+
+def in_words(plan: Plan, text: RevertText, look: Look) -> Plan:
+    """The plan with the message of its first commit in these words."""
+    if plan.staged is None:
+        return plan
+    message = message_of_step(text, plan.staged.stages, 1, look.target.name)
+    return replace(plan, staged=replace(plan.staged, message=message))
+
+
+def _last_value(stages: Stages, strategy: Strategy) -> str:
+    """What the strategy's own field is set to."""
+    place = strategy.edits
+    values: list[FieldValue] = [one for step in stages.steps for one in step.sets]
+    found = [one.value for one in values if place is not None and (one.path, one.field) == (place.file, place.field)]
+    return str(found[-1]) if found else ""

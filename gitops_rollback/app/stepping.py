@@ -1,0 +1,226 @@
+"""A plan of several commits in the repository: the commit of each step, and what the branch holds of them.
+
+Where a plan stands is read anew from the branch at each look; the journal only says what was planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+
+from gitops_rollback.app.holding import content_at, edited
+from gitops_rollback.core.action import Step
+from gitops_rollback.core.commit import Commit, FileChange
+from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError
+from gitops_rollback.core.manifest_fields import FieldFault, Value, read_field, set_fields
+from gitops_rollback.core.message import RevertText, StepText, revert_message, step_message
+from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
+from gitops_rollback.core.policy import ChartVersions, Policy, Strategy
+from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord, advance
+from gitops_rollback.core.strategies.gate import Ahead
+from gitops_rollback.core.strategies.planning import Sides, chosen, planned
+from gitops_rollback.core.strategies.stages import STAGES, FieldValue, Stages, stages_of, unfinished
+from gitops_rollback.ports import ConfigRepo
+
+MAX_LATER = 200  # commits after ours among which the next one of the plan is looked for
+
+
+@dataclass(frozen=True)
+class Built:
+    """A step as a tree on a head. No `changes`: what it would bring is there already."""
+
+    tree: str
+    changes: tuple[FileChange, ...]
+    rung: int | None = None
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Writes objects to the clone, and nothing to anybody else."""
+
+    repo: ConfigRepo
+
+    def stages(self, strategies: Sequence[Strategy], reversal: Reversal) -> Stages | None:
+        """The commits before the revert; None where the revert alone is the plan. Raises: Unfit, RollbackError."""
+        if reversal.outcome is not PlanOutcome.CLEAN or reversal.tree is None or not strategies:
+            return None
+        restored, head, known = reversal.tree, reversal.base, dict[str, Sides]()
+
+        def read(path: str) -> Sides:
+            if path not in known:
+                known[path] = Sides(content_at(self.repo, restored, path), content_at(self.repo, head, path))
+            return known[path]
+
+        found = planned(chosen(strategies, reversal.paths, read), read)
+        return None if found is None else self._unless_nothing_is_left(found, reversal)
+
+    def _unless_nothing_is_left(self, stages: Stages, reversal: Reversal) -> Stages | None:
+        """Where the steps undo all that the culprit did, no revert follows; where one equals it, it is the plan."""
+        last = {(one.path, one.field): one for step in stages.steps for one in step.sets}
+        done, _ = edited(self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), (*last.values(),)))
+        stepped, _ = edited(self.repo, reversal.base, self.repo.tree(reversal.base),
+                            self._set(reversal.base, (*last.values(),)))  # fmt: skip
+        stages = replace(stages, closes=done != stepped)
+        return None if stages.total == 1 and stepped == reversal.tree else stages
+
+    def step(self, stages: Stages, n: int, head: str) -> Built:
+        """Step `n` that only sets fields, on `head`. Raises: RollbackError where a field has no place any more."""
+        tree, changes = edited(self.repo, head, self.repo.tree(head), self._set(head, stages.steps[n - 1].sets))
+        return Built(tree, changes)
+
+    def built(self, record: RollbackRecord, stages: Stages, n: int, head: str, charts: ChartVersions) -> Built:
+        """Step `n` on `head`, whether it sets fields or is the revert. Raises: RollbackError."""
+        if n <= len(stages.steps):
+            return self.step(stages, n, head)
+        return self._closing(record, stages, head, charts)
+
+    def _closing(self, record: RollbackRecord, stages: Stages, head: str, charts: ChartVersions) -> Built:
+        """The revert with the plan's fields as they are at the head; else it would conflict with our own steps."""
+        kept = self._at(head, stages.before)
+        base = head
+        files = self._set(head, stages.before)
+        if files:
+            date = self.repo.commit(head).committed_at
+            base = self.repo.write_files(head, files, "side of a plan\n", date)
+        found = self.repo.reverse(base, record.reverts, good=record.restores or None, charts=charts)
+        if found.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or found.tree is None:
+            raise StalledError(record.id, f"the revert after the steps: {found.message}", Reason.REVERT_CONFLICT)
+        tree, changes = edited(self.repo, head, found.tree, self._set(found.tree, kept, missing_ok=True))
+        return Built(tree, changes, found.rung)
+
+    def _at(self, treeish: str, fields: Sequence[FieldValue]) -> tuple[FieldValue, ...]:
+        """The same fields with what they hold at a commit; those that are not there are left out."""
+        found = ((one, self._value(treeish, one)) for one in fields)
+        return tuple(replace(one, value=value[0]) for one, value in found if value is not None)
+
+    def _value(self, treeish: str, one: FieldValue) -> tuple[Value] | None:
+        content = content_at(self.repo, treeish, one.path)
+        try:
+            return None if content is None else (read_field(content, one.field),)
+        except FieldFault:
+            return None
+
+    def _set(self, treeish: str, sets: Sequence[FieldValue], missing_ok: bool = False) -> dict[str, bytes]:
+        """The files of a tree with these fields set."""
+        files: dict[str, bytes] = {}
+        for path, values in groupby(sorted(sets, key=lambda one: one.path), lambda one: one.path):
+            content = content_at(self.repo, treeish, path)
+            known = [one for one in values if not missing_ok or self._value(treeish, one) is not None]
+            if not known:
+                continue
+            try:
+                if content is None:
+                    raise FieldFault("the file is gone")
+                files[path] = set_fields(content, {one.field: one.value for one in known})
+            except FieldFault as fault:
+                raise StalledError(path, str(fault), Reason.STRATEGY_UNFIT) from None
+        return files
+
+    # What the branch holds
+
+    def as_on_branch(self, record: RollbackRecord, head: str, charts: ChartVersions) -> RollbackRecord:
+        """The record with those of its commits that the branch has and the journal has not heard of.
+
+        Trailers alone prove nothing: such a commit is ours if it is just what the plan has for that step.
+        """
+        stages = stages_of(record)
+        while stages is not None and unfinished(record) and record.commit is not None:
+            found = self._next_on(record, stages, head, charts)
+            if found is None:
+                return record
+            record = replace(record, steps=(*record.steps, found))
+        return record
+
+    def _next_on(self, record: RollbackRecord, stages: Stages, head: str, charts: ChartVersions) -> StepRecord | None:
+        try:
+            later = self.repo.commits(record.commit, head, MAX_LATER)
+        except ObjectMissing:
+            return None
+        for commit in reversed(later):
+            n = _step_of(commit, record)
+            if n > record.steps[-1].n and n <= stages.total and self._is_planned(record, stages, n, commit, charts):
+                blobs = {change.path: change.new_blob for change in commit.changes}
+                return StepRecord(n, stages.total, commit.sha, blobs, commit.committed_at)
+        return None
+
+    def _is_planned(
+        self, record: RollbackRecord, stages: Stages, n: int, commit: Commit, charts: ChartVersions
+    ) -> bool:
+        try:
+            planned_tree = self.built(record, stages, n, commit.parents[0], charts).tree
+        except RollbackError:
+            return False
+        return planned_tree == self.repo.tree(commit.sha)
+
+    def ahead(self, record: RollbackRecord, head: str) -> Ahead | None:
+        """What is still to come of an open rollback; None where all of its commits are on the branch."""
+        if not unfinished(record) or record.commit is None:
+            return None
+        stages, done = stages_of(record), record.steps[-1].n
+        if stages is None or stages.total != record.steps[-1].of:
+            return Ahead(None, done)
+        return Ahead(stages, done, self._foreign(record.commit, stages, head))
+
+    def _foreign(self, ours: str, stages: Stages, head: str) -> str:
+        """Which field of the plan somebody else has set since our commit, in words; "" for none."""
+        for one in stages.before:
+            put, now = self._value(ours, one), self._value(head, one)
+            if put != now:
+                shown = "gone" if now is None else repr(now[0])
+                return (
+                    f"{one.path}: {one.field} is {shown} by now, and not {put[0]!r} as we left it"
+                    if put
+                    else (f"{one.path}: {one.field} is not what we left")
+                )
+        return ""
+
+    # Words
+
+    def message(self, stages: Stages, step: Step, policy: Policy, rung: int | None) -> str:
+        """The commit message of a later step."""
+        record = step.record
+        reverts = tuple(self.repo.commit(sha) for sha in record.reverts)
+        text = RevertText(
+            rollback_id=record.id,
+            reverts=reverts,
+            why=(f"{record.reason}: {step.message}.",),
+            applications=record.applications,
+            policy=record.policy,
+            triggers=record.triggers,
+            restores=record.restores,
+            bad_revision=record.bad_revision,
+            rung=rung,
+            requested_by=record.requested_by,
+        )
+        return message_of_step(text, stages, step.n, _name(record, policy))
+
+
+def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
+    """The record of a rollback whose `commit` is on the branch."""
+    changes = plan.staged.changes if plan.staged else plan.reversal.changes
+    of = plan.staged.stages.total if plan.staged else 1
+    step = StepRecord(1, of, commit, {change.path: change.new_blob for change in changes}, now)
+    if plan.staged:
+        record = replace(record, evidence={**record.evidence, STAGES: plan.staged.stages.document})
+    return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
+
+
+def message_of_step(text: RevertText, stages: Stages, n: int, name: str) -> str:
+    """Step `n` in words: the last one is the revert, even where it only sets a field."""
+    if n >= stages.total:
+        return revert_message(replace(text, step=f"{n}/{stages.total}"))
+    return step_message(text, StepText(name, stages.title(n), n, stages.total))
+
+
+def _name(record: RollbackRecord, policy: Policy) -> str:
+    return policy.targets[0].name if len(policy.targets) == 1 else record.applications[0].rpartition("/")[2]
+
+
+def _step_of(commit: Commit, record: RollbackRecord) -> int:
+    """The number of the step that the commit says it is; 0 if it is none of this rollback's."""
+    if commit.trailers.get("Rollback-Id", ()) != (record.id,):
+        return 0
+    said = commit.trailers.get("Rollback-Step", ("",))[0].partition("/")[0]
+    return int(said) if said.isdecimal() and len(said) <= 4 else 0

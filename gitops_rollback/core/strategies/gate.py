@@ -1,0 +1,133 @@
+"""May the next step of a plan be pushed? Pure, from what one look saw of the step before it.
+
+No data never opens a gate. A plan that waits stays where it is, and says so once; one that cannot go on ends and pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gitops_rollback.core.duration import format_duration
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.policy import Comparison, Policy
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages
+from gitops_rollback.core.verification import CheckResult
+
+WORSE = 0.1  # of the value at the decision: less is noise
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The steps that are still to come, and the look at the newest one, which is number `done`.
+
+    `stages` None: the record's plan cannot be read. `foreign`: a field of the plan holds something else than our
+    commit put there, in words. `since`: the engine has had the step at each look since. `checks` of what fired are
+    False where it is worse than when it was decided; `stable` are those of the version that the traffic goes to.
+    """
+
+    stages: Stages | None
+    done: int
+    foreign: str = ""
+    since: datetime | None = None
+    checks: tuple[CheckResult, ...] = ()
+    stable: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """`n` is the step to push now, 0 for none. With a `reason` people must know; `ends`: nobody goes on by itself."""
+
+    message: str
+    n: int = 0
+    reason: Reason | None = None
+    ends: bool = False
+
+
+def broken(ahead: Ahead) -> Passage | None:
+    """Why the plan cannot go on at all; None if it can. Asked before anything else, also before the engine has it."""
+    if ahead.stages is None:
+        message = f"what comes after step {ahead.done} cannot be read in the journal"
+        return Passage(message, reason=Reason.JOURNAL_LOST, ends=True)
+    if ahead.foreign:
+        left = "; ".join(f"{n}. {ahead.stages.title(n) or 'the revert'}" for n in _left(ahead, ahead.stages))
+        message = f"{ahead.foreign}, so somebody else has taken over; not done any more: {left}"
+        return Passage(message, reason=Reason.FIELD_EDITED, ends=True)
+    return None
+
+
+def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: datetime, now: datetime) -> Passage:
+    """The way from a step that the engine has applied. `unhealthy`: the engine calls it bad, in words.
+
+    `patience` is how long a measurement may be missing after `pushed_at` before people hear of it.
+    """
+    stages = ahead.stages
+    if stages is None:
+        return broken(ahead) or Passage("")
+    following = ahead.done + 1
+    if ahead.done >= len(stages.steps):  # no traffic is left to shift: only the revert makes it right
+        return _paused(ahead, stages, now) or Passage("every step is done", following)
+    strained = _first(ahead.stable, ok=False)
+    if strained is not None:
+        message = f"held at step {ahead.done}: the version that takes over does not bear it: {strained}"
+        return Passage(message, reason=Reason.OLD_VERSION_STRAINED)
+    worse = unhealthy or (_first(ahead.checks, ok=False) if stages.checked else None)
+    if worse:
+        return _failed(ahead, stages, worse)
+    waiting = _paused(ahead, stages, now)
+    if waiting is not None:
+        return waiting
+    asked = (*ahead.checks, *ahead.stable) if stages.checked else ahead.stable
+    unknown = _first(asked, ok=None)
+    if unknown is not None:
+        late = now - pushed_at >= max(patience, stages.pause)
+        message = f"held at step {ahead.done}: no data, so nothing shows how it does: {unknown}"
+        return Passage(message, reason=Reason.NO_DATA if late else None)
+    return Passage(f"step {ahead.done} holds", following)
+
+
+def unless_better(check: CheckResult, record: RollbackRecord, policy: Policy) -> CheckResult:
+    """What still fires between two steps is bad only where it is worse than when the rollback was decided."""
+    trigger = next((one for one in policy.triggers if one.name == check.name), None)
+    before = _decided_at(record, check.name)
+    if check.ok is not False or check.value is None or trigger is None:
+        return check
+    if before is None:
+        return replace(check, ok=None, message=f"{check.message}, and what it was when it was decided is not known")
+    worse = abs(before) * WORSE
+    rising = trigger.comparison is Comparison.GREATER_THAN
+    if check.value > before + worse if rising else check.value < before - worse:
+        return replace(check, message=f"{check.value:.4g}, and {before:.4g} when it was decided")
+    return replace(check, ok=True)
+
+
+def _decided_at(record: RollbackRecord, trigger: str) -> float | None:
+    listed = record.evidence.get("verdicts")
+    found = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list | tuple) else []
+    value = next((one.get("value") for one in found if one.get("trigger") == trigger), None)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _failed(ahead: Ahead, stages: Stages, worse: str) -> Passage:
+    last = len(stages.steps)
+    if stages.on_failed == JUMP:
+        return Passage(f"it got worse at step {ahead.done}, so the rest is done at once: {worse}", last)
+    if stages.on_failed == HOLD:
+        return Passage(f"held at step {ahead.done}, which is worse than before: {worse}", reason=Reason.STEP_FAILED)
+    return Passage(f"it got worse at step {ahead.done}: {worse}", ahead.done + 1, Reason.STEP_FAILED)
+
+
+def _paused(ahead: Ahead, stages: Stages, now: datetime) -> Passage | None:
+    if ahead.since is not None and now >= ahead.since + stages.pause:
+        return None
+    return Passage(f"step {ahead.done} of {stages.total} is given {format_duration(stages.pause)}")
+
+
+def _left(ahead: Ahead, stages: Stages) -> range:
+    return range(ahead.done + 1, stages.total + 1)
+
+
+def _first(checks: Sequence[CheckResult], ok: bool | None) -> str | None:
+    return next((f"{one.name}: {one.message}" for one in checks if one.ok is ok), None)
