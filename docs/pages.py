@@ -1,4 +1,4 @@
-"""Writes the pages beside it: what people do at a forge, as its stories are told, and the first ten minutes.
+"""Writes the pages beside it: the reference, what people do at a forge as its stories are told, and the first minutes.
 
 Run it as `python3 make.py docs`. `tests/e2e/test_stories.py` and `test_first_ten_minutes.py` hold the pages to it.
 """
@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import first_ten_minutes
+import reference_pages
 
 from gitops_rollback.sandbox.demo import Demo
 from gitops_rollback.sandbox.forge import BOT
@@ -71,7 +72,10 @@ def _quoted(text: str) -> str:
 
 
 def main() -> int:
-    """All pages, or those that are named."""
+    """All pages, or those that are named; `reference` are those that are made from the code."""
+    if not sys.argv[1:] or "reference" in sys.argv[1:]:
+        reference_pages.written()
+        print(f"docs/reference/: {', '.join(reference_pages.PAGES)}")
     if not sys.argv[1:] or first_ten_minutes.PAGE.removesuffix(".md") in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as folder:
             (HERE / first_ten_minutes.PAGE).write_text(first_ten_minutes.page(Path(folder)), "utf-8")

@@ -65,6 +65,24 @@ _SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
 _PARTS = {None: "value", "_FILE": "valueFile", "_ORIGINS": "origins"}
 
 
+def _variables() -> dict[str, str]:
+    """Each variable, and the key of the settings that it sets; for people who look one up."""
+    nested = {**_PLAIN} | {name: f"repositories[].git.{key}" for name, key in _GIT.items()}
+    nested |= {name: f"kubernetes.{key}" for name, key in _KUBERNETES.items()}
+    nested |= {name: f"leaderElection.{key}" for name, key in _ELECTION.items()}
+    nested |= {f"BUDGET_{name}": f"budgets.{name.lower()}" for name in _BUDGETS}
+    nested |= {"FLUX": "flux.enabled", "ARGOCD_OBJECTS": "argocdObjects.enabled", "PAUSE": "paused"}
+    nested |= {"REPO": "repositories[].url", "REPO_ALIAS": "repositories[].aliases", "BRANCH": "repositories[].branch"}
+    nested |= {"SIGNING_KEY_FILE": "repositories[].signingKeyFile", "CONFIG": "(the settings file itself)"}
+    nested |= {f"SECRET_NAME{part or ''}": f"secrets[].{key}" for part, key in _PARTS.items()}
+    found = {f"{PREFIX}{name}": key for name, key in nested.items()}
+    found |= {name: f"argocd[].{key}" for name, key in _ARGOCD.items()}
+    return found | {"PROMETHEUS_URL": "metrics[].url"}
+
+
+VARIABLES: Mapping[str, str] = _variables()
+
+
 @dataclass
 class Overlay:
     """`values` replace keys of the tree; the rest is laid into lists by `merge_lists`. `config` "" is the default."""

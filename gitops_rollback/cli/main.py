@@ -58,6 +58,17 @@ VERBS = {
 }
 
 OK, NO, USAGE, BUG, REFUSED, CONFLICT, TIMEOUT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
+EXIT_CODES = {
+    OK: "yes, done",
+    NO: "the answer is no: differences, faults that `lint` found, not verified",
+    USAGE: "usage, or the settings cannot be used",
+    BUG: "a bug of ours; the lines say what to report",
+    REFUSED: "refused by a guard, a policy, a pause or a rule of the branch",
+    CONFLICT: "it cannot be reverted cleanly",
+    TIMEOUT: "a remote did not answer in time; trying again may work",
+    WAITING: "it waits for a person",
+    INTERRUPTED: "Ctrl-C",
+}
 
 ENVIRONMENT_PREFIX = "GITOPS_ROLLBACK"
 PROGRAM = "gitops-rollback"

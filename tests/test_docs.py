@@ -1,0 +1,152 @@
+"""Are the pages in `docs/` what the code says, and does each link and each command in them lead somewhere?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from gitops_rollback.adapters.policies.reader import read_policy
+from gitops_rollback.cli.main import VERBS, cli
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
+sys.path[:0] = [str(DOCS)] if str(DOCS) not in sys.path else []
+FOREIGN = frozenset({"curl", "docker", "export", "git", "helm", "kubectl", "make", "pip", "pipx", "promtool", "source"})
+
+
+def reference() -> Any:
+    import reference_pages
+
+    return reference_pages
+
+
+@pytest.mark.parametrize("name", sorted(page.name for page in (DOCS / "reference").glob("*.md")))
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    made = reference().PAGES[name]()
+    assert (DOCS / "reference" / name).read_text("utf-8") == made, "python3 make.py docs writes it anew"
+
+
+def test_each_page_of_the_reference_is_there() -> None:
+    assert {page.name for page in (DOCS / "reference").glob("*.md")} == set(reference().PAGES)
+
+
+def anchors(page: Path) -> set[str]:
+    """As mkdocs makes them: those that a heading names, else its words."""
+    found = set()
+    for line in prose(page.read_text("utf-8")).splitlines():
+        if match := re.match(r"#+ (.*)", line):
+            named = re.search(r"\{ ?#(\S+) ?\}", match[1])
+            words = re.sub(r"[^\w\- ]", "", match[1].lower()).strip()
+            found.add(named[1] if named else re.sub(r"[ \-]+", "-", words))
+    return found
+
+
+def prose(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def links() -> Iterator[tuple[str, str]]:
+    for page, name in zip(PAGES, NAMES, strict=True):
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text("utf-8"))):
+            if not link.startswith(("https://", "http://")):
+                yield name, link
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in links()}))
+def test_every_link_leads_to_a_page_and_its_heading(name: str) -> None:
+    for link in (link for at, link in links() if at == name):
+        path, _, anchor = link.partition("#")
+        target = (DOCS / name).parent / path if path else DOCS / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def commands() -> list[str]:
+    """Each line of a shell block, and what stands between backticks and begins like a command."""
+    found = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            joined = block.replace("\\\n", " ")
+            found += [line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+        found += re.findall(r"`(gitops-rollback [^`\n]+)`", prose(text))
+    return sorted(set(found))
+
+
+def ours(command: str) -> list[str] | None:
+    """The words after `gitops-rollback`; None where it is another program."""
+    words = shlex.split(command, comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+        words.pop(0)
+    if words[:2] == ["kubectl", "gitops-rollback"]:
+        words.pop(0)
+    return words[1:] if words and words[0] == "gitops-rollback" else None
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if ours(one) is not None])
+def test_every_command_is_one_that_the_real_parser_takes(command: str) -> None:
+    verb, *words = ours(command) or [""]
+    if verb.startswith("-") or verb == "VERB":
+        return
+    assert verb in VERBS
+    made = cli.get_command(click.Context(cli), verb)
+    assert made is not None
+    while isinstance(made, click.Group):
+        verb, *words = words
+        made = made.get_command(click.Context(made), verb)
+        assert made is not None
+    context = click.Context(made, info_name=verb)
+    _, left, _ = made.make_parser(context).parse_args(words)
+    assert left == []
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if ours(one) is None])
+def test_every_other_command_is_of_a_program_that_is_named(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    if words[:2] == ["python3", "make.py"]:
+        targets = re.findall(r"python3 make\.py ([a-z-]+)", (ROOT / "make.py").read_text())
+        assert words[2] in targets
+        return
+    assert words[0] in FOREIGN
+    for word in words[1:]:
+        if word.startswith("deploy/"):
+            assert (ROOT / word).exists()
+
+
+def policies() -> list[tuple[str, str]]:
+    blocks = []
+    for page, name in zip(PAGES, NAMES, strict=True):
+        blocks += [(name, one) for one in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    return [(name, one) for name, one in blocks if "kind: RollbackPolicy" in one]
+
+
+@pytest.mark.parametrize(("name", "text"), policies(), ids=[name for name, _ in policies()])
+def test_every_whole_policy_is_without_an_error(name: str, text: str) -> None:
+    assert [str(fault) for fault in read_policy(text.encode(), name, "c" * 40).faults if fault.is_error] == []
+
+
+def test_the_menu_has_every_page_once() -> None:
+    class Loader(yaml.SafeLoader):
+        """mkdocs-material names Python functions by tags."""
+
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+    menu = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]
+
+    def files(node: Any) -> Iterator[str]:
+        if isinstance(node, str):
+            yield node
+        else:
+            for one in node.values() if isinstance(node, dict) else node:
+                yield from files(one)
+
+    assert sorted(files(menu)) == sorted(NAMES)
