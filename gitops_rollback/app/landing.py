@@ -25,7 +25,6 @@ from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
 from gitops_rollback.core.strategies.stages import stages_of
-from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, PushOutcome
 
 TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
@@ -125,7 +124,6 @@ class StepLander:
         message = self._halfway(record, f"step {step.n} could not be pushed: {landing.message}")
         return Finish(record, RollbackOutcome.HELD, reason, message) if reason else None
 
-    @crash_point("step")
     def _push(self, executor: Executor, step: Step, built: Built, head: str, words: str) -> Landing:
         now, record = self.clock.now(), step.record
         date = max(self.stepper.repo.commit(head).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
