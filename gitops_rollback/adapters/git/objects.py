@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.git.door import CHUNK, ERROR_OUTPUT_LIMIT, LOSSLESS, Git, RepositoryUnusable, end_group
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.core.commit import REGULAR_MODE, is_sha
 from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable
 
@@ -26,6 +27,8 @@ COMMIT_LIMIT = 16 << 20
 TREE_LIMIT = 64 << 20
 MOST_WALKED = 64  # directories that are read one by one
 SHA1_DIGITS = 40
+KEPT_HEADERS = 4096
+KEPT_CONTENTS, KEPT_BYTES, SMALL = 2048, 4 << 20, 64 << 10  # of objects that are no larger than that
 Side = tuple[str, str]  # mode ("": as it is there, or a plain file's) and blob
 HEADER = re.compile(rb"[0-9a-f]{40,64} (?P<kind>[a-z]+) (?P<size>\d+)")
 
@@ -45,7 +48,10 @@ class _Died(Exception):
 
 
 class ObjectReader:
-    """Reads objects by full id. Thread-safe; starts its process on first use and again after that one died."""
+    """Reads objects by full id. Thread-safe; starts its process on first use and again after that one died.
+
+    What it read last of small ones is kept, as long as its process lives: each look reads the same trees again.
+    """
 
     def __init__(self, git: Git, deadline: float = 30.0) -> None:
         self._git = git
@@ -53,15 +59,17 @@ class ObjectReader:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
+        self._forget()
 
     def info(self, sha: str) -> tuple[str, int] | None:
         """(kind, size in bytes) of an object; None if there is none. Raises: RepositoryUnavailable."""
-        header, _ = self._ask("info", sha)
-        return header
+        return self._headers.get(sha) or self._ask("info", sha)[0]
 
     def read(self, sha: str, limit: int) -> tuple[str, bytes]:
         """(kind, content). Raises: ObjectMissing; StalledError if larger than `limit`; RepositoryUnavailable."""
-        header, content = self._ask("contents", sha, limit)
+        header, content = self._headers.get(sha), self._contents.get(sha)
+        if header is None or content is None:
+            header, content = self._ask("contents", sha, limit)
         if header is not None and header[1] > limit:
             raise RepositoryUnusable(sha, f"is {header[1]} bytes long, more than the {limit} that are read")
         if header is None:
@@ -110,7 +118,9 @@ class ObjectReader:
             self._stop()  # cheaper than taking in what is too large, and it happens hardly ever
         elif command == "contents":
             content = self._take(process, size + 1, until)[:size]
-        return (header["kind"].decode(), size), content
+            if size <= SMALL:
+                self._contents.put(sha, content)
+        return self._headers.put(sha, (header["kind"].decode(), size)), content
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._buffer.clear()
@@ -122,6 +132,11 @@ class ObjectReader:
             end_group(self._process)
         self._process = None
         self._buffer.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._headers: Kept[tuple[str, int]] = Kept(KEPT_HEADERS)
+        self._contents: Kept[bytes] = Kept(KEPT_CONTENTS, KEPT_BYTES)
 
     def _take_line(self, process: subprocess.Popen[bytes], until: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
