@@ -12,27 +12,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 10  # of each scenario
-SCENARIOS = ("all", "zombie", "race", "kills", "people", "flux")
-TRACES = f"""
+SEEDS = {"all": 10, "zombie": 10, "race": 10, "kills": 10, "people": 8, "flux": 2}  # how many of each scenario
+TRACES = """
 import sys
 from gitops_rollback.sandbox.simulation.running import run
-print(*(run(seed, sys.argv[1]).trace for seed in range({SEEDS})))
+print(*(run(seed, sys.argv[1]).trace for seed in range(int(sys.argv[2]))))
 """
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", SEEDS)
 def test_a_seed_tells_the_same_story_whatever_the_order_of_sets_and_the_python(scenario: str) -> None:
     runs = [_traces(scenario, hash_seed, python) for hash_seed, python in [("1", sys.executable), *_others()]]
     traces = [done.communicate(timeout=300)[0].split() for done in runs]
     assert all(done.returncode == 0 for done in runs)
     assert all(one == traces[0] for one in traces)
-    assert len(set(traces[0])) == SEEDS
+    assert len(set(traces[0])) == SEEDS[scenario]
 
 
 def _traces(scenario: str, hash_seed: str, python: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([python, "-c", TRACES, scenario], env=environment, stdout=subprocess.PIPE, text=True)
+    command = [python, "-c", TRACES, scenario, str(SEEDS[scenario])]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def _others() -> Iterator[tuple[str, str]]:
