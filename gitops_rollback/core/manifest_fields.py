@@ -90,7 +90,7 @@ def alike(old: Value, new: Value, field: str) -> Value:
         return str(new)
     number = isinstance(old, int | float) and not isinstance(old, bool)
     if number and isinstance(new, int | float) and not isinstance(new, bool):
-        return new
+        return int(new) if isinstance(new, float) and new.is_integer() and isinstance(old, int) else new
     if type(old) is not type(new):
         raise FieldFault(f"{field}: {_shown(old)} stands there, and {_shown(new)} is of another type")
     return new

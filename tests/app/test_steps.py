@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
-from app_world import MINUTE, POLICIES, START, Replica, World, deployment, policy
+import pytest
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy
 
+from gitops_rollback.app.workloads import NOBODY
+from gitops_rollback.core.new_pods import WorkloadFacts
+from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.sync import ApplicationState
 
 ROUTE = """\
 apiVersion: networking.istio.io/v1
@@ -32,6 +38,7 @@ CANARY = """\
         pause: 30s
 """
 PATH, WEB = "apps/web/route.yaml", "apps/web/web.yaml"
+FALLING = [(40, 60), (50, 50), (75, 25), (90, 10), (100, 0)]
 WEIGHT = re.compile(r"weight: (\d+)")
 
 
@@ -66,6 +73,16 @@ def steps(world: World) -> list[str]:
     return said.split()
 
 
+def until_step(world: World, one: Replica, step: str, now: datetime = START) -> None:
+    """Tick until this step is on the branch."""
+    for _ in range(40):
+        one.tick(now)
+        if step in steps(world):
+            return
+        now += TICK
+    raise AssertionError(f"no step {step}: {steps(world)}")
+
+
 def only_record(one: Replica, at: int) -> RollbackRecord:
     (record,) = one.tick(START + at * MINUTE).view.journal.records.values()
     return record
@@ -78,7 +95,7 @@ def test_weights_go_down_step_by_step_and_the_revert_comes_last(world: World) ->
     world.metrics.mend("web", START + 5 * MINUTE)
     one.until(START + 5 * MINUTE, START + 12 * MINUTE)
 
-    assert weights(world) == [(40, 60), (50, 50), (75, 25), (90, 10), (100, 0)]
+    assert weights(world) == FALLING
     assert steps(world) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
     assert world.commits()[:5] == [
         'Revert "Ship 1.1"',
@@ -91,3 +108,190 @@ def test_weights_go_down_step_by_step_and_the_revert_comes_last(world: World) ->
     record = only_record(one, 13)
     assert record.outcome == "verified"
     assert len(set(world.people.git("log", "--format=%(trailers:key=Rollback-Id,valueonly)").split())) == 1
+
+
+@pytest.mark.parametrize("journal", ["", "memory"], ids=["in the repository", "elsewhere"])
+def test_whoever_comes_next_goes_on_from_what_the_branch_says(world: World, journal: str) -> None:
+    """Each tick is another process on a clone of its own: it knows what git knows."""
+    first = one = shifted(world)
+    for number in range(60):
+        if number % 5 == 0:
+            one = world.replica(f"heir-{number}", journal)
+        if number == 30:
+            world.metrics.mend("web", world.clock.at)
+        one.tick(START + MINUTE + number * TICK)
+
+    assert weights(world) == FALLING
+    assert steps(world) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert first.told.messages == []
+
+
+def test_a_commit_that_the_journal_never_heard_of_is_known_by_what_it_holds(world: World) -> None:
+    """The journal's ref may be refused: the rollback is pushed alone, and its process may die then."""
+    one = shifted(world)
+    until_step(world, one, "2/5")
+    journal = world.head("gitops-rollback-journal")
+    until_step(world, one, "3/5", world.clock.at)
+    world.people.git("update-ref", "refs/heads/gitops-rollback-journal", journal)
+
+    heir = world.replica("heir")
+    heir.until(world.clock.at, world.clock.at + 8 * MINUTE)
+
+    assert weights(world) == FALLING
+    assert steps(world) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert "FieldEdited" not in heir.told.reasons
+
+
+def test_a_person_who_sets_a_weight_has_the_last_word(world: World) -> None:
+    one = shifted(world)
+    until_step(world, one, "2/5")
+    by_hand = world.people.edit("More again", PATH, "weight: 25 ", "weight: 30 ", world.clock.at)
+
+    one.until(world.clock.at, world.clock.at + 6 * MINUTE)
+
+    assert world.head() == by_hand
+    record = only_record(one, 20)
+    assert (record.outcome, record.reason) == ("held", "FieldEdited")
+    assert "route[1].weight is 30 by now, and not 25 as we left it" in record.message
+    assert "3. canary weight 25 -> 10" in record.message
+    assert one.told.reasons.count("FieldEdited") == 1
+
+
+def test_a_commit_beside_the_steps_is_built_upon(world: World) -> None:
+    one = shifted(world)
+    until_step(world, one, "2/5")
+    world.people.push("Say more", {"README.md": "More\n"}, world.clock.at)
+
+    one.until(world.clock.at, world.clock.at + 8 * MINUTE)
+
+    assert weights(world) == FALLING
+    assert world.people.read("README.md") == "More\n"
+
+
+def test_a_stop_holds_between_two_steps_and_the_way_goes_on_after_it(world: World) -> None:
+    one = shifted(world)
+    until_step(world, one, "2/5")
+    pause = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {all: true}\n"
+    world.people.push("Stop", {".gitops-rollback/pause.yaml": pause}, world.clock.at)
+    one.until(world.clock.at, world.clock.at + 3 * MINUTE)
+    assert steps(world) == ["1/5", "2/5"]
+
+    world.people.push("Go on", {".gitops-rollback/pause.yaml": None}, world.clock.at)
+    one.until(world.clock.at, world.clock.at + 8 * MINUTE)
+
+    assert weights(world) == FALLING
+
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec:
+  selector: {{app: web, slot: {slot}}}   # the active slot
+"""
+SLOTS = """\
+  strategies:
+    - name: slot
+      match: {fields: [{file: apps/web/service.yaml, field: spec.selector.slot}]}
+      type: blue-green
+      blueGreen: {workload: {kind: Deployment, namespace: shop, name: web-$SLOT}}
+"""
+FLAGS = """\
+  strategies:
+    - name: kill-switch
+      match: {paths: ["**/flags.yaml"]}
+      type: feature-flag
+      featureFlag: {file: apps/web/flags.yaml, field: flags.newCart, to: false}
+"""
+SLOT_PATH, FLAG_PATH = "apps/web/service.yaml", "apps/web/flags.yaml"
+
+
+def broken_by(world: World, rules: str, before: dict[str, str], changes: dict[str, str]) -> Replica:
+    """One commit with these changes is live, and bad; the text before it is `before`."""
+    first = world.first({WEB: deployment("web", "1.0"), f"{POLICIES}/web.yaml": policy("web") + rules, **before})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 60 * MINUTE)
+    bad = world.people.push("Ship it", changes, START - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE)
+    return one
+
+
+class Slots:
+    """Shows the workloads of the slots that are there."""
+
+    def __init__(self, *there: str) -> None:
+        self.there = there
+
+    def read(self, application: ApplicationState, workload: Workload) -> WorkloadFacts:
+        ready = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "observedGeneration": 1}
+        found = {
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 1, "name": workload.name},
+            "spec": {"replicas": 1}, "status": ready,
+        }  # fmt: skip
+        return WorkloadFacts(found if workload.name in self.there else None)
+
+
+SWITCHED = (
+    {SLOT_PATH: SERVICE.format(slot="blue")},
+    {SLOT_PATH: SERVICE.format(slot="green"), WEB: deployment("web", "1.1")},
+)
+
+
+def test_the_active_slot_comes_back_before_the_revert(world: World) -> None:
+    world.workloads = Slots("web-blue")
+    one = broken_by(world, SLOTS, *SWITCHED)
+
+    until_step(world, one, "1/2")
+    assert world.people.read(SLOT_PATH) == SERVICE.format(slot="blue")
+    assert world.people.read(WEB) == deployment("web", "1.1")
+    world.metrics.mend("web", world.clock.at)
+    one.until(world.clock.at, world.clock.at + 3 * MINUTE)
+
+    assert world.commits()[:2] == ['Revert "Ship it"', "Roll back web: active slot green -> blue"]
+    assert world.people.read(WEB) == deployment("web", "1.0")
+    assert only_record(one, 10).outcome == "verified"
+
+
+@pytest.mark.parametrize("there", [(), ("web-green",)], ids=["nobody sees any", "the old one is gone"])
+def test_a_slot_that_is_not_ready_is_asked_about(world: World, there: tuple[str, ...]) -> None:
+    world.workloads = Slots(*there) if there else NOBODY
+    one = broken_by(world, SLOTS, *SWITCHED)
+
+    one.until(START, START + 3 * MINUTE)
+
+    assert steps(world) == []
+    assert "StrategyUnfit" in one.told.reasons
+
+
+def flags(word: str) -> str:
+    return f"flags:\n  newCart: {word}   # since 2026\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "subjects", "said"),
+    [
+        ({}, ['Revert "Ship it"'], ["1/1"]),
+        (
+            {WEB: deployment("web", "1.1")},
+            ['Revert "Ship it"', "Roll back web: flag flags.newCart true -> false"],
+            ["1/2", "2/2"],
+        ),
+    ],
+    ids=["alone", "with an image"],
+)
+def test_a_flag_is_set_back_first_and_alone_where_it_is_all(
+    world: World, more: dict[str, str], subjects: list[str], said: list[str]
+) -> None:
+    one = broken_by(world, FLAGS, {FLAG_PATH: flags("false")}, {FLAG_PATH: flags("true"), **more})
+
+    until_step(world, one, said[0])
+    assert world.people.read(FLAG_PATH) == flags("false")
+    world.metrics.mend("web", world.clock.at)
+    one.until(world.clock.at, world.clock.at + 3 * MINUTE)
+
+    assert steps(world) == said
+    assert world.commits()[: len(subjects)] == subjects
+    assert world.people.read(WEB) == deployment("web", "1.0")
+    assert only_record(one, 10).outcome == "verified"

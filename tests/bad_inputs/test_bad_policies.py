@@ -166,23 +166,29 @@ MODES = [
 
 
 STRATEGY = "  strategies: [{name: s, type: canary, canary: {steps: %s}}]\n"
-LATER_FEATURES = [
+FIELD = "  strategies: [{name: s, type: canary, canary: %s}]\n"
+STRATEGIES = [
     pytest.param(STRATEGY % "[]", 18, "must not be empty", id="P18-no-steps"),
     pytest.param(STRATEGY % f"[{', '.join(['1'] * 1000)}]", 18, "too many items", id="P18-1000-steps"),
-    pytest.param(STRATEGY % "[50, 70]", 0, "strategies.type: canary", id="P18-rising-weights-only-ask"),
+    pytest.param(STRATEGY % "[50, 70, 0]", 18, "from 50 to 70", id="P18-rising-weights"),
+    pytest.param(STRATEGY % "[50, 50, 0]", 18, "from 50 to 50", id="P18-a-step-that-does-nothing"),
+    pytest.param(STRATEGY % "[50, 10]", 18, "leaves traffic on the bad version", id="P18-it-does-not-end-at-0"),
+    pytest.param(STRATEGY % "[150, 0]", 18, "more than 100 per cent", id="P18-more-than-all"),
+    pytest.param(STRATEGY % "[50, 0]", 18, "names no field to set", id="no-field"),
+    pytest.param(FIELD % "{file: a.yaml}", 18, "belong together", id="a-file-without-a-field"),
+    pytest.param(FIELD % "{file: a.yaml, field: 'a..b'}", 18, "is no field", id="no-way-to-a-field"),
+    pytest.param(FIELD % "{file: a.yaml, field: a, complement: a}", 18, "the very field", id="its-own-complement"),
+    pytest.param(FIELD % "{file: a.yaml, field: a, stable: [quiet]}", 18, "no trigger is called", id="no-such-trigger"),
+    pytest.param(FIELD % "{file: a.yaml, field: a, mode: jump, steps: [50, 0]}", 18, "one step", id="jump-in-steps"),
+    pytest.param("  strategies: [{name: s, type: feature-flag}]\n", 18, "needs `featureFlag`", id="no-flag"),
+    pytest.param("  strategies: [{name: s, type: blue-green}]\n", 18, "names no field", id="no-slot"),
 ]
 
 
-@pytest.mark.parametrize(("strategy", "line", "word"), LATER_FEATURES)
-def test_what_a_later_feature_would_refuse_is_refused_or_asks(plain: str, strategy: str, line: int, word: str) -> None:
-    """Weights are read and not carried out yet: nothing automatic may come of them."""
+@pytest.mark.parametrize(("strategy", "line", "word"), STRATEGIES)
+def test_a_strategy_that_cannot_be_carried_out_is_refused(plain: str, strategy: str, line: int, word: str) -> None:
     read = read_policy((plain + strategy).encode(), "p.yaml", "c" * 40)
-    if line:
-        assert [fault for fault in read.errors if fault.line == line and word in fault.message], read.errors
-        return
-    assert read.policy is not None
-    assert any("is not carried out by this version" in fault.message for fault in read.faults)
-    assert read.policy.unbuilt == ((word,) if word else ())
+    assert [fault for fault in read.errors if fault.line == line and word in fault.message], read.errors
 
 
 def test_p21_a_dependency_on_itself_loads_and_is_not_followed(plain: str) -> None:

@@ -84,7 +84,7 @@ def _target(shape: schema.TargetShape) -> Target:
     )
 
 
-def _workload(shape: WorkloadShape | None) -> Workload | None:
+def _workload(shape: WorkloadShape | schema_actions.SlotWorkload | None) -> Workload | None:
     return Workload(shape.kind, shape.namespace, shape.name) if shape else None
 
 

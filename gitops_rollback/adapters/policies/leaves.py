@@ -71,6 +71,10 @@ TargetName = Annotated[
     ),
 ]
 Sha = Annotated[str, pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", "a full commit SHA", "write all 40 digits, quoted")]
+SlotName = Annotated[
+    str,
+    pattern(r"[a-z0-9.-]{0,200}\$SLOT[a-z0-9.-]{0,200}", "a name with $SLOT", "write it like checkout-$SLOT"),
+]
 KindName = Annotated[str, pattern(r"[A-Z][A-Za-z0-9]{0,62}", "a kind", "write it like Deployment")]
 TrailerLine = Annotated[
     str, pattern(r"[A-Za-z][A-Za-z0-9-]{0,60}: ?[^\n]{1,200}", "a trailer", 'write it like "Rollback-Safe: false"')

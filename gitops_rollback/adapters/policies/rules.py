@@ -11,6 +11,7 @@ from datetime import timedelta
 from gitops_rollback.adapters.policies.promql import is_plain_selector, template_errors
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
+from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.errors import QueryInvalid
@@ -35,7 +36,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         _metrics,
         _triggers,
         _suspects,
-        _strategies,
+        strategy_faults,
         guard_faults,
         check_faults,
         notification_faults,
@@ -182,24 +183,6 @@ def _suspects(spec: View) -> Iterator[Found]:
     threshold = spec.at("suspects", "threshold")
     if threshold.number is not None and not 0 <= threshold.number <= 1:
         yield threshold.mark, "`threshold` is not a probability", "write 0.8 for 80 %"
-
-
-def _strategies(spec: View) -> Iterator[Found]:
-    parts = {
-        "feature-flag": "featureFlag",
-        "migration": "migration",
-        "infrastructure": "infrastructure",
-        "blue-green": "blueGreen",
-        "canary": "canary",
-    }
-    for strategy in spec.at("strategies").items:
-        kind = strategy.at("type").text
-        for word, key in parts.items():
-            if kind and word != kind and strategy.has(key):
-                yield strategy.key_mark(key), f"`{key}` does not belong to type {shown(kind)}", f"write `type: {word}`"
-        match = strategy.at("match")
-        if match.here and not match.keys:
-            yield match.mark, "an empty `match` matches nothing", "remove it to match everything"
 
 
 def _rendered(spec: View) -> Iterator[Found]:

@@ -11,16 +11,18 @@ from gitops_rollback.adapters.policies.leaves import (
     CanaryMode,
     Glob,
     GuardType,
+    KindName,
     MergeMethod,
     Mode,
     OnCheckFailed,
     OnRejected,
     Sha,
+    SlotName,
     StrategyType,
     TrailerLine,
 )
 from gitops_rollback.adapters.policies.scalars import Count, Duration, Flag, Name, Scalar, Text
-from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape
+from gitops_rollback.adapters.policies.schema_shape import Free, Shape
 
 
 class FileField(Shape):
@@ -50,13 +52,19 @@ class Infrastructure(Shape):
     sync_timeout: Duration | None = None
 
 
+class SlotWorkload(Shape):
+    kind: KindName
+    namespace: Name
+    name: SlotName
+
+
 class BlueGreen(Shape):
     restore: Text | None = None
     """previous-value, the only way: the slot that was active before the change."""
     file: Glob | None = None
     """Left out: file and field are those of `match.fields`."""
     field: Text | None = None
-    workload: WorkloadShape | None = None
+    workload: SlotWorkload | None = None
     """What must be there and ready before the switch; `$SLOT` in its name is the slot. Left out: not looked at."""
 
 

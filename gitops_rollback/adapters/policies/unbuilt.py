@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.strategies.planning import ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Listed, Mark
 
 BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop", "regression", "gauge"})
@@ -18,7 +19,6 @@ SUGGESTING = ("regression", "gauge")
 SUGGESTS = "it pages and suggests: whether it would have been right on your metrics is not measured yet"
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
-BUILT_STRATEGIES = frozenset({"rolling", "canary", "blue-green", "feature-flag"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
 ASKS = "until then it asks instead of acting"
 
@@ -83,7 +83,7 @@ def _metrics(spec: View) -> Iterator[Unbuilt]:
 def _strategies(spec: View) -> Iterator[Unbuilt]:
     for strategy in spec.at("strategies").items:
         kind = strategy.at("type").text
-        if kind and kind not in BUILT_STRATEGIES:
+        if kind and kind not in (ROLLING, *STAGED_TYPES):
             yield Unbuilt(f"strategies.type: {kind}", strategy.key_mark("type"))
         for key in ("promotion", "dataFixup"):
             if strategy.has(key):
