@@ -83,5 +83,6 @@ def not_tried(push: bool, registries: bool) -> Iterator[Finding]:
     if not push:
         words = "not checked: only a real push shows whether rules and hooks let us"
         yield Finding("push", True, words, "gitops-rollback doctor --push", checked=False)
-    words = "not checked: each plan asks the registries" if registries else "not checked: the settings name no registry"
-    yield Finding("images", True, words, "" if registries else "`registries` in the settings", checked=False)
+    if not registries:
+        words = "not checked: the settings name no registry"
+        yield Finding("images", True, words, "`registries` in the settings", checked=False)

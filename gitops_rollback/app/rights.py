@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from gitops_rollback.app.manifests import NAMESPACE, deploy_folder
 from gitops_rollback.app.settings import Settings
 
-NAMESPACE = "gitops-rollback"  # as the manifests have it
 OWN_ROLE = "gitops-rollback-leases"  # the one right that is needed in the own namespace alone
 
 
@@ -15,7 +14,7 @@ def rights_of(settings: Settings) -> str:
     """YAML for `kubectl apply -f -`, for the account `gitops-rollback`; "" where nothing of a cluster is needed."""
     wanted = settings.kubernetes.own_namespace if settings.kubernetes is not None else ""
     namespace = wanted or NAMESPACE
-    text = "---\n".join((_deploy() / name / "rbac.yaml").read_text("utf-8") for name in _parts(settings))
+    text = "---\n".join((deploy_folder() / name / "rbac.yaml").read_text("utf-8") for name in _parts(settings))
     text = text.replace(f"metadata: {{name: {OWN_ROLE}}}", f"metadata: {{name: {OWN_ROLE}, namespace: {NAMESPACE}}}")
     return text.replace(f"namespace: {NAMESPACE}}}", f"namespace: {namespace}}}")
 
@@ -33,9 +32,3 @@ def _parts(settings: Settings) -> Iterator[str]:
         yield "components/pods"
     if any(one.instance in settings.with_events for one in settings.argocd):
         yield "components/events"
-
-
-def _deploy() -> Path:
-    """Inside the package where it is installed, beside the source in a checkout."""
-    inside = Path(__file__).resolve().parents[1] / "deploy"
-    return inside if inside.is_dir() else Path(__file__).resolve().parents[2] / "deploy"

@@ -36,6 +36,15 @@ def keep(report: str, exc: BaseException, arguments: Sequence[str], environ: Map
     return None
 
 
+def crash_reports(environ: Mapping[str, str]) -> list[Path]:
+    """Those that were kept, the newest last; of the first folder that holds any."""
+    for folder in _folders(environ):
+        found = sorted(folder.glob("crash-*.txt"))
+        if found:
+            return found
+    return []
+
+
 def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
     for name in ("GITOPS_ROLLBACK_STATE_DIR", "XDG_STATE_HOME"):
         if environ.get(name):
@@ -54,8 +63,8 @@ def _details(exc: BaseException, arguments: Sequence[str], environ: Mapping[str,
     yield f"options: {' '.join(word.partition('=')[0] for word in arguments if word.startswith('-')) or 'none'}"
     ours = sorted(name for name in environ if name.startswith("GITOPS_ROLLBACK_"))
     yield f"variables that are set: {' '.join(ours) or 'none'}"
-    yield f"system: {platform.platform()}, {_git()}"
-    yield f"packages: {' '.join(_version(name) for name in PACKAGES)}"
+    yield f"system: {platform.platform()}, {git_version()}"
+    yield f"packages: {' '.join(package_versions())}"
     for one in _chain(exc):
         yield f"\n{type(one).__module__}.{type(one).__qualname__}, at:"
         for frame in traceback.extract_tb(one.__traceback__):
@@ -74,6 +83,11 @@ def _place(file: str) -> str:
     return "/".join(Path(file).parts[-3:])
 
 
+def package_versions() -> list[str]:
+    """Each package that matters, with its version."""
+    return [_version(name) for name in PACKAGES]
+
+
 def _version(package: str) -> str:
     try:
         return f"{package}={metadata.version(package)}"
@@ -81,7 +95,8 @@ def _version(package: str) -> str:
         return f"{package}=missing"
 
 
-def _git() -> str:
+def git_version() -> str:
+    """What git says of itself."""
     try:
         done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True, timeout=5)
     except (OSError, subprocess.SubprocessError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -17,6 +20,7 @@ from gitops_rollback.app.checkup import (
     of_repository,
     try_push,
 )
+from gitops_rollback.app.checkup_images import of_images
 from gitops_rollback.app.checkup_live import not_tried, of_clock, of_events
 from gitops_rollback.app.repositories import open_repository
 from gitops_rollback.app.rights import rights_of
@@ -26,18 +30,25 @@ from gitops_rollback.app.settings_input import prepare_state_dir
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.access import cluster_options, repository_options
+from gitops_rollback.cli.bundle import write_bundle
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, shown
+from gitops_rollback.cli.output import output_option, print_document, say, shown
 
 
 @click.command
 @click.option("--push", is_flag=True, help="Try a real push, too: an empty commit to the journal.")
 @click.option("--rbac", is_flag=True, help="Print the least rights in the cluster that the settings need, and no more.")
+@click.option(
+    "--bundle",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what helps others to help, without secrets.",
+)
 @output_option("table", "json", "yaml")
 @cluster_options
 @repository_options
 @click.pass_context
-def command(ctx: click.Context, push: bool, rbac: bool, output: str, settings: Settings) -> None:
+def command(ctx: click.Context, push: bool, rbac: bool, bundle: Path | None, output: str, settings: Settings) -> None:
     """Try each part that a rollback needs, in the order in which one needs it.
 
     Git, policies, Lease, forge, branch rules and owners, engines with their rights and events, clock, metrics,
@@ -51,6 +62,7 @@ def command(ctx: click.Context, push: bool, rbac: bool, output: str, settings: S
       gitops-rollback doctor --push
       gitops-rollback doctor -o json
       gitops-rollback doctor --rbac --flux | kubectl apply -f -
+      gitops-rollback doctor --bundle help.tar.gz
     """
     if rbac:
         click.echo(rights_of(settings) or "# The settings need nothing of a cluster.\n", nl=False)
@@ -62,6 +74,9 @@ def command(ctx: click.Context, push: bool, rbac: bool, output: str, settings: S
             click.echo(shown(_line(finding)))
     if output != "table":
         print_document([asdict(one) for one in findings], output)
+    if bundle is not None:
+        held = write_bundle(bundle, settings, findings, os.environ, datetime.now(UTC))
+        say(f"{bundle} holds {', '.join(held)}, without secrets; look into it before you hand it on.")
     ctx.exit(OK if all(one.well for one in findings) else NO)
 
 
@@ -96,6 +111,8 @@ def _of_repository(runtime: Runtime, settings: Settings, repository: Repository,
     try:
         reconciler = runtime.reconciler(opened)
         yield from of_repository(opened, reconciler, runtime.parts)
+        if settings.registries:
+            yield from of_images(reconciler, runtime.parts.clock.now())
         yield from of_lease(runtime.parts.election, opened.repo.name)
         forge, signs = runtime.parts.forges.of(repository.label), repository.signing_key_file is not None
         yield from of_forge(forge, opened.repo.name, opened.repo.branch, signs)

@@ -6,8 +6,10 @@ differs, 2: the repository or a policy in it cannot be read, or a file cannot be
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -24,12 +26,14 @@ from gitops_rollback.app.beginning import (
     write,
 )
 from gitops_rollback.app.local_clone import LocalClone
+from gitops_rollback.app.manifests import manifests_for
 from gitops_rollback.app.origins import repository_name
 from gitops_rollback.app.settings_repositories import DEFAULT_POLICIES
 from gitops_rollback.app.surveying import tree_at
 from gitops_rollback.cli.access import document, opened_sources, settings_of
 from gitops_rollback.cli.main import NO, OK
 from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.plugins import linked
 from gitops_rollback.core.repository_url import without_credentials
 from gitops_rollback.core.sourceignore import SOURCE_IGNORE
 from gitops_rollback.core.survey import ARGOCD, FLUX, Ours
@@ -46,6 +50,8 @@ PRINTED = {**WORDS, State.NEW: "would write", State.GROWN: "would add to"}
 @click.option("--alias", multiple=True, metavar="URL", help="Another address of this repository, as engines write it.")
 @click.option("--engine", type=click.Choice((ARGOCD, FLUX)), help="Where git does not tell; default: argocd.")
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option("--print-manifests", is_flag=True, help="Print what runs the controller in a cluster, and no more.")
+@click.option("--plugins", is_flag=True, help="Let kubectl, argocd and flux find this as a plugin, and no more.")
 @output_option("table", "json")
 @click.pass_context
 def command(
@@ -57,6 +63,8 @@ def command(
     alias: tuple[str, ...],
     engine: str | None,
     dry_run: bool,
+    print_manifests: bool,
+    plugins: bool,
     output: str,
 ) -> None:
     """Look at a config repository, and write what it needs to be watched.
@@ -70,7 +78,11 @@ def command(
       gitops-rollback init
       gitops-rollback init ~/src/config --dry-run
       gitops-rollback init --repo https://git.example.com/acme/config.git
+      gitops-rollback init --print-manifests | kubectl apply -f -
+      gitops-rollback init --plugins
     """
+    if plugins:
+        ctx.exit(_plugins(output))
     if repo is None:
         with LocalClone(directory) as clone:
             urls = (*clone.urls(), *alias)
@@ -78,12 +90,16 @@ def command(
             ours, root = Ours(urls, branch or clone.branch()), clone.root
             place = Place(name, ours, clone.tree(), lambda path: standing_in(root, path), policies_in(root))
             found = beginning(place, engine or "")
+            if print_manifests:
+                ctx.exit(_manifests(found, place, engine))
             if not dry_run:
                 write(clone.root, found.drafts)
             _print(found, place, dry_run, output)
     else:
         with _remote(repo, branch, config, alias) as place:
             found, dry_run = beginning(place, engine or ""), True
+            if print_manifests:
+                ctx.exit(_manifests(found, place, engine))
             _print(found, place, dry_run, output)
             say("Nothing is written at a remote: clone it, and run `gitops-rollback init` there.")
     if not found.survey.found:
@@ -102,6 +118,25 @@ def _remote(url: str, branch: str | None, config: str | None, alias: Sequence[st
         yield Place(
             repository_name(url), ours, tree_at(repo, head), lambda path: document(repo, head, path), tuple(files)
         )
+
+
+def _manifests(found: Beginning, place: Place, engine: str | None) -> int:
+    """Of the engine that is named, else of those that the repository tells, else of Argo CD."""
+    engines = (engine,) if engine else found.survey.engines or (ARGOCD,)
+    url = without_credentials(place.ours.urls[0]) if place.ours.urls else ""
+    click.echo(manifests_for(engines, url), nl=False)
+    return OK
+
+
+def _plugins(output: str) -> int:
+    found = tuple(linked(os.environ))
+    if output == "json":
+        print_document([asdict(one) for one in found], output)
+    else:
+        for one in found:
+            remedy = f"  -> {one.remedy}" if one.remedy else ""
+            click.echo(shown(f"{'✔' if one.found else '✖'} {one.message}{remedy}"))
+    return OK if all(one.found for one in found) else NO
 
 
 def _kept(drafts: Sequence[Draft]) -> bool:

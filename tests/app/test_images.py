@@ -12,6 +12,7 @@ from app_world import MINUTE, START, TICK, Replica, World, running, ship
 from gitops_rollback.adapters import registry as module
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
+from gitops_rollback.app.checkup_images import of_images
 from gitops_rollback.core.errors import TransientError
 from gitops_rollback.sandbox.registry import RegistrySandbox
 
@@ -100,3 +101,19 @@ def test_without_a_registry_a_rollback_goes_on_and_says_that_nobody_looked(world
     one = broken(world)
     assert world.reverts() == 1
     assert answer(one)["result"] == "not evaluated"
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["there", "gone"])
+def test_the_doctor_says_whether_the_images_that_would_come_back_are_there(
+    world: World, registry: RegistrySandbox, gone: bool
+) -> None:
+    running(world, "web", "api")
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    if gone:
+        registry.remove("web", "1.0")
+    one = world.replica()
+    told = {found.part.rpartition("/")[2]: found for found in of_images(one.reconciler, START + MINUTE)}
+    web, api = told["web"], told["api"]
+    assert (web.well, web.checked, bool(web.remedy)) == (not gone, True, gone)
+    assert f"{'gone' if gone else 'there'}: registry.example/web:1.0" in web.message
+    assert not api.checked, "nothing was deployed to it before"

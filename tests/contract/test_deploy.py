@@ -21,7 +21,9 @@ from sandbox_kubernetes_world import APPLY, ask, cluster
 
 from gitops_rollback import __version__, adapters
 from gitops_rollback.adapters.kubernetes.resources import EVENTS, LEASES, Resource
+from gitops_rollback.app.manifests import BASE, manifests_for
 from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.cli.plugins import NAMES
 from gitops_rollback.sandbox.kubernetes.kinds import KINDS
 
 Json = dict[str, Any]
@@ -247,9 +249,7 @@ def test_the_dockerfile_is_without_a_complaint_and_ends_as_nobody_special() -> N
 def test_the_wheel_builds_from_what_the_image_copies(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "deploy" / "base").mkdir(parents=True)
-    shutil.copy(ROOT / "deploy" / "base" / "rbac.yaml", tmp_path / "deploy" / "base")
-    for name in ("gitops_rollback", "fixtures", "deploy/components"):
+    for name in ("gitops_rollback", "fixtures", "deploy/base", "deploy/components"):
         shutil.copytree(ROOT / name, tmp_path / name)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", "out", "."]
     subprocess.run(build, check=True, capture_output=True, cwd=tmp_path)
@@ -258,3 +258,28 @@ def test_the_wheel_builds_from_what_the_image_copies(tmp_path: Path) -> None:
     assert "gitops_rollback/cli/main.py" in names
     assert any(name.startswith("gitops_rollback/sandbox/scenarios/shop/") for name in names)
     assert {f"gitops_rollback/deploy/{name}/rbac.yaml" for name in ("base", "components/flux")} <= set(names)
+    assert {f"gitops_rollback/deploy/base/{name}.yaml" for name in BASE} <= set(names)
+    (entries,) = (name for name in names if name.endswith("entry_points.txt"))
+    programs = zipfile.ZipFile(wheel).read(entries).decode()
+    assert all(f"{name} = gitops_rollback.cli.main:main" in programs for name in NAMES.values())
+
+
+def test_what_init_prints_is_what_kubectl_builds(tmp_path: Path) -> None:
+    """But for the labels that kustomize adds, and the digest in the name of its ConfigMap."""
+    overlay = {
+        "resources": ["../deploy/base"],
+        "components": ["../deploy/components/flux", "../deploy/components/pods"],
+    }
+    (tmp_path / "overlay").mkdir()
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    (tmp_path / "overlay" / "kustomization.yaml").write_text(json.dumps(overlay))
+    built = printed("kubectl", "kustomize", str(tmp_path / "overlay"))
+    made = documents(manifests_for(("argocd", "flux"), ""))
+    names = {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in made}
+    digest = re.compile(r"-[a-z0-9]{10}$")
+    wanted = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in built]
+    assert names == {(kind, at, digest.sub("", name) if kind == "ConfigMap" else name) for kind, at, name in wanted}
+    assert one(made, "ConfigMap")["data"] == next(each["data"] for each in built if each["kind"] == "ConfigMap")
+    assert {each["metadata"]["name"]: each["rules"] for each in made if "rules" in each} == {
+        each["metadata"]["name"]: each["rules"] for each in built if "rules" in each
+    }
