@@ -19,7 +19,7 @@ from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE, NONE_INSTA
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.trying_places import Wanted, checked, places_of
 from gitops_rollback.app.view import View
-from gitops_rollback.app.wiring import MetricSources, Parts
+from gitops_rollback.app.wiring import Parts, Sources
 from gitops_rollback.app.wiring_kubernetes import Election, events_of
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
@@ -308,7 +308,7 @@ def _advice(engine: Engine, part: str) -> Iterator[Finding]:
             return  # the complaints say it
 
 
-def of_metrics(sources: MetricSources, wanted: Iterable[MetricSettings], now: datetime) -> Iterator[Finding]:
+def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime) -> Iterator[Finding]:
     """Each place that a policy asks, once. An answer shows that it may be asked, not that it has the data."""
     for one in dict.fromkeys(wanted):
         part = f"metrics {one.url or 'of the settings'}"

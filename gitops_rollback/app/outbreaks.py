@@ -106,6 +106,18 @@ class Bystanders:
     hidden: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What this tick and the last ones tell of the others: `quiet` ones now, and those that stood red beside an alarm.
+
+    `empty` are metric sources that show nothing of anybody.
+    """
+
+    quiet: frozenset[str]
+    empty: frozenset[str]
+    lately_red: frozenset[str]
+
+
 @dataclass
 class Outbreaks:
     """Remembers who was red in the last ten minutes; what a journal tells of these minutes is added after a restart."""
@@ -124,10 +136,15 @@ class Outbreaks:
             self._red[alarm.look.name] = (now, frozenset(commit.sha for commit in alarm.suspects))
         self._recall(view, now)
         # What lies ahead was noted by a clock that was set back since.
-        self._red = {name: (min(at, now), why) for name, (at, why) in self._red.items() if now - at <= MEMORY}
+        red = {name: (min(at, now), why) for name, (at, why) in self._red.items()}
+        self._red = {name: one for name, one in red.items() if now - one[0] <= MEMORY}
+        # An outage may last longer than the memory: whoever stood beside it red so far is asked again, and not whether
+        # that is new.
+        lately = {name for name, (at, why) in red.items() if not why and MEMORY < now - at <= 2 * MEMORY}
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)
-        beside = self._bystanders(listing, quiet, suspects, empty, now) if alarms else Bystanders(frozenset(quiet))
+        seen = Seen(frozenset(quiet), empty, frozenset(lately))
+        beside = self._bystanders(listing, seen, suspects, now) if alarms else Bystanders(seen.quiet)
         # An outage that has just ended explains what still fires in somebody's window, so it is remembered as well.
         self._red.update({name: (now, frozenset()) for name in beside.red if name not in self._red})
         observed = [self._observed(one, suspects, beside, listing) for one in listing.watched]
@@ -184,16 +201,16 @@ class Outbreaks:
     def _bystanders(
         self,
         listing: Listing,
-        quiet: Collection[str],
+        seen: Seen,
         suspects: dict[str, Commit],
-        empty: Collection[str],
         now: datetime,
     ) -> Bystanders:
         """Others that nobody deployed a suspect to are asked now: they are the control group, or they are red as well.
 
         Red without a suspect is only what was quiet of late: an old trouble of its own holds nobody back. No data is
-        an answer, since not everybody has traffic, but not of the sources in `empty`.
+        an answer, since not everybody has traffic, but not of the sources that are empty.
         """
+        quiet = seen.quiet
         others = [
             one
             for one in listing.watched
@@ -203,12 +220,16 @@ class Outbreaks:
         ][:ASKED_AS_CONTROL]
         said = {one.name: self._says(one, now) for one in others}
         answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
-        answering |= {one.policy.metrics.url for one in others if _is_answer(said[one.name], one, empty)}
+        answering |= {one.policy.metrics.url for one in others if _is_answer(said[one.name], one, seen.empty)}
         failed = [one for one in others if Level.ERROR in said[one.name] and one.policy.metrics.url in answering]
         said |= {one.name: self._says(one, now) for one in failed}  # one answer that got lost hides nobody
         calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
         hidden = {one.name for one in others if said[one.name] and one.policy.metrics.url not in answering}
-        before = {one.name: self._was_quiet(one, now) for one in others if Level.TRUE in said[one.name]}
+        before = {
+            one.name: one.name in seen.lately_red or self._was_quiet(one, now)
+            for one in others
+            if Level.TRUE in said[one.name]
+        }
         red = {name for name, was_quiet in before.items() if was_quiet}
         hidden |= {name for name, was_quiet in before.items() if was_quiet is None}
         return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))

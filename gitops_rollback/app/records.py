@@ -137,11 +137,10 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
         if plan.weighing is not None:
             evidence["certainty"] = plan.weighing.document
         evidence["plan"] = {
-            "base": plan.reversal.base,
-            "tree": plan.reversal.tree,
+            "base": plan.reversal.base, "tree": plan.reversal.tree,
             "outcome": plan.reversal.outcome.value,
-            "paths": list(plan.reversal.paths),
-        }
+            "paths": list(plan.reversal.paths), "reverts": list(plan.reversal.reverts),
+        }  # fmt: skip
         if plan.reversal.holds:
             evidence[HOLDS] = hold_documents(plan.reversal.holds)
         if plan.request:

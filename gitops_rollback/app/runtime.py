@@ -180,9 +180,24 @@ class Runtime:
 
     def reconciler(self, opened: Opened, leading: Leading | None = None) -> Reconciler:
         """The parts of the way for one repository; `leading` None: no other replica acts for it."""
+        settings, repo = self.parts.settings, opened.repo
+        policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
+        made = self.observing(opened, policies, self._executor(opened, leading))
+        forge = self.parts.forges.of(repo.name)
+        if forge is not None and not settings.observes:
+            made.offer_at(forge)
+        if not settings.observes:
+            if forge is not None:
+                set_statuses(made, forge, settings.statuses)
+            take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
+        if leading is not None:
+            leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
+        return made
+
+    def observing(self, opened: Opened, policies: PolicyStore, executor: Executor | ObservingExecutor) -> Reconciler:
+        """The parts that look and decide, with these hands; nothing goes to a forge."""
         parts, settings, repo = self.parts, self.parts.settings, opened.repo
         parts.past.add(repo, opened.settings.aliases)
-        policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
         tenancy = tenancy_of(settings)
         closures = Closures(repo, opened.settings.aliases)
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy, closures)
@@ -206,7 +221,7 @@ class Runtime:
                 repo, self.settings_pause, committer_of(settings), shifts, settings.heartbeat.rhythm
             ),
             outbreaks=Outbreaks(repo, measuring),
-            executor=self._executor(opened, leading),
+            executor=executor,
             clock=parts.clock,
             side_by_side=lambda look, items: tuple(found for item in items if (found := look(item)) is not None),
             isolated=lambda name, act: self._isolated(made.executor, name, act),
@@ -214,14 +229,6 @@ class Runtime:
             ledger=lambda records: self.ledger.see(repo.name, records),
             remember=lambda journal: self._remember(repo.name, journal),
         )
-        if forge is not None and not settings.observes:
-            made.offer_at(forge)
-        if not settings.observes:
-            if forge is not None:
-                set_statuses(made, forge, settings.statuses)
-            take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
-        if leading is not None:
-            leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
         return made
 
     def _source_of(self, policy: Policy) -> MetricSource:

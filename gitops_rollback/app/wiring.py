@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
@@ -33,6 +34,18 @@ from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier
 MAX_POLICY_SOURCES = 64
 
 
+class Sources(Protocol):
+    """Finds the metric source of a policy."""
+
+    def of(self, wanted: MetricSettings) -> MetricSource:
+        """Raises: SettingsInvalid where nothing serves it, or its secret may not go there; OutboundBlocked."""
+        ...
+
+    def close(self) -> None:
+        """End what is held outside."""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything outside that the controller talks to, made from one state of the settings."""
@@ -40,7 +53,7 @@ class Parts:
     settings: Settings
     clock: Clock
     engines: tuple[Engine, ...]
-    sources: MetricSources
+    sources: Sources
     probe: HttpProbe
     notifier: Notifier
     past: GitPast

@@ -1,43 +1,72 @@
-"""`gitops-rollback report --compare`: would the build that runs as a shadow have decided otherwise?"""
+"""`gitops-rollback report`: what was decided while nothing was done, against what people, or another build, did.
+
+`--since` is the table of `backtest` from observed decisions. `--compare` asks whether a shadow decides otherwise.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from gitops_rollback.app.backtesting import Backtest, Span, beside_people
+from gitops_rollback.app.confirming import confirmation, write
 from gitops_rollback.app.observing import decisions_file, read_back
+from gitops_rollback.app.past_applications import PastApplications
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import opened_sources, repository_options
-from gitops_rollback.cli.main import NO
+from gitops_rollback.app.wiring import Parts, wire
+from gitops_rollback.cli.access import Source, caller, clock_of, cluster_options, opened_sources, repository_options
+from gitops_rollback.cli.hindsight import period, print_hindsight, together
+from gitops_rollback.cli.main import NO, OK
 from gitops_rollback.cli.output import output_option, print_document, print_table, say
 from gitops_rollback.core.comparison import Comparison, Decided, compare
-from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.errors import Reason, SettingsInvalid, StalledError
+from gitops_rollback.core.hindsight import Kind
+from gitops_rollback.ports import DecisionEntry
 
 
 @click.command
+@click.option("--since", "long", metavar="DURATION", help="What was observed in this time, beside what people did.")
+@click.option("--confirm", "confirms", metavar="ID", help="A row of `we only` would have been right.")
 @click.option("--compare", "compares", is_flag=True, help="List each decision of the shadow that differs.")
-@click.option("--observed", metavar="DIR", help="Where the shadow keeps its decisions. Default: as it would itself.")
+@click.option("--observed", metavar="DIR", help="Where the observer keeps its decisions. Default: as it would itself.")
 @output_option("table", "json", "yaml")
-@click.pass_context
+@cluster_options
 @repository_options
-def command(ctx: click.Context, compares: bool, observed: str | None, output: str, settings: Settings) -> None:
-    """What `run --shadow` decided, against what the controller that acts wrote into the journal.
+@click.pass_context
+def command(
+    ctx: click.Context,
+    long: str | None,
+    confirms: str | None,
+    compares: bool,
+    observed: str | None,
+    output: str,
+    settings: Settings,
+) -> None:
+    """What `run --observe` would have done, beside what people reverted meanwhile; or what a shadow decides otherwise.
 
-    Exit code 1 if a decision differs in kind, reason or the plan's tree.
+    With --since also whether each application is ready for auto_rollback. Without decisions of an observer, those in
+    the journal count.
+
+    Exit code 0: every application is ready, or no decision differs, 1: one is not, or does (in kind, reason or the
+    plan's tree), 2: nothing was observed.
 
     \b
     Examples:
-      gitops-rollback report --compare
+      gitops-rollback report --since 30d
+      gitops-rollback report --since 30d --confirm rb-428a78d56affadb9
       gitops-rollback report --compare --observed /var/lib/shadow -o json
     """
-    if not compares:
-        raise click.UsageError("say what to report: --compare")
+    if compares == (long is not None) or (confirms and long is None):
+        raise click.UsageError("say what to report: --since DURATION (with --confirm ID), or --compare")
+    if long is not None:
+        ctx.exit(_since(settings, long, confirms, observed, output))
     found: dict[str, Comparison] = {}
     with opened_sources(settings) as sources:
         for source in sources:
-            place = observed or settings.observe_out or settings.state_dir
-            path = decisions_file(Path(place), source.repo.name)
+            path = _file(source, settings, observed)
             shadow = read_back(path)
             if not shadow:
                 raise SettingsInvalid(source.repo.name, f"no decisions of a shadow in {path}: run --shadow first")
@@ -45,6 +74,61 @@ def command(ctx: click.Context, compares: bool, observed: str | None, output: st
     _print(found, output)
     if any(one.differences for one in found.values()):
         ctx.exit(NO)
+
+
+def _since(settings: Settings, long: str, confirms: str | None, observed: str | None, output: str) -> int:
+    passed, now = period(long), clock_of(settings).now()
+    with opened_sources(settings, everything=True) as sources:
+        parts = wire(settings)
+        try:
+            tests = [
+                (source, _beside(parts, source, _decisions(source, settings, observed), Span(now - passed, now)))
+                for source in sources
+            ]
+        finally:
+            parts.close()
+        if confirms is not None:
+            _confirm(tests, confirms, now)
+            return OK
+        found = together(tests)
+    print_hindsight(found, output)
+    return OK if found.ready else NO
+
+
+def _file(source: Source, settings: Settings, observed: str | None) -> Path:
+    return decisions_file(Path(observed or settings.observe_out or settings.state_dir), source.repo.name)
+
+
+def _decisions(source: Source, settings: Settings, observed: str | None) -> tuple[DecisionEntry, ...]:
+    """Raises: StalledError where nobody decided anything yet."""
+    path = _file(source, settings, observed)
+    found = read_back(path) or tuple(source.journal.decisions)
+    if not found:
+        message = f"nothing was observed yet, in {path} or the journal: start `gitops-rollback run --observe`"
+        raise StalledError(source.repo.name, message, Reason.NO_DATA)
+    return tuple(sorted(found, key=lambda entry: entry.at))
+
+
+def _beside(parts: Parts, source: Source, decisions: Sequence[DecisionEntry], span: Span) -> Backtest:
+    """From the first decision on, if that is later: nobody looked before it."""
+    whole = Span(max(span.since, min(decisions[0].at, span.until)), span.until)
+    head = source.heads.branch
+    applications = PastApplications(source.opened, parts.engines, head)
+    line = applications.line(whole.since)
+    tested = tuple(applications.of(source.policies.at_head(head).policies, line, whole.until))
+    records = tuple(source.journal.records.values())
+    return beside_people(source.repo, tested, decisions, records, whole, tuple(applications.left_out))
+
+
+def _confirm(tests: Sequence[tuple[Source, Backtest]], name: str, now: datetime) -> None:
+    known = [(source, row) for source, test in tests for row in test.rows if row.kind is Kind.WE_ONLY]
+    found = next(((source, row) for source, row in known if row.id == name), None)
+    if found is None:
+        rows = ", ".join(row.id for _, row in known) or "none"
+        raise click.BadParameter(f"{name!r} is no row of `we only`; those are: {rows}", param_hint="--confirm")
+    source, row = found
+    write(source.opened, [confirmation(row, caller()[1], now)], now)
+    say(f"{row.id} is confirmed: it would have been right")
 
 
 def _print(found: dict[str, Comparison], output: str) -> None:

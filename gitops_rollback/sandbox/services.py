@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,7 +62,10 @@ class Service:
         with self._lock:
             past = tuple(self._past)
         total = 0.0
-        for index, (since, behaviour) in enumerate(past):
+        first = max(0, bisect_right(past, start, key=lambda change: change[0]) - 1)
+        for index, (since, behaviour) in enumerate(past[first:], start=first):
+            if since >= at:
+                break
             end = past[index + 1][0] if index + 1 < len(past) else at
             covered = (min(end, at) - max(since, start)).total_seconds()
             total += max(0.0, covered) * of(behaviour)

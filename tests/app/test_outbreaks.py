@@ -125,6 +125,16 @@ def test_what_still_fires_when_an_outage_has_just_ended_is_nobodys_commit_either
     assert world.reverts() == 0
 
 
+def test_a_region_that_stays_out_for_longer_than_anybody_remembers_is_nobodys_commit_either(world: World) -> None:
+    """After ten minutes it is news to nobody that the others are red; one that was deployed to is not to blame yet."""
+    one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    one.until(START, START + MINUTE - TICK)
+    _break(world, "web", *CALM, "calm4")
+    one.until(START + MINUTE, START + 25 * MINUTE)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
 def test_a_region_that_is_out_again_is_nobodys_commit_either(world: World) -> None:
     """Ten minutes ago it was out, too, and it was well in between."""
     one = _shared_commit(world, "web", calm=(*CALM, "calm4"))

@@ -38,8 +38,10 @@ def programs() -> tuple[str, str]:
     return found[0], found[1]
 
 
-def write_history(folder: Path, series: Iterable[Written], start: datetime, end: datetime) -> None:
-    """Blocks under `folder`, one sample each 15 s from `start` to `end`."""
+def write_history(
+    folder: Path, series: Iterable[Written], start: datetime, end: datetime, step: timedelta = STEP
+) -> None:
+    """Blocks under `folder`, one sample each `step` from `start` to `end`."""
     _, promtool = programs()
     lines = []
     for metric, group in _by_metric(series).items():
@@ -50,10 +52,11 @@ def write_history(folder: Path, series: Iterable[Written], start: datetime, end:
                 value = one.value(at)
                 if value is not None:
                     lines.append(f"{metric}{{{one.labels}}} {value!r} {at.timestamp():.0f}")
-                at += STEP
+                at += step
     text = folder / "history.om"
     text.write_text("\n".join([*lines, "# EOF", ""]))
-    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", str(text), str(folder / "data")]
+    span = f"--max-block-duration={24 * max(1, (end - start) // timedelta(days=8))}h"
+    command = [promtool, "tsdb", "create-blocks-from", span, "openmetrics", str(text), str(folder / "data")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
