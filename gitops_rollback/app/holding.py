@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.notices import HELD_IMAGE, Notice
@@ -19,6 +19,7 @@ from gitops_rollback.core.image_holds import (
     HoldAnswer,
     ImageHold,
     Standing,
+    held_since,
     holds_of,
     judge_hold,
     standing,
@@ -241,4 +242,6 @@ def about_hold(record: RollbackRecord, answer: HoldAnswer, now: datetime) -> Not
     message = (
         f"{record.id}: {answer.message}; to let it be written again: gitops-rollback release {record.applications[0]}"
     )
-    return Notice(subject, "page", Reason.IMAGE_AUTOMATION, f"{now:%F}", title, message, page=True)
+    # Days of the hold, not of the calendar: who is asked shortly before midnight is not asked again shortly after it.
+    day = f"day {(now - held_since(record, now)) // timedelta(days=1)}"
+    return Notice(subject, "page", Reason.IMAGE_AUTOMATION, day, title, message, page=True)

@@ -108,10 +108,15 @@ def judge_hold(
         found = _by_version(held, selects)
         if found.due is not Due.KEEP:
             return found
-    began = record.times.get("pushed") or record.times.get("decided") or now
+    began = held_since(record, now)
     if now - began < LASTS:
         return HoldAnswer(Due.KEEP)
     return HoldAnswer(Due.ASK, f"held since {began:%F %H:%M} UTC: {'; '.join(hold.words() for hold in held)}")
+
+
+def held_since(record: RollbackRecord, now: datetime) -> datetime:
+    """When its holds began; `now` where the record does not say."""
+    return record.times.get("pushed") or record.times.get("decided") or now
 
 
 def _by_version(held: Sequence[ImageHold], selects: Mapping[str, str]) -> HoldAnswer:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from app_world import MINUTE, POLICIES, START, Replica, World, deployment, policy
 
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.holding import about_hold
 from gitops_rollback.app.requesting import HoldRequests, Requests, landed
 from gitops_rollback.core.errors import Reason, StalledError
+from gitops_rollback.core.image_holds import Due, HoldAnswer
+from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.stop import SETTINGS_DOOR, Pause, PauseState
 from gitops_rollback.core.sync import ImageAutomation, Obstacle
 from gitops_rollback.ports import PushOutcome
@@ -159,6 +162,18 @@ def test_a_hold_never_lapses_and_a_person_is_asked_once_a_day(world: World) -> N
     assert [message.page for message in asked] == [True, True]
     assert "gitops-rollback release default/Application/argocd/web" in asked[0].text
     assert held(world)
+
+
+@pytest.mark.parametrize("hour", range(0, 24, 3))
+def test_a_person_is_asked_once_in_a_day_of_the_hold_whatever_the_time_of_day(hour: int) -> None:
+    begun = datetime(2026, 1, 5, hour, 50, tzinfo=UTC)
+    record = RollbackRecord(
+        "rb-0123456789abcdef", ("web",), "flux", "shop", "b" * 40, "a" * 40, "web", ("errors",), (), Phase.DONE,
+        times={"pushed": begun},
+    )  # fmt: skip
+    hours = (24, 25, 26, 47, 48, 60)
+    asked = [about_hold(record, HoldAnswer(Due.ASK, "held"), begun + timedelta(hours=one)).state for one in hours]
+    assert [asked.count(state) for state in dict.fromkeys(asked)] == [4, 2]
 
 
 def test_a_pause_stops_the_end_of_a_hold_as_well(world: World) -> None:
