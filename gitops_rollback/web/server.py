@@ -11,22 +11,29 @@ from gitops_rollback.core.errors import SettingsInvalid
 REQUEST_SECONDS = 10.0  # of silence within one request
 MOST_CONNECTIONS = 512
 WAITING = 512  # connections that the kernel keeps for us
+ROOM_SECONDS = 0.2  # that a new connection waits for room; in a burst another one is answered long before
 Connection = socket.socket | tuple[bytes, socket.socket]  # as socketserver has it
 TEXT = "text/plain; charset=utf-8"
 
 
 class _Threads(ThreadingHTTPServer):
-    """A thread for each connection, up to a limit; those beyond it are closed unread."""
+    """A thread for each connection, up to a limit; those beyond it wait a moment, and are closed unread.
+
+    Where nobody has left since the last one waited in vain, the next is closed at once: whoever fills all the room and
+    says nothing delays nobody more than that.
+    """
 
     daemon_threads = True
     request_queue_size = WAITING
 
     def __init__(self, bind: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._left = True  # somebody has, since the last one waited in vain
         super().__init__(bind, handler)
 
     def process_request(self, request: Connection, client_address: object) -> None:
-        if not self._room.acquire(blocking=False):
+        if not self._room.acquire(timeout=ROOM_SECONDS if self._left else 0):
+            self._left = False
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
@@ -35,6 +42,7 @@ class _Threads(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._left = True
             self._room.release()
 
 
