@@ -247,7 +247,7 @@ def test_the_dockerfile_is_without_a_complaint_and_ends_as_nobody_special() -> N
 
 
 def test_the_wheel_builds_from_what_the_image_copies(tmp_path: Path) -> None:
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("gitops_rollback", "fixtures", "deploy/base", "deploy/components"):
         shutil.copytree(ROOT / name, tmp_path / name)

@@ -64,6 +64,8 @@ def load_request(file: PolicyFile) -> ReadRequest:
 
 def is_request(text: bytes, path: str) -> bool:
     """True for a file that says itself that it is one."""
+    if KIND.encode() not in text:
+        return False  # most files of a repository are policies, and need not be read twice
     root, _ = read_written(text, path)
     return isinstance(root, Mapped) and View(root, root.mark).at("kind").text == KIND
 
