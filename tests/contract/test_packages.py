@@ -46,7 +46,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "venv" / "bin"
 
 
-@pytest.mark.parametrize("program", ["gitops-rollback", "kubectl-gitops_rollback"])
+@pytest.mark.parametrize("program", PROJECT["scripts"])
 def test_each_program_starts_from_the_wheel_alone(installed: Path, tmp_path: Path, program: str) -> None:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(
