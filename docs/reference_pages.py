@@ -56,11 +56,12 @@ def cli_page() -> str:
         "",
         *_table(("verb", "does"), ((f"[`{name}`](#{name})", does) for name, does in VERBS.items())),
     ]
+    group = click.Context(cli, info_name="gitops-rollback", **cli.context_settings)
     for name in VERBS:
-        command = cli.get_command(click.Context(cli), name)
+        command = cli.get_command(group, name)
         if command is None:
             raise RuntimeError(f"there is no verb {name}")
-        context = click.Context(command, info_name=f"gitops-rollback {name}", max_content_width=100, terminal_width=100)
+        context = click.Context(command, group, name, max_content_width=100, terminal_width=100)
         lines += ["", f"## {name}", "", "```text", command.get_help(context), "```"]
     return _page(lines)
 

@@ -99,13 +99,14 @@ def test_every_command_is_one_that_the_real_parser_takes(command: str) -> None:
     if verb.startswith("-") or verb == "VERB":
         return
     assert verb in VERBS
-    made = cli.get_command(click.Context(cli), verb)
+    group = click.Context(cli, **cli.context_settings)
+    made = cli.get_command(group, verb)
     assert made is not None
     while isinstance(made, click.Group):
         verb, *words = words
-        made = made.get_command(click.Context(made), verb)
+        made = made.get_command(click.Context(made, group), verb)
         assert made is not None
-    context = click.Context(made, info_name=verb)
+    context = click.Context(made, group, verb)
     _, left, _ = made.make_parser(context).parse_args(words)
     assert left == []
 

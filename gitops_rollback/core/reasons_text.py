@@ -342,6 +342,19 @@ DiskFull
 LeaseLost
   Another replica may act for the repository by now, so this one writes nothing.
   Nothing; if it flaps, look at clocks and at the Kubernetes API.
+# Step by step
+FieldEdited
+  Somebody set a field of the plan between two of its steps, so it ends there: their value stays.
+  Look at the value; go on by hand, or ask for a rollback anew.
+StepFailed
+  It got worse after a step. What follows is the policy's `onCheckFailed`: jump to the last step, hold, or page.
+  Read `explain ID`; where it holds, decide whether to go on or back.
+OldVersionStrained
+  The version that takes over does not bear the traffic, so it holds by itself.
+  Give the old version more room; it looks again by itself.
+StrategyUnfit
+  What the policy's strategy names (a file, a field, an object) is not there, or not as it must be.
+  Mend the strategy in the policy, or approve the plain revert.
 # Afterwards
 OperationRunning
   An operation of the engine is still under way, and the sync of ours has to wait for it.
