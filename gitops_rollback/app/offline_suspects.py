@@ -66,9 +66,10 @@ class OfflineSuspects:
 
     def _answer(self, question: Question) -> Answer:
         at, since = self._revisions.find(question.at), self._revisions.find(question.since)
-        if not self._revisions.is_ancestor(since.sha, at):
-            return refusal(f"{since.sha[:12]} is not in the history of {at.sha[:12]}", question.id)
         commits = log(self._git, since.sha, at.sha, MOST_COMMITS)
+        begins = commits[-1].parents[:1] == (since.sha,) if commits else False  # then nothing else need be asked
+        if not begins and not self._revisions.is_ancestor(since.sha, at):
+            return refusal(f"{since.sha[:12]} is not in the history of {at.sha[:12]}", question.id)
         closure = self._closure(question, at.sha, since.sha, commits)
         ranking = rank(commits, closure.why, question.onset, instant(str(at.committed)))
         listed = [

@@ -135,7 +135,8 @@ def _score(commit: Commit, own: Sequence[str], end: datetime, newest: bool, weig
 def _softmax(scores: Sequence[float]) -> list[float]:
     top = max(scores, default=0.0)
     powers = [math.exp(score - top) for score in scores]
-    return [power / sum(powers) for power in powers]
+    whole = sum(powers)
+    return [power / whole for power in powers]
 
 
 def _evidence(
