@@ -15,6 +15,7 @@ import yaml
 
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.cli.main import VERBS, cli
+from gitops_rollback.sandbox.all_stories import ALL_STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -151,3 +152,18 @@ def test_the_menu_has_every_page_once() -> None:
                 yield from files(one)
 
     assert sorted(files(menu)) == sorted(NAMES)
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:[a-z_]+/)+[a-z_.]*)`", CONTRIBUTING))))
+def test_each_place_that_a_contributor_is_sent_to_is_there(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_the_targets_and_stories_that_a_contributor_is_told_are_there() -> None:
+    targets = re.findall(r"python3 make\.py ([a-z-]+)", CONTRIBUTING)
+    known = re.findall(r"python3 make\.py ([a-z-]+)", (ROOT / "make.py").read_text())
+    assert set(targets) <= set(known)
+    assert set(re.findall(r"STORY=([a-z-]+)", CONTRIBUTING)) <= {story.name for story in ALL_STORIES}

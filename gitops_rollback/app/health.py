@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from gitops_rollback.core.heartbeat import PHASES, Beat, Outcome
 from gitops_rollback.core.ownership import CONTROLLER
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.strategies.stages import stages_of
 
 TURNED_WITHIN_SECONDS = 10.0
 LONGEST_TICK_SECONDS = 960.0  # a first clone may take 900; each wait inside a tick ends by its own deadline
@@ -272,8 +273,10 @@ class Metrics:
         """Count a rollback that this process brought to its end, and the time from each step to the next."""
         outcome = record.outcome.value if record.outcome is not None else ""
         initiator = CONTROLLER if record.requested_by == CONTROLLER else "person"
+        stages = stages_of(record)
+        strategy = "+".join(stages.strategies) if stages is not None else "revert"
         for application in record.applications:
-            self.rollbacks.labels(application, "revert", outcome, initiator).inc()
+            self.rollbacks.labels(application, strategy, outcome, initiator).inc()
         reached = [(step, record.times[step]) for step in STEPS if step in record.times]
         for (_, before), (step, after) in pairwise(reached):
             self.phase_seconds.labels(step).observe(max(0.0, (after - before).total_seconds()))
