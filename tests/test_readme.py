@@ -13,6 +13,7 @@ from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.cli.main import VERBS, cli
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH, HEAD_PATH
 from gitops_rollback.sandbox.all_stories import ALL_STORIES
+from gitops_rollback.sandbox.quarter_demo import QUARTER
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -53,7 +54,10 @@ def test_the_settings_are_without_any_fault(tmp_path: Path, text: str) -> None:
 
 
 def test_every_story_and_no_other_is_told() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE) == [story.name for story in ALL_STORIES]
+    assert re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE) == [
+        *(story.name for story in ALL_STORIES),
+        QUARTER.name,
+    ]
 
 
 COMMANDS = re.findall(r"gitops-rollback ((?:[a-z]+)(?: [^`\n#,]+)?)", README)

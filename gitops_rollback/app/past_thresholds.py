@@ -17,7 +17,7 @@ from gitops_rollback.core.hindsight import Kind, Peak, Row, peak
 from gitops_rollback.core.policy import Comparison, Trigger
 from gitops_rollback.ports import MetricSource
 
-MOST_VALUES = 20_000
+MOST_VALUES = 8_000
 AROUND = timedelta(minutes=30)  # before and after an incident nothing is called usual
 WITH_LIMIT = ("query", "ratio")
 

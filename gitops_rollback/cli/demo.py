@@ -12,6 +12,7 @@ import click
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, ENGINES, FORGES, find_story, stories_of
 from gitops_rollback.sandbox.demo import Demo
+from gitops_rollback.sandbox.quarter_demo import QUARTER, tell_quarter
 from gitops_rollback.sandbox.world import Ports
 
 
@@ -39,10 +40,13 @@ def command(
     if list_them:
         for one in ALL_STORIES:
             click.echo(f"{one.name:<18}{'' if len(one.engines) > 1 else f'({one.engines[0]}) '}{one.summary}")
+        click.echo(f"{QUARTER.name:<18}{QUARTER.summary}")
         return
+    if story == QUARTER.name:
+        sys.exit(0 if tell_quarter(Path(out).resolve(), click.echo) else 1)
     chosen = find_story(story, engine)
     if chosen is None:
-        names = ", ".join(one.name for one in stories_of(engine))
+        names = ", ".join(one.name for one in stories_of(engine)) + f", {QUARTER.name}"
         raise click.UsageError(f"there is no story {story!r} with {engine}; stories: {names}")
     if engine == "flux" and importlib.util.find_spec("lightkube") is None:
         raise click.UsageError("with Flux it needs the extra: pip install 'gitops-rollback[kubernetes]'")

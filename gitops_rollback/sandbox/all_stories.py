@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
@@ -9,7 +10,14 @@ from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 from gitops_rollback.sandbox.telling import Story
 
-ALL_STORIES: tuple[Story, ...] = (*STORIES, *JUDGEMENT_STORIES, *FORGE_STORIES, *FLUX_STORIES, *HELM_STORIES)
+ALL_STORIES: tuple[Story, ...] = (
+    *STORIES,
+    *JUDGEMENT_STORIES,
+    *DETECTION_STORIES,
+    *FORGE_STORIES,
+    *FLUX_STORIES,
+    *HELM_STORIES,
+)
 ENGINES = ("argocd", "flux")
 FORGES = ("gitea", "github", "gitlab")
 

@@ -81,13 +81,19 @@ class Service:
             _naming("kube_pod_container_status_restarts_total", mine[1], self.name), self._restarts
         )
 
-    def _total(self, _query: str, _at: datetime) -> float | None:
-        return None if self.silent else REQUESTS_PER_SECOND
+    def _total(self, query: str, at: datetime) -> float | None:
+        """Per second; the counter itself where no rate is asked for."""
+        if self.silent:
+            return None
+        return REQUESTS_PER_SECOND if WINDOW.search(query) else REQUESTS_PER_SECOND * (at - BEGINNING).total_seconds()
 
     def _failed(self, query: str, at: datetime) -> float | None:
         if self.silent:
             return None
-        return REQUESTS_PER_SECOND * self.mean(at, window_of(query), lambda behaviour: behaviour.error_ratio)
+        if WINDOW.search(query) is None:
+            passed = at - BEGINNING
+            return REQUESTS_PER_SECOND * passed.total_seconds() * self.mean(at, passed, _error_ratio)
+        return REQUESTS_PER_SECOND * self.mean(at, window_of(query), _error_ratio)
 
     def _latency(self, query: str, at: datetime) -> float | None:
         if self.silent:
@@ -98,6 +104,10 @@ class Service:
         window = window_of(query)
         rate = self.mean(at, window, lambda behaviour: behaviour.restarts_per_second)
         return None if self.silent else rate * window.total_seconds()
+
+
+def _error_ratio(behaviour: Behaviour) -> float:
+    return behaviour.error_ratio
 
 
 def window_of(query: str) -> timedelta:

@@ -45,6 +45,13 @@ def failing_release(telling: Telling) -> None:
     release(telling)
 
 
+def until_deployed(telling: Telling, sha: str) -> None:
+    """Returns once the engine runs this commit, or does not come to it."""
+    deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
+    while telling.live_revision() != sha and time.monotonic() < deadline:
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
 # What is claimed
 
 
@@ -204,9 +211,7 @@ def incurable_release(telling: Telling) -> None:
     people.edit("Log in debug", DEPLOYMENT, "value: info", "value: debug", now)
     telling.landed["pulls"] = people.edit("Pull always", DEPLOYMENT, "          image:", PULL_ALWAYS, now)
     telling.refresh()
-    deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
-    while telling.live_revision() != telling.landed["pulls"] and time.monotonic() < deadline:
-        time.sleep(LOOK_AGAIN_SECONDS)
+    until_deployed(telling, telling.landed["pulls"])
     telling.world.failing_tags |= {NEW_TAG, "1.41.0"}
     release(telling)
 

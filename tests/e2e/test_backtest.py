@@ -14,6 +14,7 @@ from prometheus_process import Written, running, write_history
 from gitops_rollback.cli.main import outcome_of
 from gitops_rollback.sandbox.git_server import GitServer
 from gitops_rollback.sandbox.quarter import BEGAN, ENDED, services, write_repository
+from gitops_rollback.sandbox.quarter_demo import tell_quarter
 from gitops_rollback.sandbox.services import GOOD, REQUESTS_PER_SECOND, Service
 
 SCRAPED = timedelta(minutes=2)
@@ -177,3 +178,9 @@ spec:
   triggers:
     - {name: nothing, query: 'sum(nobody_scraped_this)', threshold: 1, comparison: greater_than, for: 4m}
 """
+
+
+def test_the_demo_tells_this_quarter_and_judges_its_own_table(tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert tell_quarter(tmp_path / "out", lines.append), lines
+    assert any(line.startswith("agreed ") and "search-prod" in line for line in lines)

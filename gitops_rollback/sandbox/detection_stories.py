@@ -1,0 +1,111 @@
+"""Stories about finding it: a small rise that no limit sees, and trouble that is everybody's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gitops_rollback.sandbox.services import FAILING, GOOD_ERROR_RATIO, Behaviour
+from gitops_rollback.sandbox.stories import (
+    DEPLOYMENT,
+    SERVICE,
+    decided,
+    failing_release,
+    nothing_written,
+    release,
+    rolled_back,
+    until_deployed,
+    waiting,
+)
+from gitops_rollback.sandbox.story_texts import policy, policy_of
+from gitops_rollback.sandbox.telling import Claim, Story, Telling
+from gitops_rollback.sandbox.world import SERVICES
+
+A_LITTLE_WORSE = Behaviour(error_ratio=GOOD_ERROR_RATIO + 0.01)
+FOUND_WITHIN = timedelta(minutes=12)
+COMPARES = """\
+    - name: worse-than-before
+      type: regression
+      bad: 'http_requests_total{status=~"5..",service="$SERVICE"}'
+      total: 'http_requests_total{service="$SERVICE"}'
+      severity: page_and_suggest
+"""
+FAILED = 'sum(rate(http_requests_total{status=~"5..",service="$SERVICE"}[2m]))'
+CHECK = f", checks: [{{name: few-errors, type: prometheus, query: '{FAILED}', expect: {{atMost: 0.5}}}}]"
+
+
+def release_and_wait(telling: Telling) -> None:
+    """A release that is well at first; returns once the engine runs it."""
+    release(telling)
+    until_deployed(telling, telling.bad)
+
+
+def a_little_worse(telling: Telling) -> None:
+    release_and_wait(telling)
+    telling.world.services[SERVICE].behave(A_LITTLE_WORSE, telling.world.clock.now())
+
+
+def everything_fails(telling: Telling) -> None:
+    """A few seconds after an innocent release something fails that all services need."""
+    release_and_wait(telling)
+    for service in telling.world.services.values():
+        service.behave(FAILING, telling.world.clock.now())
+
+
+def two_in_a_row(telling: Telling) -> None:
+    """A setting is changed and deployed; before anybody could judge that, a release comes that fails."""
+    people, now = telling.world.people, telling.world.clock.now()
+    telling.landed["setting"] = people.edit("Log in debug", DEPLOYMENT, "value: info", "value: debug", now)
+    telling.refresh()
+    until_deployed(telling, telling.landed["setting"])
+    failing_release(telling)
+
+
+def only_the_second(telling: Telling) -> list[Claim]:
+    kept = "value: debug" in telling.world.people.read(DEPLOYMENT)
+    return [*rolled_back(telling), Claim("what was deployed just before it is still there", kept)]
+
+
+def found_by_comparison(telling: Telling) -> list[Claim]:
+    """No limit was near, so that only the comparison can have told."""
+    told = [entry for entry in telling.decisions() if entry["reason"] == "SuggestOnly"]
+    fired = [
+        one["trigger"] for entry in told for one in entry["details"].get("verdicts", []) if one["phase"] == "firing"
+    ]
+    return [
+        *nothing_written(telling),
+        Claim("the comparison with before was the reason, and no limit", set(fired) == {"worse-than-before"}),
+        decided(telling, "SuggestOnly"),
+        *waiting(telling),
+        Claim(f"it took less than {FOUND_WITHIN // timedelta(minutes=1)} minutes", not telling.settled(FOUND_WITHIN)),
+    ]
+
+
+DETECTION_STORIES: tuple[Story, ...] = (
+    Story(
+        "slow-regression",
+        "After a release one request in a hundred more fails, far below any limit. It is found in minutes.",
+        act=a_little_worse,
+        ended=lambda telling: telling.has_decided("SuggestOnly"),
+        claims=found_by_comparison,
+        policy=policy().replace("  verification:", f"{COMPARES}  verification:").replace("15m}", f"15m{CHECK}}}"),
+        engines=("argocd",),
+    ),
+    Story(
+        "two-deployments",
+        "Two changes are deployed one after the other, and the second fails. That one alone is taken back.",
+        act=two_in_a_row,
+        ended=lambda telling: telling.is_done("verified"),
+        claims=only_the_second,
+        policy=policy(),
+        engines=("argocd",),
+    ),
+    Story(
+        "shared-incident",
+        "Something that all services need fails just after a release. Nobody's commit is blamed, and one page says so.",
+        act=everything_fails,
+        ended=lambda telling: telling.has_decided("MassEvent"),
+        claims=lambda telling: [*nothing_written(telling), decided(telling, "MassEvent")],
+        policy=policy_of(SERVICES),
+        engines=("argocd",),
+    ),
+)
