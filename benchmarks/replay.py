@@ -96,6 +96,14 @@ def human(replay: Replay) -> Iterator[Row]:
         )
 
 
+def conflicts(replay: Replay) -> Iterator[Row]:
+    """Each revert on which plain git stops: which, what became of it here, and whether that is the person's tree."""
+    for case, one in replay.pairs:
+        if _conflicts(case):
+            became = f"rung {one['rung']}" if one["outcome"] == "clean" else str(one["message"])
+            yield case.name, became, "yes" if one["tree"] == case.trees[3] else "no"
+
+
 def sampled(replay: Replay) -> Iterator[Row]:
     """Per class of plain git's conflicts: how many, solved by line or key, by target state, empty, and left."""
     classes = sorted({str(case.fields.get("conflict_class")) for case, _ in replay.pairs if _conflicts(case)})
@@ -355,6 +363,8 @@ def main() -> int:
         cases, drawn = (Replay.of(file, Path(folder)) for file in ("cases.jsonl", "sampled.jsonl"))
         head: Sequence[str] = ("repository", "n", "git: clean", "git: equal", "clean", "equal", "different", "left")
         whole = _table("Reverts that people made", head, human(cases))[-1]
+        head = ("case", "here", "equal to the person's")
+        _table("Where plain git stops at a person's revert", head, conflicts(cases))
         head = ("conflict of plain git", "n", "by line or key", "target state", "undone already", "left")
         _table("Commits drawn by chance, conflicts only", head, sampled(drawn))
         _table("What is left, and why", ("n", "why"), left((cases, drawn)))
