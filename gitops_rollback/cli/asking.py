@@ -23,11 +23,13 @@ from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.main import CONFLICT, OK, REFUSED
 from gitops_rollback.cli.output import shown
 from gitops_rollback.core.closure.finding import Scope
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError, StalledError
-from gitops_rollback.core.plan import PlanOutcome
+from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.ports import ConfigRepo
 
+REVERT = "the revert"
 EXITS = {PlanOutcome.CLEAN: OK, PlanOutcome.EMPTY: OK, PlanOutcome.CONFLICT: CONFLICT, PlanOutcome.REFUSED: REFUSED}
 
 
@@ -111,11 +113,23 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
             }
             for one in (plan.guards if plan else ())
         ],
+        "steps": _steps(plan),
         "paths": list(plan.reversal.paths) if plan else [],
         "rendered": [asdict(one) for one in plan.reversal.rendered] if plan else [],
         "diff": diff_of(plan, repo) if plan else "",
         "commitMessage": plan.message if plan else "",
     }
+
+
+def _steps(plan: Plan | None) -> list[dict[str, object]]:
+    """The commits of a plan of several; none for one of a single commit."""
+    stages = plan.staged.stages if plan and plan.staged else None
+    if stages is None:
+        return []
+    found: list[dict[str, object]] = [
+        {"title": one.title, "sets": [asdict(value) for value in one.sets]} for one in stages.steps
+    ]
+    return [*found, {"title": REVERT, "sets": []}] if stages.closes else found
 
 
 def suspects_document(prepared: Prepared) -> dict[str, object]:
@@ -169,6 +183,13 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
     for answer in plan.guards:
         yield f"guard     {answer.guard}: {answer.result.value}: {answer.message}"
     yield f"plan      {plan.reversal.outcome.value}, restores {plan.restores[:12]}, id {plan.rollback_id}"
+    if plan.staged is not None:
+        stages = plan.staged.stages
+        yield f"strategy  {', '.join(stages.strategies)}: {stages.total} commits, each applied before the next"
+        for n in range(1, stages.total + 1):
+            yield f"step      {n}/{stages.total} {stages.title(n) or REVERT}"
+        least = format_duration(len(stages.steps) * stages.pause)
+        yield f"costs     {stages.total - 1} more pushes and syncs than a plain revert, and at least {least} of pauses"
     yield ""
     yield from plan.message.splitlines()
     yield ""

@@ -8,12 +8,14 @@ from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES
+from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
 
 ALL_STORIES: tuple[Story, ...] = (
     *STORIES,
     *JUDGEMENT_STORIES,
     *DETECTION_STORIES,
+    *STRATEGY_STORIES,
     *FORGE_STORIES,
     *FLUX_STORIES,
     *HELM_STORIES,

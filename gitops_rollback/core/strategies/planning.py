@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitops_rollback.core.manifest_fields import FieldFault, Value, alike, read_field
+from gitops_rollback.core.manifest_fields import INSIDE, FieldFault, Value, alike, read_field
 from gitops_rollback.core.paths import matches
 from gitops_rollback.core.policy import FileField, Strategy
 from gitops_rollback.core.strategies.stages import FieldValue, PlannedStep, Stages
@@ -130,9 +130,8 @@ def _feature_flag(strategy: Strategy, read: Read) -> list[PlannedStep]:
     value = alike(now, strategy.to, place.field)
     if value == now:
         return []
-    return [
-        PlannedStep(f"flag {place.field} {_word(now)} -> {_word(value)}", (FieldValue(place.file, place.field, value),))
-    ]
+    name = place.field.rpartition(INSIDE)[2].strip()
+    return [PlannedStep(f"flag {name} {_word(now)} -> {_word(value)}", (FieldValue(place.file, place.field, value),))]
 
 
 MAKERS: Mapping[str, Callable[[Strategy, Read], list[PlannedStep]]] = {
