@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -77,35 +79,42 @@ def docs() -> int:
 
 
 def test() -> int:
-    """Lint, format, types, tests; stops at the first that fails."""
+    """Lint and format, which stop it where they fail; then types and all tests."""
     if code := ready(extras="[dev]"):
         return code
-    for tool, *rest in (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",)):
+    for tool, *rest in (("ruff", "check", "."), ("ruff", "format", "--check", ".")):
         if code := run(PYTHON, "-m", tool, *rest):
             return code
     return all_tests()
 
 
 def all_tests() -> int:
-    """Those that live in scaled time, and all others beside them in the time that they leave."""
+    """Those that live in scaled time, and beside them types and all other tests in the time that they leave."""
     pytest, cores = (PYTHON, "-m", "pytest", *SIDE_BY_SIDE), os.cpu_count() or 1
+    # One more than there are cores: many of them wait for servers of their own.
+    others = (*pytest, "-n", str(cores + 1), *(f"--ignore={folder}" for folder in LIVE))
+    with beside(PYTHON, "-m", "mypy") as types, beside(*others) as rest:
+        return max(run(*pytest, "-n", str(cores), *LIVE), types(), rest())
+
+
+@contextmanager
+def beside(*command: str | Path) -> Iterator[Callable[[], int]]:
+    """Start a command at a low priority; asked for its code, it is waited for and what it said is printed."""
     patient = ("nice", "-n", "10") if shutil.which("nice") else ()
     with tempfile.TemporaryFile() as said:
-        others = subprocess.Popen(
-            # One more than there are cores: many of them wait for servers of their own.
-            [*patient, *pytest, "-n", str(cores + 1), *(f"--ignore={folder}" for folder in LIVE)],
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
+        process = subprocess.Popen([*patient, *(str(part) for part in command)], stdout=said, stderr=subprocess.STDOUT)
+
+        def ended() -> int:
+            code = process.wait()
+            said.seek(0)
+            shutil.copyfileobj(said, sys.stdout.buffer)
+            sys.stdout.flush()
+            return code
+
         try:
-            live = run(*pytest, "-n", str(cores), *LIVE)
-            code = others.wait()
+            yield ended
         finally:
-            others.kill()
-        said.seek(0)
-        shutil.copyfileobj(said, sys.stdout.buffer)
-        sys.stdout.flush()
-    return live or code
+            process.kill()
 
 
 def bench() -> int:
