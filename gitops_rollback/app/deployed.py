@@ -143,12 +143,12 @@ def _since(revision: str, line: tuple[Commit, ...]) -> tuple[Commit, ...]:
 
 
 def marked_revisions(records: Iterable[RollbackRecord]) -> set[str]:
-    """Revisions that may not come back by themselves: rolled back ones, and rollbacks that did not help."""
+    """Revisions that may not come back by themselves: rolled back ones, and rollbacks that did not help, or not yet."""
     marked: set[str] = set()
     for record in records:
         if record.commit is None:
             continue
-        marked.add(record.bad_revision)
+        marked |= {record.bad_revision, *record.halfway}
         if record.did_not_help:
             marked.add(record.commit)
     return marked

@@ -55,6 +55,8 @@ TITLES = {
     Act.ROLL_BACK: "A rollback goes by pull request",
 }
 
+BETWEEN = frozenset(one.value for one in (Reason.STEP_FAILED, Reason.OLD_VERSION_STRAINED, Reason.NO_DATA))
+
 
 def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase: Phase) -> RollbackRecord:
     """The record of a plan as decided now; `times` has deployed, fired and decided."""
@@ -332,7 +334,7 @@ def message_about_release(release: Release, policy: Policy) -> Message:
 
 def message_about_waiting(record: RollbackRecord, policy: Policy) -> Message:
     """What people are told when the engine does not look at what is pushed, or no more is pushed for now: a page."""
-    between = record.reason in (Reason.STEP_FAILED, Reason.OLD_VERSION_STRAINED, Reason.NO_DATA)
+    between = record.reason in BETWEEN
     what = "The rollback waits between two steps" if between else "The engine does not look at the rollback yet"
     return replace(
         message_about_record("held", record, policy),

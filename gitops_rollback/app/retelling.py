@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.app.records import event_of, message_about_entry, message_about_record, message_about_waiting
+from gitops_rollback.app.records import (
+    BETWEEN,
+    event_of,
+    message_about_entry,
+    message_about_record,
+    message_about_waiting,
+)
 from gitops_rollback.core.decision import Act
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Policy
@@ -24,9 +30,11 @@ ENDS = frozenset(
         RollbackOutcome.VERIFIED,
         RollbackOutcome.UNVERIFIED,
         RollbackOutcome.FAILED,
+        RollbackOutcome.HELD,
         RollbackOutcome.SUPERSEDED,
     }
 )
+WAITS = frozenset({Reason.HEALTH_WAIT.value, *BETWEEN})
 TOLD = frozenset(act.value for act in Act if act.tells and act is not Act.ROLL_BACK)
 
 
@@ -54,7 +62,7 @@ def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy
     if entry.action == Act.ROLL_BACK.value and record.open:
         begun = replace(record, phase=Phase.SYNCING, reason=entry.reason, message=entry.message)
         return message_about_record("started", begun, policy)
-    if entry.reason == Reason.HEALTH_WAIT.value and record.phase is Phase.SYNCING:
+    if entry.reason in WAITS and record.phase is Phase.SYNCING:
         return message_about_waiting(record, policy)
     if record.outcome in ENDS and entry.action == record.outcome.value:
         return message_about_record(event_of(record.outcome), record, policy)

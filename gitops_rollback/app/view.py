@@ -274,7 +274,7 @@ class Viewer:
 
     def _never_landed(self, record: RollbackRecord, head: str) -> bool:
         """The fetch has just read the branch: what it did not bring is not there. A late push finds another head."""
-        if record.phase is not Phase.PUSHING or record.commit is None:
+        if not record.doubtful or record.commit is None:
             return False
         return not self._repo.has(record.commit) or not self._repo.is_ancestor(record.commit, head)
 

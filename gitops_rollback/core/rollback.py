@@ -123,6 +123,19 @@ class RollbackRecord:
         return failed and self.reason != Reason.OVERTAKEN.value
 
     @property
+    def doubtful(self) -> bool:
+        """It was written before its newest commit was pushed: the branch says whether that arrived."""
+        later = self.open and len(self.steps) > 1 and self.steps[-1].pushed_at is None
+        return self.phase is Phase.PUSHING or later
+
+    @property
+    def halfway(self) -> tuple[str, ...]:
+        """Its commits that stand between two states: the steps before the last, and the last where it ended there."""
+        done = not self.open and bool(self.steps) and self.steps[-1].n < self.steps[-1].of
+        between = self.steps if done else self.steps[:-1]
+        return tuple(step.commit for step in between if step.commit)
+
+    @property
     def release(self) -> StepRecord | None:
         """The commit that ended its holds, beside the steps of the rollback itself; None if none is known."""
         found = self.evidence.get(RELEASE)
@@ -294,11 +307,11 @@ def unpushed(record: RollbackRecord) -> RollbackRecord:
     """An open record as it is before its newest commit is on the branch; one that has ended stays as it is."""
     if not record.open:
         return record
-    several = len(record.steps) > 1
-    times = {name: at for name, at in record.times.items() if several or name != "pushed"}
-    return dataclasses.replace(
-        record, phase=Phase.PUSHING, steps=(dataclasses.replace(record.steps[-1], pushed_at=None),), times=times
-    )
+    newest = dataclasses.replace(record.steps[-1], pushed_at=None)
+    if len(record.steps) > 1:
+        return dataclasses.replace(record, steps=(*record.steps[:-1], newest))
+    times = {name: at for name, at in record.times.items() if name != "pushed"}
+    return dataclasses.replace(record, phase=Phase.PUSHING, steps=(newest,), times=times)
 
 
 def stepped(record: RollbackRecord, step: StepRecord, message: str) -> RollbackRecord:
@@ -314,7 +327,7 @@ def before_newest(record: RollbackRecord) -> RollbackRecord | None:
     """A record whose newest commit never came to be, as it was before that; None if it was its first."""
     if len(record.steps) < 2:
         return None
-    return dataclasses.replace(record, phase=Phase.SYNCING, steps=record.steps[:-1])
+    return dataclasses.replace(record, steps=record.steps[:-1])
 
 
 def _merge_steps(behind: tuple[StepRecord, ...], ahead: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:

@@ -13,6 +13,7 @@ from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.sandbox.people import People
 
 ROUTE = """\
 apiVersion: networking.istio.io/v1
@@ -42,7 +43,7 @@ FALLING = [(40, 60), (50, 50), (75, 25), (90, 10), (100, 0)]
 WEIGHT = re.compile(r"weight: (\d+)")
 
 
-def shifted(world: World, more: str = CANARY) -> Replica:
+def shifted(world: World, more: str = CANARY, journal: str = "") -> Replica:
     """A bad image is live while 60 per cent of the traffic go to it."""
     first = world.first(
         {
@@ -54,7 +55,7 @@ def shifted(world: World, more: str = CANARY) -> Replica:
     world.engine.add("web")
     world.engine.deploy("web", first, START - 60 * MINUTE)
     bad = world.people.edit("Ship 1.1", WEB, ":1.0", ":1.1", START - MINUTE)
-    one = world.replica()
+    one = world.replica(journal=journal)
     one.until(START - 2 * MINUTE, START - MINUTE)
     world.engine.deploy("web", bad, START)
     world.metrics.break_from("web", START + MINUTE)
@@ -112,18 +113,36 @@ def test_weights_go_down_step_by_step_and_the_revert_comes_last(world: World) ->
 
 @pytest.mark.parametrize("journal", ["", "memory"], ids=["in the repository", "elsewhere"])
 def test_whoever_comes_next_goes_on_from_what_the_branch_says(world: World, journal: str) -> None:
-    """Each tick is another process on a clone of its own: it knows what git knows."""
-    first = one = shifted(world)
-    for number in range(60):
-        if number % 5 == 0:
-            one = world.replica(f"heir-{number}", journal)
-        if number == 30:
-            world.metrics.mend("web", world.clock.at)
-        one.tick(START + MINUTE + number * TICK)
+    """Each step is pushed by another process on a clone of its own: it knows what git knows."""
+    first = shifted(world, CANARY.replace("[50, 25, 10, 0]", "[25, 0]").replace("30s", "15s"))
+    now = START + MINUTE
+    for number, step in enumerate(("1/3", "2/3", "3/3")):
+        one = world.replica(f"heir-{number}", journal)
+        until_step(world, one, step, now)
+        now = world.clock.at
+    world.metrics.mend("web", now)
+    one.until(now, now + 2 * MINUTE)
 
-    assert weights(world) == FALLING
-    assert steps(world) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert weights(world) == [(40, 60), (75, 25), (100, 0)]
+    assert steps(world) == ["1/3", "2/3", "3/3"]
+    assert only_record(one, 8).outcome == "verified"
     assert first.told.messages == []
+
+
+def test_a_step_whose_push_never_arrived_is_pushed_by_whoever_comes_next(world: World) -> None:
+    """A journal elsewhere has the step's record before the branch has its commit."""
+    one = shifted(world, CANARY, "memory")
+    until_step(world, one, "2/5")
+    branch = world.head()
+    until_step(world, one, "3/5", world.clock.at)
+    memory = People(world.folder / "memory.git")
+    memory.git("update-ref", "refs/heads/gitops-rollback-journal", "refs/heads/gitops-rollback-journal~1")
+    world.people.git("update-ref", "refs/heads/main", branch)
+
+    heir = world.replica("heir", "memory")
+    until_step(world, heir, "3/5", world.clock.at)
+
+    assert weights(world) == [(40, 60), (50, 50), (75, 25), (90, 10)]
 
 
 def test_a_commit_that_the_journal_never_heard_of_is_known_by_what_it_holds(world: World) -> None:
