@@ -16,6 +16,7 @@ from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
+from gitops_rollback.core.clearance import cleared
 from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
@@ -98,7 +99,8 @@ class Observer:
         told = view.told(subject.name, "" if late else bad) if asked else None
         before = distinct(sync.records)
         earlier = tuple(one.started_at for one in before if one.started_at < event.record.started_at)
-        case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records))
+        tested = cleared(view.journal.decisions, subject.name, force.policy)
+        case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records), tested)
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
         conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
         if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 
 from gitops_rollback.app.backtesting import Backtest
-from gitops_rollback.app.confirming import CONFIRMED
+from gitops_rollback.app.confirming import CONFIRMED, write
 from gitops_rollback.cli.access import Source
 from gitops_rollback.cli.output import print_document, print_table, say, shown
+from gitops_rollback.core.clearance import clearance
 from gitops_rollback.core.duration import format_duration, parse_duration
 from gitops_rollback.core.heartbeat import Outcome, newest_beat
-from gitops_rollback.core.hindsight import Kind, Row, Suggestion, Verdict, in_total, judge
+from gitops_rollback.core.hindsight import Kind, Row, Suggestion, Verdict, in_total, is_clean, judge
 from gitops_rollback.core.journal import format_time
 
 NO_HEARTBEAT = "no heartbeat has reached the engine yet (gitops-rollback heartbeat)"
@@ -47,6 +48,24 @@ def together(tests: Sequence[tuple[Source, Backtest]]) -> Hindsight:
     left_out = tuple(text for _, test in tests for text in test.left_out)
     suggestions = tuple(one for _, test in tests for one in test.suggestions)
     return Hindsight(tuple(table), tuple(verdicts), suggestions, left_out)
+
+
+def record_clean(tests: Sequence[tuple[Source, Backtest]], by: str, now: datetime) -> None:
+    """A line of the journal for each application whose past was clean. Raises: what a push raises."""
+    for source, test in tests:
+        heartbeat, confirmed = _heartbeat_missing(source), _confirmed(source)
+        lines = [
+            clearance(one.name, one.policy, by, now)
+            for one, past in zip(test.tested, test.pasts, strict=True)
+            if is_clean(judge(past, test.rows, confirmed, heartbeat), heartbeat)
+        ]
+        entries = [line for line in lines if line is not None]
+        if entries:
+            write(source.opened, entries, now)
+        for entry in entries:
+            say(f"recorded for {_short(entry.application)}: {entry.message}")
+        if not entries:
+            say(f"{source.repo.name}: no application with a regression trigger was clean, so nothing is recorded")
 
 
 def _heartbeat_missing(source: Source) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from gitops_rollback.app.past_applications import PastApplications
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring import Parts, wire
 from gitops_rollback.cli.access import Source, caller, clock_of, cluster_options, opened_sources, repository_options
-from gitops_rollback.cli.hindsight import period, print_hindsight, together
+from gitops_rollback.cli.hindsight import period, print_hindsight, record_clean, together
 from gitops_rollback.cli.main import NO, OK
 from gitops_rollback.cli.output import output_option, print_document, print_table, say
 from gitops_rollback.core.comparison import Comparison, Decided, compare
@@ -30,6 +31,7 @@ from gitops_rollback.ports import DecisionEntry
 @click.command
 @click.option("--since", "long", metavar="DURATION", help="What was observed in this time, beside what people did.")
 @click.option("--confirm", "confirms", metavar="ID", help="A row of `we only` would have been right.")
+@click.option("--record", "records", is_flag=True, help="Note in the journal which applications were clean.")
 @click.option("--compare", "compares", is_flag=True, help="List each decision of the shadow that differs.")
 @click.option("--observed", metavar="DIR", help="Where the observer keeps its decisions. Default: as it would itself.")
 @output_option("table", "json", "yaml")
@@ -40,6 +42,7 @@ def command(
     ctx: click.Context,
     long: str | None,
     confirms: str | None,
+    records: bool,
     compares: bool,
     observed: str | None,
     output: str,
@@ -59,10 +62,10 @@ def command(
       gitops-rollback report --since 30d --confirm rb-428a78d56affadb9
       gitops-rollback report --compare --observed /var/lib/shadow -o json
     """
-    if compares == (long is not None) or (confirms and long is None):
-        raise click.UsageError("say what to report: --since DURATION (with --confirm ID), or --compare")
+    if compares == (long is not None) or ((confirms or records) and long is None):
+        raise click.UsageError("say what to report: --since DURATION (with --confirm ID or --record), or --compare")
     if long is not None:
-        ctx.exit(_since(settings, long, confirms, observed, output))
+        ctx.exit(_since(settings, long, Wish(confirms, records, observed), output))
     found: dict[str, Comparison] = {}
     with opened_sources(settings) as sources:
         for source in sources:
@@ -76,20 +79,31 @@ def command(
         ctx.exit(NO)
 
 
-def _since(settings: Settings, long: str, confirms: str | None, observed: str | None, output: str) -> int:
+@dataclass(frozen=True)
+class Wish:
+    """What is to be done with the report."""
+
+    confirms: str | None
+    records: bool
+    observed: str | None
+
+
+def _since(settings: Settings, long: str, wish: Wish, output: str) -> int:
     passed, now = period(long), clock_of(settings).now()
     with opened_sources(settings, everything=True) as sources:
         parts = wire(settings)
         try:
             tests = [
-                (source, _beside(parts, source, _decisions(source, settings, observed), Span(now - passed, now)))
+                (source, _beside(parts, source, _decisions(source, settings, wish.observed), Span(now - passed, now)))
                 for source in sources
             ]
         finally:
             parts.close()
-        if confirms is not None:
-            _confirm(tests, confirms, now)
+        if wish.confirms is not None:
+            _confirm(tests, wish.confirms, now)
             return OK
+        if wish.records:
+            record_clean(tests, f"report --since {long}", now)
         found = together(tests)
     print_hindsight(found, output)
     return OK if found.ready else NO

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from gitops_rollback.core.clearance import COMPARING
 from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Severity, Trigger
@@ -138,14 +139,22 @@ def _trigger(verdict: Verdict, case: Case) -> Trigger | None:
 
 
 def _allowed(verdict: Verdict, case: Case) -> Severity:
-    """The verdict's severity, capped where the baseline or the policy in force cannot carry an automatic action."""
-    if case.in_force and verdict.baseline.level is not BaselineLevel.NONE:
+    """The verdict's severity, capped where the baseline or the policy in force cannot carry an automatic action.
+
+    And where a trigger that compares with before was never tested on the application's own metrics.
+    """
+    if case.in_force and verdict.baseline.level is not BaselineLevel.NONE and not _untested(verdict, case):
         return verdict.severity
     return min(verdict.severity, Severity.PAGE_AND_SUGGEST, key=lambda severity: severity.rank)
 
 
+def _untested(verdict: Verdict, case: Case) -> bool:
+    trigger = _trigger(verdict, case)
+    return trigger is not None and trigger.type == COMPARING and trigger.name not in case.cleared
+
+
 def _why_capped(verdict: Verdict, case: Case) -> Reason:
-    if verdict.severity is not Severity.AUTO_ROLLBACK:
+    if verdict.severity is not Severity.AUTO_ROLLBACK or _untested(verdict, case):
         return Reason.SUGGEST_ONLY
     return Reason.NO_BASELINE if case.in_force else Reason.NO_POLICY_IN_FORCE
 

@@ -80,6 +80,7 @@ class Case:
     told: datetime | None = None
     earlier: tuple[datetime, ...] = ()
     holes: tuple[tuple[datetime, datetime], ...] = ()
+    cleared: frozenset[str] = frozenset()  # comparing triggers that may act, since they were right about the past
 
 
 @dataclass(frozen=True)

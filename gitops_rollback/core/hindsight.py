@@ -172,7 +172,7 @@ def judge(past: Past, table: Iterable[Row], confirmed: Collection[str], heartbea
 
 
 def is_clean(verdict: Verdict, heartbeat: str) -> bool:
-    """Nothing but the heartbeat is missing: its metrics were right about its past."""
+    """Nothing but the heartbeat is missing: what its metrics say of its past was right."""
     return all(sentence == heartbeat for sentence in verdict.missing)
 
 

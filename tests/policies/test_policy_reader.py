@@ -221,12 +221,12 @@ def _with_regression(read_with: Reading, keys: str, checks: str = CHECKS) -> Rea
     )
 
 
-def test_a_regression_is_immediate_and_suggests_whatever_is_written(read_with: Reading) -> None:
+def test_a_regression_is_immediate_and_its_severity_waits_for_a_clean_test(read_with: Reading) -> None:
     policy = policy_of(_with_regression(read_with, f"{COUNTERS}, severity: auto_rollback"))
     rise = policy.triggers[0]
     assert (policy.unbuilt, rise.built, rise.immediate, rise.hold_for) == ((), True, True, timedelta(0))
-    assert rise.severity is Severity.PAGE_AND_SUGGEST
-    assert any("pages and suggests" in warning for warning in policy.warnings)
+    assert rise.severity is Severity.AUTO_ROLLBACK
+    assert any("until `gitops-rollback backtest --record` was clean" in warning for warning in policy.warnings)
 
 
 @pytest.mark.parametrize(

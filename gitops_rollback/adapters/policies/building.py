@@ -152,8 +152,8 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
 
 
 def _severity(kind: str, written: Severity) -> Severity:
-    """What compares with before suggests, whatever is written: how often it is right here was not measured yet."""
-    return Severity.PAGE_AND_SUGGEST if kind in SUGGESTING and written is Severity.AUTO_ROLLBACK else written
+    """A gauge suggests, whatever is written: it is wrong too often."""
+    return Severity.PAGE_AND_SUGGEST if kind == "gauge" and written is Severity.AUTO_ROLLBACK else written
 
 
 def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:

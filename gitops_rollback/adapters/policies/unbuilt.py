@@ -16,7 +16,10 @@ from gitops_rollback.core.written import Listed, Mark
 
 BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop", "regression", "gauge"})
 SUGGESTING = ("regression", "gauge")
-SUGGESTS = "it pages and suggests: whether it would have been right on your metrics is not measured yet"
+SUGGESTS = {
+    "regression": "it pages and suggests until `gitops-rollback backtest --record` was clean on your own metrics",
+    "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
+}
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
@@ -62,7 +65,7 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
         if kind and kind not in BUILT_TRIGGERS:
             yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
         if kind in SUGGESTING and trigger.at("severity").text == "auto_rollback":
-            yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS, asks=False)
+            yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS[kind], asks=False)
         if kind in SUGGESTING and trigger.has(kind):
             yield Unbuilt(f"triggers.{kind}", trigger.key_mark(kind))
         if trigger.at("reduce").text == "per_series":
