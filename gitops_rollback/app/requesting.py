@@ -95,7 +95,7 @@ class Requests:
     def carry_out(self, prepared: Prepared) -> Landing:
         """Push the plan, or merge its pull request, where the policy wants that or the branch refuses a push.
 
-        REJECTED means that somebody was faster, and the caller prepares anew.
+        REJECTED means that somebody was faster, and the caller prepares anew; a newer sync is somebody, too.
         """
         if prepared.plan is None:
             raise StalledError(prepared.look.name, "there is no plan to carry out", Reason.NO_SUSPECT)
@@ -105,6 +105,8 @@ class Requests:
             merged = self._by_forge(prepared.plan) if by_request else None
             if merged is not None:
                 return merged
+            if self.reconciler.proposer.moved_on(prepared.look):
+                return Landing(PushOutcome.REJECTED, "something newer was deployed meanwhile, or nobody can tell")
             landing = self.executor.land(land, prepared.look)
             if landing.outcome is not PushOutcome.PROTECTED:
                 return landing

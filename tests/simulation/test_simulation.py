@@ -31,6 +31,7 @@ from gitops_rollback.sandbox.simulation.shrinking import shrunk
 ROOT = Path(__file__).parents[2]
 DESIGN = {str(number) for number in range(1, 22)}
 
+FEWER = {"fleet": 1, "crowd": 1, "forks": 1, "next-plans": 1, "on-top": 1}  # worlds of the kinds that take long
 # Worlds in which something went wrong once: (scenario, seed) -> what it was.
 REGRESSIONS = {
     ("race", 59): "a plan of a look that came late was pushed on the head of an earlier tick",
@@ -79,6 +80,7 @@ REGRESSIONS = {
     ("requests", 34): "a request that was merged when there was nothing to undo took back what came minutes later",
     ("requests", 64): "of a branch that was read alone the journal's newer head was taken, which nobody had asked for",
     ("requests", 79): "who did by hand what a request asks for was taken for its landing, though it was still open",
+    ("forks", 74): "what a person had asked for was pushed though something newer had been deployed since the look",
     ("flux", 2147): "a policy that a suspect had brought was held against a rollback that left this suspect alone",
 }
 
@@ -95,7 +97,7 @@ def test_five_hundred_worlds_break_no_promise() -> None:
 
 @pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"all"}))
 def test_each_kind_of_world_breaks_no_promise(scenario: str) -> None:
-    seeds = [seed for seed in range(1 if scenario in ("fleet", "crowd") else 4) if (scenario, seed) not in OPEN]
+    seeds = [seed for seed in range(FEWER.get(scenario, 4)) if (scenario, seed) not in OPEN]
     results = [run(seed, scenario) for seed in seeds]
     assert not [told(result) for result in results if result.violations]
 

@@ -299,6 +299,19 @@ def _requests(setup: Setup) -> None:
     setup.actors = (setup.actors | {"requester"}) - {"copier"}
 
 
+def _forks(setup: Setup) -> None:
+    """Requests come from forks, by whoever likes to ask: with more in them, edited later, merged or not."""
+    _pull_request(setup)
+    setup.actors = (setup.actors | {"forker"}) - {"copier"}
+
+
+def _next_plans(setup: Setup) -> None:
+    """Many rollbacks do not help, so that the plans which may come next wait at the forge for people."""
+    _pull_request(setup)
+    setup.lasts = 2400.0
+    setup.actors = (setup.actors | {"elsewhere"}) - {"copier", "intruder"}
+
+
 def _forge_points(setup: Setup) -> None:
     """The process dies at the places that the product names, where there is a forge."""
     _pull_request(setup)
@@ -340,5 +353,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "image-automation": _image_automation,
     "pull-request": _pull_request,
     "requests": _requests,
+    "forks": _forks,
+    "next-plans": _next_plans,
     "forge-points": _forge_points,
 }

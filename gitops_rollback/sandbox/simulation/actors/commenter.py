@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.forge.pulls import Pull
-from gitops_rollback.sandbox.simulation.forge.site import HEADS, PEOPLE, ForgeSite
+from gitops_rollback.sandbox.simulation.forge.site import PEOPLE, ForgeSite
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -34,7 +34,7 @@ class Commenter:
 
     def _say(self, forge: ForgeSite, pull: Pull, by: str) -> None:
         word = self._random.choices(list(WORDS), list(WORDS.values()))[0]
-        head = self._world.remote.refs[HEADS + pull.head]
+        head = forge.head_of(pull)
         if word == "approve":
             if by in PEOPLE and PEOPLE[by].may_write:
                 forge.approved.add((pull.number, head))

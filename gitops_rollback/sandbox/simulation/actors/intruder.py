@@ -26,7 +26,7 @@ class Intruder:
         visit_each_once(world, self._random, COMES_BY, self._visit)
 
     def _visit(self, pull: Pull) -> None:
-        if self._random.random() < SHARE:
+        if not pull.fork and self._random.random() < SHARE:
             self._push(pull)
 
     def _push(self, pull: Pull) -> None:

@@ -125,7 +125,7 @@ class SimForge:
             return Merged(MergeOutcome.MERGED, "", pull.merge_sha)
         if not pull.is_open:
             return Merged(MergeOutcome.REFUSED, "Pull Request is not mergeable")
-        if self._site.remote.refs[HEADS + pull.head] != head_sha:
+        if self._site.head_of(pull) != head_sha:
             return Merged(MergeOutcome.LOST_RACE, "Head branch was modified. Review and try the merge again.")
         return None
 
@@ -188,9 +188,15 @@ class SimForge:
         return self._call("pull_requests_of", find)
 
     def read_file(self, sha: str, path: str, limit: int) -> bytes | None:
-        """As in `ports.Forge`; no pull request comes from a fork here."""
-        del sha, path, limit
-        return self._call("read_file", lambda: None)
+        """As in `ports.Forge`."""
+        objects = self._site.remote.objects
+
+        def read() -> bytes | None:
+            blob = objects.entry(sha, path) if sha in objects.commits else None
+            text = objects.blobs.get(blob) if blob is not None else None
+            return text if text is not None and len(text) <= limit else None
+
+        return self._call("read_file", read)
 
     def changed_paths(self, number: int) -> tuple[str, ...]:
         """As in `ports.Forge`."""

@@ -57,6 +57,7 @@ class Pull:
     scheduled: Scheduled | None = None
     reviewed: set[str] = field(default_factory=set)  # heads that somebody has approved in a review
     comments: list[Comment] = field(default_factory=list)
+    fork: bool = False  # its branch is in a repository of somebody else's, where we may not write
     told: dict[str, str] = field(default_factory=dict)  # marker -> our one comment under it
 
     @property

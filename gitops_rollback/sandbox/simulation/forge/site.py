@@ -46,6 +46,7 @@ class ForgeSite:
     tells: Callable[[str, str], None]
     pulls: dict[int, Pull] = field(default_factory=dict)
     statuses: dict[tuple[str, str], str] = field(default_factory=dict)
+    forks: dict[str, str] = field(default_factory=dict)  # branches in forks -> head; git there is nobody's but theirs
     approved: set[tuple[int, str]] = field(default_factory=set)  # heads that somebody with the right said yes to
     down_until: datetime = START
     denied_until: datetime = START  # our token is refused
@@ -67,14 +68,24 @@ class ForgeSite:
         """A ref has moved: what is open notices it, each a little later."""
         branch = accepted.ref.removeprefix(HEADS)
         for pull in [one for one in self.pulls.values() if one.is_open]:
-            if pull.head == branch:
+            if pull.head == branch and not pull.fork:
                 self.schedule.after(self.random.uniform(*NOTICED), partial(self._follow, pull))
             elif pull.base == branch:
                 self._check(pull)
                 self.schedule.after(self.random.uniform(*NOTICED), partial(self._notice, pull))
 
+    def pushed(self, branch: str, sha: str) -> None:
+        """Somebody has pushed to a branch of a fork."""
+        self.forks[branch] = sha
+        for pull in [one for one in self.pulls.values() if one.is_open and one.fork and one.head == branch]:
+            self.schedule.after(self.random.uniform(*NOTICED), partial(self._follow, pull))
+
+    def head_of(self, pull: Pull) -> str:
+        """Where its branch really is, which the forge notices a little later."""
+        return self.forks[pull.head] if pull.fork else self.remote.refs[HEADS + pull.head]
+
     def _follow(self, pull: Pull) -> None:
-        head = self.remote.refs[HEADS + pull.head]
+        head = self.head_of(pull)
         if not pull.is_open or head == pull.head_sha:
             return
         pull.head_sha = head
@@ -108,7 +119,7 @@ class ForgeSite:
             number=pull.number, url=f"{WEB}/pull/{pull.number}", title=pull.title, author=pull.author, head=pull.head,
             head_sha=pull.head_sha, base=pull.base, state=pull.state, mergeability=ready, labels=pull.labels,
             created_at=pull.opened_at, merge_sha=pull.merge_sha, merged_by=pull.merged_by, closed_by=pull.closed_by,
-            auto_merge=pull.scheduled is not None, why=why,
+            auto_merge=pull.scheduled is not None, from_fork=pull.fork, why=why,
         )  # fmt: skip
 
     def readiness(self, pull: Pull) -> tuple[Mergeability, str]:
@@ -123,16 +134,17 @@ class ForgeSite:
 
     # What is done there
 
-    def open(self, head: str, base: str, title: str, by: str, labels: Sequence[str] = ()) -> Pull:
+    def open(self, head: str, base: str, title: str, by: str, labels: Sequence[str] = (), fork: bool = False) -> Pull:
         """The open one of these branches, or a new one. Raises: ForgeRefused without such a branch."""
-        known = next((one for one in self.pulls.values() if one.is_open and (one.head, one.base) == (head, base)), None)
+        wanted, mine = (head, base, fork), (one for one in self.pulls.values() if one.is_open)
+        known = next((one for one in mine if (one.head, one.base, one.fork) == wanted), None)
         if known is not None:
             return known
-        sha = self.remote.refs.get(HEADS + head)
+        sha = self.forks.get(head) if fork else self.remote.refs.get(HEADS + head)
         if sha is None or self.remote.objects.is_ancestor(sha, self.remote.refs[HEADS + base]):
             raise ForgeRefused(NAME, f"Validation Failed: no commits between {base} and {head}", 422)
         number = len(self.pulls) + 1
-        pull = Pull(number, title, by, head, base, sha, self.now, self.now, labels=tuple(labels))
+        pull = Pull(number, title, by, head, base, sha, self.now, self.now, labels=tuple(labels), fork=fork)
         self.pulls[number] = pull
         self._check(pull)
         self.tells(by, f"opens pull request #{number} of {head} at {sha[:8]}: {title}")
@@ -149,7 +161,7 @@ class ForgeSite:
         """What was closed unmerged is open again, if its branch still brings something."""
         if pull.state is PullRequestState.CLOSED:
             pull.state, pull.closed_by, pull.closed_at = PullRequestState.OPEN, "", None
-            pull.head_sha = self.remote.refs[HEADS + pull.head]
+            pull.head_sha = self.head_of(pull)
             self._check(pull)
             self.tells(by, f"opens pull request #{pull.number} again")
 
@@ -162,7 +174,7 @@ class ForgeSite:
 
     def merge(self, pull: Pull, method: MergeMethod, by: str, message: str) -> str | None:
         """Merge it now, whatever rules say; the commit on the base, None where it cannot be merged in this way."""
-        base, head = self.remote.refs[HEADS + pull.base], self.remote.refs[HEADS + pull.head]
+        base, head = self.remote.refs[HEADS + pull.base], self.head_of(pull)
         if not pull.is_open or self.remote.objects.is_ancestor(head, base):
             return None
         sha = land(self.remote.objects, base, head, method, message, self.now)
@@ -194,7 +206,7 @@ class ForgeSite:
         wanted = pull.scheduled
         ready = pull.is_open and self.readiness(pull)[0] is Mergeability.READY
         # What was pushed a moment ago has not been noticed yet, and is not what was ready.
-        if ready and wanted is not None and self.remote.refs[HEADS + pull.head] == pull.head_sha:
+        if ready and wanted is not None and self.head_of(pull) == pull.head_sha:
             self.merge(pull, wanted.method, wanted.by, wanted.message or f"{pull.title} (#{pull.number})")
 
     def say(self, pull: Pull, by: str, body: str) -> Comment:

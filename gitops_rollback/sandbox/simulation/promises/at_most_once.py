@@ -17,8 +17,10 @@ def check(world: World, event: Event) -> Iterator[str]:
         return
     # What a person let land is that person's rollback, and counts only for what we do by ourselves afterwards.
     ours = [one for one in world.carried if not isinstance(one, Landed) or one.automatic]
-    revisions = Counter((name, one.bad) for one in ours for name in one.applications)
-    culprits = Counter(sha for one in ours for sha in one.reverts)
+    # One commit may carry out two plans at once: then it is one rollback all the same.
+    deployed = {(one.commit.sha, (name, one.bad)) for one in ours for name in one.applications}
+    undone = {(one.commit.sha, sha) for one in ours for sha in one.reverts}
+    revisions, culprits = Counter(one for _, one in sorted(deployed)), Counter(one for _, one in sorted(undone))
     for (name, bad), count in revisions.items():
         if count > 1:
             yield f"{name} at {bad[:8]} was rolled back {count} times"
