@@ -27,9 +27,11 @@ from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError, StalledError
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.core.strategies.finding import Found, editable
 from gitops_rollback.ports import ConfigRepo
 
 REVERT = "the revert"
+MANIFESTS, PLAIN_FILE, MOST_MANIFESTS = (".yaml", ".yml", ".json"), "100644", 200
 EXITS = {PlanOutcome.CLEAN: OK, PlanOutcome.EMPTY: OK, PlanOutcome.CONFLICT: CONFLICT, PlanOutcome.REFUSED: REFUSED}
 
 
@@ -114,11 +116,27 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
             for one in (plan.guards if plan else ())
         ],
         "steps": _steps(plan),
+        "couldBe": [asdict(one) for one in could_be(prepared, repo)],
         "paths": list(plan.reversal.paths) if plan else [],
         "rendered": [asdict(one) for one in plan.reversal.rendered] if plan else [],
         "diff": diff_of(plan, repo) if plan else "",
         "commitMessage": plan.message if plan else "",
     }
+
+
+def could_be(prepared: Prepared, repo: ConfigRepo) -> Iterator[Found]:
+    """Weights, slots and flags in the application's files that no strategy of its policy sets yet."""
+    look, head = prepared.look, prepared.plan.reversal.base if prepared.plan else ""
+    named = {one.edits.file for one in look.policy.strategies if one.edits is not None}
+    listed = repo.files(head) if head else ()
+    own = [one for one in listed if one.path in look.watched.own and one.path not in named]
+    files = [one for one in own if one.mode == PLAIN_FILE and one.path.endswith(MANIFESTS)][:MOST_MANIFESTS]
+    repo.bring([one.blob for one in files])
+    for one in files:
+        try:
+            yield from editable(repo.read(one.blob), one.path)
+        except StalledError:
+            continue  # larger than any manifest
 
 
 def _steps(plan: Plan | None) -> list[dict[str, object]]:
@@ -190,6 +208,7 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
             yield f"step      {n}/{stages.total} {stages.title(n) or REVERT}"
         least = format_duration(len(stages.steps) * stages.pause)
         yield f"costs     {stages.total - 1} more pushes and syncs than a plain revert, and at least {least} of pauses"
+    yield from (f"could be  {one.words}" for one in could_be(prepared, repo))
     yield ""
     yield from plan.message.splitlines()
     yield ""

@@ -8,7 +8,10 @@ from datetime import datetime
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy
 
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.requesting import Requests, Wish
 from gitops_rollback.app.workloads import NOBODY
+from gitops_rollback.cli.asking import plan_lines
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
@@ -314,3 +317,32 @@ def test_a_flag_is_set_back_first_and_alone_where_it_is_all(
     assert world.commits()[: len(subjects)] == subjects
     assert world.people.read(WEB) == deployment("web", "1.0")
     assert only_record(one, 10).outcome == "verified"
+
+
+def planned(world: World, more: str) -> list[str]:
+    one = shifted(world, more)
+    one.tick(START + TICK)
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(one.repo, one.reconciler, executor, one.clock)
+    return list(plan_lines(requests.prepare(Wish("web", "ann", "plan")), one.repo))
+
+
+def test_a_plan_says_its_steps_and_what_they_cost(world: World) -> None:
+    lines = planned(world, CANARY)
+
+    assert "strategy  weights: 5 commits, each applied before the next" in lines
+    assert "step      2/5 canary weight 50 -> 25" in lines
+    assert "step      5/5 the revert" in lines
+    assert "costs     4 more pushes and syncs than a plain revert, and at least 2m of pauses" in lines
+    assert not [line for line in lines if line.startswith("could be")]
+
+
+def test_a_plan_says_which_weights_no_strategy_sets(world: World) -> None:
+    found = [line for line in planned(world, "") if line.startswith("could be")]
+
+    field = f"{PATH}: spec.http[0].route"
+    assert found == [
+        f"could be  canary: {field}[0].weight is 40 (Istio)",
+        f"could be  canary: {field}[1].weight is 60 (Istio)",
+    ]
