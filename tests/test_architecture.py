@@ -18,6 +18,9 @@ ONE_ROOM = {
     "httpcore2": {"adapters/kubernetes/transport.py"},
     "lightkube": {"adapters/kubernetes/access.py"},
     "watchfiles": {"adapters/files.py"},
+    "uvicorn": {"web/dashboard_server.py"},
+    "starlette": {"web/dashboard.py", "web/dashboard_server.py"},
+    "jinja2": {"web/dashboard.py"},
     "jwt": {"adapters/forges/github_app.py"},
     "opentelemetry": {"adapters/tracing.py"},
 }

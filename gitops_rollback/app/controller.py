@@ -16,6 +16,7 @@ from gitops_rollback.app.chat_door import Presses
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.view import View
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.press import CheckPress, Press
 from gitops_rollback.core.repository_url import same_repository
@@ -44,6 +45,7 @@ class RepositoryLoop:
     clock: Clock
     health: Health
     failed: Callable[[str, RollbackError], None]
+    stood_by: Callable[[View], None] = lambda _view: None  # is told what was read while another replica acts
     tidy: Callable[[], None] = lambda: None  # bounds the clone's disk
     ended: Callable[[str], None] = lambda _failure: None  # a tick did, "" or with the reason why it failed
     leading: Leading | None = None  # None: there is no other replica
@@ -142,7 +144,7 @@ class RepositoryLoop:
         """As much of it as our role allows; None: only the repository was read."""
         if self._role is Role.STANDS_BY:
             self._following = False
-            self.reconciler.stand_by()
+            self.stood_by(self.reconciler.stand_by())
             return None
         if self._role is Role.LEADS or self.leading is None:
             return self.reconciler.tick(now)

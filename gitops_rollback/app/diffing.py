@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import RollbackError
@@ -17,8 +18,13 @@ SECRET = re.compile(r"""^\s*['"]?kind['"]?\s*:\s*['"]?\w*Secret\b""")
 
 def diff_of(plan: Plan, repo: ConfigRepo) -> str:
     """A unified diff of what would be pushed, cut after some hundred lines; binary files are only named."""
+    return diff_of_changes(plan.reversal.changes, repo)
+
+
+def diff_of_changes(changes: Iterable[FileChange], repo: ConfigRepo) -> str:
+    """The same of any change of files."""
     lines: list[str] = []
-    for change in plan.reversal.changes:
+    for change in changes:
         lines += _file_diff(change, repo)
     more = [f"... {len(lines) - MAX_DIFF_LINES} more lines"] if len(lines) > MAX_DIFF_LINES else []
     return "\n".join(lines[:MAX_DIFF_LINES] + more)

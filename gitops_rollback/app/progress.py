@@ -117,7 +117,7 @@ class Follower:
         self._pool: Pool = pool or OneByOne()
         self._repo = repo
         self._policies = policies
-        self._measuring = measuring
+        self.measuring = measuring
         self._probe = probe
         self._lasting = Lasting(steady)
         self._beside = Beside()
@@ -329,7 +329,7 @@ class Follower:
             return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
         trigger = next((one for one in policy.triggers if one.name == check.query_from), None)
         names = variables(asked.watched, asked.target, record.commit or record.bad_revision)
-        return judge(check, trigger, self._measuring.measure_check(policy, check, names, now, switched))
+        return judge(check, trigger, self.measuring.measure_check(policy, check, names, now, switched))
 
     def _http(self, check: Check) -> CheckResult:
         try:

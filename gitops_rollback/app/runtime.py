@@ -15,6 +15,7 @@ import structlog
 from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closing
 from gitops_rollback.app.beforehand import set_statuses, take_heartbeats
 from gitops_rollback.app.blame import Blamer
+from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.controller import Controller, RepositoryLoop
@@ -32,7 +33,7 @@ from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
-from gitops_rollback.app.reconciler import Reconciler, Sight
+from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Budgets as BudgetSettings
@@ -70,6 +71,7 @@ class Runtime:
     send_trace: Callable[[Trace], None] | None = None
     health: Health = field(default_factory=Health)
     metrics: Metrics = field(init=False)
+    board: Board = field(default_factory=Board)
     _opened: list[Opened] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class Runtime:
         """A controller over all repositories of the settings; not started yet."""
         settings = self.parts.settings
         loops = tuple(self._loop(repository) for repository in settings.repositories)
+        self.board.keep(frozenset(loop.name for loop in loops))
         election = self.parts.election
         members = election.members if election is not None else None
         controller = Controller(loops, self.parts.engines, self.health, members, self.halt, self.metrics.heard)
@@ -111,7 +114,7 @@ class Runtime:
         self._opened.append(opened)
         repo, leading = opened.repo, self._leading(opened)
         reconciler = self.reconciler(opened, leading)
-        reconciler.report = TickReport(repo.name, self.metrics, self.settings_pause)
+        self._show(reconciler, opened)
         self.health.expect(repo.name)
         loop = RepositoryLoop(
             name=repo.name,
@@ -119,6 +122,7 @@ class Runtime:
             clock=self.parts.clock,
             health=self.health,
             failed=lambda name, error: self._failed(reconciler, name, error),
+            stood_by=lambda view: self.board.read(repo.name, view),
             tidy=opened.tidy,
             ended=partial(self.metrics.ticked, repo.name),
             leading=leading,
@@ -136,6 +140,17 @@ class Runtime:
             aged=Sight.aged,
         )
         return loop
+
+    def _show(self, reconciler: Reconciler, opened: Opened) -> None:
+        """What a look saw is told to those that only watch."""
+        name, told = opened.repo.name, TickReport(opened.repo.name, self.metrics, self.settings_pause)
+
+        def report(tick: Tick) -> None:
+            told(tick)
+            self.board.see(name, tick)
+
+        self.board.expect(name, Place(opened.repo, reconciler))
+        reconciler.report = report
 
     def _take_words(self, loop: RepositoryLoop, reconciler: Reconciler) -> None:
         """What people ask for, at a forge and in a chat."""

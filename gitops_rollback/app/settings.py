@@ -18,7 +18,7 @@ from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings_before import Heartbeat, Statuses
-from gitops_rollback.app.settings_doors import Chat, Hook
+from gitops_rollback.app.settings_doors import Chat, DashboardPlace, Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, AuditPlace, Place, Shifts, Templates
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.settings_values import (
@@ -249,6 +249,7 @@ class Settings(Closed):
     hooks: tuple[Hook, ...] = ()
     chat: Chat = Chat()
     hooks_bind: Bind | None = None  # None: they are served where the probes are
+    dashboard: DashboardPlace = DashboardPlace()
     paused: Flag = False
     paused_until: Time | None = None
     observe: Flag = False
@@ -358,7 +359,7 @@ def secret_key(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-RESTART_ONLY = frozenset({"state_dir", "bind", "hooks_bind", "clock", "observe", "observe_out", "shadow"})
+RESTART_ONLY = frozenset({"state_dir", "bind", "hooks_bind", "dashboard", "clock", "observe", "observe_out", "shadow"})
 
 
 def changed(old: Settings, new: Settings) -> tuple[frozenset[str], frozenset[str]]:

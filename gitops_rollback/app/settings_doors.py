@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from gitops_rollback.app.settings_values import Closed
+from gitops_rollback.app.settings_values import Bind, Closed, Words
 
 SHORTEST_TOKEN = 16  # characters; the webhooks' port may face the internet
 STANDARD_WEBHOOKS_KEY = r"whsec_(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
@@ -46,3 +46,13 @@ class Chat(Closed):
     """Who may press the buttons of our messages: Slack's ids of people, and their logins at the forge."""
 
     approvers: dict[Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,30}$")], str] = Field(default_factory=dict)
+
+
+class DashboardPlace(Closed):
+    """Where the dashboard is served; nowhere without `bind`. It only reads, and asks nobody who they are.
+
+    `hosts`: names, besides addresses and localhost, by which browsers may call it.
+    """
+
+    bind: Bind | None = None
+    hosts: Words = ()

@@ -60,6 +60,7 @@ _ELECTION: Mapping[str, str] = {
     "LEADER_ELECT_RENEW_DEADLINE": "renewDeadline",
     "LEADER_ELECT_RETRY_PERIOD": "retryPeriod",
 }
+_DASHBOARD: Mapping[str, str] = {"DASHBOARD_BIND": "bind", "DASHBOARD_HOSTS": "hosts"}
 _BUDGETS = ("APPLICATION", "REPOSITORY", "CONTROLLER")
 _SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
 _PARTS = {None: "value", "_FILE": "valueFile", "_ORIGINS": "origins"}
@@ -97,6 +98,7 @@ class Overlay:
     flux: dict[str, Given] = field(default_factory=dict)
     kubernetes: dict[str, Given] = field(default_factory=dict)
     election: dict[str, Given] = field(default_factory=dict)
+    dashboard: dict[str, Given] = field(default_factory=dict)
     metrics: dict[str, Given] = field(default_factory=dict)
     budgets: dict[str, Given] = field(default_factory=dict)
     secrets: dict[str, dict[str, Given]] = field(default_factory=dict)
@@ -116,6 +118,7 @@ class Overlay:
         merge.mapping("flux", self.flux)
         merge.mapping("kubernetes", self.kubernetes)
         merge.mapping("leaderElection", self.election)
+        merge.mapping("dashboard", self.dashboard)
         for name, parts in self.secrets.items():
             merge.named("secrets", "name", parts, name)
 
@@ -160,6 +163,8 @@ def _sort(over: Overlay, name: str, given: Given) -> None:
         over.argocd[_ARGOCD[name]] = (_with_scheme(value) if name == "ARGOCD_SERVER" else value, place)
     elif name in _KUBERNETES:
         over.kubernetes[_KUBERNETES[name]] = (",".join(value) if isinstance(value, tuple) else value, place)
+    elif name in _DASHBOARD:
+        over.dashboard[_DASHBOARD[name]] = (",".join(value) if isinstance(value, tuple) else value, place)
     elif name in _ELECTION:
         over.election[_ELECTION[name]] = given
     elif name in ("FLUX", "ARGOCD_OBJECTS"):

@@ -23,7 +23,7 @@ from gitops_rollback.sandbox.world import Ports
 @click.option("--speed", default=30.0, show_default=True, type=click.FloatRange(1.5, 200), help="How fast time runs.")
 @click.option("--out", default="demo-out", show_default=True, metavar="DIR", help="Made anew; keeps the repository.")
 @click.option("--port", default=0, type=click.IntRange(0, 65533), help="First of three fixed ports; 0: free ones.")
-@click.option("--serve", is_flag=True, help="Keep the sandbox up afterwards, until Ctrl-C.")
+@click.option("--serve", is_flag=True, help="Show the dashboard, and keep all up afterwards.")
 @click.option("--list", "list_them", is_flag=True, help="List the stories.")
 def command(
     story: str, engine: str, forge: str | None, speed: float, out: str, port: int, serve: bool, list_them: bool
@@ -33,6 +33,7 @@ def command(
     \b
     Examples:
       gitops-rollback demo
+      gitops-rollback demo --serve
       gitops-rollback demo --story push-race --speed 20
       gitops-rollback demo --engine flux --story flux-health-wait
       gitops-rollback demo --forge github --story request
@@ -55,12 +56,14 @@ def command(
             raise click.UsageError(f"the story {story!r} is told without a forge: leave --forge away")
         chosen = replace(chosen, forge=forge)
     ports = Ports(port, port + 1, port + 2) if port else None
-    demo = Demo(chosen, speed, Path(out).resolve(), click.echo, ports, engine=engine)
+    demo = Demo(chosen, speed, Path(out).resolve(), click.echo, ports, engine=engine, shown=serve)
     try:
         true = demo.run()
         if serve:
-            click.echo(f" the sandbox of {engine} stays up until Ctrl-C")
+            demo.start_controller()
+            click.echo(f" the sandbox of {engine} and the dashboard, {demo.dashboard}, stay up until Ctrl-C")
             threading.Event().wait()
     finally:
+        demo.stop_controller()
         demo.close()
     sys.exit(0 if true else 1)

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from gitops_rollback.app.checkup import (
-    Finding,
-    of_engines,
-    of_forge,
-    of_lease,
-    of_owners,
-    of_places,
-    of_repository,
-    try_push,
-)
-from gitops_rollback.app.checkup_images import of_images
-from gitops_rollback.app.checkup_live import not_tried, of_clock, of_events
-from gitops_rollback.app.repositories import open_repository
+from gitops_rollback.app.checkup import Finding
+from gitops_rollback.app.checkup_all import findings_of
 from gitops_rollback.app.rights import rights_of
-from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.app.settings_input import prepare_state_dir
-from gitops_rollback.app.settings_repositories import Repository
-from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.access import cluster_options, repository_options
 from gitops_rollback.cli.bundle import write_bundle
 from gitops_rollback.cli.main import NO, OK
@@ -68,7 +52,7 @@ def command(ctx: click.Context, push: bool, rbac: bool, bundle: Path | None, out
         click.echo(rights_of(settings) or "# The settings need nothing of a cluster.\n", nl=False)
         ctx.exit(OK)
     findings = []
-    for finding in _findings(settings, push):
+    for finding in findings_of(settings, push):
         findings.append(finding)
         if output == "table":
             click.echo(shown(_line(finding)))
@@ -83,43 +67,3 @@ def command(ctx: click.Context, push: bool, rbac: bool, bundle: Path | None, out
 def _line(finding: Finding) -> str:
     mark = "✖" if not finding.well else "✔" if finding.checked else "-"
     return f"{mark} {finding.part}: {finding.message}" + (f"  -> {finding.remedy}" if finding.remedy else "")
-
-
-def _findings(settings: Settings, push: bool) -> Iterator[Finding]:
-    """As they are found: a part that hangs for a while hides nothing of those before it."""
-    prepare_state_dir(settings)
-    runtime = Runtime(wire(settings), PauseNow(settings.pause))
-    try:
-        for repository in settings.repositories:
-            yield from _of_repository(runtime, settings, repository, push)
-        well = []
-        for finding in of_engines(runtime.parts.engines, settings.engines_found):
-            yield finding
-            well += [finding.part] if finding.well and finding.checked else []
-        for engine in runtime.parts.engines:
-            if f"engine {engine.instance}" in well:
-                yield from of_events(engine)
-        yield of_clock(settings, runtime.parts.clock)
-        yield from of_places(settings)
-        yield from not_tried(push, bool(settings.registries))
-    finally:
-        runtime.close()
-
-
-def _of_repository(runtime: Runtime, settings: Settings, repository: Repository, push: bool) -> Iterator[Finding]:
-    opened = open_repository(settings, repository)
-    try:
-        reconciler = runtime.reconciler(opened)
-        yield from of_repository(opened, reconciler, runtime.parts)
-        if settings.registries:
-            yield from of_images(reconciler, runtime.parts.clock.now())
-        yield from of_lease(runtime.parts.election, opened.repo.name)
-        forge, signs = runtime.parts.forges.of(repository.label), repository.signing_key_file is not None
-        yield from of_forge(forge, opened.repo.name, opened.repo.branch, signs)
-        if forge is not None:
-            yield from of_owners(opened, forge.kind)
-        if push:
-            yield try_push(opened, runtime.parts.clock.now())
-    finally:
-        opened.repo.close()
-        opened.journal_repo.close()

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import click
 import structlog
@@ -16,6 +17,7 @@ from gitops_rollback import __version__, crash_points
 from gitops_rollback.adapters.files import watch_files
 from gitops_rollback.adapters.log import configure_logging
 from gitops_rollback.adapters.tracing import traces_of
+from gitops_rollback.app.checkup_all import findings_of
 from gitops_rollback.app.controller import Controller
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed
@@ -24,12 +26,22 @@ from gitops_rollback.app.settings_input import is_all_loopback, load_settings, r
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.access import cluster_options
 from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.ports import Clock
 from gitops_rollback.web.hooks import Door, Hooks, HookServer
 from gitops_rollback.web.probes import ProbeServer
 from gitops_rollback.web.server import Server
 
+if TYPE_CHECKING:
+    from gitops_rollback.web.dashboard_server import DashboardServer
+
 GRACE_SECONDS = 25.0
 log = structlog.get_logger()
+
+
+class Stopping(Protocol):
+    """What is served, and ends with the process."""
+
+    def stop(self) -> None: ...
 
 
 @click.command("run")
@@ -43,6 +55,8 @@ log = structlog.get_logger()
 @click.option("--observe-out", metavar="DIR", help="Where --observe keeps its decisions as JSON lines.")
 @click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
 @click.option("--hooks-bind", metavar="HOST:PORT", help="Where webhooks are taken. Default: as --bind.")
+@click.option("--dashboard-bind", metavar="HOST:PORT", help="Where the dashboard is served. Default: nowhere.")
+@click.option("--dashboard-hosts", multiple=True, metavar="NAME", help="A host name by which browsers call it.")
 @click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
 @click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
 @cluster_options
@@ -106,7 +120,7 @@ class _Service:
         log.info("stopped", clean=ended)
         return 0
 
-    def _serve(self) -> list[Server]:
+    def _serve(self) -> list[Stopping]:
         """The probes, and the webhooks beside them or on a port of their own."""
         apart = _address(self.settings.hooks_bind) if self.settings.hooks_bind else None
         health, metrics = self._runtime.health, self._runtime.metrics
@@ -114,8 +128,26 @@ class _Service:
         servers: list[Server] = [probes, *([HookServer(apart, self._hooks)] if apart else [])]
         for server in servers:
             server.start()
-        self._announce(probes.url, servers[-1].url)
-        return servers
+        board = self._dashboard()
+        self._announce(probes.url, servers[-1].url, board.url if board is not None else "")
+        return [*servers, *([board] if board is not None else [])]
+
+    def _dashboard(self) -> DashboardServer | None:
+        """Its libraries are loaded only where it is wanted."""
+        place = self.settings.dashboard
+        if place.bind is None:
+            return None
+        from gitops_rollback.web.dashboard import Dashboard
+        from gitops_rollback.web.dashboard_server import DashboardServer
+        from gitops_rollback.web.setup import Setup
+
+        def clock() -> Clock:
+            return self._runtime.parts.clock
+
+        setup = Setup(lambda: findings_of(self.settings, push=False), clock)
+        server = DashboardServer(_address(place.bind), Dashboard(self._runtime.board, clock, setup, place.hosts))
+        server.start()
+        return server
 
     def _started(self) -> Controller:
         """The controller of the settings in force, and the doors of its webhooks."""
@@ -125,7 +157,7 @@ class _Service:
         self._hooks.open(doors, lambda hint: controller.look(hint.repositories), controller.pressed)
         return controller
 
-    def _announce(self, probes: str, hooks: str) -> None:
+    def _announce(self, probes: str, hooks: str, dashboard: str) -> None:
         if not self._runtime.parts.engines:
             log.warning(f"{NO_ENGINE}; {NAME_ONE}")
         if self.settings.clock is not None:
@@ -136,6 +168,7 @@ class _Service:
             observe=self.settings.observes,
             repositories=[repository.label for repository in self.settings.repositories],
             probes=probes,
+            **({"dashboard": dashboard} if dashboard else {}),
             hooks=[f"{hooks}/hooks/{hook.kind}/{hook.name}" for hook in self.settings.hooks],
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -45,8 +46,11 @@ class Demo:
         ports: Ports | None = None,
         timing: Timing | None = None,
         engine: str = "argocd",
+        shown: bool = False,
     ) -> None:
+        """`shown`: the controller serves its dashboard, at a port that stays the same."""
         self.story = story
+        self._port = free_port() if shown else 0
         self._say = say
         self._out = out
         shutil.rmtree(out, ignore_errors=True)
@@ -96,9 +100,16 @@ class Demo:
         settings = f"metrics:\n  - {{url: {self.world.prometheus.url}, maxQueriesPerMinute: {most}}}\n"
         (self._out / DEFAULT_CONFIG).write_text(settings + self.world.settings(), "utf-8")
         times = LEASE_TIMES if self.story.replicas > 1 else {}
+        if self._port and self.story.replicas == 1:
+            more = {"GITOPS_ROLLBACK_DASHBOARD_BIND": f"127.0.0.1:{self._port}", **more}
         for number in range(1, self.story.replicas + 1):
             state = self._replicas.state(number)
             self._replicas.start(number, self.world.environment(state, **times, **more))
+
+    @property
+    def dashboard(self) -> str:
+        """Where it is; "" where none is shown."""
+        return f"http://127.0.0.1:{self._port}/" if self._port and self.story.replicas == 1 else ""
 
     def exit_code(self) -> int | None:
         """How the controller ended of its own accord; None while it runs, and if none was started."""
@@ -154,6 +165,8 @@ class Demo:
         times = f", {self.story.replicas} replicas" if self.story.replicas > 1 else ""
         runs = f"gitops-rollback run --repo {world.url}   (time runs {world.clock.speed:g}x{times})"
         self._say(f" ✔ controller          {runs}")
+        if self.dashboard:
+            self._say(f" ✔ dashboard           {self.dashboard}")
 
     def _tell(self) -> None:
         logs = [self._replicas.log(number) for number in range(1, self.story.replicas + 1)]
@@ -196,6 +209,12 @@ class Demo:
         self._say(f"   why:         git -C {self._out}/{REPOSITORY}.git log -p gitops-rollback-journal")
         named = "Argo CD" if self.world.flux is None else "Flux"
         self._say(f"   on your own: README.md, Point it at your own {named}")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody holds now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def _stocked(images: Sequence[str]) -> RegistrySandbox:

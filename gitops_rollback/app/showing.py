@@ -1,0 +1,245 @@
+"""What the pages about all applications say, as plain documents: a page and its `.json` are two forms of one of these.
+
+Source: product.md section 8, Overview; by the same journal, engines and metrics that the verbs read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from gitops_rollback.app.board import Picture
+from gitops_rollback.app.reconciler import Sight
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.core.headline import headline, last_hour, longest, short, syncs
+from gitops_rollback.core.journal import DecisionEntry, format_time
+from gitops_rollback.core.message import for_people
+from gitops_rollback.core.rollback import Phase as RollbackPhase
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.stop import stopped
+from gitops_rollback.core.sync import Health
+from gitops_rollback.core.trigger import Level, Phase, Verdict
+
+Document = dict[str, object]
+Item = TypeVar("Item")
+
+PAGE = 50
+MOST_TILES = 60
+MOST_LANES = 8
+MOST_EVENTS = 400
+TIMELINE = timedelta(hours=6)
+# What needs a look first comes first.
+STATES = ("rolling back", "waits", "firing", "unwell", "blind", "pending", "paused", "watching", "idle")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One application on one line."""
+
+    watched: Watched
+    repository: str
+    state: str
+    message: str
+    paused: bool
+    record: RollbackRecord | None = None
+
+    @property
+    def document(self) -> Document:
+        """The row for JSON and for the page."""
+        return {
+            "application": self.watched.name,
+            "name": short(self.watched.name),
+            "repository": self.repository,
+            "policy": self.watched.policy.name,
+            "state": self.state,
+            "message": for_people(self.message),
+            "health": self.watched.state.health.value,
+            "sync": self.watched.state.sync.value,
+            "paused": self.paused,
+            "rollback": self.record.id if self.record else None,
+        }
+
+
+def rows(pictures: Iterable[Picture], now: datetime) -> list[Row]:
+    """Every watched application, what needs a look first."""
+    found = [row for picture in pictures for row in _rows_of(picture, now)]
+    found.sort(key=lambda row: (STATES.index(row.state), row.watched.name))
+    return found
+
+
+def _rows_of(picture: Picture, now: datetime) -> Iterable[Row]:
+    if picture.tick is None:
+        return
+    view, doors = picture.view, picture.place.reconciler.surroundings
+    sights = {sight.watched.name: sight for sight in picture.tick.sights}
+    open_ones = {name: one for one in view.journal.records.values() if one.open for name in one.applications}
+    for watched in picture.tick.listing.watched:
+        stop = stopped(watched.name, now, doors.settings_pause(), *view.pauses, aliases=(watched.target.name,))
+        record = open_ones.get(watched.name)
+        state, message = _state(watched, sights.get(watched.name), record)
+        if stop is not None and state not in STATES[:4]:
+            state, message = "paused", stop.message
+        yield Row(watched, picture.name, state, message, stop is not None, record)
+
+
+def _state(watched: Watched, sight: Sight | None, record: RollbackRecord | None) -> tuple[str, str]:
+    if record is not None:
+        waits = record.phase is RollbackPhase.AWAITING_APPROVAL
+        return "waits" if waits else "rolling back", headline(record)
+    if sight is None or (sight.look is None and sight.progress is None):
+        return "blind", "it could not be looked at, or not in time"
+    verdicts = sight.look.case.verdicts if sight.look else ()
+    firing = next((one for one in verdicts if one.fires), None)
+    if firing is not None:
+        return "firing", firing.message
+    if watched.state.health in (Health.DEGRADED, Health.MISSING):
+        return "unwell", f"the engine calls it {watched.state.health.value}"
+    for state, holds in (("blind", _is_blind), ("pending", _is_pending)):
+        found = next((one for one in verdicts if holds(one)), None)
+        if found is not None:
+            return state, found.message
+    message = sight.look.raised.message if sight.look else ""
+    return ("watching", message) if verdicts else ("idle", message)
+
+
+def _is_blind(verdict: Verdict) -> bool:
+    last = verdict.state.last
+    return last is None or last.level in (Level.NO_DATA, Level.ERROR, Level.INVALID)
+
+
+def _is_pending(verdict: Verdict) -> bool:
+    return verdict.state.phase is Phase.PENDING
+
+
+def overview(pictures: Mapping[str, Picture], found: Sequence[Row], now: datetime) -> Document:
+    """The front page. `next` is what to do where there is nothing to see yet."""
+    records = by_time(pictures.values())
+    decisions = sorted((one for each in pictures.values() for one in each.view.journal.decisions), key=lambda e: e.at)
+    counts = Counter(row.state for row in found)
+    return {
+        "at": format_time(now),
+        "applications": len(found),
+        "states": {state: counts[state] for state in STATES if counts[state]},
+        "rows": [row.document for row in found[:MOST_TILES]],
+        "words": list(last_hour(records, decisions, now)),
+        "timeline": timeline(records, [one for one in decisions if one.at >= now - 2 * TIMELINE], found, now),
+        "rollbacks": [brief(one) for one in records[:10]],
+        "problems": [_problem(name, one) for name, each in pictures.items() for one in _problems(each)][:20],
+        "next": next_steps(pictures, found),
+    }
+
+
+def by_time(pictures: Iterable[Picture]) -> list[RollbackRecord]:
+    """All rollbacks of the journals, the newest first."""
+    found = [one for picture in pictures for one in picture.view.journal.records.values()]
+    return sorted(found, key=lambda one: (_decided(one), one.id), reverse=True)
+
+
+def _decided(record: RollbackRecord) -> float:
+    at = record.times.get("decided")
+    return at.timestamp() if at else 0.0
+
+
+def brief(record: RollbackRecord) -> Document:
+    """A rollback on one line."""
+    decided = record.times.get("decided")
+    return {
+        "id": record.id,
+        "applications": list(record.applications),
+        "name": ", ".join(short(name) for name in record.applications),
+        "headline": headline(record),
+        "state": record.outcome.value if record.outcome else record.phase.value,
+        "reason": record.reason,
+        "decided": format_time(decided) if decided else None,
+        "restored": longest(record),
+        "by": for_people(record.requested_by),
+    }
+
+
+def _problems(picture: Picture) -> list[tuple[str, str]]:
+    journal = picture.view.journal
+    found = [("journal", journal.trouble)] if journal.trouble else []
+    found += [("policy", str(fault)) for fault in picture.view.policies.errors]
+    if picture.tick is not None:
+        found += [(one.subject, f"{one.reason.value}: {one.message}") for one in picture.tick.listing.problems]
+    return found
+
+
+def _problem(repository: str, problem: tuple[str, str]) -> Document:
+    return {"repository": repository, "subject": for_people(problem[0]), "message": for_people(problem[1], 400)}
+
+
+def next_steps(pictures: Mapping[str, Picture], found: Sequence[Row]) -> list[str]:
+    """What helps on where no application is watched; () once one is."""
+    if found:
+        return []
+    if not pictures:
+        return ["The first look has not ended yet; gitops-rollback doctor says what it may be waiting for."]
+    if all(picture.tick is None for picture in pictures.values()):
+        return ["Another replica leads: its dashboard shows what is watched."]
+    if any(picture.view.policies.policies for picture in pictures.values()):
+        return ["There are policies, and no application of an engine fits one: gitops-rollback doctor names each."]
+    return [
+        "No policy is on the branch yet: gitops-rollback init looks at the repository and writes a first one.",
+        "gitops-rollback lint checks it; it only watches until a trigger says severity: auto_rollback.",
+    ]
+
+
+def timeline(
+    records: Sequence[RollbackRecord], decisions: Sequence[DecisionEntry], found: Sequence[Row], now: datetime
+) -> Document:
+    """The last hours: a lane for each application with syncs as dots, and rollbacks that lead back from one of them."""
+    since = now - TIMELINE
+    dots = [one for one in syncs(decisions) if one.at >= since][-MOST_EVENTS:]
+    arcs = [one for one in records if any(at >= since for at in one.times.values())][:MOST_EVENTS]
+    lanes = list(
+        dict.fromkeys([*(name for one in arcs for name in one.applications), *(one.application for one in dots)])
+    )
+    lanes = (lanes or [row.watched.name for row in found])[:MOST_LANES]
+    return {
+        "since": format_time(since),
+        "until": format_time(now),
+        "lanes": [{"application": name, "name": short(name)} for name in lanes],
+        "syncs": [
+            {"application": one.application, "at": format_time(one.at), "revision": one.revision}
+            for one in dots
+            if one.application in lanes
+        ],
+        "rollbacks": [_arc(one, name) for one in arcs for name in one.applications if name in lanes],
+    }
+
+
+def _arc(record: RollbackRecord, name: str) -> Document:
+    times = {key: format_time(at) for key, at in record.times.items()}
+    state = record.outcome.value if record.outcome else record.phase.value
+    return {
+        "id": record.id,
+        "application": name,
+        "deployed": times.get("deployed"),
+        "decided": times.get("decided"),
+        "synced": times.get("synced"),
+        "bad": record.bad_revision,
+        "restores": record.restores,
+        "state": state,
+    }
+
+
+def page_of(items: Sequence[Item], number: int) -> tuple[Sequence[Item], Document]:
+    """One page of a long list, and where it stands in it."""
+    pages = max(1, -(-len(items) // PAGE))
+    number = min(max(1, number), pages)
+    return items[(number - 1) * PAGE : number * PAGE], {"page": number, "pages": pages, "total": len(items)}
+
+
+def matching(found: Sequence[Row], word: str, state: str) -> list[Row]:
+    """The rows whose application or policy holds `word`, of one state if it is one; "" takes all."""
+    word = word.lower()
+    return [
+        row
+        for row in found
+        if (not state or row.state == state)
+        and (not word or word in row.watched.name.lower() or word in row.watched.policy.name.lower())
+    ]

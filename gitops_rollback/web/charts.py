@@ -1,0 +1,166 @@
+"""Pictures as SVG, made here so that they are there without JavaScript: the timeline, and the curve of a trigger.
+
+Only shapes and numbers: every word of a stranger goes through `escape`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+WIDTH, LANE, LEFT, TOP = 960, 46, 170, 26
+CHART_HEIGHT, CHART_LEFT, CHART_RIGHT, CHART_BOTTOM = 260, 58, 18, 28
+TICKS = 6
+Place = Callable[[float], float]  # from a time or a value to where it stands in the picture
+
+
+def timeline_svg(timeline: Mapping[str, Any]) -> str:
+    """Lanes with syncs as dots, and each rollback as an arc from the bad sync back to what it restored."""
+    since, until = _seconds(timeline["since"]), _seconds(timeline["until"])
+    lanes = {one["application"]: number for number, one in enumerate(timeline["lanes"])}
+    height = TOP + LANE * max(1, len(lanes)) + 24
+
+    def x(at: float) -> float:
+        return LEFT + (WIDTH - LEFT - 16) * min(1.0, max(0.0, (at - since) / max(1.0, until - since)))
+
+    def y(name: str) -> float:
+        return TOP + LANE * lanes[name] + LANE * 0.68
+
+    parts = [_axis(since, until, x, height)]
+    for one in timeline["lanes"]:
+        line = y(one["application"])
+        parts.append(f'<line class="lane" x1="{LEFT}" x2="{WIDTH - 16}" y1="{line:.1f}" y2="{line:.1f}"/>')
+        parts.append(
+            f'<text class="lane-name" x="{LEFT - 12}" y="{line + 4:.1f}">{escape(_cut(one["name"], 22))}</text>'
+        )
+    for one in timeline["rollbacks"]:
+        parts.append(_arc(one, timeline["syncs"], x, y(one["application"])))
+    bad = {(one["application"], one["bad"]) for one in timeline["rollbacks"]}
+    for one in timeline["syncs"]:
+        kind = "bad" if (one["application"], one["revision"]) in bad else "good"
+        title = f"{one['at']} sync {one['revision'][:7]}"
+        parts.append(_dot(x(_seconds(one["at"])), y(one["application"]), kind, title))
+    label = f"Timeline of the last hours: {len(timeline['syncs'])} syncs, {len(timeline['rollbacks'])} rollbacks"
+    return _svg(label, WIDTH, height, parts)
+
+
+def _arc(one: Mapping[str, Any], syncs: Sequence[Mapping[str, Any]], x: Place, line: float) -> str:
+    deployed, decided = one["deployed"] or one["decided"], one["synced"] or one["decided"]
+    if not deployed or not decided:
+        return ""
+    restored = [s for s in syncs if s["application"] == one["application"] and s["revision"] == one["restores"]]
+    back = x(_seconds(restored[-1]["at"])) if restored else max(LEFT, x(_seconds(deployed)) - 60)
+    start = x(_seconds(decided))
+    top = line - LANE * 0.9
+    title = f"{one['decided'] or ''} rollback {one['id']}: {one['state']}"
+    path = f"M{start:.1f} {line - 6:.1f} C{start:.1f} {top:.1f} {back:.1f} {top:.1f} {back:.1f} {line - 6:.1f}"
+    return (
+        f'<a href="/r/{escape(one["id"])}" aria-label="{escape(title)}"><path class="arc {escape(one["state"])}" '
+        f'd="{path}" marker-end="url(#head)"><title>{escape(title)}</title></path>'
+        f"{_dot(x(_seconds(deployed)), line, 'bad', 'bad sync ' + one['bad'][:7])}"
+        f"{_dot(start, line, 'back', title)}{_dot(back, line, 'good', 'restored ' + one['restores'][:7])}</a>"
+    )
+
+
+def _dot(x: float, y: float, kind: str, title: str) -> str:
+    return f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"><title>{escape(title)}</title></circle>'
+
+
+def metric_svg(chart: Mapping[str, Any]) -> str:
+    """The curve with its threshold, the delay before which it is not trusted, and the markers; a gap stays a gap."""
+    points = [(float(at), value) for at, value in chart["points"]]
+    known = [value for _, value in points if value is not None and math.isfinite(value)]
+    if not known:
+        return ""
+    first, last = points[0][0], max(points[-1][0], points[0][0] + 1)
+    limit: float | None = chart["threshold"]
+    top: float = max([*known, *([limit] if limit is not None else [])]) * 1.15 or 1.0
+    low = float(min(0.0, *known))
+
+    def x(at: float) -> float:
+        return CHART_LEFT + (WIDTH - CHART_LEFT - CHART_RIGHT) * (at - first) / (last - first)
+
+    def y(value: float) -> float:
+        return 18 + (CHART_HEIGHT - 18 - CHART_BOTTOM) * (1 - (value - low) / (top - low))
+
+    parts = [_axis(first, last, x, CHART_HEIGHT)]
+    for part in range(5):
+        value = low + (top - low) * part / 4
+        parts.append(f'<text class="tick" x="{CHART_LEFT - 8}" y="{y(value) + 4:.1f}">{_number(value, chart)}</text>')
+    if chart["delayUntil"] and (begin := _marker(chart, "sync")):
+        left, right = x(begin), min(x(_seconds(chart["delayUntil"])), WIDTH - CHART_RIGHT)
+        parts.append(f'<rect class="delay" x="{left:.1f}" y="18" width="{max(0.0, right - left):.1f}" height="214"/>')
+    if limit is not None:
+        line = f'x1="{CHART_LEFT}" x2="{WIDTH - CHART_RIGHT}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"'
+        place = f'x="{WIDTH - CHART_RIGHT}" y="{y(limit) - 6:.1f}"'
+        words = f'<text class="limit-name" {place}>limit {_number(limit, chart)}</text>'
+        parts.append(f'<line class="limit" {line}/>{words}')
+    parts += [f'<polyline class="curve" points="{run}"/>' for run in _runs(points, x, y)]
+    for number, marker in enumerate(chart["markers"]):
+        at = x(_seconds(marker["at"]))
+        foot = CHART_HEIGHT - CHART_BOTTOM
+        parts.append(f'<line class="mark {marker["name"]}" x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="{foot}"/>')
+        parts.append(
+            f'<text class="mark-name" x="{at + 4:.1f}" y="{28 + 13 * (number % 3)}">{escape(marker["name"])}</text>'
+        )
+    return _svg(f"{chart['trigger']} over time, with its limit", WIDTH, CHART_HEIGHT, parts)
+
+
+def sparkline(points: Sequence[Sequence[Any]], width: int = 40) -> str:
+    """The newest values as a line of blocks; a blank where there was no data."""
+    values = [value for _, value in points][-width:]
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    top = max(known, default=0.0) or 1.0
+    return "".join(" " if value is None else "▁▂▃▄▅▆▇█"[min(7, max(0, int(value / top * 7.99)))] for value in values)
+
+
+def _runs(points: Sequence[tuple[float, Any]], x: Place, y: Place) -> list[str]:
+    runs: list[list[str]] = [[]]
+    for at, value in points:
+        if value is None or not math.isfinite(value):
+            runs.append([])
+        else:
+            runs[-1].append(f"{x(at):.1f},{y(value):.1f}")
+    return [" ".join(run) for run in runs if run]
+
+
+def _marker(chart: Mapping[str, Any], name: str) -> float:
+    return next((_seconds(one["at"]) for one in chart["markers"] if one["name"] == name), 0.0)
+
+
+def _number(value: float, chart: Mapping[str, Any]) -> str:
+    return f"{value * 100:.2g} %" if chart["ratio"] else f"{value:.3g}"
+
+
+def _axis(first: float, last: float, x: Place, height: int) -> str:
+    parts = []
+    for number in range(TICKS + 1):
+        at = first + (last - first) * number / TICKS
+        anchor = "end" if number == TICKS else "middle"
+        parts.append(f'<line class="grid" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="18" y2="{height - 22}"/>')
+        parts.append(f'<text class="time" text-anchor="{anchor}" x="{x(at):.1f}" y="{height - 6}">{_clock(at)}</text>')
+    return "".join(parts)
+
+
+def _clock(at: float) -> str:
+    seconds = int(at) % 86400
+    return f"{seconds // 3600:02}:{seconds % 3600 // 60:02}"
+
+
+def _svg(label: str, width: int, height: int, parts: Sequence[str]) -> str:
+    head = (
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path class="head" d="M0 0 L8 4 L0 8 z"/></marker></defs>'
+    )
+    return f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {width} {height}">{head}{"".join(parts)}</svg>'
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
