@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from gitops_rollback.sandbox.stories import DEPLOYMENT, NEW_TAG, SERVICE, healthy_again, journal_says, release
@@ -181,35 +181,40 @@ def flag_first(telling: Telling) -> list[Claim]:
     return [alone, *stepped(telling, ["flag flags.newCheckout.defaultVariant on -> off"])]
 
 
+def _story(
+    name: str,
+    text: str,
+    prepare: Callable[[Telling], None],
+    act: Callable[[Telling], None],
+    claims: Callable[[Telling], list[Claim]],
+    rules: str,
+) -> Story:
+    return Story(
+        name,
+        text,
+        prepare=prepare,
+        act=act,
+        ended=lambda telling: telling.is_done("verified"),
+        claims=claims,
+        policy=policy(rules),
+        engines=("argocd",),
+    )
+
+
 STRATEGY_STORIES: tuple[Story, ...] = (
-    Story(
+    _story(
         "canary-steps",
         "A canary fails. Its weight goes down in four commits, each applied before the next, and then it is reverted.",
-        prepare=add_weights,
-        act=failing_canary,
-        ended=lambda telling: telling.is_done("verified"),
-        claims=weights_fell,
-        policy=policy(CANARY_RULES),
-        engines=("argocd",),
+        add_weights, failing_canary, weights_fell, CANARY_RULES,
     ),
-    Story(
+    _story(
         "blue-green",
         "A new slot fails. The old one, still there and ready, is active again with one commit; then the revert.",
-        prepare=add_slots,
-        act=failing_slot,
-        ended=lambda telling: telling.is_done("verified"),
-        claims=slot_switched,
-        policy=policy(SLOT_RULES),
-        engines=("argocd",),
+        add_slots, failing_slot, slot_switched, SLOT_RULES,
     ),
-    Story(
+    _story(
         "feature-flag",
         "A release turns a flag on, and fails. The flag is turned off first; then the rest is reverted.",
-        prepare=add_flags,
-        act=failing_flag,
-        ended=lambda telling: telling.is_done("verified"),
-        claims=flag_first,
-        policy=policy(FLAG_RULES),
-        engines=("argocd",),
+        add_flags, failing_flag, flag_first, FLAG_RULES,
     ),
-)
+)  # fmt: skip

@@ -14,6 +14,7 @@ from gitops_rollback.core.action import (
     HoldOn,
     Land,
     Note,
+    Step,
     Sync,
     Terminate,
     Wait,
@@ -26,6 +27,8 @@ from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target, Trigger
 from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import HELD_UNTIL, Phase, RollbackOutcome, RollbackRecord, held_up
+from gitops_rollback.core.strategies.gate import Ahead
+from gitops_rollback.core.strategies.stages import FieldValue, PlannedStep, Stages
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.core.sync import (
     ApplicationId,
@@ -264,3 +267,45 @@ def test_a_short_time_out_of_the_policy_is_not_cut_by_a_short_wait() -> None:
     late = PUSHED + 10 * MINUTE
     assert isinstance(continue_rollback(progress(seen(asked_at=late), record=record), late - MINUTE / 4), Wait)
     assert isinstance(continue_rollback(progress(seen(asked_at=late), record=record), late), Finish)
+
+
+STEPS = tuple(PlannedStep(f"weight {n}", (FieldValue("route.yaml", "new", n),)) for n in (50, 25, 0))
+AHEAD = Ahead(Stages(("weights",), STEPS, ()), 1, since=PUSHED, checks=(CheckResult("errors", True, "0.01"),))
+DEGRADED = replace(STATE, health=Health.DEGRADED)
+STRAINED = replace(AHEAD, stable=(CheckResult("old", False, "3 is above 2"),))
+
+
+@pytest.mark.parametrize(
+    ("application", "ahead", "action", "n"),
+    [
+        pytest.param(seen(), AHEAD, Sync, 0, id="it is synced first"),
+        pytest.param(seen(applied=True), AHEAD, Wait, 0, id="applied, and not healthy yet"),
+        pytest.param(seen(applied=True, state=DEGRADED), AHEAD, Step, 3, id="degraded: the rest at once"),
+        pytest.param(seen(applied=True, converged=True), AHEAD, Step, 2, id="the next one"),
+        pytest.param(seen(applied=True, converged=True), STRAINED, HoldOn, 0, id="the old version suffers"),
+        pytest.param(seen(), replace(AHEAD, foreign="new is 9"), Finish, 0, id="somebody took over"),
+        pytest.param(seen(applied=True, converged=True), replace(AHEAD, done=3), Step, 4, id="the revert"),
+        pytest.param(seen(applied=True, converged=True), None, Advance, 0, id="nothing is left"),
+    ],
+)
+def test_the_next_commit_of_a_plan_is_pushed_once_the_last_one_is_applied(
+    application: ApplicationProgress, ahead: Ahead | None, action: type, n: int
+) -> None:
+    found = continue_rollback(progress(application, ahead=ahead), PUSHED)
+    assert isinstance(found, action), found
+    assert not isinstance(found, Step) or found.n == n
+    assert not isinstance(found, Finish) or found.outcome is RollbackOutcome.HELD
+
+
+def test_why_the_next_commit_waits_is_told_once() -> None:
+    waits = progress(seen(applied=True, converged=True), ahead=STRAINED)
+    first = continue_rollback(waits, PUSHED)
+    assert isinstance(first, HoldOn)
+    assert first.record.reason == "OldVersionStrained"
+    assert isinstance(continue_rollback(replace(waits, record=first.record), PUSHED), Wait)
+
+
+def test_an_application_that_does_not_get_healthy_in_time_after_a_step_is_a_failure() -> None:
+    late = continue_rollback(progress(seen(applied=True), ahead=AHEAD), PUSHED + timedelta(minutes=10))
+    assert isinstance(late, Step)
+    assert late.n == 3
