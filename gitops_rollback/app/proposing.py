@@ -93,12 +93,12 @@ class Proposer:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
         reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
-        facts = self._facts.read(look, blame, reversal, view, listing, now)
-        guards = ask_guards(facts)
+        stages, unfit = self._staging.planned(reversal, look)
+        facts = self._facts.read(look, blame, self._staging.whole(stages, reversal), view, listing, now)
+        guards = (*ask_guards(replace(facts, shifted=stages.files if stages else frozenset())), *unfit)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
-        plan = self._staging.staged(self._plan(look, blame, reversal, text), look, text)
-        plan = replace(plan, guards=(*guards, *plan.guards))
-        return Proposal(blame.attribution, plan, plan.guards, blame.came_back)
+        plan = replace(self._plan(look, blame, reversal, text), guards=guards)
+        return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
 
     def moved_on(self, look: Look) -> bool:
         """True if something newer was deployed since the look; while nobody can tell, nothing is pushed either."""

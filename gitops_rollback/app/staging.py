@@ -10,7 +10,7 @@ from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards.facts import ask
 from gitops_rollback.core.message import RevertText
-from gitops_rollback.core.plan import Plan, Staged
+from gitops_rollback.core.plan import GuardAnswer, Plan, Reversal, Staged
 from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
 from gitops_rollback.core.strategies.planning import BLUE_GREEN, Unfit
 from gitops_rollback.core.strategies.stages import FieldValue, Stages
@@ -28,19 +28,28 @@ class Staging:
     repo: ConfigRepo
     workloads: Workloads = NOBODY
 
-    def staged(self, plan: Plan, look: Look, text: RevertText) -> Plan:
-        """The plan with its steps. Where the strategy does not fit, a person is asked about the plain revert."""
-        if look.policy.delivery.mode != PUSH_MODE or plan.reversal.holds:
-            return plan
+    def planned(self, reversal: Reversal, look: Look) -> tuple[Stages | None, tuple[GuardAnswer, ...]]:
+        """The steps before the revert. Where the strategy does not fit, a person is asked about the plain revert."""
+        if look.policy.delivery.mode != PUSH_MODE or reversal.holds:
+            return None, ()
         try:
-            stages = Stepper(self.repo).stages(look.policy.strategies, plan.reversal)
-            if stages is None:
-                return plan
-            self._require_fit(stages, look)
-            built = Stepper(self.repo).step(stages, 1, plan.reversal.base)
+            stages = Stepper(self.repo).stages(look.policy.strategies, reversal)
+            if stages is not None:
+                self._require_fit(stages, look)
         except (Unfit, RollbackError) as error:
             remedy = "mend the policy or the file, or approve the plain revert"
-            return replace(plan, guards=(ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),))
+            return None, (ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),)
+        return stages, ()
+
+    def whole(self, stages: Stages | None, reversal: Reversal) -> Reversal:
+        """What the plan leaves on the branch in the end, which is what guards judge."""
+        return reversal if stages is None else Stepper(self.repo).whole(stages, reversal)
+
+    def staged(self, plan: Plan, stages: Stages | None, look: Look, text: RevertText) -> Plan:
+        """The plan with its first step. Raises: RollbackError."""
+        if stages is None:
+            return plan
+        built = Stepper(self.repo).step(stages, 1, plan.reversal.base)
         return in_words(replace(plan, staged=Staged(stages, built.tree, built.changes, "")), text, look)
 
     def _require_fit(self, stages: Stages, look: Look) -> None:

@@ -56,13 +56,18 @@ class Stepper:
         found = planned(chosen(strategies, reversal.paths, read), read)
         return None if found is None else self._unless_nothing_is_left(found, reversal)
 
+    def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
+        """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""
+        tree, changes = edited(
+            self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), _last(stages), missing_ok=True)
+        )
+        return replace(reversal, tree=tree, changes=changes)
+
     def _unless_nothing_is_left(self, stages: Stages, reversal: Reversal) -> Stages | None:
         """Where the steps undo all that the culprit did, no revert follows; where one equals it, it is the plan."""
-        last = {(one.path, one.field): one for step in stages.steps for one in step.sets}
-        done, _ = edited(self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), (*last.values(),)))
-        stepped, _ = edited(self.repo, reversal.base, self.repo.tree(reversal.base),
-                            self._set(reversal.base, (*last.values(),)))  # fmt: skip
-        stages = replace(stages, closes=done != stepped)
+        head = self.repo.tree(reversal.base)
+        stepped, _ = edited(self.repo, reversal.base, head, self._set(reversal.base, _last(stages)))
+        stages = replace(stages, closes=self.whole(stages, reversal).tree != stepped)
         return None if stages.total == 1 and stepped == reversal.tree else stages
 
     def step(self, stages: Stages, n: int, head: str) -> Built:
@@ -205,6 +210,11 @@ def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime
     if plan.staged:
         record = replace(record, evidence={**record.evidence, STAGES: plan.staged.stages.document})
     return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
+
+
+def _last(stages: Stages) -> tuple[FieldValue, ...]:
+    """What each field is set to in the end."""
+    return tuple({(one.path, one.field): one for step in stages.steps for one in step.sets}.values())
 
 
 def message_of_step(text: RevertText, stages: Stages, n: int, name: str) -> str:

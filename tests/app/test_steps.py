@@ -346,3 +346,21 @@ def test_a_plan_says_which_weights_no_strategy_sets(world: World) -> None:
         f"could be  canary: {field}[0].weight is 40 (Istio)",
         f"could be  canary: {field}[1].weight is 60 (Istio)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("  guards: [{name: routes, type: paths, paths: ['**/route.yaml'], result: ask}]\n", "ProtectedPath"),
+        ("", "StrategyUnfit"),
+    ],
+    ids=["a guard names it", "another application's"],
+)
+def test_what_a_step_edits_is_judged_by_the_guards(world: World, more: str, reason: str) -> None:
+    rules = CANARY + more if more else CANARY.replace(PATH, "apps/other/route.yaml")
+    one = shifted(world, rules)
+
+    one.until(START, START + 3 * MINUTE)
+
+    assert steps(world) == []
+    assert reason in one.told.reasons

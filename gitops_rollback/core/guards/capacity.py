@@ -20,6 +20,8 @@ from gitops_rollback.core.policy import GuardResult
 GUARD = "capacity"
 REMEDY = "raise the number in git or let the scaler own it, then approve the plan"
 SHOWN = 4
+FALLS = " would go from "
+WEIGHT_FALLS = f".weight{FALLS}"
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "Rollout"})
 
 _FLOORS = frozenset({"minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount", "minAvailable", "weight"})
@@ -75,12 +77,19 @@ def _lower(facts: GuardFacts, live: Sequence[LiveObject]) -> Iterator[str]:
         planned = _match(one, named)
         document: Mapping[str, object] = planned.document if planned is not None else one.desired
         if document and one.live:
-            yield from _lower_object(document, one.live, scaled, facts.keeps_replicas)
+            found_lower = _lower_object(document, one.live, scaled, facts.keeps_replicas)
+            yield from _unless_shifted(found_lower, planned.path if planned is not None else "", facts)
     for old, new in zip(before, after, strict=False):
         if not any(is_object(old, document) for document in running.get(old.name, ())):
-            yield from (f"{new.label} {line}" for line in _lower_numbers(new.document, old.document, False))
+            found_lower = (f"{new.label} {line}" for line in _lower_numbers(new.document, old.document, False))
+            yield from _unless_shifted(found_lower, new.path, facts)
     for path, left, right in plain:
         yield from (f"{path}: {line}" for line in _lower_numbers(right, left, bool(scaled)))
+
+
+def _unless_shifted(lines: Iterator[str], path: str, facts: GuardFacts) -> Iterator[str]:
+    """A weight that the policy's own strategy takes down, step by step, is meant to fall."""
+    return (line for line in lines if path not in facts.shifted or WEIGHT_FALLS not in line)
 
 
 def _planned(
@@ -128,7 +137,7 @@ def _lower_numbers(planned: Mapping[str, object], now: Mapping[str, object], rep
             continue
         rises = path[-1] == "maxUnavailable"
         if (value > current[1]) if rises else (value < current[1]):
-            yield f"{'.'.join(path)} would go from {current[0]} to {written}"
+            yield f"{'.'.join(path)}{FALLS}{current[0]} to {written}"
 
 
 def _numbers(document: Mapping[str, object], replicas: bool) -> Iterator[tuple[tuple[str, ...], tuple[str, Decimal]]]:

@@ -56,6 +56,11 @@ class Stages:
     def total(self) -> int:
         return len(self.steps) + self.closes
 
+    @property
+    def files(self) -> frozenset[str]:
+        """The files that it edits."""
+        return frozenset(one.path for one in self.before)
+
     def title(self, n: int) -> str:
         """What step `n`, counted from 1, does; "" for the revert."""
         return self.steps[n - 1].title if n <= len(self.steps) else ""
