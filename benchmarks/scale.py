@@ -27,6 +27,7 @@ APPLICATIONS = 5000
 TITLES = {"rest": "Argo CD by REST", "objects": "Argo CD by its objects", "flux": "Flux"}
 INTERVAL = 15.0 / SPEED  # real seconds of one tick
 IDLE_TICKS = 5
+TICK_SECONDS = 15.0  # of real time, where nothing says otherwise
 TICKS_PER_HOUR = 240
 LOOK_SECONDS = 0.5
 SHARED = 3  # repositories, and replicas
@@ -87,6 +88,7 @@ def one_door(door: str, count: int) -> None:
     row("floor: list and parse once", floor.seconds, 1.0)
     row("start: until the first tick is done", started, started / floor.seconds)
     row("one idle tick", idle.cpu / idle.ticks, idle.cpu / idle.ticks / floor.seconds)
+    row("idle, per cent of a core at one tick in fifteen seconds", 100 * idle.cpu / idle.ticks / TICK_SECONDS)
     spent = failing.cpu / failing.ticks
     row("one tick while one fails, the revert included", spent, spent / floor.seconds)
     heading("MiB")
@@ -213,12 +215,12 @@ def until_shared_out(fleet: Fleet, runs: list[WatchedRun]) -> None:
 
 
 def heading(unit: str) -> None:
-    print(f"  {'':<50}{unit:>12}{'ratio':>9}")
+    print(f"  {'':<60}{unit:>12}{'ratio':>9}")
 
 
 def row(what: str, value: float, ratio: float | None = None) -> None:
     shown = f"{ratio:>9.2f}" if ratio is not None else ""
-    print(f"  {what:<50}{value:>12.3f}{shown}", flush=True)
+    print(f"  {what:<60}{value:>12.3f}{shown}", flush=True)
 
 
 if __name__ == "__main__":

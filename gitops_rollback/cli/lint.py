@@ -15,7 +15,6 @@ import click
 
 from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_policy_path, load_policies
 from gitops_rollback.adapters.requests.reader import is_request, load_request
-from gitops_rollback.app.beginning import unignored
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
 from gitops_rollback.core.request import REQUESTS
@@ -85,7 +84,11 @@ def _is_clone(path: Path) -> bool:
 
 def _taken_by_flux(path: Path) -> Iterator[Fault]:
     """A warning where Flux would apply our files; a clone alone shows that."""
-    name = unignored(path) if _is_clone(path) and any((path / own).is_dir() for own in OURS) else ""
+    if not _is_clone(path) or not any((path / own).is_dir() for own in OURS):
+        return
+    from gitops_rollback.app.beginning import unignored  # brings all of git, which mere files do not need
+
+    name = unignored(path)
     if name:
         message = f"Flux's Kustomization {name} takes every file of the repository, and would try to apply ours"
         place = (path / SOURCE_IGNORE).as_posix()

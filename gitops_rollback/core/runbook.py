@@ -1,4 +1,4 @@
-"""What does the person who was woken need now: what is safe, three commands, and what the controller does next.
+"""What does the person who was woken need now: what is safe, the commands, and what the controller does next.
 
 One table for the pages and for the standing runbook, so that both say the same.
 Source: safety.md, After the rollback; decision.py for what each answer means.
@@ -14,6 +14,7 @@ from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.policy import Check, Notification, Policy, Severity, Target, Trigger
+from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.core.receivers import place_name
 
 NEVER_BY_ITSELF = frozenset({Reason.CAME_BACK.value, Reason.QUARANTINE.value})
@@ -81,7 +82,8 @@ def page_guide(
         then = "it never rolls this back by itself again; a person decides"
     tick = f" (it looks every {format_duration(interval)})" if interval else ""
     commands = dict.fromkeys(_filled(command, application, rollback_id) for command in advice.commands)
-    return (f"safe to do: {advice.safe}", *commands, f"next: {then}{tick}")
+    meant = (f"gitops-rollback explain {reason}",) if meaning_of(reason) is not None else ()  # its text and its remedy
+    return (f"safe to do: {advice.safe}", *commands, *meant, f"next: {then}{tick}")
 
 
 def _filled(command: str, application: str, rollback_id: str) -> str:

@@ -27,10 +27,15 @@ def test_each_page_has_a_guide_whose_commands_there_are(event: str) -> None:
     assert first.startswith("safe to do: ")
     assert last.startswith("next: ")
     assert "15s" in last
-    assert len(commands) == 3
+    assert len(commands) == 4
+    assert commands[3] == "gitops-rollback explain TriggerFired"
     assert all(command.split()[1] in VERBS for command in commands)
     assert not any("ID" in command or "APP" in command for command in commands)
     assert any("argocd/web" in command or "rb-1" in command for command in commands)
+
+
+def test_a_word_that_is_no_reason_is_not_explained() -> None:
+    assert len(page_guide("held", "Whatever", WEB, "rb-1")) == 5
 
 
 def test_what_is_no_page_has_none() -> None:
