@@ -32,13 +32,13 @@ from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.hindsight import Past, Row, Suggestion, rows, suggested, watched_syncs
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.policy import Policy, Severity, Trigger
+from gitops_rollback.core.policy import LIMITED, Policy, Severity, Trigger
 from gitops_rollback.core.refs import Heads
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import CONTROL_DOOR, HEAD_DOOR, PauseState
 from gitops_rollback.ports import ConfigRepo, JournalView, Message
 
-REPLAYED = ("query", "ratio", "regression", "gauge")  # what metrics alone tell; nobody kept what engine and Pods said
+REPLAYED = (*LIMITED, "regression", "gauge")  # what metrics alone tell; nobody kept what engine and Pods said
 
 
 @dataclass(frozen=True)

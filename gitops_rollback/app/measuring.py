@@ -151,7 +151,7 @@ class Measuring:
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
         watch.memories = {trigger: watch.memories.get(trigger, Memory()) for trigger in triggers}
-        questions = {trigger: Question.of(trigger, subject.variables) for trigger in triggers if _is_asked(trigger)}
+        questions = {trigger: Question.of(trigger, subject.variables) for trigger in triggers if trigger.is_asked}
         measured = self._measured(subject, watch, questions, at)
         for trigger in triggers:
             if trigger.built and trigger.type == "health":
@@ -248,10 +248,6 @@ def _begin_anew(watch: _Watch, at: datetime) -> None:
             state = replace(state, last_observed=at)
         memory.state = replace(state, last=Tick(at, Level.ERROR), blind_since=None)
     watch.at, watch.verdicts = at, tuple(stale(verdict) for verdict in watch.verdicts)
-
-
-def _is_asked(trigger: Trigger) -> bool:
-    return trigger.built and trigger.type in ("query", "ratio")
 
 
 def _baseline(watch: _Watch, trigger: Trigger) -> Baseline:

@@ -296,7 +296,7 @@ def _is_answer(levels: Collection[Level], one: Watched, empty: Collection[str]) 
 
 def asked_of(policy: Policy) -> tuple[Trigger, ...]:
     """The triggers that a metric source answers."""
-    return tuple(trigger for trigger in policy.triggers if trigger.type in ("query", "ratio") and trigger.built)
+    return tuple(trigger for trigger in policy.triggers if trigger.is_asked)
 
 
 def _is_answered(one: ObservedApplication, view: View, now: datetime) -> bool:

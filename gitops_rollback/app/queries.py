@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gitops_rollback.core.burn_rate import burn, expressions
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, ratio, single
@@ -27,7 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Question:
-    """A trigger with its expressions filled: (query,) or (bad, total). `fault` says why they cannot be."""
+    """A trigger with its expressions filled: (query,), (bad, total), or a burn's. `fault` says why they cannot be."""
 
     trigger: Trigger
     expressions: tuple[str, ...]
@@ -36,10 +37,9 @@ class Question:
     @classmethod
     def of(cls, trigger: Trigger, variables: Mapping[str, str]) -> Question:
         """An empty value is no value: `namespace=""` would select what has no namespace."""
-        templates = (trigger.bad, trigger.total) if trigger.type in HALVES else (trigger.query,)
         known = {name: value for name, value in variables.items() if value}
         try:
-            return cls(trigger, tuple(render(template, known) for template in templates))
+            return cls(trigger, tuple(render(template, known) for template in _templates(trigger)))
         except QueryInvalid as exc:
             return cls(trigger, (), exc.message)
 
@@ -48,12 +48,20 @@ class Question:
         trigger = self.trigger
         if self.fault:
             return Measurement.invalid(at, self.fault)
+        if trigger.burn_rate is not None:
+            return burn(answers, trigger.burn_rate, trigger.minimum_per_second)
         if len(answers) == 2:
             return ratio(answers[0], answers[1], trigger.minimum_per_second, trigger.reduce)
         return single(answers[0], trigger.reduce, trigger.comparison)
 
     def tick(self, measurement: Measurement, at: datetime) -> Tick:
         return Tick(at, level(measurement, self.trigger.comparison, self.trigger.threshold), measurement.value)
+
+
+def _templates(trigger: Trigger) -> tuple[str, ...]:
+    if trigger.burn_rate is not None:
+        return expressions(trigger.bad, trigger.total, trigger.burn_rate)
+    return (trigger.bad, trigger.total) if trigger.type in HALVES else (trigger.query,)
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ def _value(trigger: Trigger, measured: Measurement) -> str:
     parts = ""
     if measured.numerator is not None and measured.denominator is not None:
         parts = f" ({measured.numerator:.4g} of {measured.denominator:.4g} per second)"
+    elif trigger.burn_rate is not None:
+        parts = f" ({measured.detail})"
     return f"{trigger.name} is {value:.4g}{parts}, {side} the limit {trigger.threshold:g}"
 
 

@@ -130,7 +130,8 @@ def _threshold(trigger: Trigger, head: Trigger) -> float:
 
 
 def _measured(trigger: Trigger) -> tuple[object, ...]:
-    return trigger.type, trigger.query, trigger.bad, trigger.total, trigger.comparison, trigger.reduce
+    asked = (trigger.type, trigger.query, trigger.bad, trigger.total, trigger.burn_rate)
+    return *asked, trigger.comparison, trigger.reduce
 
 
 def _timing(timing: Timing, head: Timing) -> Timing:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from gitops_rollback.core.certainty import Certainty
 
 PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
+LIMITED = ("query", "ratio", "burnRate")  # types of triggers that measure one number against a limit
 
 
 class Severity(StrEnum):
@@ -106,8 +107,22 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class BurnRate:
+    """The share of requests that shall succeed, and the two windows in both of which its budget must burn too fast."""
+
+    objective: float  # above 0, below 1
+    long_window: timedelta
+    short_window: timedelta
+
+    @property
+    def budget(self) -> float:
+        """The share of requests that may fail; above 0."""
+        return 1 - self.objective
+
+
+@dataclass(frozen=True)
 class Trigger:
-    """`type` is query (one value), ratio (`bad`/`total`), health (the engine's word) or crashLoop (the Pods')."""
+    """`type`: query (one value), ratio (`bad`/`total`), burnRate, health (the engine's word), crashLoop (the Pods')."""
 
     name: str
     type: str
@@ -126,11 +141,17 @@ class Trigger:
     baseline: Baseline = Baseline()
     states: tuple[str, ...] = ("Degraded",)  # type health
     symptoms: tuple[str, ...] = ()  # type crashLoop: words of `pod_trouble.Symptom`
+    burn_rate: BurnRate | None = None  # type burnRate, always there; `threshold` is then the factor
     built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
 
     @property
     def ignores_initial_delay(self) -> bool:
         return self.type in ("health", "crashLoop", "regression")
+
+    @property
+    def is_asked(self) -> bool:
+        """A metric source answers it with one number now, which is held against `threshold`."""
+        return self.built and self.type in LIMITED
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gitops_rollback.core.fields import Object, Unclear, entries, part, text
 from gitops_rollback.core.measurement import Measurement, Outcome
 from gitops_rollback.core.new_pods import WorkloadFacts, new_pods
 from gitops_rollback.core.pod_trouble import restarted_since
-from gitops_rollback.core.policy import Check, Comparison, Policy, Trigger
+from gitops_rollback.core.policy import LIMITED, Check, Comparison, Policy, Trigger
 from gitops_rollback.core.workloads import Progress, rollout_status
 
 FLAT_FOR = timedelta(minutes=1)  # so long ago a restart must be; the hold time counts from then on
@@ -44,7 +44,7 @@ def measured_by(policy: Policy, names: Sequence[str]) -> tuple[Check, ...]:
     return tuple(
         Check(name=trigger.name, type="prometheus", query_from=trigger.name)
         for trigger in policy.triggers
-        if trigger.name in names and trigger.type in ("query", "ratio")
+        if trigger.name in names and trigger.type in LIMITED
     )
 
 

@@ -14,6 +14,7 @@ from gitops_rollback.core.in_force import restrict, within_bounds
 from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
+    BurnRate,
     Comparison,
     Delivery,
     GuardResult,
@@ -200,6 +201,16 @@ def test_only_asking_counts_at_once_where_a_suspect_is_uncertain(
     assert restrict(one, other, head_brought_by_suspect=False).certainty == judged
 
 
+@pytest.mark.parametrize(("objective", "judged"), [(0.999, 20.0), (0.9, 14.4)])
+def test_a_higher_factor_counts_only_for_the_same_objective(objective: float, judged: float) -> None:
+    windows = BurnRate(0.999, 60 * MINUTE, 5 * MINUTE)
+    burn = Trigger("burn", "burnRate", bad="b", total="t", threshold=14.4, burn_rate=windows)
+    other = replace(burn, threshold=20.0, burn_rate=replace(windows, objective=objective))
+    before, head = replace(BASE, triggers=(burn,)), replace(BASE, triggers=(other,))
+    found = restrict(before, head, head_brought_by_suspect=False).triggers[0]
+    assert (found.threshold, found.burn_rate) == (judged, windows)
+
+
 def test_the_label_names_the_policy_that_judged() -> None:
     head = replace(BASE, revision="b" * 40, suspend=True)
     assert restrict(BASE, head, head_brought_by_suspect=False).label == "policies/shop.yaml@aaaaaaaaaaaa"
@@ -211,7 +222,7 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
         "verification notifications certainty superseding chart_versions image_automation unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
-        "no_data_for minimum_per_second baseline states symptoms built",
+        "no_data_for minimum_per_second baseline states symptoms burn_rate built",
         Timing: "interval window initial_delay cooldown",
         Delivery: "mode on_rejected pull_request refresh sync_timeout",
         PullRequestRules: "labels auto_merge merge_method land_within",

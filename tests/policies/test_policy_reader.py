@@ -13,6 +13,7 @@ from gitops_rollback.core.errors import PolicyInvalid
 from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
+    BurnRate,
     Delivery,
     GuardResult,
     MetricSettings,
@@ -181,7 +182,7 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("alert", "burnRate", "absence", "event")
+KINDS = ("alert", "absence", "event")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -431,3 +432,52 @@ def test_a_refused_policy_can_be_raised_with_all_its_places(plain: str, read: Ca
     bad = plain.replace("suspend: false", "suspend: no").replace("for: 2m", "for: 2")
     with pytest.raises(PolicyInvalid, match=r"p\.yaml:6:12: .*; p\.yaml:16:12: "):
         read(bad).wanted("p.yaml")
+
+
+def _with_burn_rate(read_with: Reading, keys: str) -> ReadPolicy:
+    line = "    - name: errors\n"
+    return read_with(line, f"    - {{name: budget, type: burnRate, {keys}}}\n{line}")
+
+
+def test_a_burn_rate_has_the_usual_windows_and_factor(read_with: Reading) -> None:
+    policy = policy_of(_with_burn_rate(read_with, f"{COUNTERS}, burnRate: {{objective: 0.999}}"))
+    budget = policy.triggers[0]
+    assert (policy.unbuilt, budget.built, budget.threshold) == ((), True, 14.4)
+    assert budget.burn_rate == BurnRate(0.999, timedelta(hours=1), timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("window", "factor", "severity"),
+    [
+        ("1h", 14.4, Severity.AUTO_ROLLBACK),
+        ("6h", 6.0, Severity.PAGE_AND_SUGGEST),
+        ("72h", 1.0, Severity.PAGE_AND_SUGGEST),
+    ],
+)
+def test_a_burn_that_looks_back_too_far_pages(
+    read_with: Reading, window: str, factor: float, severity: Severity
+) -> None:
+    keys = f"{COUNTERS}, severity: auto_rollback, burnRate: {{objective: 0.99, longWindow: {window}}}"
+    policy = policy_of(_with_burn_rate(read_with, keys))
+    assert (policy.triggers[0].threshold, policy.triggers[0].severity, policy.unbuilt) == (factor, severity, ())
+    warned = any("can tell in time" in warning for warning in policy.warnings)
+    assert warned is (severity is Severity.PAGE_AND_SUGGEST)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        pytest.param(COUNTERS, "needs `burnRate`", id="no-objective"),
+        pytest.param(f"{COUNTERS}, burnRate: {{factor: 3}}", "objective", id="a-factor-alone"),
+        pytest.param(f"{COUNTERS}, burnRate: {{objective: 99.9}}", "not a share", id="per-cent"),
+        pytest.param(f"{COUNTERS}, burnRate: {{objective: 0.9}}", "can never fire", id="never"),
+        pytest.param(f"{COUNTERS}, burnRate: {{objective: 0.99, longWindow: 2h}}", "`factor` is known", id="unusual"),
+        pytest.param(f"{COUNTERS}, burnRate: {{objective: 0.99, shortWindow: 1h}}", "not shorter", id="equal"),
+        pytest.param(f"{COUNTERS}, burnRate: {{objective: 0.99, shortWindow: 5s}}", "than a minute", id="too-short"),
+        pytest.param(f"{COUNTERS}, burnRate: {{objective: 0.99}}, threshold: 3", "does not belong", id="a-limit"),
+        pytest.param("bad: 'sum(h)', total: h, burnRate: {objective: 0.99}", "of a burnRate is no counter", id="a-sum"),
+        pytest.param("bad: h offset 5m, total: h, burnRate: {objective: 0.99}", "cannot be rated", id="an-offset"),
+    ],
+)
+def test_a_burn_rate_that_cannot_work_is_an_error(read_with: Reading, keys: str, words: str) -> None:
+    assert words in " ".join(fault.message for fault in _with_burn_rate(read_with, keys).errors)

@@ -9,11 +9,13 @@ from typing import TypeVar
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
 from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, SUGGESTING
+from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
+    BurnRate,
     ChartVersions,
     Check,
     Comparison,
@@ -129,15 +131,16 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
     kind = shape.type or ("ratio" if shape.bad is not None else "query")
     # What Pods show has its own patience, and needs no second measurement.
     immediate = shape.immediate or (kind in ("crashLoop", *SUGGESTING) and shape.hold_for is None)
+    burn_rate = _burn_rate(shape.burn_rate)
     return Trigger(
         name=shape.name,
         type=kind,
-        severity=_severity(kind, Severity(shape.severity)),
+        severity=_severity(kind, burn_rate, Severity(shape.severity)),
         query=shape.query or "",
         bad=shape.bad or "",
         total=shape.total or "",
         comparison=Comparison(shape.comparison) if shape.comparison else Comparison.GREATER_THAN,
-        threshold=_or(shape.threshold, 0.0),
+        threshold=_or(shape.threshold, 0.0) if burn_rate is None else _factor(shape.burn_rate, burn_rate),
         hold_for=_or(shape.hold_for, timedelta(0) if immediate else DEFAULT_FOR),
         immediate=immediate,
         keep_firing_for=_or(shape.keep_firing_for, timedelta(0)),
@@ -147,13 +150,26 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         baseline=_baseline(shape.baseline),
         states=tuple(shape.states or DEFAULT_STATES),
         symptoms=_symptoms(shape) if kind == "crashLoop" else (),
+        burn_rate=burn_rate,
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
 
 
-def _severity(kind: str, written: Severity) -> Severity:
-    """A gauge suggests, whatever is written: it is wrong too often."""
-    return Severity.PAGE_AND_SUGGEST if kind == "gauge" and written is Severity.AUTO_ROLLBACK else written
+def _severity(kind: str, burn_rate: BurnRate | None, written: Severity) -> Severity:
+    """A gauge suggests, whatever is written: it is wrong too often. So does a burn that looks back too far."""
+    suggests = kind == "gauge" or (burn_rate is not None and burn_rate.long_window > FIRST_WINDOW)
+    return Severity.PAGE_AND_SUGGEST if suggests and written is Severity.AUTO_ROLLBACK else written
+
+
+def _burn_rate(shape: schema.BurnRateShape | None) -> BurnRate | None:
+    if shape is None:
+        return None
+    long_window = _or(shape.long_window, FIRST_WINDOW)
+    return BurnRate(shape.objective, long_window, _or(shape.short_window, long_window / SHORT_SHARE))
+
+
+def _factor(shape: schema.BurnRateShape | None, windows: BurnRate) -> float:
+    return _or(shape.factor if shape else None, USUAL_FACTORS.get(windows.long_window, 0.0))
 
 
 def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:

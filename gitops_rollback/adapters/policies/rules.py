@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from gitops_rollback.adapters.policies.promql import is_plain_selector, template_errors
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
+from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
@@ -142,7 +143,12 @@ def _kind(trigger: View) -> Iterator[Found]:
     elif kind == "regression":
         yield from missing(trigger, kind, "bad", "total")
         yield from forbidden(trigger, kind, "query", "states", "for", "immediate", *LIMIT_KEYS)
-        yield from _counters(trigger)
+        yield from _counters(trigger, kind)
+    elif kind == "burnRate":
+        yield from missing(trigger, kind, "bad", "total", "burnRate")
+        yield from forbidden(trigger, kind, "query", "states", "comparison", "threshold", "reduce")
+        yield from _counters(trigger, kind)
+        yield from burn_rate_faults(trigger)
     elif kind == "gauge":
         limits = set(LIMIT_KEYS) - {"reduce"}
         yield from missing(trigger, kind, "query")
@@ -152,13 +158,13 @@ def _kind(trigger: View) -> Iterator[Found]:
             yield from forbidden(trigger, kind, other)
 
 
-def _counters(trigger: View) -> Iterator[Found]:
-    """A regression subtracts raw counters itself: what was summed or rated before hides resets and new series."""
+def _counters(trigger: View, kind: str) -> Iterator[Found]:
+    """It subtracts or rates raw counters itself: what was summed or rated before hides resets and new series."""
     for key in ("bad", "total"):
         text = trigger.at(key).text
         if text and not template_errors(text) and not is_plain_selector(text):
             fix = 'write the plain selector, as in http_requests_total{service="$SERVICE"}'
-            yield trigger.at(key).mark, f"`{key}` of a regression is no counter", fix
+            yield trigger.at(key).mark, f"`{key}` of a {kind} is no counter", fix
 
 
 def _hold(trigger: View, window: timedelta) -> Iterator[Found]:

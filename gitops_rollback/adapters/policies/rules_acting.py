@@ -15,6 +15,7 @@ from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, miss
 from gitops_rollback.adapters.policies.unbuilt import SUGGESTING, trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
+from gitops_rollback.core.policy import LIMITED
 from gitops_rollback.core.receivers import RECEIVERS, missing_of, strange_to
 
 NOTIFICATION_KEYS = frozenset({"url", "channel", "tags", "format", "secretRef"})
@@ -117,8 +118,8 @@ def _measured(check: View, triggers: dict[str | None, str]) -> Iterator[Found]:
     if check.has("query") == check.has("queryFrom"):
         yield check.mark, "type `prometheus` needs `query` or `queryFrom`, not both", "name a trigger by `queryFrom`"
     source = check.at("queryFrom").text
-    if source and triggers.get(source) not in ("query", "ratio"):
-        known = ", ".join(sorted(name for name, kind in triggers.items() if name and kind in ("query", "ratio")))
+    if source and triggers.get(source) not in LIMITED:
+        known = ", ".join(sorted(name for name, kind in triggers.items() if name and kind in LIMITED))
         yield check.at("queryFrom").mark, f"no trigger with a query is called {shown(source)}", f"known: {known}"
     if not check.at("expect").has("atMost") and not check.at("expect").has("atLeast"):
         yield check.mark, "type `prometheus` needs `expect`", "add `expect: {atMost: ...}` or `{atLeast: ...}`"

@@ -155,6 +155,17 @@ class CrashLoop(Shape):
     """In what way the new Pods do not come up; left out, any of these."""
 
 
+class BurnRateShape(Shape):
+    objective: Number
+    """The share of requests that shall succeed: 0.999."""
+    long_window: Duration | None = None
+    """1h if left out. What looks further back pages, whatever its severity."""
+    short_window: Duration | None = None
+    """Left out, a twelfth of the long one."""
+    factor: Number | None = None
+    """How many times too fast the budget must burn, in both windows. Left out, 14.4 at 1h, 6 at 6h, 1 at 72h."""
+
+
 class TriggerShape(Shape):
     name: Name
     type: TriggerType | None = None
@@ -180,7 +191,8 @@ class TriggerShape(Shape):
     states: Annotated[list[HealthWord], Field(min_length=1)] | None = None
     crash_loop: CrashLoop | None = None
     alert: Free | None = None
-    burn_rate: Free | None = None
+    burn_rate: BurnRateShape | None = None
+    """Of two raw counters, `bad` and `total`."""
     regression: Free | None = None
     gauge: Free | None = None
     absence: Free | None = None

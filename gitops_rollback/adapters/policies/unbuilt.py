@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Listed, Mark
 
-BUILT_TRIGGERS = frozenset({"query", "ratio", "health", "crashLoop", "regression", "gauge"})
+BUILT_TRIGGERS = frozenset({"query", "ratio", "burnRate", "health", "crashLoop", "regression", "gauge"})
 SUGGESTING = ("regression", "gauge")
 SUGGESTS = {
     "regression": "it pages and suggests until `gitops-rollback backtest --record` was clean on your own metrics",
+    "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
@@ -64,12 +66,17 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
         kind = trigger_type(trigger)
         if kind and kind not in BUILT_TRIGGERS:
             yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
-        if kind in SUGGESTING and trigger.at("severity").text == "auto_rollback":
+        if _suggests(trigger, kind) and trigger.at("severity").text == "auto_rollback":
             yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS[kind], asks=False)
         if kind in SUGGESTING and trigger.has(kind):
             yield Unbuilt(f"triggers.{kind}", trigger.key_mark(kind))
         if trigger.at("reduce").text == "per_series":
             yield Unbuilt("triggers.reduce: per_series", trigger.key_mark("reduce"))
+
+
+def _suggests(trigger: View, kind: str) -> bool:
+    long_window = trigger.at("burnRate", "longWindow").duration
+    return kind in SUGGESTING or (kind == "burnRate" and long_window is not None and long_window > FIRST_WINDOW)
 
 
 def _metrics(spec: View) -> Iterator[Unbuilt]:
