@@ -12,13 +12,14 @@ from gitops_rollback.core.guards.facts import ask
 from gitops_rollback.core.message import RevertText
 from gitops_rollback.core.plan import GuardAnswer, Plan, Reversal, Staged
 from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
-from gitops_rollback.core.strategies.planning import BLUE_GREEN, Unfit
+from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, Unfit
 from gitops_rollback.core.strategies.stages import FieldValue, Stages
 from gitops_rollback.core.workloads import Progress, rollout_status
 from gitops_rollback.ports import ConfigRepo, Workloads
 
 GUARD = "strategy"
 SLOT = "$SLOT"
+WEIGHT_OWNERS = frozenset({("argoproj.io", "Rollout"), ("flagger.app", "Canary")})
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Staging:
         if foreign:
             raise Unfit(f"{foreign[0]} is no file that {look.name} renders from")
         for strategy in look.policy.strategies:
+            if strategy.name in stages.strategies and strategy.type == CANARY:
+                _require_own_weights(strategy, look)
             if strategy.name in stages.strategies and strategy.type == BLUE_GREEN and strategy.workload is not None:
                 self._require_ready(strategy, strategy.workload, _last_value(stages, strategy), look)
 
@@ -73,6 +76,13 @@ class Staging:
         status = rollout_status(found)
         if status.progress is not Progress.COMPLETE:
             raise Unfit(f"{of} is not ready: {status.why}")
+
+
+def _require_own_weights(strategy: Strategy, look: Look) -> None:
+    """Where a controller moves the weights, what git says of them is not what runs. Raises: Unfit."""
+    owner = next((one for one in look.state.resources if (one.group, one.kind) in WEIGHT_OWNERS), None)
+    if owner is not None:
+        raise Unfit(f"strategy {strategy.name}: {owner.kind} {owner.name} moves the weights by itself")
 
 
 def in_words(plan: Plan, text: RevertText, look: Look) -> Plan:

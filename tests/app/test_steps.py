@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -15,7 +16,7 @@ from gitops_rollback.cli.asking import plan_lines
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.core.sync import ApplicationState, ResourceStatus, SyncStatus
 from gitops_rollback.sandbox.people import People
 
 ROUTE = """\
@@ -364,3 +365,15 @@ def test_what_a_step_edits_is_judged_by_the_guards(world: World, more: str, reas
 
     assert steps(world) == []
     assert reason in one.told.reasons
+
+
+@pytest.mark.parametrize("owner", [("argoproj.io", "Rollout"), ("flagger.app", "Canary")])
+def test_weights_that_a_controller_moves_are_not_edited(world: World, owner: tuple[str, str]) -> None:
+    one = shifted(world)
+    resource = ResourceStatus(*owner, "shop", "web", SyncStatus.SYNCED)
+    world.engine.states["web"] = replace(world.engine.states["web"], resources=(resource,))
+
+    one.until(START, START + 3 * MINUTE)
+
+    assert steps(world) == []
+    assert "StrategyUnfit" in one.told.reasons
