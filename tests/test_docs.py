@@ -77,8 +77,8 @@ def commands() -> list[str]:
     found = []
     for page in PAGES:
         text = page.read_text("utf-8")
-        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
-            joined = block.replace("\\\n", " ")
+        for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
+            joined = block.replace("\\\n", " ").replace(" ... ", " ")
             found += [line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
         found += re.findall(r"`(gitops-rollback [^`\n]+)`", prose(text))
     return sorted(set(found))
@@ -121,7 +121,7 @@ def test_every_other_command_is_of_a_program_that_is_named(command: str) -> None
         return
     assert words[0] in FOREIGN
     for word in words[1:]:
-        if word.startswith("deploy/"):
+        if word.startswith("deploy/") and "port-forward" not in words:
             assert (ROOT / word).exists()
 
 
