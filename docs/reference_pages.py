@@ -16,6 +16,7 @@ import click
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import TypeAdapter
+from settings_words import WORDS
 
 from gitops_rollback.adapters.policies.schema import json_schema as policy_schema
 from gitops_rollback.adapters.requests.schema import json_schema as request_schema
@@ -93,7 +94,8 @@ def settings_page() -> str:
         "An unknown key is a fault, and all faults are told at once. Each secret may stand in a file of its own",
         "instead (`token` and `tokenFile`). Variables win over the file, flags over both.",
     ]
-    known = {"type": "object", "properties": {k: v for k, v in schema["properties"].items() if k not in INNER}}
+    keys = {key: value for key, value in schema["properties"].items() if key not in INNER}
+    known = {"type": "object", "properties": {k: {**v, "description": WORDS.get(k, "")} for k, v in keys.items()}}
     lines += _shapes({"definitions": {**schema["$defs"], "Settings": known}}, "settings", "Settings")
     lines += ["", "## Variables", "", *_table(("variable", "sets"), _variables())]
     return _page(lines)
