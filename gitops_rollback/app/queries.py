@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gitops_rollback.core.absence import absence
 from gitops_rollback.core.burn_rate import burn, expressions
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid
@@ -48,6 +49,8 @@ class Question:
         trigger = self.trigger
         if self.fault:
             return Measurement.invalid(at, self.fault)
+        if trigger.type == "absence":
+            return absence(answers[0], answers[1])
         if trigger.burn_rate is not None:
             return burn(answers, trigger.burn_rate, trigger.minimum_per_second)
         if len(answers) == 2:
@@ -61,6 +64,8 @@ class Question:
 def _templates(trigger: Trigger) -> tuple[str, ...]:
     if trigger.burn_rate is not None:
         return expressions(trigger.bad, trigger.total, trigger.burn_rate)
+    if trigger.type == "absence":
+        return trigger.query, trigger.beside
     return (trigger.bad, trigger.total) if trigger.type in HALVES else (trigger.query,)
 
 

@@ -130,7 +130,7 @@ def _threshold(trigger: Trigger, head: Trigger) -> float:
 
 
 def _measured(trigger: Trigger) -> tuple[object, ...]:
-    asked = (trigger.type, trigger.query, trigger.bad, trigger.total, trigger.burn_rate)
+    asked = (trigger.type, trigger.query, trigger.bad, trigger.total, trigger.beside, trigger.burn_rate)
     return *asked, trigger.comparison, trigger.reduce
 
 

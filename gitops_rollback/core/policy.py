@@ -13,7 +13,7 @@ from enum import StrEnum
 from gitops_rollback.core.certainty import Certainty
 
 PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
-LIMITED = ("query", "ratio", "burnRate")  # types of triggers that measure one number against a limit
+LIMITED = ("query", "ratio", "burnRate", "absence")  # types of triggers that measure one number against a limit
 
 
 class Severity(StrEnum):
@@ -141,6 +141,7 @@ class Trigger:
     baseline: Baseline = Baseline()
     states: tuple[str, ...] = ("Degraded",)  # type health
     symptoms: tuple[str, ...] = ()  # type crashLoop: words of `pod_trouble.Symptom`
+    beside: str = ""  # type absence: a query that answers as long as the application is seen at all
     burn_rate: BurnRate | None = None  # type burnRate, always there; `threshold` is then the factor
     built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
 

@@ -136,6 +136,8 @@ def _trigger(trigger: Trigger) -> str:
     limit = f" {trigger.comparison.value.replace('_', ' ')} {trigger.threshold:g}"
     if trigger.type in ("regression", "gauge"):
         limit = " above what was normal before the sync"
+    elif trigger.type == "absence":
+        limit = " has vanished"
     elif trigger.burn_rate is not None:
         limit = f" burns the budget of {trigger.burn_rate.objective:.6g} more than {trigger.threshold:g} times too fast"
     elif not trigger.query and not trigger.bad:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from test_prometheus_measuring import T0, VARIABLES, SteppedClock, World, a_policy, a_subject
+from test_prometheus_measuring import T0, VARIABLES, World, a_policy, a_subject
+from test_prometheus_measuring import world as world
 
-from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
-from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import BurnRate, Severity, Trigger
 from gitops_rollback.core.trigger import BaselineLevel
 from gitops_rollback.core.verification import judge, measured_by
-from gitops_rollback.sandbox.prometheus import Fault, PrometheusSandbox, Vector
+from gitops_rollback.sandbox.prometheus import Fault, Vector
 
 BURN = Trigger(
     "budget",
@@ -29,17 +27,6 @@ BURN = Trigger(
     burn_rate=BurnRate(0.999, timedelta(hours=1), timedelta(minutes=5)),
 )
 Share = Callable[[float], float]
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    sandbox = PrometheusSandbox(SteppedClock())
-    sandbox.start()
-    settings = PrometheusSettings("prom", sandbox.url, max_queries_per_minute=100_000)
-    source = PrometheusSource(settings, OriginRules.parse([], [sandbox.url]))
-    yield World(sandbox, source, Measuring(lambda _settings: source))
-    source.close()
-    sandbox.stop()
 
 
 def burning(world: World, long: Share, short: Share) -> Subject:

@@ -222,7 +222,7 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
         "verification notifications certainty superseding chart_versions image_automation unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
-        "no_data_for minimum_per_second baseline states symptoms burn_rate built",
+        "no_data_for minimum_per_second baseline states symptoms beside burn_rate built",
         Timing: "interval window initial_delay cooldown",
         Delivery: "mode on_rejected pull_request refresh sync_timeout",
         PullRequestRules: "labels auto_merge merge_method land_within",

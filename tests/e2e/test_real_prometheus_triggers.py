@@ -29,7 +29,7 @@ POLICIES = Path(__file__).resolve().parents[2] / "policies"
 T0 = datetime.now(UTC).replace(second=7, microsecond=0) - timedelta(hours=3)
 START, END = T0.replace(second=0) - timedelta(minutes=80), T0.replace(second=0) + timedelta(minutes=16)
 INTERVAL = timedelta(seconds=15)
-SEED = ["error-rate", "crash-loop", "latency", "burn-rate"]
+SEED = ["error-rate", "crash-loop", "latency", "burn-rate", "slo"]
 SERVICES = ("good", "bad", "always", "bad-gateway")
 
 

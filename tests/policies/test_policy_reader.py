@@ -182,7 +182,7 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("alert", "absence", "event")
+KINDS = ("alert", "event")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -481,3 +481,23 @@ def test_a_burn_that_looks_back_too_far_pages(
 )
 def test_a_burn_rate_that_cannot_work_is_an_error(read_with: Reading, keys: str, words: str) -> None:
     assert words in " ".join(fault.message for fault in _with_burn_rate(read_with, keys).errors)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        pytest.param("query: 'q', absence: {beside: 'up'}, severity: auto_rollback", "", id="whole"),
+        pytest.param("query: 'q'", "needs `absence`", id="nothing-beside"),
+        pytest.param("query: 'q', absence: {}", "beside", id="no-witness"),
+        pytest.param("query: 'q', absence: {beside: 'up{'}", "not PromQL", id="a-broken-witness"),
+        pytest.param("query: 'q', absence: {beside: 'up'}, threshold: 1", "does not belong", id="a-limit"),
+    ],
+)
+def test_an_absence_asks_for_a_witness_and_suggests(read_with: Reading, keys: str, words: str) -> None:
+    line = "    - name: errors\n"
+    read = read_with(line, f"    - {{name: gone, type: absence, {keys}}}\n{line}")
+    assert words in " ".join(fault.message for fault in read.errors)
+    if not words:
+        gone = policy_of(read).triggers[0]
+        assert (gone.severity, gone.built, gone.beside) == (Severity.PAGE_AND_SUGGEST, True, "up")
+        assert policy_of(read).unbuilt == ()

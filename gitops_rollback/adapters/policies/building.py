@@ -150,14 +150,15 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         baseline=_baseline(shape.baseline),
         states=tuple(shape.states or DEFAULT_STATES),
         symptoms=_symptoms(shape) if kind == "crashLoop" else (),
+        beside=shape.absence.beside if shape.absence else "",
         burn_rate=burn_rate,
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
 
 
 def _severity(kind: str, burn_rate: BurnRate | None, written: Severity) -> Severity:
-    """A gauge suggests, whatever is written: it is wrong too often. So does a burn that looks back too far."""
-    suggests = kind == "gauge" or (burn_rate is not None and burn_rate.long_window > FIRST_WINDOW)
+    """A gauge and an absence suggest, whatever is written: they are wrong too often. So does a burn of many hours."""
+    suggests = kind in ("gauge", "absence") or (burn_rate is not None and burn_rate.long_window > FIRST_WINDOW)
     return Severity.PAGE_AND_SUGGEST if suggests and written is Severity.AUTO_ROLLBACK else written
 
 

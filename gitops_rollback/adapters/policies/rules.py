@@ -149,6 +149,9 @@ def _kind(trigger: View) -> Iterator[Found]:
         yield from forbidden(trigger, kind, "query", "states", "comparison", "threshold", "reduce")
         yield from _counters(trigger, kind)
         yield from burn_rate_faults(trigger)
+    elif kind == "absence":
+        yield from missing(trigger, kind, "query", "absence")
+        yield from forbidden(trigger, kind, "bad", "total", "states", *LIMIT_KEYS)
     elif kind == "gauge":
         limits = set(LIMIT_KEYS) - {"reduce"}
         yield from missing(trigger, kind, "query")
@@ -211,7 +214,8 @@ def _rendered(spec: View) -> Iterator[Found]:
 def queries(spec: View) -> tuple[View, ...]:
     """Every query template of triggers and checks, in the order of the file."""
     items = (*spec.at("triggers").items, *spec.at("verification", "checks").items)
-    return tuple(item.at(key) for item in items for key in ("query", "bad", "total") if item.has(key))
+    asked = [item.at(key) for item in items for key in ("query", "bad", "total") if item.has(key)]
+    return (*asked, *(item.at("absence", "beside") for item in items if item.at("absence").has("beside")))
 
 
 def _variables(target: View) -> dict[str, str]:

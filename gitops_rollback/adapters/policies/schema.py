@@ -166,6 +166,11 @@ class BurnRateShape(Shape):
     """How many times too fast the budget must burn, in both windows. Left out, 14.4 at 1h, 6 at 6h, 1 at 72h."""
 
 
+class Absence(Shape):
+    beside: Query
+    """Answers as long as the metric store sees the application at all, such as its `up`."""
+
+
 class TriggerShape(Shape):
     name: Name
     type: TriggerType | None = None
@@ -195,7 +200,8 @@ class TriggerShape(Shape):
     """Of two raw counters, `bad` and `total`."""
     regression: Free | None = None
     gauge: Free | None = None
-    absence: Free | None = None
+    absence: Absence | None = None
+    """That no series is left of what `query` found before the sync."""
     event: Free | None = None
 
 

@@ -15,10 +15,11 @@ from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Listed, Mark
 
-BUILT_TRIGGERS = frozenset({"query", "ratio", "burnRate", "health", "crashLoop", "regression", "gauge"})
+BUILT_TRIGGERS = frozenset({"query", "ratio", "burnRate", "absence", "health", "crashLoop", "regression", "gauge"})
 SUGGESTING = ("regression", "gauge")
 SUGGESTS = {
     "regression": "it pages and suggests until `gitops-rollback backtest --record` was clean on your own metrics",
+    "absence": "it pages and suggests, whatever is written: a series may be gone only until it is counted again",
     "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
@@ -76,7 +77,9 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
 
 def _suggests(trigger: View, kind: str) -> bool:
     long_window = trigger.at("burnRate", "longWindow").duration
-    return kind in SUGGESTING or (kind == "burnRate" and long_window is not None and long_window > FIRST_WINDOW)
+    return kind in (*SUGGESTING, "absence") or (
+        kind == "burnRate" and long_window is not None and long_window > FIRST_WINDOW
+    )
 
 
 def _metrics(spec: View) -> Iterator[Unbuilt]:
