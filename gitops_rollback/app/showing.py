@@ -106,8 +106,10 @@ def _state(watched: Watched, sight: Sight | None, record: RollbackRecord | None)
 
 
 def _is_blind(verdict: Verdict) -> bool:
-    last = verdict.state.last
-    return last is None or last.level in (Level.NO_DATA, Level.ERROR, Level.INVALID)
+    last, measured = verdict.state.last, verdict.measurement
+    if last is None:  # just after a sync a value counts for nothing yet, but it is there
+        return measured is None or measured.value is None
+    return last.level in (Level.NO_DATA, Level.ERROR, Level.INVALID)
 
 
 def _is_pending(verdict: Verdict) -> bool:

@@ -44,7 +44,7 @@ def timeline_svg(timeline: Mapping[str, Any]) -> str:
         title = f"{one['at']} sync {one['revision'][:7]}"
         parts.append(_dot(x(_seconds(one["at"])), y(one["application"]), kind, title))
     label = f"Timeline of the last hours: {len(timeline['syncs'])} syncs, {len(timeline['rollbacks'])} rollbacks"
-    return _svg(label, WIDTH, height, parts)
+    return _svg(label, WIDTH, height, parts, "group")  # it holds links
 
 
 def _arc(one: Mapping[str, Any], syncs: Sequence[Mapping[str, Any]], x: Place, line: float) -> str:
@@ -150,12 +150,14 @@ def _clock(at: float) -> str:
     return f"{seconds // 3600:02}:{seconds % 3600 // 60:02}"
 
 
-def _svg(label: str, width: int, height: int, parts: Sequence[str]) -> str:
+def _svg(label: str, width: int, height: int, parts: Sequence[str], role: str = "img") -> str:
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="head" d="M0 0 L8 4 L0 8 z"/></marker></defs>'
     )
-    return f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {width} {height}">{head}{"".join(parts)}</svg>'
+    return (
+        f'<svg role="{role}" aria-label="{escape(label)}" viewBox="0 0 {width} {height}">{head}{"".join(parts)}</svg>'
+    )
 
 
 def _seconds(text: str) -> float:

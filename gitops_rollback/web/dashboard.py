@@ -72,6 +72,7 @@ class Dashboard:
     clock: Callable[[], Clock]
     setup: Setup
     hosts: Collection[str] = ()
+    closing: bool = False  # pages that wait for news are let go
     _charts: Charts = field(default_factory=Charts)
     _streams: int = 0
     _rows: tuple[int, list[Row]] = (-1, [])
@@ -206,7 +207,7 @@ class Dashboard:
         end = loop.time() + STREAM_SECONDS
         try:
             yield f"retry: 3000\nid: {said}\n\n"
-            while loop.time() < end and not await request.is_disconnected():
+            while not self.closing and loop.time() < end and not await request.is_disconnected():
                 await asyncio.sleep(LOOK_SECONDS)
                 quiet += LOOK_SECONDS
                 if self.board.version != said:

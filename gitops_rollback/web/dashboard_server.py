@@ -38,7 +38,8 @@ class DashboardServer:
             )
         except OSError as exc:
             raise SettingsInvalid(f"{host}:{port} for the dashboard", exc.strerror or str(exc)) from exc
-        self._host = host
+        self._host, self._port = host, int(self._socket.getsockname()[1])
+        self._dashboard = dashboard
         app = dashboard.app
         app.router.lifespan_context = _bounded
         config = uvicorn.Config(
@@ -58,13 +59,13 @@ class DashboardServer:
 
     @property
     def url(self) -> str:
-        port = self._socket.getsockname()[1]
-        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}"
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        self._dashboard.closing = True
         self._server.should_exit = True
         self._thread.join(timeout=2 * CLOSE_SECONDS)
 
