@@ -300,7 +300,10 @@ def outline(value: object, indent: str = "") -> list[str]:
         pairs = [("-", one) for one in value] if isinstance(value, list | tuple) else []
     lines: list[str] = []
     for head, one in pairs:
-        if isinstance(one, Mapping | list | tuple):
+        if head == "-" and isinstance(one, Mapping) and one:
+            first, *rest = outline(one, indent + "  ")
+            lines += [f"{indent}- {first.strip()}", *rest]
+        elif isinstance(one, Mapping | list | tuple):
             lines += [indent + head, *outline(one, indent + "  ")]
         else:
             words = str(one).lower() if isinstance(one, bool) else " ".join(str(one).split())

@@ -17,7 +17,7 @@ from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, 
 import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
-from gitops_rollback.web.dashboard import Dashboard, is_ours, visible
+from gitops_rollback.web.dashboard import Dashboard, is_ours, outline, visible
 from gitops_rollback.web.dashboard_server import DashboardServer
 from gitops_rollback.web.setup import Setup
 
@@ -213,3 +213,9 @@ def test_what_others_made_is_what_they_published(shown: Shown) -> None:
     assert not re.search(r"""(?:src|href)="(?:https?:)?//""", page)
     for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
         assert shown.browser.get(path).headers["cache-control"].endswith("immutable")
+
+
+def test_a_policy_in_force_reads_like_a_file() -> None:
+    nested = {"suspend": False, "triggers": [{"name": "errors", "baseline": {"factor": 2.0}}], "labels": ["a", "b"]}
+    lines = ["suspend: false", "triggers:", "  - name: errors", "    baseline:", "      factor: 2.0"]
+    assert outline(nested) == [*lines, "labels:", "  - a", "  - b"]
