@@ -41,6 +41,7 @@ VERBS = {
     "silence": "Stop the messages about one application, never what is decided.",
     "release": "Let an image automation write again what a rollback holds.",
     "get": "List applications, policies or rollbacks.",
+    "watch": "What is seen now, again and again: triggers, suspects, and how far a rollback is.",
     "status": "The state and outcome of one rollback.",
     "history": "What was done, and when.",
     "handover": "What the next shift must know.",

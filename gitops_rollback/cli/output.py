@@ -107,7 +107,7 @@ def shown(text: str) -> str:
 
 
 def _escape(character: str) -> str:
-    return " " if character in "\n\t" else character.encode("unicode_escape").decode()
+    return " " if character in "\n\t\N{NO-BREAK SPACE}" else character.encode("unicode_escape").decode()
 
 
 def ago(at: datetime | None, now: datetime) -> str:

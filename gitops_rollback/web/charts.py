@@ -109,14 +109,6 @@ def metric_svg(chart: Mapping[str, Any]) -> str:
     return _svg(f"{chart['trigger']} over time, with its limit", WIDTH, CHART_HEIGHT, parts)
 
 
-def sparkline(points: Sequence[Sequence[Any]], width: int = 40) -> str:
-    """The newest values as a line of blocks; a blank where there was no data."""
-    values = [value for _, value in points][-width:]
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    top = max(known, default=0.0) or 1.0
-    return "".join(" " if value is None else "▁▂▃▄▅▆▇█"[min(7, max(0, int(value / top * 7.99)))] for value in values)
-
-
 def _runs(points: Sequence[tuple[float, Any]], x: Place, y: Place) -> list[str]:
     runs: list[list[str]] = [[]]
     for at, value in points:
