@@ -60,8 +60,12 @@ class FaultWorld(Live):
 
     def deployed(self) -> bool:
         """The controller has looked at the bad release as what runs, whatever it thinks of it yet."""
-        seen = {line.get("revision") for line in self.logged() if line.get("msg") == "looked"}
-        return self.telling.bad[:12] in seen
+        return self.looked_at_bad()
+
+    def looked_at_bad(self, reason: str = "") -> bool:
+        """It has looked at the bad release, and thought this of it; "": whatever it thought."""
+        looked = [line for line in self.logged() if line.get("msg") == "looked"]
+        return any(one.get("revision") == self.telling.bad[:12] and reason in ("", one.get("reason")) for one in looked)
 
     def heal(self) -> None:
         """End all faults of all links."""

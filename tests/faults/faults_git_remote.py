@@ -114,7 +114,8 @@ def rewritten(folder: Path, seed: int) -> list[str]:
     """F6: somebody forces the branch to a line without the culprit: hold and page, nothing is pushed."""
     with fault_world(folder, speed=UNHURRIED) as world:
         world.fail()
-        world.until(world.deployed, "the controller has seen the bad release")
+        # Not the first look: that may have read the branch before the release was on it.
+        world.until(lambda: world.looked_at_bad("Pending"), "the controller has read the bad release")
         tree, parent = f"{world.telling.before}^{{tree}}", world.telling.before
         other = world.people.git(
             "-c", "user.name=Kim", "-c", "user.email=kim@shop.example",

@@ -33,12 +33,13 @@ SPEED = 25.0  # whoever takes over is there within a minute of the world's time
 BACK = (40, 25, 10)  # so many commits ago is the other build, where no release can tell the story
 LONGEST_DELAY = 30.0
 UNKNOWN = "is not carried out by this version"
-TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "flux-health-wait")
+TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "two-deployments", "flux-health-wait")
 # No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, judges by what an
-# application renders from, prepares plans after a rollback that did not help, or takes a request.
+# application renders from, prepares plans after a rollback that did not help, takes a request, or goes in steps.
 TOO_YOUNG = (
     *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
+    *("canary-steps", "blue-green", "feature-flag"),
 )
 RECORDED = (
     "phase",
