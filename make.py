@@ -92,9 +92,15 @@ def all_tests() -> int:
     """Those that live in scaled time, and beside them types and all other tests in the time that they leave."""
     pytest, cores = (PYTHON, "-m", "pytest", *SIDE_BY_SIDE), os.cpu_count() or 1
     # One more than there are cores: many of them wait for servers of their own.
-    others = (*pytest, "-n", str(cores + 1), *(f"--ignore={folder}" for folder in LIVE))
+    others = (*pytest, "-n", str(cores + 1), *without(*LIVE, "tests/lab"))
     with beside(PYTHON, "-m", "mypy") as types, beside(*others) as rest:
         return max(run(*pytest, "-n", str(cores), *LIVE), types(), rest())
+
+
+def without(*folders: str) -> list[str]:
+    """All other tests; those that take longest first, so that none of them is left alone at the end."""
+    found = sorted(str(one) for one in Path("tests").iterdir() if one.match("test_*.py") or any(one.glob("test_*.py")))
+    return sorted((one for one in found if one not in folders), key=lambda one: one != "tests/simulation")
 
 
 @contextmanager

@@ -183,6 +183,22 @@ def _decoded(origin: Origin, response: httpx.Response, limit: int) -> Iterator[b
         raise HttpFailed(origin, "the compressed answer is cut off", Failure.BROKEN)
 
 
+def _asked(request: httpx.Request, left: float) -> httpcore.Request:
+    """The request in the pool's words; `left` are seconds."""
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        ),
+        headers=request.headers.raw,
+        content=request.read(),
+        extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)},
+    )
+
+
 class _Transport(httpx.BaseTransport):
     """httpx over a pool whose connections are checked. Errors of the pool become httpx's, by name."""
 
@@ -190,21 +206,8 @@ class _Transport(httpx.BaseTransport):
         self._pool = pool
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        left = Call.current().left()
-        asked = httpcore.Request(
-            method=request.method,
-            url=httpcore.URL(
-                scheme=request.url.raw_scheme,
-                host=request.url.raw_host,
-                port=request.url.port,
-                target=request.url.raw_path,
-            ),
-            headers=request.headers.raw,
-            content=request.read(),
-            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)},
-        )
-        try:
-            answer = self._pool.handle_request(asked)
+        try:  # with what is left of the time: there may be nothing
+            answer = self._pool.handle_request(_asked(request, Call.current().left()))
         except _POOL_ERRORS as exc:
             raise _mapped(exc) from exc
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)

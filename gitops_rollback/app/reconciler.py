@@ -186,8 +186,11 @@ class Reconciler:
         if record is None:
             return self._watch(watched, view, listing, now)
         if record.phase is not Phase.AWAITING_APPROVAL:
+            why = self._overtaken(record, view, listing, now)  # first, so that what is followed is not old by then
             sight = self._follow(watched, record, view, listing, now)
-            return sight and self._overtaken(sight, record, view, listing, now)
+            if not why or sight is None or sight.progress is None:
+                return sight
+            return replace(sight, progress=replace(sight.progress, overtaken=why))
         waiting = [self._follow(watched, one, view, listing, now) for one in view.open_records(watched.name)]
         over = next((one for one in waiting if one is not None and one.progress and one.progress.over), None)
         if over is not None:
@@ -202,15 +205,12 @@ class Reconciler:
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
         return Sight(watched, now, since, look=look, proposal=proposal)
 
-    def _overtaken(self, sight: Sight, record: RollbackRecord, view: View, listing: Listing, now: datetime) -> Sight:
+    def _overtaken(self, record: RollbackRecord, view: View, listing: Listing, now: datetime) -> str:
         """What is deployed on top of an unverified rollback has its own triggers, and does not wait for its end."""
         is_ancestor = self.surroundings.repo.is_ancestor
-        for newer in on_top(record, listing, is_ancestor):
-            look = self.observer.look(newer, view, now, self.directory.feeder(newer))
-            why = overtaken_by(look, record, is_ancestor)
-            if why and sight.progress is not None:
-                return replace(sight, progress=replace(sight.progress, overtaken=why))
-        return sight
+        newer = on_top(record, listing, is_ancestor)
+        looks = (self.observer.look(one, view, now, self.directory.feeder(one)) for one in newer)
+        return next((why for look in looks if (why := overtaken_by(look, record, is_ancestor))), "")
 
     def _calmed(self, waiting: Sight | None, watching: Sight) -> Sight | None:
         """A pull request that nobody has merged is of no use any more once its alarm is over."""

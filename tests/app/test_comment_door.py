@@ -66,10 +66,17 @@ def test_a16_what_is_pushed_after_the_approval_is_not_merged_by_it(story: Story)
     assert story.forge.requests[1].state is PullRequestState.OPEN
 
 
-@pytest.mark.parametrize("command", ["approve {head}", "stop", "pause 2h", "reject", "to {bad}", "retry", "help"])
 @pytest.mark.parametrize(
-    ("by", "permission"),
-    [("eve", Permission.READ), ("eve", Permission.NONE), ("eve", Permission.UNKNOWN), (BOT, Permission.ADMIN)],
+    ("command", "by", "permission"),
+    [
+        *(
+            (command, "eve", Permission.READ)
+            for command in ("approve {head}", "stop", "pause 2h", "reject", "to {bad}")
+        ),
+        *((command, "eve", Permission.NONE) for command in ("approve {head}", "retry")),
+        *((command, "eve", Permission.UNKNOWN) for command in ("approve {head}", "help")),
+        *((command, BOT, Permission.ADMIN) for command in ("approve {head}", "stop")),
+    ],
 )
 def test_a15_nobody_else_is_obeyed_and_each_is_told_why(
     story: Story, command: str, by: str, permission: Permission

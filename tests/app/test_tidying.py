@@ -16,7 +16,7 @@ def loop_of(one: Replica, tidied: list[str]) -> RepositoryLoop:
         tidied.append("shop")
         raise RepositoryUnavailable("shop", "git gc did not end in time")
 
-    return RepositoryLoop("shop", one.reconciler, one.clock, Health(), lambda _name, _error: None, tidy)
+    return RepositoryLoop("shop", one.reconciler, one.clock, Health(), lambda _name, _error: None, tidy=tidy)
 
 
 def test_not_while_a_rollback_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,10 @@ def test_any_method_goes_out_with_its_body_and_its_path_as_it_was_written(method
     assert server.requests[0].body == b"{}"
 
 
+def test_no_time_left_is_a_time_out_like_any_other() -> None:
+    assert failure_of(lambda _connection, _request: None, timedelta(0)).failure is Failure.TIMEOUT
+
+
 def test_a_silent_server_is_left_at_the_deadline() -> None:
     with serving(lambda _connection, _request: server.done.wait(20) and None) as server:
         http = client(server)
