@@ -39,7 +39,6 @@ _HOP = re.compile(
     re.VERBOSE,
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*")
-_QUOTES = ("'", '"')
 
 
 class FieldFault(Exception):

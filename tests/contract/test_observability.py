@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -115,7 +116,7 @@ def test_each_phase_that_is_not_the_end_has_its_number() -> None:
 
 
 def test_prometheus_takes_the_rules_and_each_alert_tells_in_time(tmp_path: Path) -> None:
-    if shutil.which("promtool") is None:
+    if shutil.which("promtool") is None and not os.environ.get("CI"):
         pytest.skip("promtool is not installed")
     shutil.copy(SHIPPED / "alert-rules.yaml", tmp_path)
     written = Path(__file__).parent / "alert_rules_test.yaml"
