@@ -105,8 +105,8 @@ def without(*folders: str) -> list[str]:
 
 @contextmanager
 def beside(*command: str | Path) -> Iterator[Callable[[], int]]:
-    """Start a command at a low priority; asked for its code, it is waited for and what it said is printed."""
-    patient = ("nice", "-n", "10") if shutil.which("nice") else ()
+    """Start a command at the lowest priority; asked for its code, it is waited for and what it said is printed."""
+    patient = ("nice", "-n", "19") if shutil.which("nice") else ()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen([*patient, *(str(part) for part in command)], stdout=said, stderr=subprocess.STDOUT)
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import gitops_rollback.sandbox.simulation
 from gitops_rollback.app import reconciler, view
 from gitops_rollback.app.workers import SideBySide
-from gitops_rollback.cli.simulate import command
+from gitops_rollback.cli.main import cli
 from gitops_rollback.sandbox.simulation.actors import OTHERS
 from gitops_rollback.sandbox.simulation.actors.actor import Actor
 from gitops_rollback.sandbox.simulation.determinism import NotDeterministic
@@ -218,7 +218,9 @@ def test_each_file_of_an_actor_or_a_promise_is_found(kind: type[Actor] | type[Pr
 
 
 def test_whoever_may_be_in_a_world_can_be_left_out_by_the_command() -> None:
-    result = CliRunner().invoke(command, ["--scenario", "flux", "--minutes", "1", "--seeds", "1", *_without(OTHERS)])
+    result = CliRunner().invoke(
+        cli, ["simulate", "--scenario", "flux", "--minutes", "1", "--seeds", "1", *_without(OTHERS)]
+    )
     assert result.exit_code == 0, result.output
 
 

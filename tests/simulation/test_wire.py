@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gitops_rollback.adapters.git import push
 from gitops_rollback.app import circumstances, executor, progress
-from gitops_rollback.cli.simulate import command
+from gitops_rollback.cli.main import cli
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, advance
 from gitops_rollback.sandbox.simulation.running import told
 from gitops_rollback.sandbox.simulation.wire.running import run, simulate
@@ -87,9 +87,9 @@ def test_a_planted_fault_is_found(
 
 
 def test_the_command_runs_worlds_on_the_wire() -> None:
-    result = CliRunner().invoke(command, ["--mode", "wire", "--seeds", "1", "--from", "8", "--story"])
+    result = CliRunner().invoke(cli, ["simulate", "--mode", "wire", "--seeds", "1", "--from", "8", "--story"])
     assert result.exit_code == 0
     assert "1 seeds" in result.output
     assert "simulate --mode wire --seeds 1 --from 8" in result.output
-    refused = CliRunner().invoke(command, ["--mode", "wire", "--scenario", "race"])
+    refused = CliRunner().invoke(cli, ["simulate", "--mode", "wire", "--scenario", "race"])
     assert refused.exit_code == 2
