@@ -124,7 +124,10 @@ class CommentActs:
             if result.outcome is not PushOutcome.LANDED:
                 raise RepositoryUnavailable(self.repo.name, f"{branch} could not be pushed: {result.message}")
         looked.executor.confirm()
-        opened = self.forge.open(branch, self.repo.branch, title, request_body(request, said.comment.author), LABELS)
+        # One that a person has closed in the meantime counts as well: that was a no.
+        opened = self.forge.find(branch, self.repo.branch) or self.forge.open(
+            branch, self.repo.branch, title, request_body(request, said.comment.author), LABELS
+        )
         return f"Asked for in {opened.url}"
 
     def _reject(self, said: Said, looked: Looked) -> str:

@@ -58,7 +58,7 @@ class HeartbeatOffers:
         executor.confirm()
         message = self.repo.commit(beat.commit).message
         title, _, body = message.partition("\n\n")
-        found = self.forge.find_open(branch, self.repo.branch) or self.forge.open(
+        found = self.forge.find(branch, self.repo.branch) or self.forge.open(
             branch, self.repo.branch, title, body, rules.labels
         )
         return replace(beat, number=found.number, url=found.url).at("opened", now)

@@ -97,7 +97,8 @@ class OfferActs:
         offer, branch = record.offer, branch_of(record.id, record.applications[0])
         if offer is None or offer.newest is None:
             return
-        found = self._opened_before(branch, offer.newest.commit)
+        # One that a person has closed in the meantime counts as well: that was a no.
+        found = self.forge.find(branch, self.repo.branch)
         if found is None and made.plan is not None:
             found = self._open(record, made.plan, branch, rules, around)
         if found is None:
@@ -108,13 +109,6 @@ class OfferActs:
         )
         around.executor.put(opened)
         around.executor.tell(message_about_offer(opened, around.policy))
-
-    def _opened_before(self, branch: str, commit: str) -> PullRequest | None:
-        """One that a person has closed in the meantime counts as well: that was a no."""
-        known = self.forge.find_open(branch, self.repo.branch)
-        if known is not None:
-            return known
-        return next((one for one in self.forge.pull_requests_of(commit) if one.head == branch), None)
 
     @crash_point("offer-open")
     def _open(

@@ -41,8 +41,8 @@ class Forge(Protocol):
         """What its rules ask of a commit on `branch`, as far as we may see them."""
         ...
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
-        """The open pull request of exactly these branches of this repository."""
+    def find(self, head: str, base: str) -> PullRequest | None:
+        """The pull request of exactly these branches of this repository: the open one, else the newest that is over."""
         ...
 
     def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:

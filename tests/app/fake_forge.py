@@ -77,9 +77,10 @@ class FakeForge:
     def rules(self, branch: str) -> BranchRules:
         return self.branch_rules
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
-        self._call("find_open")
-        return next((one for one in self._open() if (one.head, one.base) == (head, base)), None)
+    def find(self, head: str, base: str) -> PullRequest | None:
+        self._call("find")
+        found = [one for number in self.requests if ((one := self._now(number)).head, one.base) == (head, base)]
+        return max(found, key=lambda one: (one.state is PullRequestState.OPEN, one.number), default=None)
 
     def _open(self) -> list[PullRequest]:
         return [one for number in self.requests if (one := self._now(number)).state is PullRequestState.OPEN]

@@ -146,6 +146,18 @@ def test_another_way_back_becomes_a_request_of_its_own(story: Story) -> None:
     assert "Undoes" in story.forge.comments_of[2][path]
 
 
+def test_what_a_person_closed_before_its_answer_came_is_not_asked_for_again(story: Story) -> None:
+    story.ask()
+    good = story.world.people.git("rev-parse", f"{story.bad}~1")
+    story.forge.loses.add("open")
+    assert "Asked for in" not in say(story, f"/rollback to {good}")
+    story.forge.push(story.forge.requests[2].head, {"theirs.txt": "mine\n"}, story.world.clock.at)
+    story.forge.close(2, "grace")
+    story.later(2)
+    assert "Asked for in" in story.forge.comments_of[1][ANSWERS]
+    assert sorted(story.forge.requests) == [1, 2]
+
+
 @pytest.mark.parametrize("body", ["> /rollback stop", "```\n/rollback stop\n```", "please /rollback stop", "hello"])
 def test_q6_what_is_quoted_or_code_means_nothing(story: Story, body: str) -> None:
     story.ask()

@@ -96,7 +96,7 @@ def test_who_has_lost_the_lease_says_nothing_to_the_forge(world: World) -> None:
 
     story.one.reconciler.isolated = isolated
     while not [one for one in story.one.reconciler.see_now().journal.records.values() if one.offer and one.offer.heads]:
-        story.forge.fails["find_open"] = ForgeUnavailable("shop/config", "not yet")
+        story.forge.fails["find"] = ForgeUnavailable("shop/config", "not yet")
         story.later(0.25)
     story.forge.fails.clear()
     executor._confirm = lost
@@ -115,7 +115,7 @@ def test_a_forge_in_trouble_is_in_nobodys_way(world: World, trouble: str) -> Non
     for name in ("web", "api"):
         world.engine.deploy(name, world.head(), START - 49 * MINUTE)
     if trouble == "refuses":
-        forge.fails = {name: ForgeRefused("shop/config", "Not Found", 404) for name in ("find_open", "open", "get")}
+        forge.fails = {name: ForgeRefused("shop/config", "Not Found", 404) for name in ("find", "open", "get")}
     bad = ship(world, "web", START - 2 * MINUTE)
     world.engine.deploy("web", bad, START)
     world.metrics.break_from("web", START + MINUTE)

@@ -99,7 +99,7 @@ def test_a_branch_that_was_just_pushed_is_not_known_yet_and_one_that_is_not_ther
 def test_the_list_is_compared_here_since_the_server_filters_neither_head_nor_base() -> None:
     listed = [pull(number=2, base={"ref": "release", "sha": "0" * 40, "repo_id": 1}), pull(number=3, head=fork())]
     with answering({f"GET {ROOT}/pulls": Reply(listed)}) as canned:
-        assert canned.client("gitea").find_open("b", "main") is None
+        assert canned.client("gitea").find("b", "main") is None
         assert canned.client("gitea").open_pull_requests("main")[0].number == 3
 
 

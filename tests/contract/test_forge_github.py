@@ -22,7 +22,7 @@ GRAPH = "POST /graphql"
 
 def test_each_request_names_the_version_and_the_list_names_the_owner_of_the_branch() -> None:
     with answering({LIST: Reply([])}) as canned:
-        canned.client("github", api_version="2026-03-10").find_open("a/b", "main")
+        canned.client("github", api_version="2026-03-10").find("a/b", "main")
         request = canned.server.requests[0]
     assert "head=owner%3Aa%2Fb&base=main" in request.line
     assert request.headers["x-github-api-version"] == "2026-03-10"

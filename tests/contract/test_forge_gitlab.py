@@ -70,7 +70,7 @@ def test_what_came_onto_the_branch_depends_on_the_way_of_merging(fields: dict[st
 def test_one_that_is_being_merged_is_still_open_and_found() -> None:
     listed = [merge_request(iid=3, state="closed"), merge_request(iid=1, state="locked")]
     with answering({f"GET {ROOT}/merge_requests": Reply(listed), GET: Reply(merge_request(state="locked"))}) as canned:
-        found = canned.client("gitlab").find_open("b", "main")
+        found = canned.client("gitlab").find("b", "main")
     assert found is not None
     assert (found.number, found.state) == (1, PullRequestState.OPEN)
     assert "state=" not in canned.asked[0]

@@ -44,7 +44,7 @@ def test_a_pull_request_is_opened_once_and_found_by_its_branches(at: ForgeDoor) 
     head = at.branch()
     opened = at.forge.open(BRANCH, "main", "Revert shop", "plan", ("rollback/auto",), ("writer",))
     again = at.forge.open(BRANCH, "main", "Revert shop", "another text", ("rollback/auto",))
-    found = at.forge.find_open(BRANCH, "main")
+    found = at.forge.find(BRANCH, "main")
     assert found is not None
     assert opened.number == again.number == found.number
     assert (found.head, found.head_sha, found.base) == (BRANCH, head, "main")
@@ -58,22 +58,34 @@ def test_only_the_pull_request_of_just_these_branches_is_found(at: ForgeDoor) ->
     at.branch(f"{BRANCH}/more")
     at.branch("other", "v3")
     at.branch("release/1")
-    longer = at.forge.open(f"{BRANCH}/more", "main", "a", "")
+    at.forge.open(f"{BRANCH}/more", "main", "a", "")
     elsewhere = at.forge.open("other", "release/1", "b", "")
-    assert at.forge.find_open(BRANCH, "main") is None
-    assert at.forge.find_open("other", "main") is None
-    found = at.forge.find_open("other", "release/1")
+    assert at.forge.find(BRANCH, "main") is None
+    assert at.forge.find("other", "main") is None
+    found = at.forge.find("other", "release/1")
     assert found is not None
     assert found.number == elsewhere.number
-    at.forge.close(longer.number)
-    assert at.forge.find_open(f"{BRANCH}/more", "main") is None
+
+
+def test_one_that_was_closed_is_found_until_there_is_another(at: ForgeDoor) -> None:
+    at.branch()
+    first = at.forge.open(BRANCH, "main", "a", "")
+    at.forge.close(first.number)
+    over = at.forge.find(BRANCH, "main")
+    assert over is not None
+    assert (over.number, over.state) == (first.number, PullRequestState.CLOSED)
+    second = at.forge.open(BRANCH, "main", "b", "")
+    assert second.number != first.number
+    found = at.forge.find(BRANCH, "main")
+    assert found is not None
+    assert (found.number, found.state) == (second.number, PullRequestState.OPEN)
 
 
 def test_a_branch_of_a_fork_is_not_ours_though_it_has_the_same_name(at: ForgeDoor) -> None:
     people = at.stage.forge.people
     theirs = people.open_from_fork("stranger", "stranger/config", "mine", {VALUES: "tag: v9\n"})
     at.branch(theirs.head)
-    assert at.forge.find_open(theirs.head, "main") is None
+    assert at.forge.find(theirs.head, "main") is None
     assert at.forge.get(theirs.number).from_fork
     ours = at.forge.open(theirs.head, "main", "ours", "")
     assert ours.number != theirs.number

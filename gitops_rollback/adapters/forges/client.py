@@ -42,8 +42,11 @@ class ForgeClient(ABC):
         self._login = ""
         exchange.confirm = self._confirm
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
-        return self._find(self._exchange.call("find_open"), head, base)
+    def find(self, head: str, base: str) -> PullRequest | None:
+        call = self._exchange.call("find")
+        found = list(self._of_branches(call, head, base))
+        best = next((one for one in found if one.state is PullRequestState.OPEN), found[0] if found else None)
+        return self._get(call, best.number) if best else None
 
     def get(self, number: int) -> PullRequest:
         return self._get(self._exchange.call("get"), number)
@@ -55,13 +58,13 @@ class ForgeClient(ABC):
         try:
             answer = self._create(call, head, base, title, body, labels)
         except OutcomeUnknown:
-            found = self._find(call, head, base)
+            found = self._open_one(call, head, base)
             if found is None:
                 raise
             return self._dressed(call, found, labels, reviewers)
         if answer.fine:
             return self._dressed(call, self._read(answer.node(), call), labels, reviewers)
-        existing = self._find(call, head, base) if self._may_exist(answer) else None
+        existing = self._open_one(call, head, base) if self._may_exist(answer) else None
         if existing is None:
             raise answer.refusal()
         return self._dressed(call, existing, labels, ())
@@ -79,6 +82,17 @@ class ForgeClient(ABC):
         answer = self._close(call, number)
         if not answer.fine and self._get(call, number).state is PullRequestState.OPEN:
             raise answer.refusal()
+
+    def _open_one(self, call: Call, head: str, base: str) -> PullRequest | None:
+        found = self._of_branches(call, head, base)
+        number = next((one.number for one in found if one.state is PullRequestState.OPEN), None)
+        return self._get(call, number) if number is not None else None
+
+    def _of_branches(self, call: Call, head: str, base: str) -> Iterator[PullRequest]:
+        """Those of exactly these branches of this repository, the newest first."""
+        for one in self._listed(call, head, base):
+            if (one.head, one.base, one.from_fork) == (head, base, False):
+                yield one
 
     def _may_exist(self, _refused: Answer) -> bool:
         """Can it be that this answer to `_create` only says that there is one already?"""
@@ -101,8 +115,8 @@ class ForgeClient(ABC):
         """Ask once to close it; a refusal that can mean "it is not open" is answered."""
 
     @abstractmethod
-    def _find(self, call: Call, head: str, base: str) -> PullRequest | None:
-        """The open one of exactly these branches of this repository."""
+    def _listed(self, call: Call, head: str, base: str) -> Iterator[PullRequest]:
+        """Those of these branches in any state, as the list tells them, the newest first; it may hold others, too."""
 
     @abstractmethod
     def _get(self, call: Call, number: int) -> PullRequest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -47,6 +48,7 @@ from gitops_rollback.core.pull_request import (
 PAGE = 50
 MOST_REVIEWS = 50  # whose comments of lines are read, each by a request of its own
 LONGEST_DESCRIPTION = 255
+MOST_OVER = 4 * PAGE  # closed ones that are looked through for a branch
 BRANCH_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
 log = structlog.get_logger()
 
@@ -178,14 +180,13 @@ class Gitea(GitHubStyle):
     def _read(self, node: Node, call: Call) -> PullRequest:
         return read_pull_request(node, call.subject, self._settling)
 
-    def _find(self, call: Call, head: str, base: str) -> PullRequest | None:
-        """The list knows no filter by head, and older servers none by base: both are compared here."""
+    def _listed(self, call: Call, _head: str, base: str) -> Iterator[PullRequest]:
+        """All that are open, since the list knows no filter by head; of the others those that changed of late."""
+        pulls = f"{self._root}/pulls"
         query: Query = {"state": "open", "base_branch": base, "limit": PAGE}
-        for node in entries(call, f"{self._root}/pulls", query):
-            one = read_pull_request(node, call.subject)
-            if (one.head, one.base, one.from_fork) == (head, base, False):
-                return self._get(call, one.number)
-        return None
+        over = {**query, "state": "closed", "sort": "recentupdate"}
+        for node in chain(entries(call, pulls, query), islice(entries(call, pulls, over), MOST_OVER)):
+            yield read_pull_request(node, call.subject)
 
     def _create(self, call: Call, head: str, base: str, title: str, body: str, _labels: Sequence[str]) -> Answer:
         """A branch is known a moment after its push; until then the answer is that something is not there."""

@@ -187,14 +187,11 @@ class GitHub(GitHubStyle):
     def _read(self, node: Node, call: Call) -> PullRequest:
         return read_pull_request(node, call.subject, self._settling)
 
-    def _find(self, call: Call, head: str, base: str) -> PullRequest | None:
+    def _listed(self, call: Call, head: str, base: str) -> Iterator[PullRequest]:
         owner = self.repository.partition("/")[0]
-        query: Query = {"state": "open", "head": f"{owner}:{head}", "base": base, "per_page": PAGE}
+        query: Query = {"state": "all", "head": f"{owner}:{head}", "base": base, "per_page": PAGE}
         for node in entries(call, f"{self._root}/pulls", query):
-            found = read_pull_request(node, call.subject)
-            if (found.head, found.base, found.from_fork) == (head, base, False):
-                return self._get(call, found.number)
-        return None
+            yield read_pull_request(node, call.subject)
 
     def _create(self, call: Call, head: str, base: str, title: str, body: str, _labels: Sequence[str]) -> Answer:
         wanted = {"title": title, "head": head, "base": base, "body": body, "maintainer_can_modify": False}

@@ -37,7 +37,6 @@ from gitops_rollback.core.pull_request import (
     MergeMethod,
     Permission,
     PullRequest,
-    PullRequestState,
     StatusButtons,
     StatusState,
 )
@@ -225,15 +224,10 @@ class GitLab(ForgeClient):
     def _read(self, node: Node, call: Call) -> PullRequest:
         return read_merge_request(node, call.subject, self._settling)
 
-    def _find(self, call: Call, head: str, base: str) -> PullRequest | None:
-        """In any state, since `opened` leaves out what is `locked` for a moment."""
+    def _listed(self, call: Call, head: str, base: str) -> Iterator[PullRequest]:
         query: Query = {"source_branch": head, "target_branch": base, "per_page": PAGE}
         for node in entries(call, f"{self._root}/merge_requests", query):
-            one = read_merge_request(node, call.subject)
-            exact = (one.head, one.base, one.from_fork) == (head, base, False)
-            if exact and one.state is PullRequestState.OPEN:
-                return self._get(call, one.number)
-        return None
+            yield read_merge_request(node, call.subject)
 
     def _merging(self, call: Call, number: int, head_sha: str) -> gitlab_merging.Merging:
         def methods() -> tuple[MergeMethod, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gitops_rollback.sandbox.forge.github_views import Views
 from gitops_rollback.sandbox.forge.github_wire import error, invalid, listed, not_found
-from gitops_rollback.sandbox.forge.state import Access, Check
+from gitops_rollback.sandbox.forge.state import Access, Check, PullRequest
 from gitops_rollback.sandbox.forge.wire import Call, Refused, Reply, Route, file_document, route
 
 STATES = ("error", "failure", "pending", "success")
@@ -91,15 +91,18 @@ class Commits:
         return Reply(200, body)
 
     def pulls(self, call: Call) -> Reply:
-        """Open ones that hold the commit, and merged ones that brought it, by whichever name."""
+        """Open ones that hold the commit, and merged ones that brought it, by whichever name; none closed unmerged."""
         sha = self._sha(call)
         found = [
             pull
             for pull in self.state.pulls.values()
-            if sha in (pull.merge_sha, pull.head_sha)
-            or sha in {one.sha for one in self.git.commits(pull.base_sha or self.git.head(pull.base), pull.head_sha)}
+            if pull.state != "closed" and (sha in (pull.merge_sha, pull.head_sha) or sha in self._brought_by(pull))
         ]
         return listed(call, found, self.state.knobs.page_limit, lambda pull: self.views.pull(pull, listed=True))
+
+    def _brought_by(self, pull: PullRequest) -> set[str]:
+        base = pull.base_sha or self.git.head(pull.base)
+        return {one.sha for one in self.git.commits(base, pull.head_sha)}
 
     def checks(self, call: Call) -> Reply:
         sha = self._sha(call)

@@ -51,10 +51,15 @@ class SimForge:
         """As in `ports.Forge`; it tells nothing of them."""
         return self._call("rules", BranchRules)
 
-    def find_open(self, head: str, base: str) -> PullRequest | None:
+    def find(self, head: str, base: str) -> PullRequest | None:
         """As in `ports.Forge`."""
-        found = self._call("find_open", lambda: [one for one in self._open(base) if one.head == head])
-        return found[0] if found else None
+
+        def found() -> PullRequest | None:
+            pulls = [one for one in self._site.pulls.values() if (one.head, one.base) == (head, base)]
+            best = max(pulls, key=lambda one: (one.is_open, one.number), default=None)
+            return self._site.shown(best) if best else None
+
+        return self._call("find", found)
 
     def open_pull_requests(self, base: str, since: datetime | None = None) -> tuple[PullRequest, ...]:
         """As in `ports.Forge`; an old list lacks what is new, and never knows what can be merged."""
