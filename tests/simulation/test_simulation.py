@@ -90,10 +90,13 @@ OPEN: dict[tuple[str, int], str] = {}
 
 
 def test_five_hundred_worlds_break_no_promise() -> None:
-    results = list(simulate(500, jobs=os.cpu_count() or 1))
+    """With those of each kind, and those that went wrong once."""
+    others = len(REGRESSIONS) + sum(FEWER.get(scenario, 4) for scenario in set(SCENARIOS) - {"all"})
+    results = list(simulate(500 - others, jobs=os.cpu_count() or 1))
     assert not [told(result) for result in results if result.violations]
-    assert sum(result.rollbacks for result in results) > 250  # worlds in which nothing happens prove nothing
-    assert sum(result.verified for result in results) > 150
+    # Worlds in which nothing happens prove nothing.
+    assert sum(result.rollbacks for result in results) > len(results) // 2
+    assert sum(result.verified for result in results) > len(results) * 3 // 10
 
 
 @pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"all"}))

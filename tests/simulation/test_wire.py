@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gitops_rollback.adapters.git import push
-from gitops_rollback.app import circumstances, executor, progress
+from gitops_rollback.app import executor, progress
 from gitops_rollback.cli.main import cli
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, advance
 from gitops_rollback.sandbox.simulation.running import told
@@ -55,11 +55,6 @@ def a_push_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "send", send)
 
 
-def no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No door of the stop switch stops anything."""
-    monkeypatch.setattr(circumstances, "stopped", lambda *_: None)
-
-
 def verified_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was pushed counts as verified at the next look, whatever the engine and the metrics say."""
 
@@ -72,7 +67,6 @@ def verified_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PLANTED: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Setup, int, str]] = {
     "force": (a_push_by_force, replace(TWO, racing=1.0), 1, "(1) "),
-    "no-stop": (no_stop, replace(TWO, people=frozenset({"stopper"})), 2, "(13) "),
     "unseen": (verified_unseen, TWO, 1, "(14) "),
 }
 
