@@ -82,25 +82,36 @@ def restore(
         if fault is not None:
             faults[trigger] = fault
             continue
+        had_data, step = before[trigger].had_data, spans[trigger].step
+        alone = _judged(trigger, before[trigger], subject.t0, step, had_data)
+        beside = _judged(trigger, before[trigger], subject.t0, step, True)
+        if alone.level is BaselineLevel.FIRING and alone.began is None:
+            began, fault = _began_lately(asker, subject, trigger, missing[trigger])
+            if fault is not None:  # else nobody would ever hear of what began under the sync before
+                faults[trigger] = fault
+                continue
+            alone, beside = replace(alone, began=began), replace(beside, began=began)
         memory = memories[trigger]
         memory.state = replay(lived[trigger].ticks, Hold.of(trigger, subject.interval))
-        memory.had_data, memory.ready = before[trigger].had_data, True
-        memory.alone = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, memory.had_data)
-        memory.beside = _judged(trigger, before[trigger], subject.t0, spans[trigger].step, True)
-        if memory.alone.level is BaselineLevel.FIRING and memory.alone.began is None:
-            began = _began_lately(asker, subject, trigger, missing[trigger])
-            memory.alone, memory.beside = replace(memory.alone, began=began), replace(memory.beside, began=began)
+        memory.alone, memory.beside, memory.had_data, memory.ready = alone, beside, had_data, True
     return faults
 
 
-def _began_lately(asker: Asker, subject: Subject, trigger: Trigger, question: Question) -> datetime | None:
-    """When that began which was so before the sync, where there was another sync not long before it."""
+def _began_lately(
+    asker: Asker, subject: Subject, trigger: Trigger, question: Question
+) -> tuple[datetime | None, Measurement | None]:
+    """When that began which was so before the sync, where there was another sync not long before it.
+
+    And why that could not be read.
+    """
     previous = subject.event.previous
     if previous is None or subject.t0 - previous.started_at > HARD_END:
-        return None
+        return None, None
     span = span_before(trigger, subject.t0, subject.interval, HARD_END)
     history = asker.histories((question,), span)[0]
-    return None if history.fault else _judged(trigger, history, subject.t0, span.step, True).began
+    if history.fault is not None:
+        return None, history.fault
+    return _judged(trigger, history, subject.t0, span.step, True).began, None
 
 
 def catch_up(

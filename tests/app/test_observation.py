@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 import pytest
 from app_world import MINUTE, POLICIES, START, Replica, World, deployment, policy, running, ship
+
+from gitops_rollback.core.measurement import Answer, Outcome
 
 LATER = START + 3 * MINUTE
 
@@ -180,6 +185,32 @@ def test_a_fault_that_began_unseen_under_an_earlier_sync_is_told_though_it_blame
     one = world.replica()
     one.until(START + 6 * MINUTE, START + 8 * MINUTE)
     assert world.reverts() == 0
+    assert [message.reason for message in one.told.messages if message.page] == ["NotOurs"]
+
+
+def test_a_fault_from_before_is_told_though_its_beginning_could_not_be_read_at_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began too long before the newest release to be seen in the minutes before it, and hours are refused once."""
+    running(world, "web")
+    releases = [f"1.{number}" for number in range(1, 6)]
+    for number, (old, new) in enumerate(pairwise(["1.0", *releases])):
+        at = START + number * MINUTE
+        world.engine.deploy("web", ship(world, "web", at - MINUTE / 2, old=old, new=new), at)
+    world.metrics.break_from("web", START + MINUTE / 2)
+    refused: list[timedelta] = []
+    asked = world.metrics.query_range
+
+    def query_range(expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta) -> Answer:
+        if end - start > 60 * MINUTE and not refused:
+            refused.append(end - start)
+            return Answer(Outcome.ERROR, end, expression, detail="query timed out")
+        return asked(expression, start, end, step, timeout)
+
+    monkeypatch.setattr(world.metrics, "query_range", query_range)
+    one = world.replica()
+    one.until(START + 5 * MINUTE, START + 8 * MINUTE)
+    assert refused
     assert [message.reason for message in one.told.messages if message.page] == ["NotOurs"]
 
 
