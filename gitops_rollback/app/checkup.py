@@ -33,6 +33,7 @@ from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import Advising, Demanding, Engine, Forge, Installable, PushOutcome, RefUpdate
 
 ANSWERS = "vector(1)"  # which every metric store answers, whatever it holds
+DATADOG_ANSWERS = "avg:datadog.agent.running{*}"  # likewise: no series is an answer
 REMEDIES = {
     PushOutcome.PROTECTED: "let the controller's account push there, past the rule that refused",
     PushOutcome.REJECTED: "somebody pushed at the same moment: run this again",
@@ -313,7 +314,8 @@ def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime
     for one in dict.fromkeys(wanted):
         part = f"metrics {one.url or 'of the settings'}"
         try:
-            answer = sources.of(one).query(ANSWERS, now, one.timeout)
+            asked = DATADOG_ANSWERS if one.provider == "datadog" else ANSWERS
+            answer = sources.of(one).query(asked, now, one.timeout)
         except RollbackError as error:
             yield Finding(part, False, error.message, "see `metrics` in the settings and the policies")
             continue

@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gitops_rollback.core import datadog_query
 from gitops_rollback.core.absence import absence
 from gitops_rollback.core.burn_rate import burn, expressions
 from gitops_rollback.core.duration import format_duration
@@ -40,7 +41,7 @@ class Question:
         """An empty value is no value: `namespace=""` would select what has no namespace."""
         known = {name: value for name, value in variables.items() if value}
         try:
-            return cls(trigger, tuple(render(template, known) for template in _templates(trigger)))
+            return cls(trigger, tuple(_filled(template, known) for template in _templates(trigger)))
         except QueryInvalid as exc:
             return cls(trigger, (), exc.message)
 
@@ -59,6 +60,10 @@ class Question:
 
     def tick(self, measurement: Measurement, at: datetime) -> Tick:
         return Tick(at, level(measurement, self.trigger.comparison, self.trigger.threshold), measurement.value)
+
+
+def _filled(template: str, known: Mapping[str, str]) -> str:
+    return (datadog_query.fill if datadog_query.is_datadog(template) else render)(template, known)
 
 
 def _templates(trigger: Trigger) -> tuple[str, ...]:
@@ -172,10 +177,11 @@ def _has_data(answer: Answer) -> bool:
 
 def after(expression: str, passed: timedelta) -> tuple[str | None, str]:
     """`expression` reading at most `passed` back, or None and why it has to wait. Raises: QueryInvalid."""
-    needed = look_back(expression)
+    datadog = datadog_query.is_datadog(expression)
+    needed = datadog_query.look_back(expression) if datadog else look_back(expression)
     if needed <= passed:
         return expression, ""
-    cut = cut_ranges(expression, passed)
+    cut = None if datadog else cut_ranges(expression, passed)
     if cut is not None:
         return cut, ""
     return None, f"the query reads {format_duration(needed)} back, and only {format_duration(passed)} have passed"

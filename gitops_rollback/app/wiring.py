@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.metrics.rationed import Counted, QueryRations
 from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
@@ -123,7 +124,7 @@ class MetricSources:
         self._settings = settings
         self._lock = threading.Lock()
         self._by_server = {server.name: self._make(server) for server in settings.metrics}
-        self._by_policy: OrderedDict[MetricSettings, PrometheusSource] = OrderedDict()
+        self._by_policy: OrderedDict[MetricSettings, PrometheusSource | DatadogSource] = OrderedDict()
 
     def of(self, wanted: MetricSettings) -> MetricSource:
         """Raises: SettingsInvalid where nothing serves it, or its secret may not go there; OutboundBlocked."""
@@ -155,8 +156,11 @@ class MetricSources:
             "metrics", f"no metric source of the settings serves the cluster {cluster or '(unknown)'}"
         )
 
-    def _own(self, wanted: MetricSettings) -> PrometheusSource:
+    def _own(self, wanted: MetricSettings) -> PrometheusSource | DatadogSource:
         token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
+        if wanted.provider == "datadog":
+            key = offered(self._settings, wanted.application_secret, wanted.url)
+            return DatadogSource(DatadogSettings(wanted.url, wanted.url, token, key), self._settings.origin_rules)
         return PrometheusSource(
             PrometheusSettings(
                 name=wanted.url,

@@ -97,6 +97,7 @@ class MetricSettings:
     secret: str = ""
     headers: tuple[tuple[str, str], ...] = ()  # never a credential: those come by `secret`
     tenant: str = ""  # X-Scope-OrgID of Mimir and Cortex
+    application_secret: str = ""  # beside `secret`, the second of the two keys of Datadog
     cluster: str = ""  # no key of a policy: where the application runs, filled in when it is measured
 
 

@@ -85,7 +85,7 @@ def render(template: str, variables: Mapping[str, str]) -> str:
     operator = ""
     for token in tokens(template):
         if token.kind == "variable":
-            parts.append(_bare(_value(token.text, variables), token.text))
+            parts.append(_bare(value_of(token.text, variables), token.text))
         elif token.kind == "string":
             parts.append(_fill_string(token.text, operator in REGEX_OPERATORS, variables))
         else:
@@ -199,7 +199,8 @@ def _name(match: re.Match[str]) -> str:
     return match["braced"] or match["bare"]
 
 
-def _value(written: str, variables: Mapping[str, str]) -> str:
+def value_of(written: str, variables: Mapping[str, str]) -> str:
+    """What the variable `written` as `$NAME` or `${NAME}` stands for. Raises: QueryInvalid if it has no value."""
     name = written.strip("${}")
     if name in variables:
         return variables[name]
@@ -225,7 +226,7 @@ def _fill_string(literal: str, regex: bool, variables: Mapping[str, str]) -> str
             raise QueryInvalid("query", f"{match.group()} must not follow a backslash")
         if regex and _inside_class(before):
             raise QueryInvalid("query", f"{match.group()} must not stand inside a character class")
-        value = _value(match.group(), variables)
+        value = value_of(match.group(), variables)
         value = REGEX_SPECIAL.sub(r"\\\g<0>", value) if regex else value
         parts += [body[end : match.start()], _escape(value, quote)]
         end = match.end()

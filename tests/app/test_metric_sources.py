@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from gitops_rollback.app.queries import after
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.app.wiring import MetricSources
@@ -46,3 +49,27 @@ def test_the_url_of_a_policy_is_one_source_for_all_clusters(tmp_path: Path) -> N
     sources = MetricSources(settings(tmp_path, CLUSTERS))
     wanted = MetricSettings(url="https://thanos.example.com", provider="thanos")
     assert sources.of(MetricSettings(wanted.provider, wanted.url, cluster="a")) is sources.of(wanted)
+
+
+DATADOG = """
+allowOrigins: ["https://api.datadoghq.eu"]
+secrets:
+  - {name: api, value: one, origins: ["https://api.datadoghq.eu"]}
+  - {name: application, value: two, origins: ["https://api.datadoghq.eu"]}
+  - {name: elsewhere, value: three, origins: ["https://api.datadoghq.com"]}
+"""
+
+
+def test_datadog_is_asked_with_both_keys_and_neither_goes_to_another_site(tmp_path: Path) -> None:
+    sources = MetricSources(settings(tmp_path, DATADOG))
+    wanted = MetricSettings("datadog", "https://api.datadoghq.eu", secret="api", application_secret="application")
+    assert sources.of(wanted) is sources.of(wanted)
+    for other in (replace(wanted, application_secret="elsewhere"), replace(wanted, secret="elsewhere")):
+        with pytest.raises(SettingsInvalid, match="may not be sent"):
+            sources.of(other)
+
+
+def test_a_check_waits_until_the_datadog_bucket_it_reads_began_after_the_rollback() -> None:
+    query = "sum:errors{service:checkout-api}.as_rate()"
+    assert after(query, timedelta(seconds=149))[0] is None
+    assert after(query, timedelta(seconds=150)) == (query, "")

@@ -154,7 +154,7 @@ UNBUILT = [
     ("requireRehearsal: true", "requireRehearsal"),
     ("promotion: {source: next}", "promotion"),
     ("dataFixup: {job: x}", "dataFixup"),
-    ("metrics: {provider: datadog}", "metrics.provider: datadog"),
+    ("metrics: {provider: cloudwatch}", "metrics.provider: cloudwatch"),
     ("metrics: [{clusters: [a]}, {clusters: [b]}]", "metrics: a list"),
 ]
 

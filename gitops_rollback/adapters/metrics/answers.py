@@ -54,7 +54,7 @@ def read_answer(asked: Asked, received: HttpAnswer) -> Answer:
         detail = "no Prometheus API at this address (HTTP 404): is the path prefix right?"
         return asked.failed(Reason.METRICS_UNAVAILABLE, detail)
     try:
-        return _read(asked, received.status, _object(_json(received.body), "the answer"))
+        return _read(asked, received.status, object_of(read_json(received.body), "the answer"))
     except Malformed as exc:
         return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}")
 
@@ -65,7 +65,7 @@ def _read(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
     warnings = [text for text in _warnings(payload) if not _allowed(text, asked.allowed_warnings)]
     if warnings:
         return asked.failed(Reason.METRICS_UNAVAILABLE, f"the answer is partial: {quoted(warnings[0])}")
-    data = _object(payload.get("data"), "data")
+    data = object_of(payload.get("data"), "data")
     if payload.get("isPartial") or data.get("isPartial"):
         return asked.failed(Reason.METRICS_UNAVAILABLE, "the answer is partial: not all storage nodes answered")
     kind = data.get("resultType")
@@ -88,7 +88,8 @@ def _error(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
     return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {status}, {quoted(str(error_type))}: {detail}")
 
 
-def _json(body: bytes) -> object:
+def read_json(body: bytes) -> object:
+    """A bounded body as JSON. Raises: Malformed."""
     # A few bytes of text can stand for a hundred times as much memory, so it is counted before anything is built.
     if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_SEPARATORS:
         raise Malformed("the answer holds more values than anybody needs; aggregate the query")
@@ -121,15 +122,15 @@ def _series(kind: object, result: object) -> tuple[tuple[Series, ...], bool]:
         return (Series((), (_sample(result),)),), False
     if kind not in ("vector", "matrix"):
         raise Malformed("the resultType is none that is known")
-    elements = [_object(element, "a series") for element in _list(result, "result")]
+    elements = [object_of(element, "a series") for element in list_of(result, "result")]
     if any("histogram" in element or "histograms" in element for element in elements):
         return (), True
     return tuple(_one_series(element, kind == "matrix") for element in elements), False
 
 
 def _one_series(element: Mapping[str, object], matrix: bool) -> Series:
-    labels = _object(element.get("metric"), "metric")
-    samples = _list(element.get("values"), "values") if matrix else [element.get("value")]
+    labels = object_of(element.get("metric"), "metric")
+    samples = list_of(element.get("values"), "values") if matrix else [element.get("value")]
     ordered = tuple(sorted((name, str(value)) for name, value in labels.items()))
     return Series(ordered, tuple(_sample(sample) for sample in samples))
 
@@ -158,13 +159,15 @@ def _not_about(asked: Asked, series: Sequence[Series]) -> str:
     return ""
 
 
-def _object(value: object, what: str) -> Mapping[str, object]:
+def object_of(value: object, what: str) -> Mapping[str, object]:
+    """`value`, which `what` names, as an object. Raises: Malformed."""
     if not isinstance(value, dict):
         raise Malformed(f"{what} is not an object")
     return value
 
 
-def _list(value: object, what: str) -> Sequence[object]:
+def list_of(value: object, what: str) -> Sequence[object]:
+    """`value`, which `what` names, as a list. Raises: Malformed."""
     if not isinstance(value, list):
         raise Malformed(f"{what} is not a list")
     return value

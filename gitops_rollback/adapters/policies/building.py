@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
-from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, SUGGESTING
+from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, LATE_PROVIDERS, SUGGESTING
 from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
@@ -49,12 +50,13 @@ def build_policy(
 ) -> Policy:
     """The policy as values. Targets given by a selector are left out: this version cannot resolve them."""
     spec = shape.spec
+    provider = _metrics(spec.metrics).provider
     return Policy(
         name=shape.metadata.name or posixpath.splitext(posixpath.basename(path))[0],
         path=path,
         revision=revision,
         targets=tuple(_target(target) for target in spec.targets if target.application is not None),
-        triggers=tuple(_trigger(trigger) for trigger in spec.triggers),
+        triggers=tuple(_held_back(_trigger(trigger), provider) for trigger in spec.triggers),
         suspend=spec.suspend,
         branch=spec.git.branch or "",
         timing=_timing(spec.timing),
@@ -120,7 +122,12 @@ def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSett
         secret=shape.auth.secret_ref.name if shape.auth else "",
         headers=tuple(sorted(shape.headers.items())),
         tenant=shape.tenant or "",
+        application_secret=_application_secret(shape.auth),
     )
+
+
+def _application_secret(auth: schema.Auth | None) -> str:
+    return auth.application_key_ref.name if auth and auth.application_key_ref else ""
 
 
 def _certainty(shape: schema.SuspectsShape | None) -> Certainty:
@@ -154,6 +161,12 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         burn_rate=burn_rate,
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
+
+
+def _held_back(trigger: Trigger, provider: str) -> Trigger:
+    """Late points make what began before a sync look as if it began after: such a trigger suggests at most."""
+    acts = trigger.is_asked and trigger.severity is Severity.AUTO_ROLLBACK
+    return replace(trigger, severity=Severity.PAGE_AND_SUGGEST) if acts and provider in LATE_PROVIDERS else trigger
 
 
 def _severity(kind: str, burn_rate: BurnRate | None, written: Severity) -> Severity:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gitops_rollback.adapters.policies.promql import template_errors
 from gitops_rollback.adapters.policies.scalars import DNS_LABEL, Leaf, Misspelt, choice, pattern, read_text
+from gitops_rollback.core import datadog_query
 from gitops_rollback.core.written import Written
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
@@ -15,10 +16,11 @@ KIND = "RollbackPolicy"
 
 def read_query(written: Written) -> str:
     """A query template that can be asked. Raises: Misspelt."""
-    problems = template_errors(written.text)
+    text = written.text
+    problems = datadog_query.errors(text) if datadog_query.is_datadog(text) else template_errors(text)
     if problems:
         raise Misspelt("; ".join(problems))
-    return written.text
+    return text
 
 
 def read_url(written: Written) -> str:

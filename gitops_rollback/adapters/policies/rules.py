@@ -11,10 +11,12 @@ from datetime import timedelta
 from gitops_rollback.adapters.policies.promql import is_plain_selector, template_errors
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
 from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
+from gitops_rollback.adapters.policies.rules_metrics import metric_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
+from gitops_rollback.core import datadog_query
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import ApplicationRef, Target, Timing, Workload
@@ -35,6 +37,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         _targets,
         _timing,
         _metrics,
+        lambda spec: metric_faults(spec, queries(spec)),
         _triggers,
         _suspects,
         strategy_faults,
@@ -205,9 +208,10 @@ def _rendered(spec: View) -> Iterator[Found]:
     for query, target in pairs[:MAX_RENDERED]:
         values = {"NAMESPACE": "n", "REVISION": "r", "PROJECT": "p", "CLUSTER": "c", **_variables(target)}
         try:
-            render(query.text or "", values)
+            text = query.text or ""
+            (datadog_query.fill if datadog_query.is_datadog(text) else render)(text, values)
         except QueryInvalid as exc:
-            if "outside quotes" in exc.message:
+            if "outside quotes" in exc.message or "one tag" in exc.message:
                 yield query.mark, f"for target {shown(target.at('name').text or '')}: {exc.message}", ""
 
 

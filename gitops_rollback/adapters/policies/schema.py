@@ -121,10 +121,14 @@ class SecretRef(Shape):
 
 class Auth(Shape):
     secret_ref: SecretRef
+    """A bearer token; for datadog the API key."""
+    application_key_ref: SecretRef | None = None
+    """The application key of datadog, which needs both."""
 
 
 class Metrics(Shape):
     provider: Provider = "prometheus"
+    """Datadog's queries are its own: `sum:requests.errors{service:$SERVICE}.as_rate()`."""
     url: Url | None = None
     """On the controller's allow-list; left out, PROMETHEUS_URL."""
     timeout: Duration | None = None

@@ -23,7 +23,9 @@ SUGGESTS = {
     "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
-BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics"})
+BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog"})
+LATE_PROVIDERS = frozenset({"datadog"})  # whose newest whole point may be some minutes old
+LATE = "it pages and suggests: points come late, so what began just before a sync looks as if it began after"
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
 ASKS = "until then it asks instead of acting"
@@ -69,10 +71,17 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
             yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
         if _suggests(trigger, kind) and trigger.at("severity").text == "auto_rollback":
             yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS[kind], asks=False)
+        elif _late(spec, kind) and trigger.at("severity").text == "auto_rollback":
+            yield Unbuilt("triggers of datadog: auto_rollback", trigger.key_mark("severity"), LATE, asks=False)
         if kind in SUGGESTING and trigger.has(kind):
             yield Unbuilt(f"triggers.{kind}", trigger.key_mark(kind))
         if trigger.at("reduce").text == "per_series":
             yield Unbuilt("triggers.reduce: per_series", trigger.key_mark("reduce"))
+
+
+def _late(spec: View, kind: str) -> bool:
+    metrics = next(iter(spec.at("metrics").items), spec.at("metrics"))
+    return metrics.at("provider").text in LATE_PROVIDERS and kind in ("query", "ratio")
 
 
 def _suggests(trigger: View, kind: str) -> bool:
