@@ -15,15 +15,15 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 from gitops_rollback.adapters.http import Failure, Http, HttpAnswer, HttpFailed, HttpSettings
 from gitops_rollback.adapters.origins import Origin, OriginRules, OutboundBlocked, origin_of
 from gitops_rollback.core.errors import RollbackError
-from gitops_rollback.core.images import DOCKER_HUB, UNKNOWN_NAME, Found, Image, Kept, Presence, kept_at
+from gitops_rollback.core.images import DOCKER_HUB, UNKNOWN_NAME, Found, Image, Kept, Presence, earlier, kept_at
 
 TIMEOUT = timedelta(seconds=5)  # of one look-up, token included
 PATIENCE_SECONDS = 10.0  # how much of a minute one registry may take
@@ -33,6 +33,8 @@ KEPT_UNKNOWN_SECONDS = 10.0
 MAX_KEPT = 1000
 MAX_BODY = 64 << 10  # bytes; a token has some hundreds, an error less
 MAX_TOKEN = 32 << 10
+MOST_TAGS = 1000  # of a repository, that are read
+MOST_OLDER = 3  # earlier versions that are told
 ACCEPT = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
@@ -43,6 +45,7 @@ ACCEPT = ", ".join(
 )
 _CHALLENGE = re.compile(r"(?P<scheme>[A-Za-z]+)(?:\s+(?P<rest>.*))?", re.DOTALL)
 _PARAMETER = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
@@ -59,6 +62,16 @@ class RegistrySettings:
     username: str = ""
     password: str = ""
     ca_file: str = ""
+    mirrors: tuple[str, ...] = ()  # names of others of the settings, each with what stands before the repository there
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a registry says of one image; `message` says why nothing is known, `digest` is there where it told one."""
+
+    found: Found
+    message: str = ""
+    digest: str = ""
 
 
 class OciRegistries:
@@ -100,8 +113,20 @@ class OciRegistries:
         registry = self._registries.get(kept.registry)
         if registry is None:
             return Presence(image, Found.NOT_ASKED, f"the settings name no registry {kept.registry}")
-        found, message = registry.find(kept)
-        return Presence(image, found, message)
+        told = registry.find(kept)
+        if told.found is not Found.MISSING:
+            return Presence(image, told.found, told.message)
+        older = earlier(registry.versions(kept), kept.version)[:MOST_OLDER]
+        return Presence(image, told.found, told.message, tuple(self._copies(registry.mirrors, kept)), older)
+
+    def _copies(self, mirrors: Iterable[str], kept: Kept) -> Iterator[str]:
+        """Where mirrors have it, as it can be pulled there."""
+        for mirror in mirrors:
+            host, _, before = mirror.partition("/")
+            registry, repository = self._registries.get(host), f"{before}/{kept.repository}".lstrip("/")
+            told = registry.find(replace(kept, registry=host, repository=repository)) if registry else None
+            if told is not None and told.found is Found.PRESENT:
+                yield str(Image(f"{host}/{repository}", told.digest or kept.version))
 
 
 class _Registry:
@@ -111,19 +136,35 @@ class _Registry:
         self._lock = threading.Lock()
         self._since, self._spent = time.monotonic(), 0.0
 
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        return self._settings.mirrors
+
     def close(self) -> None:
         self._http.close()
 
-    def find(self, kept: Kept) -> tuple[Found, str]:
-        """What the registry says, and why nothing is known if it says nothing."""
+    def find(self, kept: Kept) -> Told:
+        """What the registry says of the image."""
         if self._spend(0.0) > PATIENCE_SECONDS:
-            return Found.NO_ANSWER, f"{self._settings.name} answers too slowly"
+            return Told(Found.NO_ANSWER, f"{self._settings.name} answers too slowly")
         began = time.monotonic()
         try:
             return look_up_by(self._http, self._settings, kept, TIMEOUT)
         except RollbackError as error:
             passing = isinstance(error, HttpFailed) and error.failure is not Failure.REDIRECT
-            return Found.NO_ANSWER if passing else Found.UNKNOWN, f"{error.subject}: {error.message}"
+            return Told(Found.NO_ANSWER if passing else Found.UNKNOWN, f"{error.subject}: {error.message}")
+        finally:
+            self._spend(time.monotonic() - began)
+
+    def versions(self, kept: Kept) -> tuple[str, ...]:
+        """The tags of its repository, as far as one page tells them; () where it tells none."""
+        if self._spend(0.0) > PATIENCE_SECONDS:
+            return ()
+        began = time.monotonic()
+        try:
+            return _LookUp(self._http, self._settings, kept, began + TIMEOUT.total_seconds()).tags()
+        except RollbackError:
+            return ()
         finally:
             self._spend(time.monotonic() - began)
 
@@ -136,63 +177,82 @@ class _Registry:
             return self._spent
 
 
-def look_up_by(http: Http, settings: RegistrySettings, kept: Kept, within: timedelta) -> tuple[Found, str]:
-    """One look-up, and why nothing is known if the registry says nothing. Raises: OutboundBlocked; HttpFailed."""
+def look_up_by(http: Http, settings: RegistrySettings, kept: Kept, within: timedelta) -> Told:
+    """One look-up. Raises: OutboundBlocked; HttpFailed."""
     return _LookUp(http, settings, kept, time.monotonic() + within.total_seconds()).find()
 
 
 @dataclass(frozen=True)
 class _LookUp:
-    """One manifest, from the first HEAD on."""
+    """One manifest, from the first HEAD on; or the tags beside it."""
 
     http: Http
     settings: RegistrySettings
     kept: Kept
     deadline: float
 
-    def find(self) -> tuple[Found, str]:
+    def find(self) -> Told:
         """Raises: OutboundBlocked; HttpFailed."""
         headers: dict[str, str] = {"Accept": ACCEPT}
-        answer = self._manifest("HEAD", headers)
-        if answer.status == 401:
-            authorization = self._authorization(answer.headers.get("www-authenticate", ""))
-            if isinstance(authorization, tuple):
-                return authorization
-            headers["Authorization"] = authorization
-            answer = self._manifest("HEAD", headers)
+        answer = self._sent("HEAD", self._manifest, headers)
+        if isinstance(answer, Told):
+            return answer
         if answer.status == 200:
-            return Found.PRESENT, ""
+            digest = answer.headers.get("docker-content-digest", "")
+            return Told(Found.PRESENT, "", digest if _DIGEST.fullmatch(digest) else "")
         if answer.status == 404:
             return self._confirmed(headers)
         return self._unclear(answer.status)
 
-    def _confirmed(self, headers: Mapping[str, str]) -> tuple[Found, str]:
-        """A HEAD has no body, and anybody answers 404: it counts if the registry says so in its own words."""
-        answer = self._manifest("GET", headers)
-        if answer.status == 404 and _is_of_a_registry(answer.body):
-            return Found.MISSING, f"{self.settings.name} has no such image"
-        return Found.UNKNOWN, f"{self.settings.name} does not answer as a registry does ({answer.status})"
+    def tags(self) -> tuple[str, ...]:
+        """() where they are not told. Raises: OutboundBlocked; HttpFailed."""
+        answer = self._sent("GET", f"tags/list?n={MOST_TAGS}", {"Accept": "application/json"})
+        document = _parsed(answer.body) if isinstance(answer, HttpAnswer) and answer.status == 200 else None
+        tags = document.get("tags") if isinstance(document, dict) else None
+        return tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
 
-    def _unclear(self, status: int) -> tuple[Found, str]:
+    def _sent(self, method: str, what: str, headers: dict[str, str]) -> HttpAnswer | Told:
+        """With a token where one is wanted, which `headers` bear from then on; or why it cannot be had."""
+        answer = self._asked(method, what, headers)
+        if answer.status != 401:
+            return answer
+        authorization = self._authorization(answer.headers.get("www-authenticate", ""))
+        if isinstance(authorization, Told):
+            return authorization
+        headers["Authorization"] = authorization
+        return self._asked(method, what, headers)
+
+    def _confirmed(self, headers: Mapping[str, str]) -> Told:
+        """A HEAD has no body, and anybody answers 404: it counts if the registry says so in its own words."""
+        answer = self._asked("GET", self._manifest, headers)
+        if answer.status == 404 and _is_of_a_registry(answer.body):
+            return Told(Found.MISSING, f"{self.settings.name} has no such image")
+        return Told(Found.UNKNOWN, f"{self.settings.name} does not answer as a registry does ({answer.status})")
+
+    def _unclear(self, status: int) -> Told:
         name = self.settings.name
         if status in (401, 403):
             who = f"the account {self.settings.username}" if self.settings.username else "anybody without an account"
-            return (
+            return Told(
                 Found.UNKNOWN,
                 f"{name} refuses it to {who} ({status}); set username and passwordFile of this registry",
             )
         if status == 429:
-            return Found.NO_ANSWER, f"{name} asks to be left alone for now (429)"
-        return Found.NO_ANSWER if status >= 500 else Found.UNKNOWN, f"{name} answered {status}"
+            return Told(Found.NO_ANSWER, f"{name} asks to be left alone for now (429)")
+        return Told(Found.NO_ANSWER if status >= 500 else Found.UNKNOWN, f"{name} answered {status}")
 
-    def _manifest(self, method: str, headers: Mapping[str, str]) -> HttpAnswer:
-        url = f"{self.settings.url.rstrip('/')}/v2/{self.kept.repository}/manifests/{self.kept.version}"
+    @property
+    def _manifest(self) -> str:
+        return f"manifests/{self.kept.version}"
+
+    def _asked(self, method: str, what: str, headers: Mapping[str, str]) -> HttpAnswer:
+        url = f"{self.settings.url.rstrip('/')}/v2/{self.kept.repository}/{what}"
         return self.http.get(url, self._left(), headers, method)
 
     def _left(self) -> timedelta:
         return timedelta(seconds=max(0.0, self.deadline - time.monotonic()))
 
-    def _authorization(self, challenge: str) -> str | tuple[Found, str]:
+    def _authorization(self, challenge: str) -> str | Told:
         """The header that answers a challenge, or what is known without one."""
         scheme, said = _read_challenge(challenge)
         if scheme == "basic" and self.settings.username:
@@ -201,7 +261,8 @@ class _LookUp:
             return self._unclear(401)
         realm = said.get("realm", "")
         if not self._trusts(realm):
-            return Found.UNKNOWN, f"its tokens are made at {_shown(realm)}, which is neither its url nor its tokenUrl"
+            words = f"its tokens are made at {_shown(realm)}, which is neither its url nor its tokenUrl"
+            return Told(Found.UNKNOWN, words)
         # A scope of our own: the one that the registry names could be for more than pulling this repository.
         query = {"service": said.get("service", ""), "scope": f"repository:{self.kept.repository}:pull"}
         words = urlencode({name: value for name, value in query.items() if value})
@@ -210,7 +271,7 @@ class _LookUp:
         if answer.status != 200:
             return self._unclear(answer.status)
         token = _read_token(answer.body)
-        return f"Bearer {token}" if token else (Found.UNKNOWN, f"{_shown(realm)} gave no token")
+        return f"Bearer {token}" if token else Told(Found.UNKNOWN, f"{_shown(realm)} gave no token")
 
     def _trusts(self, realm: str) -> bool:
         if not (realm.isascii() and realm.isprintable()) or " " in realm:

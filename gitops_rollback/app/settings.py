@@ -131,7 +131,8 @@ class MetricServer(Closed):
 class ImageRegistry(Closed):
     """One registry, `name` as images bear it in front (`docker.io` where they bear none), and our account there.
 
-    `token_url` is where its tokens are made. Left out, both addresses are those that `name` says.
+    `token_url` is where its tokens are made. Left out, both addresses are those that `name` says. `mirrors` are asked
+    for what is gone there: names of further registries of this list, with a path where they keep it below one.
     """
 
     name: RegistryName
@@ -141,6 +142,7 @@ class ImageRegistry(Closed):
     password: SecretStr | None = None
     password_file: str | None = None
     ca_file: str | None = None
+    mirrors: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> ImageRegistry:

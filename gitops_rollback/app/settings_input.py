@@ -224,6 +224,10 @@ def _check(given: _Input, settings: Settings) -> None:
         taken += [engine.instance] if engine is not None and engine.enabled else []
     _check_unique(given, "metrics", [server.name for server in settings.metrics])
     _check_unique(given, "registries", [one.name for one in settings.registries])
+    for index, registry in enumerate(settings.registries):
+        for mirror in registry.mirrors:
+            if mirror.partition("/")[0] not in {one.name for one in settings.registries} - {registry.name}:
+                given.fault(("registries", index, "mirrors"), f"{mirror!r} is below no other registry of this list")
     _check_unique(given, "hooks", [f"{hook.kind}/{hook.name}" for hook in settings.hooks])
     _check_unique(given, "tenants", [tenant.name for tenant in settings.tenants])
     _check_unique(given, "secrets", [shapes.secret_key(secret.name) for secret in settings.secrets])

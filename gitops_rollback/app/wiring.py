@@ -210,6 +210,7 @@ def _registries(settings: Settings) -> OciRegistries | None:
             username=one.username,
             password=one.password.get_secret_value() if one.password else "",
             ca_file=one.ca_file or "",
+            mirrors=one.mirrors,
         )
         for one in settings.registries
     ]

@@ -9,7 +9,7 @@ Source: distribution/reference grammar and `normalize.go`; kustomize `images`; a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,11 +64,17 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Presence:
-    """Whether an image can be had; `message` says why that is not known, or by whom it was said."""
+    """Whether an image can be had; `message` says why that is not known, or by whom it was said.
+
+    Of a MISSING one: `copies` are the names under which mirrors have it, by digest where they tell that, and `older`
+    the earlier versions that are still there, the newest first.
+    """
 
     image: Image
     found: Found
     message: str = ""
+    copies: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,14 @@ def ordered(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int,
     words = (match["pre"] or "-").removeprefix("-").split(".")
     parts = tuple((not word.isdigit(), int(word) if word.isdigit() else 0, word) for word in words)
     return numbers, match["pre"] is None, parts if match["pre"] else ()
+
+
+def earlier(versions: Iterable[str], than: str) -> tuple[str, ...]:
+    """Those of `versions` that come before `than`, the newest first; () where `than` is no version, as a digest is."""
+    limit = ordered(than)
+    known = {version: order for version in versions if (order := ordered(version)) is not None}
+    found = [version for version, order in known.items() if limit is not None and order < limit]
+    return tuple(sorted(found, key=lambda version: known[version], reverse=True))
 
 
 def _holds(

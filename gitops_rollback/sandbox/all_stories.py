@@ -6,6 +6,7 @@ from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
+from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
@@ -16,6 +17,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *JUDGEMENT_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
+    *IMAGE_STORIES,
     *FORGE_STORIES,
     *FLUX_STORIES,
     *HELM_STORIES,

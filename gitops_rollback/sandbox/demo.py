@@ -62,6 +62,7 @@ class Demo:
             forge=story.forge,
         )
         self.world.registry = _stocked(story.images) if story.images else None
+        self.world.mirror = _stocked(story.mirrored) if story.mirrored else None
         self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
         self._replicas = Replicas(out)
         self.telling.kill_leader = self._kill_leader
@@ -89,9 +90,13 @@ class Demo:
         subprocess.run(command, check=False, capture_output=True, timeout=60)
 
     def failures(self) -> list[BaseException]:
-        registry = self.world.registry.failures if self.world.registry is not None else []
+        registries = [one for one in (self.world.registry, self.world.mirror) if one is not None]
         engine = self.world.flux or self.world.argocd
-        return [*registry, *self.world.git.failures, *(engine.failures if engine is not None else ())]
+        return [
+            *(failure for one in registries for failure in one.failures),
+            *self.world.git.failures,
+            *(engine.failures if engine is not None else ()),
+        ]
 
     def start_controller(self, **more: str) -> None:
         """The `run` that a user would start, in a process of its own or several; `more` is set in its environment."""

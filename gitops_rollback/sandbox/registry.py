@@ -23,6 +23,7 @@ from gitops_rollback.sandbox.cuttable_server import CuttableServer, EveryMethod
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 SERVICE = "registry.sandbox"
+TAGS = re.compile(r"/v2/(?P<repository>[a-z0-9._/-]+)/tags/list")
 MANIFEST = re.compile(r"/v2/(?P<repository>[a-z0-9._/-]+)/manifests/(?P<reference>[A-Za-z0-9._:-]+)")
 SCOPE = re.compile(r"repository:(?P<repository>[a-z0-9._/-]+):(?P<actions>[a-z,*]+)")
 JSON = "application/json"
@@ -91,6 +92,11 @@ class RegistrySandbox:
         gone = self._manifests[repository, tag]
         self._manifests = {key: kept for key, kept in self._manifests.items() if key[0] != repository or kept != gone}
 
+    def digest(self, repository: str, tag: str) -> str:
+        """Of an image that is there."""
+        _, body = self._manifests[repository, tag]
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
     def answer(self, asked: Asked, accepts: str) -> Reply:
         """The answer to one request."""
         self.asked.append(asked)
@@ -99,12 +105,14 @@ class RegistrySandbox:
         parts = urlsplit(asked.path)
         if parts.path == "/token":
             return self._token(asked.authorization, parse_qs(parts.query))
-        found = MANIFEST.fullmatch(parts.path)
+        found = MANIFEST.fullmatch(parts.path) or TAGS.fullmatch(parts.path)
         if found is None or asked.method not in ("GET", "HEAD"):
             return _error(404, "NOT_FOUND", "page not found")
         repository = found["repository"]
         if self._tokens.get(asked.authorization.removeprefix("Bearer ")) != repository:
             return self._challenge(repository, refused=asked.authorization.startswith("Bearer "))
+        if found.re is TAGS:
+            return self._listed(repository)
         kind, body = self._manifests.get((repository, found["reference"]), ("", b""))
         if not kind:
             return _error(404, "MANIFEST_UNKNOWN", "manifest unknown")
@@ -112,6 +120,12 @@ class RegistrySandbox:
             return _error(404, "MANIFEST_UNKNOWN", "OCI index found, but accept header does not support OCI indexes")
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         return Reply(200, body, {"Content-Type": kind, "Docker-Content-Digest": digest})
+
+    def _listed(self, repository: str) -> Reply:
+        tags = sorted(tag for name, tag in self._manifests if name == repository and ":" not in tag)
+        if not tags:
+            return _error(404, "NAME_UNKNOWN", "repository name not known to registry")
+        return Reply(200, json.dumps({"name": repository, "tags": tags}).encode(), {"Content-Type": JSON})
 
     def _challenge(self, repository: str, refused: bool) -> Reply:
         words = f'Bearer realm="{self.url}/token",service="{SERVICE}",scope="repository:{repository}:pull"'

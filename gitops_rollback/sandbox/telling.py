@@ -133,3 +133,4 @@ class Story:
     replicas: int = 1  # of the controller
     forge: str = ""  # which one stands before the repository: github, gitlab, gitea; "" for none
     images: tuple[str, ...] = ()  # in the registry that the settings name; none: they name no registry
+    mirrored: tuple[str, ...] = ()  # in a mirror of it

@@ -25,6 +25,7 @@ SERVICES = ("checkout-api", "ledger-api", "storefront")
 NAMESPACE = "shop"
 REPOSITORY = "shop/config"
 REGISTRY = "registry.example"  # as the services' images name it
+MIRROR = "mirror.example"
 TEAM = {"jonas": Access.WRITE, "mara": Access.WRITE, "guest": Access.READ}  # people at the forge, where there is one
 CRASHING_TAG = "crash"  # the sandbox's kubelet never lets an image of such a tag become ready
 
@@ -78,6 +79,7 @@ class World:
         self.argocd: ArgoCdSandbox | None = None
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
         self.registry: RegistrySandbox | None = None  # of the services' images, if that is set before the start
+        self.mirror: RegistrySandbox | None = None  # of that registry, likewise
         self.objects: KubernetesStore | None = None  # where Argo CD's objects are, too, if that is set before the start
 
     @property
@@ -91,8 +93,8 @@ class World:
         if self.forge is not None:
             self.forge.start()
         self.prometheus.start()
-        if self.registry is not None:
-            self.registry.start()
+        for registry in filter(None, (self.registry, self.mirror)):
+            registry.start()
         for service in self.services.values():
             service.publish(self.prometheus)
         if self.engine == "flux":
@@ -127,8 +129,8 @@ class World:
             self.argocd.stop()
         if self.flux is not None:
             self.flux.stop()
-        if self.registry is not None:
-            self.registry.stop()
+        for registry in filter(None, (self.registry, self.mirror)):
+            registry.stop()
         self.prometheus.stop()
         if self.forge is not None:
             self.forge.stop()
@@ -156,7 +158,10 @@ class World:
         """What a user would write into the settings file of this world: what has no variable of its own."""
         text = ""
         if self.registry is not None:
-            text += f"registries:\n  - {{name: {REGISTRY}, url: {self.registry.url}}}\n"
+            mirrors = f", mirrors: [{MIRROR}]" if self.mirror is not None else ""
+            text += f"registries:\n  - {{name: {REGISTRY}, url: {self.registry.url}{mirrors}}}\n"
+        if self.mirror is not None:
+            text += f"  - {{name: {MIRROR}, url: {self.mirror.url}}}\n"
         if self.forge is not None:
             # Gitea tells what somebody may do to an administrator alone, and the bot may only write.
             writers = ", ".join(login for login, access in TEAM.items() if access >= Access.WRITE)

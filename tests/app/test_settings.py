@@ -248,6 +248,8 @@ REGISTRY_FAULTS = {
     "{name: ghcr.io, username: bot}": "username and password (or passwordFile) go together",
     "{name: ghcr.io, url: 'http://ghcr.io'}": "needs allowHttp",
     "{name: ghcr.io}, {name: ghcr.io}": "is taken twice",
+    "{name: ghcr.io, mirrors: [quay.io/copies]}": "'quay.io/copies' is below no other registry of this list",
+    "{name: ghcr.io, mirrors: [ghcr.io/copies]}": "is below no other registry",
 }
 
 

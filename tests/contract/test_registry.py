@@ -73,6 +73,28 @@ def test_what_the_registry_calls_unknown_is_missing(sandbox: RegistrySandbox) ->
     assert found_by(sandbox.url) == Presence(OLD, Found.MISSING, "registry.example has no such image")
 
 
+def test_what_is_gone_is_looked_for_in_mirrors_and_earlier_versions_are_told(sandbox: RegistrySandbox) -> None:
+    mirror = RegistrySandbox()
+    mirror.start()
+    digest = mirror.put("copies/shop/web", "1.41.2")
+    for tag in ("1.9.0", "1.41.1", "1.41.3", "latest"):
+        sandbox.put("shop/web", tag)
+    sandbox.remove("shop/web", "1.41.2")
+    settings = [
+        RegistrySettings(NAME, sandbox.url, sandbox.url, mirrors=("mirror.example", "mirror.example/copies")),
+        RegistrySettings("mirror.example", mirror.url, mirror.url),
+    ]
+    registries = OciRegistries(settings, OriginRules.parse([], [sandbox.url, mirror.url]))
+    try:
+        found = registries.look_up(OLD)
+    finally:
+        registries.close()
+        mirror.stop()
+    assert found.found is Found.MISSING
+    assert found.copies == (f"mirror.example/copies/shop/web@{digest}",)
+    assert found.older == ("1.41.1", "1.9.0")
+
+
 def test_what_is_private_is_seen_by_the_settings_account_alone(sandbox: RegistrySandbox) -> None:
     sandbox.private.add("shop/web")
     refused = found_by(sandbox.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from plan_facts import DEPLOYMENT, a_file, a_policy, facts, live
@@ -25,6 +26,8 @@ def presence(found: Found, reference: str = OLD, message: str = "") -> Presence:
 THERE, GONE = presence(Found.PRESENT), presence(Found.MISSING)
 SILENT = presence(Found.NO_ANSWER, "ghcr.io/a/b:1", "no answer within 5 s")
 ELSEWHERE = presence(Found.NOT_ASKED, "ecr.example/a:1", "the settings name no registry ecr.example")
+COPIED = replace(GONE, copies=("mirror.example/shop/web@sha256:" + "a" * 64,))
+LEFT = replace(GONE, older=("1.40.0", "1.39.2"))
 ANSWERS: dict[str, tuple[tuple[Presence, ...] | None, GuardResult, Reason | None, str]] = {
     "all-there": ((THERE,), ALLOW, None, OLD),
     "none-comes-back": ((), ALLOW, None, "no image comes back"),
@@ -35,6 +38,7 @@ ANSWERS: dict[str, tuple[tuple[Presence, ...] | None, GuardResult, Reason | None
     "of-no-registry-of-ours": ((THERE, ELSEWHERE), NOT_EVALUATED, None, "name no registry ecr.example"),
     "refused": ((presence(Found.UNKNOWN, OLD, "refused"),), ASK, Reason.IMAGE_UNKNOWN, f"{OLD} (refused)"),
     "files-unseen": (None, ASK, Reason.IMAGE_UNKNOWN, "cannot be seen"),
+    "mirrored": ((COPIED,), ASK, Reason.IMAGE_MISSING, f"gone: {OLD}"),
     "many-gone": ((GONE,) * 5, ASK, Reason.IMAGE_MISSING, "and 2 more"),
 }
 
@@ -47,6 +51,16 @@ def test_a_plan_waits_for_an_image_that_is_not_known_to_be_there(
     assert (found.guard, found.result, found.reason) == ("image", result, reason)
     assert words in found.message
     assert bool(found.remedy) == (reason is not None)
+
+
+def test_what_a_person_can_do_is_said_for_what_is_gone() -> None:
+    """The very command where a mirror has all of it; else what is still there."""
+    command = f"`crane copy {COPIED.copies[0]} {OLD}`"
+    assert command in judge_images(facts(images=(COPIED, THERE))).remedy
+    mixed = judge_images(facts(images=(COPIED, LEFT))).remedy
+    assert "crane" not in mixed
+    assert "registry.example/checkout:1.40.0, registry.example/checkout:1.39.2" in mixed
+    assert "earlier versions" not in judge_images(facts(images=(GONE,))).remedy
 
 
 def test_without_a_registry_nothing_is_looked_up_and_that_is_said() -> None:

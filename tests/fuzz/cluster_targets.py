@@ -39,7 +39,7 @@ from gitops_rollback.adapters.kubernetes.members import read_members
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
 from gitops_rollback.adapters.kubernetes.wire import Call, Sent
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.adapters.registry import RegistrySettings, look_up_by
+from gitops_rollback.adapters.registry import RegistrySettings, Told, look_up_by
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast
 from gitops_rollback.core.deployments import deployments, distinct, watched
 from gitops_rollback.core.errors import RollbackError
@@ -215,14 +215,14 @@ def registry(data: bytes) -> None:
     challenge, _, body = data[4:].partition(b"\0")
     statuses = [STATUSES[one % len(STATUSES)] for one in data[:4].ljust(4, b"\0")]
     headers = {"www-authenticate": challenge.decode("latin-1")}
-    found: list[tuple[Found, str]] = []
+    found: list[Told] = []
     http = CannedHttp([HttpAnswer(status, headers, body) for status in statuses])
     settings = RegistrySettings("registry.example", REGISTRY, f"{REGISTRY}:5001", "bot", PASSWORD)
     said = refusal(lambda: found.append(look_up_by(http, settings, KEPT, timedelta(seconds=5))), RollbackError)
-    for presence, why in found or [(Found.UNKNOWN, said)]:
-        assert presence is not Found.NOT_ASKED
-        assert PASSWORD not in why
-        assert presence is not Found.MISSING or json.loads(body)["errors"]
+    for told in found or [Told(Found.UNKNOWN, said)]:
+        assert told.found is not Found.NOT_ASKED
+        assert PASSWORD not in told.message
+        assert told.found is not Found.MISSING or json.loads(body)["errors"]
     for url, sent in http.asked:
         assert httpx.URL(url).raw_host == b"registry.example"
         assert all(word.isprintable() and word.isascii() for word in sent.values())

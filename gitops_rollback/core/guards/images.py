@@ -32,7 +32,7 @@ def judge_images(facts: GuardFacts) -> GuardAnswer:
     if missing:
         strict = any(rule.type == GUARD and rule.result is GuardResult.DENY for rule in facts.policy.guards)
         result = GuardResult.DENY if strict else GuardResult.ASK
-        return answer(GUARD, result, Reason.IMAGE_MISSING, f"gone: {_told(missing)}", REMEDY)
+        return answer(GUARD, result, Reason.IMAGE_MISSING, f"gone: {_told(missing)}", _remedy(missing))
     unknown = [one for one in facts.images if one.found in (Found.UNKNOWN, Found.NO_ANSWER)]
     if unknown:
         return ask(GUARD, Reason.IMAGE_UNKNOWN, f"not known to be there: {_told(unknown)}", LOOK)
@@ -90,6 +90,15 @@ def _running(document: Mapping[str, object]) -> Iterator[Image]:
 def _told(found: Sequence[Presence]) -> str:
     words = [f"{one.image}" + (f" ({one.message})" if one.message else "") for one in found[:SHOWN]]
     return "; ".join(words) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def _remedy(missing: Sequence[Presence]) -> str:
+    """The exact commands where mirrors have them all; what else is there where they have not."""
+    if all(one.copies for one in missing):
+        commands = "; ".join(f"`crane copy {one.copies[0]} {one.image}`" for one in missing[:SHOWN])
+        return f"copy it back from the mirror that has it: {commands}; then approve the plan"
+    older = [f"{one.image.name}:{version}" for one in missing[:SHOWN] for version in one.older]
+    return f"{REMEDY}; earlier versions that are there: {', '.join(older)}" if older else REMEDY
 
 
 def _not_evaluated(message: str) -> GuardAnswer:
