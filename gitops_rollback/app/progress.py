@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from gitops_rollback.app.beside import Beside
 from gitops_rollback.app.directory import Fed, Listing
+from gitops_rollback.app.gates import Gates
 from gitops_rollback.app.holding import hold_checks
 from gitops_rollback.app.lasting import Lasting
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
 from gitops_rollback.app.offered_trees import OfferedTrees
+from gitops_rollback.app.pools import OneByOne, Pool
 from gitops_rollback.app.queries import span_since
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.stepping import Stepper
@@ -46,9 +48,6 @@ MAX_READ_BACK = 40  # ticks between two looks that are read from the metric stor
 LABEL_DIGITS = 12
 LONG_BEFORE = timedelta(days=1)  # longer than any range that a check asks over
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
 
 class Probe(Protocol):
     """Asks a URL for its status."""
@@ -56,22 +55,6 @@ class Probe(Protocol):
     def status(self, url: str, timeout: timedelta) -> int:
         """Raises: RollbackError."""
         ...
-
-
-class Pool(Protocol):
-    """Who asks several things at the same time, as `concurrent.futures.Executor` does."""
-
-    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
-        """The results in the order of `items`. Raises what the first of them raised."""
-        ...
-
-
-class OneByOne:
-    """Asks one after the other."""
-
-    def map(self, act: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]:
-        """As in `Pool`."""
-        return map(act, items)
 
 
 @dataclass(frozen=True)
@@ -167,11 +150,23 @@ class Follower:
             self._lasting.bad(identity)
             return replace(found, ahead=ahead)
         run = self._lasting.run(identity, now, MAX_GAP_INTERVALS * found.policy.timing.interval)
+        gate = ahead.stages.gate(ahead.done)
+        if gate is not None:
+            full = next((one.state for one in found.applications if one.application == watched.name), None)
+            gates = Gates(self._workloads, lambda names, at: self._measured(found, watched, names, at))
+            seen = gates.seen(gate, record, replace(watched, state=full or watched.state), now)
+            return replace(found, ahead=replace(ahead, since=self._lasting.good(identity, now, run), gate=seen))
         fired = self._ask_triggers(found, watched, record.triggers, now) if ahead.stages.checked else ()
         checks = tuple(unless_better(one, record, found.policy) for one in fired)
         stable = self._ask_triggers(found, watched, ahead.stages.stable, now)
         since = self._lasting.good(identity, now, run)
         return replace(found, ahead=replace(ahead, since=since, checks=checks, stable=stable))
+
+    def _measured(
+        self, found: Progress, watched: Watched, names: Sequence[str], at: datetime
+    ) -> tuple[CheckResult, ...]:
+        """What these triggers measured at an instant, whatever they are for."""
+        return self._ask_triggers(replace(found, began=at - LONG_BEFORE), watched, names, at)
 
     def _ask_triggers(
         self, found: Progress, watched: Watched, names: Sequence[str], now: datetime

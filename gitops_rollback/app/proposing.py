@@ -20,10 +20,12 @@ from gitops_rollback.core.deployments import deployments, our_revision
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
+from gitops_rollback.core.guards.migrations import judge_migrations
 from gitops_rollback.core.incidents import Incident
 from gitops_rollback.core.message import RevertText, for_people, revert_message
 from gitops_rollback.core.paths import shared_paths
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
+from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, Suspect
 from gitops_rollback.crash_points import crash_point
@@ -93,12 +95,21 @@ class Proposer:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
         reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
-        stages, unfit = self._staging.planned(reversal, look)
+        stages, unfit = self._staging.planned(reversal, look, self._migrated(reversal, look, blame, view, listing, now))
         facts = self._facts.read(look, blame, self._staging.whole(stages, reversal), view, listing, now)
         guards = (*ask_guards(replace(facts, shifted=stages.files if stages else frozenset())), *unfit)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
         plan = replace(self._plan(look, blame, reversal, text), guards=guards)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
+
+    def _migrated(
+        self, reversal: Reversal, look: Look, blame: Blame, view: View, listing: Listing, now: datetime
+    ) -> bool:
+        """What ran moved data, or nobody can tell: looked at where a migration rule of the policy asks for that."""
+        if not any(one.by_what_ran for one in look.policy.strategies) or reversal.tree is None:
+            return False
+        answer = judge_migrations(self._facts.read(look, blame, reversal, view, listing, now))
+        return answer.result is not GuardResult.ALLOW
 
     def moved_on(self, look: Look) -> bool:
         """True if something newer was deployed since the look; while nobody can tell, nothing is pushed either."""

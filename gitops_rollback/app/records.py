@@ -24,6 +24,7 @@ from gitops_rollback.core.rollback import (
     OBJECTS,
     RELEASE,
     REQUEST,
+    STEP_HELD_AT,
     Phase,
     RollbackOutcome,
     RollbackRecord,
@@ -31,6 +32,7 @@ from gitops_rollback.core.rollback import (
     offered,
 )
 from gitops_rollback.core.runbook import page_guide
+from gitops_rollback.core.strategies.gate import BETWEEN
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
@@ -55,8 +57,6 @@ TITLES = {
     Act.PAGE: "A person is needed",
     Act.ROLL_BACK: "A rollback goes by pull request",
 }
-
-BETWEEN = frozenset(one.value for one in (Reason.STEP_FAILED, Reason.OLD_VERSION_STRAINED, Reason.NO_DATA))
 
 
 def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase: Phase) -> RollbackRecord:
@@ -101,7 +101,7 @@ def record_of_note(note: Note, look: Look, now: datetime) -> RollbackRecord | No
         return None
     act = note.decision.act
     record = open_record(note.plan, look, note.decision, now, Phase.PENDING)
-    if note.offers:
+    if note.offers and not note.plan.coordinated:  # as a pull request that would be one commit
         offer = Offer(automatic=act is Act.ROLL_BACK)
         return offered(advance(record, Phase.AWAITING_APPROVAL), offer)
     if act is Act.ASK and note.decision.reason is not Reason.SUSPENDED:
@@ -337,12 +337,13 @@ def message_about_release(release: Release, policy: Policy) -> Message:
 
 def message_about_waiting(record: RollbackRecord, policy: Policy) -> Message:
     """What people are told when the engine does not look at what is pushed, or no more is pushed for now: a page."""
-    between = record.reason in BETWEEN
+    between, held = record.reason in BETWEEN, record.times.get(STEP_HELD_AT)
+    again = f"/{held:%FT%TZ}" if held is not None else ""
     what = "The rollback waits between two steps" if between else "The engine does not look at the rollback yet"
     return replace(
         message_about_record("held", record, policy),
         title=f"{what}: {', '.join(record.applications)}",
-        key=f"{record.id}/{record.reason}",
+        key=f"{record.id}/{record.reason}{again}",
         page=True,
     )
 

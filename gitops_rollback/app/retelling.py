@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.records import (
-    BETWEEN,
     event_of,
     message_about_entry,
     message_about_record,
@@ -22,6 +21,7 @@ from gitops_rollback.core.decision import Act
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
+from gitops_rollback.core.strategies.gate import BETWEEN
 from gitops_rollback.ports import DecisionEntry, JournalView, Message
 
 RECENT = timedelta(hours=1)  # what is older has been seen by somebody, or helps nobody any more

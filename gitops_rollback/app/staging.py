@@ -12,7 +12,8 @@ from gitops_rollback.core.guards.facts import ask
 from gitops_rollback.core.message import RevertText
 from gitops_rollback.core.plan import GuardAnswer, Plan, Reversal, Staged
 from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
-from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, Unfit
+from gitops_rollback.core.strategies.migration import Unfit
+from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, MIGRATION
 from gitops_rollback.core.strategies.stages import FieldValue, Stages
 from gitops_rollback.core.workloads import Progress, rollout_status
 from gitops_rollback.ports import ConfigRepo, Workloads
@@ -29,18 +30,29 @@ class Staging:
     repo: ConfigRepo
     workloads: Workloads = NOBODY
 
-    def planned(self, reversal: Reversal, look: Look) -> tuple[Stages | None, tuple[GuardAnswer, ...]]:
-        """The steps before the revert. Where the strategy does not fit, a person is asked about the plain revert."""
-        if look.policy.delivery.mode != PUSH_MODE or reversal.holds:
+    def planned(
+        self, reversal: Reversal, look: Look, migrated: bool = False
+    ) -> tuple[Stages | None, tuple[GuardAnswer, ...]]:
+        """The steps around the revert. Where the strategy does not fit, a person is asked about the plain revert.
+
+        A sequence that moves data back is a person's to begin, wherever plans are delivered. `migrated`: data moved.
+        """
+        pushes = look.policy.delivery.mode == PUSH_MODE and not reversal.holds
+        if not pushes and not any(one.type == MIGRATION for one in look.policy.strategies):
             return None, ()
         try:
-            stages = Stepper(self.repo).stages(look.policy.strategies, reversal)
-            if stages is not None:
-                self._require_fit(stages, look)
+            stages = Stepper(self.repo).stages(look.policy.strategies, reversal, migrated)
+            if stages is None or not (pushes or stages.coordinated):
+                return None, ()
+            if reversal.holds:
+                raise Unfit("an image updater would write between the steps of a coordinated rollback; stop it first")
+            self._require_fit(stages, look)
         except (Unfit, RollbackError) as error:
             remedy = "mend the policy or the file, or approve the plain revert"
             return None, (ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),)
-        return stages, ()
+        if not stages.coordinated:
+            return stages, ()
+        return stages, (ask(GUARD, Reason.MIGRATION_RAN, stages.words, "approve the sequence; it moves data back"),)
 
     def whole(self, stages: Stages | None, reversal: Reversal) -> Reversal:
         """What the plan leaves on the branch in the end, which is what guards judge."""

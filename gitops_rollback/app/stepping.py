@@ -20,7 +20,8 @@ from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ChartVersions, Policy, Strategy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.strategies.gate import Ahead
-from gitops_rollback.core.strategies.planning import Sides, chosen, planned
+from gitops_rollback.core.strategies.migration import Sides
+from gitops_rollback.core.strategies.planning import chosen, planned
 from gitops_rollback.core.strategies.stages import STAGES, FieldValue, Stages, stages_of, unfinished
 from gitops_rollback.ports import ConfigRepo
 
@@ -42,8 +43,11 @@ class Stepper:
 
     repo: ConfigRepo
 
-    def stages(self, strategies: Sequence[Strategy], reversal: Reversal) -> Stages | None:
-        """The commits before the revert; None where the revert alone is the plan. Raises: Unfit, RollbackError."""
+    def stages(self, strategies: Sequence[Strategy], reversal: Reversal, migrated: bool = False) -> Stages | None:
+        """The commits around the revert; None where the revert alone is the plan. Raises: Unfit, RollbackError.
+
+        `migrated`: what ran with the change moved data.
+        """
         if reversal.outcome is not PlanOutcome.CLEAN or reversal.tree is None or not strategies:
             return None
         restored, head, known = reversal.tree, reversal.base, dict[str, Sides]()
@@ -53,31 +57,33 @@ class Stepper:
                 known[path] = Sides(content_at(self.repo, restored, path), content_at(self.repo, head, path))
             return known[path]
 
-        found = planned(chosen(strategies, reversal.paths, read), read)
+        found = planned(chosen(strategies, reversal.paths, read, migrated), read)
         return None if found is None else self._unless_nothing_is_left(found, reversal)
 
     def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
         """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""
         tree, changes = edited(
-            self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), _last(stages), missing_ok=True)
+            self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), stages.sets, missing_ok=True)
         )
         return replace(reversal, tree=tree, changes=changes)
 
     def _unless_nothing_is_left(self, stages: Stages, reversal: Reversal) -> Stages | None:
         """Where the steps undo all that the culprit did, no revert follows; where one equals it, it is the plan."""
         head = self.repo.tree(reversal.base)
-        stepped, _ = edited(self.repo, reversal.base, head, self._set(reversal.base, _last(stages)))
+        stepped, _ = edited(self.repo, reversal.base, head, self._set(reversal.base, stages.sets))
         stages = replace(stages, closes=self.whole(stages, reversal).tree != stepped)
         return None if stages.total == 1 and stepped == reversal.tree else stages
 
     def step(self, stages: Stages, n: int, head: str) -> Built:
         """Step `n` that only sets fields, on `head`. Raises: RollbackError where a field has no place any more."""
-        tree, changes = edited(self.repo, head, self.repo.tree(head), self._set(head, stages.steps[n - 1].sets))
+        step = stages.planned(n)
+        sets = () if step is None else step.sets
+        tree, changes = edited(self.repo, head, self.repo.tree(head), self._set(head, sets))
         return Built(tree, changes)
 
     def built(self, record: RollbackRecord, stages: Stages, n: int, head: str, charts: ChartVersions) -> Built:
         """Step `n` on `head`, whether it sets fields or is the revert. Raises: RollbackError."""
-        if n <= len(stages.steps):
+        if stages.planned(n) is not None:
             return self.step(stages, n, head)
         return self._closing(record, stages, head, charts)
 
@@ -212,14 +218,9 @@ def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime
     return advance(advance(replace(record, steps=(step,)), Phase.PUSHING), Phase.SYNCING, now)
 
 
-def _last(stages: Stages) -> tuple[FieldValue, ...]:
-    """What each field is set to in the end."""
-    return tuple({(one.path, one.field): one for step in stages.steps for one in step.sets}.values())
-
-
 def message_of_step(text: RevertText, stages: Stages, n: int, name: str) -> str:
-    """Step `n` in words: the last one is the revert, even where it only sets a field."""
-    if n >= stages.total:
+    """Step `n` in words: the one that reverts says so, even where it only sets a field."""
+    if n == stages.revert:
         return revert_message(replace(text, step=f"{n}/{stages.total}"))
     return step_message(text, StepText(name, stages.title(n), n, stages.total))
 

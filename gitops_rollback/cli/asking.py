@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import click
 
@@ -28,6 +29,7 @@ from gitops_rollback.core.errors import RollbackError, StalledError
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.strategies.finding import Found, editable
+from gitops_rollback.core.strategies.stages import Stages
 from gitops_rollback.ports import ConfigRepo
 
 REVERT = "the revert"
@@ -202,17 +204,31 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
         yield f"guard     {answer.guard}: {answer.result.value}: {answer.message}"
     yield f"plan      {plan.reversal.outcome.value}, restores {plan.restores[:12]}, id {plan.rollback_id}"
     if plan.staged is not None:
-        stages = plan.staged.stages
-        yield f"strategy  {', '.join(stages.strategies)}: {stages.total} commits, each applied before the next"
-        for n in range(1, stages.total + 1):
-            yield f"step      {n}/{stages.total} {stages.title(n) or REVERT}"
-        least = format_duration(len(stages.steps) * stages.pause)
-        yield f"costs     {stages.total - 1} more pushes and syncs than a plain revert, and at least {least} of pauses"
+        yield from _stage_lines(plan.staged.stages, prepared)
     yield from (f"could be  {one.words}" for one in could_be(prepared, repo))
     yield ""
     yield from plan.message.splitlines()
     yield ""
     yield from diff_of(plan, repo).splitlines()
+
+
+def _stage_lines(stages: Stages, prepared: Prepared) -> Iterator[str]:
+    """The commits of a plan, what each of them waits for, and what they cost."""
+    yield f"strategy  {', '.join(stages.strategies)}: {stages.total} commits, each applied before the next"
+    for n in range(1, stages.total + 1):
+        yield f"step      {n}/{stages.total} {stages.title(n) or REVERT}"
+    gates = [(n, gate) for n in range(1, stages.total + 1) if (gate := stages.gate(n)) is not None]
+    yield from (f"held at {n} {gate.words}" for n, gate in gates)
+    if gates:
+        yield f"wrote     the bad version has been writing for {format_duration(_wrote_for(prepared))}"
+    least = format_duration(len(stages.steps) * stages.pause)
+    yield f"costs     {stages.total - 1} more pushes and syncs than a plain revert, and at least {least} of pauses"
+
+
+def _wrote_for(prepared: Prepared) -> timedelta:
+    """How long what the plan undoes has been there, in whole seconds: what it wrote since is what is at stake."""
+    passed = prepared.look.state.observed_at - prepared.look.event_started
+    return timedelta(seconds=int(max(passed, timedelta(0)).total_seconds()))
 
 
 def print_plan(prepared: Prepared, repo: ConfigRepo) -> None:

@@ -19,14 +19,13 @@ from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import (
     HELD_UNTIL,
     HINDERED_AT,
-    STEP_HELD_AT,
     Phase,
     RollbackOutcome,
     RollbackRecord,
     StepRecord,
     held_up,
 )
-from gitops_rollback.core.strategies.gate import Ahead, broken, passage
+from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, held_between, passage
 from gitops_rollback.core.sync import Health, Obstacle
 
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
@@ -219,10 +218,25 @@ def _await_approval(progress: Progress) -> Action:
 
 def _sync(progress: Progress, now: datetime) -> Action:
     """One engine action a look: first free the way, then sync, then wait until all have converged."""
+    if progress.ahead is not None:
+        between = _between(progress, progress.ahead, now)
+        action = between or _sync_on(progress, now)
+        return action if between is not None else _never_half(action, progress.ahead, now)
+    return _sync_on(progress, now)
+
+
+def _never_half(action: Action, ahead: Ahead, now: datetime) -> Action:
+    """A coordinated rollback does not end between two of its steps by itself: people are told how it ends safely."""
+    if not isinstance(action, Finish) or ahead.stages is None or not ahead.stages.coordinated:
+        return action
+    message = f"held at step {ahead.done}: {action.message}; {ahead.safe_end}"
+    held = held_between(action.record, Passage(message, reason=action.reason, again=True), now)
+    return HoldOn(held) if held is not None else Wait(message)
+
+
+def _sync_on(progress: Progress, now: datetime) -> Action:
+    """Towards an engine that has applied the newest commit."""
     record, applications = progress.record, progress.applications
-    between = _between(progress, progress.ahead, now) if progress.ahead is not None else None
-    if between is not None:
-        return between
     if applications and all(application.converged for application in applications):
         return Advance(record, Phase.VERIFYING, "every application that it changes has applied it")
     gone = next((application for application in applications if application.gone), None)
@@ -254,8 +268,9 @@ def _between(progress: Progress, ahead: Ahead, now: datetime) -> Action | None:
         way = passage(ahead, unhealthy, progress.policy.verification.timeout, record.pushed_at, now)
     if way.ends and way.reason is not None:
         return Finish(record, RollbackOutcome.HELD, way.reason, way.message)
-    if way.reason is not None and STEP_HELD_AT not in record.times:
-        return HoldOn(held_up(record, STEP_HELD_AT, now, way.reason.value, way.message))
+    held = held_between(record, way, now)
+    if held is not None:
+        return HoldOn(held)
     return Step(record, way.n, way.message) if way.n else Wait(way.message)
 
 

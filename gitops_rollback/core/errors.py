@@ -142,6 +142,7 @@ class Reason(StrEnum):
     FIELD_EDITED = "FieldEdited"  # somebody set a field of a plan between two of its steps
     STEP_FAILED = "StepFailed"  # it got worse after a step of a plan
     OLD_VERSION_STRAINED = "OldVersionStrained"  # the version that takes over does not bear the traffic
+    GATE_SHUT = "GateShut"  # nothing shows that a step of a coordinated rollback has done what it is for
     STRATEGY_UNFIT = "StrategyUnfit"  # what the policy's strategy names is not there, or not as it must be
     OVERTAKEN = "Overtaken"  # a newer deployment on top of it went bad before it was verified
     VERIFIED = "Verified"

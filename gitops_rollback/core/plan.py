@@ -159,6 +159,11 @@ class Plan:
     staged: Staged | None = None
 
     @property
+    def coordinated(self) -> bool:
+        """Nothing but its steps, in their order, may land it."""
+        return self.staged is not None and self.staged.stages.coordinated
+
+    @property
     def reapplies(self) -> bool:
         """It lands again what a rollback took back in vain."""
         return self.follows is not None and self.follows[1] == REAPPLY

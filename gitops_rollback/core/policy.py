@@ -165,6 +165,32 @@ class FileField:
 
 
 @dataclass(frozen=True)
+class JobStep:
+    """A Job that runs once `edits` is set to `to`, and must complete."""
+
+    edits: FileField
+    to: str | int | float | bool
+    job: Workload
+
+
+@dataclass(frozen=True)
+class Coordinated:
+    """How a migration goes back: what stops the traffic, what reverses it, and what shows that no row is lost.
+
+    `traffic` set to `stopped` lets nothing through; then `quiet` triggers measure 0. `rows` are triggers that may not
+    fall. `workload` is the code: without a Pod while its replicas are 0. `reverse_end`: how a failed reverse ends.
+    """
+
+    traffic: FileField | None = None
+    stopped: str | int | float | bool = 0
+    quiet: tuple[str, ...] = ()
+    workload: Workload | None = None
+    reverse: JobStep | None = None
+    reverse_end: str = "finish"  # back: the Job is one transaction
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Strategy:
     """How a change is undone that touches one of `paths` or `fields`, or any where both are empty.
 
@@ -173,7 +199,7 @@ class Strategy:
     """
 
     name: str
-    type: str  # rolling, canary, blue-green, feature-flag
+    type: str  # rolling, canary, blue-green, feature-flag, migration
     paths: tuple[str, ...] = ()
     fields: tuple[FileField, ...] = ()
     edits: FileField | None = None
@@ -186,6 +212,13 @@ class Strategy:
     stable: tuple[str, ...] = ()  # triggers that measure the version that takes over
     workload: Workload | None = None  # blue-green: of a slot; $SLOT in its name is the slot
     to: str | int | float | bool | None = None  # feature-flag
+    migration: Coordinated | None = None
+    fixup: JobStep | None = None  # data that is put right before the old code serves
+
+    @property
+    def by_what_ran(self) -> bool:
+        """It undoes what moved data, whatever the files are called."""
+        return self.type == "migration" and not self.paths and not self.fields
 
 
 @dataclass(frozen=True)

@@ -349,6 +349,9 @@ FieldEdited
 StepFailed
   It got worse after a step. What follows is the policy's `onCheckFailed`: jump to the last step, hold, or page.
   Read `explain ID`; where it holds, decide whether to go on or back.
+GateShut
+  Nothing shows that a step of a coordinated rollback has done what it is for, so it waits, and pages again and again.
+  Read in the page what is missing, and how it ends safely: finish, or go back to the step before.
 OldVersionStrained
   The version that takes over does not bear the traffic, so it holds by itself.
   Give the old version more room; it looks again by itself.

@@ -369,7 +369,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy, closures),
         proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, world.workloads), facts, world.workloads),
-        follower=Follower(repo, policies, measuring, NoProbe(), steady),
+        follower=Follower(repo, policies, measuring, NoProbe(), steady, world.workloads),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),
         executor=executor,

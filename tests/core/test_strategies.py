@@ -14,7 +14,8 @@ from gitops_rollback.core.manifest_fields import Value
 from gitops_rollback.core.policy import FileField, Policy, Strategy, Trigger
 from gitops_rollback.core.rollback import Phase, StepRecord
 from gitops_rollback.core.strategies.gate import Ahead, broken, passage, unless_better
-from gitops_rollback.core.strategies.planning import Read, Sides, Unfit, chosen, planned, weights
+from gitops_rollback.core.strategies.migration import Read, Sides, Unfit
+from gitops_rollback.core.strategies.planning import chosen, planned, weights
 from gitops_rollback.core.strategies.stages import (
     HOLD,
     PAGE,

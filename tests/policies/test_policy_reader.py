@@ -146,9 +146,12 @@ def test_where_metrics_come_from(read_spec: ReadingSpec) -> None:
     assert (metrics.tenant, metrics.headers, metrics.secret) == ("shop", (("X-Team", "shop"),), "mimir")
 
 
+JOB = "{file: k.yaml, field: 'resources[1]', to: back.yaml, job: {namespace: shop, name: back}}"
+TRAFFIC = "{file: d.yaml, field: spec.replicas, quiet: [errors]}"
+MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TRAFFIC}, reverse: {JOB}"
+
 UNBUILT = [
     ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: ask}", "cascade"),
-    ("strategies: [{name: s, type: migration, migration: {mode: coordinated}}]", "strategies.type: migration"),
     ("decision: cost", "decision: cost"),
     ("costs: {}", "costs"),
     ("requireRehearsal: true", "requireRehearsal"),
@@ -166,6 +169,15 @@ def test_a_key_that_is_not_built_loads_with_one_warning_and_asks(read_spec: Read
     assert policy.unbuilt == (name,)
     assert [f"`{name}`" in fault.message for fault in read.faults if fault.line >= 18] == [True]
     assert len(policy.warnings) == 1
+
+
+@pytest.mark.parametrize("lacking", ["traffic", "reverse"])
+def test_a_migration_that_names_half_of_it_is_done_by_hand(read_spec: ReadingSpec, lacking: str) -> None:
+    given = {"traffic": TRAFFIC, "reverse": JOB}
+    (key,) = given.keys() - {lacking}
+    read = read_spec(f"strategies: [{{name: s, type: migration, migration: {{{key}: {given[key]}}}}}]")
+    assert policy_of(read).unbuilt == ()
+    assert [f"without {lacking}" in str(fault) and "by hand" in str(fault) for fault in read.faults] == [True]
 
 
 TARGETS = [
@@ -298,6 +310,8 @@ def test_what_a_target_depends_on_loads_without_a_word(read_with: Reading) -> No
 
 
 BUILT = [
+    MIGRATION + ", rows: [errors], safeEnd: back, approval: required, mode: coordinated}}]",
+    "strategies: [{name: s, type: rolling, dataFixup: " + JOB + "}]",
     "git: {branch: release/1.x}",
     "git: {chartVersions: as-before}",
     "git: {chartVersions: forward}",
@@ -329,6 +343,11 @@ def test_what_is_built_loads_without_a_word(read_spec: ReadingSpec, keys: str) -
 
 
 SPEC_FAULTS = [
+    pytest.param(MIGRATION + ", sequence: [start-traffic]}}]", 18, 228, "the one order", id="sequence"),
+    pytest.param(MIGRATION + ", approval: none}}]", 18, 228, "required", id="approval"),
+    pytest.param(MIGRATION + ", rows: [orders]}}]", 18, 225, "no trigger is called", id="rows-of-nowhere"),
+    pytest.param(MIGRATION.replace("quiet: [errors]", "quiet: []") + "}}]", 18, 108, "quiet", id="nothing-quiet"),
+    pytest.param(MIGRATION.replace("[1]", "[x]") + "}}]", 18, 150, "[x]", id="reverse-of-no-field"),
     pytest.param("timing: {interval: 500ms}", 18, 22, "shorter than 1s", id="interval"),
     pytest.param("timing: {interval: 2h, window: 1h}", 18, 34, "shorter than `interval`", id="window"),
     pytest.param("timing: {windw: 1m}", 18, 12, "did you mean `window`?", id="nested-unknown-key"),

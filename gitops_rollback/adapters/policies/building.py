@@ -20,10 +20,12 @@ from gitops_rollback.core.policy import (
     ChartVersions,
     Check,
     Comparison,
+    Coordinated,
     Delivery,
     FileField,
     GuardResult,
     GuardRule,
+    JobStep,
     MetricSettings,
     Notification,
     Policy,
@@ -88,7 +90,9 @@ def _target(shape: schema.TargetShape) -> Target:
     )
 
 
-def _workload(shape: WorkloadShape | schema_actions.SlotWorkload | None) -> Workload | None:
+def _workload(
+    shape: WorkloadShape | schema_actions.SlotWorkload | schema_actions.CodeWorkload | None,
+) -> Workload | None:
     return Workload(shape.kind, shape.namespace, shape.name) if shape else None
 
 
@@ -243,7 +247,28 @@ def _strategy(shape: schema_actions.Strategy) -> Strategy:
         stable=tuple(canary.stable),
         workload=_workload(slots.workload) if slots else None,
         to=flag.to if flag else None,
+        migration=_coordinated(shape.migration) if shape.migration else None,
+        fixup=_job_step(shape.data_fixup),
     )
+
+
+def _coordinated(shape: schema_actions.Migration) -> Coordinated:
+    traffic, default = shape.traffic, Coordinated()
+    return Coordinated(
+        traffic=FileField(traffic.file, traffic.field) if traffic else None,
+        stopped=default.stopped if traffic is None or traffic.stopped is None else traffic.stopped,
+        quiet=tuple(traffic.quiet) if traffic else (),
+        workload=_workload(shape.workload),
+        reverse=_job_step(shape.reverse),
+        reverse_end=shape.safe_end or default.reverse_end,
+        rows=tuple(shape.rows or ()),
+    )
+
+
+def _job_step(shape: schema_actions.JobStep | None) -> JobStep | None:
+    if shape is None:
+        return None
+    return JobStep(FileField(shape.file, shape.field), shape.to, Workload("Job", shape.job.namespace, shape.job.name))
 
 
 def _guard(shape: schema_actions.Guard) -> GuardRule:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from gitops_rollback.adapters.policies.rules_shape import Found
+from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
 from gitops_rollback.core.manifest_fields import FieldFault, place_of
-from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, FEATURE_FLAG, STAGED_TYPES, WHOLE
+from gitops_rollback.core.policy import LIMITED
+from gitops_rollback.core.strategies.migration import SEQUENCE
+from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, FEATURE_FLAG, MIGRATION, STAGED_TYPES, WHOLE
 
 PARTS = {
     FEATURE_FLAG: "featureFlag",
-    "migration": "migration",
+    MIGRATION: "migration",
     "infrastructure": "infrastructure",
     BLUE_GREEN: "blueGreen",
     CANARY: "canary",
@@ -38,6 +41,9 @@ def strategy_faults(spec: View) -> Iterator[Found]:
             yield from _edited(strategy, kind, strategy.at(PARTS[kind]))
         if kind == CANARY:
             yield from _canary(strategy.at("canary"), triggers)
+        if kind == MIGRATION:
+            yield from _migration(strategy.at("migration"), spec.at("triggers").items)
+        yield from _field(strategy.at("dataFixup", "field"))
         restore = strategy.at("blueGreen", "restore")
         if restore.text not in (None, RESTORE):
             yield restore.mark, f"`restore` is {shown(restore.text or '')}", f"write `{RESTORE}`, or leave it out"
@@ -84,6 +90,24 @@ def _canary(canary: View, triggers: list[str | None]) -> Iterator[Found]:
         yield known[-1][0].mark, "the last step leaves traffic on the bad version", "let the last step be 0"
     if canary.at("mode").text == "jump" and len(known) > 1:
         yield canary.at("steps").mark, "`mode: jump` has one step alone", "remove `steps`, or write `mode: steps`"
+
+
+def _migration(migration: View, triggers: Iterable[View]) -> Iterator[Found]:
+    """The one order is kept, and what is measured can be."""
+    words = tuple(step.text for step in migration.at("sequence").items)
+    if migration.has("sequence") and words != SEQUENCE:
+        fix = f"write `[{', '.join(SEQUENCE)}]`, or leave it out"
+        yield migration.at("sequence").mark, "`sequence` is not in the one order in which no row is lost", fix
+    for part in ("traffic", "reverse"):
+        yield from _field(migration.at(part, "field"))
+    measured = {trigger.at("name").text: trigger_type(trigger) for trigger in triggers}
+    for name in (*migration.at("traffic", "quiet").items, *migration.at("rows").items):
+        if name.text not in measured:
+            said = f"no trigger is called {shown(name.text or '')}"
+            yield name.mark, said, "name a trigger of this policy; `severity: log_only` is enough"
+        elif measured[name.text] not in LIMITED:
+            said = f"trigger {shown(name.text or '')} is of type {shown(measured[name.text])}, which measures no number"
+            yield name.mark, said, "name one of type query"
 
 
 def _field(field: View) -> Iterator[Found]:

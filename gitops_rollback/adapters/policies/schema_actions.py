@@ -8,14 +8,18 @@ from pydantic import Field
 
 from gitops_rollback.adapters.policies.leaves import (
     Answer,
+    Approval,
     CanaryMode,
     Glob,
     GuardType,
     KindName,
     MergeMethod,
+    MigrationMode,
     Mode,
     OnCheckFailed,
     OnRejected,
+    SafeEnd,
+    SequenceStep,
     Sha,
     SlotName,
     StrategyType,
@@ -41,10 +45,52 @@ class FeatureFlag(Shape):
     to: Scalar
 
 
+class JobName(Shape):
+    namespace: Name
+    name: Name
+
+
+class JobStep(Shape):
+    file: Glob
+    field: Text
+    """What makes the Job run: an entry of a kustomization, a value of a chart, an annotation of the Job itself."""
+    to: Scalar
+    job: JobName
+    """It must complete after the step; as a hook or as an object of the application."""
+
+
+class Traffic(Shape):
+    file: Glob
+    field: Text
+    """Replicas or a weight, in git: what stops the traffic."""
+    stopped: Scalar | None = None
+    """Left out: 0."""
+    quiet: Annotated[list[Name], Field(min_length=1, max_length=20)]
+    """Triggers that measure requests: each must be 0 before the migration is reversed."""
+
+
+class CodeWorkload(Shape):
+    kind: KindName
+    namespace: Name
+    name: Name
+
+
 class Migration(Shape):
-    mode: Text | None = None
-    sequence: list[Text] = Field(default_factory=list)
-    approval: Text | None = None
+    mode: MigrationMode | None = None
+    sequence: list[SequenceStep] | None = None
+    """Left out, and always: stop-traffic, reverse-migration, restore-application, start-traffic."""
+    approval: Approval | None = None
+    """required, the only word: a person begins the sequence."""
+    traffic: Traffic | None = None
+    """Left out, a person gets the sequence to do by hand."""
+    workload: CodeWorkload | None = None
+    """The code. Where `traffic` sets replicas not one Pod of it may be left; else the old one must be rolled out."""
+    reverse: JobStep | None = None
+    """Left out, a person gets the sequence to do by hand."""
+    rows: Annotated[list[Name], Field(max_length=20)] | None = None
+    """Triggers that count what may not be lost: none may fall between the stop of the traffic and its start."""
+    safe_end: SafeEnd | None = None
+    """How a plan ends whose reverse migration failed. finish, or back where the Job is one transaction."""
 
 
 class Infrastructure(Shape):
@@ -94,7 +140,8 @@ class Strategy(Shape):
     blue_green: BlueGreen | None = None
     canary: Canary | None = None
     promotion: Free | None = None
-    data_fixup: Free | None = None
+    data_fixup: JobStep | None = None
+    """A Job that puts data right before the old code serves."""
 
 
 class PullRequest(Shape):

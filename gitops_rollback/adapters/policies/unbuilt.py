@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.burn_rate import FIRST_WINDOW
-from gitops_rollback.core.strategies.planning import ROLLING, STAGED_TYPES
+from gitops_rollback.core.strategies.planning import MIGRATION, ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Listed, Mark
 
 BUILT_TRIGGERS = frozenset({"query", "ratio", "burnRate", "absence", "health", "crashLoop", "regression", "gauge"})
@@ -28,6 +28,7 @@ LATE_PROVIDERS = frozenset({"datadog"})  # whose newest whole point may be some 
 LATE = "it pages and suggests: points come late, so what began just before a sync looks as if it began after"
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
+BY_HAND = "a person gets the sequence to do by hand: stop traffic, reverse, restore the old code, start traffic"
 ASKS = "until then it asks instead of acting"
 
 
@@ -105,11 +106,14 @@ def _metrics(spec: View) -> Iterator[Unbuilt]:
 def _strategies(spec: View) -> Iterator[Unbuilt]:
     for strategy in spec.at("strategies").items:
         kind = strategy.at("type").text
-        if kind and kind not in (ROLLING, *STAGED_TYPES):
+        if kind and kind not in (ROLLING, *STAGED_TYPES, MIGRATION):
             yield Unbuilt(f"strategies.type: {kind}", strategy.key_mark("type"))
-        for key in ("promotion", "dataFixup"):
-            if strategy.has(key):
-                yield Unbuilt(f"strategies.{key}", strategy.key_mark(key))
+        if strategy.has("promotion"):
+            yield Unbuilt("strategies.promotion", strategy.key_mark("promotion"))
+        rules = strategy.at("migration")
+        lacking = [key for key in ("traffic", "reverse") if not rules.has(key)]
+        if kind == MIGRATION and lacking:
+            yield Unbuilt(f"strategies.migration without {' and '.join(lacking)}", strategy.mark, BY_HAND, asks=False)
 
 
 def _delivery(spec: View) -> Iterator[Unbuilt]:

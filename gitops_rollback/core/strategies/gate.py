@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Comparison, Policy
-from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages
+from gitops_rollback.core.rollback import STEP_HELD_AT, RollbackRecord, held_up
+from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages, StepGate
 from gitops_rollback.core.verification import CheckResult
 
+BETWEEN = frozenset({"StepFailed", "OldVersionStrained", "NoData", "GateShut"})  # why a plan waits between two steps
+PAGE_AGAIN = timedelta(minutes=15)  # while a coordinated rollback stands between two steps
 WORSE = 0.1  # of the value at the decision: less is noise
 
 
@@ -26,6 +28,7 @@ class Ahead:
     `stages` None: the record's plan cannot be read. `foreign`: a field of the plan holds something else than our
     commit put there, in words. `since`: the engine has had the step at each look since. `checks` of what fired are
     False where it is worse than when it was decided; `stable` are those of the version that the traffic goes to.
+    `gate` is what the step's own gate asks for: None while it may still come.
     """
 
     stages: Stages | None
@@ -34,16 +37,27 @@ class Ahead:
     since: datetime | None = None
     checks: tuple[CheckResult, ...] = ()
     stable: tuple[CheckResult, ...] = ()
+    gate: tuple[CheckResult, ...] = ()
+
+    @property
+    def safe_end(self) -> str:
+        """How a plan that is held here ends safely, in words; "" where any end is as good."""
+        gate = self.stages.gate(self.done) if self.stages is not None else None
+        return "" if gate is None else gate.words
 
 
 @dataclass(frozen=True)
 class Passage:
-    """`n` is the step to push now, 0 for none. With a `reason` people must know; `ends`: nobody goes on by itself."""
+    """`n` is the step to push now, 0 for none. With a `reason` people must know; `ends`: nobody goes on by itself.
+
+    `again`: as long as it is so, people are told again and again.
+    """
 
     message: str
     n: int = 0
     reason: Reason | None = None
     ends: bool = False
+    again: bool = False
 
 
 def broken(ahead: Ahead) -> Passage | None:
@@ -54,6 +68,7 @@ def broken(ahead: Ahead) -> Passage | None:
     if ahead.foreign:
         left = "; ".join(f"{n}. {ahead.stages.title(n) or 'the revert'}" for n in _left(ahead, ahead.stages))
         message = f"{ahead.foreign}, so somebody else has taken over; not done any more: {left}"
+        message += f"; {ahead.safe_end}" if ahead.safe_end else ""
         return Passage(message, reason=Reason.FIELD_EDITED, ends=True)
     return None
 
@@ -66,7 +81,9 @@ def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: dateti
     stages = ahead.stages
     if stages is None:
         return broken(ahead) or Passage("")
-    following = ahead.done + 1
+    following, gate = ahead.done + 1, stages.gate(ahead.done)
+    if gate is not None:
+        return _gated(ahead, stages, gate, unhealthy, now - pushed_at >= patience, now)
     if ahead.done >= len(stages.steps):  # no traffic is left to shift: only the revert makes it right
         return _paused(ahead, stages, now) or Passage("every step is done", following)
     strained = _first(ahead.stable, ok=False)
@@ -86,6 +103,27 @@ def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: dateti
         message = f"held at step {ahead.done}: no data, so nothing shows how it does: {unknown}"
         return Passage(message, reason=Reason.NO_DATA if late else None)
     return Passage(f"step {ahead.done} holds", following)
+
+
+def _gated(ahead: Ahead, stages: Stages, gate: StepGate, unhealthy: str, late: bool, now: datetime) -> Passage:
+    """The way through a step's own gate. How the bad version does is of no matter, only what the step is for."""
+    of = f"held at step {ahead.done} ({stages.title(ahead.done) or 'the revert'})"
+    wrong = (unhealthy if gate is stages.closing else "") or _first(ahead.gate, ok=False)
+    if wrong:
+        return Passage(f"{of}: {wrong}; {gate.words}", reason=Reason.STEP_FAILED, again=True)
+    unknown = _first(ahead.gate, ok=None)
+    if unknown is not None:
+        return Passage(f"{of}: {unknown}; {gate.words}", reason=Reason.GATE_SHUT if late else None, again=True)
+    return _paused(ahead, stages, now) or Passage(f"step {ahead.done} is done: {_all(ahead.gate)}", ahead.done + 1)
+
+
+def held_between(record: RollbackRecord, way: Passage, now: datetime) -> RollbackRecord | None:
+    """The record of which people are to hear now that its next step is not pushed; None where they know."""
+    said = record.times.get(STEP_HELD_AT)
+    if way.reason is None or (said is not None and not (way.again and now >= said + PAGE_AGAIN)):
+        return None
+    times = {name: at for name, at in record.times.items() if name != STEP_HELD_AT}
+    return held_up(replace(record, times=times), STEP_HELD_AT, now, way.reason.value, way.message)
 
 
 def unless_better(check: CheckResult, record: RollbackRecord, policy: Policy) -> CheckResult:
@@ -112,9 +150,10 @@ def _decided_at(record: RollbackRecord, trigger: str) -> float | None:
 
 def _failed(ahead: Ahead, stages: Stages, worse: str) -> Passage:
     last = len(stages.steps)
-    if stages.on_failed == JUMP:
+    gated = any(stages.gate(n) is not None for n in range(ahead.done + 1, stages.total + 1))
+    if stages.on_failed == JUMP and not gated:
         return Passage(f"it got worse at step {ahead.done}, so the rest is done at once: {worse}", last)
-    if stages.on_failed == HOLD:
+    if stages.on_failed == HOLD or gated:
         return Passage(f"held at step {ahead.done}, which is worse than before: {worse}", reason=Reason.STEP_FAILED)
     return Passage(f"it got worse at step {ahead.done}: {worse}", ahead.done + 1, Reason.STEP_FAILED)
 
@@ -123,6 +162,10 @@ def _paused(ahead: Ahead, stages: Stages, now: datetime) -> Passage | None:
     if ahead.since is not None and now >= ahead.since + stages.pause:
         return None
     return Passage(f"step {ahead.done} of {stages.total} is given {format_duration(stages.pause)}")
+
+
+def _all(checks: Sequence[CheckResult]) -> str:
+    return "; ".join(f"{one.name}: {one.message}" for one in checks)
 
 
 def _left(ahead: Ahead, stages: Stages) -> range:

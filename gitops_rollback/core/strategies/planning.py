@@ -7,64 +7,72 @@ the policy, and the revert of all that they do not undo comes last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
 
 from gitops_rollback.core.manifest_fields import INSIDE, FieldFault, Value, alike, read_field
 from gitops_rollback.core.paths import matches
 from gitops_rollback.core.policy import FileField, Strategy
+from gitops_rollback.core.strategies.migration import Read, Sides, Unfit, content_of, fixup_step, sequence_of
 from gitops_rollback.core.strategies.stages import FieldValue, PlannedStep, Stages
 
 CANARY, BLUE_GREEN, FEATURE_FLAG, ROLLING = "canary", "blue-green", "feature-flag", "rolling"
+MIGRATION = "migration"
 STAGED_TYPES = (CANARY, BLUE_GREEN, FEATURE_FLAG)
 WHOLE = 100  # what weights without a complement are parts of
 PERCENT = "percent"  # a field of this name is one of shares that must be 100 together: Knative's
 
 
-class Unfit(Exception):
-    """What the strategy names is not there, or not as it must be; says what, for people."""
+def chosen(
+    strategies: Sequence[Strategy], changed: Sequence[str], read: Read, migrated: bool = False
+) -> tuple[Strategy, ...]:
+    """The rules that undo these files, in the policy's order; a file that no rule matches is reverted.
 
-
-@dataclass(frozen=True)
-class Sides:
-    """A file before (as the plan leaves it) and now, at the head; None where there is none."""
-
-    restored: bytes | None
-    now: bytes | None
-
-
-Read = Callable[[str], Sides]
-
-
-def chosen(strategies: Sequence[Strategy], changed: Sequence[str], read: Read) -> tuple[Strategy, ...]:
-    """The rules that undo these files, in the policy's order; a file that no rule matches is reverted."""
-    firsts = {next((one for one in strategies if _matches(one, path, read)), None) for path in changed}
-    return tuple(one for one in strategies if one in firsts and one.type in STAGED_TYPES)
+    A migration rule that matches no names matches everything where one was recognised by what ran: `migrated`.
+    """
+    rules = [one for one in strategies if migrated or not one.by_what_ran]
+    firsts = {next((one for one in rules if _matches(one, path, read)), None) for path in changed}
+    staged = (*STAGED_TYPES, MIGRATION)
+    return tuple(one for one in rules if one in firsts and (one.type in staged or one.fixup is not None))
 
 
 def planned(strategies: Sequence[Strategy], read: Read) -> Stages | None:
-    """The steps of all of these; None where nothing is left to set before the revert. Raises: Unfit."""
-    steps: list[PlannedStep] = []
-    before: dict[tuple[str, str], Value] = {}
-    for one in strategies:
-        try:
-            found = MAKERS[one.type](one, read)
-        except FieldFault as fault:
-            raise Unfit(f"strategy {one.name}: {one.edits.file if one.edits else ''}: {fault}") from None
-        steps += found
-        for value in (value for step in found for value in step.sets):
-            before.setdefault((value.path, value.field), read_field(_content(read, value.path), value.field))
-    if not steps:
+    """The steps of all of these; None where nothing is left to set before the revert. Raises: Unfit.
+
+    Data is put right before anything that the old code serves from; where a migration is reversed that comes last.
+    """
+    found = _in_order(strategies, read)
+    if not found.steps:
         return None
-    rules = strategies[0]
-    return Stages(
-        strategies=tuple(one.name for one in strategies),
-        steps=tuple(steps),
+    before: dict[tuple[str, str], Value] = {}
+    for value in (value for step in found.steps for value in step.sets):
+        before.setdefault((value.path, value.field), read_field(content_of(read, value.path), value.field))
+    return replace(
+        found,
         before=tuple(FieldValue(path, field, value) for (path, field), value in before.items()),
-        pause=max(one.pause for one in strategies),
+        pause=max((one.pause for one in strategies), default=timedelta(0)),
         checked=any(one.check_each_step for one in strategies),
-        on_failed=rules.on_check_failed,
+        on_failed=strategies[0].on_check_failed,
         stable=tuple(dict.fromkeys(name for one in strategies for name in one.stable)),
     )
+
+
+def _in_order(strategies: Sequence[Strategy], read: Read) -> Stages:
+    """The steps alone."""
+    fixed: list[PlannedStep] = []
+    found = Stages(tuple(one.name for one in strategies), (), ())
+    for one in sorted(strategies, key=lambda each: each.type == MIGRATION):
+        try:
+            if one.type == MIGRATION:
+                first = len(fixed) + len(found.steps) + 1
+                way = sequence_of(one, read, first)
+                found = replace(found, steps=(*found.steps, *way.before), closing=way.closing, after=way.after)
+                continue
+            fixed += [fixup_step(one, read)] if one.fixup is not None else []
+            found = replace(found, steps=(*found.steps, *MAKERS[one.type](one, read)))
+        except FieldFault as fault:
+            raise Unfit(f"strategy {one.name}: {one.edits.file if one.edits else ''}: {fault}") from None
+    return replace(found, steps=(*fixed, *found.steps))
 
 
 def weights(now: int, total: int, steps: Sequence[int]) -> tuple[int, ...]:
@@ -84,7 +92,7 @@ def slot_of(strategy: Strategy, read: Read) -> str:
     """The slot that a blue-green goes back to; "" where the change did not switch it. Raises: FieldFault, Unfit."""
     place = _edited(strategy)
     sides = read(place.file)
-    now = read_field(_content(read, place.file), place.field)
+    now = read_field(content_of(read, place.file), place.field)
     if sides.restored is None:
         raise Unfit(f"strategy {strategy.name}: {place.file} was not there before, so no slot was active")
     restored = read_field(sides.restored, place.field)
@@ -95,7 +103,7 @@ def slot_of(strategy: Strategy, read: Read) -> str:
 
 def _canary(strategy: Strategy, read: Read) -> list[PlannedStep]:
     place = _edited(strategy)
-    content = _content(read, place.file)
+    content = content_of(read, place.file)
     now = _weight(content, place.field, strategy)
     other = _weight(content, strategy.complement, strategy) if strategy.complement else WHOLE - now
     total = now + other
@@ -118,14 +126,14 @@ def _blue_green(strategy: Strategy, read: Read) -> list[PlannedStep]:
     place, slot = _edited(strategy), slot_of(strategy, read)
     if not slot:
         return []
-    now = read_field(_content(read, place.file), place.field)
-    value = FieldValue(place.file, place.field, _typed(_content(read, place.file), place.field, slot))
+    now = read_field(content_of(read, place.file), place.field)
+    value = FieldValue(place.file, place.field, _typed(content_of(read, place.file), place.field, slot))
     return [PlannedStep(f"active slot {now} -> {slot}", (value,))]
 
 
 def _feature_flag(strategy: Strategy, read: Read) -> list[PlannedStep]:
     place = _edited(strategy)
-    content = _content(read, place.file)
+    content = content_of(read, place.file)
     now = read_field(content, place.field)
     value = alike(now, strategy.to, place.field)
     if value == now:
@@ -135,6 +143,7 @@ def _feature_flag(strategy: Strategy, read: Read) -> list[PlannedStep]:
 
 
 MAKERS: Mapping[str, Callable[[Strategy, Read], list[PlannedStep]]] = {
+    ROLLING: lambda _strategy, _read: [],  # besides a data fix-up the revert is all
     CANARY: _canary,
     BLUE_GREEN: _blue_green,
     FEATURE_FLAG: _feature_flag,
@@ -162,13 +171,6 @@ def _edited(strategy: Strategy) -> FileField:
     if strategy.edits is None:
         raise Unfit(f"strategy {strategy.name}: it names no file and field")
     return strategy.edits
-
-
-def _content(read: Read, path: str) -> bytes:
-    content = read(path).now
-    if content is None:
-        raise FieldFault("there is no such file")
-    return content
 
 
 def _weight(content: bytes, field: str, strategy: Strategy) -> int:

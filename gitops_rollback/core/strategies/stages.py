@@ -1,6 +1,7 @@
 """A plan of several commits: which fields each of them sets, and that the culprit is reverted in the end.
 
 The list is part of the rollback's record. How far it has come is not: that is what the branch holds.
+Where data moved, each commit has a gate of its own, and the culprit is reverted before the last of them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gitops_rollback.core.manifest_fields import Value
+from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
 
 STAGES = "stages"  # in `evidence` of a record: see `document`
 JUMP, HOLD, PAGE = "jump-to-last", "hold", "page"  # what follows when a check gets worse between two steps
+FINISH, BACK = "finish", "back"  # how a plan that is held after a step ends safely
 MAX_STEPS = 100
 
 
@@ -27,20 +30,58 @@ class FieldValue:
 
 
 @dataclass(frozen=True)
+class StepGate:
+    """What must be seen after a step before the next: all of it, and no data is never it.
+
+    `end` says how a plan that is held here ends safely, and `way` what people do for that. `quiet` are triggers that
+    must measure 0; `kept` those that may not measure less than when step `counted` was pushed. `empty` must have no Pod
+    left, `job` must have completed since the step was pushed, and `complete` must be rolled out.
+    """
+
+    end: str
+    way: str
+    quiet: tuple[str, ...] = ()
+    empty: Workload | None = None
+    job: Workload | None = None
+    complete: Workload | None = None
+    kept: tuple[str, ...] = ()
+    counted: int = 0
+
+    @property
+    def words(self) -> str:
+        """The safe end, for people: half a sentence."""
+        return f"safe end: {'finish' if self.end == FINISH else 'go back to the step before'}: {self.way}"
+
+    @property
+    def document(self) -> dict[str, object]:
+        """As it stands in a step of a record."""
+        named = {"empty": self.empty, "job": self.job, "complete": self.complete}
+        return {
+            "end": self.end,
+            "way": self.way,
+            "quiet": list(self.quiet),
+            "kept": list(self.kept),
+            "counted": self.counted,
+            **{key: [one.kind, one.namespace, one.name] for key, one in named.items() if one is not None},
+        }
+
+
+@dataclass(frozen=True)
 class PlannedStep:
     """One commit. `title` says what it does, for its subject: `canary weight 25 -> 10`."""
 
     title: str
     sets: tuple[FieldValue, ...]
+    gate: StepGate | None = None
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The commits of a plan, in order; where it `closes`, one more reverts the culprit.
+    """The commits of a plan, in order; where it `closes`, one more reverts the culprit; those of `after` follow it.
 
     `before` is what stood at each field when it was planned. `pause` is how long each step must have been applied
     before the next; where it is `checked`, what fired may not be worse than it was. `stable` are triggers that measure
-    the version that the traffic goes back to.
+    the version that the traffic goes back to. `closing` is the gate after the revert.
     """
 
     strategies: tuple[str, ...]
@@ -51,10 +92,39 @@ class Stages:
     checked: bool = True
     on_failed: str = JUMP
     stable: tuple[str, ...] = ()
+    after: tuple[PlannedStep, ...] = ()
+    closing: StepGate | None = None
 
     @property
     def total(self) -> int:
+        return self.revert + len(self.after)
+
+    @property
+    def revert(self) -> int:
+        """The number of the commit whose message says what is reverted, even where that only sets a field."""
         return len(self.steps) + self.closes
+
+    @property
+    def coordinated(self) -> bool:
+        """It stops between two commits only where people know how it ends safely."""
+        return self.closing is not None
+
+    def planned(self, n: int) -> PlannedStep | None:
+        """Step `n`, counted from 1; None for the revert."""
+        if n <= len(self.steps):
+            return self.steps[n - 1]
+        return self.after[n - self.revert - 1] if n > self.revert else None
+
+    def gate(self, n: int) -> StepGate | None:
+        """What must be seen after step `n`, where it says so itself."""
+        step = self.planned(n)
+        return self.closing if step is None else step.gate
+
+    @property
+    def sets(self) -> tuple[FieldValue, ...]:
+        """What each field is set to in the end."""
+        every = (*self.steps, *self.after)
+        return tuple({(one.path, one.field): one for step in every for one in step.sets}.values())
 
     @property
     def files(self) -> frozenset[str]:
@@ -63,27 +133,28 @@ class Stages:
 
     def title(self, n: int) -> str:
         """What step `n`, counted from 1, does; "" for the revert."""
-        return self.steps[n - 1].title if n <= len(self.steps) else ""
+        step = self.planned(n)
+        return "" if step is None else step.title
 
     @property
     def words(self) -> str:
         """All of it, for people: one line."""
-        steps = [f"{n}. {one.title}" for n, one in enumerate(self.steps, start=1)]
-        closing = [f"{self.total}. the revert"] if self.closes else []
-        return "; ".join((*steps, *closing))
+        return "; ".join(f"{n}. {self.title(n) or 'the revert'}" for n in range(1, self.total + 1))
 
     @property
     def document(self) -> dict[str, object]:
         """As it stands in the evidence of a record."""
         return {
             "strategies": list(self.strategies),
-            "steps": [{"title": one.title, "sets": _documents(one.sets)} for one in self.steps],
+            "steps": _step_documents(self.steps),
             "before": _documents(self.before),
             "closes": self.closes,
             "pauseSeconds": self.pause.total_seconds(),
             "checked": self.checked,
             "onFailed": self.on_failed,
             "stable": list(self.stable),
+            "after": _step_documents(self.after),
+            **({"closing": self.closing.document} if self.closing else {}),
         }
 
 
@@ -104,10 +175,14 @@ def stages_of(record: RollbackRecord) -> Stages | None:
 
 
 def _stages(found: Mapping[str, object]) -> Stages:
-    steps = tuple(PlannedStep(_text(one, "title"), _values(one["sets"])) for one in _mappings(found["steps"]))
+    steps, after = (_steps(found.get(key, ())) for key in ("steps", "after"))
     on_failed = _text(found, "onFailed")
     pause = found["pauseSeconds"]
-    if not 0 < len(steps) <= MAX_STEPS or on_failed not in (JUMP, HOLD, PAGE) or not isinstance(pause, int | float):
+    if (
+        not 0 < len(steps) <= MAX_STEPS - len(after)
+        or on_failed not in (JUMP, HOLD, PAGE)
+        or not isinstance(pause, int | float)
+    ):
         raise ValueError("no plan of several steps")
     return Stages(
         strategies=_texts(found["strategies"]),
@@ -118,7 +193,53 @@ def _stages(found: Mapping[str, object]) -> Stages:
         checked=found["checked"] is True,
         on_failed=on_failed,
         stable=_texts(found["stable"]),
+        after=after,
+        closing=_gate(found.get("closing")),
     )
+
+
+def _steps(found: object) -> tuple[PlannedStep, ...]:
+    return tuple(
+        PlannedStep(_text(one, "title"), _values(one["sets"]), _gate(one.get("gate"))) for one in _mappings(found)
+    )
+
+
+def _gate(found: object) -> StepGate | None:
+    if found is None:
+        return None
+    if not isinstance(found, Mapping):
+        raise ValueError("no gate")
+    end, counted = _text(found, "end"), found["counted"]
+    if end not in (FINISH, BACK) or not isinstance(counted, int):
+        raise ValueError("no gate")
+    return StepGate(
+        end=end,
+        way=_text(found, "way"),
+        quiet=_texts(found["quiet"]),
+        empty=_workload(found.get("empty")),
+        job=_workload(found.get("job")),
+        complete=_workload(found.get("complete")),
+        kept=_texts(found["kept"]),
+        counted=counted,
+    )
+
+
+def _workload(found: object) -> Workload | None:
+    if found is None:
+        return None
+    kind, namespace, name = _texts(found)
+    return Workload(kind, namespace, name)
+
+
+def _step_documents(steps: tuple[PlannedStep, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "title": one.title,
+            "sets": _documents(one.sets),
+            **({"gate": one.gate.document} if one.gate else {}),
+        }
+        for one in steps
+    ]
 
 
 def _documents(values: tuple[FieldValue, ...]) -> list[dict[str, object]]:

@@ -1,0 +1,86 @@
+"""Has a step done what it is for? Pure, from what one look saw of Jobs, Pods and measurements.
+
+None means that it may still come, or that nobody can tell: neither opens a gate.
+Source: kubernetes batch/v1 JobStatus; argo-cd `syncResult.resources[].hookPhase`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from gitops_rollback.core.fields import Unclear, condition, count, moment, part
+from gitops_rollback.core.new_pods import WorkloadFacts, counts
+from gitops_rollback.core.policy import Workload
+from gitops_rollback.core.sync import Operation
+from gitops_rollback.core.verification import CheckResult
+
+WHOLE_SECONDS = timedelta(seconds=1)  # the cluster's times have no fractions
+
+
+def quiet(check: CheckResult) -> CheckResult:
+    """Nothing at all is measured any more; a measurement that is missing is not nothing."""
+    if check.value is None:
+        return CheckResult(check.name, None, check.message or "no data yet")
+    if check.value != 0:
+        return CheckResult(check.name, None, f"is {check.value:.4g} and not 0 yet", check.value)
+    return CheckResult(check.name, True, "is 0", check.value)
+
+
+def kept(before: CheckResult, now: CheckResult) -> CheckResult:
+    """What was counted before is still there."""
+    if before.value is None or now.value is None:
+        when, missing = ("before", before) if before.value is None else ("now", now)
+        return CheckResult(now.name, None, f"how many there were {when} is not known: {missing.message or 'no data'}")
+    words = f"{now.value:.15g}, and {before.value:.15g} before"
+    return CheckResult(now.name, now.value >= before.value, words, now.value)
+
+
+def emptied(name: str, facts: WorkloadFacts) -> CheckResult:
+    """Not one Pod is left, so the Service has no endpoint of it."""
+    if facts.workload is None:
+        return CheckResult(name, None, "it is not there, so nobody can tell what its Pods do")
+    try:
+        wanted = count(part(facts.workload, "spec"), "replicas", 1)
+        left = max(count(part(facts.workload, "status"), "replicas"), sum(1 for pod in facts.pods if counts(pod)))
+    except Unclear as exc:
+        return CheckResult(name, None, f"{exc} cannot be read")
+    if wanted or left:
+        return CheckResult(name, None, f"{left} Pods are left, and {wanted} are wanted")
+    return CheckResult(name, True, "has no Pod left")
+
+
+def completed(name: str, job: Mapping[str, object], since: datetime) -> CheckResult:
+    """The Job, as the cluster has it, completed after `since`; {} for one that is not there."""
+    if not job:
+        return CheckResult(name, None, "is not there yet")
+    try:
+        status = part(job, "status")
+        failed, complete = (condition(status, word) for word in ("Failed", "Complete"))
+        ended = moment(status, "completionTime")
+    except Unclear as exc:
+        return CheckResult(name, None, f"{exc} cannot be read")
+    if failed.get("status") == "True":
+        return CheckResult(name, False, f"failed: {failed.get('message') or failed.get('reason') or 'no reason given'}")
+    if complete.get("status") != "True" or ended is None:
+        return CheckResult(name, None, "has not completed yet")
+    if ended < since - WHOLE_SECONDS:
+        return CheckResult(name, None, f"completed at {ended:%T}, before it was asked for: that was another run")
+    return CheckResult(name, True, f"completed at {ended:%T}")
+
+
+def hook_completed(name: str, job: Workload, operation: Operation | None, since: datetime) -> CheckResult | None:
+    """The same of a Job that the engine runs as a hook; None where its newest operation ran no such hook."""
+    if operation is None or operation.started_at < since - WHOLE_SECONDS:
+        return None
+    ran = [
+        one for one in operation.results
+        if one.hook_type and one.kind == job.kind and (one.namespace or job.namespace) == job.namespace
+        and one.name.startswith(job.name)
+    ]  # fmt: skip
+    if not ran:
+        return None
+    phase = ran[-1].hook_phase
+    if phase in ("Failed", "Error"):
+        return CheckResult(name, False, f"failed: {ran[-1].message or phase}")
+    return CheckResult(name, True if phase == "Succeeded" else None, f"hook is {phase or 'not run yet'}")
