@@ -12,6 +12,7 @@ WORDS: Mapping[str, str] = {
     "kubernetes": "How the Kubernetes API is reached.",
     "leaderElection": "How replicas agree on who acts.",
     "metrics": "Metric sources; the first that serves an application's cluster is asked where its policy names none.",
+    "alertmanagers": "Where triggers of type `alert` look; each that serves the application's cluster must answer.",
     "registries": "Where it is looked up whether an image that would come back is still there.",
     "allowOrigins": "What policies may connect to, besides what the settings name.",
     "allowHttp": "Let plain http be used beyond loopback.",

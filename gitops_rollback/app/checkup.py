@@ -20,6 +20,7 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.trying_places import Wanted, checked, places_of
 from gitops_rollback.app.view import View
 from gitops_rollback.app.wiring import Parts, Sources
+from gitops_rollback.app.wiring_alerts import Alertmanagers
 from gitops_rollback.app.wiring_kubernetes import Election, events_of
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
@@ -321,6 +322,13 @@ def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime
             continue
         well = answer.outcome is Outcome.VALUE
         yield Finding(part, well, "answers" if well else answer.detail, "" if well else "see whether it is reachable")
+
+
+def of_alerts(alerts: Alertmanagers) -> Iterator[Finding]:
+    """Each Alertmanager's each peer, for an alert that there is nowhere."""
+    for name, fault in alerts.tried():
+        remedy = "see `alertmanagers` in the settings, and whether it is reachable" if fault else ""
+        yield Finding(f"alerts {name}", not fault, fault or "answers", remedy)
 
 
 def try_push(opened: Opened, now: datetime) -> Finding:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gitops_rollback.app.checkup import (
     Finding,
+    of_alerts,
     of_engines,
     of_forge,
     of_lease,
@@ -39,6 +40,7 @@ def findings_of(settings: Settings, push: bool) -> Iterator[Finding]:
             if f"engine {engine.instance}" in well:
                 yield from of_events(engine)
         yield of_clock(settings, runtime.parts.clock)
+        yield from of_alerts(runtime.parts.alerts)
         yield from of_places(settings)
         yield from not_tried(push, bool(settings.registries))
     finally:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from gitops_rollback.app.alerts import look_at_alerts
 from gitops_rollback.app.counting import look
 from gitops_rollback.app.queries import Asker, Question, after, span_since, tick_of
 from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
@@ -35,7 +36,7 @@ from gitops_rollback.core.trigger import (
     replay,
     step,
 )
-from gitops_rollback.ports import MetricSource, Workloads
+from gitops_rollback.ports import Alerts, MetricSource, Workloads
 
 MAX_WATCHED = 10_000
 SHORTEST_DEADLINE = timedelta(seconds=1)
@@ -69,7 +70,9 @@ class Measuring:
         new_lock: Callable[[], AbstractContextManager[object]] = threading.Lock,
         steady: Steady | None = None,
         workloads: Workloads = NOBODY,
+        alerts: Alerts | None = None,
     ) -> None:
+        self._alerts = alerts
         self._workloads = workloads
         self._source_of = source_of
         self._executor = executor
@@ -79,7 +82,7 @@ class Measuring:
         self._lock = threading.Lock()
 
     def measure(self, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
-        """A verdict for each trigger of the policy, in its order. Within one tick only Pods are looked at again."""
+        """A verdict for each trigger of the policy, in its order. Within a tick only Pods and alerts are seen again."""
         watch = self._watch(str(subject.state.id))
         interval = subject.policy.timing.interval
         at = tick_of(now, interval)
@@ -96,7 +99,7 @@ class Measuring:
                 watch.verdicts = self._look(subject, watch, at)
                 watch.at, watch.triggers = at, subject.policy.triggers
             elif now > at:
-                watch.verdicts = self._look_at_pods(subject, watch, now)
+                watch.verdicts = self._look_within(subject, watch, now)
             return watch.verdicts
 
     def measure_check(
@@ -158,6 +161,8 @@ class Measuring:
                 measured[trigger] = _health(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type == "crashLoop":
                 measured[trigger] = self._pods(subject, watch.memories[trigger], trigger, at)
+            elif trigger.built and trigger.type == "alert":
+                measured[trigger] = self._active(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type in ("regression", "gauge"):
                 measured[trigger] = self._counted(subject, watch.memories[trigger], trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
@@ -166,14 +171,16 @@ class Measuring:
             for trigger in triggers
         )
 
-    def _look_at_pods(self, subject: Subject, watch: _Watch, now: datetime) -> tuple[Verdict, ...]:
-        """The verdicts, with those that need no metric store as of `now`: Pods do not wait for the next tick."""
+    def _look_within(self, subject: Subject, watch: _Watch, now: datetime) -> tuple[Verdict, ...]:
+        """The verdicts, with those that need no metric store as of `now`: who says "look now" does so for these."""
+        warm = now >= subject.t0 + subject.policy.timing.initial_delay
+        look = {"crashLoop": self._pods, "alert": self._active}
         verdicts = {verdict.trigger: verdict for verdict in watch.verdicts}
         for trigger in subject.policy.triggers:
-            if trigger.built and trigger.type == "crashLoop":
-                measured = self._pods(subject, watch.memories[trigger], trigger, now)
+            if trigger.built and trigger.type in look:
+                measured = look[trigger.type](subject, watch.memories[trigger], trigger, now)
                 state = watch.memories[trigger].state
-                verdicts[trigger.name] = verdict_of(trigger, state, _baseline(watch, trigger), measured, warm=True)
+                verdicts[trigger.name] = verdict_of(trigger, state, _baseline(watch, trigger), measured, warm)
         return tuple(verdicts.values())
 
     def _pods(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
@@ -183,6 +190,10 @@ class Measuring:
         if at > subject.t0:
             memory.state = step(memory.state, _told(measured, at), Hold.of(trigger, subject.interval))
         return measured
+
+    def _active(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
+        patience = min(subject.policy.metrics.timeout, max(0.6 * subject.interval, SHORTEST_DEADLINE))
+        return look_at_alerts(self._alerts, subject, memory, trigger, at, patience)
 
     def _counted(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
         """What counters or a gauge say since the last look, or since long before the sync at the first one."""

@@ -218,7 +218,9 @@ class Runtime:
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy, closures)
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         followed = ThreadPoolExecutor(FOLLOW_THREADS, thread_name_prefix="follow")
-        measuring = Measuring(self._source_of, threads, steady=self.steady, workloads=parts.workloads)
+        measuring = Measuring(
+            self._source_of, threads, steady=self.steady, workloads=parts.workloads, alerts=parts.alerts
+        )
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None
         forge = parts.forges.of(repo.name)

@@ -17,6 +17,7 @@ from gitops_rollback.adapters.notifiers.slack_answers import ORIGIN as SLACK_ANS
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
+from gitops_rollback.app.settings_alerts import AlertmanagerPlace, MetricAuth
 from gitops_rollback.app.settings_before import Heartbeat, Statuses
 from gitops_rollback.app.settings_doors import Chat, DashboardPlace, Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, AuditPlace, Place, Shifts, Templates
@@ -99,16 +100,6 @@ class Flux(Closed):
 
     enabled: Flag = True
     instance: str = "flux"
-
-
-class MetricAuth(Closed):
-    """Bearer (`token`) or basic (`username`, `password`)."""
-
-    token: SecretStr | None = None
-    token_file: str | None = None
-    username: str = ""
-    password: SecretStr | None = None
-    password_file: str | None = None
 
 
 class MetricServer(Closed):
@@ -241,6 +232,7 @@ class Settings(Closed):
     kubernetes: KubernetesAccess | None = None
     leader_election: LeaderElection = LeaderElection()
     metrics: tuple[MetricServer, ...] = ()
+    alertmanagers: tuple[AlertmanagerPlace, ...] = ()
     registries: tuple[ImageRegistry, ...] = ()
     allow_origins: Allowed = ()
     allow_http: Flag = False
@@ -308,6 +300,7 @@ class Settings(Closed):
         urls += [place for repository in self.repositories if (place := repository.journal.repository)]
         urls += [forge.api for one in self.repositories if (forge := one.forge_place) is not None]
         urls += [engine.server for engine in self.argocd] + [server.url for server in self.metrics]
+        urls += [url for one in self.alertmanagers for url in one.urls]
         urls += [SLACK_ANSWERS] if self.chat.approvers else []
         urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
         return tuple(

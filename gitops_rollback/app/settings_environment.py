@@ -46,6 +46,7 @@ _ARGOCD: Mapping[str, str] = {
     "ARGOCD_AUTH_TOKEN_FILE": "tokenFile",
     "ARGOCD_CA_FILE": "caFile",
 }
+_METRICS = ("PROMETHEUS_URL", "ALERTMANAGER_URL")
 _KUBERNETES: Mapping[str, str] = {
     "KUBECONFIG": "kubeconfig",  # as a flag or with our prefix; kubectl's own variable is the client's to read
     "CONTEXT": "context",
@@ -78,7 +79,7 @@ def _variables() -> dict[str, str]:
     nested |= {f"SECRET_NAME{part or ''}": f"secrets[].{key}" for part, key in _PARTS.items()}
     found = {f"{PREFIX}{name}": key for name, key in nested.items()}
     found |= {name: f"argocd[].{key}" for name, key in _ARGOCD.items()}
-    return found | {"PROMETHEUS_URL": "metrics[].url"}
+    return found | {"PROMETHEUS_URL": "metrics[].url", "ALERTMANAGER_URL": "alertmanagers[].urls"}
 
 
 VARIABLES: Mapping[str, str] = _variables()
@@ -100,6 +101,7 @@ class Overlay:
     election: dict[str, Given] = field(default_factory=dict)
     dashboard: dict[str, Given] = field(default_factory=dict)
     metrics: dict[str, Given] = field(default_factory=dict)
+    alertmanagers: dict[str, Given] = field(default_factory=dict)
     budgets: dict[str, Given] = field(default_factory=dict)
     secrets: dict[str, dict[str, Given]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -113,6 +115,7 @@ class Overlay:
         merge.tokens_of_forges(environ)
         merge.named("argocd", "instance", self.argocd)
         merge.named("metrics", "name", self.metrics)
+        merge.named("alertmanagers", "name", self.alertmanagers)
         merge.mapping("budgets", self.budgets)
         merge.mapping("argocdObjects", self.argocd_objects)
         merge.mapping("flux", self.flux)
@@ -127,7 +130,7 @@ def overlay(environ: Mapping[str, str], flags: Mapping[str, object]) -> Overlay:
     """Sort variables and flags by what they set. An empty variable counts as not given."""
     given: dict[str, Given] = {}
     for name, value in environ.items():
-        if value and (name.startswith(PREFIX) or name in _ARGOCD or name == "PROMETHEUS_URL"):
+        if value and (name.startswith(PREFIX) or name in _ARGOCD or name in _METRICS):
             given[name.removeprefix(PREFIX)] = (value, name)
     for flag, setting in flags.items():
         if setting not in (None, (), [], ""):
@@ -171,6 +174,8 @@ def _sort(over: Overlay, name: str, given: Given) -> None:
         (over.flux if name == "FLUX" else over.argocd_objects)["enabled"] = given
     elif name == "PROMETHEUS_URL":
         over.metrics["url"] = given
+    elif name == "ALERTMANAGER_URL":
+        over.alertmanagers["urls"] = (list(_words(value)), place)
     elif name.removeprefix("BUDGET_") in _BUDGETS:
         over.budgets[name.removeprefix("BUDGET_").lower()] = given
     elif match := _SECRET.fullmatch(name):

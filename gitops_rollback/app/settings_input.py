@@ -223,6 +223,7 @@ def _check(given: _Input, settings: Settings) -> None:
             given.fault((key, "instance"), f"the name {engine.instance!r} is taken by an Argo CD")
         taken += [engine.instance] if engine is not None and engine.enabled else []
     _check_unique(given, "metrics", [server.name for server in settings.metrics])
+    _check_unique(given, "alertmanagers", [one.name for one in settings.alertmanagers])
     _check_unique(given, "registries", [one.name for one in settings.registries])
     for index, registry in enumerate(settings.registries):
         for mirror in registry.mirrors:

@@ -13,7 +13,14 @@ from gitops_rollback.core.policy import Comparison, Trigger
 from gitops_rollback.core.sync import ApplicationState, Health
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Phase, Tick, TriggerState, Verdict
 
-WORDS = ("health", "crashLoop", "regression", "gauge", "absence")  # say in words what they see, and have no limit
+WORDS = (
+    "health",
+    "crashLoop",
+    "regression",
+    "gauge",
+    "absence",
+    "alert",
+)  # say in words what they see, and have no limit
 ENGINE_SILENCE = timedelta(minutes=1)  # an engine's word older than this, and than 2.5 intervals, is no data
 
 

@@ -20,6 +20,7 @@ from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.audit_stream import AuditStream
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.settings import MetricServer, Settings
+from gitops_rollback.app.wiring_alerts import Alertmanagers
 from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_forges import Forges, forges_of
@@ -59,6 +60,7 @@ class Parts:
     notifier: Notifier
     past: GitPast
     audit: AuditStream
+    alerts: Alertmanagers
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
     election: Election | None = None  # None: there is one replica
     registry: OciRegistries | None = None  # None: the settings name none
@@ -70,6 +72,7 @@ class Parts:
     def close(self) -> None:
         """End what is held outside; after all that uses it has ended."""
         self.sources.close()
+        self.alerts.close()
         self.leave_workloads()
         self.forges.close()
         if self.answers is not None:
@@ -96,6 +99,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         probe=HttpProbe(settings.origin_rules),
         notifier=notifier_of(settings, events_of(settings, client, clock)),
         audit=audit_stream_of(settings),
+        alerts=Alertmanagers(settings),
         kubernetes=client,
         past=past,
         registry=_registries(settings),

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NO_DATA = "NoData"
     NO_TRAFFIC = "NoTraffic"
     TELEMETRY_LOST = "TelemetryLost"
+    ALERT_SUPPRESSED = "AlertSuppressed"  # silenced, muted or inhibited in Alertmanager
     METRICS_UNAVAILABLE = "MetricsUnavailable"
     QUERY_INVALID = "QueryInvalid"
     QUERY_BUDGET = "QueryBudget"

@@ -25,7 +25,7 @@ WOULD_ACT = 5  # every guard said yes, and only the policy's severity made it a 
 HOLDS = timedelta(minutes=10)
 BLIND = frozenset(
     {Reason.NO_DATA, Reason.NO_TRAFFIC, Reason.TELEMETRY_LOST, Reason.METRICS_UNAVAILABLE}
-    | {Reason.QUERY_INVALID, Reason.QUERY_BUDGET}
+    | {Reason.QUERY_INVALID, Reason.QUERY_BUDGET, Reason.ALERT_SUPPRESSED}
 )
 
 UNJUDGED = BLIND | {Reason.WARMING_UP, Reason.NO_RECENT_SYNC, Reason.NO_POLICY, Reason.NO_COMMIT, Reason.ENGINE_UNCLEAR}

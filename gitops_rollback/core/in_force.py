@@ -18,6 +18,7 @@ from gitops_rollback.core.policy import (
     PULL_REQUEST_MODE,
     PUSH_MODE,
     SUGGEST_MODE,
+    AlertRule,
     Comparison,
     Delivery,
     GuardRule,
@@ -117,8 +118,18 @@ def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
         ),
         states=states if trigger.type == "health" else trigger.states,
         symptoms=symptoms,
+        alert=_alert(trigger.alert, head.alert),
         built=trigger.built and head.built,
     )
+
+
+def _alert(rule: AlertRule | None, head: AlertRule | None) -> AlertRule | None:
+    """The rule that blames less: the longer time in which an alert may have been pending; unknown blames nothing."""
+    if rule is None or head is None or rule.labels != head.labels:
+        return rule
+    if rule.pending_for is None or head.pending_for is None:
+        return replace(rule, pending_for=None)
+    return replace(rule, pending_for=max(rule.pending_for, head.pending_for))
 
 
 def _threshold(trigger: Trigger, head: Trigger) -> float:

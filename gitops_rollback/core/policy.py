@@ -122,6 +122,14 @@ class BurnRate:
 
 
 @dataclass(frozen=True)
+class AlertRule:
+    """Which alert of Alertmanager: all `labels` are equal. `pending_for` is the `for` of its rule; None: not known."""
+
+    labels: tuple[tuple[str, str], ...]
+    pending_for: timedelta | None = None
+
+
+@dataclass(frozen=True)
 class Trigger:
     """`type`: query (one value), ratio (`bad`/`total`), burnRate, health (the engine's word), crashLoop (the Pods')."""
 
@@ -144,6 +152,7 @@ class Trigger:
     symptoms: tuple[str, ...] = ()  # type crashLoop: words of `pod_trouble.Symptom`
     beside: str = ""  # type absence: a query that answers as long as the application is seen at all
     burn_rate: BurnRate | None = None  # type burnRate, always there; `threshold` is then the factor
+    alert: AlertRule | None = None  # type alert, always there
     built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
 
     @property

@@ -39,6 +39,9 @@ NoTraffic
 TelemetryLost
   The numbers vanished for many applications at once: the metric store is at fault, and no deployment.
   Mend the metric store; nothing is decided from it until it answers again.
+AlertSuppressed
+  The alert is silenced, muted or inhibited in Alertmanager: it fires nothing, and nothing is known to be well.
+  End the silence once its work is done; the next looks decide.
 MetricsUnavailable
   The metric source did not answer, or with an error of its own.
   Look at its address, its certificate and its health; `doctor` asks it once.

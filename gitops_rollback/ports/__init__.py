@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from gitops_rollback.core.alerts import Alert
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.images import Image, Presence
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
@@ -150,6 +151,17 @@ class MetricSource(Protocol):
         self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
     ) -> Answer:
         """Samples from `start` to `end`, both inclusive."""
+        ...
+
+
+class Alerts(Protocol):
+    """The alerts that Alertmanager knows and that have not ended."""
+
+    def read(self, wanted: Mapping[str, str], cluster: str, timeout: timedelta) -> tuple[Alert, ...]:
+        """Those with all the `wanted` labels, of an application in `cluster`; suppressed ones too.
+
+        Raises: RollbackError where that cannot be told in whole; () says that there is none.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_rollback.adapters.origins import origin_of
 from gitops_rollback.app.queries import after
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings
@@ -73,3 +74,11 @@ def test_a_check_waits_until_the_datadog_bucket_it_reads_began_after_the_rollbac
     query = "sum:errors{service:checkout-api}.as_rate()"
     assert after(query, timedelta(seconds=149))[0] is None
     assert after(query, timedelta(seconds=150)) == (query, "")
+
+
+def test_the_variable_names_all_peers_of_one_alertmanager_and_they_may_be_asked(tmp_path: Path) -> None:
+    peers = "https://alerts-0.example.com https://alerts-1.example.com"
+    found = load_settings({"HOME": str(tmp_path), "ALERTMANAGER_URL": peers})
+    assert [(one.name, one.urls) for one in found.alertmanagers] == [("default", tuple(peers.split()))]
+    for url in peers.split():
+        found.origin_rules.check(origin_of(url))

@@ -12,6 +12,7 @@ from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.in_force import restrict, within_bounds
 from gitops_rollback.core.policy import (
+    AlertRule,
     ApplicationRef,
     Baseline,
     BurnRate,
@@ -35,6 +36,8 @@ ERRORS = Trigger(
     minimum_per_second=1.0, baseline=Baseline(must_exceed_factor=2.0),
 )  # fmt: skip
 DRAIN = Trigger("drain", "query", query="y", comparison=Comparison.LESS_THAN, threshold=5.0, hold_for=2 * MINUTE)
+WAITS = AlertRule((("alertname", "Slow"),), 2 * MINUTE)
+ALERT = Trigger("alert", "alert", alert=WAITS)
 HEALTH = Trigger("health", "health", states=("Degraded", "Missing"))
 BUDGET = GuardRule("budget", "budget", GuardResult.ASK, max_rollbacks=2)
 PATHS = GuardRule("paths", "paths", GuardResult.ASK, paths=("**/*.sql",))
@@ -44,7 +47,7 @@ BASE = Policy(
     ".gitops-rollback/policies/shop.yaml",
     "a" * 40,
     (TARGET,),
-    (ERRORS, DRAIN, HEALTH),
+    (ERRORS, DRAIN, HEALTH, ALERT),
     guards=(BUDGET, PATHS, HISTORY),
 )
 
@@ -68,6 +71,8 @@ RESTRICTING = {
     "higher-factor": with_trigger(ERRORS, baseline=Baseline(must_exceed_factor=9.0)),
     "fewer-states": with_trigger(HEALTH, states=("Missing",)),
     "trigger-removed": replace(BASE, triggers=(ERRORS, DRAIN)),
+    "alert-pending-for-longer": with_trigger(ALERT, alert=replace(WAITS, pending_for=9 * MINUTE)),
+    "alert-pending-for-nobody-knows": with_trigger(ALERT, alert=replace(WAITS, pending_for=None)),
     "target-removed": replace(BASE, targets=()),
     "data-asks": replace(BASE, targets=(replace(TARGET, data_rollback="ask", data_because="orders"),)),
     "longer-initial-delay": replace(BASE, timing=Timing(initial_delay=9 * MINUTE)),
@@ -94,6 +99,8 @@ WIDENING = {
     "less-traffic": with_trigger(ERRORS, minimum_per_second=0.0),
     "lower-factor": with_trigger(ERRORS, baseline=Baseline()),
     "more-states": with_trigger(HEALTH, states=("Degraded", "Missing", "Unknown")),
+    "alert-pending-for-less": with_trigger(ALERT, alert=replace(WAITS, pending_for=timedelta(0))),
+    "another-alert": with_trigger(ALERT, alert=AlertRule((("alertname", "Any"),), 9 * MINUTE)),
     "another-query": with_trigger(ERRORS, query="z", threshold=9.0),
     "another-comparison": with_trigger(ERRORS, comparison=Comparison.LESS_THAN, threshold=9.0),
     "trigger-added": replace(BASE, triggers=(*BASE.triggers, Trigger("more", "query", Severity.AUTO_ROLLBACK))),
@@ -163,7 +170,7 @@ def test_immediate_at_the_head_does_not_make_a_held_trigger_immediate() -> None:
 
 def test_a_health_trigger_without_a_common_state_is_gone() -> None:
     judged = restrict(BASE, with_trigger(HEALTH, states=("Unknown",)), head_brought_by_suspect=False)
-    assert [trigger.name for trigger in judged.triggers] == ["errors", "drain"]
+    assert [trigger.name for trigger in judged.triggers] == ["errors", "drain", "alert"]
 
 
 def test_symptoms_of_pods_count_only_where_both_sides_name_them() -> None:
@@ -222,7 +229,7 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
         "verification notifications certainty superseding chart_versions image_automation unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
-        "no_data_for minimum_per_second baseline states symptoms beside burn_rate built",
+        "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert built",
         Timing: "interval window initial_delay cooldown",
         Delivery: "mode on_rejected pull_request refresh sync_timeout",
         PullRequestRules: "labels auto_merge merge_method land_within",

@@ -194,7 +194,7 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("alert", "event")
+KINDS = ("event",)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,6 +14,7 @@ from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACT
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
+    AlertRule,
     ApplicationRef,
     Baseline,
     BurnRate,
@@ -140,8 +141,8 @@ def _certainty(shape: schema.SuspectsShape | None) -> Certainty:
 
 def _trigger(shape: schema.TriggerShape) -> Trigger:
     kind = shape.type or ("ratio" if shape.bad is not None else "query")
-    # What Pods show has its own patience, and needs no second measurement.
-    immediate = shape.immediate or (kind in ("crashLoop", *SUGGESTING) and shape.hold_for is None)
+    # What Pods show and what is an alert has its own patience, and needs no second measurement.
+    immediate = shape.immediate or (kind in ("crashLoop", "alert", *SUGGESTING) and shape.hold_for is None)
     burn_rate = _burn_rate(shape.burn_rate)
     return Trigger(
         name=shape.name,
@@ -163,6 +164,7 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         symptoms=_symptoms(shape) if kind == "crashLoop" else (),
         beside=shape.absence.beside if shape.absence else "",
         burn_rate=burn_rate,
+        alert=_alert(shape.alert),
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
 
@@ -188,6 +190,10 @@ def _burn_rate(shape: schema.BurnRateShape | None) -> BurnRate | None:
 
 def _factor(shape: schema.BurnRateShape | None, windows: BurnRate) -> float:
     return _or(shape.factor if shape else None, USUAL_FACTORS.get(windows.long_window, 0.0))
+
+
+def _alert(shape: schema.AlertShape | None) -> AlertRule | None:
+    return AlertRule(tuple(sorted(shape.labels.items())), shape.pending_for) if shape else None
 
 
 def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:

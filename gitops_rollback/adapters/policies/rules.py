@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from gitops_rollback.adapters.policies.promql import is_plain_selector, template_errors
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
+from gitops_rollback.adapters.policies.rules_alerts import alert_faults
 from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
 from gitops_rollback.adapters.policies.rules_metrics import metric_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
@@ -37,6 +38,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         _targets,
         _timing,
         _metrics,
+        alert_faults,
         lambda spec: metric_faults(spec, queries(spec)),
         _triggers,
         _suspects,
@@ -141,6 +143,9 @@ def _kind(trigger: View) -> Iterator[Found]:
         yield from forbidden(trigger, kind, "query", "states")
     elif kind == "health":
         yield from forbidden(trigger, kind, "query", "bad", "total", *LIMIT_KEYS)
+    elif kind == "alert":
+        yield from missing(trigger, kind, "alert")
+        yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
     elif kind == "crashLoop":
         yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
     elif kind == "regression":

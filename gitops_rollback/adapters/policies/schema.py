@@ -175,6 +175,13 @@ class Absence(Shape):
     """Answers as long as the metric store sees the application at all, such as its `up`."""
 
 
+class AlertShape(Shape):
+    labels: Annotated[dict[str, Text], Field(min_length=1)]
+    """All must be equal; `alertname` is one of them, and $SERVICE and its like are filled."""
+    pending_for: Duration | None = None
+    """The `for` of the alert's rule, 0s if it has none. Left out, nobody knows when it began, and it suggests."""
+
+
 class TriggerShape(Shape):
     name: Name
     type: TriggerType | None = None
@@ -199,7 +206,8 @@ class TriggerShape(Shape):
     """What several series become; `one` refuses several."""
     states: Annotated[list[HealthWord], Field(min_length=1)] | None = None
     crash_loop: CrashLoop | None = None
-    alert: Free | None = None
+    alert: AlertShape | None = None
+    """That an alert of the settings' Alertmanagers is active, and was not before the sync."""
     burn_rate: BurnRateShape | None = None
     """Of two raw counters, `bad` and `total`."""
     regression: Free | None = None

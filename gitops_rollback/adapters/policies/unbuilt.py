@@ -15,11 +15,14 @@ from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import MIGRATION, ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Listed, Mark
 
-BUILT_TRIGGERS = frozenset({"query", "ratio", "burnRate", "absence", "health", "crashLoop", "regression", "gauge"})
+BUILT_TRIGGERS = frozenset(
+    {"query", "ratio", "burnRate", "absence", "health", "crashLoop", "regression", "gauge", "alert"}
+)
 SUGGESTING = ("regression", "gauge")
 SUGGESTS = {
     "regression": "it pages and suggests until `gitops-rollback backtest --record` was clean on your own metrics",
     "absence": "it pages and suggests, whatever is written: a series may be gone only until it is counted again",
+    "alert": "it pages and suggests: without `alert.pendingFor` nobody knows whether it began before the sync",
     "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
@@ -87,6 +90,8 @@ def _late(spec: View, kind: str) -> bool:
 
 def _suggests(trigger: View, kind: str) -> bool:
     long_window = trigger.at("burnRate", "longWindow").duration
+    if kind == "alert":
+        return not trigger.at("alert").has("pendingFor")
     return kind in (*SUGGESTING, "absence") or (
         kind == "burnRate" and long_window is not None and long_window > FIRST_WINDOW
     )
