@@ -8,6 +8,7 @@ from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
+from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
@@ -17,6 +18,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *JUDGEMENT_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
+    *MIGRATION_STORIES,
     *IMAGE_STORIES,
     *FORGE_STORIES,
     *FLUX_STORIES,

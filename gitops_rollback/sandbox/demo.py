@@ -20,7 +20,7 @@ from gitops_rollback.sandbox.replicas import Replicas
 from gitops_rollback.sandbox.stories import APPLICATION, SERVICE
 from gitops_rollback.sandbox.story_texts import POLICY_PATH, for_engine
 from gitops_rollback.sandbox.telling import Claim, Story, Telling
-from gitops_rollback.sandbox.world import REPOSITORY, Ports, World
+from gitops_rollback.sandbox.world import REPOSITORY, Ports, World, run_command
 
 QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
 START_SECONDS = 90.0  # on a machine that has much to do
@@ -66,6 +66,7 @@ class Demo:
         self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
         self._replicas = Replicas(out)
         self.telling.kill_leader = self._kill_leader
+        self.telling.command = self._command
         self._idle = threading.Event()
 
     def run(self) -> bool:
@@ -127,6 +128,16 @@ class Demo:
     def stop_controller(self) -> int | None:
         """Its exit code; None if it did not run."""
         return self._replicas.stop()
+
+    def _command(self, arguments: Sequence[str]) -> int:
+        """What a person types beside the controller, with a clone of their own."""
+        command = [*run_command()[:-1], *arguments]
+        environment = self.world.environment(self._out / "person")
+        with (self._out / "person.log").open("ab") as log:
+            done = subprocess.run(
+                command, env=environment, stdout=log, stderr=log, cwd=self._out, check=False, timeout=120
+            )
+        return done.returncode
 
     def _kill_leader(self) -> str:
         """The replica that holds the Lease is killed, in the middle of whatever it does; its identity."""

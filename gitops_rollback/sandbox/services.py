@@ -33,10 +33,16 @@ class Behaviour:
     error_ratio: float = GOOD_ERROR_RATIO
     latency_seconds: float = GOOD_LATENCY_SECONDS
     restarts_per_second: float = 0.0
+    requests_per_second: float = REQUESTS_PER_SECOND
+
+    @property
+    def failures_per_second(self) -> float:
+        return self.requests_per_second * self.error_ratio
 
 
 GOOD = Behaviour()
 FAILING = Behaviour(error_ratio=BAD_ERROR_RATIO)
+STOPPED = Behaviour(requests_per_second=0.0)
 LOOPING = Behaviour(restarts_per_second=RESTARTS_PER_SECOND_IN_A_LOOP)
 
 
@@ -85,15 +91,16 @@ class Service:
         """Per second; the counter itself where no rate is asked for."""
         if self.silent:
             return None
-        return REQUESTS_PER_SECOND if WINDOW.search(query) else REQUESTS_PER_SECOND * (at - BEGINNING).total_seconds()
+        return self._counted(query, at, lambda behaviour: behaviour.requests_per_second)
 
     def _failed(self, query: str, at: datetime) -> float | None:
-        if self.silent:
-            return None
+        return None if self.silent else self._counted(query, at, lambda behaviour: behaviour.failures_per_second)
+
+    def _counted(self, query: str, at: datetime, of: Callable[[Behaviour], float]) -> float:
         if WINDOW.search(query) is None:
             passed = at - BEGINNING
-            return REQUESTS_PER_SECOND * passed.total_seconds() * self.mean(at, passed, _error_ratio)
-        return REQUESTS_PER_SECOND * self.mean(at, window_of(query), _error_ratio)
+            return passed.total_seconds() * self.mean(at, passed, of)
+        return self.mean(at, window_of(query), of)
 
     def _latency(self, query: str, at: datetime) -> float | None:
         if self.silent:
@@ -104,10 +111,6 @@ class Service:
         window = window_of(query)
         rate = self.mean(at, window, lambda behaviour: behaviour.restarts_per_second)
         return None if self.silent else rate * window.total_seconds()
-
-
-def _error_ratio(behaviour: Behaviour) -> float:
-    return behaviour.error_ratio
 
 
 def window_of(query: str) -> timedelta:

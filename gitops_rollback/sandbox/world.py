@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Timing
 from gitops_rollback.sandbox.clock import ScaledClock
@@ -18,8 +18,9 @@ from gitops_rollback.sandbox.kubernetes import Store as KubernetesStore
 from gitops_rollback.sandbox.people import People
 from gitops_rollback.sandbox.prometheus import PrometheusSandbox
 from gitops_rollback.sandbox.registry import RegistrySandbox
+from gitops_rollback.sandbox.rendering import Json
 from gitops_rollback.sandbox.replay import replay
-from gitops_rollback.sandbox.services import FAILING, GOOD, LOOPING, Behaviour, Service
+from gitops_rollback.sandbox.services import FAILING, GOOD, LOOPING, STOPPED, Behaviour, Service
 
 SERVICES = ("checkout-api", "ledger-api", "storefront")
 NAMESPACE = "shop"
@@ -37,6 +38,22 @@ class Ports:
     git: int = 0
     argocd: int = 0
     prometheus: int = 0
+
+
+class Data(Protocol):
+    """A database behind checkout-api."""
+
+    def run_job(self, job: Json) -> bool:
+        """Do what the Job's arguments say; False if that fails."""
+        ...
+
+    def serve(self, images: Sequence[str]) -> None:
+        """The code in these images runs from now on; () for none."""
+        ...
+
+    def publish(self, prometheus: PrometheusSandbox) -> None:
+        """Answer queries about what is stored."""
+        ...
 
 
 class World:
@@ -80,6 +97,7 @@ class World:
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
         self.registry: RegistrySandbox | None = None  # of the services' images, if that is set before the start
         self.mirror: RegistrySandbox | None = None  # of that registry, likewise
+        self.data: Data | None = None  # what Jobs and code of checkout-api work on, if that is set before the start
         self.objects: KubernetesStore | None = None  # where Argo CD's objects are, too, if that is set before the start
 
     @property
@@ -122,6 +140,9 @@ class World:
             objects=self.objects,
         )
         self.argocd.on_change(self._deployed)
+        if self.data is not None:
+            self.argocd.on_job(self.data.run_job)
+            self.data.publish(self.prometheus)
         self.argocd.start()
 
     def stop(self) -> None:
@@ -186,7 +207,9 @@ class World:
     def _deployed(self, application: str, deployed: Deployed) -> None:
         service = self.services.get(application.removesuffix("-prod"))
         if service is not None:
-            service.behave(self.behaviour_of(deployed), self.clock.now())
+            service.behave(self.behaviour_of(deployed) if deployed.images else STOPPED, self.clock.now())
+        if self.data is not None and application == "checkout-api-prod":
+            self.data.serve(deployed.images)
 
     def behaviour_of(self, deployed: Deployed) -> Behaviour:
         """By the images that run: those that were named failing, and those that crash."""

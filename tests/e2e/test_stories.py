@@ -17,11 +17,19 @@ from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
+from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
 
-ARGOCD_STORIES = (*STORIES, *JUDGEMENT_STORIES, *DETECTION_STORIES, *STRATEGY_STORIES, *FORGE_STORIES)
+ARGOCD_STORIES = (
+    *STORIES,
+    *JUDGEMENT_STORIES,
+    *DETECTION_STORIES,
+    *STRATEGY_STORIES,
+    *MIGRATION_STORIES,
+    *FORGE_STORIES,
+)
 NAMES = [story.name for story in ARGOCD_STORIES]
 CROWDED_SPEED = 15.0  # many applications are looked at in each tick
 FORGE_SPEED = 15.0  # each thing that is done at a forge takes several of its calls

@@ -39,7 +39,7 @@ TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "tw
 TOO_YOUNG = (
     *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
-    *("canary-steps", "blue-green", "feature-flag"),
+    *("canary-steps", "blue-green", "feature-flag", "migration"),
 )
 RECORDED = (
     "phase",

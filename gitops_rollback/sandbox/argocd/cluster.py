@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -26,7 +26,8 @@ REVISIONS_KEPT = 10
 class Cluster:
     """The live objects of one application. Thread-safe."""
 
-    def __init__(self, timing: Timing) -> None:
+    def __init__(self, timing: Timing, run_job: Callable[[Json], bool] = lambda _job: True) -> None:
+        self._run_job = run_job
         self.namespaces: set[str] = set()
         self._timing = timing
         self._lock = threading.Lock()
@@ -76,12 +77,9 @@ class Cluster:
         return sorted({image for live in self.objects.values() for image in live.running_images(now)})
 
     def wanted_images(self) -> tuple[str, ...]:
-        """The images that the applied workloads ask for, sorted, each once."""
-        return tuple(
-            sorted(
-                {image for live in self.managed().values() if live.manifest["kind"] != "Job" for image in live.images}
-            )
-        )
+        """The images that the applied workloads ask for, sorted, each once; without replicas they ask for none."""
+        asking = (one for one in self.managed().values() if one.manifest["kind"] != "Job" and one.replicas)
+        return tuple(sorted({image for live in asking for image in live.images}))
 
     def next_change(self, now: datetime) -> datetime | None:
         """When some object's health changes by itself."""
@@ -115,7 +113,8 @@ class Cluster:
             end = now + timedelta(seconds=self._timing.job)
             if any("hang" in word for word in words):
                 return never, never
-            return (never, end) if any("fail" in word for word in words) else (end, never)
+            fails = any("fail" in word for word in words) or not self._run_job(manifest)
+            return (never, end) if fails else (end, never)
         if trouble_of(images_of(manifest)) and manifest["kind"] in WORKLOADS:
             wait = (manifest.get("spec") or {}).get("progressDeadlineSeconds", self._timing.progress_deadline)
             return never, now + timedelta(seconds=float(wait))

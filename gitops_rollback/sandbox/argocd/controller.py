@@ -98,11 +98,12 @@ class Controller:
         self._watched: dict[Key, Watched] = {}
         self._heads: dict[str, str] = {}
         self._callbacks: list[Callable[[str, Deployed], None]] = []
+        self.run_job: Callable[[Json], bool] = lambda _job: True
         self._random = random.Random(7)
 
     def watch(self, key: Key) -> None:
         """Begin to look after an application. Any thread."""
-        watched = self._watched[key] = Watched(Cluster(self.timing))
+        watched = self._watched[key] = Watched(Cluster(self.timing, lambda job: self.run_job(job)))
         watched.events = self.scheduler.spawn(f"events of {key[1]}", self._follow(key), after=math.inf)
         self.scheduler.spawn(f"poll of {key[1]}", self._poll(key))
 

@@ -158,6 +158,10 @@ class ArgoCdSandbox:
         """Call `callback(application, deployed)` when what is applied changes; it must be quick and not raise."""
         self._controller.on_change(callback)
 
+    def on_job(self, callback: Callable[[Json], bool]) -> None:
+        """Let `callback(job)` do what each Job is for, when it is made; it says whether the Job succeeds."""
+        self._controller.run_job = callback
+
     def edit_live(self, name: str, kind: str, change: Callable[[Json], None], namespace: str = "argocd") -> None:
         """Change the live objects of a kind behind the engine's back: drift."""
         key: Key = (namespace, name)

@@ -222,10 +222,23 @@ def _rollout(live: LiveObject, now: datetime) -> Json:
     }
 
 
+def _job(live: LiveObject, now: datetime) -> Json:
+    """What the Job controller says of one Pod that runs to its end."""
+    started = {"startTime": stamp(live.created)}
+    if now >= live.ready_at:
+        done = [{"type": "Complete", "status": "True", "lastTransitionTime": stamp(live.ready_at)}]
+        return {**started, "conditions": done, "completionTime": stamp(live.ready_at), "succeeded": 1}
+    if now >= live.deadline:
+        said = {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
+        return {**started, "conditions": [{"type": "Failed", "status": "True", **said}], "failed": 1}
+    return {**started, "active": 1, "ready": 1}
+
+
 _STATUS: dict[str, Callable[[LiveObject, datetime], Json]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
     "Rollout": _rollout,
+    "Job": _job,
 }
 _NOTES = {"Deployment": REVISION, "DaemonSet": DAEMON_SET_GENERATION, "Rollout": ROLLOUT[1]}
