@@ -314,6 +314,9 @@ def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime
     """Each place that a policy asks, once. An answer shows that it may be asked, not that it has the data."""
     for one in dict.fromkeys(wanted):
         part = f"metrics {one.url or 'of the settings'}"
+        if one.provider == "web":
+            yield Finding(part, True, "not asked: each of its queries has a path of its own", checked=False)
+            continue
         try:
             asked = DATADOG_ANSWERS if one.provider == "datadog" else ANSWERS
             answer = sources.of(one).query(asked, now, one.timeout)

@@ -12,14 +12,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from gitops_rollback.core import datadog_query
 from gitops_rollback.core.absence import absence
 from gitops_rollback.core.burn_rate import burn, expressions
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, ratio, single
 from gitops_rollback.core.policy import Trigger
-from gitops_rollback.core.query import cut_ranges, look_back, render
+from gitops_rollback.core.query_language import language_of
 from gitops_rollback.core.trigger import Tick, level
 from gitops_rollback.ports import MetricSource
 
@@ -63,7 +62,7 @@ class Question:
 
 
 def _filled(template: str, known: Mapping[str, str]) -> str:
-    return (datadog_query.fill if datadog_query.is_datadog(template) else render)(template, known)
+    return language_of(template).fill(template, known)
 
 
 def _templates(trigger: Trigger) -> tuple[str, ...]:
@@ -177,11 +176,11 @@ def _has_data(answer: Answer) -> bool:
 
 def after(expression: str, passed: timedelta) -> tuple[str | None, str]:
     """`expression` reading at most `passed` back, or None and why it has to wait. Raises: QueryInvalid."""
-    datadog = datadog_query.is_datadog(expression)
-    needed = datadog_query.look_back(expression) if datadog else look_back(expression)
+    language = language_of(expression)
+    needed = language.look_back(expression)
     if needed <= passed:
         return expression, ""
-    cut = None if datadog else cut_ranges(expression, passed)
+    cut = language.cut_ranges(expression, passed)
     if cut is not None:
         return cut, ""
     return None, f"the query reads {format_duration(needed)} back, and only {format_duration(passed)} have passed"

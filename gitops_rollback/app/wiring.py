@@ -14,6 +14,7 @@ from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.metrics.rationed import Counted, QueryRations
+from gitops_rollback.adapters.metrics.web import WebSettings, WebSource
 from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
@@ -128,7 +129,7 @@ class MetricSources:
         self._settings = settings
         self._lock = threading.Lock()
         self._by_server = {server.name: self._make(server) for server in settings.metrics}
-        self._by_policy: OrderedDict[MetricSettings, PrometheusSource | DatadogSource] = OrderedDict()
+        self._by_policy: OrderedDict[MetricSettings, PrometheusSource | DatadogSource | WebSource] = OrderedDict()
 
     def of(self, wanted: MetricSettings) -> MetricSource:
         """Raises: SettingsInvalid where nothing serves it, or its secret may not go there; OutboundBlocked."""
@@ -160,11 +161,14 @@ class MetricSources:
             "metrics", f"no metric source of the settings serves the cluster {cluster or '(unknown)'}"
         )
 
-    def _own(self, wanted: MetricSettings) -> PrometheusSource | DatadogSource:
+    def _own(self, wanted: MetricSettings) -> PrometheusSource | DatadogSource | WebSource:
         token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
         if wanted.provider == "datadog":
             key = offered(self._settings, wanted.application_secret, wanted.url)
             return DatadogSource(DatadogSettings(wanted.url, wanted.url, token, key), self._settings.origin_rules)
+        if wanted.provider == "web":
+            settings = WebSettings(wanted.url, wanted.url, token, wanted.headers)
+            return WebSource(settings, self._settings.origin_rules)
         return PrometheusSource(
             PrometheusSettings(
                 name=wanted.url,

@@ -13,7 +13,8 @@ from gitops_rollback.adapters.policies.loading import load_policies
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.adapters.policies.schema import json_schema
 from gitops_rollback.core.policy import Policy, Severity
-from gitops_rollback.core.query import render, variables_of
+from gitops_rollback.core.query import VARIABLE, variables_of
+from gitops_rollback.core.query_language import language_of
 from gitops_rollback.sandbox.story_texts import FREEZE
 from gitops_rollback.sandbox.story_texts import policy as story_policy
 
@@ -53,7 +54,8 @@ def test_every_query_of_the_examples_is_filled_for_their_targets(path: Path) -> 
     policy = example(path.name)
     for trigger in policy.triggers:
         for template in filter(None, (trigger.query, trigger.bad, trigger.total)):
-            assert "$" not in render(template, variables_of(policy.targets[0]))
+            filled = language_of(template).fill(template, variables_of(policy.targets[0]))
+            assert VARIABLE.search(filled) is None
 
 
 def test_the_full_example_asks_for_what_is_not_built() -> None:

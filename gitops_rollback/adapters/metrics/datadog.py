@@ -8,7 +8,6 @@ nothing), `errors[]` as texts; Rate limits (429, `X-RateLimit-Reset` as seconds 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed, list_of, object_of, quoted, read_json
-from gitops_rollback.adapters.metrics.limits import Turnstile
+from gitops_rollback.adapters.metrics.limits import Rest, Turnstile
 from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
 from gitops_rollback.core.datadog_query import bucket, newest_bucket
 from gitops_rollback.core.errors import QueryInvalid, Reason
@@ -24,8 +23,6 @@ from gitops_rollback.core.measurement import Answer, Outcome, Series
 
 PATH = "/api/v2/query/timeseries"
 MOST_BUCKETS = 1_000  # of one request: over some 1,500 points Datadog widens the interval unasked
-LONGEST_REST = 600.0  # seconds; whatever a server says
-USUAL_REST = 60.0
 PLACES = {"query": 6, "query_range": 2}
 PER_MINUTE = 600
 KEY_HEADERS = ("DD-API-KEY", "DD-APPLICATION-KEY")
@@ -56,7 +53,7 @@ class DatadogSource:
         self._keys = (settings.api_key, settings.application_key)
         self._http = Http(rules, HttpSettings(headers=tuple(zip(KEY_HEADERS, self._keys, strict=True))))
         self._turnstile = Turnstile(PLACES, PER_MINUTE)
-        self._rest = _Rest(monotonic)
+        self._rest = Rest(monotonic)
 
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """Each series' value in the newest whole bucket before `at`; one without a value there is left out."""
@@ -128,26 +125,6 @@ class DatadogSource:
         for key in filter(None, self._keys):
             detail = detail.replace(key, "[redacted]")
         return replace(answer, detail=detail)
-
-
-class _Rest:
-    """Until when a source that said 429 is left alone: nothing is sent before."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._now = monotonic
-        self._until = float("-inf")
-        self._lock = threading.Lock()
-
-    def begin(self, headers: Mapping[str, str]) -> None:
-        said = headers.get("retry-after") or headers.get("x-ratelimit-reset") or ""
-        seconds = float(said) if said.isascii() and said.isdigit() else USUAL_REST
-        with self._lock:
-            self._until = max(self._until, self._now() + min(seconds, LONGEST_REST))
-
-    def left(self) -> float:
-        """Seconds; 0 or less if it may be asked."""
-        with self._lock:
-            return self._until - self._now()
 
 
 def _request(query: str, buckets: tuple[datetime, datetime], length: timedelta) -> Mapping[str, object]:

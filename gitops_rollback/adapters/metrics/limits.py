@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 MINUTE = 60.0
+LONGEST_REST = 600.0  # seconds; whatever a server says
+USUAL_REST = 60.0
 MAX_WAITING = 256  # in each lane
 
 
@@ -80,3 +82,23 @@ class Turnstile:
         with self._changed:
             self._places[lane] += 1
             self._changed.notify_all()
+
+
+class Rest:
+    """Until when a source that said 429 is left alone: nothing is sent before."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._now = monotonic
+        self._until = float("-inf")
+        self._lock = threading.Lock()
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        said = headers.get("retry-after") or headers.get("x-ratelimit-reset") or ""
+        seconds = float(said) if said.isascii() and said.isdigit() else USUAL_REST
+        with self._lock:
+            self._until = max(self._until, self._now() + min(seconds, LONGEST_REST))
+
+    def left(self) -> float:
+        """Seconds; 0 or less if it may be asked."""
+        with self._lock:
+            return self._until - self._now()

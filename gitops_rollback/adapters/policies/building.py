@@ -170,7 +170,7 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
 
 
 def _held_back(trigger: Trigger, provider: str) -> Trigger:
-    """Late points make what began before a sync look as if it began after: such a trigger suggests at most."""
+    """Where nobody can tell whether it began before the sync, a trigger suggests at most."""
     acts = trigger.is_asked and trigger.severity is Severity.AUTO_ROLLBACK
     return replace(trigger, severity=Severity.PAGE_AND_SUGGEST) if acts and provider in LATE_PROVIDERS else trigger
 

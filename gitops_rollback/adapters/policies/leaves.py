@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from gitops_rollback.adapters.policies.promql import template_errors
 from gitops_rollback.adapters.policies.scalars import DNS_LABEL, Leaf, Misspelt, choice, pattern, read_text
-from gitops_rollback.core import datadog_query
+from gitops_rollback.core import datadog_query, web_query
+from gitops_rollback.core.query_language import DATADOG, WEB, language_of
 from gitops_rollback.core.written import Written
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
@@ -17,7 +18,8 @@ KIND = "RollbackPolicy"
 def read_query(written: Written) -> str:
     """A query template that can be asked. Raises: Misspelt."""
     text = written.text
-    problems = datadog_query.errors(text) if datadog_query.is_datadog(text) else template_errors(text)
+    errors = {DATADOG: datadog_query.errors, WEB: web_query.errors}
+    problems = errors.get(language_of(text), template_errors)(text)
     if problems:
         raise Misspelt("; ".join(problems))
     return text

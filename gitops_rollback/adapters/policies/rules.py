@@ -17,11 +17,11 @@ from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, miss
 from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
-from gitops_rollback.core import datadog_query
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import ApplicationRef, Target, Timing, Workload
-from gitops_rollback.core.query import render, variables_of
+from gitops_rollback.core.query import variables_of
+from gitops_rollback.core.query_language import language_of
 from gitops_rollback.core.written import Mark
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -214,9 +214,9 @@ def _rendered(spec: View) -> Iterator[Found]:
         values = {"NAMESPACE": "n", "REVISION": "r", "PROJECT": "p", "CLUSTER": "c", **_variables(target)}
         try:
             text = query.text or ""
-            (datadog_query.fill if datadog_query.is_datadog(text) else render)(text, values)
+            language_of(text).fill(text, values)
         except QueryInvalid as exc:
-            if "outside quotes" in exc.message or "one tag" in exc.message:
+            if "outside quotes" in exc.message or "one tag" in exc.message or "no name" in exc.message:
                 yield query.mark, f"for target {shown(target.at('name').text or '')}: {exc.message}", ""
 
 

@@ -7,30 +7,36 @@ from collections.abc import Iterator, Sequence
 from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
-from gitops_rollback.core.datadog_query import SHAPE, is_datadog, is_rate
+from gitops_rollback.core import datadog_query, web_query
+from gitops_rollback.core.query_language import DATADOG, OF_PROVIDER, PROMQL, WEB, Language, language_of
 
-DATADOG = "datadog"
+SHAPES = {DATADOG: datadog_query.SHAPE, WEB: web_query.SHAPE}
 PROMQL_ONLY = frozenset({"burnRate", "absence", "regression", "gauge"})  # their queries are built around the author's
 
 
 def metric_faults(spec: View, queries: Sequence[View]) -> Iterator[Found]:
     """What is wrong between `spec.metrics` and the `queries` of triggers and checks."""
     metrics = next(iter(spec.at("metrics").items), spec.at("metrics"))
-    datadog = metrics.at("provider").text == DATADOG
+    provider = metrics.at("provider").text or ""
+    spoken = OF_PROVIDER.get(provider, PROMQL)
     for query in queries:
-        if query.text and is_datadog(query.text) != datadog:
-            yield query.mark, *_other_language(datadog)
-    if datadog:
+        if query.text and (written := language_of(query.text)) is not spoken:
+            yield query.mark, *_other_language(provider, spoken, written)
+    if spoken is DATADOG:
         yield from _access(metrics)
-        yield from _triggers(spec)
-    elif metrics.at("auth").has("applicationKeyRef"):
+    if spoken is WEB and not metrics.has("url"):
+        yield metrics.mark, "web needs `url`", "write what stands in front of each query's path"
+    if spoken is not PROMQL:
+        yield from _triggers(spec, provider)
+    if spoken is not DATADOG and metrics.at("auth").has("applicationKeyRef"):
         yield metrics.at("auth").key_mark("applicationKeyRef"), "only datadog has an application key", "remove it"
 
 
-def _other_language(datadog: bool) -> tuple[str, str]:
-    if datadog:
-        return "the provider is datadog, and this is no Datadog query", SHAPE
-    return "this is a Datadog query, and the provider speaks PromQL", "write `metrics: {provider: datadog, ...}`"
+def _other_language(provider: str, spoken: Language, written: Language) -> tuple[str, str]:
+    if spoken is PROMQL:
+        name = written.name.lower()
+        return f"this is a {written.name} query, and the provider speaks PromQL", f"write `provider: {name}`"
+    return f"the provider is {provider}, and this is no {spoken.name} query", SHAPES[spoken]
 
 
 def _access(metrics: View) -> Iterator[Found]:
@@ -44,12 +50,16 @@ def _access(metrics: View) -> Iterator[Found]:
             yield metrics.key_mark(key), f"datadog takes no `{key}`", "remove it"
 
 
-def _triggers(spec: View) -> Iterator[Found]:
+def _triggers(spec: View, provider: str) -> Iterator[Found]:
     for trigger in spec.at("triggers").items:
         kind = trigger_type(trigger)
         if kind in PROMQL_ONLY:
-            yield trigger.mark, f"a trigger of type {kind} asks in PromQL, which datadog does not speak", "use `ratio`"
+            yield (
+                trigger.mark,
+                f"a trigger of type {kind} asks in PromQL, which {provider} does not speak",
+                "use `ratio`",
+            )
         for key in ("bad", "total"):
             text = trigger.at(key).text
-            if kind == "ratio" and text and is_datadog(text) and not is_rate(text):
+            if kind == "ratio" and text and language_of(text) is DATADOG and not datadog_query.is_rate(text):
                 yield trigger.at(key).mark, f"`{key}` is not per second", "end it with `.as_rate()`"

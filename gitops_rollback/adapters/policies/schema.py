@@ -128,7 +128,8 @@ class Auth(Shape):
 
 class Metrics(Shape):
     provider: Provider = "prometheus"
-    """Datadog's queries are its own: `sum:requests.errors{service:$SERVICE}.as_rate()`."""
+    """Datadog's queries are its own: `sum:requests.errors{service:$SERVICE}.as_rate()`. web asks any service for JSON:
+    `/stats?service=$SERVICE $.errors.rate`."""
     url: Url | None = None
     """On the controller's allow-list; left out, PROMETHEUS_URL."""
     timeout: Duration | None = None

@@ -26,9 +26,11 @@ SUGGESTS = {
     "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
-BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog"})
-LATE_PROVIDERS = frozenset({"datadog"})  # whose newest whole point may be some minutes old
-LATE = "it pages and suggests: points come late, so what began just before a sync looks as if it began after"
+BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog", "web"})
+LATE_PROVIDERS = {
+    "datadog": "it pages and suggests: points come late, so what began just before a sync looks as if it began after",
+    "web": "it pages and suggests: nobody can ask it what was before a sync",
+}
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
 NOT_EVALUATED_GUARDS = frozenset({"revisionHistoryLimit"})
 BY_HAND = "a person gets the sequence to do by hand: stop traffic, reverse, restore the old code, start traffic"
@@ -75,17 +77,20 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
             yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
         if _suggests(trigger, kind) and trigger.at("severity").text == "auto_rollback":
             yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS[kind], asks=False)
-        elif _late(spec, kind) and trigger.at("severity").text == "auto_rollback":
-            yield Unbuilt("triggers of datadog: auto_rollback", trigger.key_mark("severity"), LATE, asks=False)
+        elif kind in ("query", "ratio") and trigger.at("severity").text == "auto_rollback":
+            provider = _provider(spec)
+            if provider in LATE_PROVIDERS:
+                why, mark = LATE_PROVIDERS[provider], trigger.key_mark("severity")
+                yield Unbuilt(f"triggers of {provider}: auto_rollback", mark, why, asks=False)
         if kind in SUGGESTING and trigger.has(kind):
             yield Unbuilt(f"triggers.{kind}", trigger.key_mark(kind))
         if trigger.at("reduce").text == "per_series":
             yield Unbuilt("triggers.reduce: per_series", trigger.key_mark("reduce"))
 
 
-def _late(spec: View, kind: str) -> bool:
+def _provider(spec: View) -> str:
     metrics = next(iter(spec.at("metrics").items), spec.at("metrics"))
-    return metrics.at("provider").text in LATE_PROVIDERS and kind in ("query", "ratio")
+    return metrics.at("provider").text or ""
 
 
 def _suggests(trigger: View, kind: str) -> bool:

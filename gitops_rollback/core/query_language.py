@@ -1,0 +1,39 @@
+"""In which language is a query written, and what do its variables, its reach and its ranges mean there?
+
+The text alone says it: no query is valid in two of the languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitops_rollback.core import datadog_query, query, web_query
+
+
+@dataclass(frozen=True)
+class Language:
+    """`fill`, `look_back` and `cut_ranges` as in `core.query`; each may raise QueryInvalid."""
+
+    name: str
+    fill: Callable[[str, Mapping[str, str]], str]
+    look_back: Callable[[str], timedelta]
+    cut_ranges: Callable[[str, timedelta], str | None]
+
+
+def _uncut(_expression: str, _longest: timedelta) -> str | None:
+    return None
+
+
+PROMQL = Language("PromQL", query.render, query.look_back, query.cut_ranges)
+DATADOG = Language("Datadog", datadog_query.fill, datadog_query.look_back, _uncut)
+WEB = Language("web", web_query.fill, web_query.look_back, _uncut)
+OF_PROVIDER: Mapping[str, Language] = {"datadog": DATADOG, "web": WEB}  # all others speak PromQL
+
+
+def language_of(text: str) -> Language:
+    """The language of a template or of a filled query."""
+    if web_query.is_web(text):
+        return WEB
+    return DATADOG if datadog_query.is_datadog(text) else PROMQL
