@@ -12,6 +12,7 @@ from gitops_rollback.app.preflight import Preflight
 from gitops_rollback.app.pull_request_statuses import PullRequestStatuses
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.settings_before import Statuses
+from gitops_rollback.app.watching_images import WatchedImages
 from gitops_rollback.core.heartbeat import Beat, Rhythm
 from gitops_rollback.ports import Forge
 
@@ -52,6 +53,18 @@ def set_statuses(reconciler: Reconciler, forge: Forge, wanted: Statuses) -> None
             after.attend(tick, executor)
 
     reconciler.besides = (*reconciler.besides, attend_deployed, attend)
+
+
+def watch_images(reconciler: Reconciler, measured: Callable[[str, bool | None], None]) -> None:
+    """The images that rollbacks would bring back are looked up from now on, while nothing is red."""
+    images = WatchedImages(reconciler, measured)
+
+    def attend(tick: Tick) -> None:
+        executor = reconciler.executor
+        if isinstance(executor, Executor) and not _is_uneasy(tick):
+            images.attend(tick, executor)
+
+    reconciler.besides = (*reconciler.besides, attend)
 
 
 def _is_uneasy(tick: Tick) -> bool:

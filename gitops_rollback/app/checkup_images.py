@@ -7,13 +7,11 @@ from datetime import datetime
 
 from gitops_rollback.app.checkup import Finding
 from gitops_rollback.app.directory import Listing
-from gitops_rollback.app.preflight import BECAUSE
+from gitops_rollback.app.preflight import images_coming_back
 from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.errors import RollbackError
-from gitops_rollback.core.guards.images import GUARD
-from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult
 
 MOST = 50  # applications: each takes a plan
@@ -36,7 +34,7 @@ def of_images(reconciler: Reconciler, now: datetime) -> Iterator[Finding]:
 def _of(watched: Watched, reconciler: Reconciler, view: View, listing: Listing, now: datetime) -> Finding:
     part = f"images of {watched.id.short}"
     try:
-        answer = _answer(watched, reconciler, view, listing, now)
+        answer = images_coming_back(reconciler, watched, view, listing, now)
     except RollbackError as error:
         return Finding(part, True, f"not checked: {error.message}", checked=False)
     if answer is None:
@@ -44,12 +42,3 @@ def _of(watched: Watched, reconciler: Reconciler, view: View, listing: Listing, 
     asked = answer.result is not GuardResult.NOT_EVALUATED
     well = not asked or answer.result is GuardResult.ALLOW
     return Finding(part, well, answer.message, "" if well else answer.remedy, checked=asked)
-
-
-def _answer(
-    watched: Watched, reconciler: Reconciler, view: View, listing: Listing, now: datetime
-) -> GuardAnswer | None:
-    feeds = reconciler.directory.feeder(watched)
-    look = reconciler.observer.look_anyway(watched, view, now, feeds, BECAUSE, measured=False)
-    plan = reconciler.proposer.propose(look, view, listing, now).plan
-    return next((one for one in plan.guards if one.guard == GUARD), None) if plan is not None else None

@@ -226,6 +226,12 @@ class Metrics:
             ["repository"],
             registry=self.registry,
         )
+        self.images_there = Gauge(
+            "gitops_rollback_images_there",
+            "1 if the images that a rollback would bring back are there, 0 if one is gone; none where it is not known",
+            ["application"],
+            registry=self.registry,
+        )
 
     def beat(self, repository: str, beat: Beat) -> None:
         """Show the newest heartbeat, which has ended."""
@@ -238,6 +244,14 @@ class Metrics:
             else:
                 with suppress(KeyError):
                     self.heartbeat_seconds.remove(repository, phase)
+
+    def images(self, application: str, there: bool | None) -> None:
+        """Show whether the images that a rollback would bring back are there; None is not known."""
+        if there is not None:
+            self.images_there.labels(application).set(there)
+            return
+        with suppress(KeyError):
+            self.images_there.remove(application)
 
     def ticked(self, repository: str, failure: str) -> None:
         """A tick has ended; `failure` is the reason why it did not reach its end, or ""."""

@@ -28,6 +28,7 @@ CLAIMS = f"{CONTROLLER}/claimed-twice"
 UNREACHABLE = f"{CONTROLLER}/unreachable-targets"
 ENGINE = f"{CONTROLLER}/engine-"
 HELD_IMAGE = f"{CONTROLLER}/held-image-"
+GONE_IMAGES = f"{CONTROLLER}/gone-images-"
 SILENT_FOR = timedelta(minutes=5)  # as long as a trigger may be without data, by default
 MAX_NAMED = 10
 MAX_LEFT = 50  # nothing else names these to anybody

@@ -16,7 +16,9 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.decision import Act, Circumstances, Decision, Proposal
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
+from gitops_rollback.core.guards.images import GUARD
 from gitops_rollback.core.offer import PlannedHead
+from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.rollbackable import Readiness, Rollbackable, rollbackable
 from gitops_rollback.core.sync import DeploymentRecord, SyncEvent
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Verdict
@@ -121,6 +123,19 @@ class Preflight:
         if tree is None:
             raise StalledError(head[:12], "cannot be merged into the branch as it is", Reason.UNKNOWN_REVISION)
         return self.repo.write_commit(tree, base, SYNTHETIC, self.repo.commit(base).committed_at)
+
+
+def images_coming_back(
+    reconciler: Reconciler, watched: Watched, view: View, listing: Listing, now: datetime
+) -> GuardAnswer | None:
+    """What the plan's own guard says of the images that a rollback would bring back; None where there is no plan.
+
+    Asks no metrics. Raises: RollbackError.
+    """
+    feeds = reconciler.directory.feeder(watched)
+    look = reconciler.observer.look_anyway(watched, view, now, feeds, BECAUSE, measured=False)
+    plan = reconciler.proposer.propose(look, view, listing, now).plan
+    return next((one for one in plan.guards if one.guard == GUARD), None) if plan is not None else None
 
 
 def _cannot(watched: Watched, error: RollbackError) -> Rollbackable:

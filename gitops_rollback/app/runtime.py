@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closing
-from gitops_rollback.app.beforehand import set_statuses, take_heartbeats
+from gitops_rollback.app.beforehand import set_statuses, take_heartbeats, watch_images
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.circumstances import Surroundings
@@ -205,6 +205,8 @@ class Runtime:
             if forge is not None:
                 set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
+            if self.parts.registry is not None:
+                watch_images(made, self.metrics.images)
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
         return made

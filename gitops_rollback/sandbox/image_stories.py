@@ -16,11 +16,13 @@ def held_and_explained(telling: Telling) -> list[Claim]:
     said += " ".join(f"{entry['reason']} {entry['message']}" for entry in telling.decisions())
     mirror = telling.world.mirror
     digest = mirror.digest(KEPT, OLD_TAG) if mirror is not None else ""
+    warned = [entry["message"] for entry in telling.decisions() if "gone-images" in entry["application"]]
     command = f"crane copy {MIRROR}/{KEPT}@{digest} {REGISTRY}/{KEPT}:{OLD_TAG}"
     return [
         *nothing_written(telling),
         *waiting(telling),
         Claim(f"it says that {OLD_TAG} is gone", "ImageMissing" in said and f"{KEPT}:{OLD_TAG}" in said),
+        Claim("it said so before anything failed", any("could not be rolled back since" in one for one in warned)),
         Claim("it says the command that copies it back from the mirror", command in said),
     ]
 
@@ -30,7 +32,7 @@ IMAGE_STORIES: tuple[Story, ...] = (
         "image-gone",
         "The image that a rollback needs was cleaned away. Nothing is tried, and the page says how to copy it back.",
         act=failing_release,
-        ended=lambda telling: telling.has_decided("ImageMissing"),
+        ended=lambda telling: any(one["phase"] == "AwaitingApproval" for one in telling.records()),
         claims=held_and_explained,
         policy=policy(),
         images=(f"{KEPT}:{NEW_TAG}", f"{KEPT}:1.40.0"),

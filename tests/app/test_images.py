@@ -12,6 +12,7 @@ from app_world import MINUTE, START, TICK, Replica, World, running, ship
 from gitops_rollback.adapters import registry as module
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
+from gitops_rollback.app.beforehand import watch_images
 from gitops_rollback.app.checkup_images import of_images
 from gitops_rollback.core.errors import TransientError
 from gitops_rollback.sandbox.registry import RegistrySandbox
@@ -117,3 +118,53 @@ def test_the_doctor_says_whether_the_images_that_would_come_back_are_there(
     assert (web.well, web.checked, bool(web.remedy)) == (not gone, True, gone)
     assert f"{'gone' if gone else 'there'}: registry.example/web:1.0" in web.message
     assert not api.checked, "nothing was deployed to it before"
+
+
+def watching(world: World) -> tuple[Replica, dict[str, bool | None]]:
+    """A replica that watches the images of a good release of web, and its metric."""
+    running(world, "web")
+    world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+    one, shown = world.replica(), dict[str, bool | None]()
+    watch_images(one.reconciler, lambda name, there: shown.update({name.rpartition("/")[2]: there}))
+    return one, shown
+
+
+def pages(replica: Replica) -> list[tuple[bool, bool]]:
+    return [(message.page, message.over) for message in replica.told.messages if "gone-images" in message.topic]
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_an_image_that_goes_and_comes_back_is_told_while_nothing_is_wrong(
+    world: World, registry: RegistrySandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_SECONDS", {})
+    one, shown = watching(world)
+    one.tick(START)
+    assert (shown, pages(one)) == ({"web": True}, [])
+    registry.remove("web", "1.0")
+    one.tick(LATER + 11 * MINUTE)
+    assert (shown, pages(one)) == ({"web": False}, [(True, False)])
+    text = one.told.messages[-1].text
+    assert "could not be rolled back since" in text
+    assert "registry.example/web:1.0" in text
+    registry.status = 503
+    one.tick(LATER + 22 * MINUTE)
+    assert (shown, len(pages(one))) == ({"web": None}, 1), "no answer is no proof of anything"
+    registry.status = 0
+    registry.put("web", "1.0")
+    one.tick(LATER + 33 * MINUTE)
+    assert (shown, pages(one)) == ({"web": True}, [(True, False), (False, True)])
+    assert world.reverts() == 0
+
+
+def test_an_image_that_is_still_gone_is_not_told_again_by_the_next_replica(
+    world: World, registry: RegistrySandbox
+) -> None:
+    registry.remove("web", "1.0")
+    one, _ = watching(world)
+    one.tick(START)
+    assert pages(one) == [(True, False)]
+    two = world.replica("two")
+    watch_images(two.reconciler, lambda _name, _there: None)
+    two.tick(LATER)
+    assert pages(two) == []

@@ -1,0 +1,85 @@
+"""Are the images still there that a rollback would bring back? Asked all the time, and told when that changes.
+
+Registries tidy up while nobody looks, and 3 AM is late to learn it. A registry that does not answer proves nothing:
+then the metric has no value, and what was told before still stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.notices import GONE_IMAGES, Notice, digest
+from gitops_rollback.app.preflight import images_coming_back
+from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.plan import GuardAnswer
+from gitops_rollback.core.policy import GuardResult, Severity
+
+EVERY = timedelta(minutes=10)  # of an application that nothing was deployed to meanwhile
+MOST = 2  # applications at one look: each takes a plan
+
+
+@dataclass
+class WatchedImages:
+    """Those of one repository. `measured` hears of each application: there, gone, or None for not known."""
+
+    reconciler: Reconciler
+    measured: Callable[[str, bool | None], None]
+    _asked: dict[str, tuple[str, float]] = field(default_factory=dict)  # by application: revision, monotonic seconds
+
+    def attend(self, tick: Tick, executor: Executor) -> None:
+        """Ask for those that were asked for longest ago. Raises: what the journal raises."""
+        for gone in self._asked.keys() - {one.name for one in tick.listing.watched}:
+            del self._asked[gone]
+            self.measured(gone, None)
+        for sight in sorted(self._due(tick), key=self._last)[:MOST]:
+            name, revision = sight.watched.name, sight.look.live_revision if sight.look else ""
+            self._asked[name] = (revision, self.reconciler.clock.monotonic())
+            answer = self._answer(sight.watched, tick)
+            there = _there(answer)
+            self.measured(name, there)
+            if answer is not None and there is not None:
+                executor.announce(about_images(sight.watched, answer, there, tick.now))
+
+    def _due(self, tick: Tick) -> Iterator[Sight]:
+        """What has an open rollback is left alone: that one asks by itself."""
+        before = self.reconciler.clock.monotonic() - EVERY.total_seconds()
+        for sight in tick.sights:
+            known = self._asked.get(sight.watched.name)
+            if sight.look is not None and (known is None or known[0] != sight.look.live_revision or known[1] <= before):
+                yield sight
+
+    def _last(self, sight: Sight) -> tuple[bool, float]:
+        """What was deployed anew comes first."""
+        revision, asked = self._asked.get(sight.watched.name, ("", 0.0))
+        return sight.look is not None and revision == sight.look.live_revision, asked
+
+    def _answer(self, watched: Watched, tick: Tick) -> GuardAnswer | None:
+        try:
+            return images_coming_back(self.reconciler, watched, tick.view, tick.listing, tick.now)
+        except RollbackError:
+            return None  # not known: what cannot be read is told where it is read
+
+
+def about_images(watched: Watched, answer: GuardAnswer, there: bool, now: datetime) -> Notice:
+    """Once for each image that is gone, and once when it is back; it wakes nobody where a policy only logs."""
+    subject, name = f"{GONE_IMAGES}{watched.name.replace('/', '.')}", watched.id.short
+    routes = watched.policy.notifications
+    if there:
+        title = f"{name} could be rolled back again"
+        return Notice(subject, "resumed", Reason.QUIET, "", title, f"{name}: {answer.message}", routes=routes)
+    message = f"{name} could not be rolled back since {now:%H:%M} UTC: {answer.message}; to do: {answer.remedy}"
+    wakes = not watched.policy.suspend and any(one.severity is not Severity.LOG_ONLY for one in watched.policy.triggers)
+    title = f"{name} could not be rolled back: image gone"
+    state = digest([answer.message])
+    return Notice(subject, "page", Reason.IMAGE_MISSING, state, title, message, page=wakes, routes=routes)
+
+
+def _there(answer: GuardAnswer | None) -> bool | None:
+    if answer is not None and answer.reason is Reason.IMAGE_MISSING:
+        return False
+    return True if answer is not None and answer.result is GuardResult.ALLOW else None
