@@ -31,6 +31,7 @@ from gitops_rollback.app.wiring_workloads import workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.policy import MetricSettings
+from gitops_rollback.core.query_language import OF_PROVIDER
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier
 
@@ -137,7 +138,8 @@ class MetricSources:
             return self._default(wanted.cluster)
         wanted = replace(wanted, cluster="")
         for server in self._settings.metrics:
-            if server.url.rstrip("/") == wanted.url.rstrip("/") and not wanted.secret:
+            is_same = server.url.rstrip("/") == wanted.url.rstrip("/") and wanted.provider not in OF_PROVIDER
+            if is_same and not wanted.secret:
                 return self._by_server[server.name]
         with self._lock:
             if wanted not in self._by_policy:

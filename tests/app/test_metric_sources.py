@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_rollback.adapters.metrics.web import WebSource
 from gitops_rollback.adapters.origins import origin_of
 from gitops_rollback.app.queries import after
 from gitops_rollback.app.settings import Settings
@@ -82,3 +83,9 @@ def test_the_variable_names_all_peers_of_one_alertmanager_and_they_may_be_asked(
     assert [(one.name, one.urls) for one in found.alertmanagers] == [("default", tuple(peers.split()))]
     for url in peers.split():
         found.origin_rules.check(origin_of(url))
+
+
+def test_a_service_at_the_address_of_a_prometheus_is_asked_in_its_own_language(tmp_path: Path) -> None:
+    sources = MetricSources(settings(tmp_path, "metrics: [{name: all, url: 'https://all.example.com'}]\n"))
+    assert isinstance(sources.of(MetricSettings("web", "https://all.example.com")), WebSource)
+    assert sources.of(MetricSettings("prometheus", "https://all.example.com")).name == "all"

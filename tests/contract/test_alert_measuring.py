@@ -162,6 +162,16 @@ def test_peers_say_the_same_once_and_each_alertmanager_must_be_heard(
     assert (verdict.reason, verdict.fires) == (reason, reason in (None, Reason.NOT_OURS))
 
 
+def test_where_nobody_answers_the_metrics_are_what_is_missing() -> None:
+    with serving(Peer()) as server:
+        gone = server.url
+    alerts = Alertmanagers(Settings(alertmanagers=(AlertmanagerPlace(urls=(gone,)),)))
+    with pytest.raises(RollbackError, match="cannot connect") as told:
+        alerts.read({"alertname": "A"}, "", PATIENCE)
+    alerts.close()
+    assert told.value.reason is Reason.METRICS_UNAVAILABLE
+
+
 def read(server: Server, wanted: dict[str, str]) -> None:
     settings = AlertmanagerSettings("one", (f"{server.url}/prefix/",), "shop", bearer_token="canary-token-31")
     source = Alertmanager(settings, OriginRules.parse([], [server.url]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from gitops_rollback.adapters.http import Http, HttpAnswer, HttpSettings
+from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Malformed, list_of, object_of, read_json
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.core.alerts import Alert, together
@@ -64,7 +64,10 @@ class Alertmanager:
     def read_peer(self, url: str, wanted: Mapping[str, str], timeout: timedelta) -> list[Alert]:
         """What one peer of `urls` knows. Raises: RollbackError."""
         asked = urlencode([("filter", f"{name}={_quoted(value)}") for name, value in sorted(wanted.items())])
-        received = self._http.get(f"{url.rstrip('/')}/api/v2/alerts?{asked}", timeout)
+        try:
+            received = self._http.get(f"{url.rstrip('/')}/api/v2/alerts?{asked}", timeout)
+        except HttpFailed as exc:
+            raise _unavailable(exc.subject, exc.message) from exc
         if received.status in (401, 403):
             message = f"Alertmanager refuses us (HTTP {received.status})"
             raise CredentialsRejected(self.settings.name, message)
