@@ -16,6 +16,7 @@ from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
+from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
@@ -25,6 +26,7 @@ from gitops_rollback.sandbox.telling import Story
 ARGOCD_STORIES = (
     *STORIES,
     *JUDGEMENT_STORIES,
+    *IMAGE_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
