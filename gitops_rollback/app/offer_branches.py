@@ -34,6 +34,8 @@ class OfferBranches:
         base, tree = plan.reversal.base, plan.reversal.tree
         if tree is None:
             raise StalledError(record.id, "the plan has no tree", Reason.REVERT_CONFLICT)
+        if plan.coordinated:
+            raise StalledError(record.id, "data was moved, so it goes back in steps alone", Reason.STRATEGY_UNFIT)
         date = max(self.repo.commit(base).committed_at + ONE, record.times["decided"].replace(microsecond=0))
         below, blobs = self._below(record, offer), {one.path: one.new_blob for one in plan.reversal.changes}
         there = next((one for one in offer.heads if one.commit == below), None)

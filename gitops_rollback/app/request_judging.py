@@ -151,6 +151,8 @@ class RequestJudge:
             after_merge=request.execute is Execute.AFTER_MERGE,
         )
         no = _unplanned(prepared) or _running(prepared, requests.executor.newest(view).values()) or prepared.stopped
+        if not no and plan is not None and plan.coordinated and not answer.after_merge:
+            no = IN_STEPS
         if no:
             return Judged(replace(answer, why=no), prepared)
         asking = unacknowledged(plan.guards, request.acknowledge) if plan else ()
@@ -159,6 +161,12 @@ class RequestJudge:
             first = for_people(asking[0].words)
             answer = replace(answer, why=f"the guards {names} ask ({first}): name them in `acknowledge` to go on")
         return Judged(answer, prepared, may_be_written=not answer.after_merge)
+
+
+IN_STEPS = (
+    "data was moved, so it goes back in steps, which cannot be one commit of a pull request: write "
+    "`execute: after-merge`, or say `gitops-rollback rollback`"
+)
 
 
 def _ended(path: str, records: Collection[RollbackRecord]) -> RollbackRecord | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,15 +11,22 @@ from tempfile import TemporaryDirectory
 import pytest
 from app_world import MINUTE, START, World
 from databases import Sqlite, postgres, server_program
+from fake_forge import FakeForge
 from migrating import BACK, RULES, STEPS, WEB, Shop
 
+from gitops_rollback.adapters.origins import OriginRules
+from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
+from gitops_rollback.sandbox.registry import RegistrySandbox
+
+SECOND = timedelta(seconds=1)
+ASKED = START + 2 * MINUTE  # by then the plan waits for a person
 PLAIN = RULES.partition("        reverse:")[0]
 
 
 @pytest.fixture
 def shop(world: World, tmp_path: Path) -> Shop:
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"))
-    shop.until(shop.one, START, START + 3 * MINUTE)
+    shop.until(shop.one, START, ASKED)
     return shop
 
 
@@ -29,7 +37,7 @@ def test_nothing_begins_without_a_person_and_then_no_row_is_lost(shop: Shop) -> 
     shop.until_step(shop.one, 4)
     sold = shop.cluster.orders
     shop.counts.mend("web", shop.world.clock.at)
-    shop.go_on(shop.one, 3 * MINUTE)
+    shop.go_on(shop.one, 90 * SECOND)
 
     assert shop.steps() == STEPS
     assert (shop.cluster.version, shop.cluster.replicas) == ("1.0", 3)
@@ -38,24 +46,23 @@ def test_nothing_begins_without_a_person_and_then_no_row_is_lost(shop: Shop) -> 
     assert (record.outcome, [step.n for step in record.steps]) == ("verified", [1, 2, 3, 4])
 
 
-@pytest.mark.parametrize("journal", ["", "memory"], ids=["in the repository", "elsewhere"])
-def test_whoever_comes_next_goes_on_between_any_two_steps(world: World, tmp_path: Path, journal: str) -> None:
-    """Each step is pushed by another process on a clone of its own, which knows what git knows."""
-    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), journal=journal)
-    shop.until(shop.one, START, START + 3 * MINUTE)
+def test_whoever_comes_next_goes_on_between_any_two_steps(world: World, tmp_path: Path) -> None:
+    """Each step is pushed by another process on a clone of its own; the journal is elsewhere, the branch says all."""
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), journal="memory")
+    shop.until(shop.one, START, ASKED)
     shop.approve(shop.one)
     for number in (2, 3, 4):
-        shop.until_step(world.replica(f"heir-{number}", journal), number)
+        shop.until_step(world.replica(f"heir-{number}", "memory"), number)
     shop.counts.mend("web", world.clock.at)
-    last = world.replica("last", journal)
-    shop.go_on(last, 3 * MINUTE)
+    last = world.replica("last", "memory")
+    shop.go_on(last, 90 * SECOND)
 
     assert shop.steps() == STEPS
     assert shop.cluster.deliverable() == shop.cluster.orders > 60
     assert shop.record(last).outcome == "verified"
 
 
-@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("number", [2, 4])
 def test_a_step_that_the_journal_never_heard_of_is_known_by_what_it_holds(shop: Shop, number: int) -> None:
     """The journal's ref may be refused: the step is pushed alone, and its process may die then."""
     people = shop.world.people
@@ -73,7 +80,7 @@ def test_a_step_that_the_journal_never_heard_of_is_known_by_what_it_holds(shop: 
 def test_the_plain_revert_loses_what_the_new_code_wrote(world: World, tmp_path: Path) -> None:
     """Why the order matters: with the old code back, its tidying drops the table that the addresses are in."""
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), rules="")
-    shop.until(shop.one, START, START + 3 * MINUTE)
+    shop.until(shop.one, START, ASKED)
     assert shop.steps() == []
     shop.approve(shop.one)
     shop.go_on(shop.one, MINUTE)
@@ -82,7 +89,7 @@ def test_the_plain_revert_loses_what_the_new_code_wrote(world: World, tmp_path: 
     assert shop.cluster.deliverable() < shop.cluster.orders - 50
 
 
-def stuck(shop: Shop, number: int, passed: timedelta = 6 * MINUTE) -> list[str]:
+def stuck(shop: Shop, number: int, passed: timedelta = 2 * MINUTE) -> list[str]:
     """The pages of a plan that goes no further than this step, from its last step on."""
     shop.until_step(shop.one, number)
     told = len(shop.one.told.messages)
@@ -96,23 +103,15 @@ def test_while_requests_still_come_nothing_is_reversed(shop: Shop) -> None:
     shop.counts.leak = 0.25
     shop.approve(shop.one)
 
-    pages = stuck(shop, 1, 40 * MINUTE)
+    pages = stuck(shop, 1)
 
-    assert len(pages) == 3, "again and again"
+    assert len(pages) == 1
     assert "GateShut" in pages[0]
     assert "requests: is 0.25 and not 0 yet" in pages[0]
     assert "safe end: go back to the step before: set spec.replicas of apps/web/web.yaml to 3 again" in pages[0]
     shop.counts.leak = 0.0
     shop.until_step(shop.one, 4)
     assert shop.cluster.deliverable() == shop.cluster.orders
-
-
-def test_without_data_about_requests_nothing_is_reversed(shop: Shop) -> None:
-    shop.approve(shop.one)
-    shop.until_step(shop.one, 1)
-    shop.counts.silent = "requests"
-
-    assert "requests: " in stuck(shop, 1)[0]
 
 
 def test_pods_that_are_left_keep_the_gate_shut(shop: Shop) -> None:
@@ -124,7 +123,7 @@ def test_pods_that_are_left_keep_the_gate_shut(shop: Shop) -> None:
 
 def test_a_reverse_that_fails_holds_with_the_traffic_stopped(world: World, tmp_path: Path) -> None:
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), back="update nothing set at = all")
-    shop.until(shop.one, START, START + 3 * MINUTE)
+    shop.until(shop.one, START, ASKED)
     shop.approve(shop.one)
 
     pages = stuck(shop, 2)
@@ -139,40 +138,36 @@ def test_a_reverse_that_fails_holds_with_the_traffic_stopped(world: World, tmp_p
 def test_a_reverse_that_loses_rows_is_not_followed_by_the_old_code(world: World, tmp_path: Path) -> None:
     forgets = BACK.replace("drop table", "update orders set address = '' where id <= 5; drop table")
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), back=forgets)
-    shop.until(shop.one, START, START + 3 * MINUTE)
+    shop.until(shop.one, START, ASKED)
     shop.approve(shop.one)
 
-    assert "orders: 64, and 69 before" in stuck(shop, 2)[0]
+    assert "orders: 60, and 65 before" in stuck(shop, 2)[0]
     assert shop.cluster.version == "1.1"
 
 
-@pytest.mark.parametrize(("number", "end"), [(1, "go back to the step before"), (2, "safe end: finish")])
-def test_a_person_who_sets_the_same_field_has_the_last_word(shop: Shop, number: int, end: str) -> None:
+def test_a_person_who_sets_the_same_field_has_the_last_word(shop: Shop) -> None:
     shop.approve(shop.one)
-    shop.until_step(shop.one, number)
+    shop.until_step(shop.one, 2)
     by_hand = shop.world.people.edit("Serve again", WEB, "replicas: 0", "replicas: 2", shop.world.clock.at)
-    shop.go_on(shop.one, 3 * MINUTE)
+    shop.go_on(shop.one, MINUTE)
 
     assert shop.world.head() == by_hand
     record = next(one for one in shop.one.tick(shop.world.clock.at).view.journal.records.values() if one.steps)
     assert (record.outcome, record.reason) == ("held", "FieldEdited")
-    assert end in record.message
+    assert "safe end: finish" in record.message
 
 
 @pytest.mark.parametrize(
     ("rules", "why"),
     [
         (PLAIN, "it declares no reverse of the migration; by hand: stop traffic"),
-        (RULES.replace("field: spec.replicas", "field: spec.size"), "no such field"),
         (RULES.replace("resources[1]", "resources[7]"), "no such field"),
-        (RULES.replace("to: migrate-back.yaml", "to: migrate.yaml"), "is 'migrate.yaml' already"),
-        (RULES.replace("quiet:", "stopped: 3, quiet:"), "is 3 already"),
     ],
-    ids=["no reverse", "no such field", "no such entry", "ran already", "stopped already"],
+    ids=["no reverse", "no such entry"],
 )
 def test_what_does_not_fit_is_said_and_nothing_is_written(world: World, tmp_path: Path, rules: str, why: str) -> None:
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), rules=rules)
-    shop.until(shop.one, START, START + 3 * MINUTE)
+    shop.until(shop.one, START, ASKED)
 
     assert shop.steps() == []
     assert why in "\n".join(message.text for message in shop.one.told.messages)
@@ -183,7 +178,7 @@ def test_a_plan_says_the_steps_and_how_long_the_bad_version_wrote(shop: Shop) ->
 
     assert "step      2/4 reverse migration, Job shop/migrate-back" in lines
     assert "step      3/4 the revert" in lines
-    assert "wrote     the bad version has been writing for 3m" in lines
+    assert "wrote     the bad version has been writing for 2m" in lines
     assert any("safe end: go back to the step before" in line for line in lines)
 
 
@@ -201,25 +196,73 @@ FIXUP = """\
 
 def test_a_data_fix_up_comes_before_the_old_code_of_any_strategy(world: World, tmp_path: Path) -> None:
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), rules=FIXUP)
-    shop.until(shop.one, START, START + 3 * MINUTE)
+    shop.until(shop.one, START, ASKED)
     shop.approve(shop.one)
     shop.until_step(shop.one, 2)
 
     assert shop.steps() == ["Roll back web: data fix-up, Job shop/migrate-back", 'Revert "Ship 1.1"']
 
 
-@pytest.mark.skipif(not server_program("postgres") and "CI" not in os.environ, reason="PostgreSQL is not installed")
+STORED = "select count(*) from orders where address = 'street ' || id"
+MISSING = not server_program("postgres") and "CI" not in os.environ
+NEEDS_POSTGRES = pytest.mark.skipif(MISSING, reason="PostgreSQL is not installed")
+
+
+@NEEDS_POSTGRES
 def test_the_rollback_that_deleted_production_data_does_not_on_a_real_postgresql(world: World) -> None:
     with TemporaryDirectory(prefix="pg-") as folder, postgres(Path(folder)) as database:
         shop = Shop(world, database)
-        shop.until(shop.one, START, START + 3 * MINUTE)
+        shop.until(shop.one, START, ASKED)
         shop.approve(shop.one)
         shop.until_step(shop.one, 4)
         shop.counts.mend("web", world.clock.at)
-        shop.go_on(shop.one, 3 * MINUTE)
+        shop.go_on(shop.one, 90 * SECOND)
 
         assert shop.steps() == STEPS
         assert shop.record(shop.one).outcome == "verified"
-        stored = database.run("select count(*) from orders where address = 'street ' || id")
-        assert stored == [str(shop.cluster.orders)]
+        assert database.run(STORED) == [str(shop.cluster.orders)]
         assert shop.cluster.orders > 60
+
+
+@NEEDS_POSTGRES
+def test_the_registry_that_forgot_costs_no_row_of_a_real_postgresql(world: World) -> None:
+    """The old image was cleaned away: the traffic is not even stopped, until somebody has put it back."""
+    sandbox = RegistrySandbox()
+    sandbox.start()
+    sandbox.put("web", "1.1")
+    settings = RegistrySettings("registry.example", sandbox.url, sandbox.url)
+    with (
+        TemporaryDirectory(prefix="pg-") as folder,
+        postgres(Path(folder)) as database,
+        closing(sandbox_client(settings, sandbox)) as asked,
+    ):
+        world.registry = asked
+        shop = Shop(world, database)
+        shop.until(shop.one, START, ASKED)
+        assert shop.steps() == []
+        assert any("registry.example/web:1.0" in message.text for message in shop.one.told.messages)
+        sandbox.put("web", "1.0")
+        shop.approve(shop.one)
+        shop.until_step(shop.one, 4)
+        shop.go_on(shop.one, MINUTE)
+        assert database.run(STORED) == [str(shop.cluster.orders)]
+        assert shop.cluster.orders > 60
+    sandbox.stop()
+
+
+def sandbox_client(settings: RegistrySettings, sandbox: RegistrySandbox) -> OciRegistries:
+    return OciRegistries([settings], OriginRules.parse([], [sandbox.url]))
+
+
+def test_what_goes_in_steps_is_never_one_commit_of_a_pull_request(world: World, tmp_path: Path) -> None:
+    forge = FakeForge(world)
+    world.forge = forge
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), rules=f"{RULES}  delivery: {{mode: pull-request}}\n")
+    shop.until(shop.one, START, ASKED)
+
+    assert "MigrationRan" in shop.one.told.reasons
+    assert forge.requests == {}
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 4)
+    assert shop.steps() == STEPS
+    assert forge.requests == {}

@@ -10,9 +10,11 @@ from test_rollback import a_record
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.new_pods import WorkloadFacts
-from gitops_rollback.core.policy import Workload
+from gitops_rollback.core.policy import Coordinated, FileField, JobStep, Strategy, Workload
 from gitops_rollback.core.rollback import STEP_HELD_AT, Phase, StepRecord
 from gitops_rollback.core.strategies.gate import Ahead, broken, held_between, passage
+from gitops_rollback.core.strategies.migration import Sides, Unfit
+from gitops_rollback.core.strategies.planning import chosen, planned
 from gitops_rollback.core.strategies.seen import completed, emptied, hook_completed, kept, quiet
 from gitops_rollback.core.strategies.stages import (
     BACK,
@@ -173,3 +175,51 @@ def test_whoever_takes_over_hears_how_it_ends_safely() -> None:
     way = broken(Ahead(PLAN, 1, foreign="web.yaml: spec.replicas is 2 by now"))
     assert way is not None
     assert way.message.endswith("safe end: go back to the step before: set it to 3 again")
+
+
+# What does not fit
+
+WEB, KUSTOMIZATION = "web.yaml", "kustomization.yaml"
+REVERSE = JobStep(FileField(KUSTOMIZATION, "resources[1]"), "back.yaml", JOB)
+RULES = Coordinated(FileField(WEB, "spec.replicas"), quiet=("requests",), reverse=REVERSE)
+FILES = {
+    WEB: Sides(b"spec: {replicas: 2}", b"spec: {replicas: 3}"),
+    KUSTOMIZATION: Sides(b"resources: [web.yaml]", b"resources: [web.yaml, forth.yaml]"),
+}
+
+
+def plan(rules: Coordinated | None, fixup: JobStep | None = None) -> Stages | None:
+    return planned([Strategy("schema", "migration", migration=rules, fixup=fixup)], lambda path: FILES[path])
+
+
+def test_the_traffic_comes_back_as_it_was_before_the_change() -> None:
+    stages = plan(RULES, REVERSE)
+    assert stages is not None
+    assert stages.words == (
+        "1. stop traffic, spec.replicas 3 -> 0; 2. reverse migration, Job shop/back; 3. data fix-up, Job shop/back; "
+        "4. the revert; 5. start traffic, spec.replicas 0 -> 2"
+    )
+    assert [gate.counted for n in (2, 3, 4) if (gate := stages.gate(n)) is not None] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        (None, "does not name what stops the traffic"),
+        (replace(RULES, reverse=None), "declares no reverse"),
+        (replace(RULES, traffic=FileField(WEB, "spec.size")), "no such field"),
+        (replace(RULES, stopped=3), "is 3 already"),
+        (replace(RULES, stopped=2), "is 2 already"),
+        (replace(RULES, stopped="none"), "of another type"),
+        (replace(RULES, reverse=replace(REVERSE, to="forth.yaml")), "is 'forth.yaml' already"),
+    ],
+)
+def test_what_does_not_fit_a_migration_is_said(rules: Coordinated | None, why: str) -> None:
+    with pytest.raises(Unfit, match=why):
+        plan(rules)
+
+
+@pytest.mark.parametrize(("migrated", "names"), [(False, ("weights",)), (True, ("schema",))])
+def test_a_migration_rule_without_names_goes_by_what_ran(migrated: bool, names: tuple[str, ...]) -> None:
+    rules = (Strategy("schema", "migration"), Strategy("weights", "canary"))
+    assert tuple(one.name for one in chosen(rules, (WEB,), lambda path: FILES[path], migrated)) == names
