@@ -56,12 +56,15 @@ def set_statuses(reconciler: Reconciler, forge: Forge, wanted: Statuses) -> None
 
 
 def watch_images(reconciler: Reconciler, measured: Callable[[str, bool | None], None]) -> None:
-    """The images that rollbacks would bring back are looked up from now on, while nothing is red."""
+    """The images that rollbacks would bring back are looked up from now on, while nothing is red.
+
+    An alarm that may come is no reason to wait: what is looked up now is known when it comes.
+    """
     images = WatchedImages(reconciler, measured)
 
     def attend(tick: Tick) -> None:
         executor = reconciler.executor
-        if isinstance(executor, Executor) and not _is_uneasy(tick):
+        if isinstance(executor, Executor) and not _is_red(tick):
             images.attend(tick, executor)
 
     reconciler.besides = (*reconciler.besides, attend)
@@ -69,5 +72,9 @@ def watch_images(reconciler: Reconciler, measured: Callable[[str, bool | None], 
 
 def _is_uneasy(tick: Tick) -> bool:
     """A rollback is looked at, or an alarm is raised or may be."""
-    looks = [one.look for one in tick.sights if one.look is not None]
-    return any(one.progress for one in tick.sights) or any(one.raised.act.tells or one.is_pending for one in looks)
+    return _is_red(tick) or any(one.look is not None and one.look.is_pending for one in tick.sights)
+
+
+def _is_red(tick: Tick) -> bool:
+    """A rollback is looked at, or an alarm is raised."""
+    return any(one.progress or (one.look is not None and one.look.raised.act.tells) for one in tick.sights)

@@ -22,7 +22,7 @@ def held_and_explained(telling: Telling) -> list[Claim]:
         *nothing_written(telling),
         *waiting(telling),
         Claim(f"it says that {OLD_TAG} is gone", "ImageMissing" in said and f"{KEPT}:{OLD_TAG}" in said),
-        Claim("it said so before anything failed", any("could not be rolled back since" in one for one in warned)),
+        Claim("it said so before the alarm", any("could not be rolled back since" in one for one in warned)),
         Claim("it says the command that copies it back from the mirror", command in said),
     ]
 
