@@ -47,6 +47,7 @@ VERBS = {
     "handover": "What the next shift must know.",
     "runbook": "The standing runbook of an application, as Markdown.",
     "audit": "Whether journal and branch tell the same story.",
+    "journal": "Make the records of a lost journal again.",
     "backtest": "What would have been done in the past, beside what people did.",
     "report": "What an observing controller would have done, beside what people did.",
     "explain": "Why it was done, or was not: every fact and guard.",

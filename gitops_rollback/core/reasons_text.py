@@ -329,7 +329,7 @@ PullRequestBlocked
   The message has the forge's own words: an approval, a check, a conflict.
 JournalLost
   The journal branch was there before, and is not any more. Nothing is done without it.
-  Put it back from a clone, or begin a new one as the operations page says.
+  Put it back from a clone; where there is none, `gitops-rollback journal rebuild` makes its records again.
 JournalRewound
   The journal is older than what was read before.
   Find out who pushed to it; only the controller's account should be able to.

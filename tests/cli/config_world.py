@@ -104,12 +104,12 @@ class World:
         git("init", "-q", "--bare", "-b", "main", str(self.path), cwd=self.path.parent)
         self.commit({".gitops-rollback/policies/payments-prod.yaml": POLICY.encode(), "README.md": b"hello\n"})
 
-    def commit(self, files: Mapping[str, bytes], branch: str = "main") -> None:
+    def commit(self, files: Mapping[str, bytes], branch: str = "main", message: str = "Change") -> None:
         """A person's commit, straight into the repository."""
         ref = f"refs/heads/{branch}"
         known = git("for-each-ref", "--format=%(objectname)", ref, cwd=self.path)
         who = f"A Person <person@example.com> {int(datetime.now(UTC).timestamp())} +0000"
-        lines = [f"commit {ref}\nauthor {who}\ncommitter {who}\ndata 6\nChange\n".encode()]
+        lines = [f"commit {ref}\nauthor {who}\ncommitter {who}\ndata {len(message)}\n{message}\n".encode()]
         lines += [f"from {known}\n".encode()] if known else []
         for path, content in files.items():
             lines.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(content), content))
