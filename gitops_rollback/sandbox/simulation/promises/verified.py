@@ -43,9 +43,16 @@ def check(world: World, event: Event) -> Iterator[str]:
     if world.stepped or not _asks_metrics(event):
         return
     changed = [name for name in world.setup.names if world.truth.own_paths(name, rollback.commit.paths)]
-    asked = {*rollback.applications[:1], *(name for name in changed if _was_well_before(world, event, name))}
+    asked = {name for name in changed if _is_watched(world, event, name) and _was_well_before(world, event, name)}
+    asked |= set(rollback.applications[:1])
     for name in (one for one in sorted(asked) if world.shown(one, verified_at, HOLD)[0] != GREEN):
         yield f"{event.after['id']} is verified, but {name} was not seen quiet within its hold time"
+
+
+def _is_watched(world: World, event: Recorded, name: str) -> bool:
+    """A policy names it; else nobody has said what being well means."""
+    said = (event.after["restores"], event.after["badRevision"])
+    return any(isinstance(at, str) and world.policy_at(at, name) is not None for at in said)
 
 
 def _was_well_before(world: World, event: Recorded, name: str) -> bool:
