@@ -212,8 +212,16 @@ class Holds:
 
 
 def watched_of(record: RollbackRecord, listing: Listing) -> Watched | None:
-    """The first application of a rollback that is still watched."""
-    return next((one for one in listing.watched if one.name in record.applications), None)
+    """Who speaks for a rollback: the application by whose policy it was decided, else the first still watched.
+
+    Another one of an incident may have a policy that lets nobody act, or acts in another way.
+    """
+    file = record.policy.rpartition("@")[0]
+    found = sorted(
+        (one for one in listing.watched if one.name in record.applications),
+        key=lambda one: (one.policy.label.rpartition("@")[0] != file, record.applications.index(one.name)),
+    )
+    return found[0] if found else None
 
 
 def selected_by(watched: Watched | None) -> dict[str, str]:

@@ -364,9 +364,9 @@ class Reconciler:
     def _follow(
         self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime
     ) -> Sight | None:
-        """An incident has one record for several applications: the first one that is watched follows it for all."""
-        speakers = [one.name for one in listing.watched if one.name in record.applications]
-        if speakers and speakers[0] != watched.name:
+        """An incident has one record for several applications: the one that speaks for it follows it for all."""
+        speaker = watched_of(record, listing)
+        if speaker is not None and speaker.name != watched.name:
             return None
         since = self._since(now)
         return Sight(watched, now, since, self.follower.progress(record, watched, view, listing, now))
