@@ -38,7 +38,8 @@ from gitops_rollback.core.policy import (
     Target,
     Trigger,
 )
-from gitops_rollback.core.query import render
+from gitops_rollback.core.query import VARIABLE, render
+from gitops_rollback.core.query_language import language_of
 from gitops_rollback.core.sync import (
     ApplicationId,
     ApplicationState,
@@ -116,9 +117,9 @@ def a_policy(*triggers: Trigger) -> Policy:
 def test_only_the_first_service_of_a_query_was_filled(path: Path) -> None:
     triggers = read_policy(path.read_bytes(), path.name, "c" * 40).wanted(path.name).triggers
     templates = [text for one in triggers for text in (one.query, one.bad, one.total) if text]
-    filled = [render(text, {"SERVICE": "cart", "NAMESPACE": "shop"}) for text in templates]
-    assert templates or all(one.type == "crashLoop" for one in triggers)
-    assert not [text for text in filled if "$" in text]
+    filled = [language_of(text).fill(text, {"SERVICE": "cart", "NAMESPACE": "shop"}) for text in templates]
+    assert templates or all(one.type in ("crashLoop", "alert") for one in triggers)
+    assert not [text for text in filled if VARIABLE.search(text)]
     assert [text.count("cart") for text in filled] == [template.count("$SERVICE") for template in templates]
 
 
