@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from config_world import APP, BAD, GOOD, ID, JOURNAL, Answer, World, a_record, git
 from test_audit_verb import push
@@ -35,7 +36,7 @@ def roll_back(world: World, identity: str, path: str, step: str = "1/1") -> str:
     return push(world, "refs/heads/main", {path: b"image: web:1\n"}, message(identity, step))
 
 
-def records(cli: Cli) -> dict[str, dict[str, object]]:
+def records(cli: Cli) -> dict[str, Any]:
     return {str(one["id"]): one for one in cli("history", "-o", "json").document}
 
 
@@ -53,7 +54,7 @@ def test_what_the_branch_tells_is_made_again_once(world: World, cli: Cli) -> Non
     one = made[ID]
     assert (one["phase"], one["outcome"], one["reason"]) == ("Done", "unverified", "JournalLost")
     assert (one["applications"], one["badRevision"], one["restores"]) == ([APP], BAD, GOOD)
-    found = [(step["n"], step["of"], step["commit"]) for step in made[OTHER]["steps"]]  # type: ignore[attr-defined]
+    found = [(step["n"], step["of"], step["commit"]) for step in made[OTHER]["steps"]]
     assert found == [(1, 3, steps[0]), (2, 3, steps[1])]
     assert cli("audit", "verify").code == 0
     again = cli("journal", "rebuild")
