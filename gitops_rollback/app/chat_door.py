@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from gitops_rollback.app.comment_acts import Looked, put_pause
@@ -76,6 +76,17 @@ class ChatDoor:
             if record is not None and looked.now - press.at <= YOUNG:
                 self.answer(press.answer_url, self._answered(press, record, looked, requests))
 
+    def turn_away(self, records: Mapping[str, RollbackRecord], now: datetime, leads: str) -> None:
+        """Answer what was pressed while another replica leads the repository: only that one may act for people.
+
+        A service hands each press to any replica, so the next one may well reach it; the verb always does.
+        """
+        for press in self.presses.take():
+            record = records.get(press.rollback_id)
+            if record is not None and now - press.at <= YOUNG:
+                verb = _verb(press.button, record)
+                self.answer(press.answer_url, f"Not done here, this replica {leads}. Press again, or run `{verb}`.")
+
     def _answered(self, press: Press, record: RollbackRecord, looked: Looked, requests: Requests) -> str:
         login = self.people.get(press.user, "")
         if not login:
@@ -139,3 +150,10 @@ class ChatDoor:
         if landing.outcome is not PushOutcome.LANDED:
             raise StalledError(record.id, f"the push did not land: {landing.message or landing.outcome.value}")
         return "Approved, and pushed."
+
+
+def _verb(button: Button, record: RollbackRecord) -> str:
+    """What does the same as the button, from anywhere."""
+    if button is Button.PAUSE:
+        return f"gitops-rollback pause {record.applications[0]} --for 1h"
+    return f"gitops-rollback {'approve' if button is Button.APPROVE else 'explain'} {record.id}"

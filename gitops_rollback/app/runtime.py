@@ -16,6 +16,7 @@ from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closin
 from gitops_rollback.app.beforehand import set_statuses, take_heartbeats, watch_images
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.board import Board, Place
+from gitops_rollback.app.chat_door import ChatDoor
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.controller import Controller, RepositoryLoop
@@ -43,7 +44,7 @@ from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.taking import take_presses, take_requests
-from gitops_rollback.app.view import PolicyStore, Viewer
+from gitops_rollback.app.view import PolicyStore, View, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of, rations_of
 from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError, StalledError
@@ -159,7 +160,8 @@ class Runtime:
         if forge is not None and not self.parts.settings.observes:
             take_requests(reconciler, forge, loop.checks)
         if answers is not None:
-            take_presses(reconciler, loop.presses, people, answers.answer, forge)
+            door = take_presses(reconciler, loop.presses, people, answers.answer, forge)
+            loop.stood_by = _turning_away(loop, door)
 
     def _open(self, repository: Repository) -> Opened:
         return open_repository(self.parts.settings, repository)
@@ -334,3 +336,15 @@ class PauseNow:
     def replace(self, state: PauseState) -> None:
         with self._lock:
             self._state = state
+
+
+def _turning_away(loop: RepositoryLoop, door: ChatDoor) -> Callable[[View], None]:
+    """What the loop tells while another replica acts, and that one's name to whoever presses a button here."""
+    told = loop.stood_by
+
+    def stood_by(view: View) -> None:
+        told(view)
+        if loop.leading is not None:
+            door.turn_away(view.journal.records, loop.clock.now(), loop.leading.words())
+
+    return stood_by

@@ -65,7 +65,7 @@ def take_presses(
     people: Mapping[str, str],
     answer: Callable[[str, str], None],
     forge: Forge | None = None,
-) -> None:
+) -> ChatDoor:
     """What people press in a chat is carried out from now on, besides what else is asked for."""
     repo, before = reconciler.surroundings.repo, reconciler.requested
     door = ChatDoor(repo, people, answer, forge.permission if forge is not None else None, presses)
@@ -78,3 +78,4 @@ def take_presses(
         before(tick)
 
     reconciler.requested = attend
+    return door

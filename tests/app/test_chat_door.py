@@ -10,7 +10,7 @@ from app_world import MINUTE, POLICIES, START, Replica, World, deployment, polic
 from fake_forge import FakeForge
 from test_pull_requests import SUGGESTED, a_story
 
-from gitops_rollback.app.chat_door import Presses
+from gitops_rollback.app.chat_door import ChatDoor, Presses
 from gitops_rollback.app.taking import take_presses, take_requests
 from gitops_rollback.core.press import Button, Press
 from gitops_rollback.core.pull_request import Permission, PullRequestState
@@ -29,6 +29,7 @@ class Chat:
     world: World
     one: Replica
     presses: Presses = field(default_factory=Presses)
+    door: ChatDoor | None = None
     answers: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -61,7 +62,9 @@ def chat(world: World) -> Chat:
     world.metrics.break_from("web", START + MINUTE)
     one.until(START, START + 3 * MINUTE)
     found = Chat(world, one)
-    take_presses(one.reconciler, found.presses, PEOPLE, lambda url, text: found.answers.append((url, text)))
+    found.door = take_presses(
+        one.reconciler, found.presses, PEOPLE, lambda url, text: found.answers.append((url, text))
+    )
     assert found.record.phase == "AwaitingApproval"
     return found
 
@@ -122,6 +125,28 @@ def test_an_old_press_and_one_about_nothing_of_ours_mean_nothing(chat: Chat) -> 
     chat.presses.add(Press(GRACE, Button.APPROVE, "rb-0000000000000000", chat.world.head(), chat.world.clock.at))
     chat.later(1)
     assert chat.world.reverts() == 0
+
+
+@pytest.mark.parametrize(
+    ("button", "verb"),
+    [
+        (Button.APPROVE, "gitops-rollback approve rb-"),
+        (Button.PAUSE, "gitops-rollback pause default/Application/argocd/web --for 1h"),
+        (Button.DIFF, "gitops-rollback explain rb-"),
+    ],
+)
+def test_a_replica_that_stands_by_says_who_leads_and_does_nothing(chat: Chat, button: Button, verb: str) -> None:
+    view, now = chat.one.reconciler.see_now(), chat.world.clock.at
+    chat.presses.add(Press(GRACE, button, chat.record.id, chat.world.head(), now, "url"))
+    chat.presses.add(Press(GRACE, button, "rb-0000000000000000", chat.world.head(), now, "elsewhere"))
+    assert chat.door is not None
+    chat.door.turn_away(view.journal.records, now, "stands by: pod-2 leads")
+    ((url, said),) = chat.answers
+    assert url == "url"
+    assert "stands by: pod-2 leads" in said
+    assert verb in said
+    assert chat.world.reverts() == 0
+    assert not chat.presses.take()
 
 
 def test_twice_pressed_is_done_once(chat: Chat) -> None:
