@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from gitops_rollback import __version__
@@ -65,16 +66,16 @@ def _parts(
         "at": now.isoformat(timespec="seconds"),
     }
     yield "about.json", _json(about)
-    yield "settings.json", _json(_of_settings(settings))
+    yield "settings.json", _json(redacted(settings))
     yield "doctor.json", _json([asdict(one) for one in findings])
     for report in crash_reports(environ)[-MOST_REPORTS:]:
         yield report.name, report.read_text("utf-8", "replace")
 
 
-def _of_settings(settings: Settings) -> object:
-    """Secrets dump as stars; the address of a chat or a receiver may be one, so its path is left out."""
-    document = settings.model_dump(mode="json")
-    for place in (*document["notifications"], *(document.get("audit") or ())):
+def redacted(settings: Settings, by_alias: bool = False, exclude_defaults: bool = False) -> dict[str, Any]:
+    """The settings as a document. Secrets are stars, and of a receiver's address only the origin is there."""
+    document = settings.model_dump(mode="json", by_alias=by_alias, exclude_defaults=exclude_defaults)
+    for place in (*document.get("notifications", ()), *(document.get("audit") or ())):
         if place.get("url"):
             place["url"] = origin_of(place["url"])
     return document

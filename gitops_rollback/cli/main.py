@@ -56,6 +56,7 @@ VERBS = {
     "notify-test": "Whether messages arrive where they are wanted.",
     "lint": "Check policy files; all faults at once.",
     "schema": "The JSON Schema of a policy.",
+    "config": "The settings in force, and where they came from.",
     "completion": "Let Tab complete verbs and options in bash, zsh or fish.",
     "version": "The version, and that of Python.",
 }

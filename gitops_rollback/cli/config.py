@@ -1,0 +1,47 @@
+"""`gitops-rollback config --effective`: the settings as they are in force, whichever of their sources said so."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_environment import VARIABLES
+from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.cli.bundle import redacted
+from gitops_rollback.cli.main import ENVIRONMENT_PREFIX
+from gitops_rollback.cli.output import output_option, print_document, say
+
+FOUND = frozenset({"configFile", "watched", "enginesFound"})  # what was found, and nobody set
+
+
+@click.command
+@click.option("--effective", is_flag=True, help="With the defaults of what nobody set; without it only what was set.")
+@click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
+@output_option("table", "json", "yaml")
+def command(effective: bool, config: str | None, output: str) -> None:
+    """Print the settings that `run` would start with, from its file, the environment and the defaults.
+
+    Secrets are stars. What the settings cannot be used for is told as `run` tells it. Exit code 0: they can be used;
+    2: they cannot.
+
+    \b
+    Examples:
+      gitops-rollback config --effective
+      gitops-rollback config -o json
+    """
+    settings = load_settings(os.environ, {"config": config})
+    say(f"from {settings.config_file or 'no file'}; variables: {', '.join(_variables()) or 'none'}")
+    print_document(_document(settings, effective), "yaml" if output == "table" else output)
+
+
+def _document(settings: Settings, effective: bool) -> dict[str, object]:
+    document = redacted(settings, by_alias=True, exclude_defaults=not effective)
+    return {key: value for key, value in document.items() if key not in FOUND}
+
+
+def _variables() -> list[str]:
+    """By name alone: a value may be a secret."""
+    known = {name for name in os.environ if name.startswith(f"{ENVIRONMENT_PREFIX}_")}
+    return sorted(known | {name for name in os.environ if name.removesuffix("_FILE") in VARIABLES})
