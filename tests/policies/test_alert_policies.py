@@ -40,6 +40,11 @@ def test_what_does_not_fit_is_told_where_it_stands(old: str, new: str, told: str
     assert any(told in str(fault) for fault in read_policy(EXAMPLE.replace(old, new).encode(), "p.yaml", "r").faults)
 
 
+def test_without_a_check_nothing_would_show_that_it_is_well_again() -> None:
+    errors = read_policy(EXAMPLE.partition("  verification:")[0].encode(), "p.yaml", "r").errors
+    assert ["no limit that a rollback could be verified by" in str(error) for error in errors] == [True]
+
+
 def test_with_several_targets_a_label_must_say_whose_it_is() -> None:
     other = "  targets:\n    - {name: shelf, application: {name: shelf}, data: {rollback: safe}}\n"
     alone = EXAMPLE.replace(LABELS, "{alertname: ErrorBudgetBurn}")

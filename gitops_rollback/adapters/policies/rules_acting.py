@@ -97,9 +97,9 @@ def check_faults(spec: View) -> Iterator[Found]:
     triggers = {trigger.at("name").text: trigger_type(trigger) for trigger in spec.at("triggers").items}
     every = {key for keys in CHECK_KEYS.values() for key in keys}
     for trigger in spec.at("triggers").items:
-        if trigger_type(trigger) in SUGGESTING and not spec.at("verification", "checks").items:
+        if trigger_type(trigger) in (*SUGGESTING, "alert") and not spec.at("verification", "checks").items:
             fix = "add `verification.checks`, one of them with a limit for what it watches"
-            yield trigger.mark, f"a {trigger_type(trigger)} has no limit that a rollback could be verified by", fix
+            yield trigger.mark, f"type `{trigger_type(trigger)}` has no limit that a rollback could be verified by", fix
     for check in spec.at("verification", "checks").items:
         kind = check.at("type").text or ""
         if kind not in CHECK_KEYS:
