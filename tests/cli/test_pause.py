@@ -29,6 +29,19 @@ def test_a_pause_names_application_end_person_and_reason(world: World, cli: Cli)
     assert (pause.by, pause.reason) == ("A Developer", "load test")
 
 
+def test_a_hold_waits_for_a_fix_and_no_longer(world: World, cli: Cli) -> None:
+    answer = cli("hold", "checkout-api", "--fix-in", "10m", "--reason", "the flag goes off")
+    assert answer.code == 0, answer.err
+    (pause,) = said(world).pauses
+    assert pause.application == "Application/argocd/payments-prod"
+    assert pause.until is not None
+    assert timedelta(minutes=9) < pause.until - now() <= timedelta(minutes=10)
+    assert (pause.by, pause.reason) == ("A Developer", "a fix in 10m: the flag goes off")
+    for refused in ("0s", "61m", "soon"):
+        assert cli("hold", "checkout-api", "--fix-in", refused).code == 2
+    assert len(said(world).pauses) == 1
+
+
 def test_the_commit_is_the_callers_and_shares_nothing_with_the_branch(world: World, cli: Cli) -> None:
     cli("pause", "--all", "--for", "1h")
     shown = git("log", "-1", "--format=%an <%ae>|%cn|%s|%P", CONTROL, cwd=world.path)

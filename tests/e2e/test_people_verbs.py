@@ -97,6 +97,9 @@ def test_a_person_rolls_back_with_no_controller_running(tmp_path: Path) -> None:
         assert answer.code == 0, answer.err
         assert live.trailer("Rollback-Requested-By") == [PERSON]
         assert live.telling.live_revision() == live.people.head()
+        checked = live.verb("verify", live.trailer("Rollback-Id")[0], "-o", "json")
+        assert (checked.code, {one["ok"] for one in checked.document}) == (0, {True}), checked.err
+        assert live.verb("verify", "rb-nothing").code == 2
         assert live.verb("rollback", SERVICE, "--reason", "again", "--yes", "--revert", live.telling.bad).code == 0
         assert len(live.people.git("rev-list", f"{live.telling.bad}..main").split()) == 1
 
