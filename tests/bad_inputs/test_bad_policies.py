@@ -191,11 +191,13 @@ def test_a_strategy_that_cannot_be_carried_out_is_refused(plain: str, strategy: 
     assert [fault for fault in read.errors if fault.line == line and word in fault.message], read.errors
 
 
-def test_p21_a_dependency_on_itself_loads_and_is_not_followed(plain: str) -> None:
+def test_p21_a_dependency_on_itself_is_refused_where_it_stands(plain: str) -> None:
     text = plain.replace("      data: {rollback: safe}\n", "      data: {rollback: safe}\n      dependsOn: [api]\n")
     read = read_policy(text.encode(), "p.yaml", "c" * 40)
-    assert read.policy is not None
-    assert not read.faults
+    assert read.policy is None
+    ((line, message),) = [(fault.line, fault.message) for fault in read.faults]
+    assert "dependsOn" in text.splitlines()[line - 1]
+    assert "`api` -> `api`" in message
 
 
 @pytest.mark.parametrize(("mode", "word"), MODES)

@@ -88,7 +88,13 @@ REGRESSIONS = {
 }
 
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
-OPEN: dict[tuple[str, int], str] = {}
+OPEN: dict[tuple[str, int], str] = {
+    ("fleet", 710009): "of thirty applications one is synced twice within seconds, while the engine's answers fail",
+    (
+        "forge-points",
+        457,
+    ): "who waits for another one's plan is held, and the page says that it was rolled back before",
+}
 
 
 def test_five_hundred_worlds_break_no_promise() -> None:
