@@ -130,7 +130,7 @@ def test_a_wrong_command_line_is_two(cli: Callable[..., Answer], arguments: list
 
 
 def test_a_misspelt_verb_is_told_its_neighbour(cli: Callable[..., Answer]) -> None:
-    assert "Did you mean version?" in cli("versoin").err
+    assert "Did you mean history?" in cli("histroy").err
 
 
 def test_a_flag_is_a_variable_without_the_verbs_name(monkeypatch: pytest.MonkeyPatch, verb: Verb) -> None:
