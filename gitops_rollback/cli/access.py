@@ -7,10 +7,11 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import click
 from click.core import ParameterSource
@@ -32,6 +33,7 @@ _UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")
 
 EVERYTHING_DAYS = 3650
 MAX_NAMES_SHOWN = 12
+Place = TypeVar("Place")
 CLUSTER_FLAGS = ("argocd_objects", "flux", "kubeconfig", "context", "namespace", "request_timeout")
 
 
@@ -160,12 +162,14 @@ def document(repo: ConfigRepo, revision: str, path: str) -> bytes | None:
 
 def find_record(sources: Sequence[Source], rollback_id: str) -> tuple[Source, RollbackRecord]:
     """The one rollback whose id starts with `rollback_id`. Raises: click.UsageError if there is none, or several."""
-    found = [
-        (source, record)
-        for source in sources
-        for record in source.journal.records.values()
-        if record.id.startswith(rollback_id)
-    ]
+    return one_record([(source, source.journal.records.values()) for source in sources], rollback_id)
+
+
+def one_record(
+    known: Iterable[tuple[Place, Iterable[RollbackRecord]]], rollback_id: str
+) -> tuple[Place, RollbackRecord]:
+    """The same among the records of any places. Raises: click.UsageError."""
+    found = [(place, record) for place, records in known for record in records if record.id.startswith(rollback_id)]
     exact = [pair for pair in found if pair[1].id == rollback_id]
     if len(exact or found) != 1:
         several = ", ".join(sorted(record.id for _, record in found)[:MAX_NAMES_SHOWN])
@@ -232,6 +236,22 @@ def newest_record(source: Source, name: str) -> RollbackRecord | None:
 def decided_at(record: RollbackRecord) -> datetime:
     """When it was decided; the beginning of time for a record that does not say."""
     return record.times.get("decided", datetime.min.replace(tzinfo=UTC))
+
+
+def duration_option(text: str, option: str) -> timedelta:
+    """How long, as an option has it. Raises: click.BadParameter."""
+    try:
+        return parse_duration(text)
+    except (ValueError, OverflowError) as exc:
+        raise click.BadParameter(str(exc), param_hint=option) from exc
+
+
+def end_option(text: str, now: datetime, option: str) -> datetime:
+    """When something ends that lasts so long from now. Raises: click.BadParameter."""
+    try:
+        return now + duration_option(text, option)
+    except OverflowError as exc:
+        raise click.BadParameter(str(exc), param_hint=option) from exc
 
 
 def time_option(text: str | None, now: datetime, option: str) -> datetime | None:

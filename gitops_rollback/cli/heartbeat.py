@@ -11,11 +11,10 @@ from gitops_rollback.app.heartbeats import Heartbeats, Seen
 from gitops_rollback.app.requesting import Requests, Wish, found_by
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.cli.access import caller, cluster_options, repository_options
+from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_options
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK, TIMEOUT
 from gitops_rollback.cli.output import output_option, print_document, say, shown
-from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.heartbeat import Beat, Outcome, entry_of, is_automatic
 from gitops_rollback.core.journal import format_time
@@ -47,10 +46,7 @@ def command(ctx: click.Context, application: str | None, timeout: str, output: s
     """
     if settings.observes:
         raise click.UsageError("These settings only observe: nothing is written.")
-    try:
-        patience = parse_duration(timeout).total_seconds()
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(str(exc), param_hint="--timeout") from exc
+    patience = duration_option(timeout, "--timeout").total_seconds()
     with opened_requests(settings) as asked:
         one, beats, beat = _begun(asked, application or "")
         if beat.open:

@@ -10,10 +10,10 @@ import click
 
 from gitops_rollback.app.backtesting import Backtest
 from gitops_rollback.app.confirming import CONFIRMED, write
-from gitops_rollback.cli.access import Source
+from gitops_rollback.cli.access import Source, duration_option
 from gitops_rollback.cli.output import print_document, print_table, say, shown
 from gitops_rollback.core.clearance import clearance
-from gitops_rollback.core.duration import format_duration, parse_duration
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.heartbeat import Outcome, newest_beat
 from gitops_rollback.core.hindsight import Kind, Row, Suggestion, Verdict, in_total, is_clean, judge
 from gitops_rollback.core.journal import format_time
@@ -79,10 +79,7 @@ def _confirmed(source: Source) -> frozenset[str]:
 
 def period(text: str) -> timedelta:
     """The time of `--since`. Raises: click.BadParameter."""
-    try:
-        found = parse_duration(text)
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(str(exc), param_hint="--since") from exc
+    found = duration_option(text, "--since")
     if not timedelta(0) < found <= LONGEST:
         raise click.BadParameter("must be more than nothing, and ten years at most", param_hint="--since")
     return found

@@ -8,9 +8,16 @@ import click
 
 from gitops_rollback.app.pausing import change_pauses
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, clock_of, find_application, opened_sources, repository_options
+from gitops_rollback.cli.access import (
+    caller,
+    clock_of,
+    duration_option,
+    find_application,
+    opened_sources,
+    repository_options,
+)
 from gitops_rollback.cli.output import say
-from gitops_rollback.core.duration import format_duration, parse_duration
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.stop import Pause, add_pause
 
 LONGEST = timedelta(hours=1)  # a fix that takes longer is a pause, and somebody should say so
@@ -42,10 +49,7 @@ def command(application: str, duration: str, reason: str, settings: Settings) ->
 
 
 def _lasts(duration: str) -> timedelta:
-    try:
-        lasts = parse_duration(duration)
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(str(exc), param_hint="--fix-in") from exc
+    lasts = duration_option(duration, "--fix-in")
     if not timedelta(0) < lasts <= LONGEST:
         raise click.BadParameter("must be more than nothing and at most 1h; else: pause --for", param_hint="--fix-in")
     return lasts

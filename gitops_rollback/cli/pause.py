@@ -8,9 +8,16 @@ import click
 
 from gitops_rollback.app.pausing import Change, change_pauses
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import Source, caller, clock_of, find_application, opened_sources, repository_options
+from gitops_rollback.cli.access import (
+    Source,
+    caller,
+    clock_of,
+    end_option,
+    find_application,
+    opened_sources,
+    repository_options,
+)
 from gitops_rollback.cli.output import ago, output_option, print_document, say
-from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.stop import Pause, add_pause
 
@@ -57,10 +64,7 @@ def _until(end: dict[str, object], now: datetime) -> datetime | None:
         raise click.UsageError("Every pause has an end: say --for 2h, or --open-ended if there is really none.")
     if not duration:
         return None
-    try:
-        return now + parse_duration(str(duration))
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(str(exc), param_hint="--for") from exc
+    return end_option(str(duration), now, "--for")
 
 
 def _chosen(sources: tuple[Source, ...], application: str | None) -> list[tuple[Source, str | None]]:

@@ -18,6 +18,7 @@ from gitops_rollback.cli.access import (
     caller,
     clock_of,
     cluster_options,
+    duration_option,
     full_name,
     opened_sources,
     repository_options,
@@ -26,7 +27,6 @@ from gitops_rollback.cli.asking import first_that_knows, opened_requests
 from gitops_rollback.cli.carrying import Carrying
 from gitops_rollback.cli.main import OK, REFUSED, USAGE
 from gitops_rollback.cli.output import output_option, print_document, say
-from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.policy import PUSH_MODE, Policy, Target
 from gitops_rollback.core.request import (
     DEFAULT_EXPIRES,
@@ -146,10 +146,7 @@ def _target(sources: tuple[Source, ...], word: str) -> tuple[Source, Policy, Tar
 
 
 def _duration(text: str) -> timedelta:
-    try:
-        found = parse_duration(text)
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(str(exc), param_hint="--expires") from exc
+    found = duration_option(text, "--expires")
     if not timedelta(0) < found <= timedelta(days=90):
         raise click.BadParameter("from 1s to 90d", param_hint="--expires")
     return found

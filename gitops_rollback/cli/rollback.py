@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import click
 
 from gitops_rollback.app.requesting import Wish
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, cluster_options, repository_options
+from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_options
 from gitops_rollback.cli.asking import (
     first_that_knows,
     opened_requests,
@@ -16,7 +14,6 @@ from gitops_rollback.cli.asking import (
 from gitops_rollback.cli.carrying import Carrying
 from gitops_rollback.cli.output import output_option
 from gitops_rollback.cli.request import Asking, ask
-from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.request import wished
 
 
@@ -60,15 +57,8 @@ def command(
         raise click.UsageError("Give --to or --revert, not both.")
     if pr:
         context.exit(ask(Asking(application, to, revert, reason, yes=yes, output=output), settings))
-    patience = _duration(timeout)
+    patience = duration_option(timeout, "--timeout")
     wish = Wish(application, caller()[1], reason, wished(to, revert))
     with opened_requests(settings) as asked:
         one, prepared = first_that_knows(asked, application, lambda asked_one: asked_one.requests.prepare(wish))
         context.exit(Carrying(one, wish, yes, patience if wait else None, output).carry_out(prepared))
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc), param_hint="--timeout") from exc

@@ -9,9 +9,15 @@ import click
 
 from gitops_rollback.app.pausing import SILENCES, change_pauses
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, clock_of, find_application, opened_sources, repository_options
+from gitops_rollback.cli.access import (
+    caller,
+    clock_of,
+    end_option,
+    find_application,
+    opened_sources,
+    repository_options,
+)
 from gitops_rollback.cli.output import ago, output_option, print_document, say
-from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.stop import Pause, add_pause, lift_pause
 
@@ -37,7 +43,7 @@ def command(application: str, duration: str | None, end: bool, reason: str, sett
         raise click.UsageError("Every silence has an end: say --for 2h, or --end to end it now.")
     clock = clock_of(settings)
     author, by = caller()
-    until = None if end else _until(str(duration), clock.now())
+    until = None if end else end_option(str(duration), clock.now(), "--for")
     with opened_sources(settings, author) as sources:
         source, name = find_application(sources, application)
         change = _change(name, Pause(name, until, by, reason), clock.now())
@@ -61,10 +67,3 @@ def _change(name: str, silence: Pause, now: datetime) -> Callable[[tuple[Pause, 
     if silence.until is None:
         return lambda silences: lift_pause(silences, name, now)
     return lambda silences: add_pause(silences, silence, now)
-
-
-def _until(duration: str, now: datetime) -> datetime:
-    try:
-        return now + parse_duration(duration)
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(str(exc), param_hint="--for") from exc

@@ -8,11 +8,18 @@ from datetime import timedelta
 import click
 
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import Source, clock_of, find_record, look, opened_sources, repository_options
+from gitops_rollback.cli.access import (
+    Source,
+    clock_of,
+    duration_option,
+    find_record,
+    look,
+    opened_sources,
+    repository_options,
+)
 from gitops_rollback.cli.main import OK, TIMEOUT
 from gitops_rollback.cli.output import output_option, print_document, say, shown
 from gitops_rollback.cli.records import exit_code, lines_of, state_of
-from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import TransientError
 from gitops_rollback.core.journal import record_document
 from gitops_rollback.core.rollback import RollbackRecord
@@ -42,10 +49,7 @@ def command(
       gitops-rollback status rb-428a78d5
       gitops-rollback status rb-428a78d5 --wait --timeout 10m
     """
-    try:
-        patience = parse_duration(timeout)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc), param_hint="--timeout") from exc
+    patience = duration_option(timeout, "--timeout")
     clock = clock_of(settings)
     with opened_sources(settings, everything=True) as sources:
         source, record = find_record(sources, rollback_id)

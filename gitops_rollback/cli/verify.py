@@ -8,13 +8,13 @@ import click
 
 from gitops_rollback.app.holding import watched_of
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import cluster_options, repository_options
+from gitops_rollback.cli.access import cluster_options, one_record, repository_options
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK
 from gitops_rollback.cli.output import output_option, print_document, shown
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.progress import Progress
-from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.rollback import Phase
 
 MARKS = {True: "✔", False: "✖", None: "?"}
 
@@ -48,18 +48,12 @@ def command(ctx: click.Context, rollback_id: str, output: str, settings: Setting
 
 def _progress(asked: tuple[Asked, ...], rollback_id: str) -> Progress:
     """Raises: click.UsageError for an id that names none or several; StalledError for one that cannot be looked at."""
-    found: list[tuple[Asked, RollbackRecord]] = []
-    for one in asked:
-        records = one.requests.reconciler.see_now().journal.records.values()
-        found += [(one, record) for record in records if record.id.startswith(rollback_id)]
-    if len(found) != 1:
-        why = "fits several" if found else "is not in the journal"
-        raise click.UsageError(f"Rollback {rollback_id!r} {why}.")
-    (one, record) = found[0]
+    seen = [(one.requests, one.requests.reconciler.see_now()) for one in asked]
+    known = [((requests, view), view.journal.records.values()) for requests, view in seen]
+    (requests, view), record = one_record(known, rollback_id)
     if record.commit is None:
         raise StalledError(record.id, "nothing was pushed for it", Reason.REQUEST_INVALID)
-    reconciler, now = one.requests.reconciler, one.requests.clock.now()
-    view = reconciler.see_now()
+    reconciler, now = requests.reconciler, requests.clock.now()
     listing = reconciler.directory.look(view, now)
     watched = watched_of(record, listing)
     if watched is None:

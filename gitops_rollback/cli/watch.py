@@ -23,10 +23,10 @@ from rich.text import Text
 from gitops_rollback.app.board import Picture, Place
 from gitops_rollback.app.showing import Document, Row, matching, rows
 from gitops_rollback.app.showing_application import application_document
-from gitops_rollback.cli.access import cluster_options, settings_of
+from gitops_rollback.cli.access import cluster_options, duration_option, settings_of
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.output import coloured, say, shown
-from gitops_rollback.core.duration import format_duration, parse_duration
+from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import TransientError
 from gitops_rollback.core.headline import mappings, spans
 from gitops_rollback.core.rollback import RollbackRecord
@@ -84,10 +84,7 @@ def command(
       gitops-rollback watch
       gitops-rollback watch checkout-api --timeout 10m
     """
-    try:
-        patience = parse_duration(timeout) if timeout else None
-    except ValueError as exc:
-        raise click.BadParameter(str(exc), param_hint="--timeout") from exc
+    patience = duration_option(timeout, "--timeout") if timeout else None
     with opened_requests(settings_of(repo, branch, config, cluster)) as asked, suppress(KeyboardInterrupt):
         screens = _screens(asked, application, patience)
         if sys.stdout.isatty():
