@@ -27,7 +27,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.handover import NO_HEARTBEATS, NO_SHIFTS, ShiftTimes
 from gitops_rollback.core.heartbeat import Rhythm
 from gitops_rollback.core.incidents import MANY_OF_SHARE
-from gitops_rollback.core.ownership import rolled_back_before
+from gitops_rollback.core.ownership import about_to_roll_back, rolled_back_before
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, rollback_id
 from gitops_rollback.core.stop import PauseState, stopped
@@ -90,6 +90,7 @@ class Surroundings:
             unapplied=self._unapplied(alarm, now),
             asked=_asked(waiting_for(proposal, view)),
             offered=_offered(waiting_for(proposal, view)),
+            overlaps=self._overlaps(proposal, view),
             unwritable="" if writable else "the journal could not be written to at the start",
         )
 
@@ -177,6 +178,11 @@ class Surroundings:
         records = view.journal.records.values()
         before = rolled_back_before(look.name, look.bad_revision, culprits, self.repo.name, records)
         return f"{before} has rolled it back before; a second rollback is a person's decision" if before else ""
+
+    def _overlaps(self, proposal: Proposal, view: View) -> str:
+        culprits = {suspect.commit.sha for suspect in proposal.attribution.undone}
+        other = about_to_roll_back(culprits, self.repo.name, view.journal.records.values())
+        return f"{other} undoes it, too, by a pull request that has not landed: judged anew after it" if other else ""
 
     def _settled(self, look: Look, view: View) -> str:
         """This very rollback has ended without a push of its own: a person's or a guard's no, or a held one."""

@@ -117,6 +117,7 @@ class Circumstances:
     unapplied: str = ""  # git holds what would be put back already, and the engine has had its time to apply it
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
     offered: str = ""  # a pull request that undoes the very same is on its way to land by itself
+    overlaps: str = ""  # one that undoes a part of the same, or more, is
 
 
 _Rule = Callable[[Decision, Proposal, Circumstances, datetime], Decision | None]
@@ -226,6 +227,7 @@ _AFTER_BLAME: tuple[_Rule, ...] = (
     _leave_what_is_undone,  # nothing is left to do, so nobody is asked about doing it twice
     _when(lambda around: around.lapsed, Act.PAGE, Reason.SUPERSEDED),  # its id cannot wait a second time
     _when(lambda around: around.rolled_back, Act.HOLD, Reason.ALREADY_ROLLED_BACK),  # at most once, and no ping-pong
+    _when(lambda around: around.overlaps, Act.HOLD, Reason.INCIDENT),  # until it has landed or is closed
     _page_on_mass_event,
     _when(lambda around: around.part_of, Act.LEAVE, Reason.INCIDENT),
     _hold_what_came_back,  # promise 9

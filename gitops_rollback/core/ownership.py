@@ -65,11 +65,25 @@ def rolled_back_before(
     return ""
 
 
+def about_to_roll_back(culprits: Collection[str], repository: str, records: Iterable[RollbackRecord]) -> str:
+    """The `Rollback-Id` of a pull request that needs nobody's word and takes one of `culprits` back; else "".
+
+    It may land at any moment, so nobody else may take that commit back beside it; nothing was pushed yet, though.
+    """
+    for record in records:
+        by_forge = record.open and record.offer is not None and record.offer.automatic
+        of_ours = record.requested_by == CONTROLLER and record.repository == repository
+        if by_forge and of_ours and not _pushed(record) and _meet(record.reverts, culprits):
+            return record.id
+    return ""
+
+
 def _pushed_by_itself(record: RollbackRecord) -> bool:
-    """A pull request that needs nobody's word counts from when it was decided: it may land at any moment."""
-    by_forge = record.open and record.offer is not None and record.offer.automatic
-    pushed = any(step.commit or step.pushed_at for step in record.steps)
-    return record.requested_by == CONTROLLER and (pushed or by_forge)
+    return record.requested_by == CONTROLLER and _pushed(record)
+
+
+def _pushed(record: RollbackRecord) -> bool:
+    return any(step.commit or step.pushed_at for step in record.steps)
 
 
 def _meet(reverts: Iterable[str], culprits: Collection[str]) -> bool:

@@ -145,7 +145,7 @@ MassEvent
   Look at what they share: a node, a network, a database, the metric store.
 Incident
   Several applications turned bad by the same commit: it is decided once, for all of them.
-  Read the one rollback, or the one question, that the message names.
+  Read the one rollback, the one question or the one pull request that the message names.
 Rejected
   A person said no to this plan. It is not asked again for this deployment.
   Nothing, or `gitops-rollback rollback APP` if you change your mind.

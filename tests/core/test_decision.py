@@ -218,6 +218,7 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
         pytest.param(a_proposal(), Circumstances(stopped="by a person"), Act.HOLD, Reason.PAUSED, id="stopped"),
         pytest.param(a_proposal(), Circumstances(journal_trouble="x"), Act.HOLD, Reason.JOURNAL_LOST, id="no-memory"),
         pytest.param(a_proposal(), Circumstances(unsettled="x"), Act.WAIT, Reason.INCIDENT, id="others-not-seen"),
+        pytest.param(a_proposal(), Circumstances(overlaps="x"), Act.HOLD, Reason.INCIDENT, id="anothers-pull-request"),
         pytest.param(
             a_proposal(), Circumstances(rolled_back="x"), Act.HOLD, Reason.ALREADY_ROLLED_BACK, id="at-most-once"
         ),

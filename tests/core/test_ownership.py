@@ -9,8 +9,9 @@ import pytest
 from plan_facts import APPLICATION, CULPRIT, FILE, NOW, a_change, a_commit
 
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.ownership import ours, record_of, rolled_back_before
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord
+from gitops_rollback.core.offer import Offer
+from gitops_rollback.core.ownership import about_to_roll_back, ours, record_of, rolled_back_before
+from gitops_rollback.core.rollback import PULL_REQUEST, Phase, RollbackOutcome, RollbackRecord, StepRecord
 
 OLD, NEW = "a" * 40, "b" * 40
 PUSHED = "c1" * 20
@@ -109,6 +110,30 @@ def test_at_most_one_automatic_rollback_for_each_revision_and_culprit(
     record: RollbackRecord, words: dict[str, str], expected: bool
 ) -> None:
     assert before(record, **words) == ("rb-1" if expected else "")
+
+
+WAITS: dict[str, Any] = {
+    "steps": PLANNED,
+    "phase": Phase.AWAITING_APPROVAL,
+    "evidence": {PULL_REQUEST: Offer(automatic=True, number=7).document},
+}
+OFFERED: dict[str, tuple[RollbackRecord, bool]] = {
+    "lands-by-itself": (a_record(**WAITS), True),
+    "takes-more-back": (a_record(**WAITS | {"reverts": (CULPRIT, "9" * 40)}), True),
+    "takes-something-else-back": (a_record(**WAITS | {"reverts": ("9" * 40,)}), False),
+    "waits-for-a-word": (a_record(**WAITS | {"evidence": {PULL_REQUEST: Offer(number=7).document}}), False),
+    "in-another-repository": (a_record(**WAITS | {"repository": "shop/other"}), False),
+    "has-landed": (a_record(**WAITS | {"steps": (StepRecord(1, 1, PUSHED),), "phase": Phase.SYNCING}), False),
+    "is-closed": (a_record(**WAITS | {"phase": Phase.DONE}), False),
+}
+
+
+@pytest.mark.parametrize(("record", "expected"), OFFERED.values(), ids=OFFERED)
+def test_a_pull_request_on_its_way_keeps_others_from_its_culprits_and_is_no_rollback_yet(
+    record: RollbackRecord, expected: bool
+) -> None:
+    assert about_to_roll_back((CULPRIT,), "shop/config", (record,)) == ("rb-1" if expected else "")
+    assert not (expected and before(record, app="default/Application/argocd/other"))
 
 
 @pytest.mark.parametrize(
