@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from gitops_rollback.app.afterwards import Afterwards
@@ -35,6 +35,7 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.unfollowed import Unfollowed, policy_of
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import (
+    SEEN_JUST_NOW,
     Action,
     Advance,
     Arrived,
@@ -47,8 +48,8 @@ from gitops_rollback.core.action import (
     Step,
     Sync,
     Terminate,
-    is_final,
     next_action,
+    stands_on,
 )
 from gitops_rollback.core.decision import Proposal, decide
 from gitops_rollback.core.policy import Policy
@@ -56,8 +57,6 @@ from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.rollback import Phase, RollbackRecord, landed_by_forge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, Forge, JournalView
-
-FRESH_SECONDS = 20.0  # so long what was seen may be acted on
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ class Reconciler:
     def reconcile(self, sight: Sight, tick: Tick) -> None:
         """Decide, and do the one next action. What cannot be taken back is done by what was seen just now."""
         action = self._next(sight, tick)
-        if is_final(action) and not self._is_fresh(sight, tick):
+        if not self._is_fresh(sight, tick, stands_on(action)):
             renewed = self._look_anew(sight.watched, tick)
             if renewed is None:
                 return
@@ -268,9 +267,10 @@ class Reconciler:
     def _next(self, sight: Sight, tick: Tick) -> Action:
         return next_action(self._facts(sight, tick), tick.now)
 
-    def _is_fresh(self, sight: Sight, tick: Tick) -> bool:
+    def _is_fresh(self, sight: Sight, tick: Tick, enough: timedelta) -> bool:
         """It was seen for this very tick, and the process has not stood still, or been busy for long, since."""
-        return sight.at == tick.now and self.clock.monotonic() - sight.since <= FRESH_SECONDS
+        seen_now = sight.at == tick.now and self.clock.monotonic() - sight.since <= enough.total_seconds()
+        return enough == timedelta.max or seen_now
 
     def _since(self, now: datetime) -> float:
         passed = self.clock.now() - now
@@ -289,7 +289,7 @@ class Reconciler:
         """Each open pull request, and what people ask for, after all that is more urgent."""
         if not isinstance(self.executor, Executor):
             return
-        if self.clock.monotonic() - self._since(tick.now) > FRESH_SECONDS:
+        if self.clock.monotonic() - self._since(tick.now) > SEEN_JUST_NOW.total_seconds():
             tick = replace(tick, now=self.clock.now(), view=self.see_now())  # a stop may stand there by now
         if self.pull_requests is not None:
             for record in self.pull_requests.due(tick.view, self.executor, tick.now):

@@ -28,6 +28,8 @@ from gitops_rollback.core.rollback import (
 from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, held_between, passage
 from gitops_rollback.core.sync import Health, Obstacle
 
+SEEN_JUST_NOW = timedelta(seconds=20)
+SEEN_FOR_SYNC = timedelta(seconds=5)  # another replica may have asked for the same, and been served, since
 SYNC_AGAIN_AFTER = timedelta(seconds=30)
 HINDERED_PATIENCE = timedelta(minutes=1)  # what passes within it is not worth a page
 HELD_PATIENCE = timedelta(seconds=10)  # an engine that can be freed lets go within it
@@ -160,10 +162,12 @@ class Wait:
 Action = Note | Join | Land | Arrived | Terminate | HoldOn | Sync | Step | Advance | Finish | Wait
 
 
-def is_final(action: Action) -> bool:
-    """It cannot be taken back: it is done by what was seen just now."""
+def stands_on(action: Action) -> timedelta:
+    """How old what was seen may be when this is done: what cannot be taken back is done by what was seen just now."""
+    if isinstance(action, Sync):
+        return SEEN_FOR_SYNC
     verified = isinstance(action, Finish) and action.outcome is RollbackOutcome.VERIFIED
-    return verified or isinstance(action, Land | Step)
+    return SEEN_JUST_NOW if verified or isinstance(action, Land | Step) else timedelta.max
 
 
 def next_action(facts: Facts, now: datetime) -> Action:
