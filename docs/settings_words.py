@@ -37,5 +37,5 @@ WORDS: Mapping[str, str] = {
     "statuses": "What is set at the forge on commits and pull requests.",
     "audit": "Who gets each line of the journal as it is written.",
     "commit": "Author and committer of our commits.",
-    "dashboard": "Where the dashboard is served; it only reads.",
+    "dashboard": "Where the dashboard is served, and who may do more there than look.",
 }

@@ -19,7 +19,7 @@ ONE_ROOM = {
     "lightkube": {"adapters/kubernetes/access.py"},
     "watchfiles": {"adapters/files.py"},
     "uvicorn": {"web/dashboard_server.py"},
-    "starlette": {"web/dashboard.py", "web/dashboard_server.py"},
+    "starlette": {"web/dashboard.py", "web/dashboard_server.py", "web/actions.py", "web/login.py"},
     "jinja2": {"web/dashboard.py"},
     "jwt": {"adapters/forges/github_app.py"},
     "opentelemetry": {"adapters/tracing.py"},

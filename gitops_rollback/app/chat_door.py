@@ -9,23 +9,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from gitops_rollback.app.comment_acts import Looked, put_pause
 from gitops_rollback.app.diffing import diff_of
-from gitops_rollback.app.requesting import Prepared, Requests, Wish
+from gitops_rollback.app.people_acts import Words, approve, waiting
+from gitops_rollback.app.requesting import Requests
 from gitops_rollback.core.authority import Asked, Authority, Door, Person, may
-from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import Reason, StalledError
-from gitops_rollback.core.plan import PlanOutcome
-from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.press import Button, Press
 from gitops_rollback.core.pull_request import Permission
-from gitops_rollback.core.rollback import Phase, RollbackRecord, offered
+from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import Pause
-from gitops_rollback.ports import ConfigRepo, DecisionEntry, PushOutcome
+from gitops_rollback.ports import ConfigRepo, DecisionEntry
 
 MOST_WAITING = 100
 YOUNG = timedelta(minutes=10)
@@ -112,44 +110,11 @@ class ChatDoor:
         if press.button is Button.PAUSE:
             pause = Pause(record.applications[0], press.at + PAUSE_FOR, login, "pressed in the chat")
             return put_pause(self.repo, looked, pause)
-        if record.phase is not Phase.AWAITING_APPROVAL:
-            raise StalledError(record.id, f"it does not wait for a word: it is {record.phase.value}", Reason.REJECTED)
-        wish = Wish(record.applications[0], login, "approved in the chat", waiting=record.id)
+        words = Words(login, "approved in the chat", press.head)
         if press.button is Button.DIFF:
-            plan = requests.planned(wish, looked.view, looked.listing, looked.now).plan
+            plan = requests.planned(waiting(record, words), looked.view, looked.listing, looked.now).plan
             return f"```\n{diff_of(plan, self.repo)}\n```" if plan else "There is no plan any more."
-        self._require_seen(press, record, looked)
-        if record.offer is not None and record.offer.newest is not None:
-            given = replace(record.offer, approved=record.offer.newest.commit)
-            by = record.requested_by if record.request else login
-            looked.executor.keep(offered(replace(record, requested_by=by), given))
-            return "Approved; its pull request is merged once the rules of the branch let it."
-        return self._land(requests.planned(wish, looked.view, looked.listing, looked.now), record, requests)
-
-    def _require_seen(self, press: Press, record: RollbackRecord, looked: Looked) -> None:
-        """The files of the plan are what they were when the message showed it. Raises: StalledError."""
-        plan, head = record.evidence.get("plan"), looked.view.heads.branch
-        paths = plan.get("paths") if isinstance(plan, Mapping) else None
-        known = is_sha(press.head) and self.repo.has(press.head) and isinstance(paths, list)
-        if not known or any(
-            self.repo.entry_id(press.head, str(path)) != self.repo.entry_id(head, str(path)) for path in paths or ()
-        ):
-            raise StalledError(record.id, "the branch is not what the message showed: look at it again")
-
-    def _land(self, prepared: Prepared, record: RollbackRecord, requests: Requests) -> str:
-        plan = prepared.plan
-        if plan is None or plan.rollback_id != record.id:
-            raise StalledError(record.id, "something else is deployed now: look again", Reason.SUPERSEDED)
-        if prepared.stopped:
-            raise StalledError(record.id, prepared.stopped, Reason.PAUSED)
-        denied = next((one for one in plan.guards if one.result is GuardResult.DENY), None)
-        if denied is not None or plan.reversal.outcome is not PlanOutcome.CLEAN:
-            why = denied.words if denied else f"the plan is {plan.reversal.outcome.value}"
-            raise StalledError(record.id, why, Reason.GUARD_FAILED)
-        landing = requests.carry_out(prepared)
-        if landing.outcome is not PushOutcome.LANDED:
-            raise StalledError(record.id, f"the push did not land: {landing.message or landing.outcome.value}")
-        return "Approved, and pushed."
+        return approve(self.repo, record, words, looked, requests)
 
 
 def _verb(button: Button, record: RollbackRecord) -> str:

@@ -113,22 +113,8 @@ class CommentActs:
         why = f"asked by a comment on pull request {said.pull.number}"
         target = RequestTarget(said.watched.target.name, said.watched.policy.name)
         request = RollbackRequest(path_of(name), name, target, to, why)
-        branch, title = request_branch(request), request_title(request)
-        if self.repo.head_of(branch) is None:
-            date = said.comment.created_at.replace(microsecond=0)
-            words = f"{title}\n\n{why}\n\nRequested-by: {said.comment.author}\n"
-            commit = self.repo.write_files(
-                looked.view.heads.branch, {request.path: encode_request(request)}, words, date
-            )
-            result = looked.executor.push_branch(branch, commit, None)
-            if result.outcome is not PushOutcome.LANDED:
-                raise RepositoryUnavailable(self.repo.name, f"{branch} could not be pushed: {result.message}")
-        looked.executor.confirm()
-        # One that a person has closed in the meantime counts as well: that was a no.
-        opened = self.forge.find(branch, self.repo.branch) or self.forge.open(
-            branch, self.repo.branch, title, request_body(request, said.comment.author), LABELS
-        )
-        return f"Asked for in {opened.url}"
+        date = said.comment.created_at.replace(microsecond=0)
+        return f"Asked for in {ask_at(self.forge, self.repo, request, said.comment.author, date, looked).url}"
 
     def _reject(self, said: Said, looked: Looked) -> str:
         record = self._waiting(said)
@@ -164,17 +150,34 @@ class CommentActs:
         return record
 
 
+def ask_at(
+    forge: Forge, repo: ConfigRepo, request: RollbackRequest, by: str, date: datetime, looked: Looked
+) -> PullRequest:
+    """The pull request of a request file, written and opened for whoever asks. Raises: RepositoryUnavailable."""
+    branch, title = request_branch(request), request_title(request)
+    if repo.head_of(branch) is None:
+        words = f"{title}\n\n{request.reason}\n\nRequested-by: {by}\n"
+        commit = repo.write_files(looked.view.heads.branch, {request.path: encode_request(request)}, words, date)
+        result = looked.executor.push_branch(branch, commit, None)
+        if result.outcome is not PushOutcome.LANDED:
+            raise RepositoryUnavailable(repo.name, f"{branch} could not be pushed: {result.message}")
+    looked.executor.confirm()
+    # One that a person has closed in the meantime counts as well: that was a no.
+    return forge.find(branch, repo.branch) or forge.open(branch, repo.branch, title, request_body(request, by), LABELS)
+
+
 def put_pause(repo: ConfigRepo, looked: Looked, pause: Pause) -> str:
     """Add it to what the control branch says; in words for people. Raises: StalledError; RepositoryUnavailable."""
     pauses = with_change(repo, looked.view.heads, lambda known: add_pause(known, pause, looked.now))
     end = f"until {format_time(pause.until.replace(microsecond=0))}" if pause.until else "without an end"
+    name = pause.application or "everything"
     if pauses is not None:
         files = {CONTROL_PATH: encode_pauses(pauses)}
-        words = f"Pause {pause.application}\n"
+        words = f"Pause {name}\n"
         commit = repo.write_files(looked.view.heads.control, files, words, looked.now)
         result = looked.executor.push_branch(CONTROL_BRANCH, commit, looked.view.heads.control)
         if result.outcome is PushOutcome.PROTECTED:
             raise StalledError(CONTROL_BRANCH, f"refuses our push: {result.message}", Reason.BRANCH_PROTECTED)
         if result.outcome is not PushOutcome.LANDED:
             raise RepositoryUnavailable(repo.name, f"{CONTROL_BRANCH} could not be pushed: {result.message}")
-    return f"{pause.application} is paused {end}; `gitops-rollback resume` ends it."
+    return f"{name} is paused {end}; `gitops-rollback resume` ends it."

@@ -18,7 +18,7 @@ from gitops_rollback.app.leading import Leading, Role, nothing
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.view import View
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
-from gitops_rollback.core.press import CheckPress, Press
+from gitops_rollback.core.press import CheckPress, PagePress, Press
 from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import Advising, Clock, Engine
@@ -52,6 +52,7 @@ class RepositoryLoop:
     addresses: tuple[str, ...] = ()  # of the repository, by which others may name it
     presses: Presses[Press] = field(default_factory=Presses)
     checks: Presses[CheckPress] = field(default_factory=Presses)
+    pages: Presses[PagePress] = field(default_factory=Presses)
     interval: timedelta = DEFAULT_INTERVAL
     draw: Callable[[float, float], float] = random.uniform
     _hint: threading.Event = field(default_factory=threading.Event)
@@ -245,12 +246,16 @@ class Controller:
         for loop in self.loops:
             loop.alarm()
 
-    def pressed(self, press: Press | CheckPress) -> None:
-        """Somebody pressed a button, in a chat or below a check: whose rollback it is looks now."""
+    def pressed(self, press: Press | CheckPress | PagePress) -> None:
+        """Somebody pressed a button, in a chat, below a check or on a page: whose rollback it is looks now."""
         for loop in self.loops:
             if isinstance(press, Press):
                 loop.presses.add(press)
                 loop.alarm()
+            elif isinstance(press, PagePress):
+                if loop.name == press.repository:
+                    loop.pages.add(press)
+                    loop.alarm()
             elif loop.is_one_of(press.places):
                 loop.checks.add(press)
                 loop.alarm()

@@ -32,8 +32,10 @@ from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor, decisions_file
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.outbreaks import Outbreaks
+from gitops_rollback.app.page_door import PageDoor
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
+from gitops_rollback.app.receipts import Receipts
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.repositories import Opened, open_repository
@@ -43,7 +45,7 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.app.taking import take_presses, take_requests
+from gitops_rollback.app.taking import take_pages, take_presses, take_requests
 from gitops_rollback.app.view import PolicyStore, View, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of, rations_of
 from gitops_rollback.app.workers import SideBySide
@@ -73,6 +75,7 @@ class Runtime:
     health: Health = field(default_factory=Health)
     metrics: Metrics = field(init=False)
     board: Board = field(default_factory=Board)
+    receipts: Receipts = field(default_factory=Receipts)
     _opened: list[Opened] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -154,7 +157,7 @@ class Runtime:
         reconciler.report = report
 
     def _take_words(self, loop: RepositoryLoop, reconciler: Reconciler) -> None:
-        """What people ask for, at a forge and in a chat."""
+        """What people ask for, at a forge, in a chat and on the dashboard."""
         answers, people = self.parts.answers, self.parts.settings.chat.approvers
         forge = self.parts.forges.of(loop.name)
         if forge is not None and not self.parts.settings.observes:
@@ -162,6 +165,12 @@ class Runtime:
         if answers is not None:
             door = take_presses(reconciler, loop.presses, people, answers.answer, forge)
             loop.stood_by = _turning_away(loop, door)
+        login = self.parts.settings.dashboard.login
+        if login is not None:
+            page = take_pages(reconciler, loop.pages, self.receipts, login.logins, forge)
+            loop.stood_by = _turning_away(loop, page)
+            if self.parts.settings.observes:
+                reconciler.report = _observing(reconciler.report, page)
 
     def _open(self, repository: Repository) -> Opened:
         return open_repository(self.parts.settings, repository)
@@ -338,7 +347,17 @@ class PauseNow:
             self._state = state
 
 
-def _turning_away(loop: RepositoryLoop, door: ChatDoor) -> Callable[[View], None]:
+def _observing(told: Callable[[Tick], None], door: PageDoor) -> Callable[[Tick], None]:
+    """What a look reports where nothing is ever written, and that to whoever presses a button."""
+
+    def report(tick: Tick) -> None:
+        told(tick)
+        door.turn_away({}, tick.now, "only observes")
+
+    return report
+
+
+def _turning_away(loop: RepositoryLoop, door: ChatDoor | PageDoor) -> Callable[[View], None]:
     """What the loop tells while another replica acts, and that one's name to whoever presses a button here."""
     told = loop.stood_by
 

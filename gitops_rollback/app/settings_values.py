@@ -6,6 +6,7 @@ Source: interfaces.md, Environment.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -138,6 +139,16 @@ def _registry_name(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as exc:
+        raise ValueError("must be an address or a network like 10.1.0.0/16") from exc
+    if network.prefixlen == 0:
+        raise ValueError("is every address there is: name those of the proxy")
+    return str(network)
+
+
 def _allowed(value: str) -> str:
     try:
         OriginRules.parse([value])
@@ -156,6 +167,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Branch = Annotated[str, AfterValidator(_branch)]
 RegistryName = Annotated[str, AfterValidator(_registry_name)]
 Bind = Annotated[str, AfterValidator(_bind)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_words)]
 Allowed = Annotated[tuple[Annotated[str, AfterValidator(_allowed)], ...], BeforeValidator(_words)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_words)]
 

@@ -124,6 +124,7 @@ def overview(pictures: Mapping[str, Picture], found: Sequence[Row], now: datetim
     return {
         "at": format_time(now),
         "applications": len(found),
+        "repositories": list(pictures),
         "states": {state: counts[state] for state in STATES if counts[state]},
         "rows": [row.document for row in found[:MOST_TILES]],
         "words": list(last_hour(records, decisions, now)),

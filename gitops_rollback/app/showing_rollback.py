@@ -42,6 +42,7 @@ def rollback_document(picture: Picture, record: RollbackRecord, chart: Document)
         **brief(record),
         "applicationLinks": list(record.applications)[:20],
         "repository": record.repository,
+        "head": picture.view.heads.branch,
         "engine": record.engine,
         "policy": for_people(record.policy),
         "badRevision": record.bad_revision,

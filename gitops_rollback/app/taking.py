@@ -10,11 +10,13 @@ from gitops_rollback.app.chat_door import ChatDoor, Presses
 from gitops_rollback.app.comment_acts import CommentActs, Looked
 from gitops_rollback.app.comment_door import About, CommentDoor
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.page_door import PageDoor
+from gitops_rollback.app.receipts import Receipts
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.request_judging import RequestJudge
 from gitops_rollback.app.requested import RequestedRollbacks
 from gitops_rollback.app.requesting import Requests
-from gitops_rollback.core.press import CheckPress, Press
+from gitops_rollback.core.press import CheckPress, PagePress, Press
 from gitops_rollback.ports.forge import Forge
 
 
@@ -67,15 +69,34 @@ def take_presses(
     forge: Forge | None = None,
 ) -> ChatDoor:
     """What people press in a chat is carried out from now on, besides what else is asked for."""
-    repo, before = reconciler.surroundings.repo, reconciler.requested
+    repo = reconciler.surroundings.repo
     door = ChatDoor(repo, people, answer, forge.permission if forge is not None else None, presses)
+    _attended_first(reconciler, door.attend)
+    return door
 
-    def attend(tick: Tick) -> None:
+
+def take_pages(
+    reconciler: Reconciler,
+    presses: Presses[PagePress],
+    receipts: Receipts,
+    logins: tuple[str, ...],
+    forge: Forge | None = None,
+) -> PageDoor:
+    """What people press on the dashboard is carried out from now on, besides what else is asked for."""
+    door = PageDoor(reconciler.surroundings.repo, receipts, logins, forge, lambda: reconciler.landed(), presses)
+    _attended_first(reconciler, door.attend)
+    return door
+
+
+def _attended_first(reconciler: Reconciler, attend: Callable[[Looked, Requests], None]) -> None:
+    """At each look at which something may be written, before what was attended until now."""
+    repo, before = reconciler.surroundings.repo, reconciler.requested
+
+    def both(tick: Tick) -> None:
         executor = reconciler.executor
         if isinstance(executor, Executor):
             requests = Requests(repo, reconciler, executor, reconciler.clock)
-            door.attend(Looked(tick.view, tick.listing, tick.now, executor), requests)
+            attend(Looked(tick.view, tick.listing, tick.now, executor), requests)
         before(tick)
 
-    reconciler.requested = attend
-    return door
+    reconciler.requested = both

@@ -6,14 +6,12 @@ from datetime import datetime
 
 import click
 
+from gitops_rollback.app.people_acts import OPEN, aborted, left_as
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import caller, repository_options
 from gitops_rollback.cli.closing import close
 from gitops_rollback.cli.output import output_option, say
-from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance
-
-OPEN = (Phase.PENDING, Phase.AWAITING_APPROVAL, Phase.PUSHING, Phase.SYNCING, Phase.VERIFYING)
+from gitops_rollback.core.rollback import RollbackRecord
 
 
 @click.command("abort")
@@ -31,12 +29,8 @@ def command(context: click.Context, rollback_id: str, reason: str, output: str, 
     """
     by = caller()[1]
 
-    def aborted(record: RollbackRecord, at: datetime) -> RollbackRecord:
-        left = f"commit {record.commit[:12]} is on the branch" if record.commit else "nothing was pushed"
-        say(f"{record.id} was {record.phase.value}; {left}.")
-        message = f"{by} aborted it in phase {record.phase.value} ({left}): {reason}"
-        return advance(
-            record, Phase.DONE, at, outcome=RollbackOutcome.FAILED, reason=Reason.ABORTED.value, message=message
-        )
+    def stopped(record: RollbackRecord, at: datetime) -> RollbackRecord:
+        say(f"{record.id} was {record.phase.value}; {left_as(record)}.")
+        return aborted(record, at, by, reason)
 
-    context.exit(close(settings, rollback_id, OPEN, aborted, output))
+    context.exit(close(settings, rollback_id, OPEN, stopped, output))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,12 +26,14 @@ from gitops_rollback.app.settings_input import is_all_loopback, load_settings, r
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.cli.access import cluster_options
 from gitops_rollback.core.errors import SettingsInvalid
+from gitops_rollback.core.press import PagePress
 from gitops_rollback.ports import Clock
 from gitops_rollback.web.hooks import Door, Hooks, HookServer
 from gitops_rollback.web.probes import ProbeServer
 from gitops_rollback.web.server import Server
 
 if TYPE_CHECKING:
+    from gitops_rollback.web.actions import Actions
     from gitops_rollback.web.dashboard_server import DashboardServer
 
 GRACE_SECONDS = 25.0
@@ -97,6 +99,7 @@ class _Service:
         self._traces = traces_of(os.environ)
         send = self._traces.send if self._traces is not None else None
         self._runtime = Runtime(wire(self.settings), self._pause, send)
+        self._controller: Controller | None = None
         self._hooks = Hooks(self._runtime.parts.clock.now, self._runtime.metrics.deliveries)
 
     def run(self) -> int:
@@ -145,13 +148,31 @@ class _Service:
             return self._runtime.parts.clock
 
         setup = Setup(lambda: findings_of(self.settings, push=False), clock)
-        server = DashboardServer(_address(place.bind), Dashboard(self._runtime.board, clock, setup, place.hosts))
+        actions = self._actions(clock)
+        board = Dashboard(self._runtime.board, clock, setup, place.hosts, actions)
+        server = DashboardServer(_address(place.bind), board)
         server.start()
         return server
 
+    def _actions(self, clock: Callable[[], Clock]) -> Actions | None:
+        """What may be pressed on the dashboard; a press goes to the controller of the settings in force."""
+        from gitops_rollback.web.actions import Actions
+        from gitops_rollback.web.login import Login
+
+        place = self.settings.dashboard
+        if place.login is None:
+            return None
+
+        def press(pressed: PagePress) -> None:
+            if self._controller is not None:
+                self._controller.pressed(pressed)
+
+        board = self._runtime.board
+        return Actions(Login(place.login), self._runtime.receipts, press, board.pictures, clock, place.hosts)
+
     def _started(self) -> Controller:
         """The controller of the settings in force, and the doors of its webhooks."""
-        controller = self._runtime.controller()
+        controller = self._controller = self._runtime.controller()
         controller.start()
         doors = [Door(hook.kind, hook.name, hook.keys) for hook in self.settings.hooks]
         self._hooks.open(doors, lambda hint: controller.look(hint.repositories), controller.pressed)

@@ -17,6 +17,7 @@ from gitops_rollback.core.pull_request import Permission, PullRequest, PullReque
 class Door(StrEnum):
     COMMENT = "comment"
     CHAT = "chat"
+    PAGE = "page"  # of the dashboard, by whoever is logged in
     REQUEST = "request"  # a file that a pull request adds
 
 
@@ -90,8 +91,8 @@ def _stranger(door: Door, person: Person, asked: Asked, authority: Authority) ->
         return f"{name} may not write to the repository, and whoever may not may not {what}."
     if any(_same(person.login, login) for login in authority.logins):
         return ""
-    if door is Door.CHAT:
-        return f"The chat does not tell what {name} may do, and no setting does."
+    if door in (Door.CHAT, Door.PAGE):
+        return f"The {door.value} does not tell what {name} may do, and no setting does."
     return f"The forge does not tell what {name} may do; the settings may name the login in `forge.approvers`."
 
 
@@ -108,8 +109,8 @@ def _elsewhere(asked: Asked, plan: PullRequest | None) -> str:
 def _unseen(door: Door, asked: Asked, plan: PullRequest | None, seen: str) -> str:
     if asked is not Asked.LAND:
         return ""
-    if plan is None and door is Door.CHAT:
-        return ""  # what its message showed is compared with what is there
+    if plan is None and door in (Door.CHAT, Door.PAGE):
+        return ""  # what its message or its page showed is compared with what is there
     if plan is None:
         return "There is no plan here that could be approved; `/rollback plan` opens one."
     if plan.draft:

@@ -1,9 +1,9 @@
-"""A button of a message in a chat, or of a check at a forge, as somebody pressed it."""
+"""A button of a message in a chat, of a check at a forge, or of a page of the dashboard, as somebody pressed it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -43,3 +43,34 @@ class CheckPress:
     button: str
     at: datetime
     places: tuple[str, ...]
+
+
+class PageButton(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+    STOP = "stop"  # following an open rollback; what was pushed stays pushed
+    PAUSE = "pause"
+    HOLD = "hold"  # for a fix that a person is about to make
+    PLAN = "plan"  # what a rollback would be
+    ROLL_BACK = "rollback"
+
+
+@dataclass(frozen=True)
+class PagePress:
+    """One press of a button of the dashboard by whoever is logged in there.
+
+    `id` is the form's: sent twice it is one press. `application` "" is all of `repository`. What the page showed is
+    `head`, the branch's, for a plan that waits, and `seen`, the digest of a plan that was made to be looked at.
+    """
+
+    id: str
+    login: str
+    button: PageButton
+    repository: str
+    at: datetime
+    application: str = ""
+    rollback_id: str = ""
+    head: str = ""
+    seen: str = ""
+    lasts: timedelta | None = None
+    reason: str = ""

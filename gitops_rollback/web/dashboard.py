@@ -1,5 +1,6 @@
-"""The dashboard: each page a document of `app.showing*`, as HTML or, with `.json` at its end, as it is. Reads only.
+"""The dashboard: each page a document of `app.showing*`, as HTML or, with `.json` at its end, as it is.
 
+It only reads; what people may do, where a login is configured, is `web.actions`.
 Source: product.md section 8; reliability.md, A19, for whose words are shown.
 """
 
@@ -42,6 +43,7 @@ from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.headline import amount
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.ports import Clock
+from gitops_rollback.web.actions import POSTS, Actions
 from gitops_rollback.web.charts import metric_svg, timeline_svg
 from gitops_rollback.web.setup import Setup
 
@@ -57,7 +59,7 @@ HEADERS = {
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with less, browsers do not say where a form of ours comes from
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -66,12 +68,16 @@ HEADERS = {
 
 @dataclass
 class Dashboard:
-    """`app` is the ASGI application. `hosts`: by which names, besides addresses and localhost, it may be called."""
+    """`app` is the ASGI application. `hosts`: by which names, besides addresses and localhost, it may be called.
+
+    `actions` None: nobody can log in, and nothing can be pressed.
+    """
 
     board: Board
     clock: Callable[[], Clock]
     setup: Setup
     hosts: Collection[str] = ()
+    actions: Actions | None = None
     closing: bool = False  # pages that wait for news are let go
     _charts: Charts = field(default_factory=Charts)
     _streams: int = 0
@@ -96,7 +102,10 @@ class Dashboard:
         ]
         for path, page in pages.items():
             routes += [Route(f"{path}.json", page), Route(path, page)] if path != "/" else [Route(path, page)]
-        guard = Middleware(_Guarded, hosts=frozenset(self.hosts))
+        if self.actions is not None:
+            routes += [*self.actions.routes, Route("/login", self._login)]
+        posts = POSTS if self.actions is not None else frozenset[tuple[str, str]]()
+        guard = Middleware(_Guarded, hosts=frozenset(self.hosts), posts=posts)
         return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: self._refused})
 
     @cached_property
@@ -122,7 +131,8 @@ class Dashboard:
     def _answer(self, request: Request, template: str, document: Document, status: int = 200) -> Response:
         if request.url.path.endswith(".json"):
             return JSONResponse(document, status)
-        there = {"doc": document, "path": request.url.path, "query": request.query_params}
+        looker = self.actions.looker(request) if self.actions is not None else None
+        there = {"doc": document, "path": request.url.path, "query": request.query_params, "looker": looker}
         html = self._pages.get_template(template).render(there)
         return Response(html, status, media_type="text/html", headers={"Cache-Control": "no-store"})
 
@@ -188,6 +198,9 @@ class Dashboard:
     def _setup(self, request: Request) -> Response:
         return self._answer(request, "setup.html", self.setup.document())
 
+    def _login(self, request: Request) -> Response:
+        return self._answer(request, "login.html", {})
+
     def _static(self, request: Request) -> Response:
         path = STATIC / request.path_params["name"]
         if path.parent != STATIC or path.suffix not in KINDS or not path.is_file():
@@ -202,7 +215,7 @@ class Dashboard:
         return StreamingResponse(self._words(request), media_type="text/event-stream")
 
     async def _words(self, request: Request) -> AsyncIterator[str]:
-        loop, said, quiet = asyncio.get_running_loop(), self.board.version, 0.0
+        loop, said, quiet = asyncio.get_running_loop(), self._news, 0.0
         self._streams += 1
         end = loop.time() + STREAM_SECONDS
         try:
@@ -210,14 +223,19 @@ class Dashboard:
             while not self.closing and loop.time() < end and not await request.is_disconnected():
                 await asyncio.sleep(LOOK_SECONDS)
                 quiet += LOOK_SECONDS
-                if self.board.version != said:
-                    said, quiet = self.board.version, 0.0
+                if self._news != said:
+                    said, quiet = self._news, 0.0
                     yield f"event: look\ndata: {said}\n\n"
                 elif quiet >= QUIET_SECONDS:
                     quiet = 0.0
                     yield ": still here\n\n"
         finally:
             self._streams -= 1
+
+    @property
+    def _news(self) -> int:
+        """Another number after each look, and after each answer to a press."""
+        return self.board.version + (self.actions.receipts.version if self.actions is not None else 0)
 
     def _refused(self, request: Request, error: Exception) -> Response:
         status, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
@@ -234,9 +252,10 @@ class _Guarded:
     A page of a stranger whose name was pointed at our address calls us by that name: it gets nothing.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], posts: frozenset[tuple[str, str]]) -> None:
         self._app = app
         self._hosts = hosts
+        self._posts = posts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -254,8 +273,8 @@ class _Guarded:
         if not is_ours(host, self._hosts):
             words = f"Not called by a name of ours: add {host[:100]!r} to dashboard.hosts.\n"
             await Response(words, 421, media_type="text/plain")(scope, receive, bounded)
-        elif scope["method"] not in ("GET", "HEAD"):
-            await Response("This dashboard only reads.\n", 405, media_type="text/plain")(scope, receive, bounded)
+        elif scope["method"] not in ("GET", "HEAD") and (scope["method"], scope["path"]) not in self._posts:
+            await Response("This page only reads.\n", 405, media_type="text/plain")(scope, receive, bounded)
         else:
             await self._app(scope, receive, bounded)
 

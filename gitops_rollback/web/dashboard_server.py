@@ -47,6 +47,7 @@ class DashboardServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who is trusted to say for whom it calls is a setting: see `web.login`
             lifespan="on",
             ws="none",
             http="h11",

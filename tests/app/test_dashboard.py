@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -17,6 +17,7 @@ from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, 
 import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
+from gitops_rollback.web.actions import Actions
 from gitops_rollback.web.dashboard import Dashboard, is_ours, outline, visible
 from gitops_rollback.web.dashboard_server import DashboardServer
 from gitops_rollback.web.setup import Setup
@@ -29,11 +30,12 @@ EVIL = '</pre><script>alert(1)</script> \u202e <img src=x onerror=alert(2)> "onm
 class Shown:
     """A dashboard over one replica, and a browser that knows no JavaScript."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, actions: Callable[[Shown], Actions] | None = None) -> None:
         self.world, self.board = world, Board()
         setup = Setup(lambda: iter([Finding("git", False, "no answer", "mend it")]), lambda: world.clock)
+        doors = actions(self) if actions is not None else None
         self.server = DashboardServer(
-            ("127.0.0.1", 0), Dashboard(self.board, lambda: world.clock, setup, ["ops.example"])
+            ("127.0.0.1", 0), Dashboard(self.board, lambda: world.clock, setup, ["ops.example"], doors)
         )
         self.server.start()
         self.browser = httpx.Client(base_url=self.server.url, timeout=10)

@@ -11,6 +11,7 @@ import pytest
 from app_world import MINUTE, POLICIES, START, World
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from test_dashboard import NAME, Shown, deployed_bad, rolled_back
+from test_dashboard_actions import GRACE, Desk
 
 CHROMIUM = shutil.which("chromium") or ""
 AXE = (Path(__file__).parent / "axe-4.14.1.min.js").read_text()
@@ -113,3 +114,33 @@ def test_the_way_from_the_first_page_to_a_cause_needs_no_mouse(shown: Shown, chr
     page.locator("#zoom summary").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#zoom .uplot canvas")).to_be_visible()
+
+
+def test_a_person_logs_in_and_approves_with_javascript_and_without(world: World, chromium: Browser) -> None:
+    desk = Desk(world)
+    try:
+        plain = chromium.new_context(java_script_enabled=False, viewport=NARROW).new_page()
+        plain.goto(desk.shown.server.url + "/login")
+        plain.fill("input[name=token]", GRACE)
+        plain.click("button.main")
+        plain.goto(desk.shown.server.url + desk.page)
+        expect(plain.locator("button", has_text="Approve")).to_be_visible()
+        page = chromium.new_context(storage_state=plain.context.storage_state(), viewport=WIDE).new_page()
+        page.goto(desk.shown.server.url + desk.page)
+        expect(page.locator("#live-state")).to_have_text("live")
+        page.fill("input[aria-label='Why it is rejected']", "half a sen")
+        desk.look()
+        expect(page.locator("input[aria-label='Why it is rejected']")).to_have_value("half a sen")
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDE["width"]
+        page.click("text=Approve")
+        expect(page.locator(".told")).to_contain_text("The next look at the repository answers")
+        desk.look()
+        expect(page.locator(".told")).to_contain_text("Approved, and pushed.")
+        desk.look()
+        expect(page.locator("button", has_text="Stop following it")).to_be_visible()
+        plain.click("text=Approve")
+        expect(plain.locator(".told")).to_contain_text("The next look")
+        desk.look()
+        expect(plain.locator(".told")).to_contain_text("does not wait for a word")  # the page renews itself
+    finally:
+        desk.close()

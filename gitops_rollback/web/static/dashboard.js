@@ -7,8 +7,15 @@
     return Array.from(document.querySelectorAll("#live details[open][id]"), function (one) { return one.id; });
   }
 
+  // What somebody is about to send is not taken from under their hands; what follows renews the page.
+  function typing() {
+    return Array.from(document.querySelectorAll("#live form.act input:not([type=hidden])")).some(function (one) {
+      return one === document.activeElement || one.value !== one.defaultValue;
+    });
+  }
+
   function renew() {
-    if (document.hidden) return;
+    if (document.hidden || typing()) return;
     var open = opened();
     htmx.ajax("GET", location.href, { target: "#live", select: "#live", swap: "outerHTML" }).then(function () {
       open.forEach(function (id) { var one = document.getElementById(id); if (one) one.open = true; });
