@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitops_rollback.app.deployed_statuses import DeployedStatuses
+from gitops_rollback.app.drills import Drills
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.heartbeats import Heartbeats, Seen
 from gitops_rollback.app.offered_trees import OfferedTrees
@@ -30,6 +31,17 @@ def take_heartbeats(
             beats.attend(Seen(tick.view, tick.listing, tick.now, executor, _is_uneasy(tick)))
 
     reconciler.heartbeats = beats
+    reconciler.besides = (*reconciler.besides, attend)
+
+
+def end_drills(reconciler: Reconciler) -> None:
+    """What a drill broke is taken back from now on, too, once whoever began it is gone."""
+    drills = Drills(reconciler.surroundings.repo, reconciler, reconciler.holds, reconciler.clock)
+
+    def attend(tick: Tick) -> None:
+        if isinstance(reconciler.executor, Executor):
+            drills.attend(Seen(tick.view, tick.listing, tick.now, reconciler.executor))
+
     reconciler.besides = (*reconciler.besides, attend)
 
 

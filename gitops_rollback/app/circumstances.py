@@ -23,6 +23,7 @@ from gitops_rollback.app.silencing import about_silences
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View, unnamed
 from gitops_rollback.core.decision import Circumstances, Proposal
+from gitops_rollback.core.drill import practised
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.handover import NO_HEARTBEATS, NO_SHIFTS, ShiftTimes
 from gitops_rollback.core.heartbeat import Rhythm
@@ -91,6 +92,7 @@ class Surroundings:
             asked=_asked(waiting_for(proposal, view)),
             offered=_offered(waiting_for(proposal, view)),
             overlaps=self._overlaps(proposal, view),
+            practised=_practised(proposal, view),
             unwritable="" if writable else "the journal could not be written to at the start",
         )
 
@@ -235,6 +237,13 @@ def _lapsed(look: Look, view: View) -> str:
 def _offered(record: RollbackRecord | None) -> str:
     automatic = record is not None and record.offer is not None and record.offer.automatic
     return f"{record.id} undoes the same commit by pull request" if record is not None and automatic else ""
+
+
+def _practised(proposal: Proposal, view: View) -> str:
+    drill = practised(view.journal.decisions, proposal.plan.reversal.reverts) if proposal.plan else None
+    if drill is None or not drill.people or not proposal.plan or not proposal.plan.drill:
+        return ""
+    return f"{drill.id} is a drill of people: find out what is wrong, and take it back"
 
 
 def _unseen(look: Look, outbreak: Outbreak) -> str:

@@ -116,7 +116,7 @@ class Executor(EngineHands):
         """
         self._journal_head, self._trouble = view.heads.journal, view.journal.trouble
         self._unread, self.read, self._put = False, view.heads, {}
-        self._told.silences = view.silences
+        self._told.see(view)
         for entry in view.journal.decisions:
             known = self._newest.get(entry.application)
             if entry.application not in self._said and (known is None or known.at < entry.at):

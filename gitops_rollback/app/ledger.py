@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gitops_rollback.app.steady import Steady
+from gitops_rollback.core.drill import is_drill
 from gitops_rollback.core.guards.facts import CountedRollback
 from gitops_rollback.core.rollback import RollbackRecord
 
@@ -38,6 +39,9 @@ class Ledger:
 
 
 def _counted(repository: str, record: RollbackRecord) -> CountedRollback | None:
+    """None for what was not pushed, and for a drill: what is done to see that it works leaves the budget whole."""
+    if is_drill(record):
+        return None
     at = record.times.get("pushed") if record.commit is not None else _reserved(record)
     if at is None:
         return None

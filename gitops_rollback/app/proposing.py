@@ -17,6 +17,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.deployments import deployments, our_revision
+from gitops_rollback.core.drill import SIGN, practised
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
@@ -99,6 +100,9 @@ class Proposer:
         facts = self._facts.read(look, blame, self._staging.whole(stages, reversal), view, listing, now)
         guards = (*ask_guards(replace(facts, shifted=stages.files if stages else frozenset())), *unfit)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
+        drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
+        if drill is not None:
+            text = replace(text, drill=drill.id, why=(f"This is a {SIGN}: it was broken on purpose.", *text.why))
         plan = replace(self._plan(look, blame, reversal, text), guards=guards)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
 
@@ -140,7 +144,7 @@ class Proposer:
         """The same plan with another id, asked for by a person."""
         text = self._text(look, attribution, plan.comes_back, plan.reversal, plan.applications)
         words = replace(text, triggers=plan.triggers, bad_revision=plan.bad_revision, reapplies=plan.reapplies)
-        words = replace(words, rollback_id=identity, requested_by=by)
+        words = replace(words, rollback_id=identity, requested_by=by, drill=plan.drill)
         named = replace(plan, rollback_id=identity, message=revert_message(words), requested_by=by)
         return in_words(named, words, look)
 
@@ -160,6 +164,7 @@ class Proposer:
             ranked=tuple((suspect.commit.sha, suspect.probability) for suspect in blame.attribution.ranked),
             weighing=blame.attribution.weighing,
             repository=self._repo.name,
+            drill=text.drill,
         )
 
     def _text(

@@ -20,6 +20,7 @@ from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import (
+    DRILL,
     HOLDS,
     OBJECTS,
     RELEASE,
@@ -146,8 +147,8 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
         }  # fmt: skip
         if plan.reversal.holds:
             evidence[HOLDS] = hold_documents(plan.reversal.holds)
-        if plan.request:
-            evidence[REQUEST] = plan.request
+        named = {REQUEST: plan.request, DRILL: plan.drill}
+        evidence |= {key: value for key, value in named.items() if value}
         if plan.follows is not None:
             evidence[FOLLOWS] = {"rollback": plan.follows[0], "way": plan.follows[1]}
     if (costs := told(decision, look.policy)) is not None:

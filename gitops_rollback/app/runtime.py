@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closing
-from gitops_rollback.app.beforehand import set_statuses, take_heartbeats, watch_images
+from gitops_rollback.app.beforehand import end_drills, set_statuses, take_heartbeats, watch_images
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.chat_door import ChatDoor
@@ -216,6 +216,7 @@ class Runtime:
             if forge is not None:
                 set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
+            end_drills(made)
             if self.parts.registry is not None:
                 watch_images(made, self.metrics.images)
         if leading is not None:

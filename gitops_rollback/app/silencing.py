@@ -13,10 +13,11 @@ from datetime import datetime
 from gitops_rollback.app.notices import MAX_LEFT, Notice, digest
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import TELLING, View
+from gitops_rollback.core.drill import SIGN, is_drill, running
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.journal import CONTROLLER
 from gitops_rollback.core.policy import Notification
-from gitops_rollback.core.rollback import RollbackOutcome
+from gitops_rollback.core.rollback import DRILL, RollbackOutcome
 from gitops_rollback.core.silence import DOOR, NOBODY, active, silenced, words
 from gitops_rollback.core.stop import PauseState, names_of
 from gitops_rollback.ports import Clock, DecisionEntry, Message, Notifier
@@ -35,6 +36,13 @@ class Teller:
         self._clock = clock
         self._told: OrderedDict[str, None] = OrderedDict()
         self.silences = NOBODY
+        self._drilled: frozenset[str] = frozenset()
+
+    def see(self, view: View) -> None:
+        """Who is silenced now, and what is drilled: applications, and rollbacks that are or were of a drill."""
+        self.silences = view.silences
+        drilled = [record.id for record in view.journal.records.values() if is_drill(record)]
+        self._drilled = frozenset((*drilled, *(one.application for one in running(view.journal.decisions))))
 
     def tell(self, message: Message) -> None:
         """Once for each key, as far as they are remembered."""
@@ -43,7 +51,14 @@ class Teller:
         self._told[message.key] = None
         while len(self._told) > MAX_TOLD:
             self._told.popitem(last=False)
-        self._notifier.tell(quietly(message, self.silences, self._clock.now()))
+        self._notifier.tell(quietly(self._marked(message), self.silences, self._clock.now()))
+
+    def _marked(self, message: Message) -> Message:
+        """With the sign of a drill, where it is about one: nobody shall take it for earnest."""
+        of_drill = message.rollback_id in self._drilled or (message.details or {}).get(DRILL)
+        if not (of_drill or message.application in self._drilled) or message.title.startswith(SIGN):
+            return message
+        return replace(message, title=f"{SIGN}: {message.title}")
 
     def forget(self, key: str) -> None:
         """It is over, so it may be told anew."""

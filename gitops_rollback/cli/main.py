@@ -53,6 +53,7 @@ VERBS = {
     "backtest": "What would have been done in the past, beside what people did.",
     "report": "What an observing controller would have done, beside what people did.",
     "explain": "Why it was done, or was not: every fact and guard.",
+    "drill": "Break an application on purpose, and see it found, taken back and verified.",
     "heartbeat": "A real commit by the way of a rollback, timed.",
     "doctor": "Whether a rollback would work now, and what is missing.",
     "notify-test": "Whether messages arrive where they are wanted.",
@@ -81,7 +82,7 @@ PROGRAM = "gitops-rollback"
 
 _REFUSED = frozenset(
     {Reason.PAUSED, Reason.PAUSE_UNREADABLE, Reason.BRANCH_PROTECTED, Reason.JOURNAL_LOST, Reason.JOURNAL_REWOUND}
-    | {Reason.JOURNAL_NEWER, Reason.JOURNAL_UNWRITABLE, Reason.BRANCH_REWRITTEN, Reason.WINDOW_CLOSED}
+    | {Reason.JOURNAL_NEWER, Reason.JOURNAL_UNWRITABLE, Reason.BRANCH_REWRITTEN, Reason.WINDOW_CLOSED, Reason.DRILL}
 )
 
 

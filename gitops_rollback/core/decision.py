@@ -116,6 +116,7 @@ class Circumstances:
     joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
     unapplied: str = ""  # git holds what would be put back already, and the engine has had its time to apply it
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
+    practised: str = ""  # it is a drill of people: they are to do it
     offered: str = ""  # a pull request that undoes the very same is on its way to land by itself
     overlaps: str = ""  # one that undoes a part of the same, or more, is
 
@@ -235,6 +236,7 @@ _AFTER_BLAME: tuple[_Rule, ...] = (
     _refuse_by_guard,
     _ask_when_blame_is_unclear,
     _ask_by_guard,
+    _when(lambda around: around.practised, Act.ASK, Reason.DRILL),
     _when(lambda around: around.unwritable, Act.ASK, Reason.JOURNAL_UNWRITABLE),
     _wait_while_others_are_unseen,
     _wait_for_cooldown,

@@ -115,6 +115,7 @@ class Reason(StrEnum):
     GUARD_FAILED = "GuardFailed"
     NOT_AUTOMATIC = "NotAutomatic"  # by its policy: a rollback of it always waits for a person
     # Writing.
+    DRILL = "Drill"  # something was broken on purpose, to see that it is found and taken back
     HEARTBEAT = "Heartbeat"  # the way of a rollback was tried, or is being so
     PUSH_REJECTED = "PushRejected"
     BRANCH_PROTECTED = "BranchProtected"

@@ -91,7 +91,8 @@ def _within(guard: GuardRule, bounds: Sequence[Limit]) -> GuardRule:
 
 
 def _target(target: Target, head: Target) -> Target:
-    """The data word: asking is stricter than not saying, that is stricter than the team's `safe`."""
+    """The data word: asking is stricter than not saying, stricter than `safe`. Drills both must allow."""
+    target = replace(target, drill=target.drill and head.drill)
     if DATA.index(head.data_rollback) <= DATA.index(target.data_rollback):
         return target
     return replace(target, data_rollback=head.data_rollback, data_because=head.data_because)

@@ -19,6 +19,7 @@ SUBJECT_COLUMNS = 72
 BODY_COLUMNS = 72
 BODY_LINES = 6
 PEOPLE_CHARACTERS = 200
+DRILL_TRAILER = "Rollback-Drill"
 READ_CHARACTERS = 4000  # more of a foreign line is never looked at
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
@@ -52,6 +53,7 @@ class RevertText:
     subject_prefix: str = ""
     holds: Sequence[ImageHold] = ()
     reapplies: bool = False
+    drill: str = ""  # the id of the drill whose bad commit it takes back
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,31 @@ class HeartbeatText:
     application: str
     policy: str
     requested_by: str = "controller"
+
+
+@dataclass(frozen=True)
+class DrillText:
+    """What goes into the message of a commit that breaks something on purpose, or takes that back by itself.
+
+    `what` and `why` are whole sentences. It has no `Rollback-Id`: neither of them is a rollback of ours.
+    """
+
+    identity: str
+    application: str
+    title: str
+    what: Sequence[str]
+    requested_by: str
+    reverts: str = ""
+
+
+def drill_message(text: DrillText) -> str:
+    """The whole message; ends with a line break."""
+    subject = _cut_columns(_harmless(text.title), SUBJECT_COLUMNS)
+    trailers = [(DRILL_TRAILER, text.identity), ("Rollback-Application", text.application)]
+    trailers.append(("Rollback-Requested-By", text.requested_by))
+    block = "\n".join(f"{key}: {_value(value)}" for key, value in trailers)
+    reverted = f"This reverts commit {text.reverts}.\n\n" if text.reverts else ""
+    return f"{subject}\n\n{reverted}{_wrapped(text.what)}\n\n{block}\n"
 
 
 def heartbeat_message(text: HeartbeatText) -> str:
@@ -179,6 +206,8 @@ def _trailers(text: RevertText) -> Iterator[tuple[str, str]]:
     if text.rung is not None:
         yield "Rollback-Rung", str(text.rung)
     yield "Rollback-Step", _value(text.step)
+    if text.drill:
+        yield DRILL_TRAILER, _value(text.drill)
     yield "Rollback-Requested-By", _value(text.requested_by)
 
 

@@ -157,6 +157,7 @@ class Plan:
     follows: tuple[str, str] | None = None  # the Rollback-Id that did not help before it, and the way it goes
     request: str = ""  # the path of the file by which a person asked for it
     staged: Staged | None = None
+    drill: str = ""  # the id of the drill whose bad commit it takes back
 
     @property
     def coordinated(self) -> bool:

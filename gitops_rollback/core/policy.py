@@ -77,6 +77,7 @@ class Target:
     depends_on: tuple[str, ...] = ()
     data_rollback: str = ""  # "safe", "ask", or "" where the policy does not say
     data_because: str = ""
+    drill: bool = False  # it may be broken on purpose, for real
 
 
 @dataclass(frozen=True)

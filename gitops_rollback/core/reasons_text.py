@@ -294,6 +294,9 @@ NotAutomatic
   By its policy a rollback of it always waits for a person.
   Nothing; this is what `preflight` tells beforehand.
 # Writing
+Drill
+  Something was broken on purpose, to see that it is found and taken back; nothing real is wrong.
+  Do as you would in earnest where it pages; `gitops-rollback drill` tells how it ends, and cleans up.
 Heartbeat
   The way of a rollback is tried, or was: a real commit that changes nothing that runs.
   Nothing while it succeeds; else see `doctor`.

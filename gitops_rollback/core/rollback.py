@@ -48,6 +48,7 @@ TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
 
 
 HOLDS, RELEASE = "holds", "release"  # in `evidence`: images that are kept from coming back, and what ended that
+DRILL = "drill"  # in `evidence`: the id of the drill whose bad commit it took back
 REQUEST = "request"  # in `evidence`: the path of the file by which a person asked for it
 ASKED_IN = "askedIn"  # in `evidence`: the request that was merged alone, and whose plan waits as a pull request of ours
 PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
+from gitops_rollback.sandbox.drill_stories import DRILL_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
@@ -20,6 +21,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
     *IMAGE_STORIES,
+    *DRILL_STORIES,
     *FORGE_STORIES,
     *FLUX_STORIES,
     *HELM_STORIES,

@@ -25,6 +25,7 @@ from gitops_rollback.sandbox.world import REPOSITORY, Ports, World, run_command
 QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
 START_SECONDS = 90.0  # on a machine that has much to do
 LOOK_SECONDS = 0.1
+COMMAND_SECONDS = 120.0
 QUERIES_PER_MINUTE = 600
 # Real time: a demo's minutes pass while a Lease runs out. Whole seconds, as it has them.
 LEASE_TIMES = {
@@ -133,9 +134,10 @@ class Demo:
         """What a person types beside the controller, with a clone of their own."""
         command = [*run_command()[:-1], *arguments]
         environment = self.world.environment(self._out / "person")
+        patience = max(COMMAND_SECONDS, self.world.clock.real_seconds(self.story.longest))
         with (self._out / "person.log").open("ab") as log:
             done = subprocess.run(
-                command, env=environment, stdout=log, stderr=log, cwd=self._out, check=False, timeout=120
+                command, env=environment, stdout=log, stderr=log, cwd=self._out, check=False, timeout=patience
             )
         return done.returncode
 

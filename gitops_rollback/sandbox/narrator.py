@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gitops_rollback.core.drill import SUBJECT as DRILL
 from gitops_rollback.sandbox.flux_side import Seen
 from gitops_rollback.sandbox.forge_narrator import ForgeNarrator
 from gitops_rollback.sandbox.rendering import Json
@@ -109,6 +110,8 @@ class Narrator:
         for entry in decisions[self._decisions :]:
             if entry["reason"] == REFUSED and entry["action"] not in PEOPLE_ARE_TOLD:
                 self._tell_refusal(str(entry["message"]))
+            if entry["application"].startswith(DRILL):
+                self.line("DRILL", f"{entry['revision']} {str(entry['message']).removeprefix('DRILL: ')}")
             if entry["action"] in PEOPLE_ARE_TOLD:
                 self._tell_suspects(entry["details"].get("suspects") or [])
                 self._tell_guards(entry["details"].get("guards") or [])

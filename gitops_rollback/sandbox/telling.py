@@ -36,6 +36,7 @@ class Telling:
     landed: dict[str, str] = field(default_factory=dict)  # further commits of people, by name
     kill_leader: Callable[[], str] = lambda: ""  # kills the replica that leads; its identity, "" if there is none
     killed: str = ""
+    exits: list[int] = field(default_factory=list)  # of what a person typed that goes on beside the telling
     command: Callable[[Sequence[str]], int] = lambda _arguments: 1  # what a person types; its exit code
 
     def records(self) -> list[Json]:

@@ -13,6 +13,7 @@ from told_stories import SPEED, SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
 from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
+from gitops_rollback.sandbox.drill_stories import DRILL_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
@@ -27,6 +28,7 @@ ARGOCD_STORIES = (
     *STORIES,
     *JUDGEMENT_STORIES,
     *IMAGE_STORIES,
+    *DRILL_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
@@ -42,7 +44,7 @@ TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods
 
 
 def speed_of(story: Story) -> float:
-    if story.forge:
+    if story.forge or story in DRILL_STORIES:  # each with a process of its own that looks, too
         return FORGE_SPEED
     return CROWDED_SPEED if story.services else SPEED
 

@@ -182,7 +182,6 @@ def test_a_migration_that_names_half_of_it_is_done_by_hand(read_spec: ReadingSpe
 
 TARGETS = [
     ("selector: {labels: {tier: web}}", "targets.selector"),
-    ("application: {name: x}, drill: allowed", "targets.drill"),
     ("application: {name: x}, rehearse: true", "targets.rehearse"),
 ]
 

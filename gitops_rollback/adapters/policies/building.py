@@ -88,6 +88,7 @@ def _target(shape: schema.TargetShape) -> Target:
         depends_on=tuple(shape.depends_on),
         data_rollback=shape.data.rollback if shape.data else "",
         data_because=(shape.data.because or "") if shape.data else "",
+        drill=shape.drill == "allowed",
     )
 
 

@@ -85,6 +85,8 @@ class TargetShape(Shape):
     """Targets that it needs: one of them goes back by itself only where this one has not changed since."""
     data: Data | None = None
     drill: Allowed | None = None
+    """allowed: `gitops-rollback drill` may break it on purpose, to see that it is found and taken back. For
+    staging."""
     rehearse: Flag | None = None
 
 

@@ -65,7 +65,7 @@ def trigger_type(trigger: View) -> str:
 
 def _targets(spec: View) -> Iterator[Unbuilt]:
     for target in spec.at("targets").items:
-        for key in ("selector", "drill", "rehearse"):
+        for key in ("selector", "rehearse"):
             if target.has(key):
                 yield Unbuilt(f"targets.{key}", target.key_mark(key))
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from gitops_rollback.sandbox.argocd.live import WORKLOADS, LiveObject, ObjectKey, Revision, key_of
 from gitops_rollback.sandbox.argocd.spec import Timing
 from gitops_rollback.sandbox.argocd.workloads import status_of
-from gitops_rollback.sandbox.kubernetes.pods import trouble_of
+from gitops_rollback.sandbox.kubernetes.pods import trouble_in
 from gitops_rollback.sandbox.rendering import Json, images_of
 
 HEALTH_ORDER = ("Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown")  # best to worst
@@ -115,7 +115,7 @@ class Cluster:
                 return never, never
             fails = any("fail" in word for word in words) or not self._run_job(manifest)
             return (never, end) if fails else (end, never)
-        if trouble_of(images_of(manifest)) and manifest["kind"] in WORKLOADS:
+        if trouble_in(manifest) and manifest["kind"] in WORKLOADS:
             wait = (manifest.get("spec") or {}).get("progressDeadlineSeconds", self._timing.progress_deadline)
             return never, now + timedelta(seconds=float(wait))
         return now + timedelta(seconds=ready), never

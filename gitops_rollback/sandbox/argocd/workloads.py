@@ -24,7 +24,7 @@ from gitops_rollback.sandbox.kubernetes.pods import (
     pod,
     pod_status,
     stamp,
-    trouble_of,
+    trouble_in,
 )
 from gitops_rollback.sandbox.kubernetes.rollouts import (
     REVISION,
@@ -150,7 +150,7 @@ def _seen(live: LiveObject, revision: Revision, now: datetime) -> Seen:
     if not newest or now >= live.ready_at or live.only_settles:
         came_up = newest and revision.since == live.applied
         return Seen(READY, live.ready_at if came_up else revision.since)
-    trouble = trouble_of(revision.images)
+    trouble = trouble_in({"spec": {"template": revision.template}})
     return crashing(revision.since, now)[0] if trouble == CRASHES else Seen(trouble or STARTING, revision.since)
 
 

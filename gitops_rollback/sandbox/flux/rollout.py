@@ -24,7 +24,7 @@ from gitops_rollback.sandbox.kubernetes.pods import (
     pod,
     pod_status,
     stamp,
-    trouble_of,
+    trouble_in,
 )
 from gitops_rollback.sandbox.kubernetes.rollouts import (
     REVISION,
@@ -35,7 +35,7 @@ from gitops_rollback.sandbox.kubernetes.rollouts import (
     replica_set_status,
     while_rolling,
 )
-from gitops_rollback.sandbox.rendering import Json, images_of
+from gitops_rollback.sandbox.rendering import Json
 
 CONTROLLER = By("kube-controller-manager")
 STATUS = By("kube-controller-manager", status=True)
@@ -56,7 +56,7 @@ class Rollouts:
         owned = self._owned(live)
         old = [one for one in owned if one["metadata"]["name"] != new["metadata"]["name"]]
         wanted = int(live["spec"].get("replicas", 1))
-        trouble = trouble_of(images_of(live))
+        trouble = trouble_in(live)
         first, stay = while_rolling(live["spec"], wanted)
         for one in old:
             self._scale(one, min(stay, self._ready(one)), READY)

@@ -1,7 +1,7 @@
 """What does a Pod look like, and what does its kubelet say of it? Pods obey their image's tag.
 
 `*missing*` cannot be pulled, `*nosecret*` asks for a Secret that is not there, `*crash*` ends soon and again, `*slow*`
-runs and is never ready.
+runs and is never ready. A ConfigMap `*-missing` is not there either, and a command with `exit 1` ends soon.
 Source: kubernetes pkg/kubelet/kubelet_pods.go (waiting reasons), pkg/kubelet/kuberuntime (back-off: the first restart
 comes at once); a recorded Pod.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gitops_rollback.sandbox.rendering import Json
+from gitops_rollback.sandbox.rendering import Json, images_of, pod_spec
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 STARTING, READY, CRASHES = "", "ready", "crash"
@@ -40,6 +40,18 @@ def trouble_of(images: Iterable[str]) -> str:
     """What keeps a Pod of these images from ever becoming ready; "" if nothing does."""
     tags = [image.rpartition("/")[2].partition(":")[2] for image in images]
     return next((word for word in TROUBLES for tag in tags if word in tag), "")
+
+
+def trouble_in(manifest: Json) -> str:
+    """The same of an object that makes Pods: by their images, by a ConfigMap that is not there, by what they run."""
+    found = trouble_of(images_of(manifest))
+    for container in pod_spec(manifest).get("containers") or ():
+        sources = [str((one.get("configMapRef") or {}).get("name", "")) for one in container.get("envFrom") or ()]
+        if any(name.endswith("-missing") for name in sources):
+            found = found or "nosecret"
+        if any("exit 1" in str(word) for word in container.get("command") or ()):
+            found = found or CRASHES
+    return found
 
 
 def crashing(created: datetime, now: datetime) -> tuple[Seen, datetime]:

@@ -1,0 +1,162 @@
+"""`gitops-rollback drill`: something is broken on purpose, and it is timed how it is found and taken back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import click
+
+from gitops_rollback.app.drills import Drills, Wanted
+from gitops_rollback.app.heartbeats import Seen
+from gitops_rollback.app.requesting import Requests, Wish, found_by
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_options
+from gitops_rollback.cli.asking import Asked, opened_requests
+from gitops_rollback.cli.main import NO, OK
+from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.core.breaking import Break
+from gitops_rollback.core.drill import SIGN, Drill, Outcome, entry_of, running
+from gitops_rollback.core.errors import Reason, RollbackError, StalledError
+
+TRIES = 5
+LOOK_EVERY = timedelta(seconds=5)
+SHORTEST_LOOK_SECONDS = 1.0  # in a sandbox whose time runs fast
+CLEAN_UP_SECONDS = 60.0
+
+
+@click.command
+@click.argument("application", metavar="APP")
+@click.option("--break", "how", required=True, type=click.Choice([one.value for one in Break]), help="What to break.")
+@click.option("--people", is_flag=True, help="The controller only pages, and it is timed what people do.")
+@click.option(
+    "--timeout", default="30m", show_default=True, metavar="DURATION", help="Then the drill takes it back itself."
+)
+@output_option("table", "json", "yaml")
+@cluster_options
+@repository_options
+@click.pass_context
+def command(
+    ctx: click.Context, application: str, how: str, people: bool, timeout: str, output: str, settings: Settings
+) -> None:
+    """Push a known-bad commit to APP, and let the running controller find it, take it back and verify that.
+
+    Only where the policy says `drill: allowed` at the target: for staging. It breaks a file that APP alone renders
+    from, spends no budget, and every message about it says DRILL. At --timeout, at Ctrl-C and after any failure the
+    drill takes back what it broke; a running controller does so where the drill itself is gone.
+
+    Exit code 0: found, taken back and verified; 1: not, and it was cleaned up; 4: no drill may begin now; 130: Ctrl-C.
+
+    \b
+    Examples:
+      gitops-rollback drill checkout-staging --break image
+      gitops-rollback drill checkout-staging --break crash-loop --people --timeout 1h
+    """
+    if settings.observes:
+        raise click.UsageError("These settings only observe: nothing is written.")
+    wanted = Wanted(Break(how), caller()[1], duration_option(timeout, "--timeout"), people)
+    with opened_requests(settings) as asked:
+        one, drill = _begun(asked, application, wanted)
+        say(f"{drill.application}: {SIGN} {drill.id}: {drill.commit[:12]} breaks it by {drill.how.words}")
+        drill = Following(one.requests, _drills(one.requests), drill).to_its_end()
+    if output == "table":
+        click.echo(shown(f"{'✔' if drill.outcome is Outcome.PASSED else '✖'} {drill.application}: {drill.words}"))
+    else:
+        print_document(document(drill), output)
+    ctx.exit(OK if drill.outcome is Outcome.PASSED else NO)
+
+
+def document(drill: Drill) -> dict[str, object]:
+    """The drill as `-o json` prints it."""
+    return {**entry_of(drill, drill.begun).details, "seconds": drill.phases}
+
+
+def _drills(requests: Requests) -> Drills:
+    return Drills(requests.repo, requests.reconciler, requests.reconciler.holds, requests.clock)
+
+
+def _begun(asked: tuple[Asked, ...], word: str, wanted: Wanted) -> tuple[Asked, Drill]:
+    """In the first repository that has the application. Raises: what the last one raised."""
+    failure: RollbackError | None = None
+    for one in asked:
+        try:
+            return one, _begin(one.requests, word, wanted)
+        except StalledError as error:
+            if error.reason is not Reason.NO_POLICY:
+                raise
+            failure = error
+    raise failure or click.UsageError("There is no repository.")
+
+
+def _begin(requests: Requests, word: str, wanted: Wanted) -> Drill:
+    drills, started = _drills(requests), requests.clock.now()
+    try:
+        for _ in range(TRIES):
+            with requests.repo.exclusive():
+                seen = look(requests)
+                drill = drills.begin(found_by(Wish(word, ""), seen.listing), wanted, seen)
+            if drill is not None:
+                return drill
+    except KeyboardInterrupt:
+        for mine in running(requests.reconciler.see_now().journal.decisions):  # its push may have landed by then
+            if mine.by == wanted.by and mine.begun >= started:
+                Following(requests, drills, mine).take_back("stopped by KeyboardInterrupt")
+        raise
+    raise StalledError(word, f"somebody was faster {TRIES} times: try again", Reason.PUSH_REJECTED)
+
+
+def look(requests: Requests) -> Seen:
+    """What there is now."""
+    view, now = requests.reconciler.see_now(), requests.clock.now()
+    return Seen(view, requests.reconciler.directory.look(view, now), now, requests.executor)
+
+
+@dataclass
+class Following:
+    """A drill that has begun, until nothing of it is left."""
+
+    requests: Requests
+    drills: Drills
+    drill: Drill
+
+    def to_its_end(self) -> Drill:
+        """Whatever happens, what was broken is taken back before this returns or raises."""
+        pause = max(SHORTEST_LOOK_SECONDS, self.requests.clock.real_seconds(LOOK_EVERY))
+        try:
+            while self.drill.open:
+                self._step()
+                if self.drill.open:
+                    time.sleep(pause)
+        except BaseException as failure:
+            self.take_back(f"stopped by {type(failure).__name__}")
+            raise
+        return self.drill
+
+    def _step(self) -> None:
+        """One look; a remote that does not answer now is asked again, until the deadline at least."""
+        try:
+            with self.requests.repo.exclusive():
+                known = set(self.drill.times)
+                self.drill = self.drills.go_on(self.drill, look(self.requests))
+        except RollbackError as error:
+            if self.requests.clock.now() >= self.drill.deadline:
+                raise
+            say(f"{error.subject}: {error.message}; it is looked at again")
+            return
+        for name in self.drill.times:
+            if name not in known:
+                say(f"{self.drill.times[name]:%H:%M:%S} {SIGN} {name}")
+
+    def take_back(self, why: str) -> None:
+        """Clean up now, for a minute of tries; what is left then a running controller does."""
+        end = time.monotonic() + CLEAN_UP_SECONDS
+        while self.drill.open and time.monotonic() < end:
+            try:
+                with self.requests.repo.exclusive():
+                    self.drill = self.drills.clean_up(self.drill, Outcome.STOPPED, why, look(self.requests))
+            except RollbackError as error:
+                say(f"{error.subject}: {error.message}; cleaning up is tried again")
+                time.sleep(SHORTEST_LOOK_SECONDS)
+        later = f"NOT taken back: revert {self.drill.commit[:12]}; a controller does at {self.drill.deadline:%H:%M:%S}Z"
+        say(f"{SIGN} {self.drill.id}: {later if self.drill.open else 'what it broke is taken back'}")
