@@ -13,6 +13,7 @@ WORDS: Mapping[str, str] = {
     "leaderElection": "How replicas agree on who acts.",
     "metrics": "Metric sources; the first that serves an application's cluster is asked where its policy names none.",
     "alertmanagers": "Where triggers of type `alert` look; each that serves the application's cluster must answer.",
+    "chartRepositories": "Where it is looked up whether a version of a Helm chart that would come back is still there.",
     "registries": "Where it is looked up whether an image that would come back is still there.",
     "allowOrigins": "What policies may connect to, besides what the settings name.",
     "allowHttp": "Let plain http be used beyond loopback.",

@@ -52,7 +52,7 @@ def _of_repository(runtime: Runtime, settings: Settings, repository: Repository,
     try:
         reconciler = runtime.reconciler(opened)
         yield from of_repository(opened, reconciler, runtime.parts)
-        if settings.registries:
+        if settings.registries or settings.chart_repositories:
             yield from of_images(reconciler, runtime.parts.clock.now())
         yield from of_lease(runtime.parts.election, opened.repo.name)
         forge, signs = runtime.parts.forges.of(repository.label), repository.signing_key_file is not None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gitops_rollback.app.checkup import Finding
 from gitops_rollback.app.directory import Listing
-from gitops_rollback.app.preflight import images_coming_back
+from gitops_rollback.app.preflight import coming_back
 from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import View
@@ -34,7 +34,7 @@ def of_images(reconciler: Reconciler, now: datetime) -> Iterator[Finding]:
 def _of(watched: Watched, reconciler: Reconciler, view: View, listing: Listing, now: datetime) -> Finding:
     part = f"images of {watched.id.short}"
     try:
-        answer = images_coming_back(reconciler, watched, view, listing, now)
+        answer = coming_back(reconciler, watched, view, listing, now)
     except RollbackError as error:
         return Finding(part, True, f"not checked: {error.message}", checked=False)
     if answer is None:

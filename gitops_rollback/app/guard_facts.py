@@ -20,6 +20,7 @@ from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY, images_running
+from gitops_rollback.core.charts import ChartPresence, addresses_of, charts_coming_back
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in, spec_changed
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError, TransientError
@@ -43,7 +44,7 @@ from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo, Registry, Workloads
+from gitops_rollback.ports import Charts, ConfigRepo, Registry, Workloads
 
 MAX_FILES = 300
 MAX_FILE_BYTES = 1 << 20
@@ -93,7 +94,10 @@ class Seeing:
 
 
 class GuardFactsReader:
-    """Gathers facts for one plan at a time; thread-safe, keeps nothing. `registry` None: no image is looked up."""
+    """Gathers facts for one plan at a time; thread-safe, keeps nothing.
+
+    `registry` None: no image is looked up. `charts` None: no version of a chart is.
+    """
 
     def __init__(
         self,
@@ -102,8 +106,10 @@ class GuardFactsReader:
         limits: Limits,
         registry: Registry | None = None,
         workloads: Workloads = NOBODY,
+        charts: Charts | None = None,
     ) -> None:
         self._registry = registry
+        self._charts = charts
         self._workloads = workloads
         self._repo = repo
         self._inputs = inputs
@@ -117,6 +123,7 @@ class GuardFactsReader:
         seen = Seeing(patient=fired is not None and now - fired <= PATIENCE)
         suspects = tuple(suspect.commit for suspect in blame.attribution.undone)
         files, live = seen(lambda: self._changed(reversal.changes)), seen(lambda: self._live(look))
+        own_files = seen(lambda: self._own_files(look, seen))
         return GuardFacts(
             now=now,
             policy=look.policy,
@@ -132,12 +139,13 @@ class GuardFactsReader:
             files=files,
             culprit_files=seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
             superseded_files=seen(lambda: self._superseded(reversal)),
-            own_files=seen(lambda: self._own_files(look, seen)),
+            own_files=own_files,
             operation=_operation(look),
             live=live,
             running=images_running(self._workloads, look.target, look.state),
             asks_registries=self._registry is not None,
             images=self._images(files, live, seen),
+            charts=self._coming_charts(files, own_files or (), seen),
             ground=blame.ground,
             inputs=seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
             taken_back=seen(lambda: self._taken_back(look, view.journal.records.values(), now, seen)),
@@ -200,6 +208,21 @@ class GuardFactsReader:
             raise TransientError(str(silent.image), silent.message, Reason.IMAGE_UNKNOWN)
         why = f"no more than {MAX_IMAGES} images are looked up at once"
         return asked + tuple(Presence(image, Found.UNKNOWN, why) for image in images[MAX_IMAGES:])
+
+    def _coming_charts(
+        self, files: tuple[ChangedFile, ...] | None, own: Sequence[OwnFile], seen: Seeing
+    ) -> tuple[ChartPresence, ...] | None:
+        if self._charts is None or files is None:
+            return () if self._charts is None else None
+        addresses = addresses_of([*(one.content for one in own), *(one.after for one in files)])
+        charts = charts_coming_back([(one.path, one.before, one.after) for one in files], addresses)
+        if charts is None:
+            return None
+        asked = tuple(map(self._charts.look_up, charts[:MAX_IMAGES]))
+        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
+        if silent is not None and seen.patient:
+            raise TransientError(str(silent.chart), silent.message, Reason.CHART_UNKNOWN)
+        return asked
 
     def _changed(self, changes: Sequence[FileChange]) -> tuple[ChangedFile, ...]:
         if len(changes) > MAX_FILES:

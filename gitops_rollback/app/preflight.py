@@ -16,9 +16,11 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.decision import Act, Circumstances, Decision, Proposal
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
-from gitops_rollback.core.guards.images import GUARD
+from gitops_rollback.core.guards.charts import GUARD as CHARTS
+from gitops_rollback.core.guards.images import GUARD as IMAGES
 from gitops_rollback.core.offer import PlannedHead
 from gitops_rollback.core.plan import GuardAnswer
+from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollbackable import Readiness, Rollbackable, rollbackable
 from gitops_rollback.core.sync import DeploymentRecord, SyncEvent
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Verdict
@@ -125,17 +127,23 @@ class Preflight:
         return self.repo.write_commit(tree, base, SYNTHETIC, self.repo.commit(base).committed_at)
 
 
-def images_coming_back(
+def coming_back(
     reconciler: Reconciler, watched: Watched, view: View, listing: Listing, now: datetime
 ) -> GuardAnswer | None:
-    """What the plan's own guard says of the images that a rollback would bring back; None where there is no plan.
+    """What the plan's own guards say of the images and charts that a rollback would bring back, the worst first.
 
-    Asks no metrics. Raises: RollbackError.
+    None where there is no plan. Asks no metrics. Raises: RollbackError.
     """
     feeds = reconciler.directory.feeder(watched)
     look = reconciler.observer.look_anyway(watched, view, now, feeds, BECAUSE, measured=False)
     plan = reconciler.proposer.propose(look, view, listing, now).plan
-    return next((one for one in plan.guards if one.guard == GUARD), None) if plan is not None else None
+    answers = [one for one in plan.guards if one.guard in (IMAGES, CHARTS)] if plan is not None else []
+    return min(answers, key=_gone_first, default=None)
+
+
+def _gone_first(answer: GuardAnswer) -> tuple[bool, bool, bool]:
+    gone = answer.reason in (Reason.IMAGE_MISSING, Reason.CHART_MISSING)
+    return not gone, answer.result in (GuardResult.ALLOW, GuardResult.NOT_EVALUATED), answer.guard != IMAGES
 
 
 def _cannot(watched: Watched, error: RollbackError) -> Rollbackable:

@@ -217,7 +217,7 @@ class Runtime:
                 set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
             end_drills(made)
-            if self.parts.registry is not None:
+            if self.parts.registry is not None or settings.chart_repositories:
                 watch_images(made, self.metrics.images)
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
@@ -241,7 +241,7 @@ class Runtime:
         budgets = guard_budgets(settings.budgets)
         limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None)
         shifts = settings.handover.times if settings.handover else NO_SHIFTS
-        facts = GuardFactsReader(repo, inputs, limits, parts.registry, parts.workloads)
+        facts = GuardFactsReader(repo, inputs, limits, parts.registry, parts.workloads, parts.charts)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,

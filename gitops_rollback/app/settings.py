@@ -150,6 +150,22 @@ class ImageRegistry(Closed):
         return self.token_url or (self.url if self.url else addresses(self.name)[1])
 
 
+class ChartRepository(Closed):
+    """One repository of Helm charts, `url` as files name it, and our account there."""
+
+    url: HttpUrl
+    username: str = ""
+    password: SecretStr | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> ChartRepository:
+        if bool(self.username) != (self.password is not None):
+            raise ValueError("username and password (or passwordFile) go together")
+        return self
+
+
 class OfferedSecret(Closed):
     """A secret that policies may name in `secretRef`, and the only origins it may be sent to.
 
@@ -234,6 +250,7 @@ class Settings(Closed):
     metrics: tuple[MetricServer, ...] = ()
     alertmanagers: tuple[AlertmanagerPlace, ...] = ()
     registries: tuple[ImageRegistry, ...] = ()
+    chart_repositories: tuple[ChartRepository, ...] = ()
     allow_origins: Allowed = ()
     allow_http: Flag = False
     allow_file_urls: Flag = False
@@ -303,6 +320,7 @@ class Settings(Closed):
         urls += [url for one in self.alertmanagers for url in one.urls]
         urls += [SLACK_ANSWERS] if self.chat.approvers else []
         urls += [url for one in self.registries for url in (one.asked_at, one.tokens_from)]
+        urls += [one.url for one in self.chart_repositories]
         return tuple(
             dict.fromkeys(
                 [*urls, *(self._address(place) for place in self.notifications), *(one.url for one in self.audit)]

@@ -225,6 +225,7 @@ def _check(given: _Input, settings: Settings) -> None:
     _check_unique(given, "metrics", [server.name for server in settings.metrics])
     _check_unique(given, "alertmanagers", [one.name for one in settings.alertmanagers])
     _check_unique(given, "registries", [one.name for one in settings.registries])
+    _check_unique(given, "chartRepositories", [one.url.rstrip("/") for one in settings.chart_repositories])
     for index, registry in enumerate(settings.registries):
         for mirror in registry.mirrors:
             if mirror.partition("/")[0] not in {one.name for one in settings.registries} - {registry.name}:

@@ -1,4 +1,4 @@
-"""Are the images still there that a rollback would bring back? Asked all the time, and told when that changes.
+"""Are images and charts still there that a rollback would bring back? Asked all the time, and told when that changes.
 
 Registries tidy up while nobody looks, and 3 AM is late to learn it. A registry that does not answer proves nothing:
 then the metric has no value, and what was told before still stands.
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.notices import GONE_IMAGES, Notice, digest
-from gitops_rollback.app.preflight import images_coming_back
+from gitops_rollback.app.preflight import coming_back
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.errors import Reason, RollbackError
@@ -60,7 +60,7 @@ class WatchedImages:
 
     def _answer(self, watched: Watched, tick: Tick) -> GuardAnswer | None:
         try:
-            return images_coming_back(self.reconciler, watched, tick.view, tick.listing, tick.now)
+            return coming_back(self.reconciler, watched, tick.view, tick.listing, tick.now)
         except RollbackError:
             return None  # not known: what cannot be read is told where it is read
 
@@ -74,12 +74,12 @@ def about_images(watched: Watched, answer: GuardAnswer, there: bool, now: dateti
         return Notice(subject, "resumed", Reason.QUIET, "", title, f"{name}: {answer.message}", routes=routes)
     message = f"{name} could not be rolled back since {now:%H:%M} UTC: {answer.message}; to do: {answer.remedy}"
     wakes = not watched.policy.suspend and any(one.severity is not Severity.LOG_ONLY for one in watched.policy.triggers)
-    title = f"{name} could not be rolled back: image gone"
-    state = digest([answer.message])
-    return Notice(subject, "page", Reason.IMAGE_MISSING, state, title, message, page=wakes, routes=routes)
+    title = f"{name} could not be rolled back: {answer.guard} gone"
+    state, reason = digest([answer.message]), answer.reason or Reason.IMAGE_MISSING
+    return Notice(subject, "page", reason, state, title, message, page=wakes, routes=routes)
 
 
 def _there(answer: GuardAnswer | None) -> bool | None:
-    if answer is not None and answer.reason is Reason.IMAGE_MISSING:
+    if answer is not None and answer.reason in (Reason.IMAGE_MISSING, Reason.CHART_MISSING):
         return False
     return True if answer is not None and answer.result is GuardResult.ALLOW else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from gitops_rollback.adapters.chart_repositories import ChartRepositories, ChartRepositorySettings
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
@@ -66,6 +67,7 @@ class Parts:
     kubernetes: Kubernetes | None = None  # shared by all that needs it; None where nothing does
     election: Election | None = None  # None: there is one replica
     registry: OciRegistries | None = None  # None: the settings name none
+    charts: ChartRepositories | None = None
     forges: Forges = field(default_factory=Forges)
     answers: SlackAnswers | None = None  # None: nobody may press a button
     workloads: WorkloadReaders = NOBODY
@@ -79,8 +81,9 @@ class Parts:
         self.forges.close()
         if self.answers is not None:
             self.answers.close()
-        if self.registry is not None:
-            self.registry.close()
+        for one in (self.registry, self.charts):
+            if one is not None:
+                one.close()
         if self.kubernetes is not None:
             self.kubernetes.close()
 
@@ -91,6 +94,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
     client, past = kubernetes_of(settings), GitPast()
     engines: tuple[Engine, ...] = (*argocd_of(settings, client, clock), *flux_of(settings, client, clock, past))
     workloads, leave = workloads_of_engines(engines, client, clock)
+    registry = _registries(settings)
     return Parts(
         settings=settings,
         clock=clock,
@@ -104,7 +108,8 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         alerts=Alertmanagers(settings),
         kubernetes=client,
         past=past,
-        registry=_registries(settings),
+        registry=registry,
+        charts=_charts(settings, registry),
         forges=forges_of(settings, clock),
         answers=answers_of(settings),
         election=election_of(settings, client),
@@ -225,3 +230,16 @@ def _registries(settings: Settings) -> OciRegistries | None:
         for one in settings.registries
     ]
     return OciRegistries(made, settings.origin_rules) if made else None
+
+
+def _charts(settings: Settings, registry: OciRegistries | None) -> ChartRepositories:
+    made = [
+        ChartRepositorySettings(
+            url=one.url,
+            username=one.username,
+            password=one.password.get_secret_value() if one.password else "",
+            ca_file=one.ca_file or "",
+        )
+        for one in settings.chart_repositories
+    ]
+    return ChartRepositories(made, settings.origin_rules, registry.look_up if registry is not None else None)

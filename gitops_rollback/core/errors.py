@@ -95,6 +95,8 @@ class Reason(StrEnum):
     IMAGE_AUTOMATION = "ImageAutomation"  # an image automation would write the bad image into the branch again
     IMAGE_MISSING = "ImageMissing"  # an image that would come back is not in its registry any more
     IMAGE_UNKNOWN = "ImageUnknown"  # whether it is there could not be told
+    CHART_MISSING = "ChartMissing"  # a version of a chart that would come back is not in its repository any more
+    CHART_UNKNOWN = "ChartUnknown"  # whether it is there could not be told
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
     FOREIGN_TENANT = "ForeignTenant"

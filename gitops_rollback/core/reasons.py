@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.reasons_text import TEXT
+from gitops_rollback.core.reasons_text import ACTING, DECIDING
+from gitops_rollback.core.reasons_text_guards import GUARDS
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Meaning:
 
 def sections() -> Iterator[tuple[str, tuple[Meaning, ...]]]:
     """Each heading with its reasons, in the order of a rollback's way."""
-    for part in TEXT.strip().split("# ")[1:]:
+    for part in (DECIDING + GUARDS + ACTING).strip().split("# ")[1:]:
         title, *lines = part.strip().splitlines()
         meanings = [Meaning(Reason(word), says.strip(), todo.strip()) for word, says, todo in _threes(lines)]
         yield title, tuple(meanings)

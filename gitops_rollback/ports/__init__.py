@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from gitops_rollback.core.alerts import Alert
+from gitops_rollback.core.charts import Chart, ChartPresence
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.images import Image, Presence
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
@@ -372,5 +373,13 @@ class Registry(Protocol):
     """Where images are kept, as far as the settings name registries."""
 
     def look_up(self, image: Image) -> Presence:
+        """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
+        ...
+
+
+class Charts(Protocol):
+    """Where versions of charts are kept, as far as the settings name repositories of charts, or registries."""
+
+    def look_up(self, chart: Chart) -> ChartPresence:
         """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
         ...

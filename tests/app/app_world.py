@@ -53,7 +53,7 @@ from gitops_rollback.core.sync import (
     SyncStatus,
 )
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import ConfigRepo, Forge, ManagedObject, Message, MetricSource, Registry, Workloads
+from gitops_rollback.ports import Charts, ConfigRepo, Forge, ManagedObject, Message, MetricSource, Registry, Workloads
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -291,6 +291,7 @@ class World:
         self.tenancy = Tenancy()
         self.workloads: Workloads = NOBODY
         self.registry: Registry | None = None
+        self.charts: Charts | None = None
         self.forge: Forge | None = None
         self.render: tuple[Render, ...] = ()
         self.replicas: list[Replica] = []
@@ -362,7 +363,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     closures = Closures(repo)
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None)
-    facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads)
+    facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads, world.charts)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     made = Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),

@@ -10,6 +10,7 @@ import pytest
 from app_world import MINUTE, START, TICK, Replica, World, running, ship
 
 from gitops_rollback.adapters import registry as module
+from gitops_rollback.adapters.chart_repositories import ChartRepositories
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.beforehand import watch_images
@@ -28,16 +29,20 @@ def registry(world: World) -> Iterator[RegistrySandbox]:
     sandbox.put("web", "1.0")
     settings = RegistrySettings("registry.example", sandbox.url, sandbox.url)
     asked = OciRegistries([settings], OriginRules.parse([], [sandbox.url]))
-    world.registry = asked
+    world.registry, world.charts = asked, ChartRepositories([], OriginRules.parse([], []), asked.look_up)
     yield sandbox
     asked.close()
     sandbox.stop()
 
 
-def broken(world: World, until: datetime = LATER) -> Replica:
-    """A replica that has watched a bad release of web, which hurts from the first minute on."""
-    running(world, "web")
-    bad = ship(world, "web", START - MINUTE)
+def broken(world: World, until: datetime = LATER, beside: str = "") -> Replica:
+    """A replica that has watched a bad release of web, which hurts from the first minute on.
+
+    `beside`: a file of web that goes from `18.0.0` to `18.1.0` in the same commit.
+    """
+    path = "apps/web/beside.yaml"
+    running(world, "web", extra={path: beside})
+    bad = ship(world, "web", START - MINUTE, files={path: beside.replace("18.0.0", "18.1.0")})
     one = world.replica()
     world.engine.deploy("web", bad, START)
     world.metrics.break_from("web", START + MINUTE)
@@ -53,9 +58,23 @@ def go_on(replica: Replica, at: datetime, end: datetime) -> None:
         at += TICK
 
 
-def answer(replica: Replica) -> dict[str, str]:
+def answer(replica: Replica, guard: str = "image") -> dict[str, str]:
     (record,) = replica.reconciler.see_now().journal.records.values()
-    return next(dict(one) for one in record.guards if one["guard"] == "image")
+    return next(dict(one) for one in record.guards if one["guard"] == guard)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "gone"])
+def test_a_version_of_a_chart_that_is_gone_is_not_brought_back(
+    world: World, registry: RegistrySandbox, there: bool
+) -> None:
+    chart = "kind: OCIRepository\nspec:\n  url: oci://registry.example/charts/redis\n  ref: {tag: 18.0.0}\n"
+    if there:
+        registry.put("charts/redis", "18.0.0")
+    one = broken(world, beside=chart)
+    found = answer(one, "chart")
+    assert found["reason"] == ("" if there else "ChartMissing"), found
+    assert "redis 18.0.0 of oci://registry.example/charts" in found["message"]
+    assert there or not world.reverts()
 
 
 def test_an_image_that_is_there_comes_back(world: World, registry: RegistrySandbox) -> None:

@@ -13,6 +13,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.branch import judge_branch, judge_claims, judge_writer
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown, judge_tenant
 from gitops_rollback.core.guards.capacity import judge_capacity
+from gitops_rollback.core.guards.charts import judge_charts
 from gitops_rollback.core.guards.damage import judge_damage
 from gitops_rollback.core.guards.facts import GuardFacts, ask
 from gitops_rollback.core.guards.images import judge_images
@@ -46,6 +47,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("path-to-damage", judge_damage),
     ("capacity", judge_capacity),
     ("image", judge_images),
+    ("chart", judge_charts),
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
     ("dependants", judge_dependants),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gitops_rollback.core.charts import ChartPresence
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
@@ -151,6 +152,7 @@ class GuardFacts:
     running: tuple[RunningImage, ...] | None = None  # by its Pods, where these can be seen
     asks_registries: bool = False  # the settings name a registry of images
     images: tuple[Presence, ...] | None = None  # those that the plan newly names, as `images.coming_back` has them
+    charts: tuple[ChartPresence, ...] | None = ()  # those that the plan newly names; None if a file could not be read
     ground: Ground | None = None  # where the plan ends
     inputs: str | None = None  # tree of the application's inputs at the head, as in `TakenBack`
     taken_back: tuple[TakenBack, ...] | None = None
