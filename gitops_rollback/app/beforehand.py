@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 from gitops_rollback.app.deployed_statuses import DeployedStatuses
 from gitops_rollback.app.drills import Drills
@@ -14,6 +15,7 @@ from gitops_rollback.app.pull_request_statuses import PullRequestStatuses
 from gitops_rollback.app.reconciler import Reconciler, Tick
 from gitops_rollback.app.settings_before import Statuses
 from gitops_rollback.app.watching_images import WatchedImages
+from gitops_rollback.core.drill import Practice, practice_of
 from gitops_rollback.core.heartbeat import Beat, Rhythm
 from gitops_rollback.ports import Forge
 
@@ -34,13 +36,25 @@ def take_heartbeats(
     reconciler.besides = (*reconciler.besides, attend)
 
 
-def end_drills(reconciler: Reconciler) -> None:
-    """What a drill broke is taken back from now on, too, once whoever began it is gone."""
+def end_drills(reconciler: Reconciler, measured: Callable[[Practice], None]) -> None:
+    """What a drill broke is taken back, too, once whoever began it is gone; and `measured` hears who was drilled when.
+
+    Nothing of the second changes but by the journal, and with the days.
+    """
     drills = Drills(reconciler.surroundings.repo, reconciler, reconciler.holds, reconciler.clock)
+    known: set[tuple[str | None, date]] = set()
 
     def attend(tick: Tick) -> None:
         if isinstance(reconciler.executor, Executor):
             drills.attend(Seen(tick.view, tick.listing, tick.now, reconciler.executor))
+        state = tick.view.journal.head, tick.now.date()
+        if state not in known:
+            known.clear()
+            known.add(state)
+            for one in tick.listing.watched:
+                if one.target.drill:
+                    journal = tick.view.journal
+                    measured(practice_of(one.name, journal.decisions, journal.records.values(), tick.now))
 
     reconciler.besides = (*reconciler.besides, attend)
 

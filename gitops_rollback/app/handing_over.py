@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.view import View
+from gitops_rollback.core.drill import Practice, practice_of
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.handover import NO_HEARTBEATS, SHIFT, ShiftFacts, ShiftTimes, handed_over, in_words
 from gitops_rollback.core.heartbeat import Rhythm, is_automatic
 from gitops_rollback.core.journal import CONTROLLER, format_time
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.stop import PauseState
+from gitops_rollback.ports import JournalView
 
 HANDOVER = f"{CONTROLLER}/handover"
 LATE = timedelta(minutes=15)  # a controller that starts later than that into a shift leaves it to the verb
@@ -24,6 +26,12 @@ LATE = timedelta(minutes=15)  # a controller that starts later than that into a 
 def heartbeats_of(policies: Iterable[Policy], rhythm: Rhythm) -> Rhythm:
     """How often one is wanted: never where nothing is automatic."""
     return rhythm if any(is_automatic(policy) for policy in policies) else NO_HEARTBEATS
+
+
+def practices(policies: Iterable[Policy], journal: JournalView, now: datetime) -> tuple[Practice, ...]:
+    """When each target that may be drilled was drilled last, by the name that its policy gives the application."""
+    names = [target.application.full for policy in policies for target in policy.targets if target.drill]
+    return tuple(practice_of(name, journal.decisions, journal.records.values(), now) for name in names)
 
 
 def about_handover(
@@ -40,6 +48,7 @@ def about_handover(
         silences=view.silences,
         policy_faults=[str(error) for error in view.policies.errors],
         rhythm=heartbeats_of(view.policies.policies, rhythm),
+        practices=practices(view.policies.policies, view.journal, now),
     )
     text = "\n".join(in_words(handed_over(facts, now, begun - SHIFT)))
     nothing = "nothing is open, held, waiting, blind, paused or silenced"

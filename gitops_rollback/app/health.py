@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gitops_rollback.core.drill import Practice
 from gitops_rollback.core.heartbeat import PHASES, Beat, Outcome
 from gitops_rollback.core.ownership import CONTROLLER
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
@@ -226,6 +227,18 @@ class Metrics:
             ["repository"],
             registry=self.registry,
         )
+        self.drill_passed = Gauge(
+            "gitops_rollback_drill_passed_timestamp_seconds",
+            "When an application that may be drilled passed a drill last; none where it never did",
+            ["application"],
+            registry=self.registry,
+        )
+        self.drill_overdue = Gauge(
+            "gitops_rollback_drill_overdue",
+            "1 if an application that may be drilled has passed none for 90 days, or never; else 0",
+            ["application"],
+            registry=self.registry,
+        )
         self.images_there = Gauge(
             "gitops_rollback_images_there",
             "1 if the images that a rollback would bring back are there, 0 if one is gone; none where it is not known",
@@ -244,6 +257,12 @@ class Metrics:
             else:
                 with suppress(KeyError):
                     self.heartbeat_seconds.remove(repository, phase)
+
+    def practice(self, practice: Practice) -> None:
+        """Show when an application was drilled last."""
+        self.drill_overdue.labels(practice.application).set(bool(practice.overdue))
+        if practice.passed is not None:
+            self.drill_passed.labels(practice.application).set(practice.passed.timestamp())
 
     def images(self, application: str, there: bool | None) -> None:
         """Show whether the images that a rollback would bring back are there; None is not known."""

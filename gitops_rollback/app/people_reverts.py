@@ -14,6 +14,7 @@ from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import ObjectMissing
 from gitops_rollback.core.hindsight import Change, SameTree, TakenBack
+from gitops_rollback.core.message import DRILL_TRAILER
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.plan import PlanOutcome
@@ -39,7 +40,7 @@ class PeopleReverts:
         states = [self._state_before(commits[0], own)] if commits else []
         for place, commit in enumerate(commits):
             states.append(self._inputs.of(commit.sha, own))
-            if ours(commit, self._records, None) or not commit.parents:
+            if ours(commit, self._records, None) or not commit.parents or DRILL_TRAILER in commit.trailers:
                 continue
             undone = self._undone(commits[:place], commit, states, own)
             if undone:

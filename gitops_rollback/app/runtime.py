@@ -216,7 +216,7 @@ class Runtime:
             if forge is not None:
                 set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
-            end_drills(made)
+            end_drills(made, self.metrics.practice)
             if self.parts.registry is not None or settings.chart_repositories:
                 watch_images(made, self.metrics.images)
         if leading is not None:

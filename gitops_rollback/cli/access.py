@@ -24,7 +24,7 @@ from gitops_rollback.app.settings_input import load_settings, prepare_state_dir
 from gitops_rollback.app.view import PolicyStore
 from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import SettingsInvalid
-from gitops_rollback.core.policy import ApplicationRef, Policy, Target
+from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import CONTROL_DOOR, CONTROL_PATH, HEAD_DOOR, HEAD_PATH, PauseState, names_of, read_pause
 from gitops_rollback.ports import Clock, ConfigRepo, DecisionEntry, Heads, JournalView
@@ -182,7 +182,7 @@ def known_names(source: Source) -> Mapping[str, frozenset[str]]:
     """Each application of the repository by its fullest known name, with all its other names."""
     names: dict[str, frozenset[str]] = {}
     for _, target in source.targets():
-        full = full_name(target.application)
+        full = target.application.full
         names[full] = names.get(full, frozenset()) | names_of(full) | {target.name}
     for full in {name for record in source.journal.records.values() for name in record.applications}:
         if not any(full.endswith(f"/{known}") for known in names):
@@ -212,13 +212,8 @@ def find_application(sources: Sequence[Source], word: str) -> tuple[Source, str]
     raise click.UsageError(f"{word!r} {'fits several' if found else 'is no known application; known'}: {listed}.")
 
 
-def full_name(ref: ApplicationRef) -> str:
-    """As full a name as a policy gives: the instance may be left out there."""
-    return "/".join(part for part in (ref.instance, ref.kind, ref.namespace, ref.name) if part)
-
-
 def newest_decision(source: Source, name: str) -> DecisionEntry | None:
-    """The newest journal entry about the application that `name` (as of `full_name`) means."""
+    """The newest journal entry about the application that `name` (as of `ApplicationRef.full`) means."""
     found = [entry for entry in source.journal.decisions if name in names_of(entry.application)]
     return max(found, key=lambda entry: entry.at, default=None)
 

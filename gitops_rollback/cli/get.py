@@ -12,7 +12,6 @@ from gitops_rollback.cli.access import (
     Source,
     clock_of,
     decided_at,
-    full_name,
     newest_decision,
     newest_record,
     opened_sources,
@@ -20,6 +19,7 @@ from gitops_rollback.cli.access import (
 )
 from gitops_rollback.cli.output import ago, output_option, print_document, print_table, say
 from gitops_rollback.cli.records import rollback_rows
+from gitops_rollback.core.drill import practice_of
 from gitops_rollback.core.journal import format_time, parse_time, record_document
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.stop import PauseState, names_of, stopped
@@ -51,7 +51,7 @@ def command(what: str, output: str, settings: Settings) -> None:
             _rollbacks(sources, output, now)
 
 
-_APPLICATION_COLUMNS = ("application", "policy", "decision", "reason", "since", "rollback", "paused")
+_APPLICATION_COLUMNS = ("application", "policy", "decision", "reason", "since", "rollback", "paused", "drill")
 _POLICY_COLUMNS = ("policy", "repository", "targets", "triggers", "automatic", "suspended", "faults")
 
 
@@ -69,6 +69,8 @@ def _print(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output:
         for row in rows:
             click.echo(str(row["name"]))
     else:
+        if not any(row.get("drill") for row in rows):
+            columns = [column for column in columns if column != "drill"]
         shown = (*columns, "message") if output == "wide" and rows and "message" in rows[0] else columns
         print_table(
             shown, [[_cell(column, row[column], now) for column in shown] for row in rows], "Nothing is watched here."
@@ -92,7 +94,7 @@ def _applications(sources: Sequence[Source], settings: Settings, now: datetime) 
 def _application(
     source: Source, settings: Settings, now: datetime, policy: Policy, target: Target
 ) -> dict[str, object]:
-    name = full_name(target.application)
+    name = target.application.full
     decision, record = newest_decision(source, name), newest_record(source, name)
     fullest = decision.application if decision else record.applications[0] if record else name
     control, head = source.pauses()
@@ -114,7 +116,18 @@ def _application(
         "phase": record.phase.value if record else None,
         "outcome": record.outcome.value if record and record.outcome else None,
         "paused": stop.message if stop else None,
+        "drill": _practised(source, target, now),
     }
+
+
+def _practised(source: Source, target: Target, now: datetime) -> str | None:
+    """How a target that may be drilled stands; None for all others."""
+    if not target.drill:
+        return None
+    known = practice_of(target.application.full, source.journal.decisions, source.journal.records.values(), now)
+    if known.overdue:
+        return f"overdue: {known.overdue}"
+    return f"passed {format_time(known.passed)}" if known.passed else None
 
 
 def _paused_names(*states: PauseState) -> set[str]:

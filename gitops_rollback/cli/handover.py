@@ -7,14 +7,13 @@ from datetime import datetime
 
 import click
 
-from gitops_rollback.app.handing_over import heartbeats_of
+from gitops_rollback.app.handing_over import heartbeats_of, practices
 from gitops_rollback.app.runtime import tenancy_of
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.cli.access import (
     Source,
     clock_of,
     document,
-    full_name,
     opened_sources,
     repository_options,
     time_option,
@@ -66,15 +65,14 @@ def items_of(source: Source, settings: Settings, team: str | None, begin: dateti
         silences=read_pause(silence.DOOR, text, silence.KIND),
         policy_faults=[str(error) for error in policies.errors],
         rhythm=heartbeats_of(policies.policies, settings.heartbeat.rhythm),
+        practices=practices(policies.policies, source.journal, now),
     )
     items = handed_over(facts, now, begin)
     if team is None:
         return items
     tenancy = tenancy_of(settings)
     owned = [policy for policy in policies.policies if (one := tenancy.of(policy)) is not None and one.name == team]
-    names = {
-        name for policy in owned for target in policy.targets for name in (full_name(target.application), target.name)
-    }
+    names = {name for policy in owned for target in policy.targets for name in (target.application.full, target.name)}
     return of_applications(items, names)
 
 

@@ -19,7 +19,6 @@ from gitops_rollback.cli.access import (
     clock_of,
     cluster_options,
     duration_option,
-    full_name,
     opened_sources,
     repository_options,
 )
@@ -138,7 +137,7 @@ def _open(writer: RequestWriter, request: RollbackRequest, by: str, asking: Aski
 def _target(sources: tuple[Source, ...], word: str) -> tuple[Source, Policy, Target]:
     """The one target that `word` names. Raises: click.UsageError, with the known ones."""
     known = [(source, policy, target) for source in sources for policy, target in source.targets()]
-    found = [one for one in known if word == one[2].name or word in names_of(full_name(one[2].application))]
+    found = [one for one in known if word == one[2].name or word in names_of(one[2].application.full)]
     if len(found) == 1:
         return found[0]
     names = ", ".join(sorted(one[2].name for one in found or known)[:MAX_NAMES_SHOWN]) or "none"

@@ -12,7 +12,6 @@ from gitops_rollback.cli.access import (
     Source,
     clock_of,
     find_application,
-    full_name,
     newest_decision,
     newest_record,
     opened_sources,
@@ -41,7 +40,7 @@ def command(application: str, settings: Settings) -> None:
         found = [
             (policy, target)
             for policy, target in source.targets()
-            if full_name(target.application) in names_of(name) or name in names_of(full_name(target.application))
+            if target.application.full in names_of(name) or name in names_of(target.application.full)
         ]
         if not found:
             raise click.UsageError(f"No policy at the branch's head watches {application!r}.")

@@ -12,6 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from gitops_rollback.core.decision import Act
+from gitops_rollback.core.drill import Practice
 from gitops_rollback.core.heartbeat import Rhythm
 from gitops_rollback.core.image_holds import LASTS, holds_of
 from gitops_rollback.core.journal import CONTROLLER, DecisionEntry
@@ -64,6 +65,7 @@ class ShiftFacts:
     silences: PauseState
     policy_faults: Sequence[str] = ()
     rhythm: Rhythm = NO_HEARTBEATS  # of heartbeats, where something is automatic
+    practices: Sequence[Practice] = ()  # of those that may be drilled
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def handed_over(facts: ShiftFacts, now: datetime, since: datetime) -> tuple[Item
         *_of_records(facts.records, since),
         *_of_decisions(facts.decisions),
         *_of_heartbeats(facts, now),
+        *(_of_practice(one) for one in facts.practices if one.overdue),
         *_of_pauses(facts.pauses, now),
         *(_of_silence(one) for one in active(facts.silences, now)),
         *(Item(Section.POLICY, (), for_people(fault)) for fault in facts.policy_faults),
@@ -178,6 +181,11 @@ def _of_heartbeats(facts: ShiftFacts, now: datetime) -> Iterator[Item]:
     missing = facts.rhythm.overdue(facts.decisions, now)
     if missing:
         yield Item(Section.CONTROLLER, (), f"the heartbeat is overdue: {missing}; gitops-rollback heartbeat makes one")
+
+
+def _of_practice(practice: Practice) -> Item:
+    text = f"its drill is overdue: {practice.overdue}; gitops-rollback drill {practice.application} makes one"
+    return Item(Section.CONTROLLER, (practice.application,), text, practice.passed)
 
 
 def _of_pauses(doors: Sequence[PauseState], now: datetime) -> Iterator[Item]:

@@ -64,6 +64,11 @@ class ApplicationRef:
     kind: str = "Application"
     instance: str = ""
 
+    @property
+    def full(self) -> str:
+        """As full a name as a policy gives: the instance may be left out there."""
+        return "/".join(part for part in (self.instance, self.kind, self.namespace, self.name) if part)
+
 
 @dataclass(frozen=True)
 class Target:

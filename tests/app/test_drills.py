@@ -12,9 +12,11 @@ from gitops_rollback.app.beforehand import end_drills
 from gitops_rollback.app.drills import Drills, Wanted
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.heartbeats import Seen
-from gitops_rollback.app.requesting import Wish, found_by
+from gitops_rollback.app.requesting import Requests, Wish, found_by
+from gitops_rollback.cli.drill import Following
 from gitops_rollback.core.breaking import Break
 from gitops_rollback.core.drill import GRACE, OVERDUE_AFTER, Drill, Outcome, drills, practice_of
+from gitops_rollback.core.drill import Practice as Known
 from gitops_rollback.core.errors import StalledError
 from gitops_rollback.core.rollback import Phase
 from gitops_rollback.core.sync import Health
@@ -30,6 +32,7 @@ class Practice:
     world: World
     one: Replica
     person: Replica
+    measured: list[Known]
 
     @property
     def drills(self) -> Drills:
@@ -72,10 +75,11 @@ def practice(world: World) -> Practice:
     running(world, "web", since=START - timedelta(days=1))
     world.people.push("The policy", {f"{POLICIES}/web.yaml": drilled_policy()}, START - 50 * MINUTE)
     world.engine.compare("web", world.head(), START - 40 * MINUTE)
+    measured: list[Known] = []
     one, person = world.replica(), world.replica("person")
-    end_drills(one.reconciler)
+    end_drills(one.reconciler, measured.append)
     one.tick(START)
-    return Practice(world, one, person)
+    return Practice(world, one, person, measured)
 
 
 def test_it_is_found_taken_back_and_verified_and_every_message_says_so(practice: Practice) -> None:
@@ -146,6 +150,24 @@ def test_what_others_landed_meanwhile_stays_when_it_is_stopped(practice: Practic
     assert "drill" not in text
 
 
+def test_at_ctrl_c_it_takes_back_what_it_broke(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, made = practice.world, practice.person
+    before = world.people.read(FILE)
+    drill = practice.begin()
+    executor = made.reconciler.executor
+    assert isinstance(executor, Executor)
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gitops_rollback.cli.drill.time.sleep", interrupt)
+    following = Following(Requests(made.repo, made.reconciler, executor, world.clock), practice.drills, drill)
+    with pytest.raises(KeyboardInterrupt):
+        following.to_its_end()
+    assert following.drill.outcome is Outcome.STOPPED
+    assert world.people.read(FILE) == before
+
+
 def test_people_are_paged_and_timed_and_the_controller_does_nothing(practice: Practice) -> None:
     world = practice.world
     drill = practice.begin(people=True)
@@ -198,11 +220,12 @@ def test_none_is_begun(practice: Practice, given: str, why: str) -> None:
 
 
 def test_it_is_overdue_ninety_days_after_the_last_one_that_was_passed(practice: Practice) -> None:
-    known = practice.seen().view.journal
-    assert practice_of("argocd/web", known.decisions, known.records.values(), START).overdue
+    assert [one.overdue for one in practice.measured] == ["it never passed a drill"]
     drill = practice.begin()
     practice.deployed(drill)
     ended = practice.go_on(drill, START + 15 * MINUTE)
+    practice.one.tick(practice.world.clock.at + TICK)
+    assert practice.measured[-1].overdue == ""
     known = practice.seen().view.journal
     for entries in (known.decisions, ()):  # the lines of long ago are not read any more
         soon, late = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from config_world import APP, ID, Answer, World, a_record, an_entry
+from config_world import APP, ID, POLICY, Answer, World, a_record, an_entry
 
 from gitops_rollback.core.rollback import Phase
 
@@ -53,3 +53,15 @@ def test_a_team_is_a_tenant_of_the_settings(world: World, cli: Cli, tmp_path: Pa
 def test_a_policy_that_is_refused_is_told(world: World, cli: Cli) -> None:
     world.commit({".gitops-rollback/policies/broken.yaml": b"apiVersion: nonsense\n"})
     assert "broken.yaml:1:" in cli("handover").out
+
+
+def test_a_drill_that_is_overdue_is_told_here_and_by_get(world: World, cli: Cli) -> None:
+    assert "drill" not in cli("get").out
+    allowed = POLICY.replace("      data:", "      drill: allowed\n      data:").encode()
+    world.commit({".gitops-rollback/policies/payments-prod.yaml": allowed})
+    assert "gitops-rollback drill Application/argocd/payments-prod makes one" in cli("handover").out
+    assert "overdue: it never passed a drill" in cli("get").out
+    world.journal(a_record(evidence={"drill": "dr-1"}))
+    assert "drill is overdue" not in cli("handover").out
+    (row,) = cli("get", "-o", "json").document
+    assert row["drill"].startswith("passed 20")
