@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from gitops_rollback.app.queries import Asker, Question, Span, tick_of
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, single
+from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, FAR_SECONDS, NEAR_SECONDS, baseline_of
 from gitops_rollback.core.regression.counters import Counters, increase
 from gitops_rollback.core.regression.counts import Counts, total
@@ -61,15 +62,19 @@ def look(
     """Read on until `at` and judge each new tick. What cannot be read changes nothing, and is read at the next look."""
     if question.fault:
         return Look(known, (), Measurement.invalid(at, question.fault), UNREAD)
-    seconds = interval * math.ceil(LEAST_TICK / interval)
-    newest = tick_of(at, seconds)
-    if known is not None and known.newest is not None and (known.test is None or newest <= known.read_until):
+    span = unread(question.trigger, known, t0, at, interval)
+    if known is not None and known.newest is not None and (known.test is None or not span.instants):
         return replace(known.newest, ticks=())
-    is_gauge = question.trigger.type == "gauge"
-    back = timedelta(seconds=FAR_SECONDS if is_gauge else NEAR_SECONDS)
+    read = _read_gauge if question.trigger.type == "gauge" else _read_counters
+    return read(asker, question, known, t0, span)
+
+
+def unread(trigger: Trigger, known: Counted | None, t0: datetime, at: datetime, interval: timedelta) -> Span:
+    """The ticks that a look at `at` has to read: since the last one, or from long before the sync at the first one."""
+    seconds = interval * math.ceil(LEAST_TICK / interval)
+    back = timedelta(seconds=FAR_SECONDS if trigger.type == "gauge" else NEAR_SECONDS)
     start = known.read_until + seconds if known else tick_of(t0, seconds) - back
-    read = _read_gauge if is_gauge else _read_counters
-    return read(asker, question, known, t0, Span(start, newest, seconds))
+    return Span(start, tick_of(at, seconds), seconds)
 
 
 def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.alerts import look_at_alerts
+from gitops_rollback.app.asking_together import Together, Wanted
 from gitops_rollback.app.counting import look
+from gitops_rollback.app.foreseeing import foreseen
 from gitops_rollback.app.queries import Asker, Question, after, span_since, tick_of
 from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
 from gitops_rollback.app.steady import Steady
@@ -50,6 +52,7 @@ class _Watch:
     lock: AbstractContextManager[object]
     key: object = None
     at: datetime | None = None
+    subject: Subject | None = None
     triggers: tuple[Trigger, ...] = ()
     memories: dict[Trigger, Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
@@ -71,7 +74,9 @@ class Measuring:
         steady: Steady | None = None,
         workloads: Workloads = NOBODY,
         alerts: Alerts | None = None,
+        together: Together | None = None,
     ) -> None:
+        self._together = together
         self._alerts = alerts
         self._workloads = workloads
         self._source_of = source_of
@@ -87,6 +92,7 @@ class Measuring:
         interval = subject.policy.timing.interval
         at = tick_of(now, interval)
         with watch.lock:
+            watch.subject = subject
             key, jumped = (subject.event.record.revisions, subject.t0, interval), self._jumped(watch)
             if watch.key != key or jumped <= -interval:  # what was seen by a clock that ran ahead is read back
                 watch.key, watch.at, watch.memories = key, None, {}
@@ -101,6 +107,38 @@ class Measuring:
             elif now > at:
                 watch.verdicts = self._look_within(subject, watch, now)
             return watch.verdicts
+
+    def ask_together(self, expected: Iterable[Subject], now: datetime) -> None:
+        """Send what the looks at these are going to ask, before any of them begins.
+
+        What is lived tells more than what is expected: an application that was looked at lately is asked about as then.
+        """
+        if self._together is None:
+            return
+        sources: dict[tuple[int, str], MetricSource | None] = {}
+        wanted: list[Wanted] = []
+        for guess in expected:
+            interval = guess.policy.timing.interval
+            at = tick_of(now, interval)
+            watch = self._watches.get(str(guess.state.id))
+            if watch is not None and watch.at == at:
+                continue
+            subject, memories = _lived(watch, at - 3 * interval) or (guess, {})
+            place = (id(subject.policy), subject.variables.get("CLUSTER", ""))
+            if place not in sources:
+                sources[place] = self._source_or_none(subject)
+            source = sources[place]
+            if source is not None:
+                patience = _deadline(subject.policy, subject.policy.metrics.timeout)
+                wanted.extend(foreseen(subject, memories, at, source, patience))
+        self._together.ask(wanted)
+
+    def _source_or_none(self, subject: Subject) -> MetricSource | None:
+        """None where there is none: the looks say so."""
+        try:
+            return self._source_at(subject.policy, subject.variables.get("CLUSTER", ""))
+        except RollbackError:
+            return None
 
     def measure_check(
         self, policy: Policy, check: Check, variables: Mapping[str, str], now: datetime, since: datetime
@@ -147,9 +185,11 @@ class Measuring:
 
     def asker(self, policy: Policy, cluster: str, patience: timedelta, newest: datetime) -> Asker:
         """Who asks the policy's metric source. Raises: RollbackError of finding the source."""
-        deadline = min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
-        there = replace(policy, metrics=replace(policy.metrics, cluster=cluster))
-        return Asker(self._source_of(there), deadline, newest.timestamp(), self._executor)
+        source, deadline = self._source_at(policy, cluster), _deadline(policy, patience)
+        return Asker(source, deadline, newest.timestamp(), self._executor, self._together)
+
+    def _source_at(self, policy: Policy, cluster: str) -> MetricSource:
+        return self._source_of(replace(policy, metrics=replace(policy.metrics, cluster=cluster)))
 
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
@@ -192,7 +232,7 @@ class Measuring:
         return measured
 
     def _active(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
-        patience = min(subject.policy.metrics.timeout, max(0.6 * subject.interval, SHORTEST_DEADLINE))
+        patience = _deadline(subject.policy, subject.policy.metrics.timeout)
         return look_at_alerts(self._alerts, subject, memory, trigger, at, patience)
 
     def _counted(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
@@ -247,6 +287,17 @@ class Measuring:
             measured[trigger] = now
         had_data = any(memory.had_data or memory.state.last_observed for memory in watch.memories.values())
         return name_lost_telemetry(measured, answers.values(), had_data)
+
+
+def _deadline(policy: Policy, patience: timedelta) -> timedelta:
+    return min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
+
+
+def _lived(watch: _Watch | None, since: datetime) -> tuple[Subject, dict[Trigger, Memory]] | None:
+    """The last look's subject and what is known by it; None where the last one is long ago."""
+    if watch is None or watch.subject is None or watch.at is None or watch.at < since:
+        return None
+    return watch.subject, watch.memories
 
 
 def _begin_anew(watch: _Watch, at: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
+from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
@@ -18,7 +19,7 @@ from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
 from gitops_rollback.core.clearance import cleared
 from gitops_rollback.core.decision import Act, Case, Decision
-from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, watched
+from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, revision_in, watched
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
 from gitops_rollback.core.paths import Paths
@@ -56,7 +57,10 @@ class _Sync:
 
 
 class Observer:
-    """Looks at applications. Keeps the deployment records that an engine may forget, and when it looked."""
+    """Looks at applications. Keeps the deployment records that an engine may forget, and when it looked.
+
+    `asks_together`: what the looks of one tick ask of a metric store goes there as few queries.
+    """
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class Observer:
         self._looked: dict[str, datetime] = {}  # when each was measured last
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
         self._uids: dict[str, str] = {}
+        self.asks_together = False
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
         """Raises: EngineUnavailable, RepositoryUnavailable; what cannot be measured is a verdict, not an error."""
@@ -106,6 +111,27 @@ class Observer:
         if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again
             self._looked[subject.name] = now
         return Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
+
+    def begin(self, listing: Listing, now: datetime) -> None:
+        """Before the looks of a tick: keep the engine's word, and ask the metric stores at once for many.
+
+        Asked is about what is under watch by the listing, which may say less than a look knows: that asks the rest.
+        """
+        self.remember_health([fed.state for fed in listing.fed], now)
+        if self.asks_together:
+            under_watch = (self._expected(one, now) for one in listing.watched)
+            self._measuring.ask_together((one for one in under_watch if one is not None), now)
+
+    def _expected(self, one: Watched, now: datetime) -> Subject | None:
+        operation = one.state.operation
+        if operation is None or now - operation.started_at > HARD_END + CLOCK_SLACK:
+            return None
+        records = remembered(self._records.get(one.name, ()), one.state)
+        event = watched(one.state, now, one.policy.timing.window, records=records)
+        if event is None:
+            return None
+        revision = next((found for index in one.indexes if (found := revision_in(event.record, index))), "")
+        return Subject(one.policy, one.target, one.state, event, variables(one, one.target, revision))
 
     def _deployed(self, application: str, state: ApplicationState) -> tuple[DeploymentRecord, ...]:
         """All that is known to have been deployed to this very object: one that was made anew has no past."""

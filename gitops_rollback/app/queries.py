@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from gitops_rollback.core.absence import absence
 from gitops_rollback.core.burn_rate import burn, expressions
@@ -34,13 +35,15 @@ class Question:
     trigger: Trigger
     expressions: tuple[str, ...]
     fault: str = ""
+    templates: tuple[str, ...] = ()  # that the expressions were, before they were filled
 
     @classmethod
     def of(cls, trigger: Trigger, variables: Mapping[str, str]) -> Question:
         """An empty value is no value: `namespace=""` would select what has no namespace."""
         known = {name: value for name, value in variables.items() if value}
         try:
-            return cls(trigger, tuple(_filled(template, known) for template in _templates(trigger)))
+            templates = _templates(trigger)
+            return cls(trigger, tuple(_filled(template, known) for template in templates), "", templates)
         except QueryInvalid as exc:
             return cls(trigger, (), exc.message)
 
@@ -95,19 +98,34 @@ class History:
     fault: Measurement | None = None
 
 
+class Ahead(Protocol):
+    """What was asked for many applications at once, before each of them was looked at."""
+
+    def answer(self, source: MetricSource, expression: str, when: datetime | Span) -> Answer | None:
+        """What the source answered for `expression`; waits for it where it is under way. None: nobody asked."""
+
+
 class Asker:
     """Asks one source within one look: each expression once, in parallel where there is an executor."""
 
-    def __init__(self, source: MetricSource, timeout: timedelta, priority: float, executor: Executor | None) -> None:
+    def __init__(
+        self,
+        source: MetricSource,
+        timeout: timedelta,
+        priority: float,
+        executor: Executor | None,
+        ahead: Ahead | None = None,
+    ) -> None:
         self._source = source
         self._timeout = timeout
         self._priority = priority
         self._executor = executor
+        self._ahead = ahead
 
     def now(self, expressions: Iterable[str], at: datetime) -> dict[str, Answer]:
         """The answer to each of `expressions` at `at`."""
         return self._each(
-            expressions, lambda expression: self._source.query(expression, at, self._timeout, self._priority)
+            expressions, at, lambda expression: self._source.query(expression, at, self._timeout, self._priority)
         )
 
     def histories(self, questions: Sequence[Question], span: Span) -> tuple[History, ...]:
@@ -124,14 +142,22 @@ class Asker:
         """The answer to each of `expressions` over `span`, which is not empty, in their order."""
         answers = self._each(
             expressions,
+            span,
             lambda expression: self._source.query_range(expression, span.start, span.end, span.step, self._timeout),
         )
         return tuple(answers[expression] for expression in expressions)
 
-    def _each(self, expressions: Iterable[str], ask: Callable[[str], Answer]) -> dict[str, Answer]:
-        distinct = list(dict.fromkeys(expressions))
-        answers = self._executor.map(ask, distinct) if self._executor is not None else map(ask, distinct)
-        return dict(zip(distinct, answers, strict=True))
+    def _each(
+        self, expressions: Iterable[str], when: datetime | Span, ask: Callable[[str], Answer]
+    ) -> dict[str, Answer]:
+        known = {expression: self._known(expression, when) for expression in expressions}
+        missing = [expression for expression, answer in known.items() if answer is None]
+        answers = self._executor.map(ask, missing) if self._executor is not None and missing else map(ask, missing)
+        asked = dict(zip(missing, answers, strict=True))
+        return {expression: answer or asked[expression] for expression, answer in known.items()}
+
+    def _known(self, expression: str, when: datetime | Span) -> Answer | None:
+        return self._ahead.answer(self._source, expression, when) if self._ahead is not None else None
 
 
 def tick_of(now: datetime, interval: timedelta) -> datetime:

@@ -71,10 +71,7 @@ def restore(
     """Read back what was not lived, for each trigger that is not ready; why it could not be, where it could not."""
     missing = {trigger: one for trigger, one in questions.items() if not memories[trigger].ready}
     lived = _histories(asker, missing, {trigger: span_since(subject.t0, at, subject.interval) for trigger in missing})
-    timing = subject.policy.timing
-    spans = {
-        trigger: span_before(trigger, subject.t0, subject.interval, unjudged(trigger, timing)) for trigger in missing
-    }
+    spans = {trigger: baseline_span(subject, trigger) for trigger in missing}
     before = _histories(asker, missing, spans)
     faults: dict[Trigger, Measurement] = {}
     for trigger in missing:
@@ -95,6 +92,11 @@ def restore(
         memory.state = replay(lived[trigger].ticks, Hold.of(trigger, subject.interval))
         memory.alone, memory.beside, memory.had_data, memory.ready = alone, beside, had_data, True
     return faults
+
+
+def baseline_span(subject: Subject, trigger: Trigger) -> Span:
+    """The ticks before the sync that say what was so before it."""
+    return span_before(trigger, subject.t0, subject.interval, unjudged(trigger, subject.policy.timing))
 
 
 def _began_lately(

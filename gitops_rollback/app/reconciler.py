@@ -171,7 +171,7 @@ class Reconciler:
     def look_around(self, view: View, now: datetime) -> Tick:
         """All applications as they are now, side by side."""
         listing = self.directory.look(view, now)
-        self.observer.remember_health([fed.state for fed in listing.fed], now)
+        self.observer.begin(listing, now)
         sights = self.side_by_side(lambda watched: self.look(watched, view, listing, now), listing.watched)
         tick = Tick(now, view, listing, sights, self._outbreak(sights, view, listing, now))
         self.surroundings.see(listing, view, [sight.look for sight in sights if sight.look])

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from gitops_rollback.adapters.notifiers.fanout import LAST_WORDS_SECONDS, Closing
+from gitops_rollback.app.asking_together import Together
 from gitops_rollback.app.beforehand import end_drills, set_statuses, take_heartbeats, watch_images
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.board import Board, Place
@@ -209,6 +210,7 @@ class Runtime:
         settings, repo = self.parts.settings, opened.repo
         policies = PolicyStore(repo, opened.settings.policies_path, guard_budgets(settings.budgets).application)
         made = self.observing(opened, policies, self._executor(opened, leading))
+        made.observer.asks_together = True
         forge = self.parts.forges.of(repo.name)
         if forge is not None and not settings.observes:
             made.offer_at(forge)
@@ -232,8 +234,14 @@ class Runtime:
         directory = Directory(repo, parts.engines, policies, opened.settings.aliases, tenancy, closures)
         threads = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         followed = ThreadPoolExecutor(FOLLOW_THREADS, thread_name_prefix="follow")
+        together = Together(ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="together"))
         measuring = Measuring(
-            self._source_of, threads, steady=self.steady, workloads=parts.workloads, alerts=parts.alerts
+            self._source_of,
+            threads,
+            steady=self.steady,
+            workloads=parts.workloads,
+            alerts=parts.alerts,
+            together=together,
         )
         inputs = Inputs(repo)
         signs = opened.settings.signing_key_file is not None

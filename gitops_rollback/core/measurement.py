@@ -77,6 +77,7 @@ class Answer:
     kind: str = "vector"  # vector, scalar, matrix, string
     reason: Reason | None = None
     detail: str = ""
+    oversized: bool = False  # an ERROR since the answer would be too large
 
 
 def single(answer: Answer, reduce: str = "one", comparison: Comparison = Comparison.GREATER_THAN) -> Measurement:

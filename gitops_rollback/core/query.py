@@ -243,6 +243,11 @@ def _closed(character_class: str) -> bool:
     return len(character_class) > 2 and character_class.endswith("]")
 
 
+def in_string(value: str) -> str:
+    """`value` as it stands between double quotes."""
+    return _escape(value, '"')
+
+
 def _escape(value: str, quote: str) -> str:
     if quote == "`":
         if "`" in value or "\r" in value:

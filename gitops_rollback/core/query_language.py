@@ -10,25 +10,34 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gitops_rollback.core import datadog_query, query, web_query
+from gitops_rollback.core.grouping import Grouping, grouping_of
 
 
 @dataclass(frozen=True)
 class Language:
-    """`fill`, `look_back` and `cut_ranges` as in `core.query`; each may raise QueryInvalid."""
+    """`fill`, `look_back` and `cut_ranges` as in `core.query`; each may raise QueryInvalid.
+
+    `group` as in `core.grouping`.
+    """
 
     name: str
     fill: Callable[[str, Mapping[str, str]], str]
     look_back: Callable[[str], timedelta]
     cut_ranges: Callable[[str, timedelta], str | None]
+    group: Callable[[str], Grouping | None]
 
 
 def _uncut(_expression: str, _longest: timedelta) -> str | None:
     return None
 
 
-PROMQL = Language("PromQL", query.render, query.look_back, query.cut_ranges)
-DATADOG = Language("Datadog", datadog_query.fill, datadog_query.look_back, _uncut)
-WEB = Language("web", web_query.fill, web_query.look_back, _uncut)
+def _ungrouped(_template: str) -> Grouping | None:
+    return None
+
+
+PROMQL = Language("PromQL", query.render, query.look_back, query.cut_ranges, grouping_of)
+DATADOG = Language("Datadog", datadog_query.fill, datadog_query.look_back, _uncut, _ungrouped)
+WEB = Language("web", web_query.fill, web_query.look_back, _uncut, _ungrouped)
 OF_PROVIDER: Mapping[str, Language] = {"datadog": DATADOG, "web": WEB}  # all others speak PromQL
 
 

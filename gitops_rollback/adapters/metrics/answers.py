@@ -30,6 +30,10 @@ class Malformed(ValueError):
     """The answer is not the documented shape; the text says where, and quotes nothing."""
 
 
+class TooMuch(Malformed):
+    """The answer is of the documented shape, and too large."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A query as it was sent. `instant` answers must be about `at`; the time of a range's samples is their own."""
@@ -39,8 +43,8 @@ class Asked:
     instant: bool
     allowed_warnings: tuple[str, ...] = ()
 
-    def failed(self, reason: Reason, detail: str) -> Answer:
-        return Answer(Outcome.ERROR, self.at, self.query, reason=reason, detail=detail)
+    def failed(self, reason: Reason, detail: str, oversized: bool = False) -> Answer:
+        return Answer(Outcome.ERROR, self.at, self.query, reason=reason, detail=detail, oversized=oversized)
 
     def invalid(self, detail: str) -> Answer:
         return Answer(Outcome.INVALID, self.at, self.query, reason=Reason.QUERY_INVALID, detail=detail)
@@ -56,7 +60,9 @@ def read_answer(asked: Asked, received: HttpAnswer) -> Answer:
     try:
         return _read(asked, received.status, object_of(read_json(received.body), "the answer"))
     except Malformed as exc:
-        return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}")
+        return asked.failed(
+            Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}", oversized=isinstance(exc, TooMuch)
+        )
 
 
 def _read(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
@@ -92,7 +98,7 @@ def read_json(body: bytes) -> object:
     """A bounded body as JSON. Raises: Malformed."""
     # A few bytes of text can stand for a hundred times as much memory, so it is counted before anything is built.
     if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_SEPARATORS:
-        raise Malformed("the answer holds more values than anybody needs; aggregate the query")
+        raise TooMuch("the answer holds more values than anybody needs; aggregate the query")
     try:
         return json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as exc:

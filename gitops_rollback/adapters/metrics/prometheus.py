@@ -112,7 +112,7 @@ class PrometheusSource:
         except HttpFailed as exc:
             if exc.failure is Failure.CONNECT and asked.instant:
                 self._unreachable_at = asked.at  # the other queries of this tick need not knock again
-            return asked.failed(Reason.METRICS_UNAVAILABLE, str(exc))
+            return asked.failed(Reason.METRICS_UNAVAILABLE, str(exc), oversized=exc.failure is Failure.TOO_LARGE)
         return read_answer(asked, received)
 
     def _redacted(self, answer: Answer) -> Answer:

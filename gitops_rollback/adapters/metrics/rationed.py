@@ -40,7 +40,10 @@ class QueryRations:
 
 
 class _Rationed:
-    """A `MetricSource`; over the tenant's limit the answer is an error of reason `QueryBudget`, and nothing is sent."""
+    """A `MetricSource`; over the tenant's limit the answer is an error of reason `QueryBudget`, and nothing is sent.
+
+    The same source for the same tenant is the same, so that what several policies ask may be asked together.
+    """
 
     def __init__(self, source: MetricSource, tenant: str, turnstile: Turnstile | None, counted: Counted) -> None:
         self.name = source.name
@@ -48,6 +51,12 @@ class _Rationed:
         self._tenant = tenant
         self._turnstile = turnstile
         self._counted = counted
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rationed) and (self._source, self._tenant) == (other._source, other._tenant)
+
+    def __hash__(self) -> int:
+        return hash((self._source, self._tenant))
 
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """As the source answers."""

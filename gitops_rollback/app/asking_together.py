@@ -1,0 +1,274 @@
+"""What do many applications ask of one metric store at one tick, and how few requests answer it?
+
+All that ask by one template are one group: one request, and each gets its own part of the answer. Before the looks of
+a tick begin, `ask` sends what they are expected to ask; a look that asks something else, or by a template that cannot
+be grouped, asks for itself. A group that the store refuses is halved until the applications that spoil it stand alone;
+those are left to themselves from then on. A tick that comes drops what of the last one has not been sent.
+Source: detection.md section 7.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from gitops_rollback.app.queries import EPOCH, MAX_POINTS, Span
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.grouping import Grouping, Key
+from gitops_rollback.core.measurement import Answer, Outcome, Series
+from gitops_rollback.core.query_language import language_of
+from gitops_rollback.ports import MetricSource
+
+MOST_NAMES = 500  # in one query
+MOST_CHUNKS = 2  # of an instant query; whoever needs more asks for everything that has the labels
+FEW_POINTS = 4  # for which everything may be asked
+CHUNK_SAMPLES = 100_000  # of one range query, at one series for each application
+TICK_SAMPLES = 400_000  # that are read back at one tick; the rest is read at the next ones
+ROUNDS_KEPT = 240  # an hour at the usual interval: so long it is remembered what a store refused
+MOST_ALONE = 20  # applications that spoil a group; with more it is the template
+
+Found = dict[Key, Answer]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One expression that an application is about to ask for, and the template that it comes from."""
+
+    source: MetricSource
+    template: str
+    variables: Mapping[str, str]
+    expression: str
+    when: datetime | Span
+    patience: timedelta
+
+
+@dataclass(frozen=True)
+class _Sort:
+    """What can be asked by one query, where the times allow it."""
+
+    source: MetricSource
+    template: str
+    patience: timedelta
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One query for several applications; `when` holds all times that they want."""
+
+    sort: _Sort
+    grouping: Grouping
+    when: datetime | Span
+    members: Mapping[Key, Wanted]
+    everything: bool = False
+
+
+class Together:
+    """An `Ahead`. `executor` sends the groups side by side; without one they are sent one after the other, at once."""
+
+    def __init__(self, executor: Executor | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._executor = executor
+        self._monotonic = monotonic
+        self._known: Mapping[tuple[MetricSource, str, datetime | Span], tuple[Future[Found], Key]] = {}
+        self._sent: list[Future[Found]] = []
+        self._rounds = 0
+        self._alone: dict[_Sort, set[Key]] = {}
+        self._most: dict[_Sort, int] = {}
+        self._apart: set[_Sort] = set()  # whose answers do not say whose they are
+
+    def ask(self, wanted: Iterable[Wanted]) -> None:
+        """Send what is wanted at this tick; what the last one wanted is not known any more."""
+        for future in self._sent:
+            future.cancel()
+        if self._rounds % ROUNDS_KEPT == 0:
+            self._alone, self._most, self._apart = {}, {}, set()
+        self._rounds += 1
+        known: dict[tuple[MetricSource, str, datetime | Span], tuple[Future[Found], Key]] = {}
+        self._sent = []
+        batches, later = self._planned(wanted)
+        for batch in batches:
+            future = self._begin(batch)
+            self._sent.append(future)
+            for key, one in batch.members.items():
+                known[one.source, one.expression, one.when] = future, key
+        for key, one in later:
+            known[one.source, one.expression, one.when] = _done({key: _failed(one, "it is read at a later tick")}), key
+        self._known = known
+
+    def answer(self, source: MetricSource, expression: str, when: datetime | Span) -> Answer | None:
+        """As in `queries.Ahead`."""
+        future, key = self._known.get((source, expression, when), (None, ()))
+        if future is None:
+            return None
+        try:
+            return _own(future.result()[key], expression, when)
+        except CancelledError:
+            at = when.end if isinstance(when, Span) else when
+            return Answer(
+                Outcome.ERROR, at, expression, reason=Reason.METRICS_UNAVAILABLE, detail="the tick came too late"
+            )
+
+    def _planned(self, wanted: Iterable[Wanted]) -> tuple[list[_Batch], list[tuple[Key, Wanted]]]:
+        """The queries to send now, and what is left for a later tick."""
+        same: dict[tuple[_Sort, datetime | Span], dict[Key, Wanted]] = {}
+        for one in wanted:
+            grouping, sort = _grouping(one.template), _Sort(one.source, one.template, one.patience)
+            key = grouping.key(one.variables) if grouping is not None else None
+            alone = self._alone.get(sort, ())
+            if key is not None and key not in alone and len(alone) <= MOST_ALONE and sort not in self._apart:
+                same.setdefault((sort, one.when), {})[key] = one
+        batches: list[_Batch] = []
+        apart: dict[tuple[_Sort, timedelta, timedelta], list[tuple[Key, Wanted]]] = {}
+        for (sort, when), members in same.items():
+            if len(members) > 1:
+                batches.extend(self._chunks(sort, when, members))
+            elif isinstance(when, Span):
+                apart.setdefault((sort, when.step, (when.start - EPOCH) % when.step), []).extend(members.items())
+        later: list[tuple[Key, Wanted]] = []
+        samples = 0
+        for (sort, _, _), several in apart.items():
+            for batch in self._joined(sort, several):
+                cost = len(batch.members) * _points(batch.when)
+                if samples and samples + cost > TICK_SAMPLES:
+                    later.extend(batch.members.items())
+                else:
+                    samples += cost
+                    batches.append(batch)
+        return batches, later
+
+    def _chunks(self, sort: _Sort, when: datetime | Span, members: Mapping[Key, Wanted]) -> Iterator[_Batch]:
+        grouping = _grouping(sort.template)
+        if grouping is None:
+            return
+        usual = max(1, min(MOST_NAMES, CHUNK_SAMPLES // _points(when)))
+        size = self._most.get(sort, usual)
+        if len(members) > MOST_CHUNKS * size and size >= usual and _points(when) <= FEW_POINTS:
+            yield _Batch(sort, grouping, when, members, everything=True)
+            return
+        ordered = sorted(members)
+        for start in range(0, len(ordered), size):
+            yield _Batch(sort, grouping, when, {key: members[key] for key in ordered[start : start + size]})
+
+    def _joined(self, sort: _Sort, several: Sequence[tuple[Key, Wanted]]) -> Iterator[_Batch]:
+        """Times that differ as one that holds them all: what was deployed last comes first."""
+        spans = sorted(
+            ((one.when, key, one) for key, one in several if isinstance(one.when, Span)),
+            key=lambda found: found[0].start,
+            reverse=True,
+        )
+        members: dict[Key, Wanted] = {}
+        whole: Span | None = None
+        for span, key, one in spans:
+            wider = _union(whole, span)
+            if members and (
+                key in members or _points(wider) > MAX_POINTS or len(members) * _points(wider) > CHUNK_SAMPLES
+            ):
+                yield from self._batch(sort, whole, members)
+                members, wider = {}, span
+            members[key], whole = one, wider
+        yield from self._batch(sort, whole, members)
+
+    def _batch(self, sort: _Sort, whole: Span | None, members: Mapping[Key, Wanted]) -> Iterator[_Batch]:
+        grouping = _grouping(sort.template)
+        if grouping is not None and whole is not None and len(members) > 1:
+            yield _Batch(sort, grouping, whole, members)
+
+    def _begin(self, batch: _Batch) -> Future[Found]:
+        if self._executor is not None:
+            return self._executor.submit(self._run, batch)
+        return _done(self._run(batch))
+
+    def _run(self, batch: _Batch) -> Found:
+        deadline = self._monotonic() + batch.sort.patience.total_seconds()
+        if batch.everything:
+            answer = self._send(batch, batch.grouping.everything(), batch.when)
+            parts = batch.grouping.parts(answer)
+            if parts is not None or not _is_refused(answer):
+                return _shared(answer, parts, batch.members)
+            self._most[batch.sort] = MOST_NAMES
+        found: Found = {}
+        keys = list(batch.members)
+        for start in range(0, len(keys), MOST_NAMES):
+            found.update(self._asked(batch, keys[start : start + MOST_NAMES], deadline))
+        return found
+
+    def _asked(self, batch: _Batch, keys: Sequence[Key], deadline: float) -> Found:
+        if self._monotonic() >= deadline:
+            return {key: _failed(batch.members[key], "no time was left for it at this tick") for key in keys}
+        if len(keys) == 1:
+            return {keys[0]: self._alone_now(batch, keys[0])}
+        answer = self._send(batch, batch.grouping.expression(keys), batch.when)
+        parts = batch.grouping.parts(answer)
+        if answer.outcome is Outcome.VALUE and parts is None:
+            self._apart.add(batch.sort)
+            return {key: self._alone_now(batch, key) for key in keys}
+        if not _is_refused(answer):
+            return _shared(answer, parts, keys)
+        middle = len(keys) // 2
+        halves = self._asked(batch, keys[:middle], deadline) | self._asked(batch, keys[middle:], deadline)
+        if not self._alone.get(batch.sort, set()) & set(keys):  # nobody spoils it: it is the size
+            self._most[batch.sort] = min(middle, self._most.get(batch.sort, middle))
+        return halves
+
+    def _alone_now(self, batch: _Batch, key: Key) -> Answer:
+        """One application whose group was refused; if it is refused alone too, it is its own fault."""
+        one = batch.members[key]
+        answer = self._send(batch, one.expression, one.when)
+        if _is_refused(answer):
+            self._alone.setdefault(batch.sort, set()).add(key)
+        return answer
+
+    def _send(self, batch: _Batch, expression: str, when: datetime | Span) -> Answer:
+        source, patience = batch.sort.source, batch.sort.patience
+        if isinstance(when, Span):
+            return source.query_range(expression, when.start, when.end, when.step, patience)
+        return source.query(expression, when, patience, when.timestamp())
+
+
+@lru_cache(maxsize=2048)
+def _grouping(template: str) -> Grouping | None:
+    return language_of(template).group(template)
+
+
+def _is_refused(answer: Answer) -> bool:
+    """The query as it is cannot be answered; a smaller one perhaps can."""
+    return answer.outcome is Outcome.INVALID or answer.oversized
+
+
+def _shared(answer: Answer, parts: Mapping[Key, tuple[Series, ...]] | None, keys: Iterable[Key]) -> Found:
+    """Each application's own part; whoever is not in a good answer has no series, and an error is everybody's."""
+    return {key: replace(answer, series=(parts or {}).get(key, ())) for key in keys}
+
+
+def _own(answer: Answer, expression: str, when: datetime | Span) -> Answer:
+    """The part of one application as if it had asked by itself, and for its own time alone."""
+    if not isinstance(when, Span):
+        return replace(answer, query=expression)
+    series = []
+    for one in answer.series:
+        samples = tuple(sample for sample in one.samples if when.start <= sample[0] <= when.end)
+        if samples:
+            series.append(replace(one, samples=samples))
+    return replace(answer, query=expression, at=when.end, series=tuple(series))
+
+
+def _union(whole: Span | None, span: Span) -> Span:
+    return span if whole is None else Span(min(whole.start, span.start), max(whole.end, span.end), span.step)
+
+
+def _points(when: datetime | Span) -> int:
+    return max(1, (when.end - when.start) // when.step + 1) if isinstance(when, Span) else 1
+
+
+def _failed(one: Wanted, detail: str) -> Answer:
+    at = one.when.end if isinstance(one.when, Span) else one.when
+    return Answer(Outcome.ERROR, at, one.expression, reason=Reason.QUERY_BUDGET, detail=detail)
+
+
+def _done(found: Found) -> Future[Found]:
+    future: Future[Found] = Future()
+    future.set_result(found)
+    return future

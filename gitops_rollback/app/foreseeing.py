@@ -1,0 +1,45 @@
+"""What is a look at one application going to ask its metric store? Told before it asks, so that many ask together.
+
+A forecast alone: what a look asks besides is asked all the same, and what it does not ask was asked for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from gitops_rollback.app.asking_together import Wanted
+from gitops_rollback.app.counting import unread
+from gitops_rollback.app.queries import Question, Span, span_since
+from gitops_rollback.app.reading_back import Memory, Subject, baseline_span
+from gitops_rollback.core.policy import Trigger
+from gitops_rollback.ports import MetricSource
+
+COUNTED = ("regression", "gauge")
+
+
+def foreseen(
+    subject: Subject, memories: Mapping[Trigger, Memory], at: datetime, source: MetricSource, patience: timedelta
+) -> Iterator[Wanted]:
+    """Each expression and each time that the look at `at` asks for, if what it knows by then is in `memories`."""
+    for trigger in subject.policy.triggers:
+        times = tuple(_times(subject, trigger, memories.get(trigger, Memory()), at))
+        if not times:
+            continue
+        question = Question.of(trigger, subject.variables)
+        for template, expression in zip(question.templates, question.expressions, strict=False):
+            for when in times:
+                yield Wanted(source, template, subject.variables, expression, when, patience)
+
+
+def _times(subject: Subject, trigger: Trigger, memory: Memory, at: datetime) -> Iterator[datetime | Span]:
+    if trigger.is_asked:
+        yield at
+        if not memory.ready:
+            yield from _filled(span_since(subject.t0, at, subject.interval), baseline_span(subject, trigger))
+    elif trigger.built and trigger.type in COUNTED:
+        yield from _filled(unread(trigger, memory.counted, subject.t0, at, subject.interval))
+
+
+def _filled(*spans: Span) -> Iterator[Span]:
+    return (span for span in spans if span.instants)
