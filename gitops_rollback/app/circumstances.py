@@ -22,6 +22,7 @@ from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of, renders
 from gitops_rollback.app.silencing import about_silences
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import REMEMBERED, View, unnamed
+from gitops_rollback.app.weighing import weighed
 from gitops_rollback.core.decision import Circumstances, Proposal
 from gitops_rollback.core.drill import practised
 from gitops_rollback.core.errors import Reason
@@ -31,7 +32,7 @@ from gitops_rollback.core.incidents import MANY_OF_SHARE
 from gitops_rollback.core.ownership import about_to_roll_back, rolled_back_before
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, rollback_id
-from gitops_rollback.core.stop import PauseState, stopped
+from gitops_rollback.core.stop import PauseState, promised_fix, stopped
 from gitops_rollback.ports import ConfigRepo
 
 UNSETTLED_TICKS = 3
@@ -94,6 +95,7 @@ class Surroundings:
             overlaps=self._overlaps(proposal, view),
             practised=_practised(proposal, view),
             unwritable="" if writable else "the journal could not be written to at the start",
+            weighed=weighed(look, outbreak, view.journal.records.values(), self._fixed_by(look, view), now),
         )
 
     def notices(self, view: View, listing: Listing, outbreak: Outbreak, now: datetime) -> Iterator[Notice]:
@@ -129,6 +131,9 @@ class Surroundings:
         control, head = view.pauses
         stop = stopped(look.name, now, self.settings_pause(), control, head, (look.target.name,))
         return stop.message if stop else ""
+
+    def _fixed_by(self, look: Look, view: View) -> datetime | None:
+        return promised_fix(look.name, view.pauses, (look.target.name,))
 
     def _unsettled(self, alarm: Alarm) -> str:
         """One red application looks different when others are red, so those are awaited, but not for long.

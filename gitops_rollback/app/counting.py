@@ -179,8 +179,10 @@ def _measured(verdict: Verdict) -> Measurement:
         return Measurement.missing(Reason.NO_DATA, at, said)
     if verdict.rate is None:
         return Measurement.missing(Reason.NO_TRAFFIC, at, said)
-    value, numerator, denominator = verdict.rate, verdict.bad, verdict.events
-    return Measurement(Outcome.VALUE, at, value, detail=said, numerator=numerator, denominator=denominator)
+    measured = Measurement(Outcome.VALUE, at, verdict.rate, detail=said)
+    # What fires speaks at least as clearly as the false alarms that are allowed.
+    evidence = verdict.weighed if verdict.severity is None else max(verdict.weighed, verdict.baseline.needed)
+    return replace(measured, numerator=verdict.bad, denominator=verdict.events, log_evidence=evidence)
 
 
 def _baseline(counted: Counted, test: Regression) -> Baseline:

@@ -79,6 +79,8 @@ class Outbreak:
     calm: bool = False
     raised: frozenset[str] = frozenset()  # those that raise an alarm at this very tick, and are not undone in git
     failing: Mapping[str, datetime] = field(default_factory=dict)  # metric sources that hide others, and since when
+    alarms: tuple[Alarm, ...] = ()  # of this tick
+    observed: tuple[ObservedApplication, ...] = ()
 
     @property
     def is_mass_event(self) -> bool:
@@ -158,7 +160,8 @@ class Outbreaks:
         over = self._calm_since is not None and now - self._calm_since >= CALM
         self._failing = self._failing_now(incidents, beside, listing, now)
         raised = frozenset(alarm.look.name for alarm in alarms if not alarm.is_undone)
-        return Outbreak(incidents, too_many, waits, over, raised, dict(self._failing))
+        failing = dict(self._failing)
+        return Outbreak(incidents, too_many, waits, over, raised, failing, tuple(alarms), tuple(observed))
 
     def _failing_now(
         self, incidents: Sequence[Incident], beside: Bystanders, listing: Listing, now: datetime

@@ -394,7 +394,7 @@ class Reconciler:
 
 
 def _newer_alarm(sight: Sight, record: RollbackRecord) -> Sight | None:
-    """A plan may wait for a word for long; what was deployed after it is watched, and told, all the same."""
+    """A plan may wait for long; what was deployed after it is watched all the same, and what it costs may change."""
     look = sight.look
-    newer = look is not None and look.bad_revision not in ("", record.bad_revision)
+    newer = look is not None and (look.bad_revision not in ("", record.bad_revision) or record.is_weighed_anew)
     return sight if look is not None and newer and look.raised.act.tells else None

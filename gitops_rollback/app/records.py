@@ -9,7 +9,6 @@ from datetime import datetime
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.subject import Look
 from gitops_rollback.core.action import Advance, Note, Release
-from gitops_rollback.core.costs import told
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.delivery import lands_by_itself
 from gitops_rollback.core.errors import Reason
@@ -151,8 +150,8 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
         evidence |= {key: value for key, value in named.items() if value}
         if plan.follows is not None:
             evidence[FOLLOWS] = {"rollback": plan.follows[0], "way": plan.follows[1]}
-    if (costs := told(decision, look.policy)) is not None:
-        evidence["costs"] = costs
+    if decision.weighed is not None:
+        evidence["costs"] = decision.weighed.document
     if decision.onset is not None:
         evidence["onset"] = format_time(decision.onset)
     return evidence

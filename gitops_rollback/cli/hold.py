@@ -18,7 +18,7 @@ from gitops_rollback.cli.access import (
 )
 from gitops_rollback.cli.output import say
 from gitops_rollback.core.duration import format_duration
-from gitops_rollback.core.stop import Pause, add_pause
+from gitops_rollback.core.stop import FIX, Pause, add_pause
 
 LONGEST = timedelta(hours=1)  # a fix that takes longer is a pause, and somebody should say so
 
@@ -42,7 +42,7 @@ def command(application: str, duration: str, reason: str, settings: Settings) ->
     author, by = caller()
     with opened_sources(settings, author) as sources:
         source, name = find_application(sources, application)
-        why = f"a fix in {format_duration(lasts)}" + (f": {reason}" if reason else "")
+        why = f"{FIX}{format_duration(lasts)}" + (f": {reason}" if reason else "")
         pause = Pause(name, clock.now() + lasts, by, why)
         change_pauses(source.repo, clock, lambda known: add_pause(known, pause, clock.now()), f"Hold {name}")
         say(f"{source.repo.name}: nothing is done for {name} for {format_duration(lasts)} ({by}: {why}).")

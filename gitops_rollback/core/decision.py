@@ -6,10 +6,11 @@ The question is a list of rules, read top to bottom; the first that has an answe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from gitops_rollback.core.costs import Weighed
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult, Policy, Severity
@@ -36,12 +37,16 @@ class Act(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """One answer with its one reason. `verdicts` are those that count for it, strongest first."""
+    """One answer with its one reason. `verdicts` are those that count for it, strongest first.
+
+    `weighed` is what each way out of the alarm costs; None where nobody has counted that.
+    """
 
     act: Act
     reason: Reason
     message: str
     verdicts: tuple[Verdict, ...] = ()
+    weighed: Weighed | None = None
 
     @property
     def severity(self) -> Severity | None:
@@ -119,6 +124,7 @@ class Circumstances:
     practised: str = ""  # it is a drill of people: they are to do it
     offered: str = ""  # a pull request that undoes the very same is on its way to land by itself
     overlaps: str = ""  # one that undoes a part of the same, or more, is
+    weighed: Weighed | None = None  # what each way out would cost
 
 
 _Rule = Callable[[Decision, Proposal, Circumstances, datetime], Decision | None]
@@ -129,14 +135,15 @@ def decide(raised: Decision, proposal: Proposal, around: Circumstances, now: dat
     for rule in _AFTER_BLAME:
         answer = rule(raised, proposal, around, now)
         if answer is not None:
-            return _once(Decision(answer.act, answer.reason, answer.message, raised.verdicts), around)
-    return _once(raised, around)
+            found = Decision(answer.act, answer.reason, answer.message, raised.verdicts, around.weighed)
+            return _once(found, around)
+    return _once(replace(raised, weighed=around.weighed), around)
 
 
 def _once(decision: Decision, around: Circumstances) -> Decision:
     """Nobody is asked twice about one commit: who turns red by it later belongs to the question that is open."""
     if decision.act is Act.ASK and around.asked:
-        return Decision(Act.LEAVE, Reason.INCIDENT, around.asked, decision.verdicts)
+        return Decision(Act.LEAVE, Reason.INCIDENT, around.asked, decision.verdicts, decision.weighed)
     return decision
 
 
@@ -199,6 +206,17 @@ def _wait_for_cooldown(_r: Decision, proposal: Proposal, _a: Circumstances, _now
     return Decision(Act.WAIT, Reason.COOLDOWN, cooling.message) if cooling else None
 
 
+def _weigh_the_costs(raised: Decision, _p: Proposal, around: Circumstances, _now: datetime) -> Decision | None:
+    """Asked last, so that it only ever holds back what everything else allows."""
+    weighed = around.weighed
+    if weighed is None or not weighed.decides or raised.act is not Act.ROLL_BACK:
+        return None
+    answer, sentence = weighed.answer, weighed.costs.sentence
+    if answer == "rollback":
+        return None
+    return Decision(Act.WAIT if answer == "wait" else Act.ASK, Reason.CHEAPER_OTHERWISE, sentence)
+
+
 def _hold_what_came_back(_r: Decision, proposal: Proposal, _a: Circumstances, _now: datetime) -> Decision | None:
     """Somebody lands it again: undoing it once more would only start a fight."""
     if proposal.came_back:
@@ -240,4 +258,5 @@ _AFTER_BLAME: tuple[_Rule, ...] = (
     _when(lambda around: around.unwritable, Act.ASK, Reason.JOURNAL_UNWRITABLE),
     _wait_while_others_are_unseen,
     _wait_for_cooldown,
+    _weigh_the_costs,
 )

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     SUPERSEDED = "Superseded"
     # Limits that a person set, or that the controller sets itself.
     SUGGEST_ONLY = "SuggestOnly"
+    CHEAPER_OTHERWISE = "CheaperOtherwise"  # the policy decides by costs, and a rollback is not the cheapest way
     SUSPENDED = "Suspended"
     PAUSED = "Paused"
     PAUSE_UNREADABLE = "PauseUnreadable"

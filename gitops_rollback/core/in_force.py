@@ -30,6 +30,7 @@ from gitops_rollback.core.policy import (
 )
 
 MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
+DEARER = ("rollback_risk", "false_rollback")  # costs that only hold back
 DATA = ("safe", "", "ask")  # likewise; "" leaves it to what was seen
 
 
@@ -59,9 +60,20 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         guards=_guards(in_force.guards, head.guards),
         certainty=strictest(in_force.certainty, head.certainty),
         superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
+        by_cost=in_force.by_cost or head.by_cost,
+        costs=_costs(in_force, head),
         image_automation="ask" if "ask" in (in_force.image_automation, head.image_automation) else "hold",
         unbuilt=tuple(dict.fromkeys((*in_force.unbuilt, *head.unbuilt))),
     )
+
+
+def _costs(in_force: Policy, head: Policy) -> tuple[tuple[str, float], ...]:
+    """Where both decide by costs, only a dearer rollback of the head counts; who does not has none to keep."""
+    if not in_force.by_cost:
+        return head.costs if head.by_cost else in_force.costs
+    known, newer = dict(in_force.costs), dict(head.costs)
+    dearer = {name: max(newer[name], known.get(name, 0.0)) for name in DEARER if head.by_cost and name in newer}
+    return tuple(sorted((known | dearer).items()))
 
 
 def within_bounds(policy: Policy, bounds: Sequence[Limit]) -> Policy:

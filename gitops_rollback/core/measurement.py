@@ -37,6 +37,7 @@ class Measurement:
     query: str = ""  # as rendered and sent
     numerator: float | None = None  # a ratio's `bad`
     denominator: float | None = None  # a ratio's `total`
+    log_evidence: float | None = None  # ln of how much likelier it is if the rate has risen; None where nobody counts
 
     @classmethod
     def of(cls, value: float, at: datetime, query: str = "") -> Measurement:

@@ -351,6 +351,8 @@ class Policy:
     certainty: Certainty = field(default_factory=Certainty)  # of the suspects
     superseding: str = "ask"  # or "allow-version-bumps": later commits whose values a plan may take back as well
     chart_versions: ChartVersions = ChartVersions.AS_BEFORE
+    by_cost: bool = False  # `decision: cost`: an automatic rollback must be the cheapest way, too
+    costs: tuple[tuple[str, float], ...] = ()  # fields of `costs.Inputs` and `share`, as the policy sets them
     image_automation: str = "ask"  # or "hold": take its mark off what is rolled back, so that it is not written again
     unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
     warnings: tuple[str, ...] = field(default=(), compare=False)

@@ -110,6 +110,9 @@ Superseded
 SuggestOnly
   The policy wants to be asked: severity `page_and_suggest`, or `delivery.mode: suggest`.
   Read the plan, then approve or reject it.
+CheaperOtherwise
+  The policy says `decision: cost`, and by its costs a rollback is not the cheapest way out, or not yet.
+  `explain` shows each way with its cost and where each number comes from; set what is wrong in the policy's `costs`.
 Suspended
   The policy says `suspend: true`: it is watched and told, and nothing is written.
   Set it to false once you want it to act.

@@ -171,6 +171,12 @@ class RollbackRecord:
         return AskedIn(str(found.get("path", "")), number, head)
 
     @property
+    def is_weighed_anew(self) -> bool:
+        """It waits for a word since it was not the cheapest way out, which may change while it waits."""
+        waits = self.phase is Phase.AWAITING_APPROVAL and self.offer is None
+        return waits and self.reason == Reason.CHEAPER_OTHERWISE.value
+
+    @property
     def is_waiting_request(self) -> bool:
         """A person has asked for it, and nobody has let it land yet."""
         return bool(self.request) and self.phase is Phase.AWAITING_APPROVAL

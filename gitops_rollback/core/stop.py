@@ -27,6 +27,9 @@ CONTROL_DOOR = f"branch {CONTROL_BRANCH}"
 HEAD_DOOR = HEAD_PATH
 
 MAX_TEXT = 200
+# Begins the reason of a pause by which a person promises one. No key of its own: a controller of an earlier version
+# would not know that, and a word that it does not know stops everything.
+FIX = "a fix in "
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Pause:
     def holds(self, now: datetime) -> bool:
         """False from its end on, that instant included."""
         return self.until is None or now < self.until
+
+    @property
+    def fixed_by(self) -> datetime | None:
+        """When a person's fix is ready, as was promised; None where none was."""
+        return self.until if self.reason.startswith(FIX) else None
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,13 @@ def stopped(
         return None
     door, pause = max(held, key=lambda pair: _end(pair[1]))
     return Stop(door.door, Reason.PAUSED, _message(door, pause), pause.until, pause.by)
+
+
+def promised_fix(application: str, states: Collection[PauseState], aliases: Collection[str] = ()) -> datetime | None:
+    """The latest time by which a person has promised to mend `application`, past or to come; None without any."""
+    names = names_of(application) | set(aliases)
+    pauses = [pause for state in states for pause in state.pauses if _concerns(pause, names)]
+    return max((pause.fixed_by for pause in pauses if pause.fixed_by is not None), default=None)
 
 
 def _concerns(pause: Pause, names: Collection[str]) -> bool:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops_rollback.core.costs import Inputs, costs, told
-from gitops_rollback.core.decision import Act, Decision
-from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.costs import Inputs, Weighed, costs, harm_of, likelihood_of, shared_cause
 from gitops_rollback.core.measurement import Measurement
-from gitops_rollback.core.policy import Policy, Severity, Trigger
+from gitops_rollback.core.policy import BurnRate, Severity, Trigger
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, TriggerState, Verdict
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -41,63 +39,147 @@ def test_the_worked_example_row_by_row(given: Inputs, way: str, cost: float) -> 
     assert getattr(costs(given), way) == pytest.approx(cost, abs=0.04 if cost > 5 else 0.006)
 
 
+def test_the_worked_example_rolls_back_by_itself() -> None:
+    assert costs(CHECKOUT).answer == "rollback"
+    assert "to blame with probability 0.98, and a rollback pays from 0.50 on" in costs(CHECKOUT).sentence
+
+
 @pytest.mark.parametrize(("rise", "pays_from"), [(0.5, 0.08), (0.049, 0.50), (0.009, 0.96), (0.002, 1.0)])
 def test_from_which_probability_on_a_rollback_pays_by_severity(rise: float, pays_from: float) -> None:
     found = costs(Inputs(harm=rise)).pays_from
     assert found > 1 if rise < 0.005 else found == pytest.approx(pays_from, abs=0.006)
 
 
+@pytest.mark.parametrize(
+    ("rise", "answer"), [(0.5, "rollback"), (0.049, "rollback"), (0.009, "rollback"), (0.002, "ask")]
+)
+def test_one_rule_yields_a_rollback_or_a_suggestion_by_severity(rise: float, answer: str) -> None:
+    assert costs(Inputs(harm=rise)).answer == answer
+
+
 KNOWN = replace(CHECKOUT, fix_succeeds=0.9)
+RISKY = replace(CHECKOUT, rollback_risk=5)
 
 
 @pytest.mark.parametrize(
-    ("given", "least"),
+    ("given", "least", "answer"),
     [
-        pytest.param(CHECKOUT, "rollback", id="the cause is not known"),
-        pytest.param(replace(KNOWN, fix_minutes=3, deploy_minutes=0.5), "forward", id="known, and under 4 minutes"),
-        pytest.param(replace(KNOWN, fix_minutes=15), "rollback", id="known, and over 15 minutes"),
-        pytest.param(replace(KNOWN, fix_minutes=15, rollback_risk=5), "page", id="unless a rollback is risky"),
-        pytest.param(replace(KNOWN, fix_minutes=3, rollback_risk=5), "forward", id="risky, and quickly fixed"),
-        pytest.param(replace(CHECKOUT, harm=0.5), "rollback", id="all wait for it"),
+        pytest.param(CHECKOUT, "rollback", "rollback", id="the cause is not known"),
+        pytest.param(replace(KNOWN, fix_minutes=3.7, deploy_minutes=0.5), "forward", "ask", id="known: 4.2 minutes"),
+        pytest.param(replace(KNOWN, fix_minutes=4.1, deploy_minutes=0.5), "rollback", "rollback", id="known: 4.6"),
+        pytest.param(replace(KNOWN, fix_minutes=15), "rollback", "rollback", id="known, and over 15 minutes"),
+        pytest.param(replace(KNOWN, fix_minutes=15, rollback_risk=5), "page", "ask", id="unless a rollback is risky"),
+        pytest.param(replace(KNOWN, fix_minutes=3, rollback_risk=5), "forward", "ask", id="risky, and quickly fixed"),
+        pytest.param(RISKY, "page", "ask", id="risky, and nobody knows the cause"),
+        pytest.param(replace(CHECKOUT, harm=0.5), "rollback", "rollback", id="all wait for it"),
+        pytest.param(Inputs(harm=0.0001), "forward", "ask", id="nobody is harmed"),
+        pytest.param(replace(CHECKOUT, harm=3 * 0.009), "rollback", "rollback", id="three of one commit add up"),
+        pytest.param(replace(CHECKOUT, shared=0.998), "page", "ask", id="others outside of the commit are red"),
     ],
 )
-def test_the_decision_table_row_by_row(given: Inputs, least: str) -> None:
-    assert costs(given).least == least
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        pytest.param(Inputs(harm=0.0001), id="nobody is harmed"),
-        pytest.param(replace(CHECKOUT, shared=0.9999), id="others outside of the commit are red"),
-    ],
-)
-def test_what_harms_nobody_or_is_everybodys_is_no_rollback(given: Inputs) -> None:
+def test_the_decision_table_row_by_row(given: Inputs, least: str, answer: str) -> None:
     found = costs(given)
-    assert found.probability < found.pays_from
+    assert (found.least, found.answer) == (least, answer)
 
 
-def alarm(kind: str, value: float | None, before: float | None) -> tuple[Decision, Policy]:
-    trigger = Trigger("errors", kind)
+def test_the_rule_for_a_known_cause_is_the_tables_own() -> None:
+    """Forward where T_fix + T_dep < 4.3 min + (R_rb - R_fwd)/(P h), for a sure blame."""
+    for risk in (0.1, 0.3, 1.0):
+        sure = replace(KNOWN, rollback_risk=risk, likelihood=1e12, deploy_minutes=0)
+        limit = 4.275 + (risk - 0.1) / sure.harm
+        for minutes, wins in ((limit - 0.01, True), (limit + 0.01, False)):
+            found = costs(replace(sure, fix_minutes=minutes))
+            assert (found.forward < found.rollback) is wins
+
+
+def test_sparing_a_person_an_interruption_never_justifies_a_rollback() -> None:
+    dear = replace(Inputs(harm=0.002), interruption=100.0)
+    assert costs(dear).least == "rollback"
+    assert costs(dear).answer == "ask"
+
+
+UNSURE = replace(CHECKOUT, harm=0.009, likelihood=200)  # 0.91, and a rollback pays from 0.95 on
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        pytest.param(UNSURE, "ask", id="no tick tells more"),
+        pytest.param(replace(UNSURE, gain=2.0), "wait", id="the next tick may tell enough"),
+        pytest.param(replace(UNSURE, gain=2.0, harm=0.5), "rollback", id="it is dear to wait"),
+        pytest.param(replace(UNSURE, gain=0.1), "ask", id="the next tick tells next to nothing"),
+        pytest.param(replace(CHECKOUT, gain=2.0), "rollback", id="it is sure enough now"),
+    ],
+)
+def test_it_is_waited_only_while_that_pays(given: Inputs, answer: str) -> None:
+    assert costs(given).answer == answer
+
+
+def test_a_slower_rollback_than_a_persons_never_pays() -> None:
+    assert costs(replace(CHECKOUT, rollback_fails=1.0, person_minutes=600)).pays_from > 1
+
+
+def test_where_a_fix_comes_anyway_nobody_has_to_be_asked() -> None:
+    soon = replace(KNOWN, fix_minutes=0, deploy_minutes=2)
+    assert [Weighed.of(soon, {}, True, promised).answer for promised in (False, True)] == ["ask", "wait"]
+    assert Weighed.of(replace(soon, fix_minutes=20), {}, True, promised=True).answer == "rollback"
+
+
+@pytest.mark.parametrize(
+    ("red", "quiet", "low", "high"),
+    [(0, 0, 0, 0), (0, 9, 0, 0.001), (1, 10, 0, 0.001), (1, 1, 0.2, 0.4), (2, 2, 0.8, 0.9), (4, 2, 0.999, 1)],
+)
+def test_the_more_others_are_red_the_likelier_is_a_cause_that_is_nobodys_commit(
+    red: int, quiet: int, low: float, high: float
+) -> None:
+    assert low <= shared_cause(red, quiet) <= high
+
+
+def a_verdict(value: float | None, before: float | None) -> Verdict:
     measured = None if value is None else Measurement.of(value, NOW)
-    verdict = Verdict("errors", Severity.AUTO_ROLLBACK, TriggerState(), measured, Baseline(BaselineLevel.QUIET, before))
-    policy = Policy("p", "p.yaml", "a" * 40, (), (trigger,))
-    return Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "fires", (verdict,)), policy
+    baseline = Baseline(BaselineLevel.QUIET, before)
+    return Verdict("errors", Severity.AUTO_ROLLBACK, TriggerState(), measured, baseline)
 
 
-def test_an_alarm_tells_its_costs_with_each_input_and_where_it_comes_from() -> None:
-    found = told(*alarm("ratio", 0.05, 0.001))
-    assert found is not None
-    assert (found["rollback"], found["page"], found["fixForward"], found["least"]) == (0.34, 1.11, 2.74, "rollback")
-    inputs = found["inputs"]
+BURN = BurnRate(0.999, timedelta(hours=1), timedelta(minutes=5))
+LATENCY = "histogram_quantile(0.99, sum(rate(d_bucket[2m])) by (le))"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "value", "before", "harm", "source"),
+    [
+        pytest.param(Trigger("errors", "ratio"), 0.05, 0.001, 0.049, "rise of the rate", id="a ratio's rise"),
+        pytest.param(Trigger("errors", "regression"), 0.05, None, 0.05, "rise of the rate", id="nothing known before"),
+        pytest.param(Trigger("errors", "ratio"), 0.01, 0.02, 0.0, "rise of the rate", id="better than before"),
+        pytest.param(Trigger("errors", "burnRate", burn_rate=BURN), 50.0, 1.0, 0.049, "rise", id="a burn of a budget"),
+        pytest.param(Trigger("errors", "query", query=LATENCY), 7.0, 1.0, 0.3, "slow ones", id="a latency"),
+        pytest.param(Trigger("errors", "health"), 1.0, None, 1.0, "tells no share", id="the engine's word"),
+        pytest.param(None, None, None, 1.0, "tells no share", id="a trigger that is gone"),
+    ],
+)
+def test_the_harm_is_the_rise_or_else_all_of_the_traffic(
+    trigger: Trigger | None, value: float | None, before: float | None, harm: float, source: str
+) -> None:
+    for share in (1.0, 0.5):
+        found, told = harm_of(a_verdict(value, before), trigger, share)
+        assert found == pytest.approx(harm * share)
+        assert source in told
+
+
+def test_evidence_stays_within_what_can_be_multiplied() -> None:
+    for evidence in (-1e9, 1e9, float("-inf")):
+        assert 0 <= costs(replace(CHECKOUT, likelihood=likelihood_of(evidence), gain=2.0)).probability <= 1
+
+
+def test_each_input_is_told_with_where_it_comes_from() -> None:
+    told = Weighed.of(CHECKOUT, {"harm": "measured"}, decides=True).document
+    assert (told["rollback"], told["page"], told["fixForward"], told["least"]) == (0.34, 1.11, 2.74, "rollback")
+    assert (told["answer"], told["decides"]) == ("rollback", True)
+    inputs = told["inputs"]
     assert isinstance(inputs, dict)
     assert inputs["harm"] == {"value": 0.049, "from": "measured"}
     assert inputs["rollbackMinutes"] == {"value": 4.0, "from": "default"}
-
-
-@pytest.mark.parametrize(("kind", "value"), [("query", 7.0), ("health", 1.0), ("ratio", None)])
-def test_where_no_share_of_requests_is_known_nothing_is_made_up(kind: str, value: float | None) -> None:
-    assert told(*alarm(kind, value, None)) is None
+    assert len(inputs) == 18
 
 
 def test_the_dearest_thing_is_to_wait_where_many_are_harmed() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops_rollback.core.alarm import alarm
+from gitops_rollback.core.costs import Inputs, Weighed
 from gitops_rollback.core.decision import Act, Case, Circumstances, Decision, Proposal, decide
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome, Reversal
@@ -273,6 +274,50 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
 def test_what_becomes_of_an_alarm(proposal: Proposal, around: Circumstances, act: Act, reason: Reason) -> None:
     decision = decide(RAISED, proposal, around, NOW)
     assert (decision.act, decision.reason) == (act, reason)
+
+
+WORTH_IT = Inputs(harm=0.049)
+RISKY, SOON = replace(WORTH_IT, rollback_risk=5.0), replace(WORTH_IT, fix_minutes=0.0, deploy_minutes=1.0)
+UNSURE = replace(WORTH_IT, harm=0.009, likelihood=200.0, gain=2.0)
+MIGRATED = GuardAnswer("migrations", GuardResult.ASK, Reason.MIGRATION_RAN, "a migration ran", "the runbook")
+
+
+def by_cost(inputs: Inputs, decides: bool = True, promised: bool = False) -> Circumstances:
+    return Circumstances(weighed=Weighed.of(inputs, {}, decides, promised))
+
+
+@pytest.mark.parametrize(
+    ("proposal", "around", "act", "reason"),
+    [
+        pytest.param(a_proposal(), by_cost(WORTH_IT), Act.ROLL_BACK, Reason.TRIGGER_FIRED, id="the cheapest way"),
+        pytest.param(a_proposal(), by_cost(RISKY), Act.ASK, Reason.CHEAPER_OTHERWISE, id="a person is cheaper"),
+        pytest.param(a_proposal(), by_cost(UNSURE), Act.WAIT, Reason.CHEAPER_OTHERWISE, id="a tick is cheaper"),
+        pytest.param(
+            a_proposal(), by_cost(SOON, promised=True), Act.WAIT, Reason.CHEAPER_OTHERWISE, id="a fix is on its way"
+        ),
+        pytest.param(a_proposal(), by_cost(RISKY, decides=False), Act.ROLL_BACK, Reason.TRIGGER_FIRED, id="only told"),
+        pytest.param(
+            a_proposal(PlanOutcome.CLEAN, MIGRATED), by_cost(WORTH_IT), Act.ASK, Reason.MIGRATION_RAN, id="a migration"
+        ),
+        pytest.param(
+            a_proposal(automatic=False), by_cost(WORTH_IT), Act.ASK, Reason.SEVERAL_SUSPECTS, id="unclear blame"
+        ),
+        pytest.param(
+            a_proposal(), replace(by_cost(WORTH_IT), stopped="x"), Act.HOLD, Reason.PAUSED, id="a person's stop"
+        ),
+        pytest.param(
+            a_proposal(), replace(by_cost(RISKY), mass_event="x"), Act.PAGE, Reason.MASS_EVENT, id="a mass event"
+        ),
+    ],
+)
+def test_costs_hold_back_and_never_loosen(proposal: Proposal, around: Circumstances, act: Act, reason: Reason) -> None:
+    decision = decide(RAISED, proposal, around, NOW)
+    assert (decision.act, decision.reason, decision.weighed) == (act, reason, around.weighed)
+
+
+def test_costs_make_no_suggestion_an_action() -> None:
+    raised = Decision(Act.ASK, Reason.SUGGEST_ONLY, "slow", (a_verdict(severity=Severity.PAGE_AND_SUGGEST),))
+    assert decide(raised, a_proposal(), by_cost(WORTH_IT), NOW).act is Act.ASK
 
 
 def test_a_stop_outranks_every_other_word() -> None:

@@ -208,6 +208,29 @@ def test_only_asking_counts_at_once_where_a_suspect_is_uncertain(
     assert restrict(one, other, head_brought_by_suspect=False).certainty == judged
 
 
+CHEAP, DEAR = (("fix_minutes", 9.0), ("rollback_risk", 0.1)), (("fix_minutes", 1.0), ("rollback_risk", 5.0))
+DEARER = (("fix_minutes", 9.0), ("rollback_risk", 5.0))
+
+
+@pytest.mark.parametrize(
+    ("before", "head", "judged"),
+    [
+        pytest.param((False, ()), (True, DEAR), (True, DEAR), id="to weigh it at all only holds back"),
+        pytest.param((True, CHEAP), (False, DEAR), (True, CHEAP), id="to weigh it no more waits"),
+        pytest.param((True, CHEAP), (True, DEAR), (True, DEARER), id="a dearer rollback counts, and nothing else"),
+        pytest.param((True, DEAR), (True, CHEAP), (True, DEAR), id="a cheaper one waits"),
+    ],
+)
+def test_of_costs_only_what_holds_back_counts_at_once(
+    before: tuple[bool, tuple[tuple[str, float], ...]],
+    head: tuple[bool, tuple[tuple[str, float], ...]],
+    judged: tuple[bool, tuple[tuple[str, float], ...]],
+) -> None:
+    one, other = (replace(BASE, by_cost=by_cost, costs=costs) for by_cost, costs in (before, head))
+    found = restrict(one, other, head_brought_by_suspect=False)
+    assert (found.by_cost, found.costs) == judged
+
+
 @pytest.mark.parametrize(("objective", "judged"), [(0.999, 20.0), (0.9, 14.4)])
 def test_a_higher_factor_counts_only_for_the_same_objective(objective: float, judged: float) -> None:
     windows = BurnRate(0.999, 60 * MINUTE, 5 * MINUTE)
@@ -226,7 +249,8 @@ def test_the_label_names_the_policy_that_judged() -> None:
 def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> None:
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics delivery strategies guards "
-        "verification notifications certainty superseding chart_versions image_automation unbuilt warnings",
+        "verification notifications certainty superseding chart_versions by_cost costs image_automation unbuilt "
+        "warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because drill",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert built",

@@ -109,6 +109,14 @@ def test_a_threshold_that_no_suspect_reaches_is_named(read_spec: ReadingSpec, th
     assert ["no suspect ever reaches" in fault.message for fault in read.faults] == [True] * named
 
 
+@pytest.mark.parametrize(("severity", "named"), [("auto_rollback", False), ("page_and_suggest", True)])
+def test_costs_that_have_nothing_to_decide_are_named(
+    plain: str, read: Callable[[str], ReadPolicy], severity: str, named: bool
+) -> None:
+    faults = read(plain.replace("auto_rollback", severity) + "  decision: cost\n").faults
+    assert ["nothing to decide" in fault.message for fault in faults] == [True] * named
+
+
 def test_a_for_below_the_interval_is_named(read_with: Reading) -> None:
     assert ["shorter than `timing.interval`" in fault.message for fault in read_with("for: 2m", "for: 5s").faults] == [
         True

@@ -55,6 +55,35 @@ def test_how_sure_it_must_be_is_read_and_a_person_is_asked_by_omission(read_spec
     assert policy_of(read_spec("suspects: {threshold: 0.8, below: range}")).certainty == Certainty(0.8, "range")
 
 
+def test_costs_are_read_by_the_cores_names_and_in_minutes(read_spec: ReadingSpec) -> None:
+    plain, by_cost = policy_of(read_spec("decision: severity")), policy_of(read_spec("decision: cost\ncosts: {}"))
+    assert [(one.by_cost, one.costs) for one in (plain, by_cost)] == [(False, ()), (True, ())]
+    said = policy_of(read_spec("costs: {deploy: 30s, mend: 1h, rollbackRisk: high, fixSucceeds: 0.9, share: 0.5}"))
+    assert dict(said.costs) == {
+        "deploy_minutes": 0.5, "person_minutes": 60.0, "rollback_risk": 5.0, "fix_succeeds": 0.9, "share": 0.5,
+    }  # fmt: skip
+    assert dict(policy_of(read_spec("costs: {rollbackRisk: 2.5}")).costs) == {"rollback_risk": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("costs", "fault"),
+    [
+        ("{fixSucceeds: 60}", "`fixSucceeds` is not a share"),
+        ("{share: -1}", "`share` is not a share"),
+        ("{interruption: -0.2}", "`interruption` is below 0"),
+        ("{rollbackRisk: irreversible}", "no risk that can be weighed"),
+        ("{rollbackRisk: -1}", "is no risk"),
+        ("{rollbackRisk: severe}", "is no risk"),
+        ("{deploy: 8}", "is not a duration"),
+        ("{fixsucceeds: 0.6}", "fixSucceeds"),
+    ],
+)
+def test_costs_that_mean_nothing_are_refused(read_spec: ReadingSpec, costs: str, fault: str) -> None:
+    (error,) = read_spec(f"decision: cost\ncosts: {costs}").errors
+    assert fault in f"{error.message} {error.fix}"
+    assert error.line == 19
+
+
 def test_nothing_is_automatic_by_omission(read_with: Reading) -> None:
     trigger = policy_of(read_with("      severity: auto_rollback\n", "")).triggers[0]
     assert trigger.severity is Severity.PAGE_AND_SUGGEST
@@ -152,8 +181,6 @@ MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TR
 
 UNBUILT = [
     ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: ask}", "cascade"),
-    ("decision: cost", "decision: cost"),
-    ("costs: {}", "costs"),
     ("requireRehearsal: true", "requireRehearsal"),
     ("promotion: {source: next}", "promotion"),
     ("dataFixup: {job: x}", "dataFixup"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
-from gitops_rollback.adapters.policies import schema, schema_actions, schema_outcome
+from gitops_rollback.adapters.policies import schema, schema_actions, schema_costs, schema_outcome
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
 from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, LATE_PROVIDERS, SUGGESTING
 from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
@@ -45,6 +45,14 @@ Value = TypeVar("Value")
 
 DEFAULT_FOR = timedelta(minutes=2)
 DEFAULT_STATES = ("Degraded",)
+COST_NAMES = {
+    "acknowledge": "acknowledge_minutes",
+    "decide": "decide_minutes",
+    "fix": "fix_minutes",
+    "deploy": "deploy_minutes",
+    "mend": "person_minutes",
+    "rollback": "rollback_minutes",
+}
 DEFAULT_KIND = {"argocd": "Application", "flux": "Kustomization"}
 
 
@@ -73,6 +81,8 @@ def build_policy(
         superseding=spec.on_superseded or "ask",
         chart_versions=ChartVersions(spec.git.chart_versions or "as-before"),
         image_automation=spec.on_image_automation or "ask",
+        by_cost=spec.decision == "cost",
+        costs=_costs(spec.costs),
         unbuilt=unbuilt,
         warnings=warnings,
     )
@@ -138,6 +148,16 @@ def _application_secret(auth: schema.Auth | None) -> str:
 
 def _certainty(shape: schema.SuspectsShape | None) -> Certainty:
     return Certainty(shape.threshold, shape.below) if shape else Certainty()
+
+
+def _costs(shape: schema_costs.Costs | None) -> tuple[tuple[str, float], ...]:
+    """What is said, by the core's names, in minutes."""
+    said = shape.model_dump(exclude_none=True) if shape else {}
+    minutes = {
+        COST_NAMES.get(name, name): value / timedelta(minutes=1) if isinstance(value, timedelta) else float(value)
+        for name, value in said.items()
+    }
+    return tuple(sorted(minutes.items()))
 
 
 def _trigger(shape: schema.TriggerShape) -> Trigger:

@@ -6,13 +6,24 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from gitops_rollback.adapters.policies.promql import template_errors
-from gitops_rollback.adapters.policies.scalars import DNS_LABEL, Leaf, Misspelt, choice, pattern, read_text
+from gitops_rollback.adapters.policies.scalars import (
+    DNS_LABEL,
+    NUMBER,
+    Leaf,
+    Misspelt,
+    choice,
+    pattern,
+    read_number,
+    read_text,
+)
 from gitops_rollback.core import datadog_query, web_query
+from gitops_rollback.core.faults import shown
 from gitops_rollback.core.query_language import DATADOG, WEB, language_of
 from gitops_rollback.core.written import Written
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
 KIND = "RollbackPolicy"
+RISKS = {"none": 0.0, "low": 0.1, "high": 5.0}  # full-outage-minutes
 
 
 def read_query(written: Written) -> str:
@@ -59,6 +70,18 @@ def read_version(written: Written) -> str:
         f"is {written.text[:40]!a}, which this version cannot read",
         f"update gitops-rollback, or write `{API_VERSION}`" if newer else f"write `{API_VERSION}`",
     )
+
+
+def read_risk(written: Written) -> float:
+    """Full-outage-minutes, by a word or as a number. Raises: Misspelt."""
+    if written.text in RISKS:
+        return RISKS[written.text]
+    if written.text == "irreversible":
+        raise Misspelt("is no risk that can be weighed", "write `data: {rollback: ask}` at the target")
+    value = read_number(written) if NUMBER.fullmatch(written.text) else -1.0
+    if value < 0:
+        raise Misspelt(f"{shown(written.text)} is no risk", "write none, low, high, or full-outage-minutes from 0 on")
+    return value
 
 
 ApiVersion = Annotated[str, Leaf(read_version, (("const", API_VERSION),))]
@@ -127,6 +150,7 @@ ChartVersionsWord = Annotated[str, choice("as-before", "forward", "detect")]
 OnImageAutomation = Annotated[str, choice("ask", "hold")]
 OnSuperseded = Annotated[str, choice("ask", "allow-version-bumps")]
 Decision = Annotated[str, choice("severity", "cost")]
+Risk = Annotated[float, Leaf(read_risk, (("type", ("number", "string")),))]
 EventWord = Annotated[
     str,
     choice(

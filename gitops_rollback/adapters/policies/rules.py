@@ -12,6 +12,7 @@ from gitops_rollback.adapters.policies.promql import is_plain_selector, template
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
 from gitops_rollback.adapters.policies.rules_alerts import alert_faults
 from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
+from gitops_rollback.adapters.policies.rules_costs import cost_faults
 from gitops_rollback.adapters.policies.rules_dependencies import dependency_faults
 from gitops_rollback.adapters.policies.rules_metrics import metric_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
@@ -44,6 +45,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         lambda spec: metric_faults(spec, queries(spec)),
         _triggers,
         _suspects,
+        cost_faults,
         strategy_faults,
         guard_faults,
         check_faults,

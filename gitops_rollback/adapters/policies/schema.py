@@ -36,6 +36,7 @@ from gitops_rollback.adapters.policies.leaves import (
 )
 from gitops_rollback.adapters.policies.scalars import Duration, Flag, Label, Name, Number, Text
 from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Strategy
+from gitops_rollback.adapters.policies.schema_costs import Costs
 from gitops_rollback.adapters.policies.schema_outcome import Notification, Verification
 from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape, schema_of
 
@@ -247,7 +248,10 @@ class Spec(Shape):
     on_image_automation: OnImageAutomation | None = None
     """hold: its mark comes off what is rolled back, until it selects something newer. ask (default): a person looks."""
     decision: Decision | None = None
-    costs: Free | None = None
+    """cost: what may roll back by its severity does so only if that is the cheapest way out, too. severity (default):
+    the costs are told, and decide nothing."""
+    costs: Costs | None = None
+    """What ways out of an alarm cost. Times, and full-outage-minutes: one is a minute in which every request fails."""
     require_rehearsal: Flag | None = None
     promotion: Free | None = None
     data_fixup: Free | None = None

@@ -90,6 +90,7 @@ class Verdict:
     level: float  # q_j of that rung
     severity: int | None = None
     observed: bool = True
+    weighed: float = -math.inf  # ln of the rungs' evidence together, each by its weight
 
     @property
     def rate(self) -> float | None:
@@ -146,4 +147,10 @@ def _verdict(test: Regression, state: State, at_seconds: float, normal: float, o
     ]
     told = rungs[fired[-1] - 1] if fired else max(rungs, key=lambda rung: rung[0] - rung[1])
     severity = fired[-1] if fired else None
-    return Verdict(at_seconds, test.baseline, normal, events, bad, *told, severity=severity, observed=observed)
+    weighed = _together(test, [evidence for evidence, _, _ in rungs])
+    return Verdict(at_seconds, test.baseline, normal, events, bad, *told, severity, observed, weighed)
+
+
+def _together(test: Regression, evidence: Sequence[float]) -> float:
+    together = math.fsum(one.rung.weight * math.exp(m) for one, m in zip(test.thresholds, evidence, strict=True))
+    return math.log(together) if together > 0 else -math.inf
