@@ -168,14 +168,15 @@ def ask_at(
 
 def put_pause(repo: ConfigRepo, looked: Looked, pause: Pause) -> str:
     """Add it to what the control branch says; in words for people. Raises: StalledError; RepositoryUnavailable."""
-    pauses = with_change(repo, looked.view.heads, lambda known: add_pause(known, pause, looked.now))
+    heads = looked.executor.read or looked.view.heads  # the journal may have been written since the look, and fetched
+    pauses = with_change(repo, heads, lambda known: add_pause(known, pause, looked.now))
     end = f"until {format_time(pause.until.replace(microsecond=0))}" if pause.until else "without an end"
     name = pause.application or "everything"
     if pauses is not None:
         files = {CONTROL_PATH: encode_pauses(pauses)}
         words = f"Pause {name}\n"
-        commit = repo.write_files(looked.view.heads.control, files, words, looked.now)
-        result = looked.executor.push_branch(CONTROL_BRANCH, commit, looked.view.heads.control)
+        commit = repo.write_files(heads.control, files, words, looked.now)
+        result = looked.executor.push_branch(CONTROL_BRANCH, commit, heads.control)
         if result.outcome is PushOutcome.PROTECTED:
             raise StalledError(CONTROL_BRANCH, f"refuses our push: {result.message}", Reason.BRANCH_PROTECTED)
         if result.outcome is not PushOutcome.LANDED:

@@ -194,7 +194,7 @@ class RequestedRollbacks:
         offer = (known.offer if known else None) or Offer(number=pull.number, url=pull.url)
         if known is not None and self.branches.stands(offer, found, around.view.heads.branch):
             return known
-        head = self.branches.head_for(found, prepared)
+        head = self.branches.head_for(found, offer, prepared)
         record = _record(found, prepared, known, around.now)
         record = offered(record, replace(offer, number=pull.number, url=pull.url).with_head(head))
         if not around.executor.put(record):
