@@ -30,6 +30,7 @@ WORDS: Mapping[str, str] = {
     "shadow": "Observe beside a controller that acts, and tell nobody.",
     "observeOut": "Where an observing controller keeps its decisions.",
     "budgets": "Upper bounds of what happens by itself; a policy only narrows them.",
+    "reversibleKinds": "Kinds, as `group/Kind`, whose changes may go back without a person, besides those known to.",
     "tenants": "What each team's policies may reach.",
     "notifications": "Who hears of everything, whatever a policy says.",
     "templates": "Titles and texts of messages, by event.",

@@ -39,8 +39,10 @@ from gitops_rollback.core.guards.facts import (
 )
 from gitops_rollback.core.guards.images import coming_back
 from gitops_rollback.core.images import Found, Presence
+from gitops_rollback.core.infrastructure import Sides
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
+from gitops_rollback.core.provision import provided, provision_of
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
@@ -66,7 +68,8 @@ T = TypeVar("T")
 class Limits:
     """What the settings and the other repositories add: limits, and rollbacks counted over all journals.
 
-    `signs`: our commits in this repository bear a signature. `forge`: pull requests can be opened for it.
+    `signs`: our commits in this repository bear a signature. `forge`: pull requests can be opened for it. `kinds`,
+    (group, kind), may go back and forth besides those that are known to.
     """
 
     budgets: Budgets
@@ -74,6 +77,7 @@ class Limits:
     tenancy: Tenancy = field(default_factory=Tenancy)
     signs: bool = False
     forge: bool = False
+    kinds: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -124,9 +128,11 @@ class GuardFactsReader:
         suspects = tuple(suspect.commit for suspect in blame.attribution.undone)
         files, live = seen(lambda: self._changed(reversal.changes)), seen(lambda: self._live(look))
         own_files = seen(lambda: self._own_files(look, seen))
+        sides = (Sides(one.path, one.before, one.after) for one in files or ())
+        provision = provision_of(sides, look.policy.strategies)
         return GuardFacts(
             now=now,
-            policy=look.policy,
+            policy=provided(look.policy, provision),
             target=look.target,
             reversal=reversal,
             suspects=suspects,
@@ -138,6 +144,7 @@ class GuardFactsReader:
             ),
             files=files,
             culprit_files=seen(lambda: tuple(one for each in suspects for one in self._changed(each.changes))),
+            provision=provision,
             superseded_files=seen(lambda: self._superseded(reversal)),
             own_files=own_files,
             operation=_operation(look),
@@ -158,6 +165,7 @@ class GuardFactsReader:
             claimed_by=listing.claims.get(look.name, ()),
             foreign=self._foreign(look, reversal, listing),
             tenant=self._tenant(look, listing),
+            extra_kinds=self._limits.kinds,
         )
 
     def _foreign(self, look: Look, reversal: Reversal, listing: Listing) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gitops_rollback.app.observation import variables
 from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.pools import OneByOne, Pool
 from gitops_rollback.app.queries import span_since
+from gitops_rollback.app.runs import UNSEEN, Runs
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.stepping import Stepper
 from gitops_rollback.app.subject import Watched
@@ -29,6 +30,7 @@ from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import ChartVersions, Check, Policy, Target
 from gitops_rollback.core.progress import ApplicationProgress, Progress
+from gitops_rollback.core.provision import provided, provision_in
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.strategies.gate import unless_better
 from gitops_rollback.core.sync import ApplicationState
@@ -41,7 +43,7 @@ from gitops_rollback.core.verification import (
     unknown_triggers,
 )
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import ConfigRepo, Workloads
+from gitops_rollback.ports import ConfigRepo, Objects, Workloads
 
 MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
@@ -95,7 +97,9 @@ class Follower:
         steady: Steady,
         workloads: Workloads = NOBODY,
         pool: Pool | None = None,
+        objects: Objects = UNSEEN,
     ) -> None:
+        self.runs = Runs(objects)
         self._workloads = workloads
         self._pool: Pool = pool or OneByOne()
         self._repo = repo
@@ -114,7 +118,7 @@ class Follower:
         self, record: RollbackRecord, watched: Watched, view: View, listing: Listing, now: datetime
     ) -> Progress:
         """One look at the rollback. An application whose engine does not answer is unseen, never converged."""
-        policy, _ = self._policy(record, watched)
+        policy = provided(self._policy(record, watched)[0], provision_in(record.evidence))
         record = self.stepper.as_on_branch(record, view.heads.branch, policy.chart_versions)
         if record.phase is Phase.AWAITING_APPROVAL:
             landing = self.offered.landing(record, view.heads.branch)
@@ -128,7 +132,8 @@ class Follower:
         affected = self._affected(record, listing)
         seen = self._pool.map(lambda fed: self._application(record, commit, fed, since.pushed, now), affected)
         applications = tuple(seen)
-        found = Progress(record, policy, True, applications, began=since.began, watching=since.watching)
+        runs = self.runs.seen(record, affected, lambda revision: self._contains(revision, commit))
+        found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
         if record.phase is not Phase.VERIFYING:
             return self._between(found, watched, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
@@ -136,6 +141,7 @@ class Follower:
         beside = self._beside.of(record, {fed.name for fed in affected}, listing.watched, ask)
         judged = _Judged(named, beside)
         checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
+        checks += tuple(one.check for one in runs)
         found = replace(found, checks=checks)
         return replace(found, held_since=self._holding(found, judged, now))
 

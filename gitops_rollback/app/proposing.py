@@ -103,7 +103,7 @@ class Proposer:
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:
             text = replace(text, drill=drill.id, why=(f"This is a {SIGN}: it was broken on purpose.", *text.why))
-        plan = replace(self._plan(look, blame, reversal, text), guards=guards)
+        plan = replace(self._plan(look, blame, reversal, text), guards=guards, provision=facts.provision)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
 
     def _migrated(

@@ -124,6 +124,7 @@ class Reconciler:
 
     def offer_at(self, forge: Forge) -> None:
         """Plans wait as pull requests at `forge` from now on."""
+        self.follower.runs.forge = forge
         self.pull_requests = PullRequests(
             repo=self.surroundings.repo,
             forge=forge,
@@ -273,8 +274,7 @@ class Reconciler:
         return enough == timedelta.max or seen_now
 
     def _since(self, now: datetime) -> float:
-        passed = self.clock.now() - now
-        return self.clock.monotonic() - max(0.0, passed.total_seconds())
+        return self.clock.monotonic() - max(0.0, (self.clock.now() - now).total_seconds())
 
     def _land(self, land: Land, look: Look, tick: Tick) -> None:
         """What was decided before something else in this tick fetched again is decided anew: a stop may stand there."""
@@ -334,7 +334,7 @@ class Reconciler:
         proposal = self.proposer.for_incident(alarm, tick.outbreak.incident_of(sight.look.name), tick.listing)
         decision = decide(sight.look.raised, proposal, around, tick.now)
         joins = self.surroundings.under_way(alarm, tick.view) or waiting_for(proposal, tick.view)
-        delivery = sight.look.policy.delivery if self.pull_requests is not None else None
+        delivery = proposal.delivered(sight.look.policy.delivery) if self.pull_requests is not None else None
         return Facts(decision=decision, proposal=proposal, joins=joins, delivery=delivery)
 
     def _outbreak(self, sights: Sequence[Sight], view: View, listing: Listing, now: datetime) -> Outbreak:

@@ -135,7 +135,7 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
             "initiatedBy": look.event.record.initiated_by,
         }
     if plan is not None:
-        evidence["suspects"] = list(plan.evidence)
+        evidence |= {"suspects": list(plan.evidence), **plan.provisioned}
         evidence[RANKED] = [{"commit": sha, "probability": chance} for sha, chance in plan.ranked[:MAX_RANKED]]
         if plan.weighing is not None:
             evidence["certainty"] = plan.weighing.document

@@ -101,7 +101,7 @@ class Requests:
             raise StalledError(prepared.look.name, "there is no plan to carry out", Reason.NO_SUSPECT)
         land = Land(prepared.plan, prepared.look.raised)
         with self.repo.exclusive():
-            by_request = prepared.look.policy.delivery.mode == PULL_REQUEST_MODE
+            by_request = prepared.plan.delivered(prepared.look.policy.delivery).mode == PULL_REQUEST_MODE
             merged = self._by_forge(prepared.plan) if by_request else None
             if merged is not None:
                 return merged

@@ -247,7 +247,7 @@ class Runtime:
         signs = opened.settings.signing_key_file is not None
         forge = parts.forges.of(repo.name)
         budgets = guard_budgets(settings.budgets)
-        limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None)
+        limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None, kinds=_kinds(settings))
         shifts = settings.handover.times if settings.handover else NO_SHIFTS
         facts = GuardFactsReader(repo, inputs, limits, parts.registry, parts.workloads, parts.charts)
         made = Reconciler(
@@ -255,7 +255,9 @@ class Runtime:
             directory=directory,
             observer=Observer(repo, policies, measuring, tenancy, closures),
             proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, parts.workloads), facts, parts.workloads),
-            follower=Follower(repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed),
+            follower=Follower(
+                repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed, parts.objects
+            ),
             surroundings=Surroundings(
                 repo, self.settings_pause, committer_of(settings), shifts, settings.heartbeat.rhythm
             ),
@@ -376,3 +378,9 @@ def _turning_away(loop: RepositoryLoop, door: ChatDoor | PageDoor) -> Callable[[
             door.turn_away(view.journal.records, loop.clock.now(), loop.leading.words())
 
     return stood_by
+
+
+def _kinds(settings: Settings) -> frozenset[tuple[str, str]]:
+    """(group, kind) that the settings let go back and forth."""
+    pairs = (one.rpartition("/") for one in settings.reversible_kinds)
+    return frozenset((group, kind) for group, _, kind in pairs)

@@ -29,6 +29,7 @@ from gitops_rollback.app.settings_values import (
     Duration,
     Flag,
     HttpUrl,
+    Kinds,
     Origins,
     RegistryName,
     Time,
@@ -267,6 +268,7 @@ class Settings(Closed):
     shadow: Flag = False
     observe_out: str = ""
     budgets: Budgets = Budgets()
+    reversible_kinds: Kinds = ()
     tenants: tuple[Tenant, ...] = ()
     notifications: Annotated[tuple[Place, ...], Field(max_length=MOST_PLACES)] = ()
     templates: Templates = Field(default_factory=dict)

@@ -23,6 +23,7 @@ Given = tuple[object, str]  # a value and the variable or flag that gave it
 # Variable (without the prefix) -> key of the settings.
 _PLAIN: Mapping[str, str] = {
     "ALLOW_ORIGINS": "allowOrigins",
+    "REVERSIBLE_KINDS": "reversibleKinds",
     "ALLOW_HTTP": "allowHttp",
     "ALLOW_FILE": "allowFileUrls",
     "STATE_DIR": "stateDir",

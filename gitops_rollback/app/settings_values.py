@@ -22,6 +22,9 @@ from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.images import Image, kept_at
 from gitops_rollback.core.journal import parse_time
+from gitops_rollback.core.kinds import ALWAYS_ASK
+
+_GROUP = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
 
 def _flag(value: object) -> object:
@@ -131,6 +134,16 @@ def _origin(value: str) -> str:
     return origin_of(value)
 
 
+def _kind(value: str) -> str:
+    """A group and a kind; which of them no setting may name is said at once."""
+    group, _, kind = value.rpartition("/")
+    if not _GROUP.fullmatch(group) or not kind.isalnum() or not kind[:1].isupper():
+        raise ValueError("must be a group and a kind, like infra.contrib.fluxcd.io/Terraform")
+    if kind in ALWAYS_ASK or "secret" in kind.lower():
+        raise ValueError(f"names {kind}, which always asks a person")
+    return value
+
+
 def _registry_name(value: str) -> str:
     """As `kept_at` finds it in front of an image."""
     kept = kept_at(Image(f"{value}/x/y", "z"))
@@ -161,6 +174,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Kinds = Annotated[tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_words)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 Origin = Annotated[str, AfterValidator(_origin)]

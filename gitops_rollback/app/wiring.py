@@ -21,6 +21,7 @@ from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.audit_stream import AuditStream
 from gitops_rollback.app.past import GitPast
+from gitops_rollback.app.runs import UNSEEN, ObjectReaders
 from gitops_rollback.app.settings import MetricServer, Settings
 from gitops_rollback.app.wiring_alerts import Alertmanagers
 from gitops_rollback.app.wiring_argocd import argocd_of
@@ -28,7 +29,7 @@ from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_forges import Forges, forges_of
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, events_of, kubernetes_of
 from gitops_rollback.app.wiring_notifiers import answers_of, audit_stream_of, notifier_of, offered
-from gitops_rollback.app.wiring_workloads import workloads_of_engines
+from gitops_rollback.app.wiring_workloads import objects_of_engines, workloads_of_engines
 from gitops_rollback.app.workloads import NOBODY, WorkloadReaders
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.policy import MetricSettings
@@ -71,6 +72,7 @@ class Parts:
     forges: Forges = field(default_factory=Forges)
     answers: SlackAnswers | None = None  # None: nobody may press a button
     workloads: WorkloadReaders = NOBODY
+    objects: ObjectReaders = UNSEEN
     leave_workloads: Callable[[], None] = lambda: None
 
     def close(self) -> None:
@@ -100,6 +102,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         clock=clock,
         engines=engines,
         workloads=workloads,
+        objects=objects_of_engines(engines, client),
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),

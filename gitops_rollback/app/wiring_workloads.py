@@ -1,4 +1,4 @@
-"""Makes what reads Pods and rollouts, for each engine of the settings."""
+"""Makes what reads Pods, rollouts and other objects, for each engine of the settings."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.engines.argocd import ArgoCd
+from gitops_rollback.adapters.engines.argocd_found import ArgoCdObjects
 from gitops_rollback.adapters.engines.argocd_workloads import ArgoCdWorkloads
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.home import is_here
+from gitops_rollback.adapters.kubernetes.objects import ClusterObjects
 from gitops_rollback.adapters.kubernetes.workloads import ClusterWorkloads
+from gitops_rollback.app.runs import ObjectReaders
 from gitops_rollback.app.workloads import WorkloadReaders
 from gitops_rollback.core.errors import EngineUnavailable
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import ApplicationState
-from gitops_rollback.ports import Clock, Engine, Workloads
+from gitops_rollback.ports import Clock, Engine, Objects, Workloads
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,18 @@ def workloads_of_engines(
         elif cluster is not None and client is not None:
             readers[engine.instance] = _Home(cluster, client.server)
     return _joined(readers, cluster)
+
+
+def objects_of_engines(engines: tuple[Engine, ...], client: Kubernetes | None) -> ObjectReaders:
+    """What shows objects of any kind. Argo CD by REST shows its own; all others need the API."""
+    cluster = ClusterObjects(client) if client is not None else None
+    readers: dict[str, Objects] = {}
+    for engine in engines:
+        if isinstance(engine, ArgoCd):
+            readers[engine.instance] = ArgoCdObjects(engine)
+        elif cluster is not None:
+            readers[engine.instance] = cluster
+    return ObjectReaders(readers)
 
 
 def _joined(

@@ -118,6 +118,7 @@ def plan_document(prepared: Prepared, repo: ConfigRepo) -> dict[str, object]:
             for one in (plan.guards if plan else ())
         ],
         "steps": _steps(plan),
+        "infrastructure": plan.provision.document if plan and plan.provision else None,
         "couldBe": [asdict(one) for one in could_be(prepared, repo)],
         "paths": list(plan.reversal.paths) if plan else [],
         "rendered": [asdict(one) for one in plan.reversal.rendered] if plan else [],
@@ -203,6 +204,7 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
     for answer in plan.guards:
         yield f"guard     {answer.guard}: {answer.result.value}: {answer.message}"
     yield f"plan      {plan.reversal.outcome.value}, restores {plan.restores[:12]}, id {plan.rollback_id}"
+    yield from (f"runs      {line}" for line in (plan.provision.words if plan.provision else ()))
     if plan.staged is not None:
         yield from _stage_lines(plan.staged.stages, prepared)
     yield from (f"could be  {one.words}" for one in could_be(prepared, repo))

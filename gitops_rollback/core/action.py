@@ -25,6 +25,7 @@ from gitops_rollback.core.rollback import (
     StepRecord,
     held_up,
 )
+from gitops_rollback.core.runs import run_held
 from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, held_between, passage
 from gitops_rollback.core.sync import Health, Obstacle
 
@@ -241,22 +242,23 @@ def _never_half(action: Action, ahead: Ahead, now: datetime) -> Action:
 def _sync_on(progress: Progress, now: datetime) -> Action:
     """Towards an engine that has applied the newest commit."""
     record, applications = progress.record, progress.applications
-    if applications and all(application.converged for application in applications):
+    ran = all(one.check.ok is True for one in progress.runs)
+    if ran and applications and all(application.converged for application in applications):
         return Advance(record, Phase.VERIFYING, "every application that it changes has applied it")
     gone = next((application for application in applications if application.gone), None)
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
-    held = _held_up(record, applications, now) or _hindered(record, applications, now)
+    held = _held_up(record, applications, now) or _hindered(record, applications, now) or _run_held(progress, now)
     if held is not None:
         return held
     if now >= _sync_deadline(progress):
-        return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(applications))
+        return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(progress))
     for application in applications:
         action = _sync_one(record, application, now)
         if action is not None:
             return action
-    return Wait(_why_not_synced(applications))
+    return Wait(_why_not_synced(progress))
 
 
 def _between(progress: Progress, ahead: Ahead, now: datetime) -> Action | None:
@@ -268,7 +270,7 @@ def _between(progress: Progress, ahead: Ahead, now: datetime) -> Action | None:
             return None
         unhealthy = _unhealthy(progress, now)
         if not unhealthy and not all(one.converged for one in applications):
-            return Wait(_why_not_synced(applications))
+            return Wait(_why_not_synced(progress))
         way = passage(ahead, unhealthy, progress.policy.verification.timeout, record.pushed_at, now)
     if way.ends and way.reason is not None:
         return Finish(record, RollbackOutcome.HELD, way.reason, way.message)
@@ -320,6 +322,12 @@ def _hindered(record: RollbackRecord, applications: Sequence[ApplicationProgress
     return HoldOn(held_up(record, HINDERED_AT, now, waiting[0][1][0].reason.value, message))
 
 
+def _run_held(progress: Progress, now: datetime) -> HoldOn | None:
+    """The engine has applied it, and the run of its infrastructure waits for a person, or has failed. Said once."""
+    held = run_held(progress.record, progress.runs if progress.applied else (), now)
+    return HoldOn(held) if held is not None else None
+
+
 def _obstacles(one: ApplicationProgress) -> tuple[Obstacle, ...]:
     return in_the_way(one.state) if one.state is not None else ()
 
@@ -362,7 +370,7 @@ def _verify(progress: Progress, now: datetime) -> Action:
     if progress.held_since is not None and now >= progress.held_since + rules.hold_for:
         message = "; ".join(f"{check.name} {check.message}" for check in progress.checks) or "the engine is healthy"
         return Finish(record, RollbackOutcome.VERIFIED, Reason.VERIFIED, f"held {_words(rules.hold_for)}: {message}")
-    if now >= (progress.began or _switched(record)) + rules.timeout:
+    if now >= (progress.began or record.times.get("synced") or record.pushed_at) + rules.timeout:
         return _unverified(progress)
     return Wait(_why_not_verified(progress))
 
@@ -374,8 +382,9 @@ def _unverified(progress: Progress) -> Finish:
     return Finish(progress.record, RollbackOutcome.UNVERIFIED, reason, _why_not_verified(progress))
 
 
-def _why_not_synced(applications: Sequence[ApplicationProgress]) -> str:
-    waiting = [_why(one) for one in applications if not one.converged]
+def _why_not_synced(progress: Progress) -> str:
+    waiting = [_why(one) for one in progress.applications if not one.converged]
+    waiting += [one.words for one in progress.runs if one.check.ok is not True]
     return "; ".join(waiting) or "no application was seen"
 
 
@@ -388,10 +397,6 @@ def _why_not_verified(progress: Progress) -> str:
     open_checks = [f"{check.name}: {check.message}" for check in progress.checks if check.ok is not True]
     unconverged = [_why(one) for one in progress.applications if not one.converged]
     return "; ".join(unconverged + open_checks) or "the hold time has not passed yet"
-
-
-def _switched(record: RollbackRecord) -> datetime:
-    return record.times.get("synced") or record.pushed_at
 
 
 def _words(duration: timedelta) -> str:

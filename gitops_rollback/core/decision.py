@@ -13,7 +13,7 @@ from enum import StrEnum
 from gitops_rollback.core.costs import Weighed
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
-from gitops_rollback.core.policy import GuardResult, Policy, Severity
+from gitops_rollback.core.policy import Delivery, GuardResult, Policy, Severity
 from gitops_rollback.core.suspects import Attribution
 from gitops_rollback.core.sync import SyncEvent
 from gitops_rollback.core.trigger import Verdict
@@ -99,6 +99,10 @@ class Proposal:
     plan: Plan | None = None
     guards: tuple[GuardAnswer, ...] = ()
     came_back: str = ""
+
+    def delivered(self, delivery: Delivery) -> Delivery:
+        """How its plan is delivered, where the policy says this for all."""
+        return delivery if self.plan is None else self.plan.delivered(delivery)
 
 
 @dataclass(frozen=True)

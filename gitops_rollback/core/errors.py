@@ -70,6 +70,7 @@ class Reason(StrEnum):
     ABORTED = "Aborted"
     # Guards.
     IRREVERSIBLE = "Irreversible"
+    DESTROYS = "DestroysResources"  # of infrastructure, by the run that follows the plan
     MIGRATION_RAN = "MigrationRan"
     DATA_AT_RISK = "DataAtRisk"
     QUARANTINE = "Quarantine"
@@ -141,6 +142,8 @@ class Reason(StrEnum):
     HEALTH_WAIT = "HealthWait"  # the engine waits for the health of the bad revision, and looks at nothing newer
     SYNC_TIMEOUT = "SyncTimeout"
     SYNC_FAILED = "SyncFailed"
+    RUN_WAITS = "RunWaits"  # a run of infrastructure waits for a person
+    RUN_FAILED = "RunFailed"
     VERIFICATION_TIMEOUT = "VerificationTimeout"
     STILL_BAD = "StillBad"
     RECREATED = "Recreated"  # the engine's object was deleted and made anew, so its status says nothing of the old one

@@ -15,9 +15,7 @@ from datetime import timedelta
 from gitops_rollback.core.certainty import strictest
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.policy import (
-    PULL_REQUEST_MODE,
-    PUSH_MODE,
-    SUGGEST_MODE,
+    MODES,
     AlertRule,
     Comparison,
     Delivery,
@@ -29,7 +27,6 @@ from gitops_rollback.core.policy import (
     Trigger,
 )
 
-MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
 DEARER = ("rollback_risk", "false_rollback")  # costs that only hold back
 DATA = ("safe", "", "ask")  # likewise; "" leaves it to what was seen
 

@@ -14,7 +14,8 @@ from gitops_rollback.core.certainty import Weighing
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.image_holds import ImageHold
-from gitops_rollback.core.policy import GuardResult
+from gitops_rollback.core.policy import Delivery, GuardResult
+from gitops_rollback.core.provision import PROVISION, Provision, delivered
 from gitops_rollback.core.rendering import Rendered
 from gitops_rollback.core.strategies.stages import Stages
 
@@ -158,6 +159,16 @@ class Plan:
     request: str = ""  # the path of the file by which a person asked for it
     staged: Staged | None = None
     drill: str = ""  # the id of the drill whose bad commit it takes back
+    provision: Provision | None = None  # the infrastructure that it changes
+
+    def delivered(self, delivery: Delivery) -> Delivery:
+        """How it is delivered, where the policy says this for all."""
+        return delivered(delivery, self.provision)
+
+    @property
+    def provisioned(self) -> dict[str, object]:
+        """Its infrastructure, as it stands in the evidence of a record."""
+        return {PROVISION: self.provision.document} if self.provision else {}
 
     @property
     def coordinated(self) -> bool:

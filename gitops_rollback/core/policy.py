@@ -11,8 +11,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from gitops_rollback.core.certainty import Certainty
+from gitops_rollback.core.infrastructure import RunObject
 
 PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
+MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
 LIMITED = ("query", "ratio", "burnRate", "absence")  # types of triggers that measure one number against a limit
 
 
@@ -206,6 +208,19 @@ class Coordinated:
 
 
 @dataclass(frozen=True)
+class Provisioning:
+    """How infrastructure goes back. `mode` "" and `sync_timeout` None leave it to the policy's delivery.
+
+    `objects` and the commit status called `status` show how a run goes; without either, the changed objects do.
+    """
+
+    mode: str = ""
+    sync_timeout: timedelta | None = None
+    objects: tuple[RunObject, ...] = ()
+    status: str = ""
+
+
+@dataclass(frozen=True)
 class Strategy:
     """How a change is undone that touches one of `paths` or `fields`, or any where both are empty.
 
@@ -214,7 +229,7 @@ class Strategy:
     """
 
     name: str
-    type: str  # rolling, canary, blue-green, feature-flag, migration
+    type: str  # rolling, canary, blue-green, feature-flag, migration, infrastructure
     paths: tuple[str, ...] = ()
     fields: tuple[FileField, ...] = ()
     edits: FileField | None = None
@@ -229,11 +244,17 @@ class Strategy:
     to: str | int | float | bool | None = None  # feature-flag
     migration: Coordinated | None = None
     fixup: JobStep | None = None  # data that is put right before the old code serves
+    provisioning: Provisioning | None = None
 
     @property
     def by_what_ran(self) -> bool:
         """It undoes what moved data, whatever the files are called."""
         return self.type == "migration" and not self.paths and not self.fields
+
+    @property
+    def by_kind(self) -> bool:
+        """It is for what is recognised as infrastructure, whatever the files are called."""
+        return self.type == "infrastructure" and not self.paths and not self.fields
 
 
 @dataclass(frozen=True)

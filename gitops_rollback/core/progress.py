@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import RollbackRecord, StepRecord
+from gitops_rollback.core.runs import RunSeen
 from gitops_rollback.core.strategies.gate import Ahead
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
@@ -49,7 +50,13 @@ class Progress:
     began: datetime | None = None  # when its phase began, as far as the clock can be believed; None: by the record
     watching: datetime | None = None  # since when this process looks at it without a long pause; None: always
     ahead: Ahead | None = None  # commits of its plan that are still to be pushed
+    runs: tuple[RunSeen, ...] = ()  # of infrastructure, each done, failed for now, or not yet
     overtaken: str = ""  # what was deployed on top of it is bad by its own triggers, in words; "" while nothing is
+
+    @property
+    def applied(self) -> bool:
+        """Every application that our commit changed has it."""
+        return bool(self.applications) and all(one.applied for one in self.applications)
 
     @property
     def over(self) -> bool:

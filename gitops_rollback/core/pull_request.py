@@ -53,6 +53,14 @@ class StatusState(StrEnum):
     ERROR = "error"
 
 
+@dataclass(frozen=True)
+class CommitStatus:
+    """The newest status of one context; a word that nobody knows is PENDING."""
+
+    state: StatusState
+    description: str = ""
+
+
 class Permission(StrEnum):
     """What a login may do in the repository. UNKNOWN: the forge does not tell us, which lets nobody do anything."""
 

@@ -248,6 +248,12 @@ SyncTimeout
 SyncFailed
   The engine tried to apply our commit and failed.
   Read its message; mend what it names.
+RunWaits
+  The revert is applied, and the run of its infrastructure waits for a person: a plan that nobody has approved.
+  Read that plan where its tool shows it, and approve it there; the rollback goes on by itself.
+RunFailed
+  The run of infrastructure that the revert caused failed. It is watched until the time-out, since its tool tries again.
+  Read the message at the object or the commit status, and mend it there.
 VerificationTimeout
   It was applied, and not every check came true in time.
   Look at the checks in `explain ID`; the page has the plans that are possible.

@@ -5,6 +5,9 @@ GUARDS = """
 Irreversible
   The plan changes objects of a kind that cannot surely go back and forth, such as a claim or a custom resource.
   Read the change; approve the plan, if it is safe.
+DestroysResources
+  The plan changes infrastructure, and the run that follows would destroy something, such as what the bad commit added.
+  Let its tool show the plan of the revert, keep what must stay, then approve or reject the plan.
 MigrationRan
   A hook, Job or init container ran with the deployment, and may have changed data.
   Ask whoever wrote it whether the old code can live with the new data.

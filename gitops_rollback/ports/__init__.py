@@ -18,6 +18,7 @@ from gitops_rollback.core.alerts import Alert
 from gitops_rollback.core.charts import Chart, ChartPresence
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.images import Image, Presence
+from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.new_pods import WorkloadFacts
@@ -172,6 +173,20 @@ class Workloads(Protocol):
     def read(self, application: ApplicationState, workload: Workload) -> WorkloadFacts:
         """One workload and all that it owns now. Raises: EngineUnavailable; CredentialsRejected; never an empty answer
         for what could not be seen.
+        """
+        ...
+
+
+class Objects(Protocol):
+    """Objects of any kind in the cluster where an application's workloads run, as they are now."""
+
+    def find(
+        self, application: ApplicationState, named: Sequence[RunObject]
+    ) -> Mapping[RunObject, Mapping[str, object]]:
+        """Those that are there; one without a namespace is looked for where the application lives.
+
+        Raises: EngineUnavailable; CredentialsRejected; what the API refuses; never an empty answer for what could not
+        be seen.
         """
         ...
 

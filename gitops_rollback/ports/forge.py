@@ -12,6 +12,7 @@ from typing import Protocol
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
+    CommitStatus,
     ForgeFacts,
     Merged,
     MergeMethod,
@@ -106,6 +107,10 @@ class Forge(Protocol):
 
         With `buttons`, which may hold none, it is a check with them where the forge lets us write checks.
         """
+        ...
+
+    def status(self, sha: str, context: str) -> CommitStatus | None:
+        """Anybody's newest commit status of this context; None where the commit has none."""
         ...
 
     def permission(self, login: str) -> Permission:

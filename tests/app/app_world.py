@@ -32,6 +32,7 @@ from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.workloads import NOBODY
@@ -53,7 +54,17 @@ from gitops_rollback.core.sync import (
     SyncStatus,
 )
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import Charts, ConfigRepo, Forge, ManagedObject, Message, MetricSource, Registry, Workloads
+from gitops_rollback.ports import (
+    Charts,
+    ConfigRepo,
+    Forge,
+    ManagedObject,
+    Message,
+    MetricSource,
+    Objects,
+    Registry,
+    Workloads,
+)
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -290,6 +301,8 @@ class World:
         self.beside: tuple[MemoryEngine, ...] = ()
         self.tenancy = Tenancy()
         self.workloads: Workloads = NOBODY
+        self.objects: Objects = UNSEEN
+        self.kinds: frozenset[tuple[str, str]] = frozenset()  # that the settings let go back and forth
         self.registry: Registry | None = None
         self.charts: Charts | None = None
         self.forge: Forge | None = None
@@ -362,7 +375,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     measuring = Measuring(lambda settings: source, steady=steady, workloads=world.workloads)
     closures = Closures(repo)
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
-    limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None)
+    limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
     facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads, world.charts)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     made = Reconciler(
@@ -370,7 +383,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         directory=directory,
         observer=Observer(repo, policies, measuring, world.tenancy, closures),
         proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, world.workloads), facts, world.workloads),
-        follower=Follower(repo, policies, measuring, NoProbe(), steady, world.workloads),
+        follower=Follower(repo, policies, measuring, NoProbe(), steady, world.workloads, None, world.objects),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),
         executor=executor,

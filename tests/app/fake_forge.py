@@ -16,6 +16,7 @@ from gitops_rollback.core.errors import ForgeRefused, ForgeUnavailable, Rollback
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
+    CommitStatus,
     ForgeFacts,
     Mergeability,
     Merged,
@@ -179,6 +180,11 @@ class FakeForge:
         self._call("set_status")
         self.statuses[sha, context] = state, description
         self.buttons[sha, context] = buttons
+
+    def status(self, sha: str, context: str) -> CommitStatus | None:
+        self._call("status")
+        found = self.statuses.get((sha, context))
+        return None if found is None else CommitStatus(*found)
 
     def permission(self, login: str) -> Permission:
         self._call("permission")

@@ -28,13 +28,14 @@ from gitops_rollback.adapters.forges.gitea_wire import (
     read_pull_request,
     trouble,
 )
-from gitops_rollback.adapters.forges.normal import among
+from gitops_rollback.adapters.forges.normal import among, read_status
 from gitops_rollback.adapters.forges.paging import entries
 from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
+    CommitStatus,
     ForgeFacts,
     Merged,
     MergeMethod,
@@ -128,6 +129,10 @@ class Gitea(GitHubStyle):
         wanted = {"state": state.value, "description": description[:LONGEST_DESCRIPTION], "target_url": url}
         if self._status(call, sha, context) != wanted:
             call.write("POST", f"{self._root}/statuses/{sha}", {"context": context, **wanted})
+
+    def status(self, sha: str, context: str) -> CommitStatus | None:
+        found = self._status(self._exchange.call("status"), sha, context)
+        return None if found is None else read_status(found["state"], found["description"])
 
     def permission(self, login: str) -> Permission:
         call = self._exchange.call("permission")

@@ -25,13 +25,14 @@ from gitops_rollback.adapters.forges.github_wire import (
     read_permission,
     read_pull_request,
 )
-from gitops_rollback.adapters.forges.normal import among
+from gitops_rollback.adapters.forges.normal import among, read_status
 from gitops_rollback.adapters.forges.paging import entries
 from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import ForgeRefused
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
+    CommitStatus,
     ForgeFacts,
     Merged,
     MergeMethod,
@@ -136,6 +137,10 @@ class GitHub(GitHubStyle):
         """An App's own token alone says what it may do, and it is known once there is one."""
         self._exchange.credentials.headers(call.left())
         return self._exchange.credentials.permissions().get("checks") == "write"
+
+    def status(self, sha: str, context: str) -> CommitStatus | None:
+        found = self._status(self._exchange.call("status"), sha, context)
+        return None if found is None else read_status(found["state"], found["description"])
 
     def permission(self, login: str) -> Permission:
         call = self._exchange.call("permission")

@@ -26,12 +26,14 @@ from gitops_rollback.adapters.forges.gitlab_wire import (
     trouble,
 )
 from gitops_rollback.adapters.forges.marking import upsert
+from gitops_rollback.adapters.forges.normal import read_status
 from gitops_rollback.adapters.forges.paging import entries
 from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, RollbackError
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
+    CommitStatus,
     ForgeFacts,
     Merged,
     MergeMethod,
@@ -153,6 +155,10 @@ class GitLab(ForgeClient):
         if not (same and "cannot transition" in answer.words().lower()):
             raise answer.refusal()
         log.info("GitLab keeps the former text of a status", sha=sha, context=context, state=word)
+
+    def status(self, sha: str, context: str) -> CommitStatus | None:
+        found = self._status(self._exchange.call("status"), sha, context)
+        return None if found is None else read_status(found.get("status").text(), found.get("description").text())
 
     def permission(self, login: str) -> Permission:
         call = self._exchange.call("permission")

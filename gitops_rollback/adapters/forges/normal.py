@@ -14,15 +14,23 @@ from datetime import timedelta
 from gitops_rollback.adapters.json_node import Node
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
+    CommitStatus,
     Mergeability,
     Merged,
     MergeOutcome,
     Permission,
     PullRequest,
     PullRequestState,
+    StatusState,
 )
 
 MOST_KEPT = 1000
+_STATUSES = {
+    "success": StatusState.SUCCESS,
+    "failure": StatusState.FAILURE,
+    "error": StatusState.ERROR,
+    **dict.fromkeys(("failed", "canceled"), StatusState.FAILURE),  # GitLab's words
+}
 
 
 def checked(node: Node, subject: str, what: str) -> None:
@@ -36,6 +44,11 @@ def open_or_closed(word: str, subject: str) -> PullRequestState:
     if word not in ("open", "closed"):
         raise ForgeUnavailable(subject, f"answers a state that is neither open nor closed: {word[:40] or 'none'}")
     return PullRequestState.OPEN if word == "open" else PullRequestState.CLOSED
+
+
+def read_status(word: str, description: str) -> CommitStatus:
+    """A commit status in a forge's own word: what is neither a yes nor a no may still become one."""
+    return CommitStatus(_STATUSES.get(word, StatusState.PENDING), description)
 
 
 class Settling:

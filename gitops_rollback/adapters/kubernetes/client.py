@@ -66,6 +66,16 @@ class Kubernetes:
         found = Node(self._send("GET", "/version").value())
         return f"{found.get('major').text()}.{found.get('minor').text()}"
 
+    def served(self, api_version: str) -> Mapping[str, tuple[Resource, bool]]:
+        """Each kind of a group and version: how it is addressed, and whether its objects have a namespace."""
+        group, _, version = api_version.rpartition("/")
+        answer = Node(self._send("GET", f"/apis/{group}/{version}" if group else f"/api/{version}").value())
+        listed = (one for one in answer.get("resources").items() if "/" not in one.get("name").text())
+        return {
+            one.get("kind").text(): (Resource(group, version, one.get("name").text()), one.get("namespaced").flag())
+            for one in listed
+        }
+
     def get(self, resource: Resource, namespace: str, name: str, timeout: timedelta | None = None) -> Object | None:
         """One object, as fresh as the API has it; None only if the API itself says that there is none."""
         answer = self._send("GET", resource.path(namespace, name), timeout=timeout)

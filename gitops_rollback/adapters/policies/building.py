@@ -12,6 +12,7 @@ from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
 from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, LATE_PROVIDERS, SUGGESTING
 from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
 from gitops_rollback.core.certainty import Certainty
+from gitops_rollback.core.infrastructure import TERRAFORM_API, RunObject
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
     AlertRule,
@@ -30,6 +31,7 @@ from gitops_rollback.core.policy import (
     MetricSettings,
     Notification,
     Policy,
+    Provisioning,
     PullRequestRules,
     ScheduleWindow,
     Severity,
@@ -276,7 +278,18 @@ def _strategy(shape: schema_actions.Strategy) -> Strategy:
         to=flag.to if flag else None,
         migration=_coordinated(shape.migration) if shape.migration else None,
         fixup=_job_step(shape.data_fixup),
+        provisioning=_provisioning(shape.infrastructure),
     )
+
+
+def _provisioning(shape: schema_actions.Infrastructure | None) -> Provisioning | None:
+    if shape is None:
+        return None
+    objects = (
+        RunObject(one.api_version or TERRAFORM_API, one.kind, one.namespace or "", one.name)
+        for one in shape.objects or ()
+    )
+    return Provisioning(shape.delivery or "", shape.sync_timeout, tuple(objects), shape.status or "")
 
 
 def _coordinated(shape: schema_actions.Migration) -> Coordinated:

@@ -9,15 +9,24 @@ from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
+from gitops_rollback.core.infrastructure import TERRAFORM_KIND
 from gitops_rollback.core.manifest_fields import FieldFault, place_of
 from gitops_rollback.core.policy import LIMITED
 from gitops_rollback.core.strategies.migration import SEQUENCE
-from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, FEATURE_FLAG, MIGRATION, STAGED_TYPES, WHOLE
+from gitops_rollback.core.strategies.planning import (
+    BLUE_GREEN,
+    CANARY,
+    FEATURE_FLAG,
+    INFRASTRUCTURE,
+    MIGRATION,
+    STAGED_TYPES,
+    WHOLE,
+)
 
 PARTS = {
     FEATURE_FLAG: "featureFlag",
     MIGRATION: "migration",
-    "infrastructure": "infrastructure",
+    INFRASTRUCTURE: "infrastructure",
     BLUE_GREEN: "blueGreen",
     CANARY: "canary",
 }
@@ -41,6 +50,8 @@ def strategy_faults(spec: View) -> Iterator[Found]:
             yield from _edited(strategy, kind, strategy.at(PARTS[kind]))
         if kind == CANARY:
             yield from _canary(strategy.at("canary"), triggers)
+        if kind == INFRASTRUCTURE:
+            yield from _infrastructure(strategy.at("infrastructure"))
         if kind == MIGRATION:
             yield from _migration(strategy.at("migration"), spec.at("triggers").items)
         yield from _field(strategy.at("dataFixup", "field"))
@@ -90,6 +101,15 @@ def _canary(canary: View, triggers: list[str | None]) -> Iterator[Found]:
         yield known[-1][0].mark, "the last step leaves traffic on the bad version", "let the last step be 0"
     if canary.at("mode").text == "jump" and len(known) > 1:
         yield canary.at("steps").mark, "`mode: jump` has one step alone", "remove `steps`, or write `mode: steps`"
+
+
+def _infrastructure(rules: View) -> Iterator[Found]:
+    """What is to be watched says of which API it is, where it is no object of the Terraform controller."""
+    for named in rules.at("objects").items:
+        kind = named.at("kind").text
+        if kind not in (None, TERRAFORM_KIND) and not named.has("apiVersion"):
+            fix = "add its `apiVersion`, such as `database.aws.example.org/v1alpha1`"
+            yield named.mark, f"{shown(kind or '')} is no kind of the Terraform controller", fix
 
 
 def _migration(migration: View, triggers: Iterable[View]) -> Iterator[Found]:

@@ -93,9 +93,24 @@ class Migration(Shape):
     """How a plan ends whose reverse migration failed. finish, or back where the Job is one transaction."""
 
 
+class RunObject(Shape):
+    api_version: Text | None = None
+    """Left out: that of the Terraform controller."""
+    kind: KindName
+    namespace: Name | None = None
+    """Left out for an object of the whole cluster."""
+    name: Name
+
+
 class Infrastructure(Shape):
     delivery: Mode | None = None
+    """Left out: as the policy's delivery. The more careful one of both holds."""
     sync_timeout: Duration | None = None
+    """How long the run of the revert may take. Left out: as the policy's delivery. The longer one of both holds."""
+    objects: Annotated[list[RunObject], Field(min_length=1, max_length=20)] | None = None
+    """Whose status shows how the run goes. Left out, and no status either: the objects that the plan changes."""
+    status: Text | None = None
+    """The commit status that shows how the run went, such as atlantis/apply."""
 
 
 class SlotWorkload(Shape):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.burn_rate import FIRST_WINDOW
-from gitops_rollback.core.strategies.planning import MIGRATION, ROLLING, STAGED_TYPES
+from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, MIGRATION, ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Listed, Mark
 
 BUILT_TRIGGERS = frozenset(
@@ -116,7 +116,7 @@ def _metrics(spec: View) -> Iterator[Unbuilt]:
 def _strategies(spec: View) -> Iterator[Unbuilt]:
     for strategy in spec.at("strategies").items:
         kind = strategy.at("type").text
-        if kind and kind not in (ROLLING, *STAGED_TYPES, MIGRATION):
+        if kind and kind not in (ROLLING, *STAGED_TYPES, MIGRATION, INFRASTRUCTURE):
             yield Unbuilt(f"strategies.type: {kind}", strategy.key_mark("type"))
         if strategy.has("promotion"):
             yield Unbuilt("strategies.promotion", strategy.key_mark("promotion"))

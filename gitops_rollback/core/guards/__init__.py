@@ -17,6 +17,7 @@ from gitops_rollback.core.guards.charts import judge_charts
 from gitops_rollback.core.guards.damage import judge_damage
 from gitops_rollback.core.guards.facts import GuardFacts, ask
 from gitops_rollback.core.guards.images import judge_images
+from gitops_rollback.core.guards.infrastructure import judge_infrastructure
 from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
@@ -36,6 +37,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("clean-merge", judge_conflict),
     ("superseded", judge_superseded),
     ("gate", judge_gate),
+    ("infrastructure", judge_infrastructure),
     ("irreversible", judge_irreversible),
     ("migrations", judge_migrations),
     ("data", judge_data),

@@ -16,6 +16,7 @@ from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.images import Presence
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
+from gitops_rollback.core.provision import Provision
 from gitops_rollback.core.running_images import RunningImage
 from gitops_rollback.core.sync import Obstacle, Operation
 
@@ -147,6 +148,7 @@ class GuardFacts:
     culprit_files: tuple[ChangedFile, ...] | None = None  # of the suspects' own changes, newest suspect first
     superseded_files: tuple[ChangedFile, ...] | None = None  # of the later commits that the plan supersedes
     own_files: tuple[OwnFile, ...] | None = None
+    provision: Provision | None = None  # the infrastructure among `files`
     operation: Operation | None = None  # the one that deployed the bad revision, with its results
     live: tuple[LiveObject, ...] | None = None
     running: tuple[RunningImage, ...] | None = None  # by its Pods, where these can be seen

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from gitops_rollback.core.infrastructure import Sides as File
+from gitops_rollback.core.infrastructure import pieces_of
 from gitops_rollback.core.manifest_fields import INSIDE, FieldFault, Value, alike, read_field
 from gitops_rollback.core.paths import matches
 from gitops_rollback.core.policy import FileField, Strategy
@@ -17,7 +19,7 @@ from gitops_rollback.core.strategies.migration import Read, Sides, Unfit, conten
 from gitops_rollback.core.strategies.stages import FieldValue, PlannedStep, Stages
 
 CANARY, BLUE_GREEN, FEATURE_FLAG, ROLLING = "canary", "blue-green", "feature-flag", "rolling"
-MIGRATION = "migration"
+MIGRATION, INFRASTRUCTURE = "migration", "infrastructure"
 STAGED_TYPES = (CANARY, BLUE_GREEN, FEATURE_FLAG)
 WHOLE = 100  # what weights without a complement are parts of
 PERCENT = "percent"  # a field of this name is one of shares that must be 100 together: Knative's
@@ -31,9 +33,14 @@ def chosen(
     A migration rule that matches no names matches everything where one was recognised by what ran: `migrated`.
     """
     rules = [one for one in strategies if migrated or not one.by_what_ran]
-    firsts = {next((one for one in rules if _matches(one, path, read)), None) for path in changed}
+    firsts = {first_rule(rules, path, read) for path in changed}
     staged = (*STAGED_TYPES, MIGRATION)
     return tuple(one for one in rules if one in firsts and (one.type in staged or one.fixup is not None))
+
+
+def first_rule(strategies: Sequence[Strategy], path: str, read: Read) -> Strategy | None:
+    """The rule that decides how this file is undone; None where none matches."""
+    return next((one for one in strategies if _matches(one, path, read)), None)
 
 
 def planned(strategies: Sequence[Strategy], read: Read) -> Stages | None:
@@ -144,6 +151,7 @@ def _feature_flag(strategy: Strategy, read: Read) -> list[PlannedStep]:
 
 MAKERS: Mapping[str, Callable[[Strategy, Read], list[PlannedStep]]] = {
     ROLLING: lambda _strategy, _read: [],  # besides a data fix-up the revert is all
+    INFRASTRUCTURE: lambda _strategy, _read: [],
     CANARY: _canary,
     BLUE_GREEN: _blue_green,
     FEATURE_FLAG: _feature_flag,
@@ -151,6 +159,8 @@ MAKERS: Mapping[str, Callable[[Strategy, Read], list[PlannedStep]]] = {
 
 
 def _matches(strategy: Strategy, path: str, read: Read) -> bool:
+    if strategy.by_kind:
+        return bool(pieces_of(File(path, read(path).now, read(path).restored)))
     if not strategy.paths and not strategy.fields:
         return True
     if any(matches(glob, path) for glob in strategy.paths):

@@ -10,6 +10,7 @@ from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.pull_request import (
     BranchRules,
     Comment,
+    CommitStatus,
     ForgeFacts,
     Mergeability,
     Merged,
@@ -178,6 +179,15 @@ class SimForge:
             self._site.statuses[sha, context] = state.value
 
         self._call("set_status", write)
+
+    def status(self, sha: str, context: str) -> CommitStatus | None:
+        """As in `ports.Forge`."""
+
+        def read() -> CommitStatus | None:
+            found = self._site.statuses.get((sha, context))
+            return None if found is None else CommitStatus(StatusState(found))
+
+        return self._call("status", read)
 
     def permission(self, login: str) -> Permission:
         """As in `ports.Forge`."""

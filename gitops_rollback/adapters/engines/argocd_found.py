@@ -1,0 +1,43 @@
+"""Which objects of an application does Argo CD show as they are now? Also in clusters that only Argo CD can reach.
+
+Source: contracts/argocd.md section 9 (`managed-resources`): the live state is there with its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from gitops_rollback.core.infrastructure import RunObject
+from gitops_rollback.core.sync import ApplicationId, ApplicationState
+from gitops_rollback.ports import ManagedObject
+
+
+class Shows(Protocol):
+    """The one method of the engine that is needed."""
+
+    def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]: ...
+
+
+class ArgoCdObjects:
+    """`ports.Objects` for the applications of one Argo CD."""
+
+    def __init__(self, engine: Shows) -> None:
+        self._engine = engine
+
+    def find(
+        self, application: ApplicationState, named: Sequence[RunObject]
+    ) -> Mapping[RunObject, Mapping[str, object]]:
+        """Those that the application manages. Raises: EngineUnavailable; CredentialsRejected."""
+        live = [one.live for one in self._engine.live_objects(application.id, application.project) if one.live]
+        found = ((one, next((document for document in live if _is(document, one)), None)) for one in named)
+        return {one: document for one, document in found if document is not None}
+
+
+def _is(document: Mapping[str, object], named: RunObject) -> bool:
+    """By group, kind and name: a manifest may leave its namespace to the engine, and be served in another version."""
+    metadata, api_version = document.get("metadata"), document.get("apiVersion")
+    if document.get("kind") != named.kind or not isinstance(metadata, Mapping) or not isinstance(api_version, str):
+        return False
+    same_place = metadata.get("name") == named.name and named.namespace in ("", metadata.get("namespace"))
+    return same_place and api_version.rpartition("/")[0] == named.api_version.rpartition("/")[0]

@@ -1,0 +1,47 @@
+"""One object of any kind, in the cluster whose API we speak to: how its kind is addressed the API itself says.
+
+Source: Kubernetes docs, The Kubernetes API, "Discovery API" (unaggregated): APIResourceList.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.kubernetes.errors import Unserved
+from gitops_rollback.adapters.kubernetes.home import is_here
+from gitops_rollback.adapters.kubernetes.resources import Resource
+from gitops_rollback.core.errors import EngineUnavailable
+from gitops_rollback.core.infrastructure import RunObject
+from gitops_rollback.core.sync import ApplicationState
+
+
+class ClusterObjects:
+    """`ports.Objects`. What a kind is called is asked once; usable from several threads."""
+
+    def __init__(self, client: Kubernetes) -> None:
+        self._client = client
+        self._known: dict[tuple[str, str], tuple[Resource, bool]] = {}
+
+    def find(
+        self, application: ApplicationState, named: Sequence[RunObject]
+    ) -> Mapping[RunObject, Mapping[str, object]]:
+        """As the port has it. Raises besides: `errors.Unserved` for a kind that the API does not serve."""
+        if not is_here(application.destination, self._client.server):
+            message = f"its objects are in another cluster, {application.destination}, into which nobody looks"
+            raise EngineUnavailable(application.id.short, message)
+        found = ((one, self._get(one, application.namespace)) for one in named)
+        return {one: value for one, value in found if value is not None}
+
+    def _get(self, named: RunObject, home: str) -> Mapping[str, object] | None:
+        resource, namespaced = self._resource(named.api_version, named.kind)
+        return self._client.get(resource, (named.namespace or home) if namespaced else "", named.name)
+
+    def _resource(self, api_version: str, kind: str) -> tuple[Resource, bool]:
+        known = self._known.get((api_version, kind))
+        if known is None:
+            known = self._client.served(api_version).get(kind)
+            if known is None:
+                raise Unserved(self._client.subject, f"it serves no {kind} of {api_version}")
+            self._known[api_version, kind] = known
+        return known
