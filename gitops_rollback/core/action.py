@@ -5,36 +5,28 @@ An open rollback is finished before another is considered. A crash between two a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.commit import FileChange
-from gitops_rollback.core.convergence import in_the_way
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.hindrances import HELD_MARGIN, SYNC_AGAIN_AFTER, hindered, obstacles
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import PULL_REQUEST_MODE, SUGGEST_MODE, Delivery
 from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.rollback import (
     HELD_UNTIL,
-    HINDERED_AT,
     Phase,
     RollbackOutcome,
     RollbackRecord,
     StepRecord,
-    held_up,
 )
-from gitops_rollback.core.runs import run_held
 from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, held_between, passage
-from gitops_rollback.core.sync import Health, Obstacle
+from gitops_rollback.core.sync import Health
 
 SEEN_JUST_NOW = timedelta(seconds=20)
 SEEN_FOR_SYNC = timedelta(seconds=5)  # another replica may have asked for the same, and been served, since
-SYNC_AGAIN_AFTER = timedelta(seconds=30)
-HINDERED_PATIENCE = timedelta(minutes=1)  # what passes within it is not worth a page
-HELD_PATIENCE = timedelta(seconds=10)  # an engine that can be freed lets go within it
-HELD_MARGIN = timedelta(seconds=60)  # for what comes once the engine has let go of the bad revision
 SYNC_PATIENCE = timedelta(minutes=2)  # of whoever looks for the first time, or again after a long pause
 
 
@@ -249,9 +241,9 @@ def _sync_on(progress: Progress, now: datetime) -> Action:
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.ENGINE_UNCLEAR, message)
-    held = _held_up(record, applications, now) or _hindered(record, applications, now) or _run_held(progress, now)
+    held = hindered(progress, now)
     if held is not None:
-        return held
+        return HoldOn(held)
     if now >= _sync_deadline(progress):
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(progress))
     for application in applications:
@@ -289,47 +281,6 @@ def _unhealthy(progress: Progress, now: datetime) -> str:
 
 def _degraded(one: ApplicationProgress) -> bool:
     return one.state is not None and one.state.health is Health.DEGRADED
-
-
-def _held_up(record: RollbackRecord, applications: Sequence[ApplicationProgress], now: datetime) -> HoldOn | None:
-    """The engine was asked, and goes on waiting for the bad revision: nothing but its own time-out ends that.
-
-    Said once: what begins to wait for it again later has had its chance to look at something newer.
-    """
-    asked = [one for one in applications if one.blocked and one.asked_at and now - one.asked_at >= HELD_PATIENCE]
-    ends = [(end, one) for one in asked if (end := one.ends_by) and end - now > SYNC_AGAIN_AFTER]
-    if not ends or HELD_UNTIL in record.times:
-        return None
-    until, last = max(ends, key=lambda pair: pair[0])
-    sooner = last.state.operation.sooner if last.state and last.state.operation else ""
-    message = (
-        f"{last.application} waits for the health of a revision without the revert until {until:%H:%M:%S} UTC, and "
-        f"looks at nothing newer; the revert is on the branch, and is given until {until + HELD_MARGIN:%H:%M:%S} UTC"
-    )
-    return HoldOn(held_up(record, HELD_UNTIL, until, Reason.HEALTH_WAIT.value, f"{message}. {sooner}".rstrip(". ")))
-
-
-def _hindered(record: RollbackRecord, applications: Sequence[ApplicationProgress], now: datetime) -> HoldOn | None:
-    """Something keeps the engine from applying what is on the branch, and has not passed by itself. Said once."""
-    if HINDERED_AT in record.times or now < record.pushed_at + HINDERED_PATIENCE:
-        return None
-    waiting = [(one, held) for one in applications if not one.converged and (held := _obstacles(one))]
-    if not waiting:
-        return None
-    words = "; ".join(f"{one.application}: {'; '.join(each.message for each in held)}" for one, held in waiting)
-    remedies = dict.fromkeys(each.remedy for _, held in waiting for each in held if each.remedy)
-    message = f"the revert is on the branch and cannot be applied: {words}. {'; '.join(remedies)}".rstrip(". ")
-    return HoldOn(held_up(record, HINDERED_AT, now, waiting[0][1][0].reason.value, message))
-
-
-def _run_held(progress: Progress, now: datetime) -> HoldOn | None:
-    """The engine has applied it, and the run of its infrastructure waits for a person, or has failed. Said once."""
-    held = run_held(progress.record, progress.runs if progress.applied else (), now)
-    return HoldOn(held) if held is not None else None
-
-
-def _obstacles(one: ApplicationProgress) -> tuple[Obstacle, ...]:
-    return in_the_way(one.state) if one.state is not None else ()
 
 
 def _sync_deadline(progress: Progress) -> datetime:
@@ -389,7 +340,7 @@ def _why_not_synced(progress: Progress) -> str:
 
 
 def _why(one: ApplicationProgress) -> str:
-    held = (each.message for each in _obstacles(one))
+    held = (each.message for each in obstacles(one))
     return f"{one.application}: {'; '.join((one.why or 'not looked at yet', *held))}"
 
 
