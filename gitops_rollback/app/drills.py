@@ -132,6 +132,8 @@ class Drills:
         if seen.now < drill.deadline:
             return drill
         late = f"{'nobody' if drill.people else 'the controller'} had not taken it back by {drill.deadline:%H:%M:%S}Z"
+        if record is not None:
+            late = f"{late}: {record.id} waits for a person, {record.reason}: {record.message}"
         return self.clean_up(drill, Outcome.FAILED, late, seen)
 
     def is_gone(self, drill: Drill, seen: Seen) -> bool:

@@ -71,9 +71,7 @@ def repository_options(command: Callable[..., None]) -> Callable[..., None]:
     Below `cluster_options`, for a verb that asks engines, those count, too.
     """
 
-    @click.option("--repo", multiple=True, metavar="URL", help="Config repository; else those of the settings.")
-    @click.option("--branch", metavar="NAME", help="Followed branch; default: the remote's HEAD.")
-    @click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
+    @repository_flags
     @functools.wraps(command)
     def with_settings(
         *arguments: object,
@@ -86,6 +84,17 @@ def repository_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*arguments, settings=settings_of(repo, branch, config, cluster), **options)
 
     return with_settings
+
+
+def repository_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The same three, as they were given, for a verb that may do without settings."""
+    for flag in (
+        click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml."),
+        click.option("--branch", metavar="NAME", help="Followed branch; default: the remote's HEAD."),
+        click.option("--repo", multiple=True, metavar="URL", help="Config repository; else those of the settings."),
+    ):
+        command = flag(command)
+    return command
 
 
 def cluster_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from gitops_rollback.app.drills import Drills, Wanted
 from gitops_rollback.app.heartbeats import Seen
 from gitops_rollback.app.requesting import Requests, Wish, found_by
-from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_options
+from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_flags, settings_of
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK
 from gitops_rollback.cli.output import output_option, print_document, say, shown
 from gitops_rollback.core.breaking import Break
 from gitops_rollback.core.drill import SIGN, Drill, Outcome, entry_of, running
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
+from gitops_rollback.sandbox.demo import Demo
+from gitops_rollback.sandbox.practice import practice_story
+from gitops_rollback.sandbox.telling import Story
 
 TRIES = 5
 LOOK_EVERY = timedelta(seconds=5)
@@ -33,12 +37,31 @@ CLEAN_UP_SECONDS = 60.0
 @click.option(
     "--timeout", default="30m", show_default=True, metavar="DURATION", help="Then the drill takes it back itself."
 )
+@click.option(
+    "--sandbox", metavar="DIR", help="On a copy of this clone, with a controller of its own; nothing is real."
+)
+@click.option("--path", default="", metavar="FOLDER", help="With --sandbox: the folder that APP renders from.")
+@click.option("--speed", default=20.0, show_default=True, type=click.FloatRange(1.5, 200), help="Of its time.")
+@click.option("--out", default="drill-out", show_default=True, metavar="DIR", help="Made anew; keeps the copy.")
 @output_option("table", "json", "yaml")
 @cluster_options
-@repository_options
+@repository_flags
 @click.pass_context
 def command(
-    ctx: click.Context, application: str, how: str, people: bool, timeout: str, output: str, settings: Settings
+    ctx: click.Context,
+    application: str,
+    how: str,
+    people: bool,
+    timeout: str,
+    sandbox: str | None,
+    path: str,
+    speed: float,
+    out: str,
+    output: str,
+    cluster: Mapping[str, object],
+    repo: tuple[str, ...],
+    branch: str | None,
+    config: str | None,
 ) -> None:
     """Push a known-bad commit to APP, and let the running controller find it, take it back and verify that.
 
@@ -46,16 +69,26 @@ def command(
     from, spends no budget, and every message about it says DRILL. At --timeout, at Ctrl-C and after any failure the
     drill takes back what it broke; a running controller does so where the drill itself is gone.
 
+    With --sandbox nothing real is touched: a copy of the clone is served on loopback to a small Argo CD and the real
+    controller. What metrics would say is made up, so it shows whether the policy finds Pods that do not come up.
+
     Exit code 0: found, taken back and verified; 1: not, and it was cleaned up; 4: no drill may begin now; 130: Ctrl-C.
 
     \b
     Examples:
+      gitops-rollback drill checkout-prod --break image --sandbox ~/src/config
       gitops-rollback drill checkout-staging --break image
       gitops-rollback drill checkout-staging --break crash-loop --people --timeout 1h
     """
+    patience = duration_option(timeout, "--timeout")
+    if sandbox is not None:
+        if people:
+            raise click.UsageError("--people is for real: in a sandbox nobody is paged.")
+        ctx.exit(practise(practice_story(Path(sandbox), application, Break(how), timeout, path), speed, Path(out)))
+    settings = settings_of(repo, branch, config, cluster)
     if settings.observes:
         raise click.UsageError("These settings only observe: nothing is written.")
-    wanted = Wanted(Break(how), caller()[1], duration_option(timeout, "--timeout"), people)
+    wanted = Wanted(Break(how), caller()[1], patience, people)
     with opened_requests(settings) as asked:
         one, drill = _begun(asked, application, wanted)
         say(f"{drill.application}: {SIGN} {drill.id}: {drill.commit[:12]} breaks it by {drill.how.words}")
@@ -65,6 +98,16 @@ def command(
     else:
         print_document(document(drill), output)
     ctx.exit(OK if drill.outcome is Outcome.PASSED else NO)
+
+
+def practise(story: Story, speed: float, out: Path) -> int:
+    """The exit code of a drill in the sandbox, which is told on stdout."""
+    demo = Demo(story, speed, out.resolve(), lambda line: click.echo(shown(line)))
+    try:
+        return OK if demo.run() else NO
+    finally:
+        demo.stop_controller()
+        demo.close()
 
 
 def document(drill: Drill) -> dict[str, object]:

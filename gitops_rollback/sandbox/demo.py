@@ -57,14 +57,16 @@ class Demo:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         self.world = World(
-            *(out, ScaledClock(speed), (), timing, ports),
+            *(out, ScaledClock(speed), story.applications, timing, ports),
             engine=engine,
             more=story.services,
             forge=story.forge,
+            source=story.source,
         )
         self.world.registry = _stocked(story.images) if story.images else None
         self.world.mirror = _stocked(story.mirrored) if story.mirrored else None
-        self.telling = Telling(self.world, SERVICE if engine == "flux" else APPLICATION)
+        first = story.applications[0].name if story.applications else APPLICATION
+        self.telling = Telling(self.world, SERVICE if engine == "flux" else first)
         self._replicas = Replicas(out)
         self.telling.kill_leader = self._kill_leader
         self.telling.command = self._command
@@ -163,14 +165,17 @@ class Demo:
     def _set_up(self) -> None:
         world, people = self.world, self.world.people
         self.story.prepare(self.telling)
-        people.push("Watch checkout-api", {POLICY_PATH: for_engine(self.story.policy, world.engine)}, world.clock.now())
+        if self.story.policy:
+            policy = for_engine(self.story.policy, world.engine)
+            people.push("Watch checkout-api", {POLICY_PATH: policy}, world.clock.now())
         world.start()
+        self.story.begin(self.telling)
         if not self.wait_for(self._all_healthy, START_SECONDS):
-            raise RuntimeError("the sandbox did not become healthy")
+            raise RuntimeError(f"the sandbox did not become healthy: {self._why_unhealthy()}")
         world.clock.jump(QUIET_BEFORE)
         commits = people.git("rev-list", "--count", "main")
         self._say(f"{self.story.name}: {self.story.summary}")
-        self._say(f" ✔ config repository   {len(world.services)} services, {commits} commits   {world.url}")
+        self._say(f" ✔ config repository   {len(world.applications)} applications, {commits} commits   {world.url}")
         self._say(self._engine_line())
         self._say(f" ✔ Prometheus          sandbox, scripted series    {world.prometheus.url}")
         if world.registry is not None:
@@ -211,10 +216,17 @@ class Demo:
             return self.world.flux.all_ready()
         if self.world.argocd is None:
             return False
-        states = [self.world.argocd.application(f"{name}-prod").get("status") or {} for name in self.world.services]
+        states = [self.world.argocd.application(one.name).get("status") or {} for one in self.world.applications]
         return all((one.get("health") or {}).get("status") == "Healthy" for one in states) and all(
             (one.get("sync") or {}).get("status") == "Synced" for one in states
         )
+
+    def _why_unhealthy(self) -> str:
+        """The engine's own words."""
+        status = self.telling.live().get("status") or {}
+        words = [str(one.get("message", "")) for one in status.get("conditions") or ()]
+        words += [str((status.get(key) or {}).get("status", "")) for key in ("sync", "health")]
+        return "; ".join(filter(None, words)) or "nobody knows why"
 
     def _judge(self, claims: list[Claim], seconds: float) -> None:
         self._say("")

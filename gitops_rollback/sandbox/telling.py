@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from gitops_rollback.sandbox.argocd import ArgoCdSandbox
+from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox
 from gitops_rollback.sandbox.rendering import Json
 from gitops_rollback.sandbox.world import World
 
@@ -131,6 +132,9 @@ class Story:
     closing: str = ""
     longest: timedelta = timedelta(minutes=45)  # of story time
     engines: tuple[str, ...] = ("argocd", "flux")  # where it can be told
+    source: Path | None = None  # a clone whose history is told on, in place of the shop's
+    applications: tuple[AppSpec, ...] = ()  # that run then
+    begin: Callable[[Telling], None] = lambda _telling: None  # once the world serves, before the controller starts
     services: tuple[str, ...] = ()  # further ones that run in its world
     replicas: int = 1  # of the controller
     forge: str = ""  # which one stands before the repository: github, gitlab, gitea; "" for none

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.sandbox.argocd import AppSpec, ArgoCdSandbox, Deployed, Timing
 from gitops_rollback.sandbox.clock import ScaledClock
 from gitops_rollback.sandbox.flux_side import FluxSide
@@ -28,6 +30,7 @@ REPOSITORY = "shop/config"
 REGISTRY = "registry.example"  # as the services' images name it
 MIRROR = "mirror.example"
 TEAM = {"jonas": Access.WRITE, "mara": Access.WRITE, "guest": Access.READ}  # people at the forge, where there is one
+COPY_SECONDS = 600.0
 CRASHING_TAG = "crash"  # the sandbox's kubelet never lets an image of such a tag become ready
 
 
@@ -61,6 +64,7 @@ class World:
 
     `engine` is `argocd` or `flux`; the other one is not there. `more` are further services that Argo CD runs. `forge`
     is `github`, `gitlab` or `gitea`, and stands before the repository; without one everybody may push everything.
+    `source` is a clone whose history is served, in place of the shop's; then only `applications` run.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class World:
         engine: str = "argocd",
         more: Sequence[str] = (),
         forge: str = "",
+        source: Path | None = None,
     ) -> None:
         self.engine = engine
         self.flux: FluxSide | None = None
@@ -82,16 +87,16 @@ class World:
         self.clock = clock
         self.bare = directory / f"{REPOSITORY}.git"
         self.bare.parent.mkdir(parents=True, exist_ok=True)
-        self.labels = replay(scenario("shop"), self.bare)
+        self.labels = replay(scenario("shop"), self.bare) if source is None else copied(source, self.bare)
         self.people = People(self.bare)
         self.git = GitServer(directory, port=self._ports.git)
         self.forge = ForgeSandbox(forge, self.git, REPOSITORY, clock, TEAM) if forge else None
         if self.forge is not None:
             self.people.on_push = self.forge.machine.notice
         self.prometheus = PrometheusSandbox(clock, self._ports.prometheus)
-        self.services = {name: Service(name, NAMESPACE) for name in (*SERVICES, *more)}
+        self.services = {name: Service(name, NAMESPACE) for name in (() if source else (*SERVICES, *more))}
         self.failing_tags: set[str] = set()
-        self._applications = tuple(applications) or tuple(map(default_application, self.services))
+        self.applications = tuple(applications) or tuple(map(default_application, self.services))
         self._timing = timing or Timing()
         self.argocd: ArgoCdSandbox | None = None
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
@@ -132,7 +137,7 @@ class World:
         self.argocd = ArgoCdSandbox(
             self.bare,
             self.url,
-            self._applications,
+            self.applications,
             self.clock,
             timing=self._timing,
             port=self._ports.argocd,
@@ -221,6 +226,18 @@ class World:
         if any(CRASHING_TAG in tag for tag in tags):
             return LOOPING
         return FAILING if tags & self.failing_tags else GOOD
+
+
+def copied(source: Path, bare: Path) -> dict[str, str]:
+    """A copy of what is checked out in a clone, as the branch `main` of a bare repository. Raises: SettingsInvalid."""
+    command = ["git", "clone", "--quiet", "--bare", "--no-hardlinks", "--single-branch", str(source), str(bare)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    for words in (command, ["git", f"--git-dir={bare}", "branch", "--force", "main", "HEAD"],
+                  ["git", f"--git-dir={bare}", "symbolic-ref", "HEAD", "refs/heads/main"]):  # fmt: skip
+        done = subprocess.run(words, capture_output=True, env=environment, check=False, timeout=COPY_SECONDS)
+        if done.returncode != 0:
+            raise SettingsInvalid(str(source), f"cannot be copied: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return {}
 
 
 def default_application(service: str) -> AppSpec:
