@@ -8,6 +8,7 @@ from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
+from gitops_rollback.sandbox.infrastructure_story import INFRASTRUCTURE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES
@@ -20,6 +21,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
+    *INFRASTRUCTURE_STORIES,
     *IMAGE_STORIES,
     *DRILL_STORIES,
     *FORGE_STORIES,

@@ -18,6 +18,7 @@ from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
 from gitops_rollback.sandbox.forge_stories import FORGE_STORIES
 from gitops_rollback.sandbox.helm_stories import HELM_STORIES
 from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
+from gitops_rollback.sandbox.infrastructure_story import INFRASTRUCTURE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
@@ -32,6 +33,7 @@ ARGOCD_STORIES = (
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
+    *INFRASTRUCTURE_STORIES,
     *FORGE_STORIES,
 )
 NAMES = [story.name for story in ARGOCD_STORIES]

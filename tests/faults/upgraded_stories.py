@@ -35,12 +35,12 @@ LONGEST_DELAY = 30.0
 UNKNOWN = "is not carried out by this version"
 TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "two-deployments", "flux-health-wait")
 # No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, judges by what an
-# application renders from, prepares plans after a rollback that did not help, takes a request, goes in steps, or
-# knows of drills.
+# application renders from, prepares plans after a rollback that did not help, takes a request, goes in steps,
+# watches the run of infrastructure, or knows of drills.
 TOO_YOUNG = (
     *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
-    *("canary-steps", "blue-green", "feature-flag", "migration", "drill"),
+    *("canary-steps", "blue-green", "feature-flag", "migration", "infrastructure", "drill"),
 )
 RECORDED = (
     "phase",

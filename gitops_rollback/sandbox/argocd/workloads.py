@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
+from gitops_rollback.sandbox.argocd.cloud import resource_status, terraform_status
 from gitops_rollback.sandbox.argocd.live import IN_PLACE, LiveObject, Revision
 from gitops_rollback.sandbox.kubernetes.pods import (
     CRASHES,
@@ -240,5 +241,7 @@ _STATUS: dict[str, Callable[[LiveObject, datetime], Json]] = {
     "DaemonSet": _daemon_set,
     "Rollout": _rollout,
     "Job": _job,
+    "Terraform": terraform_status,
+    "Bucket": resource_status,
 }
 _NOTES = {"Deployment": REVISION, "DaemonSet": DAEMON_SET_GENERATION, "Rollout": ROLLOUT[1]}
