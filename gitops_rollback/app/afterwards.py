@@ -184,8 +184,9 @@ class Afterwards:
         now: datetime,
     ) -> Proposal:
         """The plan for the deployment that `like` is about. Raises: RollbackError."""
-        because = BECAUSE[option.way]
-        proposal = self.proposer.propose_named(look, view, listing, now, only=option.reverts, because=because)
+        proposal = self.proposer.propose_named(
+            look, view, listing, now, only=option.reverts, because=BECAUSE[option.way], cascades=False
+        )
         plan = proposal.plan
         if plan is None:
             return proposal

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from gitops_rollback.app.blame import Blame
+from gitops_rollback.app.cascading import needs
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.subject import Look
@@ -44,6 +45,7 @@ from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.provision import provided, provision_of
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.strategies.stages import taking_back
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import Charts, ConfigRepo, Registry, Workloads
@@ -183,12 +185,8 @@ class GuardFactsReader:
         self, look: Look, undone: Sequence[Commit], listing: Listing, view: View
     ) -> tuple[tuple[str, str], ...]:
         """A dependency counts that the policy in force or the head names, so that no change can take it away."""
-        in_force = {one.application: one.depends_on for one in look.policy.targets}
-        dependants = [
-            other
-            for other in listing.watched
-            if look.target.name in (*other.target.depends_on, *in_force.get(other.target.application, ()))
-        ]
+        needed = needs(look, listing)
+        dependants = [other for other in listing.watched if look.name in needed.get(other.name, ())]
         if not dependants or not undone:
             return ()
         records, going = view.journal.records.values(), {commit.sha for commit in undone}
@@ -284,7 +282,8 @@ class GuardFactsReader:
                 continue
             state = seen(partial(self._inputs.of, record.bad_revision, look.watched.own)) if concerns else None
             # What a fetch did not bring is on no branch of ours, so nothing was taken back by it.
-            blobs = self._taken_blobs(commit) if young and self._repo.has(commit) else {}
+            known = [one for one in taking_back(record) if young and self._repo.has(one)]
+            blobs = {path: blob for each in known for path, blob in self._taken_blobs(each).items()}
             found.append(TakenBack(at, record.id, state, blobs))
         return tuple(found)
 

@@ -6,7 +6,7 @@ The later commits of a plan of several are looked at anew at each tick, so a los
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.executor import Executor, Landing
@@ -108,6 +108,9 @@ class StepLander:
             return None
         try:
             built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
+            while not built.changes and step.n <= len(stages.cascade):  # somebody has taken it back by hand meanwhile
+                step = replace(step, n=step.n + 1)
+                built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
         except StalledError as error:
             return Finish(record, RollbackOutcome.UNVERIFIED, error.reason, self._halfway(record, str(error)))
         if not built.changes:

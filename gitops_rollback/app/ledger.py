@@ -11,6 +11,7 @@ from gitops_rollback.app.steady import Steady
 from gitops_rollback.core.drill import is_drill
 from gitops_rollback.core.guards.facts import CountedRollback
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.strategies.stages import stages_of
 
 CONTROLLER = "controller"
 
@@ -45,7 +46,9 @@ def _counted(repository: str, record: RollbackRecord) -> CountedRollback | None:
     at = record.times.get("pushed") if record.commit is not None else _reserved(record)
     if at is None:
         return None
-    return CountedRollback(at, record.applications, repository, record.requested_by == CONTROLLER)
+    stages = stages_of(record)
+    applications = (*record.applications, *(stages.carried if stages is not None else ()))
+    return CountedRollback(at, applications, repository, record.requested_by == CONTROLLER)
 
 
 def _reserved(record: RollbackRecord) -> datetime | None:

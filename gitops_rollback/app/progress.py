@@ -33,6 +33,7 @@ from gitops_rollback.core.progress import ApplicationProgress, Progress
 from gitops_rollback.core.provision import provided, provision_in
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.strategies.gate import unless_better
+from gitops_rollback.core.strategies.stages import between, must_have
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import MAX_GAP_INTERVALS
 from gitops_rollback.core.verification import (
@@ -130,8 +131,7 @@ class Follower:
             return Progress(record, policy, landed)
         since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        seen = self._pool.map(lambda fed: self._application(record, commit, fed, since.pushed, now), affected)
-        applications = tuple(seen)
+        applications = tuple(self._pool.map(lambda fed: self._application(record, fed, since.pushed, now), affected))
         runs = self.runs.seen(record, affected, lambda revision: self._contains(revision, commit))
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
         if record.phase is not Phase.VERIFYING:
@@ -285,14 +285,14 @@ class Follower:
         return known
 
     def _affected(self, record: RollbackRecord, listing: Listing) -> tuple[Fed, ...]:
-        """Every application that renders from a path that our commit changed, and those that the record names."""
-        paths = {path for step in record.steps for path in step.blobs}
+        """Every application that renders from a path that our commit changed, and those that it is about by name."""
+        steps, names = between(record)
+        paths = {path for step in steps for path in step.blobs}
         at = record.commit or record.bad_revision
-        return tuple(fed for fed in listing.fed if fed.name in record.applications or fed.touches(paths, at))
+        return tuple(fed for fed in listing.fed if fed.name in names or fed.touches(paths, at))
 
-    def _application(
-        self, record: RollbackRecord, commit: str, fed: Fed, since: datetime, now: datetime
-    ) -> ApplicationProgress:
+    def _application(self, record: RollbackRecord, fed: Fed, since: datetime, now: datetime) -> ApplicationProgress:
+        commit, since = must_have(record, fed.name, since)
         try:
             state = fed.engine.application(fed.state.id, fed.state.project)
         except RollbackError as error:

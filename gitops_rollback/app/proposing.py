@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.blame import Blame, Blamer
+from gitops_rollback.app.cascading import Carried, Cascading
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.guard_facts import GuardFactsReader
 from gitops_rollback.app.holding import Holder
+from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.outbreaks import Alarm
 from gitops_rollback.app.staging import Staging, in_words
 from gitops_rollback.app.subject import Look
@@ -40,6 +42,7 @@ class Proposer:
         self,
         repo: ConfigRepo,
         directory: Directory,
+        observer: Observer,
         blamer: Blamer,
         facts: GuardFactsReader,
         workloads: Workloads = NOBODY,
@@ -50,6 +53,7 @@ class Proposer:
         self._facts = facts
         self._holder = Holder(repo)
         self._staging = Staging(repo, workloads)
+        self._cascading = Cascading(repo, directory, observer, blamer)
 
     @crash_point("propose")
     def propose(self, look: Look, view: View, listing: Listing, now: datetime) -> Proposal:
@@ -86,25 +90,45 @@ class Proposer:
         since: str = "",
         only: Sequence[str] = (),
         because: str = "named by a person",
+        cascades: bool = True,
     ) -> Proposal:
-        """The plan that undoes what a person names: commits, or all since a revision. Raises: StalledError."""
+        """The plan that undoes what a person names: commits, or all since a revision. Raises: StalledError.
+
+        `cascades` False leaves what needs it where it is: nobody went back for its sake before.
+        """
         look = self.followed(look)
         blame = self._blamer.named(look, view, self._directory.feeder(look.watched), since, only, because)
-        return self._proposal(look, blame, view, listing, now)
+        return self._proposal(look, blame, view, listing, now, cascades)
 
-    def _proposal(self, look: Look, blame: Blame, view: View, listing: Listing, now: datetime) -> Proposal:
+    def _proposal(
+        self, look: Look, blame: Blame, view: View, listing: Listing, now: datetime, cascades: bool = True
+    ) -> Proposal:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
         reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
         stages, unfit = self._staging.planned(reversal, look, self._migrated(reversal, look, blame, view, listing, now))
+        carried = Carried(replace(blame, reversal=reversal), stages, known=False)
+        if cascades:
+            carried = self._with_cascade(carried, look, view, listing, now)
+        blame, stages, reversal = carried.blame, carried.stages, carried.blame.reversal or reversal
         facts = self._facts.read(look, blame, self._staging.whole(stages, reversal), view, listing, now)
-        guards = (*ask_guards(replace(facts, shifted=stages.files if stages else frozenset())), *unfit)
+        dependants = () if carried.known else facts.dependants
+        facts = replace(facts, shifted=stages.files if stages else frozenset(), dependants=dependants)
+        guards = (*ask_guards(facts), *carried.answers, *unfit)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:
             text = replace(text, drill=drill.id, why=(f"This is a {SIGN}: it was broken on purpose.", *text.why))
         plan = replace(self._plan(look, blame, reversal, text), guards=guards, provision=facts.provision)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
+
+    def _with_cascade(self, found: Carried, look: Look, view: View, listing: Listing, now: datetime) -> Carried:
+        """What else has to go back first, each judged as if it were to go back by itself."""
+
+        def alone(own: Look, blame: Blame) -> Proposal:
+            return self._proposal(own, self._within_policy(own, blame), view, listing, now, cascades=False)
+
+        return self._cascading.carried(look, found.blame, found.stages, view, listing, now, alone)
 
     def _migrated(
         self, reversal: Reversal, look: Look, blame: Blame, view: View, listing: Listing, now: datetime

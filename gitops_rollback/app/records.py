@@ -61,6 +61,7 @@ TITLES = {
 
 def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase: Phase) -> RollbackRecord:
     """The record of a plan as decided now; `times` has deployed, fired and decided."""
+    waiting = plan.staged.stages.waiting if plan.staged else {}
     return RollbackRecord(
         id=plan.rollback_id,
         applications=plan.applications,
@@ -79,7 +80,7 @@ def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase
         requested_by=plan.requested_by,
         guards=tuple(_guard(answer) for answer in plan.guards),
         times=_times(look, decision, now),
-        evidence={**evidence_of(look, decision, plan), **_objects(look)},
+        evidence={**evidence_of(look, decision, plan), **_objects(look), **waiting},
     )
 
 

@@ -18,6 +18,7 @@ from gitops_rollback.core.next_plans import follows
 from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.strategies.stages import stages_of
 
 WAITED = "undone by the plan that waited"
 RESERVED = (Reason.BUDGET_SPENT, Reason.COOLDOWN)  # it has had its share since it was decided, and counts itself now
@@ -80,7 +81,9 @@ class Replanner:
         """What a record that waits comes to now: the blame may fall on others at another moment, and is not asked."""
         if follows(record) is not None:
             return self.afterwards.renewed(record, look, view, listing, now)
-        return self.proposer.propose_named(look, view, listing, now, only=record.reverts, because=WAITED)
+        stages = stages_of(record)
+        culprits = stages.reverted(stages.revert, record.reverts) if stages is not None else record.reverts
+        return self.proposer.propose_named(look, view, listing, now, only=culprits, because=WAITED)
 
 
 def _alarm(record: RollbackRecord) -> str:

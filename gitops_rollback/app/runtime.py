@@ -250,11 +250,13 @@ class Runtime:
         limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None, kinds=_kinds(settings))
         shifts = settings.handover.times if settings.handover else NO_SHIFTS
         facts = GuardFactsReader(repo, inputs, limits, parts.registry, parts.workloads, parts.charts)
+        observer = Observer(repo, policies, measuring, tenancy, closures)
+        blamer = Blamer(repo, inputs, closures, parts.workloads)
         made = Reconciler(
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
-            observer=Observer(repo, policies, measuring, tenancy, closures),
-            proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, parts.workloads), facts, parts.workloads),
+            observer=observer,
+            proposer=Proposer(repo, directory, observer, blamer, facts, parts.workloads),
             follower=Follower(
                 repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed, parts.objects
             ),

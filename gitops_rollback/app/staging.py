@@ -62,7 +62,11 @@ class Staging:
         """The plan with its first step. Raises: RollbackError."""
         if stages is None:
             return plan
-        built = Stepper(self.repo).step(stages, 1, plan.reversal.base)
+        stepper, first, base = Stepper(self.repo), stages.steps[0], plan.reversal.base
+        if first.reverts:
+            built = stepper.reverting(first, base, plan.restores, look.policy.chart_versions)
+        else:
+            built = stepper.step(stages, 1, base)
         return in_words(replace(plan, staged=Staged(stages, built.tree, built.changes, "")), text, look)
 
     def _require_fit(self, stages: Stages, look: Look) -> None:

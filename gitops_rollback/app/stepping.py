@@ -15,14 +15,14 @@ from gitops_rollback.core.action import Step
 from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError
 from gitops_rollback.core.manifest_fields import FieldFault, Value, read_field, set_fields
-from gitops_rollback.core.message import RevertText, StepText, revert_message, step_message
+from gitops_rollback.core.message import RevertText, StepText, for_people, revert_message, step_message
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ChartVersions, Policy, Strategy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.strategies.gate import Ahead
 from gitops_rollback.core.strategies.migration import Sides
 from gitops_rollback.core.strategies.planning import chosen, planned
-from gitops_rollback.core.strategies.stages import STAGES, FieldValue, Stages, stages_of, unfinished
+from gitops_rollback.core.strategies.stages import STAGES, FieldValue, PlannedStep, Stages, stages_of, unfinished
 from gitops_rollback.ports import ConfigRepo
 
 MAX_LATER = 200  # commits after ours among which the next one of the plan is looked for
@@ -83,9 +83,17 @@ class Stepper:
 
     def built(self, record: RollbackRecord, stages: Stages, n: int, head: str, charts: ChartVersions) -> Built:
         """Step `n` on `head`, whether it sets fields or is the revert. Raises: RollbackError."""
-        if stages.planned(n) is not None:
-            return self.step(stages, n, head)
-        return self._closing(record, stages, head, charts)
+        step = stages.planned(n)
+        if step is None:
+            return self._closing(record, stages, head, charts)
+        return self.reverting(step, head, record.restores, charts) if step.reverts else self.step(stages, n, head)
+
+    def reverting(self, step: PlannedStep, head: str, restores: str, charts: ChartVersions) -> Built:
+        """A step that takes another application back. Raises: StalledError where that does not go any more."""
+        found = self.repo.reverse(head, step.reverts, good=restores or None, charts=charts)
+        if found.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or found.tree is None:
+            raise StalledError(step.application, f"its revert: {found.message}", Reason.REVERT_CONFLICT)
+        return Built(found.tree, found.changes, found.rung)
 
     def _closing(self, record: RollbackRecord, stages: Stages, head: str, charts: ChartVersions) -> Built:
         """The revert with the plan's fields as they are at the head; else it would conflict with our own steps."""
@@ -95,7 +103,8 @@ class Stepper:
         if files:
             date = self.repo.commit(head).committed_at
             base = self.repo.write_files(head, files, "side of a plan\n", date)
-        found = self.repo.reverse(base, record.reverts, good=record.restores or None, charts=charts)
+        culprits = stages.reverted(stages.revert, record.reverts)
+        found = self.repo.reverse(base, culprits, good=record.restores or None, charts=charts)
         if found.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or found.tree is None:
             raise StalledError(record.id, f"the revert after the steps: {found.message}", Reason.REVERT_CONFLICT)
         tree, changes = edited(self.repo, head, found.tree, self._set(found.tree, kept, missing_ok=True))
@@ -172,7 +181,8 @@ class Stepper:
         stages, done = stages_of(record), record.steps[-1].n
         if stages is None or stages.total != record.steps[-1].of:
             return Ahead(None, done)
-        return Ahead(stages, done, self._foreign(record.commit, stages, head))
+        foreign = self._foreign(record.commit, stages, head) or self._undone(record, stages, head)
+        return Ahead(stages, done, foreign)
 
     def _foreign(self, ours: str, stages: Stages, head: str) -> str:
         """Which field of the plan somebody else has set since our commit, in words; "" for none."""
@@ -185,6 +195,14 @@ class Stepper:
                     if put
                     else (f"{one.path}: {one.field} is not what we left")
                 )
+        return ""
+
+    def _undone(self, record: RollbackRecord, stages: Stages, head: str) -> str:
+        """Which file of an application that went back somebody has changed since, in words; "" for none."""
+        for step in record.steps:
+            for path, blob in step.blobs.items():
+                if step.n <= len(stages.cascade) and self.repo.entry_id(head, path) != blob:
+                    return f"{path} is not as step {step.n} left it any more"
         return ""
 
     # Words
@@ -220,8 +238,12 @@ def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime
 
 def message_of_step(text: RevertText, stages: Stages, n: int, name: str) -> str:
     """Step `n` in words: the one that reverts says so, even where it only sets a field."""
-    if n == stages.revert:
-        return revert_message(replace(text, step=f"{n}/{stages.total}"))
+    going = stages.reverted(n, [one.sha for one in text.reverts])
+    if going:
+        first = (f"{for_people(stages.title(n)).capitalize()}, so it goes back first.",) if n < stages.revert else ()
+        reverts = tuple(one for one in text.reverts if one.sha in going)
+        why = (*first, *text.why)
+        return revert_message(replace(text, reverts=reverts, why=why, step=f"{n}/{stages.total}"))
     return step_message(text, StepText(name, stages.title(n), n, stages.total))
 
 

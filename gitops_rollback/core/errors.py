@@ -106,6 +106,8 @@ class Reason(StrEnum):
     SCHEDULE = "Schedule"
     TRAILER = "Trailer"
     GOES_TOGETHER = "GoesTogether"
+    CASCADE_TOO_DEEP = "CascadeTooDeep"  # more levels of dependants would go back first than the policy allows
+    DEPENDENCY_ROLLED_BACK = "DependencyRolledBack"  # it went bad after we took back what it depends on
     FLOOR = "Floor"
     REVERT_CONFLICT = "RevertConflict"
     SUPERSEDES = "Supersedes"

@@ -17,6 +17,7 @@ from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.policy import (
     MODES,
     AlertRule,
+    Cascade,
     Comparison,
     Delivery,
     GuardRule,
@@ -55,6 +56,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         timing=_timing(in_force.timing, head.timing),
         delivery=restrict_delivery(in_force.delivery, head.delivery),
         guards=_guards(in_force.guards, head.guards),
+        cascade=_cascade(in_force.cascade, head.cascade),
         certainty=strictest(in_force.certainty, head.certainty),
         superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
         by_cost=in_force.by_cost or head.by_cost,
@@ -181,6 +183,14 @@ def restrict_delivery(delivery: Delivery, head: Delivery) -> Delivery:
             land_within=min(rules.land_within, other.land_within),
         ),
     )
+
+
+def _cascade(cascade: Cascade | None, head: Cascade | None) -> Cascade | None:
+    """Without one in both a person is asked."""
+    if cascade is None or head is None:
+        return None
+    result = max(cascade.result, head.result, key=lambda one: one.rank)
+    return Cascade(min(cascade.max_depth, head.max_depth), result)
 
 
 def _guards(guards: Sequence[GuardRule], head: Sequence[GuardRule]) -> tuple[GuardRule, ...]:

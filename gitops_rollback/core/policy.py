@@ -258,6 +258,17 @@ class Strategy:
 
 
 @dataclass(frozen=True)
+class Cascade:
+    """Applications that need what the culprit brought go back before it: `max_depth` levels of them by themselves.
+
+    `result` is what becomes of a cascade that goes deeper.
+    """
+
+    max_depth: int = 1
+    result: GuardResult = GuardResult.ASK
+
+
+@dataclass(frozen=True)
 class PullRequestRules:
     """How a plan is offered as a pull request. `auto_merge` is for plans alone that need no person's word."""
 
@@ -367,6 +378,7 @@ class Policy:
     delivery: Delivery = Delivery()
     strategies: tuple[Strategy, ...] = ()
     guards: tuple[GuardRule, ...] = ()
+    cascade: Cascade | None = None  # None: a person is asked where a dependant moved on
     verification: Verification = Verification()
     notifications: tuple[Notification, ...] = ()
     certainty: Certainty = field(default_factory=Certainty)  # of the suspects

@@ -112,6 +112,12 @@ Trailer
 GoesTogether
   Commits that must go back together stand in one plan, and that is not automatic.
   Read them all, then approve.
+CascadeTooDeep
+  More levels of dependants would go back before the culprit than the policy's `cascade.maxDepth` allows.
+  Read the order in the plan, then approve it.
+DependencyRolledBack
+  It went bad after a rollback of something that it depends on, so its own last change is not to blame by that alone.
+  Choose between its own plan, and landing again what it needs; the page names both.
 Floor
   A commit says that nothing before it may come back.
   Read why; roll forward, or decide.

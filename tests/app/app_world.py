@@ -378,11 +378,13 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
     facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads, world.charts)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
+    observer = Observer(repo, policies, measuring, world.tenancy, closures)
+    blamer = Blamer(repo, inputs, closures, world.workloads)
     made = Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
-        observer=Observer(repo, policies, measuring, world.tenancy, closures),
-        proposer=Proposer(repo, directory, Blamer(repo, inputs, closures, world.workloads), facts, world.workloads),
+        observer=observer,
+        proposer=Proposer(repo, directory, observer, blamer, facts, world.workloads),
         follower=Follower(repo, policies, measuring, NoProbe(), steady, world.workloads, None, world.objects),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),

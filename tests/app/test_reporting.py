@@ -12,7 +12,7 @@ from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.core.stop import settings_pause
 
-UNBUILT = policy("web").replace("  timing:", "  cascade: {mode: reverse-dependency-order}\n  timing:")
+UNBUILT = policy("web").replace("  timing:", "  dataFixup: {job: tidy}\n  timing:")
 
 
 def said(one: Replica, report: TickReport, minute: int) -> list[str]:
@@ -28,7 +28,7 @@ def test_a_key_that_is_not_built_is_told_once_and_again_after_a_change(world: Wo
     assert said(one, report, 0) == []
     world.people.push("Wish for more", {f"{POLICIES}/web.yaml": UNBUILT}, START)
     (warning,) = said(one, report, 1)
-    assert warning.startswith(f"{POLICIES}/web.yaml:17:3: warning: `cascade` is not carried out")
+    assert warning.startswith(f"{POLICIES}/web.yaml:17:3: warning: `dataFixup` is not carried out")
     assert said(one, report, 2) == []
     world.people.push("Wish no more", {f"{POLICIES}/web.yaml": policy("web")}, START + 2 * MINUTE)
     assert said(one, report, 3) == []

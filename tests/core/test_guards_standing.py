@@ -555,6 +555,6 @@ def test_a_pull_request_needs_nobody_where_there_is_a_forge_for_it() -> None:
 
 def test_a_policy_that_counts_on_what_is_not_built_asks() -> None:
     assert reason_of(judge_unbuilt(facts())) is None
-    found = judge_unbuilt(facts(policy=a_policy(unbuilt=("spec.cascade",))))
+    found = judge_unbuilt(facts(policy=a_policy(unbuilt=("spec.costs",))))
     assert reason_of(found) is Reason.FEATURE_NOT_BUILT
-    assert "spec.cascade" in found.message
+    assert "spec.costs" in found.message

@@ -16,6 +16,7 @@ from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
     BurnRate,
+    Cascade,
     Comparison,
     Delivery,
     GuardResult,
@@ -42,6 +43,7 @@ HEALTH = Trigger("health", "health", states=("Degraded", "Missing"))
 BUDGET = GuardRule("budget", "budget", GuardResult.ASK, max_rollbacks=2)
 PATHS = GuardRule("paths", "paths", GuardResult.ASK, paths=("**/*.sql",))
 HISTORY = GuardRule("history", "revisionHistoryLimit", minimum=2)
+CASCADE = Cascade(3)
 BASE = Policy(
     "shop",
     ".gitops-rollback/policies/shop.yaml",
@@ -49,6 +51,7 @@ BASE = Policy(
     (TARGET,),
     (ERRORS, DRAIN, HEALTH, ALERT),
     guards=(BUDGET, PATHS, HISTORY),
+    cascade=CASCADE,
 )
 
 
@@ -89,7 +92,10 @@ RESTRICTING = {
     "more-guarded-paths": with_guard(PATHS, paths=("**/*.sql", "**/db/**")),
     "longer-history": with_guard(HISTORY, minimum=5),
     "added-guard": replace(BASE, guards=(*BASE.guards, GuardRule("blast", "blastRadius", max_files=3))),
-    "unbuilt-feature": replace(BASE, unbuilt=("cascade",)),
+    "shorter-cascade": replace(BASE, cascade=Cascade(1)),
+    "no-cascade": replace(BASE, cascade=None),
+    "cascade-denies": replace(BASE, cascade=replace(CASCADE, result=GuardResult.DENY)),
+    "unbuilt-feature": replace(BASE, unbuilt=("costs",)),
 }
 WIDENING = {
     "severity": with_trigger(ERRORS, severity=Severity.AUTO_ROLLBACK),
@@ -107,6 +113,7 @@ WIDENING = {
     "target-added": replace(BASE, targets=(TARGET, Target("b", "argocd", ApplicationRef("argocd", "b")))),
     "data-safe": replace(BASE, targets=(replace(TARGET, data_rollback="safe"),)),
     "shorter-initial-delay": replace(BASE, timing=Timing(initial_delay=timedelta(0))),
+    "longer-cascade": replace(BASE, cascade=Cascade(9)),
     "no-cooldown": replace(BASE, timing=Timing(cooldown=timedelta(0))),
     "longer-window": replace(BASE, timing=Timing(window=90 * MINUTE)),
     "larger-budget": with_guard(BUDGET, max_rollbacks=99),
@@ -249,8 +256,8 @@ def test_the_label_names_the_policy_that_judged() -> None:
 def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> None:
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics delivery strategies guards "
-        "verification notifications certainty superseding chart_versions by_cost costs image_automation unbuilt "
-        "warnings",
+        "verification notifications certainty superseding chart_versions by_cost costs image_automation cascade "
+        "unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because drill",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert built",

@@ -14,6 +14,7 @@ from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
     BurnRate,
+    Cascade,
     Delivery,
     GuardResult,
     MetricSettings,
@@ -175,12 +176,36 @@ def test_where_metrics_come_from(read_spec: ReadingSpec) -> None:
     assert (metrics.tenant, metrics.headers, metrics.secret) == ("shop", (("X-Team", "shop"),), "mimir")
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("guards: []", None),
+        ("cascade: {}", Cascade(1, GuardResult.ASK)),
+        ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: deny}", Cascade(3, GuardResult.DENY)),
+    ],
+    ids=["none", "as usual", "all said"],
+)
+def test_what_goes_back_first(read_spec: ReadingSpec, keys: str, expected: Cascade | None) -> None:
+    assert policy_of(read_spec(keys)).cascade == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("cascade: {mode: sideways}", "reverse-dependency-order"),
+        ("cascade: {maxDepth: -1}", "maxDepth"),
+        ("cascade: {depth: 2}", "depth"),
+    ],
+)
+def test_a_cascade_that_cannot_be_read_is_told(read_spec: ReadingSpec, keys: str, why: str) -> None:
+    assert any(why in str(fault) for fault in read_spec(keys).errors)
+
+
 JOB = "{file: k.yaml, field: 'resources[1]', to: back.yaml, job: {namespace: shop, name: back}}"
 TRAFFIC = "{file: d.yaml, field: spec.replicas, quiet: [errors]}"
 MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TRAFFIC}, reverse: {JOB}"
 
 UNBUILT = [
-    ("cascade: {mode: reverse-dependency-order, maxDepth: 3, result: ask}", "cascade"),
     ("requireRehearsal: true", "requireRehearsal"),
     ("promotion: {source: next}", "promotion"),
     ("dataFixup: {job: x}", "dataFixup"),

@@ -19,6 +19,7 @@ from gitops_rollback.core.policy import (
     ApplicationRef,
     Baseline,
     BurnRate,
+    Cascade,
     ChartVersions,
     Check,
     Comparison,
@@ -77,6 +78,7 @@ def build_policy(
         delivery=_delivery(spec.delivery),
         strategies=tuple(_strategy(strategy) for strategy in spec.strategies),
         guards=tuple(_guard(guard) for guard in spec.guards),
+        cascade=_cascade(spec.cascade) if spec.cascade else None,
         verification=_verification(spec.verification),
         notifications=tuple(_notification(notification) for notification in spec.notifications),
         certainty=_certainty(spec.suspects),
@@ -309,6 +311,10 @@ def _job_step(shape: schema_actions.JobStep | None) -> JobStep | None:
     if shape is None:
         return None
     return JobStep(FileField(shape.file, shape.field), shape.to, Workload("Job", shape.job.namespace, shape.job.name))
+
+
+def _cascade(shape: schema_actions.Cascade) -> Cascade:
+    return Cascade(shape.max_depth, GuardResult(shape.result))
 
 
 def _guard(shape: schema_actions.Guard) -> GuardRule:

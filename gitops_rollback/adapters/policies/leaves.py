@@ -161,6 +161,7 @@ EventWord = Annotated[
 Receiver = Annotated[str, choice("log", "webhook", "slack", "pagerduty", "teams", "grafana", "apprise")]
 MessageFormat = Annotated[str, choice("json", "cloudevents")]
 MigrationMode = Annotated[str, choice("coordinated")]
+CascadeMode = Annotated[str, choice("reverse-dependency-order")]
 SequenceStep = Annotated[str, choice("stop-traffic", "reverse-migration", "restore-application", "start-traffic")]
 Approval = Annotated[str, choice("required")]
 SafeEnd = Annotated[str, choice("finish", "back")]

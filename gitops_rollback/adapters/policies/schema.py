@@ -242,6 +242,7 @@ class Spec(Shape):
     guards: Annotated[list[Guard], Field(max_length=100)] = Field(default_factory=list)
     """Asked before anything is written."""
     cascade: Cascade | None = None
+    """What has changed since, and needs what goes back, goes back first. Left out, a person is asked instead."""
     verification: Verification = Verification()
     notifications: Annotated[list[Notification], Field(max_length=100)] = Field(default_factory=list)
     on_superseded: OnSuperseded | None = None

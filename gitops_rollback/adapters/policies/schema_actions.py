@@ -10,6 +10,7 @@ from gitops_rollback.adapters.policies.leaves import (
     Answer,
     Approval,
     CanaryMode,
+    CascadeMode,
     Glob,
     GuardType,
     KindName,
@@ -208,6 +209,9 @@ class Guard(Shape):
 
 
 class Cascade(Shape):
-    mode: Text | None = None
-    max_depth: Count | None = None
-    result: Answer | None = None
+    mode: CascadeMode | None = None
+    """reverse-dependency-order, the only one: what needs the culprit's change goes back first, one after the other."""
+    max_depth: Count = 1
+    """So many levels of dependants go back by themselves; 0: a person is asked about each cascade."""
+    result: Answer = "ask"
+    """Of a cascade that goes deeper. ask: a person decides. deny: no."""

@@ -106,15 +106,20 @@ def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: dateti
 
 
 def _gated(ahead: Ahead, stages: Stages, gate: StepGate, unhealthy: str, late: bool, now: datetime) -> Passage:
-    """The way through a step's own gate. How the bad version does is of no matter, only what the step is for."""
+    """The way through a step's own gate. How the bad version does is of no matter, only what the step is for.
+
+    What an earlier version comes back with must be Healthy: else that is not what the rollback was for.
+    """
     of = f"held at step {ahead.done} ({stages.title(ahead.done) or 'the revert'})"
-    wrong = (unhealthy if gate is stages.closing else "") or _first(ahead.gate, ok=False)
+    brings_back = gate is stages.closing or ahead.done <= len(stages.cascade)
+    wrong = (unhealthy if brings_back else "") or _first(ahead.gate, ok=False)
     if wrong:
         return Passage(f"{of}: {wrong}; {gate.words}", reason=Reason.STEP_FAILED, again=True)
     unknown = _first(ahead.gate, ok=None)
     if unknown is not None:
         return Passage(f"{of}: {unknown}; {gate.words}", reason=Reason.GATE_SHUT if late else None, again=True)
-    return _paused(ahead, stages, now) or Passage(f"step {ahead.done} is done: {_all(ahead.gate)}", ahead.done + 1)
+    seen = _all(ahead.gate) or "applied, and Healthy"
+    return _paused(ahead, stages, now) or Passage(f"step {ahead.done} is done: {seen}", ahead.done + 1)
 
 
 def held_between(record: RollbackRecord, way: Passage, now: datetime) -> RollbackRecord | None:

@@ -1,18 +1,20 @@
 """A plan of several commits: which fields each of them sets, and that the culprit is reverted in the end.
 
 The list is part of the rollback's record. How far it has come is not: that is what the branch holds.
-Where data moved, each commit has a gate of its own, and the culprit is reverted before the last of them.
+Where data moved, each commit has a gate of its own, and the culprit is reverted before the last of them. Where other
+applications need what it brought, these go back first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.manifest_fields import Value
 from gitops_rollback.core.policy import Workload
-from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.rollback import RollbackRecord, StepRecord
 
 STAGES = "stages"  # in `evidence` of a record: see `document`
 JUMP, HOLD, PAGE = "jump-to-last", "hold", "page"  # what follows when a check gets worse between two steps
@@ -68,11 +70,16 @@ class StepGate:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One commit. `title` says what it does, for its subject: `canary weight 25 -> 10`."""
+    """One commit. `title` says what it does, for its subject: `canary weight 25 -> 10`.
+
+    One that `reverts` commits (newest first) sets nothing: it takes back what another `application` needs too much.
+    """
 
     title: str
     sets: tuple[FieldValue, ...]
     gate: StepGate | None = None
+    reverts: tuple[str, ...] = ()
+    application: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,17 @@ class Stages:
     @property
     def coordinated(self) -> bool:
         """It stops between two commits only where people know how it ends safely."""
-        return self.closing is not None
+        return self.closing is not None or bool(self.cascade)
+
+    @property
+    def cascade(self) -> tuple[PlannedStep, ...]:
+        """The steps that take another application back, before all others."""
+        return tuple(step for step in self.steps if step.reverts)
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The applications that go back for the sake of the culprit's own."""
+        return tuple(step.application for step in self.cascade)
 
     def planned(self, n: int) -> PlannedStep | None:
         """Step `n`, counted from 1; None for the revert."""
@@ -119,6 +136,14 @@ class Stages:
         """What must be seen after step `n`, where it says so itself."""
         step = self.planned(n)
         return self.closing if step is None else step.gate
+
+    def reverted(self, n: int, reverts: Sequence[str]) -> tuple[str, ...]:
+        """Which of all the commits of the rollback go back with step `n`, newest first; () where it sets fields."""
+        step = self.planned(n)
+        if n != self.revert:
+            return () if step is None else step.reverts
+        before = {sha for one in self.cascade for sha in one.reverts}
+        return tuple(sha for sha in reverts if sha not in before)
 
     @property
     def sets(self) -> tuple[FieldValue, ...]:
@@ -142,6 +167,11 @@ class Stages:
         return "; ".join(f"{n}. {self.title(n) or 'the revert'}" for n in range(1, self.total + 1))
 
     @property
+    def waiting(self) -> dict[str, object]:
+        """What the evidence of a plan that waits must say: which of its commits is the culprit's own."""
+        return {STAGES: self.document} if self.cascade else {}
+
+    @property
     def document(self) -> dict[str, object]:
         """As it stands in the evidence of a record."""
         return {
@@ -161,6 +191,40 @@ class Stages:
 def unfinished(record: RollbackRecord) -> bool:
     """More commits belong to it than have been pushed."""
     return record.open and bool(record.steps) and record.steps[-1].n < record.steps[-1].of
+
+
+def between(record: RollbackRecord) -> tuple[Sequence[StepRecord], Sequence[str]]:
+    """The commits whose applications are looked at now, and the applications that are so whatever these changed.
+
+    While a cascade is on its way that is the newest one alone: what it is for is bad until the culprit is reverted.
+    """
+    stages = stages_of(record) if unfinished(record) else None
+    step = stages.planned(record.steps[-1].n) if stages is not None else None
+    if step is None or not step.reverts:
+        return record.steps, record.applications
+    return record.steps[-1:], (step.application,)
+
+
+def must_have(record: RollbackRecord, application: str, pushed: datetime) -> tuple[str, datetime]:
+    """The commit that an application must have applied, and since when: of those `pushed` by then the newest.
+
+    One that went back for the culprit's sake has all that it needs with its own step.
+    """
+    stages = stages_of(record)
+    carried = stages.carried if stages is not None else ()
+    n = carried.index(application) + 1 if application in carried else 0
+    own = next((one for one in record.steps if one.n == n), None)
+    if own is None or own.commit is None:
+        return record.commit or "", pushed
+    return own.commit, min(pushed, own.pushed_at or pushed)
+
+
+def taking_back(record: RollbackRecord) -> tuple[str, ...]:
+    """Its commits that took a change back whole: the newest, and each that did so for another application."""
+    stages = stages_of(record)
+    carried = len(stages.cascade) if stages is not None else 0
+    newest = record.commit
+    return tuple(one.commit for one in record.steps if one.commit and (one.n <= carried or one.commit == newest))
 
 
 def stages_of(record: RollbackRecord) -> Stages | None:
@@ -199,9 +263,15 @@ def _stages(found: Mapping[str, object]) -> Stages:
 
 
 def _steps(found: object) -> tuple[PlannedStep, ...]:
-    return tuple(
-        PlannedStep(_text(one, "title"), _values(one["sets"]), _gate(one.get("gate"))) for one in _mappings(found)
-    )
+    return tuple(_step(one) for one in _mappings(found))
+
+
+def _step(found: Mapping[str, object]) -> PlannedStep:
+    title, sets, gate = _text(found, "title"), _values(found["sets"]), _gate(found.get("gate"))
+    reverts = _texts(found.get("reverts", ()))
+    if reverts and (gate is None or sets or not all(map(is_sha, reverts))):
+        raise ValueError("no step that reverts")
+    return PlannedStep(title, sets, gate, reverts, _text(found, "application") if reverts else "")
 
 
 def _gate(found: object) -> StepGate | None:
@@ -237,6 +307,7 @@ def _step_documents(steps: tuple[PlannedStep, ...]) -> list[dict[str, object]]:
             "title": one.title,
             "sets": _documents(one.sets),
             **({"gate": one.gate.document} if one.gate else {}),
+            **({"reverts": list(one.reverts), "application": one.application} if one.reverts else {}),
         }
         for one in steps
     ]

@@ -192,11 +192,12 @@ class Replica:
         registry = SimRegistry(gate, world.gone) if world.setup.registry else None
         limits = Limits(Budgets(), ledger.counted, forge=world.forge is not None)
         facts = GuardFactsReader(repo, inputs, limits, registry)
+        observer = Observer(repo, policies, measuring, closures=closures)
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,
-            observer=Observer(repo, policies, measuring, closures=closures),
-            proposer=Proposer(repo, directory, Blamer(repo, inputs, closures), facts),
+            observer=observer,
+            proposer=Proposer(repo, directory, observer, Blamer(repo, inputs, closures), facts),
             follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),

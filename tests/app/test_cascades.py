@@ -1,0 +1,205 @@
+"""What needs the culprit's change goes back first: one plan, each commit applied before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
+
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.requesting import Requests, Wish
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.sync import Health
+from gitops_rollback.ports import PushOutcome
+
+CASCADE = "  cascade: {maxDepth: %d}\n"
+
+
+def needing(name: str, *needed: str) -> str:
+    """A policy whose target depends on others."""
+    return policy(name).replace(
+        f"    - name: {name}\n", f"    - name: {name}\n      dependsOn: [{', '.join(needed)}]\n"
+    )
+
+
+def chained(world: World, depth: int = 2, more: str = "", moved: tuple[str, ...] = ("till", "kiosk")) -> str:
+    """web <- till <- kiosk; web ships a bad version, those of `moved` ship something since. The bad commit."""
+    files = {f"{POLICIES}/till.yaml": needing("till", "web"), f"{POLICIES}/kiosk.yaml": needing("kiosk", "till")}
+    running(world, "web", "till", "kiosk")
+    files[f"{POLICIES}/web.yaml"] = policy("web") + CASCADE % depth + more
+    world.people.push("Say who needs whom", files, START - 50 * MINUTE)
+    bad = ship(world, "web", START - 4 * MINUTE)
+    world.engine.deploy("web", bad, START)
+    for number, name in enumerate(moved):
+        world.engine.deploy(name, ship(world, name, START - (3 - number) * MINUTE), START + (number + 1) * TICK)
+    world.metrics.break_from("web", START + MINUTE)
+    return bad
+
+
+def since(world: World) -> list[str]:
+    """What we pushed, oldest first."""
+    return [one for one in reversed(world.commits()) if one.startswith("Revert")]
+
+
+def until_pushed(world: World, one: Replica, number: int, now: datetime = START) -> None:
+    for _ in range(60):
+        one.tick(now)
+        if len(since(world)) >= number:
+            return
+        now += TICK
+    raise AssertionError(f"{since(world)}: {one.told.reasons}")
+
+
+def record_of(one: Replica, at: datetime) -> RollbackRecord:
+    (record,) = [one for one in one.tick(at).view.journal.records.values() if one.steps]
+    return record
+
+
+def test_what_needs_it_goes_back_first_one_after_the_other(world: World) -> None:
+    bad = chained(world)
+    one = world.replica()
+    until_pushed(world, one, 3)
+    now = world.clock.at
+    world.metrics.mend("web", now)
+    one.until(now, now + 2 * MINUTE)
+
+    assert since(world) == ['Revert "Ship kiosk 1.1"', 'Revert "Ship till 1.1"', 'Revert "Ship web 1.1"']
+    assert world.engine.synced == ["kiosk", "till", "web"]
+    for name in ("web", "till", "kiosk"):
+        assert world.people.read(f"apps/{name}/{name}.yaml") == deployment(name, "1.0")
+    record = record_of(one, now + 3 * MINUTE)
+    assert (record.outcome, [step.n for step in record.steps]) == ("verified", [1, 2, 3])
+    said = world.people.git("log", "-3", "--format=%(trailers:key=Rollback-Id,valueonly)", "main").split()
+    assert said == [record.id] * 3
+    assert record.reverts[-1] == bad
+
+
+@pytest.mark.parametrize(
+    ("moved", "reverted"),
+    [((), ["web"]), (("kiosk",), ["web"]), (("till",), ["till", "web"])],
+    ids=["nobody", "only what needs somebody unchanged", "one of two"],
+)
+def test_what_is_as_it_was_stays(world: World, moved: tuple[str, ...], reverted: list[str]) -> None:
+    chained(world, moved=moved)
+    until_pushed(world, world.replica(), len(reverted))
+
+    assert since(world) == [f'Revert "Ship {name} 1.1"' for name in reverted]
+
+
+@pytest.mark.parametrize("journal", ["", "memory"], ids=["in the repository", "elsewhere"])
+def test_whoever_comes_next_goes_on_from_what_the_branch_says(world: World, journal: str) -> None:
+    """Each step is pushed by another process on a clone of its own: it knows what git knows."""
+    chained(world)
+    now = START
+    for number in (1, 2, 3):
+        until_pushed(world, world.replica(f"heir-{number}", journal), number, now)
+        now = world.clock.at
+    world.metrics.mend("web", now)
+    last = world.replica("last", journal)
+    last.until(now, now + 2 * MINUTE)
+
+    assert since(world) == ['Revert "Ship kiosk 1.1"', 'Revert "Ship till 1.1"', 'Revert "Ship web 1.1"']
+    assert record_of(last, now + 3 * MINUTE).outcome == "verified"
+
+
+def test_a_step_that_the_journal_never_heard_of_is_known_by_what_it_holds(world: World) -> None:
+    """The journal's ref may be refused: the step is pushed alone, and its process may die then."""
+    chained(world)
+    one = world.replica()
+    until_pushed(world, one, 1)
+    journal = world.head("gitops-rollback-journal")
+    until_pushed(world, one, 2, world.clock.at)
+    world.people.git("update-ref", "refs/heads/gitops-rollback-journal", journal)
+    until_pushed(world, world.replica("heir"), 3, world.clock.at)
+
+    assert since(world) == ['Revert "Ship kiosk 1.1"', 'Revert "Ship till 1.1"', 'Revert "Ship web 1.1"']
+
+
+def asked(world: World, one: Replica) -> str:
+    """What a person is asked, after a while in which nothing was pushed."""
+    one.until(START, START + 3 * MINUTE)
+    assert since(world) == []
+    (told,) = [message for message in one.told.messages if message.event == "suggested"]
+    return f"{told.reason}: {told.text}"
+
+
+def test_a_deeper_cascade_is_a_plan_that_waits_and_goes_in_order_once_approved(world: World) -> None:
+    chained(world, depth=1)
+    one = world.replica()
+    told = asked(world, one)
+
+    assert "CascadeTooDeep: kiosk changed since, and needs till; till changed since, and needs web" in told
+    (waiting,) = one.tick(world.clock.at).view.journal.records.values()
+    approve(world, one, waiting.id)
+    until_pushed(world, one, 3, world.clock.at)
+    assert since(world) == ['Revert "Ship kiosk 1.1"', 'Revert "Ship till 1.1"', 'Revert "Ship web 1.1"']
+
+
+def approve(world: World, one: Replica, identity: str) -> None:
+    """A person gives the plan that waits their word."""
+    assert isinstance(one.reconciler.executor, Executor)
+    requests = Requests(one.repo, one.reconciler, one.reconciler.executor, world.clock)
+    wish = Wish("web", "ann", "read it", waiting=identity)
+    assert requests.carry_out(requests.prepare(wish)).outcome is PushOutcome.LANDED
+
+
+def quiet_policy(world: World) -> None:
+    text = needing("till", "web").replace("auto_rollback", "page_and_suggest")
+    world.people.push("Only suggest", {f"{POLICIES}/till.yaml": text}, START - 49 * MINUTE)
+
+
+def one_commit_for_two(world: World) -> None:
+    files = {f"apps/{name}/{name}.yaml": deployment(name, "1.2") for name in ("till", "kiosk")}
+    both = world.people.push("Ship till and kiosk", files, START)
+    world.engine.deploy("till", both, START + TICK)
+
+
+@pytest.mark.parametrize(
+    ("more", "act", "why"),
+    [
+        ("  delivery: {mode: pull-request}\n", None, "a cascade is several commits, each applied before the next"),
+        ("", quiet_policy, "NotAutomatic: till changed since, and needs web; no trigger of its policy acts"),
+        ("", one_commit_for_two, "changed kiosk and till, so neither goes back alone"),
+    ],
+    ids=["by pull request", "a dependant that only suggests", "one commit for two"],
+)
+def test_where_it_may_not_go_by_itself_a_person_is_asked(
+    world: World, more: str, act: Callable[[World], None] | None, why: str
+) -> None:
+    chained(world, more=more)
+    if act is not None:
+        act(world)
+
+    assert why in asked(world, world.replica())
+
+
+def test_a_dependant_that_goes_bad_by_going_back_holds_the_rest_and_pages_with_both_ways(world: World) -> None:
+    chained(world)
+    one = world.replica()
+    until_pushed(world, one, 1)
+    kiosk = world.engine.states["kiosk"]
+    world.engine.states["kiosk"] = replace(kiosk, health=Health.DEGRADED)
+    now = world.clock.at
+    one.until(now, now + 2 * MINUTE)
+
+    assert since(world) == ['Revert "Ship kiosk 1.1"']
+    (page,) = [message for message in one.told.messages if message.reason == "StepFailed"]
+    assert "go on until web is back, or land" in page.text
+    world.engine.states["kiosk"] = replace(world.engine.states["kiosk"], health=Health.HEALTHY)
+    until_pushed(world, one, 3, world.clock.at)
+
+
+def test_whoever_ships_it_anew_between_two_steps_has_the_last_word(world: World) -> None:
+    chained(world)
+    one = world.replica()
+    until_pushed(world, one, 1)
+    text = deployment("kiosk", "1.3")
+    fixed = world.people.push("Ship kiosk 1.3", {"apps/kiosk/kiosk.yaml": text}, world.clock.at)
+    one.until(world.clock.at, world.clock.at + MINUTE)
+
+    assert world.head() == fixed
+    record = record_of(one, world.clock.at)
+    assert (record.outcome, record.reason) == ("held", "FieldEdited")
