@@ -96,7 +96,7 @@ class Fleet:
         self.prometheus = PrometheusSandbox(self.clock)
         self.kubernetes = KubernetesSandbox(self.clock)
         self.labels = [f"fleet-{number}/config" for number in range(repositories)]
-        self._names = [f"app-{number:05}" for number in range(count)]
+        self.names = [f"app-{number:05}" for number in range(count)]
         self._heads: dict[str, str] = {}
         self._service = Service(SERVICE, "shop")
         self._argocd: ArgoCdSandbox | None = None
@@ -216,7 +216,7 @@ class Fleet:
             bare = self._bare(label)
             bare.parent.mkdir(parents=True)
             replay(scenario("shop"), bare)
-            names = self._names[number :: len(self.labels)]
+            names = self.names[number :: len(self.labels)]
             files: dict[str, str | None] = {
                 f"apps/{name}/deployment.yaml": DEPLOYMENT.format(name=name) for name in names
             }
@@ -303,7 +303,7 @@ class Fleet:
         model["status"]["history"] = [
             _deployed(entry, HISTORY - age, commits[age % len(commits)], age) for age in reversed(range(HISTORY))
         ]
-        for number, name in enumerate(self._names):
+        for number, name in enumerate(self.names):
             yield APPLICATION, _copied(model, self._words(number, name))
 
     def _kustomizations(self) -> Iterator[tuple[Kind, Json]]:
@@ -314,7 +314,7 @@ class Fleet:
             body["metadata"]["name"] = f"fleet-{number}"
             yield GIT_REPOSITORY, body
         model = self.kubernetes.store.get(KUSTOMIZATION, SERVICE, FLUX_NAMESPACE)
-        for number, name in enumerate(self._names):
+        for number, name in enumerate(self.names):
             body = _copied(model, self._words(number, name))
             body["spec"]["sourceRef"]["name"] = f"fleet-{number % len(self.labels)}"
             yield KUSTOMIZATION, body

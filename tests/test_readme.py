@@ -92,3 +92,10 @@ def test_the_doors_that_stop_it_are_where_it_says() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
 def test_every_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    shown = re.findall(r"!\[[^\]]+\]\((docs/pictures/[^)]+)\)", README)
+    assert shown
+    for path in shown:
+        assert (ROOT / path).stat().st_size < 150_000

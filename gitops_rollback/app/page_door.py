@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gitops_rollback.app.chat_door import YOUNG, Presses
 from gitops_rollback.app.comment_acts import Looked, ask_at, put_pause
 from gitops_rollback.app.diffing import diff_of
-from gitops_rollback.app.people_acts import Words, approve, digest_of, land, reject, require_landable, stop
+from gitops_rollback.app.people_acts import Words, approve, digest_of, land, reject, require_landable, stop, waiting
 from gitops_rollback.app.receipts import Receipts, ShownPlan
 from gitops_rollback.app.requesting import Prepared, Requests, Wish
 from gitops_rollback.app.writing_requests import path_of
@@ -76,7 +76,8 @@ class PageDoor:
         """Answer what was pressed where this replica may write nothing; the verb does the same from anywhere."""
         for press in self.presses.take():
             name = press.application or "--all"
-            verb = f"gitops-rollback {INSTEAD[press.button].format(id=press.rollback_id, name=name)}"
+            instead = "explain {id}" if press.button is PageButton.PLAN and press.rollback_id else INSTEAD[press.button]
+            verb = f"gitops-rollback {instead.format(id=press.rollback_id, name=name)}"
             self.receipts.answer(press, f"Not done here, this replica {why}. Run `{verb}`.", False)
 
     def _answer(self, press: PagePress, looked: Looked, requests: Requests) -> None:
@@ -118,24 +119,25 @@ class PageDoor:
                 return self._show(press, looked, requests)
             case PageButton.ROLL_BACK:
                 return self._roll_back(press, looked, requests), None
-        record = looked.executor.newest(looked.view).get(press.rollback_id)
-        if record is None:
-            raise StalledError(press.rollback_id, "the journal holds no such rollback", Reason.REQUEST_INVALID)
-        words = Words(press.login, press.reason or "approved on the dashboard", press.head)
+        record, words = _record(press, looked), _words(press)
         if press.button is PageButton.APPROVE:
             return approve(self.repo, record, words, looked, requests), None
         return (reject if press.button is PageButton.REJECT else stop)(record, words, looked), None
 
     def _planned(self, press: PagePress, looked: Looked, requests: Requests) -> Prepared:
-        wish = Wish(press.application, press.login, press.reason, LastHealthy())
+        wish = (
+            waiting(_record(press, looked), _words(press))
+            if press.rollback_id
+            else Wish(press.application, press.login, press.reason, LastHealthy())
+        )
         return requests.planned(wish, looked.view, looked.listing, looked.now)
 
     def _show(self, press: PagePress, looked: Looked, requests: Requests) -> tuple[str, ShownPlan]:
         prepared = self._planned(press, looked, requests)
-        plan = require_landable(prepared, press.application)
+        plan = require_landable(prepared, press.rollback_id or press.application)
         by_request = self._by_request(prepared)
-        where = "its own pull request, to be approved there" if by_request else f"branch {self.repo.branch}"
-        shown = ShownPlan(digest_of(plan), diff_of(plan, self.repo), plan.guards, where)
+        where = "by a pull request of its own" if by_request else f"by a push to {self.repo.branch}"
+        shown = ShownPlan(digest_of(plan), looked.view.heads.branch, diff_of(plan, self.repo), plan.guards, where)
         return f"It would go back to {plan.restores[:12]}. Nothing is written yet.", shown
 
     def _roll_back(self, press: PagePress, looked: Looked, requests: Requests) -> str:
@@ -160,6 +162,17 @@ class PageDoor:
         target = RequestTarget(watched.target.name, watched.policy.name)
         request = RollbackRequest(path_of(name), name, target, LastHealthy(), press.reason)
         return f"Asked for in {ask_at(self.forge, self.repo, request, press.login, at, looked).url}"
+
+
+def _record(press: PagePress, looked: Looked) -> RollbackRecord:
+    record = looked.executor.newest(looked.view).get(press.rollback_id)
+    if record is None:
+        raise StalledError(press.rollback_id, "the journal holds no such rollback", Reason.REQUEST_INVALID)
+    return record
+
+
+def _words(press: PagePress) -> Words:
+    return Words(press.login, press.reason or "approved on the dashboard", press.head, press.seen)
 
 
 def _pause(press: PagePress) -> Pause:

@@ -27,11 +27,12 @@ OPEN = (Phase.PENDING, Phase.AWAITING_APPROVAL, Phase.PUSHING, Phase.SYNCING, Ph
 
 @dataclass(frozen=True)
 class Words:
-    """Whose, why, and at which head of the branch it was shown."""
+    """Whose, why, and at which head of the branch it was shown; `seen` is the digest of the plan, if that was shown."""
 
     by: str
     reason: str
     head: str = ""
+    seen: str = ""
 
 
 def waiting(record: RollbackRecord, words: Words) -> Wish:
@@ -54,6 +55,8 @@ def approve(repo: ConfigRepo, record: RollbackRecord, words: Words, looked: Look
     prepared = requests.planned(wish, looked.view, looked.listing, looked.now)
     if prepared.plan is None or prepared.plan.rollback_id != record.id:
         raise StalledError(record.id, "something else is deployed now: look again", Reason.SUPERSEDED)
+    if words.seen not in ("", digest_of(prepared.plan)):
+        raise StalledError(record.id, "it would be another change by now: look at it again")
     land(prepared, record.id, requests)
     return "Approved, and pushed."
 

@@ -14,9 +14,13 @@ MOST_KEPT = 500
 
 @dataclass(frozen=True)
 class ShownPlan:
-    """A plan to be looked at before it is asked for. `digest` names it; `where`: how it would land, in words."""
+    """A plan to be looked at before it is asked for. `digest` names it, `head` is the branch's that it was made for.
+
+    `where`: how it would land, in words.
+    """
 
     digest: str
+    head: str
     diff: str
     guards: tuple[GuardAnswer, ...]
     where: str

@@ -5,13 +5,14 @@ Source: product.md section 8, Overview; by the same journal, engines and metrics
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from gitops_rollback.app.board import Picture
+from gitops_rollback.app.board import Board, Picture
 from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.headline import headline, last_hour, longest, short, syncs
@@ -33,6 +34,8 @@ MOST_EVENTS = 400
 TIMELINE = timedelta(hours=6)
 # What needs a look first comes first.
 STATES = ("rolling back", "waits", "firing", "unwell", "blind", "pending", "paused", "watching", "idle")
+EARLIEST = datetime.min.replace(tzinfo=UTC)  # of what nobody knows when it was
+ORDER = {state: number for number, state in enumerate(STATES)}
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Row:
     """One application on one line."""
 
     watched: Watched
+    name: str  # in full
     repository: str
     state: str
     message: str
@@ -50,8 +54,8 @@ class Row:
     def document(self) -> Document:
         """The row for JSON and for the page."""
         return {
-            "application": self.watched.name,
-            "name": short(self.watched.name),
+            "application": self.name,
+            "name": short(self.name),
             "repository": self.repository,
             "policy": self.watched.policy.name,
             "state": self.state,
@@ -66,23 +70,25 @@ class Row:
 def rows(pictures: Iterable[Picture], now: datetime) -> list[Row]:
     """Every watched application, what needs a look first."""
     found = [row for picture in pictures for row in _rows_of(picture, now)]
-    found.sort(key=lambda row: (STATES.index(row.state), row.watched.name))
+    found.sort(key=lambda row: (ORDER[row.state], row.name))
     return found
 
 
 def _rows_of(picture: Picture, now: datetime) -> Iterable[Row]:
     if picture.tick is None:
         return
-    view, doors = picture.view, picture.place.reconciler.surroundings
+    view, settings = picture.view, picture.place.reconciler.surroundings.settings_pause()
+    any_stop = any(door.pauses or door.unreadable for door in (settings, *view.pauses))
     sights = {sight.watched.name: sight for sight in picture.tick.sights}
     open_ones = {name: one for one in view.journal.records.values() if one.open for name in one.applications}
     for watched in picture.tick.listing.watched:
-        stop = stopped(watched.name, now, doors.settings_pause(), *view.pauses, aliases=(watched.target.name,))
-        record = open_ones.get(watched.name)
-        state, message = _state(watched, sights.get(watched.name), record)
+        name = watched.name
+        stop = stopped(name, now, settings, *view.pauses, aliases=(watched.target.name,)) if any_stop else None
+        record = open_ones.get(name)
+        state, message = _state(watched, sights.get(name), record)
         if stop is not None and state not in STATES[:4]:
             state, message = "paused", stop.message
-        yield Row(watched, picture.name, state, message, stop is not None, record)
+        yield Row(watched, name, picture.name, state, message, stop is not None, record)
 
 
 def _state(watched: Watched, sight: Sight | None, record: RollbackRecord | None) -> tuple[str, str]:
@@ -116,10 +122,9 @@ def _is_pending(verdict: Verdict) -> bool:
     return verdict.state.phase is Phase.PENDING
 
 
-def overview(pictures: Mapping[str, Picture], found: Sequence[Row], now: datetime) -> Document:
+def overview(pictures: Mapping[str, Picture], found: Sequence[Row], past: Past, now: datetime) -> Document:
     """The front page. `next` is what to do where there is nothing to see yet."""
-    records = by_time(pictures.values())
-    decisions = sorted((one for each in pictures.values() for one in each.view.journal.decisions), key=lambda e: e.at)
+    records, decisions = past.since(now - TIMELINE), _decided_since(pictures.values(), now - 2 * TIMELINE)
     counts = Counter(row.state for row in found)
     return {
         "at": format_time(now),
@@ -128,22 +133,39 @@ def overview(pictures: Mapping[str, Picture], found: Sequence[Row], now: datetim
         "states": {state: counts[state] for state in STATES if counts[state]},
         "rows": [row.document for row in found[:MOST_TILES]],
         "words": list(last_hour(records, decisions, now)),
-        "timeline": timeline(records, [one for one in decisions if one.at >= now - 2 * TIMELINE], found, now),
-        "rollbacks": [brief(one) for one in records[:10]],
+        "timeline": timeline(records, decisions, found, now),
+        "rollbacks": [brief(one) for one in past.records[:10]],
         "problems": [_problem(name, one) for name, each in pictures.items() for one in _problems(each)][:20],
         "next": next_steps(pictures, found),
     }
 
 
-def by_time(pictures: Iterable[Picture]) -> list[RollbackRecord]:
-    """All rollbacks of the journals, the newest first."""
+@dataclass(frozen=True)
+class Past:
+    """All rollbacks of the journals, the newest first; and when something last happened to each, in their order."""
+
+    records: tuple[RollbackRecord, ...]
+    newest: tuple[datetime, ...]
+
+    def since(self, at: datetime) -> list[RollbackRecord]:
+        """Those to which something has happened since, and those that are open."""
+        return [one for one, last in zip(self.records, self.newest, strict=True) if last >= at or one.open]
+
+
+def past_of(pictures: Iterable[Picture]) -> Past:
+    """The rollbacks of these journals."""
     found = [one for picture in pictures for one in picture.view.journal.records.values()]
-    return sorted(found, key=lambda one: (_decided(one), one.id), reverse=True)
+    found.sort(key=lambda one: (one.times.get("decided", EARLIEST), one.id), reverse=True)
+    return Past(tuple(found), tuple(max(one.times.values(), default=EARLIEST) for one in found))
 
 
-def _decided(record: RollbackRecord) -> float:
-    at = record.times.get("decided")
-    return at.timestamp() if at else 0.0
+def _decided_since(pictures: Iterable[Picture], at: datetime) -> list[DecisionEntry]:
+    """The journals' decisions from then on, the oldest first. A journal has them in their order."""
+    found: list[DecisionEntry] = []
+    for picture in pictures:
+        entries = picture.view.journal.decisions
+        found += entries[bisect_left(entries, at, key=lambda one: one.at) :]
+    return sorted(found, key=lambda one: one.at)
 
 
 def brief(record: RollbackRecord) -> Document:
@@ -201,7 +223,7 @@ def timeline(
     lanes = list(
         dict.fromkeys([*(name for one in arcs for name in one.applications), *(one.application for one in dots)])
     )
-    lanes = (lanes or [row.watched.name for row in found])[:MOST_LANES]
+    lanes = (lanes or [row.name for row in found[:MOST_LANES]])[:MOST_LANES]
     return {
         "since": format_time(since),
         "until": format_time(now),
@@ -230,6 +252,34 @@ def _arc(record: RollbackRecord, name: str) -> Document:
     }
 
 
+class Shelf:
+    """What pages share, put in order once for each look at the repositories, and not for each who looks at a page."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._rows: tuple[int, list[Row]] = (-1, [])
+        self._past: tuple[tuple[Mapping[str, RollbackRecord], ...], Past] = ((), Past((), ()))
+
+    def rows(self, now: datetime) -> list[Row]:
+        """Every watched application as the newest looks saw it."""
+        version, known = self._rows
+        if version != self._board.version:
+            version = self._board.version
+            known = rows(self._board.pictures().values(), now)
+            self._rows = version, known
+        return known
+
+    def past(self) -> Past:
+        """All rollbacks; they are other ones only once a journal has grown."""
+        pictures = self._board.pictures().values()
+        read = tuple(one.view.journal.records for one in pictures)
+        before, known = self._past
+        if len(before) != len(read) or any(one is not other for one, other in zip(before, read, strict=True)):
+            known = past_of(pictures)
+            self._past = read, known
+        return known
+
+
 def page_of(items: Sequence[Item], number: int) -> tuple[Sequence[Item], Document]:
     """One page of a long list, and where it stands in it."""
     pages = max(1, -(-len(items) // PAGE))
@@ -244,5 +294,5 @@ def matching(found: Sequence[Row], word: str, state: str) -> list[Row]:
         row
         for row in found
         if (not state or row.state == state)
-        and (not word or word in row.watched.name.lower() or word in row.watched.policy.name.lower())
+        and (not word or word in row.name.lower() or word in row.watched.policy.name.lower())
     ]

@@ -12,7 +12,7 @@ from enum import Enum
 
 from gitops_rollback.app.board import Picture
 from gitops_rollback.app.reconciler import Sight
-from gitops_rollback.app.showing import Document, Row, brief, by_time
+from gitops_rollback.app.showing import Document, Past, Row, brief
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.journal import format_time
@@ -23,11 +23,11 @@ MOST_ENTRIES = 50
 MOST_SOURCE_BYTES = 256 << 10
 
 
-def application_document(picture: Picture, row: Row) -> Document:
+def application_document(picture: Picture, row: Row, past: Past) -> Document:
     """One application: how it is now, what would be done about it, and its past."""
-    name = row.watched.name
+    name, mine = row.name, picture.view.journal.records
     sight = next((one for one in (picture.tick.sights if picture.tick else ()) if one.watched.name == name), None)
-    records = [one for one in by_time([picture]) if name in one.applications]
+    records = [one for one in past.records if name in one.applications and one.id in mine]
     entries = [one for one in picture.view.journal.decisions if one.application == name]
     look = sight.look if sight else None
     return {

@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.text import Text
 
 from gitops_rollback.app.board import Picture, Place
-from gitops_rollback.app.showing import Document, Row, matching, rows
+from gitops_rollback.app.showing import Document, Row, matching, past_of, rows
 from gitops_rollback.app.showing_application import application_document
 from gitops_rollback.cli.access import cluster_options, duration_option, settings_of
 from gitops_rollback.cli.asking import Asked, opened_requests
@@ -102,7 +102,8 @@ def _screens(asked: Sequence[Asked], word: str, patience: timedelta | None) -> I
             pictures = [_picture(one, clock.now()) for one in asked]
             found = matching(rows(pictures, clock.now()), word, "")
             by_name = {picture.name: picture for picture in pictures}
-            yield [(row, application_document(by_name[row.repository], row)) for row in found]
+            past = past_of(pictures)
+            yield [(row, application_document(by_name[row.repository], row, past)) for row in found]
         if (left := end - time.monotonic()) <= 0:
             return
         time.sleep(min(left, max(SHORTEST_SECONDS, clock.real_seconds(INTERVAL))))

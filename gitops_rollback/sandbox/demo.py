@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,7 @@ QUIET_BEFORE = timedelta(hours=4)  # what runs at the start has run for so long
 START_SECONDS = 90.0  # on a machine that has much to do
 LOOK_SECONDS = 0.1
 COMMAND_SECONDS = 120.0
+VISITOR = "mara"  # who presses the dashboard's buttons; she may write at each sandbox forge
 QUERIES_PER_MINUTE = 600
 # Real time: a demo's minutes pass while a Lease runs out. Whole seconds, as it has them.
 LEASE_TIMES = {
@@ -49,9 +51,10 @@ class Demo:
         engine: str = "argocd",
         shown: bool = False,
     ) -> None:
-        """`shown`: the controller serves its dashboard, at a port that stays the same."""
+        """`shown`: the controller serves its dashboard, at a port that stays the same; `token` logs in there."""
         self.story = story
         self._port = free_port() if shown else 0
+        self.token = secrets.token_urlsafe(18)
         self._say = say
         self._out = out
         shutil.rmtree(out, ignore_errors=True)
@@ -107,6 +110,8 @@ class Demo:
         # A minute of the limit is real, and in it the demo's clock goes through many.
         most = round(QUERIES_PER_MINUTE * self.world.clock.speed)
         settings = f"metrics:\n  - {{url: {self.world.prometheus.url}, maxQueriesPerMinute: {most}}}\n"
+        if self.dashboard:
+            settings += f"dashboard: {{login: {{tokens: [{{login: {VISITOR}, token: {self.token}}}]}}}}\n"
         (self._out / DEFAULT_CONFIG).write_text(settings + self.world.settings(), "utf-8")
         times = LEASE_TIMES if self.story.replicas > 1 else {}
         if self._port and self.story.replicas == 1:
@@ -189,7 +194,7 @@ class Demo:
         runs = f"gitops-rollback run --repo {world.url}   (time runs {world.clock.speed:g}x{times})"
         self._say(f" ✔ controller          {runs}")
         if self.dashboard:
-            self._say(f" ✔ dashboard           {self.dashboard}")
+            self._say(f" ✔ dashboard           {self.dashboard}   (to press buttons, log in with {self.token})")
 
     def _tell(self) -> None:
         logs = [self._replicas.log(number) for number in range(1, self.story.replicas + 1)]

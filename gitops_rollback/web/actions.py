@@ -38,7 +38,6 @@ LASTS: Mapping[str, timedelta | None] = {
 }
 # What changes what is deployed, or ends what is under way, is written down with its reason.
 WITH_REASON = frozenset({PageButton.REJECT, PageButton.STOP, PageButton.PLAN, PageButton.ROLL_BACK, PageButton.PAUSE})
-OF_ROLLBACKS = frozenset({PageButton.APPROVE, PageButton.REJECT, PageButton.STOP})
 POSTS = frozenset({("POST", "/login"), ("POST", "/logout"), ("POST", "/act")})
 Form = Mapping[str, str]
 
@@ -138,11 +137,11 @@ class Actions:
         except (ValueError, KeyError):
             raise HTTPException(400, "There is no such button.") from None
         reason = for_people(" ".join(form.get("reason", "").split()), LONGEST_REASON)
-        if button in WITH_REASON and not reason:
+        about = form.get("rollback") or form.get("application", "")
+        if button in WITH_REASON and not reason and not (button is PageButton.PLAN and form.get("rollback")):
             raise HTTPException(400, "Say why: it is written down.")
         if form.get("repository") not in self.repositories():
             raise HTTPException(400, "There is no such repository.")
-        about = form.get("rollback" if button in OF_ROLLBACKS else "application", "")
         if not about and button is not PageButton.PAUSE:
             raise HTTPException(400, "It is about nothing.")
         return PagePress(

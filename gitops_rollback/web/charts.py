@@ -12,8 +12,9 @@ from html import escape
 from typing import Any
 
 WIDTH, LANE, LEFT, TOP = 960, 46, 170, 26
-CHART_HEIGHT, CHART_LEFT, CHART_RIGHT, CHART_BOTTOM = 260, 58, 18, 28
-TICKS = 6
+CHART_HEIGHT, CHART_LEFT, CHART_RIGHT, CHART_TOP, CHART_BOTTOM = 290, 58, 18, 48, 28
+MOST_TICKS = 8
+STEPS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)  # seconds between two times of an axis
 Place = Callable[[float], float]  # from a time or a value to where it stands in the picture
 
 
@@ -84,28 +85,29 @@ def metric_svg(chart: Mapping[str, Any]) -> str:
         return CHART_LEFT + (WIDTH - CHART_LEFT - CHART_RIGHT) * (at - first) / (last - first)
 
     def y(value: float) -> float:
-        return 18 + (CHART_HEIGHT - 18 - CHART_BOTTOM) * (1 - (value - low) / (top - low))
+        return CHART_TOP + (CHART_HEIGHT - CHART_TOP - CHART_BOTTOM) * (1 - (value - low) / (top - low))
 
-    parts = [_axis(first, last, x, CHART_HEIGHT)]
+    foot = CHART_HEIGHT - CHART_BOTTOM
+    parts = [_axis(first, last, x, CHART_HEIGHT, CHART_TOP)]
     for part in range(5):
         value = low + (top - low) * part / 4
         parts.append(f'<text class="tick" x="{CHART_LEFT - 8}" y="{y(value) + 4:.1f}">{_number(value, chart)}</text>')
     if chart["delayUntil"] and (begin := _marker(chart, "sync")):
         left, right = x(begin), min(x(_seconds(chart["delayUntil"])), WIDTH - CHART_RIGHT)
-        parts.append(f'<rect class="delay" x="{left:.1f}" y="18" width="{max(0.0, right - left):.1f}" height="214"/>')
+        size = f'width="{max(0.0, right - left):.1f}" height="{foot - CHART_TOP}"'
+        parts.append(f'<rect class="delay" x="{left:.1f}" y="{CHART_TOP}" {size}/>')
     if limit is not None:
         line = f'x1="{CHART_LEFT}" x2="{WIDTH - CHART_RIGHT}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"'
-        place = f'x="{WIDTH - CHART_RIGHT}" y="{y(limit) - 6:.1f}"'
+        place = f'x="{CHART_LEFT + 6}" y="{y(limit) - 6:.1f}"'  # on the left nothing has gone wrong yet
         words = f'<text class="limit-name" {place}>limit {_number(limit, chart)}</text>'
         parts.append(f'<line class="limit" {line}/>{words}')
     parts += [f'<polyline class="curve" points="{run}"/>' for run in _runs(points, x, y)]
     for number, marker in enumerate(chart["markers"]):
         at = x(_seconds(marker["at"]))
-        foot = CHART_HEIGHT - CHART_BOTTOM
-        parts.append(f'<line class="mark {marker["name"]}" x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="{foot}"/>')
-        parts.append(
-            f'<text class="mark-name" x="{at + 4:.1f}" y="{28 + 13 * (number % 3)}">{escape(marker["name"])}</text>'
-        )
+        top_of_it, anchor = 12 + 13 * (number % 3), "end" if at > WIDTH - 90 else "start"
+        parts.append(f'<line class="mark {marker["name"]}" x1="{at:.1f}" x2="{at:.1f}" y1="{top_of_it}" y2="{foot}"/>')
+        place = f'text-anchor="{anchor}" x="{at + (-4 if anchor == "end" else 4):.1f}" y="{top_of_it}"'
+        parts.append(f'<text class="mark-name" {place}>{escape(marker["name"])}</text>')
     return _svg(f"{chart['trigger']} over time, with its limit", WIDTH, CHART_HEIGHT, parts)
 
 
@@ -127,13 +129,16 @@ def _number(value: float, chart: Mapping[str, Any]) -> str:
     return f"{value * 100:.2g} %" if chart["ratio"] else f"{value:.3g}"
 
 
-def _axis(first: float, last: float, x: Place, height: int) -> str:
+def _axis(first: float, last: float, x: Place, height: int, top: int = 18) -> str:
+    """Lines at round times."""
+    step = next((one for one in STEPS if (last - first) / one <= MOST_TICKS), STEPS[-1])
     parts = []
-    for number in range(TICKS + 1):
-        at = first + (last - first) * number / TICKS
-        anchor = "end" if number == TICKS else "middle"
-        parts.append(f'<line class="grid" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="18" y2="{height - 22}"/>')
-        parts.append(f'<text class="time" text-anchor="{anchor}" x="{x(at):.1f}" y="{height - 6}">{_clock(at)}</text>')
+    for number in range(math.ceil(first / step), math.floor(last / step) + 1):
+        at = x(number * step)
+        anchor = "end" if at > WIDTH - 30 else "middle"
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{height - 22}"/>')
+        place = f'text-anchor="{anchor}" x="{at:.1f}" y="{height - 6}"'
+        parts.append(f'<text class="time" {place}>{_clock(number * step)}</text>')
     return "".join(parts)
 
 

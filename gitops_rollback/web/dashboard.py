@@ -27,16 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitops_rollback import __version__
 from gitops_rollback.app.board import Board, Picture
-from gitops_rollback.app.showing import (
-    Document,
-    Row,
-    brief,
-    by_time,
-    matching,
-    overview,
-    page_of,
-    rows,
-)
+from gitops_rollback.app.showing import Document, Row, Shelf, brief, matching, overview, page_of
 from gitops_rollback.app.showing_application import application_document, policies_document, policy_document
 from gitops_rollback.app.showing_rollback import Charts, rollback_document
 from gitops_rollback.core.duration import format_duration
@@ -81,7 +72,10 @@ class Dashboard:
     closing: bool = False  # pages that wait for news are let go
     _charts: Charts = field(default_factory=Charts)
     _streams: int = 0
-    _rows: tuple[int, list[Row]] = (-1, [])
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        return Shelf(self.board)
 
     @cached_property
     def app(self) -> Starlette:
@@ -137,16 +131,10 @@ class Dashboard:
         return Response(html, status, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     def _found(self) -> list[Row]:
-        """The rows of the newest looks, made once for all who look at them."""
-        version, known = self._rows
-        if version != self.board.version:
-            version = self.board.version
-            known = rows(self.board.pictures().values(), self.clock().now())
-            self._rows = version, known
-        return known
+        return self._shelf.rows(self.clock().now())
 
     def _overview(self, request: Request) -> Response:
-        document = overview(self.board.pictures(), self._found(), self.clock().now())
+        document = overview(self.board.pictures(), self._found(), self._shelf.past(), self.clock().now())
         return self._answer(request, "overview.html", document)
 
     def _applications(self, request: Request) -> Response:
@@ -157,14 +145,14 @@ class Dashboard:
 
     def _application(self, request: Request) -> Response:
         name = request.path_params["name"]
-        row = next((one for one in self._found() if one.watched.name == name), None)
+        row = next((one for one in self._found() if one.name == name), None)
         picture = self.board.pictures().get(row.repository) if row else None
         if row is None or picture is None:
             raise HTTPException(404, "No application of this name is watched here.")
-        return self._answer(request, "application.html", application_document(picture, row))
+        return self._answer(request, "application.html", application_document(picture, row, self._shelf.past()))
 
     def _rollbacks(self, request: Request) -> Response:
-        found, where = page_of(by_time(self.board.pictures().values()), _number(request))
+        found, where = page_of(self._shelf.past().records, _number(request))
         return self._answer(request, "rollbacks.html", {"rollbacks": [brief(one) for one in found], **where})
 
     def _rollback(self, request: Request) -> Response:
@@ -177,9 +165,13 @@ class Dashboard:
 
     def _record(self, identity: str) -> tuple[Picture, RollbackRecord] | None:
         """By its id, or a start of it that fits no other."""
+        pictures = self.board.pictures().values()
+        for picture in pictures:
+            if identity in picture.view.journal.records:
+                return picture, picture.view.journal.records[identity]
         named = [
             (picture, record)
-            for picture in self.board.pictures().values()
+            for picture in pictures
             for name, record in picture.view.journal.records.items()
             if name.startswith(identity)
         ]

@@ -38,6 +38,8 @@ class DashboardServer:
             )
         except OSError as exc:
             raise SettingsInvalid(f"{host}:{port} for the dashboard", exc.strerror or str(exc)) from exc
+        # Connections inherit it: a page's last piece must not wait until the browser has confirmed the one before.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host, self._port = host, int(self._socket.getsockname()[1])
         self._dashboard = dashboard
         app = dashboard.app

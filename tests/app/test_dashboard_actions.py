@@ -90,6 +90,12 @@ class Desk:
         self.look()
         return self.told(where)
 
+    def shown_plan(self) -> str:
+        """Where the page shows what the waiting plan would change, and may be approved."""
+        where = self.press_only("plan")
+        self.look()
+        return where
+
     def press_only(self, button: str, page: str = "", **fields: str) -> str:
         answer = self.post("/act", {**self.form(page or self.page, button), **fields})
         assert answer.status_code == 303, answer.text
@@ -117,10 +123,11 @@ def desk(world: World) -> Iterator[Desk]:
 
 def test_an_approval_pushes_what_the_page_showed_in_the_name_of_who_pressed_it(desk: Desk) -> None:
     assert desk.log_in().status_code == 303
-    where = desk.press_only("approve")
+    where = desk.press_only("plan")
     assert "The next look at the repository answers" in desk.told(where)
     desk.look()
-    assert "✔ Approved, and pushed." in desk.told(where)
+    assert "+          image: registry.example/web:1.0" in desk.told(where)
+    assert "✔ Approved, and pushed." in desk.press("approve", where)
     assert desk.world.people.read(FILE) == deployment("web", "1.0")
     assert desk.record.requested_by == "grace"
     said = [one for one in desk.one.reconciler.see_now().journal.decisions if one.application == "dashboard"]
@@ -129,8 +136,8 @@ def test_an_approval_pushes_what_the_page_showed_in_the_name_of_who_pressed_it(d
 
 def test_what_a_button_told_is_for_whoever_pressed_it(desk: Desk) -> None:
     desk.log_in()
-    where = desk.press_only("approve")
-    desk.look()
+    where = desk.shown_plan()
+    assert "✔" in desk.told(where)
     desk.log_in(ADA)
     assert desk.told(where) == ""
 
@@ -146,7 +153,7 @@ def test_a_no_with_its_reason_ends_the_plan(desk: Desk) -> None:
 
 def test_an_open_rollback_is_stopped_and_what_is_pushed_stays(desk: Desk) -> None:
     desk.log_in()
-    desk.press("approve")
+    desk.press("approve", desk.shown_plan())
     desk.look()
     assert "Stopped; commit " in desk.press("stop", reason="wrong application")
     assert (desk.record.outcome, desk.record.reason) == ("failed", "Aborted")
@@ -187,7 +194,7 @@ def test_a16_a_rollback_that_would_change_something_else_by_now_is_not_done(desk
 
 def test_a16_what_changed_since_the_page_was_made_is_looked_at_again(desk: Desk) -> None:
     desk.log_in()
-    form = desk.form(desk.page, "approve")
+    form = desk.form(desk.shown_plan(), "approve")
     text = desk.world.people.read(FILE).replace("info", "debug")
     desk.world.people.push("Change it", {FILE: text}, desk.world.clock.at)
     where = desk.post("/act", form).headers["location"]
@@ -207,7 +214,7 @@ def test_without_a_login_nothing_can_be_pressed_and_with_one_it_takes_no_more_th
 
 def test_csrf_a_form_counts_from_pages_of_ours_alone(desk: Desk) -> None:
     desk.log_in()
-    form = desk.form(desk.page, "approve")
+    form = desk.form(desk.page, "plan")
     for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},  # of a page that hides where it is
@@ -223,7 +230,7 @@ def test_csrf_a_form_counts_from_pages_of_ours_alone(desk: Desk) -> None:
 
 def test_csrf_a_ticket_is_good_for_one_person_one_hour_and_one_press(desk: Desk) -> None:
     desk.log_in()
-    form = desk.form(desk.page, "approve")
+    form = desk.form(desk.page, "plan")
     desk.log_in(ADA)
     assert desk.post("/act", form).status_code == 403
     desk.log_in()
@@ -232,7 +239,7 @@ def test_csrf_a_ticket_is_good_for_one_person_one_hour_and_one_press(desk: Desk)
     assert desk.post("/act", form).status_code == 303
     assert desk.post("/act", form).status_code == 303  # a second click
     assert len(desk.presses.take()) == 1
-    form = desk.form(desk.page, "approve")
+    form = desk.form(desk.page, "plan")
     desk.now += 3601
     assert desk.post("/act", form).status_code == 403
 
@@ -255,7 +262,7 @@ def test_a_session_ends_after_a_day_of_work_and_cannot_be_made_up(desk: Desk) ->
 
 
 def test_a_trusted_proxy_says_who_it_is_and_who_is_not_named_may_only_look(desk: Desk) -> None:
-    form = desk.form(desk.page, "approve", **BY_PROXY)
+    form = desk.form(desk.page, "reject", **BY_PROXY) | {"reason": "fixed forward"}
     stranger = {"X-Forwarded-Email": f"{EVIL.encode('ascii', 'ignore').decode()}@example.com"}
     html = desk.shown.browser.get("/", headers=stranger).text
     assert "may only look" in html
@@ -265,7 +272,7 @@ def test_a_trusted_proxy_says_who_it_is_and_who_is_not_named_may_only_look(desk:
     assert "mary@" not in desk.shown.browser.get("/", headers=twice).text
     assert desk.post("/act", form, **BY_PROXY).status_code == 303
     desk.look()
-    assert desk.record.requested_by == "mary"
+    assert "mary rejected it" in desk.record.message
 
 
 def test_a15_whoever_is_no_trusted_proxy_can_say_of_nobody_who_they_are(world: World) -> None:
@@ -284,17 +291,18 @@ def test_a15_what_the_forge_says_of_a_login_counts_more_than_the_settings(desk: 
     take_pages(desk.one.reconciler, desk.presses, desk.receipts, ("grace",), forge)
     forge.permissions = {"grace": Permission.READ}
     desk.log_in()
-    assert "may not write to the repository" in desk.press("approve")
+    assert "may not see plans" in desk.press("plan")
+    assert "may not do this" in desk.press("reject", reason="no")
     assert desk.world.reverts() == 0
 
 
 def test_where_a_replica_may_not_write_the_press_is_answered_with_the_verb(desk: Desk) -> None:
     desk.log_in()
     door = take_pages(desk.one.reconciler, desk.presses, desk.receipts, ("grace",))
-    where = desk.press_only("approve")
+    where = desk.press_only("plan")
     door.turn_away({}, desk.world.clock.at, "stands by: pod-2 leads")
-    assert f"Run `gitops-rollback approve {desk.record.id}`" in desk.told(where)
-    where = desk.press_only("approve")
+    assert "Run `gitops-rollback explain rb-" in desk.told(where)
+    where = desk.press_only("reject", reason="no")
     desk.world.clock.at += timedelta(minutes=11)
     desk.look()
     assert "pressed too long ago" in desk.told(where)
@@ -303,12 +311,14 @@ def test_where_a_replica_may_not_write_the_press_is_answered_with_the_verb(desk:
 
 def test_a_form_that_no_page_of_ours_has_changes_nothing(desk: Desk) -> None:
     desk.log_in()
-    form = desk.form(desk.page, "approve")
+    form = desk.form(desk.page, "plan")
     for fields, status in (
         ({"button": "resume"}, 400),
         ({"button": "reject"}, 400),  # without a reason
         ({"repository": "shop/other"}, 400),
         ({"rollback": ""}, 400),
+        ({"rollback": "", "application": NAME}, 400),  # without a reason
+        ({"rollback": "", "button": "approve"}, 400),
         ({"button": "pause", "reason": "x", "lasts": "9y"}, 400),
         ({"reason": "x" * 9000}, 413),
         ({f"f{number}": "x" for number in range(30)}, 400),

@@ -124,7 +124,9 @@ def test_a_person_logs_in_and_approves_with_javascript_and_without(world: World,
         plain.fill("input[name=token]", GRACE)
         plain.click("button.main")
         plain.goto(desk.shown.server.url + desk.page)
-        expect(plain.locator("button", has_text="Approve")).to_be_visible()
+        plain.click("text=Show what would change")
+        desk.look()
+        expect(plain.locator(".told")).to_contain_text("Nothing is written yet")  # the page renews itself
         page = chromium.new_context(storage_state=plain.context.storage_state(), viewport=WIDE).new_page()
         page.goto(desk.shown.server.url + desk.page)
         expect(page.locator("#live-state")).to_have_text("live")
@@ -132,15 +134,18 @@ def test_a_person_logs_in_and_approves_with_javascript_and_without(world: World,
         desk.look()
         expect(page.locator("input[aria-label='Why it is rejected']")).to_have_value("half a sen")
         assert page.evaluate("document.documentElement.scrollWidth") <= WIDE["width"]
-        page.click("text=Approve")
+        page.click("text=Show what would change")
+        expect(page.locator(".told")).to_contain_text("The next look at the repository answers")
+        desk.look()
+        page.click("text=Approve this")
         expect(page.locator(".told")).to_contain_text("The next look at the repository answers")
         desk.look()
         expect(page.locator(".told")).to_contain_text("Approved, and pushed.")
         desk.look()
         expect(page.locator("button", has_text="Stop following it")).to_be_visible()
-        plain.click("text=Approve")
+        plain.click("text=Approve this")
         expect(plain.locator(".told")).to_contain_text("The next look")
         desk.look()
-        expect(plain.locator(".told")).to_contain_text("does not wait for a word")  # the page renews itself
+        expect(plain.locator(".told")).to_contain_text("does not wait for a word")
     finally:
         desk.close()
