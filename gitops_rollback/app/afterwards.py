@@ -46,6 +46,8 @@ from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
 SHOWN = 3  # commits that a line names
+# What went bad is newer, was landed again, or may be; or nobody can tell.
+NOT_FAILED = (Reason.OVERTAKEN, Reason.RECREATED, Reason.CAME_BACK, Reason.WRITTEN_BY_ANOTHER)
 BECAUSE = {
     Way.NEXT_SUSPECT: "the next one under suspicion",
     Way.WHOLE_RANGE: "part of the whole range",
@@ -80,8 +82,8 @@ class Afterwards:
         """
         if end.outcome is not RollbackOutcome.UNVERIFIED or end.record.commit is None:
             return end
-        if end.reason in (Reason.OVERTAKEN, Reason.RECREATED):
-            return end  # it did not fail: what went bad is newer, or nobody can tell
+        if end.reason in NOT_FAILED:
+            return end
         checks = [
             {"name": one.name, "ok": one.ok, "value": one.value, "message": one.message} for one in progress.checks
         ]
@@ -205,6 +207,7 @@ class Afterwards:
             triggers=like.triggers,
             follows=(failed, option.way.value),
             staged=None,
+            upstream=None if option.way is Way.REAPPLY else plan.upstream,
         )
         return replace(proposal, plan=plan)
 

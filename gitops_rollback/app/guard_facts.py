@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -19,13 +19,13 @@ from gitops_rollback.app.cascading import needs
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.subject import Look
+from gitops_rollback.app.upstream_finding import Rolled, UpstreamFinder, looked_up
 from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY, images_running
 from gitops_rollback.core.charts import ChartPresence, addresses_of, charts_coming_back
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in, spec_changed
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError, TransientError
-from gitops_rollback.core.guards.branch import copied_from
 from gitops_rollback.core.guards.facts import (
     BranchFacts,
     Budgets,
@@ -39,6 +39,7 @@ from gitops_rollback.core.guards.facts import (
     WriterFacts,
 )
 from gitops_rollback.core.guards.images import coming_back
+from gitops_rollback.core.guards.writer import copied_from
 from gitops_rollback.core.images import Found, Presence
 from gitops_rollback.core.infrastructure import Sides
 from gitops_rollback.core.ownership import ours
@@ -48,6 +49,7 @@ from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.strategies.stages import taking_back
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
+from gitops_rollback.core.upstream import METADATA, kargo_promotion, proposed_branch
 from gitops_rollback.ports import Charts, ConfigRepo, Registry, Workloads
 
 MAX_FILES = 300
@@ -59,7 +61,6 @@ WRITERS_SEEN = 10
 HISTORY_SEEN = 300
 LINKS = ("160000",)
 MANIFESTS = (".yaml", ".yml", ".json", ".tpl")
-HYDRATED = "hydrator.metadata"
 MERGES_OF_A_HABIT = 3
 MERGED_BRANCH = re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'")  # git's own words
 
@@ -318,17 +319,23 @@ class GuardFactsReader:
         ]
         directories = {posixpath.dirname(path) for path in reversal.paths} | {""}
         hydrated = any(
-            self._repo.entry_id(view.heads.branch, posixpath.join(directory, HYDRATED)) for directory in directories
+            self._repo.entry_id(view.heads.branch, posixpath.join(directory, METADATA)) for directory in directories
         )
-        return WriterFacts(
+        signs = WriterFacts(
             hydrated=look.state.hydrated,
             annotations=look.state.annotations,
-            root_files=(HYDRATED,) if hydrated else (),
+            root_files=(METADATA,) if hydrated else (),
+            next_branch=next((branch for one in suspects if (branch := proposed_branch(one))), ""),
             authors=tuple(commit.author for commit in touching[:WRITERS_SEEN]),
             copied_from=self._copied_from(suspects),
             merged_from=_merged_from(touching[:WRITERS_SEEN]),
             held=_held(look, reversal),
+            kargo=_kargo(suspects, touching),
         )
+        rolled = Rolled(suspects, reversal.paths, view.heads.branch, look.policy.chart_versions)
+        find = partial(UpstreamFinder(self._repo).found, look.policy.promotion, look.state, signs, rolled)
+        upstream, why = looked_up(find)
+        return replace(signs, upstream=upstream, unreachable=why)
 
     def _copied_from(self, suspects: Sequence[Commit]) -> str | None:
         """The folder that the suspects' new contents stood in before; None where their parent cannot be read."""
@@ -358,6 +365,15 @@ def _operation(look: Look) -> Operation | None:
 def _held(look: Look, reversal: Reversal) -> tuple[str, ...]:
     automations = look.state.image_automations if reversal.holds else ()
     return tuple(f"<{one.author}>" for one in automations if one.author)
+
+
+def _kargo(suspects: Sequence[Commit], touching: Sequence[Commit]) -> tuple[str, ...]:
+    """Kargo's promotions that wrote these paths, the culprit's first; () where the culprit is none of its."""
+    mine = {one.sha for one in suspects}
+    names = [(one.sha in mine, kargo_promotion(one)) for one in touching]
+    culprits = [name for own, name in names if own and name]
+    others = [name for own, name in names if not own and name]
+    return (*culprits[:1], *others[:1]) if culprits else ()
 
 
 def _touches(commit: Commit, reversal: Reversal) -> bool:

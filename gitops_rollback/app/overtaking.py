@@ -36,5 +36,11 @@ def overtaken_by(look: Look, record: RollbackRecord, is_ancestor: Contains) -> s
     return f"{newer} was deployed to {look.name} on top of it, and went bad before this was verified"
 
 
+def newer_alarm(look: Look | None, record: RollbackRecord) -> bool:
+    """A plan may wait for long; what was deployed after it is watched all the same, and what it costs may change."""
+    newer = look is not None and (look.bad_revision not in ("", record.bad_revision) or record.is_weighed_anew)
+    return look is not None and newer and look.raised.act.tells
+
+
 def _after(commit: str, revisions: tuple[str, ...], is_ancestor: Contains) -> bool:
     return any(one and one != commit and is_ancestor(commit, one) for one in revisions)

@@ -22,6 +22,7 @@ from gitops_rollback.app.runs import UNSEEN, Runs
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.stepping import Stepper
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.upstreams import standing
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.app.workloads import NOBODY, check_workloads, workloads_of
 from gitops_rollback.core.convergence import blocked_by, converged, failed_fast, unapplied
@@ -133,7 +134,9 @@ class Follower:
         affected = self._affected(record, listing)
         applications = tuple(self._pool.map(lambda fed: self._application(record, fed, since.pushed, now), affected))
         runs = self.runs.seen(record, affected, lambda revision: self._contains(revision, commit))
+        above = standing(self._repo, record, view.heads.branch, applications, policy)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
+        found = replace(found, came_back=above.came_back)
         if record.phase is not Phase.VERIFYING:
             return self._between(found, watched, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
@@ -141,7 +144,7 @@ class Follower:
         beside = self._beside.of(record, {fed.name for fed in affected}, listing.watched, ask)
         judged = _Judged(named, beside)
         checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
-        checks += tuple(one.check for one in runs)
+        checks += (*(one.check for one in runs), *above.checks)
         found = replace(found, checks=checks)
         return replace(found, held_since=self._holding(found, judged, now))
 

@@ -31,6 +31,7 @@ from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, Suspect
+from gitops_rollback.core.upstream import Upstream
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo, Workloads
 
@@ -115,11 +116,13 @@ class Proposer:
         dependants = () if carried.known else facts.dependants
         facts = replace(facts, shifted=stages.files if stages else frozenset(), dependants=dependants)
         guards = (*ask_guards(facts), *carried.answers, *unfit)
-        text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,))
+        upstream = facts.writer.upstream if facts.writer else None
+        text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,), upstream)
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:
             text = replace(text, drill=drill.id, why=(f"This is a {SIGN}: it was broken on purpose.", *text.why))
         plan = replace(self._plan(look, blame, reversal, text), guards=guards, provision=facts.provision)
+        plan = replace(plan, upstream=upstream)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
 
     def _with_cascade(self, found: Carried, look: Look, view: View, listing: Listing, now: datetime) -> Carried:
@@ -160,13 +163,13 @@ class Proposer:
             alarm.look.name
         }
         names = tuple(name for name in incident.applications if name in changed)
-        text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, names)
+        text = self._text(alarm.look, proposal.attribution, plan.restores, plan.reversal, names, plan.upstream)
         whole = replace(plan, applications=names, message=revert_message(text))
         return replace(proposal, plan=in_words(whole, text, alarm.look))
 
     def signed(self, plan: Plan, look: Look, attribution: Attribution, identity: str, by: str) -> Plan:
         """The same plan with another id, asked for by a person."""
-        text = self._text(look, attribution, plan.comes_back, plan.reversal, plan.applications)
+        text = self._text(look, attribution, plan.comes_back, plan.reversal, plan.applications, plan.upstream)
         words = replace(text, triggers=plan.triggers, bad_revision=plan.bad_revision, reapplies=plan.reapplies)
         words = replace(words, rollback_id=identity, requested_by=by, drill=plan.drill)
         named = replace(plan, rollback_id=identity, message=revert_message(words), requested_by=by)
@@ -192,7 +195,13 @@ class Proposer:
         )
 
     def _text(
-        self, look: Look, blamed: Attribution, restores: str, reversal: Reversal, applications: tuple[str, ...]
+        self,
+        look: Look,
+        blamed: Attribution,
+        restores: str,
+        reversal: Reversal,
+        applications: tuple[str, ...],
+        upstream: Upstream | None,
     ) -> RevertText:
         never_ran = blamed.message if blamed.automatic else ""
         return RevertText(
@@ -205,7 +214,7 @@ class Proposer:
             restores=restores,
             bad_revision=look.bad_revision,
             rung=reversal.rung,
-            edits=reversal.sentences,
+            edits=(*reversal.sentences, *([upstream.sentence] if upstream else ())),
             holds=reversal.holds,
         )
 

@@ -24,7 +24,7 @@ from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
-from gitops_rollback.app.overtaking import on_top, overtaken_by
+from gitops_rollback.app.overtaking import newer_alarm, on_top, overtaken_by
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.pull_requests import PullRequests
@@ -33,6 +33,7 @@ from gitops_rollback.app.replanning import Replanner
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.unfollowed import Unfollowed, policy_of
+from gitops_rollback.app.upstreams import Upstreams
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import (
     SEEN_JUST_NOW,
@@ -116,6 +117,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._unfollowed = Unfollowed(self.directory)
         self.holds = Holds(self.surroundings.repo, self.surroundings.settings_pause)
+        self.upstreams = Upstreams(self.surroundings.repo, self.holds, self.clock)
         self.afterwards = Afterwards(self.surroundings.repo, self.directory, self.observer, self.proposer)
         self.replanner = Replanner(self.directory, self.observer, self.proposer, self.afterwards)
         self.calm = Calm(self.clock)
@@ -151,6 +153,8 @@ class Reconciler:
             over = [one.progress.record.id for one in tick.sights if one.progress and one.progress.superseded]
             for end, policy in (*self._unfollowed.ends(view, listing), *self.afterwards.ends(view, over)):
                 self.isolated(end.record.applications[0], partial(self.executor.finish, end, policy))
+            for record in self.upstreams.due(view.journal.records.values()):
+                self.isolated(record.applications[0], partial(self.upstreams.attend, record, tick, self.executor))
             for record in self.holds.lasting(view):
                 self.isolated(record.applications[0], partial(self._tend, record, tick))
             self._attend_all(tick)
@@ -196,7 +200,7 @@ class Reconciler:
         if over is not None:
             return over
         watching = self._watch(watched, view, listing, now)
-        return _newer_alarm(watching, record) or self._calmed(waiting[0], watching)
+        return watching if newer_alarm(watching.look, record) else self._calmed(waiting[0], watching)
 
     def _watch(self, watched: Watched, view: View, listing: Listing, now: datetime) -> Sight:
         since = self._since(now)
@@ -391,10 +395,3 @@ class Reconciler:
         """Write what is still batched: nothing that was decided is lost by a restart."""
         with self.exclusive():
             self.executor.flush(at_once=True)
-
-
-def _newer_alarm(sight: Sight, record: RollbackRecord) -> Sight | None:
-    """A plan may wait for long; what was deployed after it is watched all the same, and what it costs may change."""
-    look = sight.look
-    newer = look is not None and (look.bad_revision not in ("", record.bad_revision) or record.is_weighed_anew)
-    return sight if look is not None and newer and look.raised.act.tells else None

@@ -7,23 +7,21 @@ from dataclasses import replace
 from datetime import datetime
 
 from gitops_rollback.app.notices import Notice
+from gitops_rollback.app.plan_evidence import plan_evidence
 from gitops_rollback.app.subject import Look
 from gitops_rollback.core.action import Advance, Note, Release
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.delivery import lands_by_itself
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.image_holds import hold_documents, holds_of
+from gitops_rollback.core.image_holds import holds_of
 from gitops_rollback.core.journal import format_time
-from gitops_rollback.core.next_plans import FOLLOWS, PLANS, RANKED, TRIED, page_lines
+from gitops_rollback.core.next_plans import PLANS, TRIED, page_lines
 from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import (
-    DRILL,
-    HOLDS,
     OBJECTS,
     RELEASE,
-    REQUEST,
     STEP_HELD_AT,
     Phase,
     RollbackOutcome,
@@ -36,7 +34,6 @@ from gitops_rollback.core.strategies.gate import BETWEEN
 from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
-MAX_RANKED = 50  # suspects that a record keeps
 EVENTS = {
     Act.ASK: "suggested",
     Act.REFUSE: "refused",
@@ -136,21 +133,7 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
             "initiatedBy": look.event.record.initiated_by,
         }
     if plan is not None:
-        evidence |= {"suspects": list(plan.evidence), **plan.provisioned}
-        evidence[RANKED] = [{"commit": sha, "probability": chance} for sha, chance in plan.ranked[:MAX_RANKED]]
-        if plan.weighing is not None:
-            evidence["certainty"] = plan.weighing.document
-        evidence["plan"] = {
-            "base": plan.reversal.base, "tree": plan.reversal.tree,
-            "outcome": plan.reversal.outcome.value,
-            "paths": list(plan.reversal.paths), "reverts": list(plan.reversal.reverts),
-        }  # fmt: skip
-        if plan.reversal.holds:
-            evidence[HOLDS] = hold_documents(plan.reversal.holds)
-        named = {REQUEST: plan.request, DRILL: plan.drill}
-        evidence |= {key: value for key, value in named.items() if value}
-        if plan.follows is not None:
-            evidence[FOLLOWS] = {"rollback": plan.follows[0], "way": plan.follows[1]}
+        evidence.update(plan_evidence(plan))
     if decision.weighed is not None:
         evidence["costs"] = decision.weighed.document
     if decision.onset is not None:

@@ -24,6 +24,7 @@ from gitops_rollback.core.rollback import (
 )
 from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, held_between, passage
 from gitops_rollback.core.sync import Health
+from gitops_rollback.core.upstream import waits_upstream
 
 SEEN_JUST_NOW = timedelta(seconds=20)
 SEEN_FOR_SYNC = timedelta(seconds=5)  # another replica may have asked for the same, and been served, since
@@ -198,6 +199,8 @@ def continue_rollback(progress: Progress, now: datetime) -> Action:
         return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.RECREATED, message)
     if progress.overtaken:
         return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.OVERTAKEN, progress.overtaken)
+    if progress.came_back:
+        return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.CAME_BACK, progress.came_back)
     if progress.record.phase is Phase.VERIFYING:
         return _verify(progress, now)
     if progress.record.phase is Phase.SYNCING:
@@ -330,6 +333,7 @@ def _unverified(progress: Progress) -> Finish:
     """Measured bad is another message than not measured: it says that the blame was wrong."""
     bad = any(check.ok is False for check in progress.checks)
     reason = Reason.STILL_BAD if bad else Reason.VERIFICATION_TIMEOUT
+    reason = Reason.WRITTEN_BY_ANOTHER if waits_upstream(progress.checks) else reason
     return Finish(progress.record, RollbackOutcome.UNVERIFIED, reason, _why_not_verified(progress))
 
 

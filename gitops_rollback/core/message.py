@@ -54,6 +54,7 @@ class RevertText:
     holds: Sequence[ImageHold] = ()
     reapplies: bool = False
     drill: str = ""  # the id of the drill whose bad commit it takes back
+    upstream: str = ""  # the branch that the writer of ours reads, for the commit there
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,8 @@ def _trailers(text: RevertText) -> Iterator[tuple[str, str]]:
     yield "Rollback-Step", _value(text.step)
     if text.drill:
         yield DRILL_TRAILER, _value(text.drill)
+    if text.upstream:
+        yield "Rollback-Upstream", _value(text.upstream)
     yield "Rollback-Requested-By", _value(text.requested_by)
 
 

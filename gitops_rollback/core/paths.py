@@ -53,6 +53,7 @@ HOUSEKEEPING_FILES = frozenset(
         ".yamllint.yml",
         "CODEOWNERS",
         "OWNERS",
+        "hydrator.metadata",  # Argo CD's hydrator says there what it read
         "renovate.json",
         "renovate.json5",
     }

@@ -18,6 +18,7 @@ from gitops_rollback.core.policy import Delivery, GuardResult
 from gitops_rollback.core.provision import PROVISION, Provision, delivered
 from gitops_rollback.core.rendering import Rendered
 from gitops_rollback.core.strategies.stages import Stages
+from gitops_rollback.core.upstream import Upstream
 
 REAPPLY = "reapply"  # the way of a plan that lands again what was taken back in vain
 SUBJECT_LIMIT = 500  # characters; no tool shows more, and a commit's first line may be its whole text
@@ -160,6 +161,7 @@ class Plan:
     staged: Staged | None = None
     drill: str = ""  # the id of the drill whose bad commit it takes back
     provision: Provision | None = None  # the infrastructure that it changes
+    upstream: Upstream | None = None  # what is taken back as well, where the writer of the branch reads
 
     def delivered(self, delivery: Delivery) -> Delivery:
         """How it is delivered, where the policy says this for all."""

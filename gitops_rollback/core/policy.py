@@ -363,6 +363,18 @@ class ChartVersions(StrEnum):
 
 
 @dataclass(frozen=True)
+class Promotion:
+    """What writes the branch from elsewhere, by which habit, and where that reads: there a rollback lands as well.
+
+    `branch` "" is the followed one. `paths` are globs of what the writer reads; () leaves them to what is found.
+    """
+
+    habit: str  # hydrate, render, copy, merge
+    branch: str = ""
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Policy:
     """A policy as read at `revision`. `label` is what the trailer `Rollback-Policy` says."""
 
@@ -387,6 +399,7 @@ class Policy:
     by_cost: bool = False  # `decision: cost`: an automatic rollback must be the cheapest way, too
     costs: tuple[tuple[str, float], ...] = ()  # fields of `costs.Inputs` and `share`, as the policy sets them
     image_automation: str = "ask"  # or "hold": take its mark off what is rolled back, so that it is not written again
+    promotion: Promotion | None = None  # None: what another writer brought is a person's to take back
     unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
     warnings: tuple[str, ...] = field(default=(), compare=False)
 

@@ -53,6 +53,8 @@ class Progress:
     runs: tuple[RunSeen, ...] = ()  # of infrastructure, each done, failed for now, or not yet
     overtaken: str = ""  # what was deployed on top of it is bad by its own triggers, in words; "" while nothing is
 
+    came_back: str = ""  # what was taken back where the writer of our branch reads stands there again, in words
+
     @property
     def applied(self) -> bool:
         """Every application that our commit changed has it."""

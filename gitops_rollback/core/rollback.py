@@ -52,6 +52,7 @@ DRILL = "drill"  # in `evidence`: the id of the drill whose bad commit it took b
 REQUEST = "request"  # in `evidence`: the path of the file by which a person asked for it
 ASKED_IN = "askedIn"  # in `evidence`: the request that was merged alone, and whose plan waits as a pull request of ours
 PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`
+UPSTREAM = "upstream"  # in `evidence`: what is taken back where the writer of the branch reads, see `upstream`
 OBJECTS = "objects"  # in `evidence`: application -> uid of the engine's object that it is about
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
@@ -139,11 +140,17 @@ class RollbackRecord:
     @property
     def release(self) -> StepRecord | None:
         """The commit that ended its holds, beside the steps of the rollback itself; None if none is known."""
-        found = self.evidence.get(RELEASE)
+        return self._beside(RELEASE)
+
+    def _beside(self, name: str) -> StepRecord | None:
+        """A commit of ours that is no step, as the evidence has it under `name`."""
+        found = self.evidence.get(name)
         commit, blobs = (found.get("commit"), found.get("blobs")) if isinstance(found, Mapping) else (None, None)
-        if not isinstance(commit, str) or not isinstance(blobs, Mapping):
+        if not isinstance(commit, str) or not commit or not isinstance(blobs, Mapping):
             return None
-        return StepRecord(1, 1, commit, {path: blob for path, blob in blobs.items() if isinstance(blob, str)})
+        return StepRecord(
+            1, 1, commit, {path: blob for path, blob in blobs.items() if blob is None or isinstance(blob, str)}
+        )
 
     @cached_property
     def offer(self) -> Offer | None:
@@ -183,10 +190,10 @@ class RollbackRecord:
 
     @cached_property
     def planned(self) -> tuple[StepRecord, ...]:
-        """All that we may have put on the branch for it: its steps, the end of its holds, each head of its offer."""
+        """All that we may have put on a branch for it: its steps, what is beside them, each head of its offer."""
         heads = self.offer.heads if self.offer else ()
-        released = (self.release,) if self.release else ()
-        return (*self.steps, *released, *(StepRecord(1, 1, None, head.blobs) for head in heads))
+        beside = (one for one in (self.release, self._beside(UPSTREAM)) if one is not None)
+        return (*self.steps, *beside, *(StepRecord(1, 1, None, head.blobs) for head in heads))
 
     @property
     def pushed_at(self) -> datetime:
@@ -285,9 +292,16 @@ def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:
 def _merge_evidence(one: RollbackRecord, other: RollbackRecord, ahead: RollbackRecord) -> Mapping[str, object]:
     """What is done beside the phases, and after the end: the newer writer's word on it is added to whatever holds."""
     released = other.evidence.get(RELEASE) or one.evidence.get(RELEASE)
+    above = _known_upstream(other.evidence.get(UPSTREAM)) or _known_upstream(one.evidence.get(UPSTREAM))
     offered = merge_offers(one.evidence.get(PULL_REQUEST), other.evidence.get(PULL_REQUEST))
-    more = {name: known for name, known in ((RELEASE, released), (PULL_REQUEST, offered)) if known is not None}
+    beside = ((RELEASE, released), (PULL_REQUEST, offered), (UPSTREAM, above))
+    more = {name: known for name, known in beside if known is not None}
     return {**ahead.evidence, **more} if more else ahead.evidence
+
+
+def _known_upstream(found: object) -> object:
+    """One view of it, where that knows how it ended; else None."""
+    return found if isinstance(found, Mapping) and (found.get("commit") or found.get("done")) else None
 
 
 def offered(record: RollbackRecord, offer: Offer) -> RollbackRecord:

@@ -221,6 +221,8 @@ class ApplicationState:
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hydrated: bool = False  # a source hydrator writes the synced branch: it is another writer
+    dry_source: Source | None = None  # what that hydrator reads
+    dry_revision: str = ""  # what it read the last time that it succeeded
     plugin: bool = False  # a plugin renders it, by the engine's own word
     applicationset: str = ""  # name of the ApplicationSet that generates it
     deleting: bool = False

@@ -25,7 +25,7 @@ from plan_facts import (
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
-from gitops_rollback.core.guards.branch import copied_from, is_machine, judge_branch, judge_writer
+from gitops_rollback.core.guards.branch import judge_branch
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown
 from gitops_rollback.core.guards.capacity import judge_capacity, quantity
 from gitops_rollback.core.guards.facts import (
@@ -44,6 +44,7 @@ from gitops_rollback.core.guards.standing import (
     judge_superseded,
     judge_unbuilt,
 )
+from gitops_rollback.core.guards.writer import copied_from, is_machine, judge_writer
 from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing

@@ -91,6 +91,7 @@ BYSTANDERS = [
     ("apps/docs/a.yaml", False),
     ("LICENSE", True),
     (".github/CODEOWNERS", True),
+    ("web/hydrator.metadata", True),
     (".gitlab-ci.yml", True),
     ("apps/.gitlab-ci.yml", False),
     (".gitops-rollback/policies/a.yaml", True),

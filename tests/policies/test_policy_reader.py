@@ -207,7 +207,6 @@ MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TR
 
 UNBUILT = [
     ("requireRehearsal: true", "requireRehearsal"),
-    ("promotion: {source: next}", "promotion"),
     ("dataFixup: {job: x}", "dataFixup"),
     ("metrics: {provider: cloudwatch}", "metrics.provider: cloudwatch"),
     ("metrics: [{clusters: [a]}, {clusters: [b]}]", "metrics: a list"),
@@ -372,6 +371,9 @@ BUILT = [
     "onImageAutomation: hold",
     "suspects: {threshold: 0.8}",
     "suspects: {threshold: 0.97, below: range}",
+    "promotion: {type: hydrate}",
+    "promotion: {type: merge, from: {branch: staging}}",
+    "promotion: {type: copy, from: {paths: [staging/]}}",
     "onSuperseded: ask",
     "onSuperseded: allow-version-bumps",
     "strategies: [{name: default, type: rolling}]",
@@ -437,6 +439,10 @@ SPEC_FAULTS = [
         18, 68, "does not belong", id="teams-with-a-channel",
     ),
     pytest.param("strategies: [{name: a, type: rolling, canary: {}}]", 18, 41, "type: canary", id="strategy"),
+    pytest.param("promotion: {type: merge, from: {paths: [a/]}}", 18, 34, "needs `from.branch`", id="merge-of-what"),
+    pytest.param("promotion: {type: render}", 18, 14, "needs `from`", id="render-of-what"),
+    pytest.param("promotion: {type: hydrate, from: {branch: 'a..b'}}", 18, 45, "no name", id="promotion-branch"),
+    pytest.param("promotion: {type: sync}", 18, 21, "hydrate", id="promotion-type"),
     pytest.param("verification: {checks: [{name: h, type: http}]}", 18, 27, "needs `url`", id="http-check"),
     pytest.param(
         "verification: {checks: [{name: q, type: prometheus, queryFrom: errros, expect: {atMost: 1}}]}",

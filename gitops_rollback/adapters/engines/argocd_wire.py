@@ -89,6 +89,8 @@ def read_application(answer: object, instance: str, now: datetime) -> Applicatio
         applicationset=_applicationset(metadata),
         deleting=metadata.get("deletionTimestamp").moment() is not None,
         hydrated=bool(spec.get("sourceHydrator")),
+        dry_source=_dry_source(spec.get("sourceHydrator")),
+        dry_revision=status.get("sourceHydrator", "lastSuccessfulOperation", "drySHA").text(),
         plugin=PLUGIN in (status.get("sourceType").text(), *status.get("sourceTypes").texts()),
     )
     return _finished(_with_policy(_with_status(_with_operation(state, root), status), spec), root)
@@ -247,6 +249,12 @@ def _spec_sources(spec: Node) -> tuple[Source, ...]:
     target, dry = hydrator.get("syncSource"), hydrator.get("drySource")
     repo = target.get("repoURL").text() or dry.get("repoURL").text()
     return (Source(repo, _path(target), target.get("targetBranch").text()),)
+
+
+def _dry_source(hydrator: Node) -> Source | None:
+    """What the hydrator reads. Source: argo-cd v3.5.1 types.go (SourceHydrator, SuccessfulHydrateOperation)."""
+    dry = hydrator.get("drySource")
+    return Source(dry.get("repoURL").text(), _path(dry), dry.get("targetRevision").text()) if dry else None
 
 
 def _source(node: Node) -> Source:

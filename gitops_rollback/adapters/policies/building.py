@@ -32,6 +32,7 @@ from gitops_rollback.core.policy import (
     MetricSettings,
     Notification,
     Policy,
+    Promotion,
     Provisioning,
     PullRequestRules,
     ScheduleWindow,
@@ -87,9 +88,17 @@ def build_policy(
         image_automation=spec.on_image_automation or "ask",
         by_cost=spec.decision == "cost",
         costs=_costs(spec.costs),
+        promotion=_promotion(spec.promotion),
         unbuilt=unbuilt,
         warnings=warnings,
     )
+
+
+def _promotion(shape: schema_actions.Promotion | None) -> Promotion | None:
+    if shape is None:
+        return None
+    source = shape.from_ or schema_actions.PromotionFrom()
+    return Promotion(shape.type, source.branch or "", tuple(source.paths or ()))
 
 
 def _target(shape: schema.TargetShape) -> Target:

@@ -15,6 +15,7 @@ from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
 from gitops_rollback.adapters.policies.rules_costs import cost_faults
 from gitops_rollback.adapters.policies.rules_dependencies import dependency_faults
 from gitops_rollback.adapters.policies.rules_metrics import metric_faults
+from gitops_rollback.adapters.policies.rules_promotion import promotion_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
@@ -47,6 +48,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         _suspects,
         cost_faults,
         strategy_faults,
+        promotion_faults,
         guard_faults,
         check_faults,
         notification_faults,

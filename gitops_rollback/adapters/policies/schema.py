@@ -35,7 +35,7 @@ from gitops_rollback.adapters.policies.leaves import (
     Url,
 )
 from gitops_rollback.adapters.policies.scalars import Duration, Flag, Label, Name, Number, Text
-from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Strategy
+from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Promotion, Strategy
 from gitops_rollback.adapters.policies.schema_costs import Costs
 from gitops_rollback.adapters.policies.schema_outcome import Notification, Verification
 from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape, schema_of
@@ -254,7 +254,8 @@ class Spec(Shape):
     costs: Costs | None = None
     """What ways out of an alarm cost. Times, and full-outage-minutes: one is a minute in which every request fails."""
     require_rehearsal: Flag | None = None
-    promotion: Free | None = None
+    promotion: Promotion | None = None
+    """What writes the branch from elsewhere: a rollback is made there too, and verified only then."""
     data_fixup: Free | None = None
 
 

@@ -13,6 +13,7 @@ from gitops_rollback.adapters.policies.leaves import (
     CascadeMode,
     Glob,
     GuardType,
+    Habit,
     KindName,
     MergeMethod,
     MigrationMode,
@@ -158,6 +159,19 @@ class Strategy(Shape):
     promotion: Free | None = None
     data_fixup: JobStep | None = None
     """A Job that puts data right before the old code serves."""
+
+
+class PromotionFrom(Shape):
+    branch: Text | None = None
+    """Of the same repository; left out, it is the followed branch."""
+    paths: Annotated[list[Glob], Field(min_length=1, max_length=50)] | None = None
+    """What the writer reads there: a commit that changes more is a person's to take back."""
+
+
+class Promotion(Shape):
+    type: Habit
+    """hydrate or render: it makes files from others. copy: it takes files over. merge: it merges a branch."""
+    from_: Annotated[PromotionFrom | None, Field(alias="from")] = None
 
 
 class PullRequest(Shape):

@@ -142,6 +142,6 @@ def _guards(spec: View) -> Iterator[Unbuilt]:
 
 
 def _whole(spec: View) -> Iterator[Unbuilt]:
-    for key in ("requireRehearsal", "promotion", "dataFixup"):
+    for key in ("requireRehearsal", "dataFixup"):
         if spec.has(key):
             yield Unbuilt(key, spec.key_mark(key))

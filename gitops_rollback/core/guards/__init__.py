@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.guards.branch import judge_branch, judge_claims, judge_writer
+from gitops_rollback.core.guards.branch import judge_branch, judge_claims
 from gitops_rollback.core.guards.budget import judge_budgets, judge_cooldown, judge_tenant
 from gitops_rollback.core.guards.capacity import judge_capacity
 from gitops_rollback.core.guards.charts import judge_charts
@@ -29,6 +29,7 @@ from gitops_rollback.core.guards.standing import (
     judge_superseded,
     judge_unbuilt,
 )
+from gitops_rollback.core.guards.writer import judge_writer
 from gitops_rollback.core.plan import GuardAnswer
 
 Guard = Callable[[GuardFacts], GuardAnswer]

@@ -19,6 +19,7 @@ from gitops_rollback.core.policy import GuardResult, Policy, Target
 from gitops_rollback.core.provision import Provision
 from gitops_rollback.core.running_images import RunningImage
 from gitops_rollback.core.sync import Obstacle, Operation
+from gitops_rollback.core.upstream import Upstream
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ class WriterFacts:
     copied_from: str | None = None
     merged_from: str | None = None
     held: tuple[str, ...] = ()  # `<mail>` of the image automations that the plan keeps from writing these paths again
+    kargo: tuple[str, ...] = ()  # Kargo's promotions that wrote these paths, the culprit's first
+    upstream: Upstream | None = None  # what would be taken back where the writer reads
+    unreachable: str = ""  # why that is not known
 
 
 @dataclass(frozen=True)

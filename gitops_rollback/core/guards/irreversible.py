@@ -116,6 +116,8 @@ def _created(facts: GuardFacts) -> frozenset[str] | None:
     before: dict[str, FileView] = {}
     after: set[str] = set()
     for changed in facts.culprit_files:
+        if is_bystander(changed.path):
+            continue
         left, right = view(changed.path, changed.before), view(changed.path, changed.after)
         if changed.unread or left is None or right is None:
             return None

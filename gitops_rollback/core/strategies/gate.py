@@ -16,7 +16,9 @@ from gitops_rollback.core.rollback import STEP_HELD_AT, RollbackRecord, held_up
 from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages, StepGate
 from gitops_rollback.core.verification import CheckResult
 
-BETWEEN = frozenset({"StepFailed", "OldVersionStrained", "NoData", "GateShut"})  # why a plan waits between two steps
+BETWEEN = frozenset(
+    {"StepFailed", "OldVersionStrained", "NoData", "GateShut", "WrittenByAnother"}
+)  # why a plan waits between two steps
 PAGE_AGAIN = timedelta(minutes=15)  # while a coordinated rollback stands between two steps
 WORSE = 0.1  # of the value at the decision: less is noise
 

@@ -1,0 +1,239 @@
+"""The second place of a rollback under way: takes back what the writer of our branch reads, and sees that it lasts.
+
+Whether it stands there is read from that branch at each look, so whoever crashes between the two commits, or comes
+after, does it once; and what a person did there by hand counts as much. What is brought back there is never taken back
+a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.holding import Holds, watched_of
+from gitops_rollback.app.records import entry_about_record
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.upstream_finding import UpstreamFinder, why_not
+from gitops_rollback.app.view import View
+from gitops_rollback.core.action import HoldOn
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.message import RevertText, revert_message
+from gitops_rollback.core.plan import PlanOutcome, Reversal
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.progress import ApplicationProgress
+from gitops_rollback.core.rollback import Phase, RollbackRecord
+from gitops_rollback.core.strategies.gate import Passage, held_between
+from gitops_rollback.core.strategies.stages import unfinished
+from gitops_rollback.core.upstream import CHECK, HYDRATE, Upstream, upstream_of, with_upstream
+from gitops_rollback.core.verification import CheckResult
+from gitops_rollback.crash_points import crash_point
+from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
+
+LATER_SEEN = 200  # commits among which ours is looked for
+REFUSED = {PushOutcome.PROTECTED: Reason.BRANCH_PROTECTED, PushOutcome.REWOUND: Reason.BRANCH_REWRITTEN}
+
+
+class Round(Protocol):
+    """What is known of a tick."""
+
+    @property
+    def view(self) -> View: ...
+
+    @property
+    def listing(self) -> Listing: ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it stands upstream: `checks` for the verification, and what was brought back there, in words."""
+
+    checks: tuple[CheckResult, ...] = ()
+    came_back: str = ""
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """Looks after the second place of open rollbacks; keeps nothing."""
+
+    repo: ConfigRepo
+    holds: Holds
+    clock: Clock
+
+    def due(self, records: Iterable[RollbackRecord]) -> tuple[RollbackRecord, ...]:
+        """Those whose commits here have all been pushed, and whose one upstream has not."""
+        return tuple(one for one in records if _is_due(one))
+
+    @crash_point("upstream")
+    def attend(self, record: RollbackRecord, tick: Round, executor: object) -> None:
+        """Take it back upstream, or keep that it is; page where that needs a person. Raises: RollbackError."""
+        upstream, watched = upstream_of(record), watched_of(record, tick.listing)
+        if upstream is None or watched is None or not isinstance(executor, Executor):
+            return
+        if self._stopped(watched, tick.view, executor):
+            return
+        record = executor.newest(tick.view).get(record.id, record)
+        head = tick.view.heads.branch
+        if not _is_due(record) or not self.repo.is_ancestor(str(record.commit), head):
+            return
+        finder = UpstreamFinder(self.repo)
+        tip = finder.tip(upstream.branch, head)
+        if tip is None:
+            self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, f"there is no branch {upstream.branch}")
+            return
+        ours = self._ours(record, tip)
+        if ours is not None:
+            blobs = {change.path: change.new_blob for change in ours.changes}
+            executor.keep(with_upstream(record, replace(upstream, commit=ours.sha, blobs=blobs)))
+            return
+        reversal = finder.reversal(upstream, tip, watched.policy.chart_versions)
+        if reversal.outcome is PlanOutcome.EMPTY:
+            executor.keep(with_upstream(record, replace(upstream, done=True)))
+        elif why_not(reversal):
+            self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, why_not(reversal))
+        else:
+            self._push(record, upstream, reversal, watched, executor)
+
+    def _push(
+        self, record: RollbackRecord, upstream: Upstream, reversal: Reversal, watched: Watched, executor: Executor
+    ) -> None:
+        now, tip = self.clock.now(), reversal.base
+        reverts = tuple(self.repo.commit(sha) for sha in upstream.reverts)
+        date = max(self.repo.commit(tip).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
+        words = upstream_message(record, upstream, reverts, reversal)
+        commit = self.repo.write_commit(str(reversal.tree), tip, words, date)
+        blobs = {change.path: change.new_blob for change in reversal.changes}
+        after = with_upstream(record, replace(upstream, commit=commit, blobs=blobs))
+        if upstream.branch == self.repo.branch:
+            landing = executor.push_commit(commit, tip, entry_about_record(after, now), after)
+            outcome, message = landing.outcome, landing.message
+        else:
+            result = executor.push_branch(upstream.branch, commit, tip)
+            outcome, message = result.outcome, result.message
+            if outcome is PushOutcome.LANDED:
+                executor.keep(after)
+        if outcome is PushOutcome.LANDED:
+            _wake(watched, upstream)
+        elif outcome in REFUSED:
+            self._page(record, watched, executor, REFUSED[outcome], message)
+
+    def _page(self, record: RollbackRecord, watched: Watched, executor: Executor, reason: Reason, why: str) -> None:
+        """Once: it stands here, and would be written again. It is not verified until somebody has done the rest."""
+        upstream = upstream_of(record)
+        if upstream is None:
+            return
+        message = f"taken back here, and not where the writer of this branch reads: {why}; by hand: {upstream.commands}"
+        held = held_between(record, Passage(message, reason=reason), self.clock.now())
+        if held is not None:
+            executor.hold_on(HoldOn(held), watched.policy)
+
+    def _ours(self, record: RollbackRecord, tip: str) -> Commit | None:
+        """The commit upstream that says it is this rollback's: then it is not made a second time, whoever made it."""
+        steps = {step.commit for step in record.steps}
+        recent = self.repo.recent(tip, LATER_SEEN)
+        return next((one for one in recent if one.sha not in steps and _says(one, record.id)), None)
+
+    def _stopped(self, watched: Watched, view: View, executor: Executor) -> bool:
+        """Nothing is pushed while a door is shut, the policy is suspended, or it could not be remembered."""
+        if watched.policy.suspend or view.journal.trouble or not executor.writable or view.heads != executor.read:
+            return True
+        return bool(self.holds.paused(watched.name, view, self.clock.now(), watched.target.name))
+
+
+def standing(
+    repo: ConfigRepo,
+    record: RollbackRecord,
+    head: str,
+    applications: Sequence[ApplicationProgress],
+    policy: Policy,
+) -> Standing:
+    """Does it stand upstream, and has the writer read it? Nothing where the rollback has one place."""
+    upstream = upstream_of(record)
+    if upstream is None:
+        return Standing()
+    try:
+        return _standing(UpstreamFinder(repo), upstream, head, applications, policy)
+    except RollbackError as error:
+        return Standing((CheckResult(CHECK, None, error.message),))
+
+
+def _standing(
+    finder: UpstreamFinder, upstream: Upstream, head: str, applications: Sequence[ApplicationProgress], policy: Policy
+) -> Standing:
+    charts, words = policy.chart_versions, upstream.words
+    tip = finder.tip(upstream.branch, head)
+    if tip is None:
+        return Standing((CheckResult(CHECK, None, f"there is no branch {upstream.branch}"),))
+    left = finder.reversal(upstream, tip, charts).outcome
+    there = bool(upstream.commit) and finder.repo.is_ancestor(upstream.commit, tip)
+    if left is not PlanOutcome.EMPTY and (left is PlanOutcome.CLEAN or not there):
+        if upstream.settled and left is PlanOutcome.CLEAN:
+            message = f"{words} was taken back, and is there again"
+            return Standing((CheckResult(CHECK, False, message),), message)
+        return Standing((CheckResult(CHECK, None, f"{words} is not taken back yet"),))
+    if upstream.habit != HYDRATE:
+        return Standing((CheckResult(CHECK, True, f"{words} is taken back"),))
+    return Standing((_read_by_hydrator(finder, upstream, head, applications, policy),))
+
+
+def _read_by_hydrator(
+    finder: UpstreamFinder, upstream: Upstream, head: str, applications: Sequence[ApplicationProgress], policy: Policy
+) -> CheckResult:
+    """A hydrator that finds nothing changed may write no commit, but its own word says what it has read."""
+    states = [one.state for one in applications if one.state is not None and one.state.dry_revision]
+    read = {state.dry_revision for state in states} or {finder.dry(head, ())}
+    if read == {""}:
+        return CheckResult(CHECK, None, "what the hydrator has read is not known")
+    for sha in read:
+        if finder.reversal(upstream, sha, policy.chart_versions).outcome is PlanOutcome.CLEAN:
+            return CheckResult(CHECK, None, f"the hydrator has read {sha[:12]}, which holds {upstream.words} still")
+    return CheckResult(CHECK, True, f"{upstream.words} is taken back, and the hydrator has read that")
+
+
+def upstream_message(record: RollbackRecord, upstream: Upstream, reverts: Sequence[Commit], reversal: Reversal) -> str:
+    """The message of the commit upstream."""
+    here = record.commit or ""
+    why = f"{record.reason}: {record.message}.", f"What came of it was taken back as {here[:12]}; by this it stays so."
+    of = (record.steps[-1].of if record.steps else 1) + 1
+    return revert_message(
+        RevertText(
+            rollback_id=record.id,
+            reverts=reverts,
+            why=why,
+            applications=record.applications,
+            policy=record.policy,
+            triggers=record.triggers,
+            restores=record.restores,
+            bad_revision=record.bad_revision,
+            rung=reversal.rung,
+            edits=reversal.sentences,
+            step=f"{of}/{of}",
+            requested_by=record.requested_by,
+            upstream=upstream.branch,
+        )
+    )
+
+
+def _is_due(record: RollbackRecord) -> bool:
+    upstream = upstream_of(record)
+    under_way = record.phase in (Phase.SYNCING, Phase.VERIFYING) and record.commit is not None
+    return under_way and not unfinished(record) and upstream is not None and not upstream.settled
+
+
+def _says(commit: Commit, identity: str) -> bool:
+    trailers = commit.trailers
+    return identity in trailers.get("Rollback-Id", ()) and bool(trailers.get("Rollback-Upstream"))
+
+
+def _wake(watched: Watched, upstream: Upstream) -> None:
+    """An engine that hydrates by itself looks at what it reads now; that it does not is no failure of ours."""
+    if upstream.habit != HYDRATE:
+        return
+    try:
+        watched.engine.refresh(watched.id, watched.state.project)
+    except RollbackError:
+        return

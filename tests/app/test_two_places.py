@@ -1,0 +1,310 @@
+"""What another writer brought is taken back in two places where the policy says how; else a person gets both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, pushed
+
+from gitops_rollback.app.executor import Executor
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.sync import Source
+from gitops_rollback.core.upstream import upstream_of
+from gitops_rollback.ports import PushOutcome, PushResult
+from gitops_rollback.sandbox.people import People
+
+FILE, STAGED, SOURCE = "apps/web/web.yaml", "staging/web/web.yaml", "web/web.yaml"
+METADATA = "apps/web/hydrator.metadata"
+BOT = "promoter[bot] <promoter@example.com>"
+LAST = START + 12 * MINUTE
+
+
+@dataclass
+class Place:
+    """A world where `habit` brought a bad version. `upstream` is who works on the branch that is read there."""
+
+    world: World
+    upstream: People
+    branch: str
+    file: str
+    source: str  # the commit there that is to blame
+
+
+def _says(world: World, habit: str, branch: str, paths: str, declared: bool) -> str:
+    where = ", ".join(part for part in (branch and f"branch: {branch}", paths and f"paths: [{paths}]") if part)
+    said = f"  promotion: {{type: {habit}, from: {{{where}}}}}\n" if declared else ""
+    return policy("web").replace("spec:\n", f"spec:\n{said}")
+
+
+def _on(world: World, branch: str) -> People:
+    world.people.git("update-ref", f"refs/heads/{branch}", world.head())
+    return People(world.bare, branch)
+
+
+def _metadata(sha: str) -> str:
+    return json.dumps({"drySha": sha, "repoURL": "https://git.example/shop"}, indent=2)
+
+
+def copied(world: World, declared: bool = True) -> Place:
+    files = {FILE: deployment("web", "1.0"), STAGED: deployment("web", "1.0")}
+    world.first({**files, f"{POLICIES}/web.yaml": _says(world, "copy", "", "staging/", declared)})
+    source = world.people.push("Try 2.0 in staging", {STAGED: deployment("web", "2.0")}, START - 40 * MINUTE)
+    bad = world.people.push("Promote web", {FILE: deployment("web", "2.0")}, START - MINUTE)
+    return _red(world, bad, Place(world, world.people, "main", STAGED, source))
+
+
+def hydrated(world: World, declared: bool = True) -> Place:
+    said = {f"{POLICIES}/web.yaml": _says(world, "hydrate", "dry", "web/", declared)}
+    world.first({SOURCE: deployment("web", "1.0"), **said})
+    dry = _on(world, "dry")
+    before = dry.push("Describe web", {"web/README.md": "The web\n"}, START - 90 * MINUTE)
+    good = {FILE: deployment("web", "1.0"), METADATA: _metadata(before)}
+    world.people.push("Hydrate web", good, START - 80 * MINUTE, BOT)
+    source = dry.push("Release 2.0", {SOURCE: deployment("web", "2.0")}, START - 2 * MINUTE)
+    dry.push("Elsewhere", {"other/a.yaml": "a: 1\n"}, START - 2 * MINUTE)
+    files = {FILE: deployment("web", "2.0"), METADATA: _metadata(dry.head())}
+    bad = world.people.push("Hydrate web", files, START - MINUTE, BOT)
+    return _red(world, bad, Place(world, dry, "dry", SOURCE, source), dry.head())
+
+
+def rendered(world: World, declared: bool = True) -> Place:
+    world.first({f"{POLICIES}/web.yaml": _says(world, "render", "dry", "web/", declared)})
+    dry = _on(world, "dry")
+    before = dry.push("Describe web", {SOURCE: deployment("web", "1.0")}, START - 90 * MINUTE)
+    header = "# Generated, do not edit\n"
+    render = f"Render web\n\nSource-Commit: {before}\n"
+    world.people.push(render, {FILE: header + deployment("web", "1.0")}, START - 80 * MINUTE, BOT)
+    source = dry.push("Release 2.0", {SOURCE: deployment("web", "2.0")}, START - 2 * MINUTE)
+    render = f"Render web from {source[:10]}"
+    bad = world.people.push(render, {FILE: header + deployment("web", "2.0")}, START - MINUTE, BOT)
+    return _red(world, bad, Place(world, dry, "dry", SOURCE, source))
+
+
+def merged(world: World, declared: bool = True) -> Place:
+    said = {f"{POLICIES}/web.yaml": _says(world, "merge", "staging", "", declared)}
+    world.first({FILE: deployment("web", "1.0"), **said})
+    staging = _on(world, "staging")
+    for version, at in (("1.1", 90), ("1.2", 80), ("2.0", 1)):
+        source = staging.push(f"Release {version}", {FILE: deployment("web", version)}, START - at * MINUTE)
+        tree, head = world.people.git("rev-parse", "staging^{tree}"), world.head()
+        stamp = f"{int((START - at * MINUTE).timestamp())} +0000"
+        text = f"tree {tree}\nparent {head}\nparent {source}\nauthor {BOT} {stamp}\ncommitter {BOT} {stamp}\n\n"
+        bad = _stored(world, text + "Merge branch 'staging'\n")
+        world.people.git("update-ref", "refs/heads/main", bad)
+    return _red(world, bad, Place(world, staging, "staging", FILE, source))
+
+
+def _stored(world: World, text: str) -> str:
+    path = world.folder / "commit"
+    path.write_text(text, "utf-8")
+    return world.people.git("hash-object", "-t", "commit", "-w", str(path))
+
+
+def _red(world: World, bad: str, place: Place, dry: str = "") -> Place:
+    """The bad version runs, what ran before it was quiet for long, and errors begin."""
+    world.engine.add("web")
+    good = world.people.git("rev-parse", f"{bad}^1")
+    world.engine.deploy("web", good, START - 60 * MINUTE)
+    if dry:
+        reads = Source(world.url, "web", place.branch)
+        world.engine.states["web"] = replace(
+            world.engine.states["web"], hydrated=True, dry_source=reads, dry_revision=dry
+        )
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE, START + 4 * MINUTE)
+    return place
+
+
+def hydrates(place: Place) -> None:
+    """The hydrator looks: nothing of the manifests is new, so all it does is to say what it has read."""
+    state = place.world.engine.states["web"]
+    place.world.engine.states["web"] = replace(state, dry_revision=place.upstream.head())
+
+
+def record_of(one: Replica) -> RollbackRecord:
+    (record,) = one.reconciler.see_now().journal.records.values()
+    return record
+
+
+def answer_of(one: Replica) -> Mapping[str, str]:
+    (answer,) = [guard for guard in record_of(one).guards if guard["guard"] == "another-writer"]
+    return answer
+
+
+def subjects(place: Place) -> list[str]:
+    return place.upstream.git("log", "--first-parent", "--format=%s", place.branch).splitlines()
+
+
+HABITS: Mapping[str, Callable[..., Place]] = {
+    "copy": copied,
+    "hydrate": hydrated,
+    "render": rendered,
+    "merge": merged,
+}
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_it_is_taken_back_here_and_upstream_and_verified_only_then(world: World, habit: str) -> None:
+    place = HABITS[habit](world)
+    one = world.replica()
+    one.until(START, START + 5 * MINUTE)
+    assert place.upstream.read(place.file, place.branch).count(":2.0") == 0
+    assert ":2.0" not in world.people.read(FILE)
+    record = record_of(one)
+    assert record.commit is not None
+    upstream = upstream_of(record)
+    assert upstream is not None
+    assert (upstream.reverts, upstream.branch) == ((place.source,), place.branch)
+    body = place.upstream.git("log", "-1", "--format=%B", upstream.commit)
+    assert f"This reverts commit {place.source}." in body
+    assert f"Rollback-Id: {record.id}\n" in body
+    assert f"Rollback-Upstream: {place.branch}" in body
+    if habit == "hydrate":
+        one.until(START + 5 * MINUTE, START + 6 * MINUTE)
+        assert record_of(one).open, "the hydrator has not read it yet"
+        hydrates(place)
+    one.until(START + 6 * MINUTE, LAST)
+    assert record_of(one).outcome == "verified"
+    assert "is taken back" in record_of(one).message
+    assert sum(subject.startswith("Revert ") for subject in subjects(place)) == (2 if habit == "copy" else 1)
+
+
+@pytest.mark.parametrize("habit", ["copy", "hydrate", "merge"])
+def test_without_the_policys_word_a_person_gets_both_commits(world: World, habit: str) -> None:
+    place = HABITS[habit](world, declared=False)
+    one = world.replica()
+    one.until(START, START + 4 * MINUTE)
+    assert world.reverts() == 0
+    (told,) = [message for message in one.told.messages if message.event == "suggested"]
+    assert f"one that takes back {place.source[:12]} on {place.branch}" in told.text
+    upstream = upstream_of(record_of(one))
+    assert upstream is not None
+    assert upstream.reverts == (place.source,)
+
+
+def test_a_render_job_of_which_nothing_is_known_asks(world: World) -> None:
+    rendered(world, declared=False)
+    one = world.replica()
+    one.until(START, START + 4 * MINUTE)
+    assert world.reverts() == 0
+    assert "says that it is generated" in answer_of(one)["message"]
+
+
+DOUBTS: Mapping[str, tuple[Callable[[World], Place], Callable[[Place], object], str]] = {
+    "changed since": (
+        copied,
+        lambda place: place.upstream.push("3.0", {STAGED: deployment("web", "3.0")}, START - 30 * MINUTE),
+        "has set the same since",
+    ),
+    "no such branch": (
+        hydrated,
+        lambda place: place.world.people.git("update-ref", "-d", "refs/heads/dry"),
+        "there is no branch dry",
+    ),
+}
+
+
+@pytest.mark.parametrize(("habit", "act", "why"), DOUBTS.values(), ids=DOUBTS)
+def test_what_cannot_be_taken_back_upstream_asks(
+    world: World, habit: Callable[[World], Place], act: Callable[[Place], object], why: str
+) -> None:
+    place = habit(world)
+    act(place)
+    one = world.replica()
+    one.until(START, START + 4 * MINUTE)
+    assert ":2.0" in world.people.read(FILE)
+    assert answer_of(one)["result"] == "ask"
+    assert why in answer_of(one)["message"]
+
+
+@pytest.mark.parametrize("habit", ["copy", "hydrate"])
+@pytest.mark.parametrize("died", ["before-upstream", "after-upstream", "unwritten"])
+def test_a_controller_that_dies_between_the_two_commits_is_taken_over_from(
+    world: World, habit: str, died: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = HABITS[habit](world)
+    one = world.replica()
+    with monkeypatch.context() as dying:
+        if died == "before-upstream":
+            dying.setattr("gitops_rollback.app.upstreams.Upstreams.due", lambda self, records: ())
+        if died == "unwritten":
+            dying.setattr(Executor, "keep", lambda self, record, *more: True)
+        ticks = one.until(START, START + 2 * MINUTE)
+    assert len(pushed(ticks[-1])) == 1
+    other = world.replica("two")
+    other.until(START + 2 * MINUTE + TICK, START + 5 * MINUTE)
+    hydrates(place)
+    other.until(START + 5 * MINUTE, LAST)
+    assert record_of(other).outcome == "verified"
+    assert sum(subject.startswith("Revert ") for subject in subjects(place)) == (2 if habit == "copy" else 1)
+
+
+def test_what_a_person_took_back_upstream_is_not_done_again(world: World) -> None:
+    place = hydrated(world)
+    one = world.replica()
+    one.until(START, START + 90 * timedelta(seconds=1))
+    place.upstream.push("Back to 1.0", {SOURCE: deployment("web", "1.0")}, START + 90 * timedelta(seconds=1))
+    hydrates(place)
+    one.until(START + 2 * MINUTE, LAST)
+    record = record_of(one)
+    assert record.outcome == "verified"
+    assert subjects(place)[0] == "Back to 1.0"
+
+
+@pytest.mark.parametrize("branch", ["main", "dry"])
+def test_what_is_landed_again_upstream_is_paged_and_not_taken_back_again(world: World, branch: str) -> None:
+    place = copied(world) if branch == "main" else hydrated(world)
+    one = world.replica()
+    one.until(START, START + 150 * timedelta(seconds=1))
+    place.upstream.push("Again", {place.file: deployment("web", "2.0")}, START + 150 * timedelta(seconds=1))
+    one.until(START + 165 * timedelta(seconds=1), LAST)
+    record = record_of(one)
+    assert (record.outcome, record.reason) == ("unverified", "CameBack")
+    assert "is there again" in record.message
+    assert subjects(place)[0] == "Again"
+    assert one.told.messages[-1].page
+
+
+def test_what_the_writer_brings_back_here_is_held_and_not_reverted_again(world: World) -> None:
+    place = hydrated(world)
+    one = world.replica()
+    one.until(START, START + 5 * MINUTE)
+    hydrates(place)
+    one.until(START + 5 * MINUTE, LAST)
+    assert record_of(one).outcome == "verified"
+    at = START + 60 * MINUTE
+    files = {FILE: deployment("web", "2.0"), METADATA: _metadata(place.upstream.head())}
+    again = world.people.push("Hydrate web", files, at - MINUTE, BOT)
+    world.engine.deploy("web", again, at)
+    world.metrics.break_from("web", at + MINUTE)
+    one.until(at, at + 4 * MINUTE)
+    assert world.head() == again
+    assert "CameBack" in one.told.reasons
+
+
+def test_a_branch_that_refuses_us_upstream_is_paged_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hydrated(world)
+    one = world.replica()
+    refused = PushResult(PushOutcome.PROTECTED, {}, "protected branch hook declined")
+    monkeypatch.setattr(Executor, "push_branch", lambda self, branch, commit, old: refused)
+    one.until(START, LAST)
+    record = record_of(one)
+    assert (record.outcome, record.reason) == ("unverified", "WrittenByAnother")
+    pages = [message for message in one.told.messages if message.reason == "BranchProtected"]
+    assert len(pages) == 1
+    assert "by hand: git switch dry && git revert" in pages[0].text
+
+
+def test_a_pause_holds_the_second_commit_back(world: World) -> None:
+    place = hydrated(world)
+    one = world.replica()
+    one.until(START, START + 90 * timedelta(seconds=1))
+    assert record_of(one).commit is not None
+    pause = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {all: true}\n"
+    world.people.push("Stop", {".gitops-rollback/pause.yaml": pause}, START + 90 * timedelta(seconds=1))
+    one.until(START + 105 * timedelta(seconds=1), START + 4 * MINUTE)
+    assert subjects(place)[0] == "Elsewhere"
