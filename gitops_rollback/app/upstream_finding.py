@@ -13,7 +13,8 @@ from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.guards.facts import WriterFacts
 from gitops_rollback.core.plan import PlanOutcome, Reversal
-from gitops_rollback.core.policy import ChartVersions, Promotion
+from gitops_rollback.core.policy import ChartVersions
+from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.upstream import (

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.infrastructure import RunObject
+from gitops_rollback.core.promotion import Promotion
 
 PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
 MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
@@ -360,18 +361,6 @@ class ChartVersions(StrEnum):
     AS_BEFORE = "as-before"
     FORWARD = "forward"
     DETECT = "detect"
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """What writes the branch from elsewhere, by which habit, and where that reads: there a rollback lands as well.
-
-    `branch` "" is the followed one. `paths` are globs of what the writer reads; () leaves them to what is found.
-    """
-
-    habit: str  # hydrate, render, copy, merge
-    branch: str = ""
-    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ from gitops_rollback.core.policy import (
     MetricSettings,
     Notification,
     Policy,
-    Promotion,
     Provisioning,
     PullRequestRules,
     ScheduleWindow,
@@ -44,6 +43,7 @@ from gitops_rollback.core.policy import (
     Verification,
     Workload,
 )
+from gitops_rollback.core.promotion import Promotion
 
 Value = TypeVar("Value")
 

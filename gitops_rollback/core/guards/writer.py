@@ -15,7 +15,7 @@ from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, WriterFacts, allow, ask
 from gitops_rollback.core.plan import GuardAnswer
-from gitops_rollback.core.policy import Promotion
+from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.upstream import COPY, HYDRATE, MADE, MERGE, METADATA, RENDER
 
 WRITER = "another-writer"

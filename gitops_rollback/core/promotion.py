@@ -1,0 +1,17 @@
+"""What a policy says of whoever writes its branch from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What writes the branch from elsewhere, by which habit, and where that reads: there a rollback lands as well.
+
+    `branch` "" is the followed one. `paths` are globs of what the writer reads; () leaves them to what is found.
+    """
+
+    habit: str  # hydrate, render, copy, merge
+    branch: str = ""
+    paths: tuple[str, ...] = ()
