@@ -108,6 +108,50 @@ def test_the_chart_renders_the_same_as_the_base() -> None:
     assert one(found, "NetworkPolicy")["spec"]["egress"] == policy["egress"]
 
 
+def shows_the_dashboard(found: list[Json], folder: Path) -> None:
+    """Its Service leads to a port of the container, the NetworkPolicy lets it in, and the settings are settings."""
+    (port,) = one(found, "Service", "gitops-rollback-dashboard")["spec"]["ports"]
+    spec = one(found, "Deployment")["spec"]["template"]["spec"]
+    ports = {each["name"]: each["containerPort"] for each in spec["containers"][0]["ports"]}
+    assert ports == {"http": 8080, port["targetPort"]: port["port"]}
+    (rule,) = one(found, "NetworkPolicy")["spec"]["ingress"]
+    assert {each["port"] for each in rule["ports"]} == set(ports)
+    maps = {each["metadata"]["name"]: each["data"] for each in found if each["kind"] == "ConfigMap"}
+    (named,) = [each["configMap"]["name"] for each in spec["volumes"] if "configMap" in each]
+    (at,) = [each["mountPath"] for each in spec["containers"][0]["volumeMounts"] if each["name"] == "file"]
+    (folder / "gitops-rollback.yaml").write_text(maps[named]["gitops-rollback.yaml"])
+    (environment,) = [data for data in maps.values() if "GITOPS_ROLLBACK_REPO" in data]
+    assert environment["GITOPS_ROLLBACK_CONFIG"] == f"{at}/gitops-rollback.yaml"
+    here = {"GITOPS_ROLLBACK_CONFIG": str(folder / "gitops-rollback.yaml"), "GITOPS_ROLLBACK_STATE_DIR": str(folder)}
+    known = {name: value for name, value in environment.items() if not name.endswith("_FILE")}
+    place = load_settings({**known, **here}, {}).dashboard
+    assert place.bind == f"0.0.0.0:{port['port']}"
+    assert "gitops-rollback-dashboard.gitops-rollback.svc" in place.hosts
+
+
+def test_kubectl_builds_the_dashboard(tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    wanted = {"resources": ["base"], "components": ["components/dashboard"]}
+    (tmp_path / "deploy" / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    settings = tmp_path / "deploy" / "components" / "dashboard" / "settings.yml"
+    settings.write_text(re.sub(r"^# login:(.*?)#   tokens.*", r"  login:\1", settings.read_text(), flags=re.M | re.S))
+    settings.write_text(settings.read_text().replace("#   proxy", "    proxy"))
+    found = printed("kubectl", "kustomize", str(tmp_path / "deploy"))
+    for manifest in found:
+        kubernetes_validate.validate(manifest, NEWEST, strict=True)
+    shows_the_dashboard(found, tmp_path)
+
+
+def test_the_chart_brings_the_dashboard(tmp_path: Path) -> None:
+    login = "dashboard.login.proxy.trusted={10.20.0.0/16},dashboard.login.proxy.people.mary=mary"
+    values = f"{ALL_VALUES},dashboard.enabled=true,dashboard.hosts={{rollback.example.com}},{login}"
+    command = ("helm", "template", "gitops-rollback", str(CHART), "--namespace", "gitops-rollback")
+    found = printed(*command, "--kube-version", "1.30.0", "--set", values)
+    for manifest in found:
+        kubernetes_validate.validate(manifest, NEWEST, strict=True)
+    shows_the_dashboard(found, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("values", "engines"),
     [
