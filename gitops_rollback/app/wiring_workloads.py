@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitops_rollback.adapters.engines.argocd import ArgoCd
-from gitops_rollback.adapters.engines.argocd_found import ArgoCdObjects
+from gitops_rollback.adapters.engines.argocd_found import ArgoCdFound
 from gitops_rollback.adapters.engines.argocd_workloads import ArgoCdWorkloads
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.home import is_here
@@ -56,7 +56,7 @@ def objects_of_engines(engines: tuple[Engine, ...], client: Kubernetes | None) -
     readers: dict[str, Objects] = {}
     for engine in engines:
         if isinstance(engine, ArgoCd):
-            readers[engine.instance] = ArgoCdObjects(engine)
+            readers[engine.instance] = ArgoCdFound(engine)
         elif cluster is not None:
             readers[engine.instance] = cluster
     return ObjectReaders(readers)

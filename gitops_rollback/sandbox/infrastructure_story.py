@@ -92,7 +92,8 @@ INFRASTRUCTURE_STORIES: tuple[Story, ...] = (
         then=approve,
         ended_again=lambda telling: telling.is_done("verified"),
         claims=run_awaited,
-        policy=policy(RULES),
+        policy=policy(RULES, verify_for="30m"),
+        longest=timedelta(minutes=75),
         engines=("argocd",),
     ),
 )

@@ -133,6 +133,8 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("handover: {at: ['08:00'], timezone: Mars}\n", ":1:27: ", "Europe/London"),
         ("templates: {verifed: {title: x}}\n", ":1:13: ", "is no event"),
         ("allowOrigins: ['a b/c']\n", ":1:16: ", "origins"),
+        ("reversibleKinds: [Terraform]\n", ":1:19: ", "infra.contrib.fluxcd.io/Terraform"),
+        ("reversibleKinds: [cert-manager.io/Certificate]\n", ":1:19: ", "always asks"),
         ("argocd: [{server: 'https://h.example', tokenFile: /nowhere}]\n", ":1:40: ", "/nowhere cannot be read"),
         ("repositories: [{url: 'file:///srv/a'}]\n", ":1:17: ", "allowFileUrls"),
         ("repositories: [{url: 'ssh://-oProxyCommand=x/a'}]\n", ":1:17: ", "host"),

@@ -13,6 +13,7 @@ from sandbox_forge_world import VALUES
 from gitops_rollback.adapters.forges.settings import default_api
 from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable
 from gitops_rollback.core.pull_request import (
+    CommitStatus,
     Mergeability,
     MergeMethod,
     MergeOutcome,
@@ -342,8 +343,11 @@ def test_a_reaction_that_is_refused_is_no_matter(at: ForgeDoor) -> None:
 
 def test_a_status_is_written_when_it_changes_and_not_again(at: ForgeDoor) -> None:
     head = at.opened().head_sha
+    assert at.forge.status(head, PLAN) is None
     at.forge.set_status(head, PLAN, StatusState.PENDING, "planning")
+    assert at.forge.status(head, PLAN) == CommitStatus(StatusState.PENDING, "planning")
     at.forge.set_status(head, PLAN, StatusState.SUCCESS, "1 file, +1 -1", "http://127.0.0.1:8080/r/rb-1")
+    assert at.forge.status(head, PLAN) == CommitStatus(StatusState.SUCCESS, "1 file, +1 -1")
     before = at.writes()
     at.forge.set_status(head, PLAN, StatusState.SUCCESS, "1 file, +1 -1", "http://127.0.0.1:8080/r/rb-1")
     assert at.writes() == before

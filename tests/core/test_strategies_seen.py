@@ -101,6 +101,11 @@ def test_a_job_has_completed_since_it_was_asked_for(found: dict[str, object], ok
         ("Failed", "back", NOW, False),
         ("Running", "back", NOW, None),
         ("Succeeded", "forth", NOW, "no hook"),
+        ("Succeeded", "back-x7k2p", NOW, True),
+        ("Failed", "back-0a1b2c3-presync-1764039600", NOW, False),
+        ("Succeeded", "backup", NOW, "no hook"),
+        ("Succeeded", "back-check", NOW, "no hook"),
+        ("Succeeded", "back-x7k2p-more", NOW, "no hook"),
         ("Succeeded", "back", NOW - timedelta(minutes=1), "no hook"),
     ],
 )

@@ -19,7 +19,7 @@ class Shows(Protocol):
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]: ...
 
 
-class ArgoCdObjects:
+class ArgoCdFound:
     """`ports.Objects` for the applications of one Argo CD."""
 
     def __init__(self, engine: Shows) -> None:

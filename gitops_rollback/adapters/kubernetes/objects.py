@@ -38,10 +38,12 @@ class ClusterObjects:
         return self._client.get(resource, (named.namespace or home) if namespaced else "", named.name)
 
     def _resource(self, api_version: str, kind: str) -> tuple[Resource, bool]:
-        known = self._known.get((api_version, kind))
-        if known is None:
-            known = self._client.served(api_version).get(kind)
-            if known is None:
-                raise Unserved(self._client.subject, f"it serves no {kind} of {api_version}")
-            self._known[api_version, kind] = known
+        known = self._known.get((api_version, kind)) or self._served(api_version, kind)
+        self._known[api_version, kind] = known
         return known
+
+    def _served(self, api_version: str, kind: str) -> tuple[Resource, bool]:
+        try:
+            return self._client.served(api_version)[kind]
+        except (Unserved, KeyError):
+            raise Unserved(self._client.subject, f"it serves no {kind} of {api_version}") from None

@@ -1,11 +1,13 @@
 """Has a step done what it is for? Pure, from what one look saw of Jobs, Pods and measurements.
 
 None means that it may still come, or that nobody can tell: neither opens a gate.
-Source: kubernetes batch/v1 JobStatus; argo-cd `syncResult.resources[].hookPhase`.
+Source: kubernetes batch/v1 JobStatus, apiserver pkg/storage/names; argo-cd `syncResult.resources[].hookPhase`,
+gitops-engine pkg/sync/sync_context.go.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -16,6 +18,8 @@ from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.verification import CheckResult
 
 WHOLE_SECONDS = timedelta(seconds=1)  # the cluster's times have no fractions
+# What follows a `generateName`: five characters by Kubernetes, or revision, phase and time by Argo CD.
+_GENERATED = re.compile(r"-?(?:[bcdfghjklmnpqrstvwxz2456789]{5}|[0-9a-f]{7}-[a-z]+-\d+)")
 
 
 def quiet(check: CheckResult) -> CheckResult:
@@ -76,7 +80,7 @@ def hook_completed(name: str, job: Workload, operation: Operation | None, since:
     ran = [
         one for one in operation.results
         if one.hook_type and one.kind == job.kind and (one.namespace or job.namespace) == job.namespace
-        and one.name.startswith(job.name)
+        and _is_named(one.name, job.name)
     ]  # fmt: skip
     if not ran:
         return None
@@ -84,3 +88,8 @@ def hook_completed(name: str, job: Workload, operation: Operation | None, since:
     if phase in ("Failed", "Error"):
         return CheckResult(name, False, f"failed: {ran[-1].message or phase}")
     return CheckResult(name, True if phase == "Succeeded" else None, f"hook is {phase or 'not run yet'}")
+
+
+def _is_named(ran: str, name: str) -> bool:
+    """That very name, or one that was generated from it: `back` is not `backup`."""
+    return ran == name or (ran.startswith(name) and _GENERATED.fullmatch(ran, len(name)) is not None)
