@@ -17,6 +17,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, single
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, FAR_SECONDS, NEAR_SECONDS, baseline_of
+from gitops_rollback.core.regression.baseline import Baseline as Normality
 from gitops_rollback.core.regression.counters import Counters, increase
 from gitops_rollback.core.regression.counts import Counts, total
 from gitops_rollback.core.regression.detector import Regression, State, Verdict, already_bad, step, unseen
@@ -75,6 +76,44 @@ def unread(trigger: Trigger, known: Counted | None, t0: datetime, at: datetime, 
     back = timedelta(seconds=FAR_SECONDS if trigger.type == "gauge" else NEAR_SECONDS)
     start = known.read_until + seconds if known else tick_of(t0, seconds) - back
     return Span(start, tick_of(at, seconds), seconds)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What a trigger calls normal, and the time between two of its ticks. `gauge` is that of such a trigger."""
+
+    baseline: Normality
+    tick: timedelta
+    gauge: Gauge | None = None
+
+
+def normal_before(asker: Asker, question: Question, t0: datetime, interval: timedelta) -> Normal | Measurement:
+    """What was normal before a deployment at `t0`; what could not be read instead."""
+    found = look(asker, question, None, t0, t0, interval)
+    if found.counted is None or found.counted.test is None:
+        return found.measured
+    test = found.counted.test
+    return Normal(test.baseline, timedelta(seconds=test.tick_seconds), found.counted.gauge)
+
+
+def first_after(since: datetime, now: datetime, tick: timedelta) -> Span:
+    """The ticks whose time lies wholly after `since`, and the one before them, from which they count."""
+    return Span(tick_of(since, tick) + tick, tick_of(now, tick), tick)
+
+
+def counted_in(asker: Asker, question: Question, gauge: Gauge | None, span: Span) -> Sequence[Counts] | Measurement:
+    """What the ticks of `span` with data saw, but for the first one of counters; what could not be read instead."""
+    if gauge is not None:
+        (history,) = asker.histories([question], span)
+        values = [(tick.at.timestamp(), tick.value) for tick in history.ticks]
+        return history.fault or [gauge.counted((at, value)) for at, value in values if value is not None]
+    answers = asker.ranges(question.expressions, span)
+    broken = next((one for one in answers if one.outcome is not Outcome.VALUE), None)
+    if broken is not None:
+        return single(broken)
+    start = span.start.timestamp()
+    apart = Counted(span.start, Counters(start), Counters(start))
+    return [tick for _, tick in _counts(apart, answers, span) if tick is not None]
 
 
 def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from gitops_rollback.app.beside import Beside
 from gitops_rollback.app.directory import Fed, Listing
@@ -17,7 +16,9 @@ from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
 from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.pools import OneByOne, Pool
+from gitops_rollback.app.probing import Probe, check_address
 from gitops_rollback.app.queries import span_since
+from gitops_rollback.app.recovering import Case, Recovering
 from gitops_rollback.app.runs import UNSEEN, Runs
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.stepping import Stepper
@@ -38,6 +39,7 @@ from gitops_rollback.core.strategies.stages import between, must_have
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.trigger import MAX_GAP_INTERVALS
 from gitops_rollback.core.verification import (
+    COUNTED,
     CheckResult,
     checks_of,
     judge,
@@ -51,14 +53,6 @@ MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
 LABEL_DIGITS = 12
 LONG_BEFORE = timedelta(days=1)  # longer than any range that a check asks over
-
-
-class Probe(Protocol):
-    """Asks a URL for its status."""
-
-    def status(self, url: str, timeout: timedelta) -> int:
-        """Raises: RollbackError."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -109,6 +103,7 @@ class Follower:
         self.measuring = measuring
         self._probe = probe
         self._lasting = Lasting(steady)
+        self._recovering = Recovering(measuring)
         self._beside = Beside()
         self.offered = OfferedTrees(repo)
         self.stepper = Stepper(repo)
@@ -323,24 +318,20 @@ class Follower:
         if check.type == "engine":
             return CheckResult(check.name, True, "every application was seen converged")
         if check.type == "http":
-            return self._http(check)
+            return check_address(self._probe, check)
         if check.type == "kubernetes":
             full = (one.state for one in found.applications if one.application == asked.watched.name)
             watched = replace(asked.watched, state=next(full, None) or asked.watched.state)
             named = (check.workload,) if check.workload else workloads_of(asked.target, watched.state)
             return check_workloads(self._workloads, named, watched, check.name, switched, now)
-        if check.type != "prometheus":
-            return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
         trigger = next((one for one in policy.triggers if one.name == check.query_from), None)
         names = variables(asked.watched, asked.target, record.commit or record.bad_revision)
+        if check.type == COUNTED and trigger is not None:
+            case = Case(policy, trigger, names, record, asked.watched.name)
+            return self._recovering.check(check.name, case, switched + policy.verification.start_after, now)
+        if check.type != "prometheus":
+            return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")
         return judge(check, trigger, self.measuring.measure_check(policy, check, names, now, switched))
-
-    def _http(self, check: Check) -> CheckResult:
-        try:
-            status = self._probe.status(check.url, check.timeout)
-        except RollbackError as error:
-            return CheckResult(check.name, None, error.message)
-        return CheckResult(check.name, status == check.expect_status, f"answered {status}")
 
     def _holding(self, found: Progress, judged: _Judged, now: datetime) -> datetime | None:
         """Since when everything has been good at each look; None as soon as one thing is not.

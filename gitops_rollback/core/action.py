@@ -324,7 +324,8 @@ def _verify(progress: Progress, now: datetime) -> Action:
     if progress.held_since is not None and now >= progress.held_since + rules.hold_for:
         message = "; ".join(f"{check.name} {check.message}" for check in progress.checks) or "the engine is healthy"
         return Finish(record, RollbackOutcome.VERIFIED, Reason.VERIFIED, f"held {_words(rules.hold_for)}: {message}")
-    if now >= (progress.began or record.times.get("synced") or record.pushed_at) + rules.timeout:
+    timeout = (progress.began or record.times.get("synced") or record.pushed_at) + rules.timeout
+    if now >= timeout or any(check.final for check in progress.checks):
         return _unverified(progress)
     return Wait(_why_not_verified(progress))
 

@@ -320,7 +320,7 @@ class Check:
     """One check of the verification; `timeout` is one attempt's patience."""
 
     name: str
-    type: str  # engine, prometheus, http, kubernetes
+    type: str  # engine, prometheus, http, kubernetes; counted for a trigger that compares with before
     timeout: timedelta = timedelta(minutes=5)
     url: str = ""
     expect_status: int = 200

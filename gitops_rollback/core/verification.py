@@ -16,6 +16,8 @@ from gitops_rollback.core.pod_trouble import restarted_since
 from gitops_rollback.core.policy import LIMITED, Check, Comparison, Policy, Trigger
 from gitops_rollback.core.workloads import Progress, rollout_status
 
+COUNTED = "counted"  # the type of a check that no policy can write
+COMPARING = ("regression", "gauge")
 FLAT_FOR = timedelta(minutes=1)  # so long ago a restart must be; the hold time counts from then on
 
 
@@ -27,16 +29,26 @@ class CheckResult:
     ok: bool | None
     message: str
     value: float | None = None  # what was measured, where that is a number
+    final: bool = False  # it says for good that it is bad
 
 
 def checks_of(policy: Policy, fired: Sequence[str]) -> tuple[Check, ...]:
-    """The policy's checks; for one that names none, that each fired trigger is back within its limit.
+    """The policy's checks; for one that names none, that each fired trigger is back within its limit, or normal.
 
     The engine's own word is always asked besides, by the convergence of every changed application.
     """
     if policy.verification.checks:
         return policy.verification.checks
-    return measured_by(policy, fired)
+    return (*measured_by(policy, fired), *counted_by(policy, fired))
+
+
+def counted_by(policy: Policy, names: Sequence[str]) -> tuple[Check, ...]:
+    """Checks that these triggers see nothing worse than was normal, of those that compare with before."""
+    return tuple(
+        Check(name=trigger.name, type=COUNTED, query_from=trigger.name)
+        for trigger in policy.triggers
+        if trigger.name in names and trigger.type in COMPARING
+    )
 
 
 def measured_by(policy: Policy, names: Sequence[str]) -> tuple[Check, ...]:

@@ -25,6 +25,7 @@ from gitops_rollback.core.policy import (
     Timing,
     Verification,
 )
+from gitops_rollback.core.verification import checks_of
 
 Reading = Callable[[str, str], ReadPolicy]
 ReadingSpec = Callable[[str], ReadPolicy]
@@ -323,9 +324,12 @@ def test_a_gauge_asks_for_one_query_and_suggests(read_with: Reading) -> None:
             assert policy_of(read).unbuilt == ()
 
 
-def test_a_regression_without_a_check_could_not_be_verified(read_with: Reading) -> None:
-    errors = _with_regression(read_with, COUNTERS, checks="").errors
-    assert ["could be verified by" in error.message for error in errors] == [True]
+def test_a_regression_is_verified_by_its_own_counts_and_needs_no_check(read_with: Reading) -> None:
+    policy = policy_of(_with_regression(read_with, COUNTERS, checks=""))
+    (check,) = checks_of(policy, ["rise"])
+    assert (check.type, check.query_from) == ("counted", "rise")
+    named = policy_of(_with_regression(read_with, COUNTERS))
+    assert [one.type for one in checks_of(named, ["rise"])] == ["http"]
 
 
 ONLY_WARNS = [

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
-from gitops_rollback.adapters.policies.unbuilt import SUGGESTING, trigger_type
+from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
 from gitops_rollback.core.policy import LIMITED
@@ -97,9 +97,9 @@ def check_faults(spec: View) -> Iterator[Found]:
     triggers = {trigger.at("name").text: trigger_type(trigger) for trigger in spec.at("triggers").items}
     every = {key for keys in CHECK_KEYS.values() for key in keys}
     for trigger in spec.at("triggers").items:
-        if trigger_type(trigger) in (*SUGGESTING, "alert") and not spec.at("verification", "checks").items:
+        if trigger_type(trigger) == "alert" and not spec.at("verification", "checks").items:
             fix = "add `verification.checks`, one of them with a limit for what it watches"
-            yield trigger.mark, f"type `{trigger_type(trigger)}` has no limit that a rollback could be verified by", fix
+            yield trigger.mark, "type `alert` has no limit that a rollback could be verified by", fix
     for check in spec.at("verification", "checks").items:
         kind = check.at("type").text or ""
         if kind not in CHECK_KEYS:

@@ -71,6 +71,7 @@ class Verification(Shape):
     timeout: Duration | None = None
     """Ends the whole: unverified, and a person is paged."""
     checks: Annotated[list[CheckShape], Field(max_length=50)] = Field(default_factory=list)
+    """Left out, the triggers that fired: back within their limits, or, of regression and gauge, as before the sync."""
     on_failure: OnFailure = OnFailure()
 
 
