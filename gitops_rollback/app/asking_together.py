@@ -127,17 +127,9 @@ class Together:
                 batches.extend(self._chunks(sort, when, members))
             elif isinstance(when, Span):
                 apart.setdefault((sort, when.step, (when.start - EPOCH) % when.step), []).extend(members.items())
-        later: list[tuple[Key, Wanted]] = []
-        samples = 0
         for (sort, _, _), several in apart.items():
-            for batch in self._joined(sort, several):
-                cost = len(batch.members) * _points(batch.when)
-                if samples and samples + cost > TICK_SAMPLES:
-                    later.extend(batch.members.items())
-                else:
-                    samples += cost
-                    batches.append(batch)
-        return batches, later
+            batches.extend(self._joined(sort, several))
+        return _at_once(batches)
 
     def _chunks(self, sort: _Sort, when: datetime | Span, members: Mapping[Key, Wanted]) -> Iterator[_Batch]:
         grouping = _grouping(sort.template)
@@ -226,6 +218,21 @@ class Together:
         if isinstance(when, Span):
             return source.query_range(expression, when.start, when.end, when.step, patience)
         return source.query(expression, when, patience, when.timestamp())
+
+
+def _at_once(batches: Iterable[_Batch]) -> tuple[list[_Batch], list[tuple[Key, Wanted]]]:
+    """What may be asked at one tick, and what is left for a later one; what asks for little is always asked."""
+    now: list[_Batch] = []
+    later: list[tuple[Key, Wanted]] = []
+    samples = 0
+    for batch in batches:
+        cost = len(batch.members) * _points(batch.when) if _points(batch.when) > FEW_POINTS else 0
+        if cost and samples and samples + cost > TICK_SAMPLES:
+            later.extend(batch.members.items())
+        else:
+            samples += cost
+            now.append(batch)
+    return now, later
 
 
 @lru_cache(maxsize=2048)

@@ -1,5 +1,7 @@
 """May this query be sent now? At most so many in flight and so many a minute, the most urgent first.
 
+And who does not answer at all is tried once at each tick, until there is an answer.
+
 Real time, since it protects a real backend. Who cannot be let through in time is told so at once.
 Source: safety.md, Query limits.
 """
@@ -13,8 +15,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 
 MINUTE = 60.0
+FAILURES = 3  # in a row, over all queries: one that always takes too long says nothing about the source
 LONGEST_REST = 600.0  # seconds; whatever a server says
 USUAL_REST = 60.0
 MAX_WAITING = 256  # in each lane
@@ -102,3 +106,60 @@ class Rest:
         """Seconds; 0 or less if it may be asked."""
         with self._lock:
             return self._until - self._now()
+
+
+class Outage:
+    """Whether a source answers. One that does not is tried by one probe at each tick, and asked nothing else."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._now = monotonic
+        self._changed = threading.Condition()
+        self._failed = 0
+        self._tick: datetime | None = None  # of the newest probe
+        self._probed = float("-inf")
+        self._probing = False
+        self._why = ""
+
+    def failed(self, why: str, nobody_at: datetime | None = None) -> None:
+        """No answer came back. `nobody_at`: at this tick nobody was there, and no second try is needed to know it."""
+        with self._changed:
+            self._failed, self._why = self._failed + 1, why
+            if nobody_at is not None:
+                self._failed, self._tick, self._probed = FAILURES, nobody_at, self._now()
+
+    def answered(self) -> None:
+        """Whatever the answer was."""
+        with self._changed:
+            self._failed = 0
+
+    def refusal(self, at: datetime, probe: Callable[[], None]) -> str:
+        """Why nothing may be asked at the tick `at`; "" if it may be.
+
+        The first who asks at a tick while the source does not answer runs `probe`, which calls `failed` or `answered`;
+        all others wait for that.
+        """
+        with self._changed:
+            if self._failed >= FAILURES and not self._probing and self._is_due(at):
+                self._probing, self._tick, self._probed = True, at, self._now()
+            else:
+                self._changed.wait_for(lambda: not self._probing, MINUTE)
+                return self._word()
+        try:
+            probe()
+        finally:
+            with self._changed:
+                self._probing = False
+                self._changed.notify_all()
+        return self.known()
+
+    def known(self) -> str:
+        """As `refusal`, by what is known, without any probe."""
+        with self._changed:
+            return self._word()
+
+    def _word(self) -> str:
+        return f"nobody answers there; it is tried once at each tick: {self._why}" if self._failed >= FAILURES else ""
+
+    def _is_due(self, at: datetime) -> bool:
+        """At a later tick; and after a minute in any case, since a clock may go back."""
+        return self._tick is None or at > self._tick or self._now() - self._probed >= MINUTE

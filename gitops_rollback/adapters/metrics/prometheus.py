@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from gitops_rollback.adapters.http import Failure, Http, HttpFailed, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Asked, read_answer
-from gitops_rollback.adapters.metrics.limits import Turnstile
+from gitops_rollback.adapters.metrics.limits import Outage, Turnstile
 from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
 from gitops_rollback.core.errors import Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer
@@ -27,6 +27,8 @@ FLAVOURS: Mapping[str, Mapping[str, str]] = {
     "thanos": {"partial_response": "false", "dedup": "true", "max_source_resolution": "0"},
     "victoriametrics": {"nocache": "1", "deny_partial_response": "1"},
 }
+
+PROBE_PATIENCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class PrometheusSource:
         ranges = max(1, settings.max_in_flight // 4)
         places = {"query": max(1, settings.max_in_flight - ranges), "query_range": ranges}
         self._turnstile = Turnstile(places, settings.max_queries_per_minute)
-        self._unreachable_at: datetime | None = None
+        self._outage = Outage()
 
     @crash_point("query")
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
@@ -96,12 +98,18 @@ class PrometheusSource:
         self._http.close()
 
     def _ask(self, asked: Asked, verb: str, form: Mapping[str, str], timeout: timedelta, priority: float) -> Answer:
-        if asked.instant and asked.at == self._unreachable_at:
-            return asked.failed(Reason.METRICS_UNAVAILABLE, "nobody answered there at this tick")
+        if refusal := self._outage.refusal(asked.at, lambda: self._probe(asked.at, min(timeout, PROBE_PATIENCE))):
+            return self._redacted(asked.failed(Reason.METRICS_UNAVAILABLE, refusal))
         with self._turnstile.passing(verb, priority, timeout.total_seconds() / 2) as passed:
             if not passed:
                 return asked.failed(Reason.QUERY_BUDGET, "the source's query limit is used up; it is asked again later")
+            if refusal := self._outage.known():  # those that went before it found nobody
+                return self._redacted(asked.failed(Reason.METRICS_UNAVAILABLE, refusal))
             return self._redacted(self._send(asked, verb, form, timeout))
+
+    def _probe(self, at: datetime, timeout: timedelta) -> None:
+        """A query that costs nothing, so that only whether somebody answers is told by it."""
+        self._send(Asked("1", at, instant=False), "query", {"query": "1", "time": _seconds(at)}, timeout)
 
     def _send(self, asked: Asked, verb: str, form: Mapping[str, str], timeout: timedelta) -> Answer:
         whole = {**form, "timeout": f"{timeout // timedelta(milliseconds=1)}ms", **FLAVOURS[self._settings.flavour]}
@@ -110,10 +118,15 @@ class PrometheusSource:
         except OutboundBlocked as exc:
             return asked.failed(exc.reason, str(exc))
         except HttpFailed as exc:
-            if exc.failure is Failure.CONNECT and asked.instant:
-                self._unreachable_at = asked.at  # the other queries of this tick need not knock again
+            if exc.failure is not Failure.TOO_LARGE:
+                self._outage.failed(str(exc), asked.at if exc.failure is Failure.CONNECT else None)
             return asked.failed(Reason.METRICS_UNAVAILABLE, str(exc), oversized=exc.failure is Failure.TOO_LARGE)
-        return read_answer(asked, received)
+        answer = read_answer(asked, received)
+        if received.status >= 500:
+            self._outage.failed(answer.detail)
+        else:
+            self._outage.answered()
+        return answer
 
     def _redacted(self, answer: Answer) -> Answer:
         detail = answer.detail
