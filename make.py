@@ -22,6 +22,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SOAK = ROOT / "benchmarks" / "soak.py"
 REPLAY = ROOT / "benchmarks" / "replay.py"
 DETECTION = ROOT / "benchmarks" / "detection.py"
+LOAD = ROOT / "benchmarks" / "load.py"
 PAGES = ROOT / "docs" / "pages.py"
 STAMP = VENV / ".installed-for"
 EXTRAS = ("", "[kubernetes]", "[dev]")  # each holds what those before it hold
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     target = next((word for word in arguments if "=" not in word), "help")
     os.environ.update(word.split("=", 1) for word in arguments if "=" in word)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # most targets start many processes of the same code
-    known = (demo, docs, test, bench, bench_detection, soak, replay, lab, install)
+    known = (demo, docs, test, bench, bench_detection, bench_load, soak, replay, lab, install)
     targets = {"help": show_help} | {target.__name__.replace("_", "-"): target for target in known}
     if target not in targets:
         return stop(f"there is no target {target!r}; targets: {', '.join(targets)}")
@@ -57,6 +58,7 @@ def show_help() -> int:
     print(
         "python3 make.py bench-detection [JOBS=2] [SEED=1]                    how soon and how surely faults are found"
     )
+    print("python3 make.py bench-load [APPLICATIONS=5000]                       what measuring many costs (Prometheus)")
     print("python3 make.py replay                                               plans against what people did (corpus)")
     print("python3 make.py soak [KIND=kills] [MINUTES=60] [JOBS=2] [SEED=7]     new seeds, all promises checked")
     print("python3 make.py lab                                                  on real Flux, Argo CD, Gitea")
@@ -127,7 +129,7 @@ def bench() -> int:
     """All benchmarks of what it costs; each prints its ratios against a floor of the same run."""
     if code := ready(extras="[dev]"):
         return code
-    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY, DETECTION})
+    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY, DETECTION, LOAD})
     return max(run(PYTHON, path) for path in measured)
 
 
@@ -136,6 +138,11 @@ def bench_detection() -> int:
     given = {f"--{name.lower()}": os.environ.get(name, "") for name in ("JOBS", "SEED")}
     options = [part for flag, value in given.items() if value for part in (flag, value)]
     return ready(extras="[dev]") or run(PYTHON, DETECTION, *options)
+
+
+def bench_load() -> int:
+    """Thousands of applications against a real Prometheus; 1 if a limit is broken."""
+    return ready(extras="[dev]") or run(PYTHON, LOAD, *os.environ.get("APPLICATIONS", "").split())
 
 
 def soak() -> int:

@@ -23,8 +23,7 @@ from gitops_rollback.core.measurement import Answer, Outcome, Series
 from gitops_rollback.core.query_language import language_of
 from gitops_rollback.ports import MetricSource
 
-MOST_NAMES = 500  # in one query
-MOST_CHUNKS = 2  # of an instant query; whoever needs more asks for everything that has the labels
+MOST_NAMES = 500  # in one query; more are asked for without names, as everything that has the labels
 FEW_POINTS = 4  # for which everything may be asked
 CHUNK_SAMPLES = 100_000  # of one range query, at one series for each application
 TICK_SAMPLES = 400_000  # that are read back at one tick; the rest is read at the next ones
@@ -137,7 +136,7 @@ class Together:
             return
         usual = max(1, min(MOST_NAMES, CHUNK_SAMPLES // _points(when)))
         size = self._most.get(sort, usual)
-        if len(members) > MOST_CHUNKS * size and size >= usual and _points(when) <= FEW_POINTS:
+        if len(members) > size and size >= usual and _points(when) <= FEW_POINTS:
             yield _Batch(sort, grouping, when, members, everything=True)
             return
         ordered = sorted(members)
@@ -220,12 +219,18 @@ class Together:
         return source.query(expression, when, patience, when.timestamp())
 
 
+def _turn(batch: _Batch) -> tuple[float, Key]:
+    """What was deployed last comes first; what one application needs comes together, or none of it would help."""
+    newest = batch.when.start if isinstance(batch.when, Span) else batch.when
+    return -newest.timestamp(), min(batch.members)
+
+
 def _at_once(batches: Iterable[_Batch]) -> tuple[list[_Batch], list[tuple[Key, Wanted]]]:
     """What may be asked at one tick, and what is left for a later one; what asks for little is always asked."""
     now: list[_Batch] = []
     later: list[tuple[Key, Wanted]] = []
     samples = 0
-    for batch in batches:
+    for batch in sorted(batches, key=_turn):
         cost = len(batch.members) * _points(batch.when) if _points(batch.when) > FEW_POINTS else 0
         if cost and samples and samples + cost > TICK_SAMPLES:
             later.extend(batch.members.items())
@@ -253,13 +258,23 @@ def _shared(answer: Answer, parts: Mapping[Key, tuple[Series, ...]] | None, keys
 def _own(answer: Answer, expression: str, when: datetime | Span) -> Answer:
     """The part of one application as if it had asked by itself, and for its own time alone."""
     if not isinstance(when, Span):
-        return replace(answer, query=expression)
+        return Answer(
+            answer.outcome,
+            answer.at,
+            expression,
+            answer.series,
+            answer.kind,
+            answer.reason,
+            answer.detail,
+            answer.oversized,
+        )
+    start, end = when.start, when.end
     series = []
     for one in answer.series:
-        samples = tuple(sample for sample in one.samples if when.start <= sample[0] <= when.end)
-        if samples:
-            series.append(replace(one, samples=samples))
-    return replace(answer, query=expression, at=when.end, series=tuple(series))
+        inside = tuple(sample for sample in one.samples if start <= sample[0] <= end)
+        if inside:
+            series.append(one if len(inside) == len(one.samples) else replace(one, samples=inside))
+    return replace(answer, query=expression, at=end, series=tuple(series))
 
 
 def _union(whole: Span | None, span: Span) -> Span:

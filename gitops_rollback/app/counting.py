@@ -64,7 +64,7 @@ def look(
     if question.fault:
         return Look(known, (), Measurement.invalid(at, question.fault), UNREAD)
     span = unread(question.trigger, known, t0, at, interval)
-    if known is not None and known.newest is not None and (known.test is None or not span.instants):
+    if known is not None and known.newest is not None and (known.test is None or span.is_empty):
         return replace(known.newest, ticks=())
     read = _read_gauge if question.trigger.type == "gauge" else _read_counters
     return read(asker, question, known, t0, span)

@@ -6,11 +6,12 @@ A forecast alone: what a look asks besides is asked all the same, and what it do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.asking_together import Wanted
 from gitops_rollback.app.counting import unread
-from gitops_rollback.app.queries import Question, Span, span_since
+from gitops_rollback.app.queries import Questions, Span, span_since
 from gitops_rollback.app.reading_back import Memory, Subject, baseline_span
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.ports import MetricSource
@@ -18,18 +19,26 @@ from gitops_rollback.ports import MetricSource
 COUNTED = ("regression", "gauge")
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Whom a look asks, and how long it waits."""
+
+    source: MetricSource
+    patience: timedelta
+
+
 def foreseen(
-    subject: Subject, memories: Mapping[Trigger, Memory], at: datetime, source: MetricSource, patience: timedelta
+    subject: Subject, memories: Mapping[Trigger, Memory], questions: Questions, at: datetime, asking: Asking
 ) -> Iterator[Wanted]:
     """Each expression and each time that the look at `at` asks for, if what it knows by then is in `memories`."""
     for trigger in subject.policy.triggers:
-        times = tuple(_times(subject, trigger, memories.get(trigger, Memory()), at))
+        times = tuple(_times(subject, trigger, memories.get(trigger) or Memory(), at))
         if not times:
             continue
-        question = Question.of(trigger, subject.variables)
+        question = questions.of(trigger, subject.variables)
         for template, expression in zip(question.templates, question.expressions, strict=False):
             for when in times:
-                yield Wanted(source, template, subject.variables, expression, when, patience)
+                yield Wanted(asking.source, template, subject.variables, expression, when, asking.patience)
 
 
 def _times(subject: Subject, trigger: Trigger, memory: Memory, at: datetime) -> Iterator[datetime | Span]:
@@ -42,4 +51,4 @@ def _times(subject: Subject, trigger: Trigger, memory: Memory, at: datetime) -> 
 
 
 def _filled(*spans: Span) -> Iterator[Span]:
-    return (span for span in spans if span.instants)
+    return (span for span in spans if not span.is_empty)

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from gitops_rollback.app.alerts import look_at_alerts
 from gitops_rollback.app.asking_together import Together, Wanted
 from gitops_rollback.app.counting import look
-from gitops_rollback.app.foreseeing import foreseen
-from gitops_rollback.app.queries import Asker, Question, after, span_since, tick_of
+from gitops_rollback.app.foreseeing import Asking, foreseen
+from gitops_rollback.app.queries import Asker, Question, Questions, after, span_since, tick_of
 from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
@@ -53,6 +53,7 @@ class _Watch:
     key: object = None
     at: datetime | None = None
     subject: Subject | None = None
+    questions: Questions = field(default_factory=Questions)
     triggers: tuple[Trigger, ...] = ()
     memories: dict[Trigger, Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
@@ -123,14 +124,14 @@ class Measuring:
             watch = self._watches.get(str(guess.state.id))
             if watch is not None and watch.at == at:
                 continue
-            subject, memories = _lived(watch, at - 3 * interval) or (guess, {})
+            subject, memories, questions = _lived(watch, at - 3 * interval) or (guess, {}, Questions())
             place = (id(subject.policy), subject.variables.get("CLUSTER", ""))
             if place not in sources:
                 sources[place] = self._source_or_none(subject)
             source = sources[place]
             if source is not None:
                 patience = _deadline(subject.policy, subject.policy.metrics.timeout)
-                wanted.extend(foreseen(subject, memories, at, source, patience))
+                wanted.extend(foreseen(subject, memories, questions, at, Asking(source, patience)))
         self._together.ask(wanted)
 
     def _source_or_none(self, subject: Subject) -> MetricSource | None:
@@ -189,12 +190,15 @@ class Measuring:
         return Asker(source, deadline, newest.timestamp(), self._executor, self._together)
 
     def _source_at(self, policy: Policy, cluster: str) -> MetricSource:
-        return self._source_of(replace(policy, metrics=replace(policy.metrics, cluster=cluster)))
+        if policy.metrics.cluster != cluster:
+            policy = replace(policy, metrics=replace(policy.metrics, cluster=cluster))
+        return self._source_of(policy)
 
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
         watch.memories = {trigger: watch.memories.get(trigger, Memory()) for trigger in triggers}
-        questions = {trigger: Question.of(trigger, subject.variables) for trigger in triggers if trigger.is_asked}
+        asked = [trigger for trigger in triggers if trigger.is_asked]
+        questions = {trigger: watch.questions.of(trigger, subject.variables) for trigger in asked}
         measured = self._measured(subject, watch, questions, at)
         for trigger in triggers:
             if trigger.built and trigger.type == "health":
@@ -204,7 +208,7 @@ class Measuring:
             elif trigger.built and trigger.type == "alert":
                 measured[trigger] = self._active(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type in ("regression", "gauge"):
-                measured[trigger] = self._counted(subject, watch.memories[trigger], trigger, at)
+                measured[trigger] = self._counted(subject, watch, trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
         return tuple(
             verdict_of(trigger, watch.memories[trigger].state, _baseline(watch, trigger), measured.get(trigger), warm)
@@ -235,14 +239,14 @@ class Measuring:
         patience = _deadline(subject.policy, subject.policy.metrics.timeout)
         return look_at_alerts(self._alerts, subject, memory, trigger, at, patience)
 
-    def _counted(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
+    def _counted(self, subject: Subject, watch: _Watch, trigger: Trigger, at: datetime) -> Measurement:
         """What counters or a gauge say since the last look, or since long before the sync at the first one."""
+        memory, question = watch.memories[trigger], watch.questions.of(trigger, subject.variables)
         try:
             cluster = subject.variables.get("CLUSTER", "")
             asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
         except RollbackError as exc:
             return _blind(memory, Measurement.failed(exc.reason, at, exc.message))
-        question = Question.of(trigger, subject.variables)
         seen = look(asker, question, memory.counted, subject.t0, at, subject.interval)
         memory.counted = seen.counted
         hold = Hold.of(trigger, subject.interval)
@@ -293,11 +297,11 @@ def _deadline(policy: Policy, patience: timedelta) -> timedelta:
     return min(patience, max(0.6 * policy.timing.interval, SHORTEST_DEADLINE))
 
 
-def _lived(watch: _Watch | None, since: datetime) -> tuple[Subject, dict[Trigger, Memory]] | None:
+def _lived(watch: _Watch | None, since: datetime) -> tuple[Subject, dict[Trigger, Memory], Questions] | None:
     """The last look's subject and what is known by it; None where the last one is long ago."""
     if watch is None or watch.subject is None or watch.at is None or watch.at < since:
         return None
-    return watch.subject, watch.memories
+    return watch.subject, watch.memories, watch.questions
 
 
 def _begin_anew(watch: _Watch, at: datetime) -> None:

@@ -64,6 +64,23 @@ class Question:
         return Tick(at, level(measurement, self.trigger.comparison, self.trigger.threshold), measurement.value)
 
 
+class Questions:
+    """What the triggers ask about one application, filled once and kept as long as its values stay as they are."""
+
+    def __init__(self) -> None:
+        self._variables: Mapping[str, str] = {}
+        self._kept: dict[str, Question] = {}
+
+    def of(self, trigger: Trigger, variables: Mapping[str, str]) -> Question:
+        """As `Question.of`."""
+        if variables != self._variables:
+            self._variables, self._kept = dict(variables), {}
+        kept = self._kept.get(trigger.name)
+        if kept is None or kept.trigger != trigger:
+            kept = self._kept[trigger.name] = Question.of(trigger, variables)
+        return kept
+
+
 def _filled(template: str, known: Mapping[str, str]) -> str:
     return language_of(template).fill(template, known)
 
@@ -83,6 +100,10 @@ class Span:
     start: datetime
     end: datetime
     step: timedelta
+
+    @property
+    def is_empty(self) -> bool:
+        return self.end < self.start
 
     @property
     def instants(self) -> tuple[datetime, ...]:
@@ -130,7 +151,7 @@ class Asker:
 
     def histories(self, questions: Sequence[Question], span: Span) -> tuple[History, ...]:
         """The ticks of each question over `span`, by one range query for each expression."""
-        if not span.instants:
+        if span.is_empty:
             return tuple(History() for _ in questions)
         asked = list(dict.fromkeys(text for question in questions for text in question.expressions))
         answers = dict(zip(asked, self.ranges(asked, span), strict=True))

@@ -164,6 +164,9 @@ class Trigger:
     alert: AlertRule | None = None  # type alert, always there
     built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # thousands of applications look theirs up at each tick
+
     @property
     def ignores_initial_delay(self) -> bool:
         return self.type in ("health", "crashLoop", "regression")

@@ -151,12 +151,10 @@ def step(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
     if state.last is not None and tick.at <= state.last.at:
         return state
     if tick.level is Level.TRUE:
-        stepped = _on_true(state, tick.at, hold)
-    elif tick.level is Level.FALSE:
-        stepped = _on_false(state, tick.at, hold)
-    else:
-        stepped = _on_nothing(state, tick.at, hold)
-    return replace(stepped, last=tick)
+        return _on_true(state, tick, hold)
+    if tick.level is Level.FALSE:
+        return _on_false(state, tick, hold)
+    return _on_nothing(state, tick, hold)
 
 
 def replay(ticks: Iterable[Tick], hold: Hold, state: TriggerState | None = None) -> TriggerState:
@@ -179,8 +177,9 @@ def until_the_hole(state: TriggerState) -> TriggerState:
     return replace(state, last=Tick(seen, conclusive), blind_since=None)
 
 
-def _on_true(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
-    seen = replace(state, last_observed=at, quiet_since=None, blind_since=None)
+def _on_true(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
+    at = tick.at
+    seen = replace(state, last=tick, last_observed=at, quiet_since=None, blind_since=None)
     if not _goes_on(state, at, hold):
         seen = replace(seen, phase=Phase.PENDING, since=at, true_ticks=1)
     else:
@@ -190,8 +189,9 @@ def _on_true(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
     return seen
 
 
-def _on_false(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
-    seen = replace(state, last_observed=at, blind_since=None)
+def _on_false(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
+    at = tick.at
+    seen = replace(state, last=tick, last_observed=at, blind_since=None)
     if state.phase is Phase.PENDING:
         return replace(seen, phase=Phase.INACTIVE)
     if state.phase is not Phase.FIRING:
@@ -202,8 +202,9 @@ def _on_false(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
     return replace(seen, quiet_since=quiet_since)
 
 
-def _on_nothing(state: TriggerState, at: datetime, hold: Hold) -> TriggerState:
-    seen = replace(state, blind_since=state.blind_since or at)
+def _on_nothing(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
+    at = tick.at
+    seen = replace(state, last=tick, blind_since=state.blind_since or at)
     if state.phase is Phase.PENDING and not _goes_on(state, at, hold):
         return replace(seen, phase=Phase.INACTIVE)
     return seen

@@ -13,7 +13,7 @@ from test_prometheus_measuring import BAD, INTERVAL, T0, TOTAL, SteppedClock, a_
 
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.asking_together import MOST_CHUNKS, MOST_NAMES, Together
+from gitops_rollback.app.asking_together import MOST_NAMES, Together
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.errors import Reason, SettingsInvalid
@@ -192,7 +192,7 @@ def test_an_answer_that_does_not_say_whose_it_is_is_not_believed(world: World) -
 
 def test_more_names_than_one_query_should_hold_are_asked_for_without_names(world: World) -> None:
     world.policy = a_policy(QUEUE)
-    subjects = world.subjects(MOST_CHUNKS * MOST_NAMES + 1)
+    subjects = world.subjects(MOST_NAMES + 1)
     world.store.asked.clear()
     world.measuring.ask_together(subjects, T0 + INTERVAL)
     told = [world.measuring.measure(subjects[n], T0 + INTERVAL)[0] for n in (0, -1)]
