@@ -14,6 +14,7 @@ from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
+from gitops_rollback.sandbox.writer_stories import WRITER_STORIES
 
 ALL_STORIES: tuple[Story, ...] = (
     *STORIES,
@@ -23,6 +24,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *MIGRATION_STORIES,
     *INFRASTRUCTURE_STORIES,
     *IMAGE_STORIES,
+    *WRITER_STORIES,
     *DRILL_STORIES,
     *FORGE_STORIES,
     *FLUX_STORIES,

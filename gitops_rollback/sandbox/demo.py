@@ -172,7 +172,7 @@ class Demo:
         self.story.prepare(self.telling)
         if self.story.policy:
             policy = for_engine(self.story.policy, world.engine)
-            people.push("Watch checkout-api", {POLICY_PATH: policy}, world.clock.now())
+            world.followed.push("Watch checkout-api", {POLICY_PATH: policy}, world.clock.now())
         world.start()
         self.story.begin(self.telling)
         if not self.wait_for(self._all_healthy, START_SECONDS):

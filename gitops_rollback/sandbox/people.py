@@ -16,12 +16,12 @@ class People:
 
     def __init__(self, bare: Path, branch: str = "main") -> None:
         self._bare = bare
-        self._branch = branch
+        self.branch = branch
         self.on_push: Callable[[], None] | None = None  # called once a commit has landed
 
     def head(self, branch: str = "") -> str:
         """The branch's commit; "" if there is no such branch."""
-        return self.git("rev-parse", "--quiet", "--verify", f"refs/heads/{branch or self._branch}", check=False)
+        return self.git("rev-parse", "--quiet", "--verify", f"refs/heads/{branch or self.branch}", check=False)
 
     def push(
         self,
@@ -34,9 +34,9 @@ class People:
     ) -> str:
         """Land a commit with these files put (None: removed); its full SHA. `base`: on this head, or not at all."""
         for _ in range(1 if base else tries):
-            head = base or self.head()
+            head = base or self.head()  # "": the first commit of a new branch
             commit = self._commit(head, message, files, at, author)
-            moved = self._run(["update-ref", f"refs/heads/{self._branch}", commit, head])
+            moved = self._run(["update-ref", f"refs/heads/{self.branch}", commit, head])
             if moved.returncode == 0:
                 if self.on_push is not None:
                     self.on_push()
@@ -65,7 +65,7 @@ class People:
         stream = [
             f"commit refs/heads/landing\nauthor {author} {_stamp(at)}\ncommitter {author} {_stamp(at)}\n".encode()
         ]
-        stream += [_data(message.encode()), f"from {base}\n".encode()]
+        stream += [_data(message.encode()), f"from {base}\n".encode() if base else b""]
         for path, text in files.items():
             stream += (
                 [f"D {path}\n".encode()]

@@ -76,11 +76,11 @@ def one_revert(telling: Telling) -> list[Claim]:
     ]
 
 
-def healthy_again(telling: Telling) -> list[Claim]:
-    """The engine runs a revision that holds the revert."""
-    reverts, revision = telling.reverts(), telling.live_revision()
+def healthy_again(telling: Telling, commit: str = "") -> list[Claim]:
+    """The engine runs a revision that holds `commit`, by default the newest one of the controller."""
+    commit, revision = commit or next(iter(telling.reverts()), ""), telling.live_revision()
     contained = telling.world.people.git("rev-list", revision).split() if revision else []
-    applied = bool(reverts) and reverts[0] in contained
+    applied = commit in contained
     if telling.world.flux is not None:
         return [
             Claim("Flux has applied it", applied),

@@ -78,7 +78,8 @@ class Telling:
 
     def reverts(self) -> list[str]:
         """Commits of the branch by the controller, newest first."""
-        log = self.world.people.git("log", "--format=%H %cn", f"{self.before}..main").splitlines()
+        since = f"{self.before}..{self.world.followed.branch}"
+        log = self.world.people.git("log", "--format=%H %cn", since).splitlines()
         return [line.split()[0] for line in log if line.split(" ", 1)[1] == CONTROLLER]
 
     def live(self) -> Json:

@@ -97,6 +97,8 @@ class World:
         self.services = {name: Service(name, NAMESPACE) for name in (() if source else (*SERVICES, *more))}
         self.failing_tags: set[str] = set()
         self.applications = tuple(applications) or tuple(map(default_application, self.services))
+        rendered = next((one.target_revision for one in self.applications if one.dry_path), "")
+        self.followed = People(self.bare, rendered) if rendered else self.people  # on the branch of the controller
         self._timing = timing or Timing()
         self.argocd: ArgoCdSandbox | None = None
         self.rights: tuple[str, ...] = ("get", "sync")  # of the controller's token, from `start` on
@@ -171,6 +173,7 @@ class World:
             | {
                 "PROMETHEUS_URL": self.prometheus.url,
                 "GITOPS_ROLLBACK_REPO": self.url,
+                "GITOPS_ROLLBACK_BRANCH": self.followed.branch,
                 "GITOPS_ROLLBACK_STATE_DIR": str(state),
                 "GITOPS_ROLLBACK_BIND": "127.0.0.1:0",
                 "GITOPS_ROLLBACK_CLOCK": f"{self.clock.start},{self.clock.speed}",

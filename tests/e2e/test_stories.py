@@ -24,11 +24,13 @@ from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
+from gitops_rollback.sandbox.writer_stories import WRITER_STORIES
 
 ARGOCD_STORIES = (
     *STORIES,
     *JUDGEMENT_STORIES,
     *IMAGE_STORIES,
+    *WRITER_STORIES,
     *DRILL_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,

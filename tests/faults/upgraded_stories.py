@@ -36,11 +36,12 @@ UNKNOWN = "is not carried out by this version"
 TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "two-deployments", "flux-health-wait")
 # No build of some commits ago rolls a HelmRelease back, is told with a replica beside it, judges by what an
 # application renders from, prepares plans after a rollback that did not help, takes a request, goes in steps,
-# watches the run of infrastructure, or knows of drills.
+# watches the run of infrastructure, knows of drills, or takes back what another writer reads.
 TOO_YOUNG = (
     *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
     *("canary-steps", "blue-green", "feature-flag", "migration", "infrastructure", "drill"),
+    *("promotion", "hydrator"),
 )
 RECORDED = (
     "phase",

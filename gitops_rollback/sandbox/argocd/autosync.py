@@ -82,7 +82,7 @@ def pinned(spec: Json, revisions: Sequence[str]) -> Json:
     """Sources with their revisions, in the one-source or the many-source form."""
     if spec.get("sources"):
         return {"sources": spec["sources"], "revisions": list(revisions)}
-    return {"source": spec["source"], "revision": revisions[0]}
+    return {"source": sources_of(spec)[0], "revision": revisions[0]}
 
 
 def revisions_of(part: Json) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from enum import IntEnum
 from gitops_rollback.sandbox.argocd.autosync import decide, revisions_of
 from gitops_rollback.sandbox.argocd.cluster import Cluster
 from gitops_rollback.sandbox.argocd.comparison import Renderer, Target, application_health, compare, healths
+from gitops_rollback.sandbox.argocd.hydrator import Hydrator
 from gitops_rollback.sandbox.argocd.live import Health, ObjectKey
 from gitops_rollback.sandbox.argocd.operation import OperationRun
 from gitops_rollback.sandbox.argocd.repository import BareRepository, RepositoryError
@@ -87,6 +88,7 @@ class Controller:
     ) -> None:
         self.store = store
         self.renderer = Renderer(repository)
+        self._hydrator = Hydrator(repository)
         self.timing = timing
         self.scheduler = scheduler
         self.windows: dict[str, tuple[SyncWindow, ...]] = {}  # by project
@@ -253,6 +255,8 @@ class Controller:
         application = self.store.get(key)
         if application is None:
             return
+        if level is Level.FORCED:
+            self._hydrator.hydrate(self.store, key)
         target = self._target(application, level)
         # An event that overtakes the comparison after an operation starts a sync back to the revision before it.
         early = level is Level.RECENT and self._watched[key].settling and not self.overtaken.is_set()

@@ -17,13 +17,17 @@ DEFAULT_RETRY_LIMIT = 5
 
 @dataclass(frozen=True)
 class AppSpec:
-    """One application: either `path` (one source) or `sources` (source objects; an absent `repoURL` is filled in)."""
+    """One application: either `path` (one source) or `sources` (source objects; an absent `repoURL` is filled in).
+
+    With `dry_path` a hydrator renders that directory of `main` into `path` of the branch `target_revision`.
+    """
 
     name: str
     namespace: str = "argocd"
     project: str = "default"
     path: str = ""
     sources: Sequence[Mapping[str, Any]] = ()
+    dry_path: str = ""
     target_revision: str = "main"
     destination_namespace: str = ""  # "" is the application's name
     auto_sync: bool = True
@@ -85,6 +89,9 @@ def may_sync(windows: Sequence[SyncWindow], manual: bool) -> bool:
 
 def sources_of(spec: Mapping[str, Any]) -> list[Json]:
     """The sources of an application's `spec`, one or several."""
+    if spec.get("sourceHydrator"):
+        dry, synced = spec["sourceHydrator"]["drySource"], spec["sourceHydrator"]["syncSource"]
+        return [{"repoURL": dry["repoURL"], "path": synced["path"], "targetRevision": synced["targetBranch"]}]
     return list(spec["sources"]) if spec.get("sources") else [spec["source"]]
 
 
@@ -129,6 +136,12 @@ def _spec(wanted: AppSpec, repo_url: str) -> Json:
         spec["sources"] = [
             {"repoURL": repo_url, "targetRevision": wanted.target_revision, **source} for source in wanted.sources
         ]
+        return spec
+    if wanted.dry_path:
+        spec["sourceHydrator"] = {
+            "drySource": {"repoURL": repo_url, "path": wanted.dry_path, "targetRevision": "main"},
+            "syncSource": {"targetBranch": wanted.target_revision, "path": wanted.path},
+        }
         return spec
     source: Json = {"repoURL": repo_url, "path": wanted.path, "targetRevision": wanted.target_revision}
     if wanted.kustomize:

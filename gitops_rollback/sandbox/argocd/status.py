@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gitops_rollback.sandbox.argocd.autosync import pinned
 from gitops_rollback.sandbox.argocd.comparison import Comparison, Target
+from gitops_rollback.sandbox.argocd.spec import sources_of
 from gitops_rollback.sandbox.argocd.state import stamp
 from gitops_rollback.sandbox.rendering import Json
 
@@ -17,7 +18,7 @@ def put_comparison(spec: Json, status: Json, target: Target, found: Comparison) 
     """Write what a comparison found."""
     compared: Json = {"source": {"repoURL": ""}, "destination": spec["destination"]}
     many = bool(spec.get("sources"))
-    compared.update({"sources": spec["sources"]} if many else {"source": spec["source"]})
+    compared.update({"sources": spec["sources"]} if many else {"source": sources_of(spec)[0]})
     revisions = {key: value for key, value in pinned(spec, target.revisions).items() if key.startswith("revision")}
     status["sync"] = {"status": found.sync, "comparedTo": compared, **revisions}
     status["resources"] = list(found.resources)
