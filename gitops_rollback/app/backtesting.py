@@ -25,7 +25,8 @@ from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.app.view import PolicyStore, TargetIndex, View
+from gitops_rollback.app.target_index import TargetIndex
+from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.app.wiring import Parts
 from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError

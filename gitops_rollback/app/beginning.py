@@ -25,6 +25,7 @@ from gitops_rollback.core.errors import RollbackError, SettingsInvalid
 from gitops_rollback.core.first_policy import MOST_TARGETS, SCHEMA_FILE, NamedTarget, named, policy_text
 from gitops_rollback.core.layout import plain_name
 from gitops_rollback.core.policy import ApplicationRef
+from gitops_rollback.core.selecting import takes_in
 from gitops_rollback.core.sourceignore import IGNORED, LINE, SOURCE_IGNORE
 from gitops_rollback.core.survey import Found, Ours, Survey, from_root, survey
 
@@ -88,7 +89,13 @@ def beginning(place: Place, engine: str = "") -> Beginning:
 
 def _names(before: PolicySet, found: Found) -> bool:
     """True if an earlier policy names it, or may mean it: "" there is any."""
-    return any(_means(target.application, found) for policy in before.policies for target in policy.targets)
+    targets = (target for policy in before.policies for target in policy.targets)
+    return any(
+        found.facts is not None and takes_in(one.selector, found.facts)
+        if one.selector
+        else _means(one.application, found)
+        for one in targets
+    )
 
 
 def _means(named_there: ApplicationRef, found: Found) -> bool:

@@ -5,7 +5,7 @@ A policy at the head names an application; one that only the judged change remov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,8 @@ from functools import partial
 from gitops_rollback.app.closures import Closures, Followed
 from gitops_rollback.app.deployed import Before, Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.app.view import PolicyStore, TargetIndex, View, names
+from gitops_rollback.app.target_index import TargetIndex, names
+from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.claims import claimed_twice
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.deployments import HARD_END, deployments, distinct, our_revision, source_index
@@ -22,6 +23,7 @@ from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.rollback import Phase
+from gitops_rollback.core.selecting import filled, selectable, takes_in
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, Operation, Source
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point
@@ -114,13 +116,14 @@ class Directory:
         self._urls = (repo.url, *aliases)
         self._before = PoliciesBefore(repo, policies, closures)
         self._judged: dict[str, Judged] = {}
+        self._named: tuple[Sequence[Policy], TargetIndex] = (), TargetIndex(())
 
     @crash_point("engine-list")
     def look(self, view: View, now: datetime) -> Listing:
         """One engine that does not answer is a problem of its own applications only."""
         if self._closures is not None:
             self._closures.begin()
-        named = TargetIndex(view.policies.policies)
+        named = self._index(view.policies.policies)
         fed: list[Fed] = []
         strangers: list[ApplicationState] = []
         silent: list[Problem] = []
@@ -136,6 +139,7 @@ class Directory:
                     fed.append(_fed(engine, state, indexes, named, self._closures))
                 else:
                     strangers.append(state)
+        self._know(fed, {one.subject for one in silent})
         self._judged = {one.name: self._judged[one.name] for one in fed if one.name in self._judged}
         found = [one for one in (self._watch(fed_one, named, view, now) for fed_one in fed) if one is not None]
         problems = self._unmatched(view, found, strangers, bool(silent))
@@ -143,6 +147,18 @@ class Directory:
         problems += [Problem(one.name, Reason.FOREIGN_TENANT, why) for one in found if (why := self._refusal(one))]
         claims = claimed_twice((one.state, tuple(one.state.sources[index] for index in one.indexes)) for one in fed)
         return Listing(watched, tuple(fed), (*silent, *problems), tuple(silent), claims)
+
+    def _index(self, policies: Sequence[Policy]) -> TargetIndex:
+        """The same one as long as the policies are: what selectors took in is not asked again at each look."""
+        if policies != self._named[0]:
+            self._named = policies, TargetIndex(policies)
+        return self._named[1]
+
+    def _know(self, fed: Sequence[Fed], silent: Collection[str]) -> None:
+        """What selectors look at; of an engine that does not answer, what it said last."""
+        known = self._policies.known
+        kept = {id: one for id, one in known.applications.items() if id.instance in silent}
+        known.applications = kept | {one.state.id: selectable(one.state) for one in fed}
 
     def _refusal(self, watched: Watched) -> str:
         return self._tenancy.refusal(watched.policy, watched.state.project, watched.state.namespace)
@@ -188,7 +204,9 @@ class Directory:
 
     def _watch(self, fed: Fed, named: TargetIndex, view: View, now: datetime) -> Watched | None:
         found = (
-            named.naming(fed.state.id) or self._removed_by_change(fed, view, now) or self._of_open_rollback(fed, view)
+            named.naming(fed.state.id, self._policies.known.of(fed.state.id))
+            or self._removed_by_change(fed, view, now)
+            or self._of_open_rollback(fed, view)
         )
         if found is None:
             return None
@@ -245,12 +263,34 @@ class Directory:
         states = {state.id: state for state in strangers}
         for policy in view.policies.policies:
             for target in policy.targets:
+                if target.selector is not None:
+                    problems += self._of_pattern(policy, target, watched, blind)
+                    continue
                 key = target.application.kind, target.application.name
                 if any(names(target, one) for one in seen.get(key, ())):
                     continue
                 same = [states[one] for one in others.get(key, ())]
                 problems += self._why_unmatched(policy, target, same, blind)
         return problems
+
+    def _of_pattern(
+        self, policy: Policy, pattern: Target, watched: Sequence[Watched], blind: bool
+    ) -> Iterator[Problem]:
+        """A selector that takes in nothing, and each application that it takes in and that is not judged by it."""
+        subject, selector = f"{policy.name}/{pattern.name}", pattern.selector
+        known = self._policies.known.applications.values()
+        taken = [one for one in known if selector is not None and takes_in(selector, one)]
+        if not taken and not blind:
+            yield Problem(subject, Reason.ENGINE_UNCLEAR, "its selector takes in no application of this repository")
+        judged = {one.id for one in watched}
+        for one in taken:
+            others = [f"{other.name}/{target.name}" for other, target in self._named[1].taking_in(one)]
+            if len(others) > 1:
+                message = f"selectors of {', '.join(others)} take in {one.id.short}, so none of them judges it"
+                yield Problem(str(one.id), Reason.POLICY_INVALID, message)
+            elif one.id not in judged and filled(pattern, one) is None:
+                message = f"{one.id.short} has no word for a variable of {subject}, so it is not watched"
+                yield Problem(str(one.id), Reason.POLICY_INVALID, message)
 
     def _why_unmatched(
         self, policy: Policy, target: Target, strangers: Sequence[ApplicationState], blind: bool
@@ -274,7 +314,7 @@ class Directory:
 def _fed(
     engine: Engine, state: ApplicationState, indexes: tuple[int, ...], named: TargetIndex, closures: Closures | None
 ) -> Fed:
-    found = named.naming(state.id)
+    found = named.naming(state.id, selectable(state))
     own = own_paths(state.sources, indexes, found[1].paths if found else ())
     return Fed(engine, state, indexes, own, own_paths(state.sources, indexes), closures)
 

@@ -15,7 +15,8 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.handover import NO_HEARTBEATS, SHIFT, ShiftFacts, ShiftTimes, handed_over, in_words
 from gitops_rollback.core.heartbeat import Rhythm, is_automatic
 from gitops_rollback.core.journal import CONTROLLER, format_time
-from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.selecting import each
 from gitops_rollback.core.stop import PauseState
 from gitops_rollback.ports import JournalView
 
@@ -28,9 +29,9 @@ def heartbeats_of(policies: Iterable[Policy], rhythm: Rhythm) -> Rhythm:
     return rhythm if any(is_automatic(policy) for policy in policies) else NO_HEARTBEATS
 
 
-def practices(policies: Iterable[Policy], journal: JournalView, now: datetime) -> tuple[Practice, ...]:
+def practices(targets: Iterable[Target], journal: JournalView, now: datetime) -> tuple[Practice, ...]:
     """When each target that may be drilled was drilled last, by the name that its policy gives the application."""
-    names = [target.application.full for policy in policies for target in policy.targets if target.drill]
+    names = [target.application.full for target in targets if target.drill]
     return tuple(practice_of(name, journal.decisions, journal.records.values(), now) for name in names)
 
 
@@ -48,7 +49,7 @@ def about_handover(
         silences=view.silences,
         policy_faults=[str(error) for error in view.policies.errors],
         rhythm=heartbeats_of(view.policies.policies, rhythm),
-        practices=practices(view.policies.policies, view.journal, now),
+        practices=practices((target for _, target in each(view.policies.policies, ())), view.journal, now),
     )
     text = "\n".join(in_words(handed_over(facts, now, begun - SHIFT)))
     nothing = "nothing is open, held, waiting, blind, paused or silenced"

@@ -14,10 +14,11 @@ from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.past_engine import deployments_of, state_in_git
 from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.surveying import tree_at
-from gitops_rollback.app.view import names
+from gitops_rollback.app.target_index import names
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.selecting import each, selectable
 from gitops_rollback.core.survey import Found, Ours, survey
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Source
 from gitops_rollback.ports import Engine
@@ -83,13 +84,13 @@ class PastApplications:
         ours = Ours((repo.url, *self.opened.settings.aliases), repo.branch)
         seen = survey(tree_at(repo, self.head), ours, repo.name).found
         closures = Closures(repo, self.opened.settings.aliases)
-        for policy in policies:
-            for target in policy.targets:
-                state = self._told(target, told) or self._in_git(target, seen, at)
-                if state is None:
-                    self.left_out.append(f"target {target.name}: {_unknown(target)}")
-                    continue
-                yield self._with_commits(policy, target, state, line, closures)
+        facts = [*map(selectable, told), *(one.facts for one in seen if one.facts is not None)]
+        for policy, target in each(policies, {(one.id.kind, one.id.name): one for one in reversed(facts)}.values()):
+            state = self._told(target, told) or self._in_git(target, seen, at)
+            if state is None:
+                self.left_out.append(f"target {target.name}: {_unknown(target)}")
+                continue
+            yield self._with_commits(policy, target, state, line, closures)
 
     def _with_commits(
         self, policy: Policy, target: Target, state: ApplicationState, line: Line, closures: Closures

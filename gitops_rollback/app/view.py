@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.app.notices import MASS_EVENT
+from gitops_rollback.app.target_index import Known, TargetIndex
 from gitops_rollback.core import silence
 from gitops_rollback.core.commit import REGULAR_MODE, Commit, is_sha
 from gitops_rollback.core.decision import Act
@@ -113,6 +114,7 @@ class PolicyStore:
         self._repo = repo
         self.directory = directory
         self._bounds = tuple(bounds)
+        self.known = Known()
         self._cached: OrderedDict[str, tuple[PolicySet, TargetIndex]] = OrderedDict()
         self._newest: tuple[str, PolicySet, PolicySet] | None = None  # what `at` was asked last, and its answer
         self._lock = threading.Lock()
@@ -164,13 +166,13 @@ class PolicyStore:
         return None
 
     def naming(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
-        """The policy and target that name `application` at `revision`."""
-        found = self._read(revision)[1].naming(application)
+        """The policy and target that name `application` at `revision`, or take it in by what is known of it now."""
+        found = self._read(revision)[1].naming(application, self.known.of(application))
         return (replace(found[0], revision=revision), found[1]) if found else None
 
     def said(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """As `naming`, without where and when it was said: equal answers judge alike."""
-        found = self._read(revision)[1].naming(application)
+        found = self._read(revision)[1].naming(application, self.known.of(application))
         return (replace(found[0], revision="", path=""), found[1]) if found else None
 
     def _load(self, revision: str) -> PolicySet:
@@ -188,34 +190,7 @@ class PolicyStore:
             return None
 
 
-class TargetIndex:
-    """Finds who names an application without a look at every target, since both may be thousands."""
-
-    def __init__(self, policies: Iterable[Policy]) -> None:
-        self._by_name: dict[tuple[str, str], list[tuple[Policy, Target]]] = {}
-        for policy in policies:
-            for target in policy.targets:
-                key = (target.application.kind, target.application.name)
-                self._by_name.setdefault(key, []).append((policy, target))
-
-    def naming(self, application: ApplicationId) -> tuple[Policy, Target] | None:
-        """The first policy and target that name `application`; "" in its instance or namespace matches any."""
-        found = self._by_name.get((application.kind, application.name), ())
-        return next((pair for pair in found if names(pair[1], application)), None)
-
-
 NOTHING = load_policies((), ""), TargetIndex(())
-
-
-def names(target: Target, application: ApplicationId) -> bool:
-    """True if the target's reference means this application."""
-    ref = target.application
-    return (
-        ref.name == application.name
-        and ref.kind == application.kind
-        and ref.namespace in ("", application.namespace)
-        and ref.instance in ("", application.instance)
-    )
 
 
 class Viewer:

@@ -21,12 +21,15 @@ from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS
 from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings, prepare_state_dir
+from gitops_rollback.app.surveying import tree_at
 from gitops_rollback.app.view import PolicyStore
 from gitops_rollback.core.duration import parse_duration
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.selecting import Selectable, each
 from gitops_rollback.core.stop import CONTROL_DOOR, CONTROL_PATH, HEAD_DOOR, HEAD_PATH, PauseState, names_of, read_pause
+from gitops_rollback.core.survey import Ours, survey
 from gitops_rollback.ports import Clock, ConfigRepo, DecisionEntry, Heads, JournalView
 
 _UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")
@@ -59,10 +62,16 @@ class Source:
         )
 
     def targets(self) -> Iterator[tuple[Policy, Target]]:
-        """Each target of each policy at the branch's head."""
-        for policy in self.policies.at(self.heads.branch).policies:
-            for target in policy.targets:
-                yield policy, target
+        """Each target of each policy at the branch's head; what selectors take in as far as git has the objects."""
+        policies = self.policies.at(self.heads.branch).policies
+        patterns = any(target.selector is not None for policy in policies for target in policy.targets)
+        yield from each(policies, self._selectable() if patterns else ())
+
+    def _selectable(self) -> Iterator[Selectable]:
+        ours = Ours((self.repo.url, *self.opened.settings.aliases), self.repo.branch)
+        for found in survey(tree_at(self.repo, self.heads.branch), ours, self.repo.name).found:
+            if found.facts is not None:
+                yield found.facts
 
 
 def repository_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -65,14 +65,16 @@ def items_of(source: Source, settings: Settings, team: str | None, begin: dateti
         silences=read_pause(silence.DOOR, text, silence.KIND),
         policy_faults=[str(error) for error in policies.errors],
         rhythm=heartbeats_of(policies.policies, settings.heartbeat.rhythm),
-        practices=practices(policies.policies, source.journal, now),
+        practices=practices((target for _, target in source.targets()), source.journal, now),
     )
     items = handed_over(facts, now, begin)
     if team is None:
         return items
     tenancy = tenancy_of(settings)
     owned = [policy for policy in policies.policies if (one := tenancy.of(policy)) is not None and one.name == team]
-    names = {name for policy in owned for target in policy.targets for name in (target.application.full, target.name)}
+    owners = {policy.path for policy in owned}
+    named = (target for policy, target in source.targets() if policy.path in owners)
+    names = {name for target in named for name in (target.application.full, target.name)}
     return of_applications(items, names)
 
 

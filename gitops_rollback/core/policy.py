@@ -74,8 +74,19 @@ class ApplicationRef:
 
 
 @dataclass(frozen=True)
+class Selector:
+    """Which applications a target means: globs, "" says nothing, and labels with a value. `namespace` is their own."""
+
+    engine: str = "argocd"
+    project: str = ""
+    namespace: str = ""
+    name: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Target:
-    """One watched application. `name` is $SERVICE in queries."""
+    """One watched application, or with a `selector` the pattern of several. `name` is $SERVICE in queries."""
 
     name: str
     engine: str
@@ -86,6 +97,7 @@ class Target:
     data_rollback: str = ""  # "safe", "ask", or "" where the policy does not say
     data_because: str = ""
     drill: bool = False  # it may be broken on purpose, for real
+    selector: Selector | None = None  # None: `application` says which
 
 
 @dataclass(frozen=True)

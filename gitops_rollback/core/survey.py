@@ -21,6 +21,8 @@ from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES, ManifestObject, o
 from gitops_rollback.core.manifest_text import Value
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.repository_url import path_equal, same_repository
+from gitops_rollback.core.selecting import Selectable
+from gitops_rollback.core.sync import ApplicationId
 
 Object = Mapping[str, Value]
 
@@ -46,6 +48,7 @@ class Found:
     workload: Workload | None = None
     keeps: str = ""
     guessed: bool = False
+    facts: Selectable | None = None  # what selectors look at; None where that is guessed
 
     @property
     def engine(self) -> str:
@@ -164,7 +167,22 @@ def _looked_at(tree: Tree, document: Object, path: str, ours: Ours) -> Found | L
         return LeftOut(label, "it only brings other applications, which are watched themselves")
     workload = _one_workload(tree, document, inputs, runs)
     folders, renderer = _folders(document), _renderer(tree, document)
-    return Found(kind, namespace, name, renderer, folders, path, workload, what_is_kept(objects))
+    keeps, facts = what_is_kept(objects), _facts(document, kind, namespace, name)
+    return Found(kind, namespace, name, renderer, folders, path, workload, keeps, facts=facts)
+
+
+def _facts(document: Object, kind: str, namespace: str, name: str) -> Selectable:
+    """As an engine would tell it. Flux applies to its own cluster, which has no name there."""
+    spec = dict(document)
+    destination = below(spec, "spec", "destination")
+    there = destination if isinstance(destination, dict) else {}
+    cluster = str(there.get("name") or there.get("server") or "")
+    lives = str(there.get("namespace") or below(spec, "spec", "targetNamespace") or "")
+    labels = below(spec, "metadata", "labels")
+    words = {key: str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
+    return Selectable(
+        ApplicationId("", kind, namespace, name), str(below(spec, "spec", "project") or ""), cluster, lives, words
+    )
 
 
 def _guess(tree: Tree, folder: str, repository: str, engine: str) -> Found:

@@ -233,7 +233,6 @@ def test_a_migration_that_names_half_of_it_is_done_by_hand(read_spec: ReadingSpe
 
 
 TARGETS = [
-    ("selector: {labels: {tier: web}}", "targets.selector"),
     ("application: {name: x}, rehearse: true", "targets.rehearse"),
 ]
 
@@ -466,6 +465,25 @@ def test_keys_that_do_not_fit_are_refused_at_their_place(
     read = read_spec(keys)
     assert read.policy is None
     assert [(fault.line, fault.col, word in str(fault)) for fault in read.errors] == [(line, col, True)]
+
+
+TARGET_FAULTS = {
+    "empty": ("name: other, selector: {}", "an empty selector selects nothing"),
+    "empty-words": ("name: other, selector: {labels: {}}", "an empty selector selects nothing"),
+    "both": ("name: other, application: {name: x}, selector: {name: x}", "exclude each other"),
+    "neither": ("name: other", "needs `application`"),
+    "variable-in-a-name": ("name: $APPLICATION, application: {name: x}", "a variable has a word only with `selector`"),
+    "variable-in-a-path": ("name: x, application: {name: x}, paths: [apps/$LABEL_a/**]", "only with `selector`"),
+    "unknown-variable": ("name: $TIER, selector: {name: x}", "is not a Kubernetes name"),
+}
+
+
+@pytest.mark.parametrize(("keys", "word"), TARGET_FAULTS.values(), ids=TARGET_FAULTS)
+def test_a_target_that_names_nobody_or_too_many_is_refused(read_with: Reading, keys: str, word: str) -> None:
+    line = "    - name: api\n"
+    read = read_with(line, f"    - {{data: {{rollback: ask}}, {keys}}}\n{line}")
+    assert read.policy is None
+    assert [word in str(fault) for fault in read.errors] == [True], read.errors
 
 
 TRIGGER_FAULTS = [

@@ -35,6 +35,7 @@ from gitops_rollback.core.policy import (
     Provisioning,
     PullRequestRules,
     ScheduleWindow,
+    Selector,
     Severity,
     Strategy,
     Target,
@@ -63,14 +64,14 @@ DEFAULT_KIND = {"argocd": "Application", "flux": "Kustomization"}
 def build_policy(
     shape: schema.PolicyShape, path: str, revision: str, unbuilt: tuple[str, ...], warnings: tuple[str, ...]
 ) -> Policy:
-    """The policy as values. Targets given by a selector are left out: this version cannot resolve them."""
+    """The policy as values."""
     spec = shape.spec
     provider = _metrics(spec.metrics).provider
     return Policy(
         name=shape.metadata.name or posixpath.splitext(posixpath.basename(path))[0],
         path=path,
         revision=revision,
-        targets=tuple(_target(target) for target in spec.targets if target.application is not None),
+        targets=tuple(map(_target, spec.targets)),
         triggers=tuple(_held_back(_trigger(trigger), provider) for trigger in spec.triggers),
         suspend=spec.suspend,
         branch=spec.git.branch or "",
@@ -112,11 +113,25 @@ def _target(shape: schema.TargetShape) -> Target:
         data_rollback=shape.data.rollback if shape.data else "",
         data_because=(shape.data.because or "") if shape.data else "",
         drill=shape.drill == "allowed",
+        selector=_selector(shape),
+    )
+
+
+def _selector(shape: schema.TargetShape) -> Selector | None:
+    said = shape.selector
+    if said is None:
+        return None
+    return Selector(
+        engine=said.engine or shape.engine,
+        project=said.project or "",
+        namespace=said.namespace or "",
+        name=said.name or "",
+        labels=tuple(sorted(said.labels.items())),
     )
 
 
 def _workload(
-    shape: WorkloadShape | schema_actions.SlotWorkload | schema_actions.CodeWorkload | None,
+    shape: WorkloadShape | schema.TargetWorkload | schema_actions.SlotWorkload | schema_actions.CodeWorkload | None,
 ) -> Workload | None:
     return Workload(shape.kind, shape.namespace, shape.name) if shape else None
 

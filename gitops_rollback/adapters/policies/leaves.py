@@ -89,12 +89,14 @@ Kind = Annotated[str, choice(KIND)]
 Query = Annotated[str, Leaf(read_query, (("type", "string"),))]
 Url = Annotated[str, Leaf(read_url, (("type", "string"), ("format", "uri")))]
 Glob = Annotated[str, Leaf(read_glob, (("type", "string"),))]
-TargetName = Annotated[
+VARIABLE = r"\$(?:APPLICATION|PROJECT|CLUSTER|NAMESPACE|LABEL_[A-Za-z0-9_]+)"
+FilledName = Annotated[
     str,
     pattern(
-        rf"(?=.{{1,253}}$)(?:{DNS_LABEL}(?:\.{DNS_LABEL})*|\$(?:APPLICATION|PROJECT|CLUSTER|NAMESPACE|LABEL_\w+))",
+        rf"(?=.{{1,253}}$)(?:{DNS_LABEL}(?:\.{DNS_LABEL})*|(?:[a-z0-9.-]{{0,60}}{VARIABLE}){{1,4}}(?:[.-][a-z0-9.-]{{0,60}})?)",
         "a Kubernetes name",
-        "use lower-case letters, digits, `-` and `.`; no wildcards",
+        "use lower-case letters, digits, `-` and `.`; no wildcards. With a selector: $APPLICATION, $PROJECT, $CLUSTER, "
+        "$NAMESPACE, $LABEL_name",
     ),
 ]
 Sha = Annotated[str, pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", "a full commit SHA", "write all 40 digits, quoted")]

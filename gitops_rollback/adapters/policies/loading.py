@@ -7,7 +7,7 @@ which limits hold.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -132,6 +132,7 @@ def _without_collisions(read: Sequence[ReadPolicy]) -> tuple[list[Policy], tuple
         for one in read
         if one.policy
         for target in one.policy.targets
+        if target.selector is None
     ]
     faults: list[Fault] = []
     refused: list[Target] = []
@@ -174,10 +175,15 @@ def _shared_names(policies: Sequence[Policy]) -> list[Fault]:
     faults: list[Fault] = []
     seen: dict[tuple[str, str], str] = {}
     for policy in policies:
-        names = [("policy", policy.name), *(("target", target.name) for target in policy.targets)]
+        names = [("policy", policy.name), *(("target", name) for name in _fixed_names(policy))]
         for kind, name in names:
             first = seen.setdefault((kind, name), policy.path)
             if first != policy.path:
                 message = f"{kind} {shown(name)} is also in {posixpath.basename(first)}"
                 faults.append(Fault(policy.path, 1, 1, message, "commands need its full name", "warning"))
     return faults
+
+
+def _fixed_names(policy: Policy) -> Iterator[str]:
+    """Names of targets; a pattern's is made for each application that it takes in."""
+    return (target.name for target in policy.targets if target.selector is None)

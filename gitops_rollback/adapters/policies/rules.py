@@ -25,6 +25,7 @@ from gitops_rollback.core.faults import Fault, shown
 from gitops_rollback.core.policy import ApplicationRef, Target, Timing, Workload
 from gitops_rollback.core.query import variables_of
 from gitops_rollback.core.query_language import language_of
+from gitops_rollback.core.selecting import VARIABLE
 from gitops_rollback.core.written import Mark
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -87,13 +88,25 @@ def _targets(spec: View) -> Iterator[Found]:
             _filled(target.at("selector", key)) for key in target.at("selector").keys
         ):
             yield target.key_mark("selector"), "an empty selector selects nothing", "name at least one word"
-        if target.has("application") and (target.at("name").text or "").startswith("$"):
-            yield target.at("name").mark, "a variable as name needs `selector`", "write the name"
+        if target.has("application"):
+            yield from _variables_without_selector(target)
         key = tuple(application.at(part).text for part in ("namespace", "name", "kind", "instance"))
         if key[1] and key in seen:
             yield application.mark, f"names the same application as line {seen[key].line}", "one target an application"
         elif key[1]:
             seen[key] = application.mark
+
+
+def _variables_without_selector(target: View) -> Iterator[Found]:
+    workload = target.at("workload")
+    named = (target.at("name"), workload.at("namespace"), workload.at("name"))
+    for one in (*named, *target.at("paths").items, *target.at("dependsOn").items):
+        if VARIABLE.search(one.text or ""):
+            yield (
+                one.mark,
+                "a variable needs `selector`: only then it has a word for each application",
+                "write the name",
+            )
 
 
 def _filled(view: View) -> bool:

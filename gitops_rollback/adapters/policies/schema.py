@@ -19,6 +19,7 @@ from gitops_rollback.adapters.policies.leaves import (
     DataWord,
     Decision,
     Engine,
+    FilledName,
     Glob,
     HealthWord,
     Kind,
@@ -30,7 +31,6 @@ from gitops_rollback.adapters.policies.leaves import (
     Reduce,
     Severity,
     SymptomWord,
-    TargetName,
     TriggerType,
     Url,
 )
@@ -38,7 +38,7 @@ from gitops_rollback.adapters.policies.scalars import Duration, Flag, Label, Nam
 from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Promotion, Strategy
 from gitops_rollback.adapters.policies.schema_costs import Costs
 from gitops_rollback.adapters.policies.schema_outcome import Notification, Verification
-from gitops_rollback.adapters.policies.schema_shape import Free, Shape, WorkloadShape, schema_of
+from gitops_rollback.adapters.policies.schema_shape import Free, Shape, schema_of
 
 
 class Metadata(Shape):
@@ -66,23 +66,36 @@ class Data(Shape):
 
 class Selector(Shape):
     engine: Engine | None = None
+    """Left out, the target's."""
     project: Text | None = None
+    """A glob: its project of Argo CD."""
     namespace: Text | None = None
+    """A glob: where the application's own object stands."""
     labels: dict[str, Text] = Field(default_factory=dict)
+    """Labels of that object, each with the one value."""
     name: Text | None = None
+    """A glob: its name."""
+
+
+class TargetWorkload(Shape):
+    kind: KindName
+    namespace: FilledName
+    name: FilledName
 
 
 class TargetShape(Shape):
-    name: TargetName
-    """Name of the target, and $SERVICE in queries."""
+    name: FilledName
+    """Name of the target, and $SERVICE in queries. With a selector from the object: $APPLICATION, $PROJECT, $CLUSTER,
+    $NAMESPACE (of its workloads), $LABEL_name."""
     engine: Engine = "argocd"
     application: Application | None = None
     selector: Selector | None = None
-    workload: WorkloadShape | None = None
+    """Instead of `application`: one target for each application of the engine that it takes in."""
+    workload: TargetWorkload | None = None
     """Its namespace is $NAMESPACE in queries."""
     paths: Annotated[list[Glob], Field(min_length=1)] | None = None
     """Globs of its files; left out, the application's own directories."""
-    depends_on: list[Name] = Field(default_factory=list)
+    depends_on: list[FilledName] = Field(default_factory=list)
     """Targets that it needs: one of them goes back by itself only where this one has not changed since."""
     data: Data | None = None
     drill: Allowed | None = None

@@ -65,9 +65,8 @@ def trigger_type(trigger: View) -> str:
 
 def _targets(spec: View) -> Iterator[Unbuilt]:
     for target in spec.at("targets").items:
-        for key in ("selector", "rehearse"):
-            if target.has(key):
-                yield Unbuilt(f"targets.{key}", target.key_mark(key))
+        if target.has("rehearse"):
+            yield Unbuilt("targets.rehearse", target.key_mark("rehearse"))
 
 
 def _triggers(spec: View) -> Iterator[Unbuilt]:
