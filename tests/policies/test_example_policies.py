@@ -15,6 +15,8 @@ from gitops_rollback.adapters.policies.schema import json_schema
 from gitops_rollback.core.policy import Policy, Severity
 from gitops_rollback.core.query import VARIABLE, variables_of
 from gitops_rollback.core.query_language import language_of
+from gitops_rollback.core.selecting import Selectable, filled
+from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.sandbox.story_texts import FREEZE
 from gitops_rollback.sandbox.story_texts import policy as story_policy
 
@@ -49,13 +51,21 @@ def test_all_examples_can_lie_in_one_directory() -> None:
     assert len(found.policies) == len(FILES)
 
 
+LABELS = {"tier": "web", "app.kubernetes.io/name": "checkout"}
+OF_A_FLEET = Selectable(
+    ApplicationId("default", "Application", "argocd", "checkout-prod"), "shop", "eu", "shop", LABELS
+)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_query_of_the_examples_is_filled_for_their_targets(path: Path) -> None:
     policy = example(path.name)
     for trigger in policy.triggers:
         for template in filter(None, (trigger.query, trigger.bad, trigger.total)):
-            filled = language_of(template).fill(template, variables_of(policy.targets[0]))
-            assert VARIABLE.search(filled) is None
+            target = filled(policy.targets[0], OF_A_FLEET) if policy.targets[0].selector else policy.targets[0]
+            assert target is not None
+            text = language_of(template).fill(template, variables_of(target))
+            assert VARIABLE.search(text) is None
 
 
 def test_nothing_of_the_full_example_is_not_built() -> None:

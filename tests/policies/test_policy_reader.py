@@ -472,8 +472,8 @@ TARGET_FAULTS = {
     "empty-words": ("name: other, selector: {labels: {}}", "an empty selector selects nothing"),
     "both": ("name: other, application: {name: x}, selector: {name: x}", "exclude each other"),
     "neither": ("name: other", "needs `application`"),
-    "variable-in-a-name": ("name: $APPLICATION, application: {name: x}", "a variable has a word only with `selector`"),
-    "variable-in-a-path": ("name: x, application: {name: x}, paths: [apps/$LABEL_a/**]", "only with `selector`"),
+    "variable-in-a-name": ("name: $APPLICATION, application: {name: x}", "a variable needs `selector`"),
+    "variable-in-a-path": ("name: x, application: {name: x}, paths: [apps/$LABEL_a/**]", "a variable needs `selector`"),
     "unknown-variable": ("name: $TIER, selector: {name: x}", "is not a Kubernetes name"),
 }
 

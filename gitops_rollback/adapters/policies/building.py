@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_costs, schema_outcome
-from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
+from gitops_rollback.adapters.policies.building_strategies import build_strategy, default_to, workload_of
 from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, LATE_PROVIDERS, SUGGESTING
 from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
 from gitops_rollback.core.certainty import Certainty
-from gitops_rollback.core.infrastructure import TERRAFORM_API, RunObject
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
     AlertRule,
@@ -23,26 +22,20 @@ from gitops_rollback.core.policy import (
     ChartVersions,
     Check,
     Comparison,
-    Coordinated,
     Delivery,
-    FileField,
     GuardResult,
     GuardRule,
-    JobStep,
     MetricSettings,
     Notification,
     Policy,
-    Provisioning,
     PullRequestRules,
     ScheduleWindow,
     Selector,
     Severity,
-    Strategy,
     Target,
     Timing,
     Trigger,
     Verification,
-    Workload,
 )
 from gitops_rollback.core.promotion import Promotion
 
@@ -78,7 +71,7 @@ def build_policy(
         timing=_timing(spec.timing),
         metrics=_metrics(spec.metrics),
         delivery=_delivery(spec.delivery),
-        strategies=tuple(_strategy(strategy) for strategy in spec.strategies),
+        strategies=tuple(build_strategy(strategy) for strategy in spec.strategies),
         guards=tuple(_guard(guard) for guard in spec.guards),
         cascade=_cascade(spec.cascade) if spec.cascade else None,
         verification=_verification(spec.verification),
@@ -107,7 +100,7 @@ def _target(shape: schema.TargetShape) -> Target:
         name=shape.name,
         engine=shape.engine,
         application=_application(shape),
-        workload=_workload(shape.workload),
+        workload=workload_of(shape.workload),
         paths=tuple(shape.paths or ()),
         depends_on=tuple(shape.depends_on),
         data_rollback=shape.data.rollback if shape.data else "",
@@ -130,12 +123,6 @@ def _selector(shape: schema.TargetShape) -> Selector | None:
     )
 
 
-def _workload(
-    shape: WorkloadShape | schema.TargetWorkload | schema_actions.SlotWorkload | schema_actions.CodeWorkload | None,
-) -> Workload | None:
-    return Workload(shape.kind, shape.namespace, shape.name) if shape else None
-
-
 def _application(shape: schema.TargetShape) -> ApplicationRef:
     application = shape.application
     if application is None:
@@ -147,10 +134,10 @@ def _application(shape: schema.TargetShape) -> ApplicationRef:
 def _timing(shape: schema.TimingShape) -> Timing:
     default = Timing()
     return Timing(
-        interval=_or(shape.interval, default.interval),
-        window=_or(shape.window, default.window),
-        initial_delay=_or(shape.initial_delay, default.initial_delay),
-        cooldown=_or(shape.cooldown, default.cooldown),
+        interval=default_to(shape.interval, default.interval),
+        window=default_to(shape.window, default.window),
+        initial_delay=default_to(shape.initial_delay, default.initial_delay),
+        cooldown=default_to(shape.cooldown, default.cooldown),
     )
 
 
@@ -162,7 +149,7 @@ def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSett
     return MetricSettings(
         provider=shape.provider,
         url=shape.url or "",
-        timeout=_or(shape.timeout, default.timeout),
+        timeout=default_to(shape.timeout, default.timeout),
         secret=shape.auth.secret_ref.name if shape.auth else "",
         headers=tuple(sorted(shape.headers.items())),
         tenant=shape.tenant or "",
@@ -201,12 +188,12 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         bad=shape.bad or "",
         total=shape.total or "",
         comparison=Comparison(shape.comparison) if shape.comparison else Comparison.GREATER_THAN,
-        threshold=_or(shape.threshold, 0.0) if burn_rate is None else _factor(shape.burn_rate, burn_rate),
-        hold_for=_or(shape.hold_for, timedelta(0) if immediate else DEFAULT_FOR),
+        threshold=default_to(shape.threshold, 0.0) if burn_rate is None else _factor(shape.burn_rate, burn_rate),
+        hold_for=default_to(shape.hold_for, timedelta(0) if immediate else DEFAULT_FOR),
         immediate=immediate,
-        keep_firing_for=_or(shape.keep_firing_for, timedelta(0)),
+        keep_firing_for=default_to(shape.keep_firing_for, timedelta(0)),
         reduce=shape.reduce or "one",
-        no_data_for=_or(shape.no_data_for, Trigger.no_data_for),
+        no_data_for=default_to(shape.no_data_for, Trigger.no_data_for),
         minimum_per_second=shape.minimum_traffic.per_second if shape.minimum_traffic else 0.0,
         baseline=_baseline(shape.baseline),
         states=tuple(shape.states or DEFAULT_STATES),
@@ -233,12 +220,12 @@ def _severity(kind: str, burn_rate: BurnRate | None, written: Severity) -> Sever
 def _burn_rate(shape: schema.BurnRateShape | None) -> BurnRate | None:
     if shape is None:
         return None
-    long_window = _or(shape.long_window, FIRST_WINDOW)
-    return BurnRate(shape.objective, long_window, _or(shape.short_window, long_window / SHORT_SHARE))
+    long_window = default_to(shape.long_window, FIRST_WINDOW)
+    return BurnRate(shape.objective, long_window, default_to(shape.short_window, long_window / SHORT_SHARE))
 
 
 def _factor(shape: schema.BurnRateShape | None, windows: BurnRate) -> float:
-    return _or(shape.factor if shape else None, USUAL_FACTORS.get(windows.long_window, 0.0))
+    return default_to(shape.factor if shape else None, USUAL_FACTORS.get(windows.long_window, 0.0))
 
 
 def _alert(shape: schema.AlertShape | None) -> AlertRule | None:
@@ -254,8 +241,8 @@ def _baseline(shape: schema.BaselineShape | None) -> Baseline:
     default = Baseline()
     if shape is None:
         return default
-    factor = _or(shape.must_exceed_factor, default.must_exceed_factor)
-    return Baseline(_or(shape.lookback, default.lookback), factor)
+    factor = default_to(shape.must_exceed_factor, default.must_exceed_factor)
+    return Baseline(default_to(shape.lookback, default.lookback), factor)
 
 
 def _delivery(shape: schema_actions.Delivery) -> Delivery:
@@ -264,7 +251,7 @@ def _delivery(shape: schema_actions.Delivery) -> Delivery:
         on_rejected=shape.on_rejected,
         pull_request=_pull_request(shape.pull_request),
         refresh=shape.refresh,
-        sync_timeout=_or(shape.sync_timeout, Delivery.sync_timeout),
+        sync_timeout=default_to(shape.sync_timeout, Delivery.sync_timeout),
     )
 
 
@@ -274,67 +261,10 @@ def _pull_request(shape: schema_actions.PullRequest | None) -> PullRequestRules:
         return default
     return PullRequestRules(
         labels=default.labels if shape.labels is None else tuple(shape.labels),
-        auto_merge=_or(shape.auto_merge, default.auto_merge),
+        auto_merge=default_to(shape.auto_merge, default.auto_merge),
         merge_method=shape.merge_method or default.merge_method,
-        land_within=_or(shape.land_within, default.land_within),
+        land_within=default_to(shape.land_within, default.land_within),
     )
-
-
-def _strategy(shape: schema_actions.Strategy) -> Strategy:
-    match, canary = shape.match or schema_actions.Match(), shape.canary or schema_actions.Canary()
-    slots, flag = shape.blue_green, shape.feature_flag
-    fields = tuple(FileField(one.file, one.field) for one in match.fields or ())
-    own = next((one for one in (shape.canary, slots, flag) if one is not None), None)
-    named = FileField(own.file, own.field) if own is not None and own.file and own.field else None
-    default = Strategy("", "")
-    return Strategy(
-        name=shape.name,
-        type=shape.type,
-        paths=tuple(match.paths or ()),
-        fields=fields,
-        edits=named or next(iter(fields), None),
-        mode=canary.mode or default.mode,
-        steps=default.steps if canary.steps is None else tuple(canary.steps),
-        complement=canary.complement or "",
-        pause=_or(canary.pause, default.pause if shape.canary else timedelta(0)),
-        check_each_step=_or(canary.check_each_step, default.check_each_step),
-        on_check_failed=canary.on_check_failed or default.on_check_failed,
-        stable=tuple(canary.stable),
-        workload=_workload(slots.workload) if slots else None,
-        to=flag.to if flag else None,
-        migration=_coordinated(shape.migration) if shape.migration else None,
-        fixup=_job_step(shape.data_fixup),
-        provisioning=_provisioning(shape.infrastructure),
-    )
-
-
-def _provisioning(shape: schema_actions.Infrastructure | None) -> Provisioning | None:
-    if shape is None:
-        return None
-    objects = (
-        RunObject(one.api_version or TERRAFORM_API, one.kind, one.namespace or "", one.name)
-        for one in shape.objects or ()
-    )
-    return Provisioning(shape.delivery or "", shape.sync_timeout, tuple(objects), shape.status or "")
-
-
-def _coordinated(shape: schema_actions.Migration) -> Coordinated:
-    traffic, default = shape.traffic, Coordinated()
-    return Coordinated(
-        traffic=FileField(traffic.file, traffic.field) if traffic else None,
-        stopped=default.stopped if traffic is None or traffic.stopped is None else traffic.stopped,
-        quiet=tuple(traffic.quiet) if traffic else (),
-        workload=_workload(shape.workload),
-        reverse=_job_step(shape.reverse),
-        reverse_end=shape.safe_end or default.reverse_end,
-        rows=tuple(shape.rows or ()),
-    )
-
-
-def _job_step(shape: schema_actions.JobStep | None) -> JobStep | None:
-    if shape is None:
-        return None
-    return JobStep(FileField(shape.file, shape.field), shape.to, Workload("Job", shape.job.namespace, shape.job.name))
 
 
 def _cascade(shape: schema_actions.Cascade) -> Cascade:
@@ -352,7 +282,7 @@ def _guard(shape: schema_actions.Guard) -> GuardRule:
         max_targets=shape.max_targets,
         max_files=shape.max_files,
         max_rollbacks=shape.max_rollbacks,
-        per=_or(shape.per, GuardRule.per),
+        per=default_to(shape.per, GuardRule.per),
         during=windows,
         trailer=shape.trailer or "",
         commit=shape.commit or "",
@@ -364,9 +294,9 @@ def _guard(shape: schema_actions.Guard) -> GuardRule:
 def _verification(shape: schema_outcome.Verification) -> Verification:
     default = Verification()
     return Verification(
-        start_after=_or(shape.start_after, default.start_after),
-        hold_for=_or(shape.hold_for, default.hold_for),
-        timeout=_or(shape.timeout, default.timeout),
+        start_after=default_to(shape.start_after, default.start_after),
+        hold_for=default_to(shape.hold_for, default.hold_for),
+        timeout=default_to(shape.timeout, default.timeout),
         checks=tuple(_check(check) for check in shape.checks),
         on_failure=shape.on_failure.suggest,
     )
@@ -377,15 +307,15 @@ def _check(shape: schema_outcome.CheckShape) -> Check:
     return Check(
         name=shape.name,
         type=shape.type,
-        timeout=_or(shape.timeout, Check.timeout),
+        timeout=default_to(shape.timeout, Check.timeout),
         url=shape.url or "",
-        expect_status=_or(shape.expect_status, Check.expect_status),
+        expect_status=default_to(shape.expect_status, Check.expect_status),
         query=shape.query or "",
         query_from=shape.query_from or "",
         at_most=expect.at_most,
         at_least=expect.at_least,
-        tolerance=_or(expect.tolerance, 0.0),
-        workload=_workload(shape.workload),
+        tolerance=default_to(expect.tolerance, 0.0),
+        workload=workload_of(shape.workload),
         built=shape.type in BUILT_CHECKS,
     )
 
@@ -400,7 +330,3 @@ def _notification(shape: schema_outcome.Notification) -> Notification:
         channel=shape.channel or "",
         tags=tuple(shape.tags),
     )
-
-
-def _or(value: Value | None, default: Value) -> Value:
-    return default if value is None else value
