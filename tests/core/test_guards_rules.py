@@ -188,6 +188,7 @@ def test_without_any_facts_nothing_is_automatic_and_nothing_raises() -> None:
         "branch-is-lever",
         "another-writer",
         "capacity",
+        "infrastructure",
         "budgets",
         "cooldown",
     }
