@@ -198,7 +198,9 @@ class Surroundings:
             same = look.name in record.applications and record.bad_revision == look.bad_revision
             if not (same or record.id == own) or record.phase is not Phase.DONE or record.commit is not None:
                 continue
-            if record.outcome is not RollbackOutcome.SUPERSEDED:
+            # A request that came to nothing is no word on what the controller may do by itself.
+            of_no_avail = record.request and record.outcome is RollbackOutcome.FAILED
+            if record.outcome is not RollbackOutcome.SUPERSEDED and not of_no_avail:
                 return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
         return ""
 

@@ -86,6 +86,7 @@ REGRESSIONS = {
     ("all", 13915): "the metrics did not say at once since when several syncs had been bad, and nobody was told",
     ("fleet", 710009): "what another replica had synced was synced again by a look that was eleven seconds old",
     ("forge-points", 457): "who waited for another one's plan was told that it had been rolled back before",
+    ("requests", 820000): "a request that was merged before its plan was there kept the controller from acting",
     ("requests", 810011): "what landed just before somebody asked for a rollback was taken back with it",
     ("next-plans", 810014): "a pause was written as if there were none, though the branch of pauses had been read",
     ("next-plans", 710018): "an incident's pull request went by the policy of an application that did not speak for it",
