@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import is_
 from typing import TypeVar
 
 from gitops_rollback.app.board import Board, Picture
@@ -69,9 +70,11 @@ class Row:
 
 def rows(pictures: Iterable[Picture], now: datetime) -> list[Row]:
     """Every watched application, what needs a look first."""
-    found = [row for picture in pictures for row in _rows_of(picture, now)]
-    found.sort(key=lambda row: (ORDER[row.state], row.name))
-    return found
+    return _in_order(row for picture in pictures for row in _rows_of(picture, now))
+
+
+def _in_order(found: Iterable[Row]) -> list[Row]:
+    return sorted(found, key=lambda row: (ORDER[row.state], row.name))
 
 
 def _rows_of(picture: Picture, now: datetime) -> Iterable[Row]:
@@ -253,10 +256,11 @@ def _arc(record: RollbackRecord, name: str) -> Document:
 
 
 class Shelf:
-    """What pages share, put in order once for each look at the repositories, and not for each who looks at a page."""
+    """What pages share, put in order once for each look at a repository, and not for each who looks at a page."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._each: dict[str, tuple[Picture, list[Row]]] = {}
         self._rows: tuple[int, list[Row]] = (-1, [])
         self._past: tuple[tuple[Mapping[str, RollbackRecord], ...], Past] = ((), Past((), ()))
 
@@ -264,20 +268,29 @@ class Shelf:
         """Every watched application as the newest looks saw it."""
         version, known = self._rows
         if version != self._board.version:
-            version = self._board.version
-            known = rows(self._board.pictures().values(), now)
-            self._rows = version, known
+            version, before = self._board.version, self._each
+            each = {
+                name: before[name] if name in before and before[name][0] is one else (one, list(_rows_of(one, now)))
+                for name, one in self._board.pictures().items()
+            }
+            known = _in_order(row for _, rows_of_one in each.values() for row in rows_of_one)
+            self._each, self._rows = each, (version, known)
         return known
 
     def past(self) -> Past:
-        """All rollbacks; they are other ones only once a journal has grown."""
+        """All rollbacks; they are other ones only once a journal tells of another."""
         pictures = self._board.pictures().values()
         read = tuple(one.view.journal.records for one in pictures)
         before, known = self._past
-        if len(before) != len(read) or any(one is not other for one, other in zip(before, read, strict=True)):
+        if len(before) != len(read) or not all(map(_hold_the_same, before, read)):
             known = past_of(pictures)
-            self._past = read, known
+        self._past = read, known
         return known
+
+
+def _hold_the_same(before: Mapping[str, RollbackRecord], now: Mapping[str, RollbackRecord]) -> bool:
+    """A journal keeps what it has parsed, so what has not changed is the same object."""
+    return before is now or (len(before) == len(now) and all(map(is_, before.values(), now.values())))
 
 
 def page_of(items: Sequence[Item], number: int) -> tuple[Sequence[Item], Document]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from gitops_rollback.app.closures import Followed
 from gitops_rollback.core.decision import Case, Decision
@@ -29,7 +30,7 @@ class Watched:
     def id(self) -> ApplicationId:
         return self.state.id
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The full name, as it stands in journal, trailers and messages."""
         return str(self.state.id)
