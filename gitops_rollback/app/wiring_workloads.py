@@ -56,7 +56,7 @@ def objects_of_engines(engines: tuple[Engine, ...], client: Kubernetes | None) -
     readers: dict[str, Objects] = {}
     for engine in engines:
         if isinstance(engine, ArgoCd):
-            readers[engine.instance] = ArgoCdFound(engine)
+            readers[engine.instance] = ArgoCdFound(engine, cluster)
         elif cluster is not None:
             readers[engine.instance] = cluster
     return ObjectReaders(readers)

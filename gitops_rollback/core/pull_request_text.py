@@ -45,6 +45,7 @@ def body(record: RollbackRecord, plan: Plan, diff: str, by_itself: bool) -> str:
         f"Undoes {', '.join(f'`{sha[:12]}`' for sha in plan.reversal.reverts[:MAX_LISTED])}, and goes back to what "
         f"`{plan.comes_back[:12]}` had.",
         listed("Suspects", plan.evidence),
+        listed("Infrastructure", plan.provision.words if plan.provision else ()),
         listed("Guards", [f"{one.guard}: {one.result.value}: {one.words}" for one in plan.guards]),
         "### What comes next",
         next_words(record, by_itself),

@@ -110,7 +110,7 @@ class Forge(Protocol):
         ...
 
     def status(self, sha: str, context: str) -> CommitStatus | None:
-        """Anybody's newest commit status of this context; None where the commit has none."""
+        """Anybody's newest commit status of this context, or check of this name; None where the commit has none."""
         ...
 
     def permission(self, login: str) -> Permission:

@@ -82,6 +82,7 @@ def test_it_is_reverted_by_itself_and_its_run_is_given_the_time_of_its_rule(worl
     story.later(1)
     assert world.reverts() == 1
     assert world.engine.states["web"].health == "Healthy", "the engine has been content for long"
+    story.one = world.replica("heir")  # whoever comes next watches the same run
     story.one.tick(world.clock.at + 25 * MINUTE)  # far beyond `delivery.syncTimeout`
     assert (story.record.phase, story.record.outcome) == ("Syncing", None)
     cluster.runs("True", "TerraformAppliedSucceed")

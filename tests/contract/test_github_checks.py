@@ -17,7 +17,7 @@ from hook_server import receiving
 from gitops_rollback.adapters.forges.settings import AppKey
 from gitops_rollback.core.comment_commands import BUTTONS, Verb
 from gitops_rollback.core.press import CheckPress, Press
-from gitops_rollback.core.pull_request import MergeOutcome, StatusButtons, StatusState
+from gitops_rollback.core.pull_request import CommitStatus, MergeOutcome, StatusButtons, StatusState
 from gitops_rollback.ports.forge import Forge
 from gitops_rollback.sandbox.forge.github_app import DEFAULT, App
 from gitops_rollback.web.check_presses import check_press_of
@@ -55,15 +55,20 @@ def fields(at: ForgeDoor) -> list[dict[str, Any]]:
 
 def test_an_app_writes_a_check_with_buttons_and_changes_it_in_place(at: ForgeDoor, key: rsa.RSAPrivateKey) -> None:
     opened, forge = at.opened(), as_app(at, key)
+    forge.set_status(opened.head_sha, "other", StatusState.PENDING, "plans", buttons=NONE)
+    assert forge.status(opened.head_sha, "other") == CommitStatus(StatusState.PENDING, "plans")
+    at.stage.forge.state.checks.clear()
     for _ in range(2):
         forge.set_status(opened.head_sha, PLAN, StatusState.SUCCESS, "planned: undoes 1", buttons=WAITS)
     (made,) = fields(at)
     assert (made["name"], made["status"], made["conclusion"]) == (PLAN, "completed", "success")
     assert [one["identifier"] for one in made["actions"]] == ["approve", "reject", "plan"]
-    assert len([line for line in at.writes() if "check-runs" in line]) == 1, "an equal one is not written again"
+    assert len([line for line in at.writes() if "check-runs" in line]) == 2, "an equal one is not written again"
     forge.set_status(opened.head_sha, PLAN, StatusState.PENDING, "landed: Syncing", buttons=NONE)
     (made,) = fields(at)
     assert (made["status"], made["actions"]) == ("in_progress", [])
+    forge.set_status(opened.head_sha, PLAN, StatusState.FAILURE, "no", buttons=NONE)
+    assert forge.status(opened.head_sha, PLAN) == CommitStatus(StatusState.FAILURE, "no")
     assert at.stage.forge.state.statuses == [], "one name is not shown twice"
 
 

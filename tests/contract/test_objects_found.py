@@ -77,3 +77,13 @@ def test_argo_cd_shows_what_it_manages_whatever_the_version_it_is_served_in() ->
     assert found == {WEB: deployed()}
     newer = replace(WEB, api_version="apps/v2")
     assert list(ArgoCdFound(Shows(deployed())).find(STATE, [newer])) == [newer]
+
+
+def test_what_argo_cd_does_not_manage_is_read_from_the_cluster_at_hand(
+    sandbox: KubernetesSandbox, objects: ClusterObjects
+) -> None:
+    sandbox.store.create(DEPLOYMENT, deployed())
+    found = ArgoCdFound(Shows(), objects)
+    assert list(found.find(HERE, [WEB])) == [WEB]
+    assert found.find(STATE, [WEB]) == {}, "another cluster is not asked"
+    assert found.find(HERE, [replace(WEB, gone=True)]) == {}

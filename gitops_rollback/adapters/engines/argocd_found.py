@@ -19,19 +19,36 @@ class Shows(Protocol):
     def live_objects(self, application: ApplicationId, project: str) -> tuple[ManagedObject, ...]: ...
 
 
+class Near(Protocol):
+    """A Kubernetes API at hand, which may be another cluster than the application's."""
+
+    def is_home(self, application: ApplicationState) -> bool: ...
+
+    def find(
+        self, application: ApplicationState, named: Sequence[RunObject]
+    ) -> Mapping[RunObject, Mapping[str, object]]: ...
+
+
 class ArgoCdFound:
     """`ports.Objects` for the applications of one Argo CD."""
 
-    def __init__(self, engine: Shows) -> None:
+    def __init__(self, engine: Shows, near: Near | None = None) -> None:
         self._engine = engine
+        self._near = near
 
     def find(
         self, application: ApplicationState, named: Sequence[RunObject]
     ) -> Mapping[RunObject, Mapping[str, object]]:
-        """Those that the application manages. Raises: EngineUnavailable; CredentialsRejected."""
+        """Those that the application manages; others by the API at hand, except for what is to be gone.
+
+        Raises: EngineUnavailable; CredentialsRejected; what the API refuses.
+        """
         live = [one.live for one in self._engine.live_objects(application.id, application.project) if one.live]
-        found = ((one, next((document for document in live if _is(document, one)), None)) for one in named)
-        return {one: document for one, document in found if document is not None}
+        found = {one: document for one in named for document in live if _is(document, one)}
+        others = [one for one in named if one not in found and not one.gone]
+        if others and self._near is not None and self._near.is_home(application):
+            return {**found, **self._near.find(application, others)}
+        return found
 
 
 def _is(document: Mapping[str, object], named: RunObject) -> bool:

@@ -17,7 +17,7 @@ from gitops_rollback.adapters.forges import github_merging, github_rules
 from gitops_rollback.adapters.forges.answer import Answer
 from gitops_rollback.adapters.forges.client import GitHubStyle
 from gitops_rollback.adapters.forges.exchange import Call, Exchange, Query
-from gitops_rollback.adapters.forges.github_checks import check_run, set_check
+from gitops_rollback.adapters.forges.github_checks import check_run, read_check, set_check
 from gitops_rollback.adapters.forges.github_wire import (
     own_permission,
     read_comment,
@@ -139,8 +139,11 @@ class GitHub(GitHubStyle):
         return self._exchange.credentials.permissions().get("checks") == "write"
 
     def status(self, sha: str, context: str) -> CommitStatus | None:
-        found = self._status(self._exchange.call("status"), sha, context)
-        return None if found is None else read_status(found["state"], found["description"])
+        call = self._exchange.call("status")
+        found = self._status(call, sha, context)
+        if found is None:
+            return read_check(call, self._root, sha, context)
+        return read_status(found["state"], found["description"])
 
     def permission(self, login: str) -> Permission:
         call = self._exchange.call("permission")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_rollback.adapters.forges.exchange import Call
 from gitops_rollback.adapters.json_node import Node
-from gitops_rollback.core.pull_request import StatusButtons, StatusState
+from gitops_rollback.core.pull_request import CommitStatus, StatusButtons, StatusState
 
 WORDS = {  # status and conclusion
     StatusState.PENDING: ("in_progress", None),
@@ -59,12 +59,31 @@ def check_run(name: str, state: StatusState, said: str, url: str, buttons: Statu
     return {**body, "external_id": f"pull/{buttons.number}/{mark}"}
 
 
+def read_check(call: Call, root: str, sha: str, name: str) -> CommitStatus | None:
+    """Anybody's newest of this name, as what it would be as a status; a job of GitHub Actions is one."""
+    newest = max(_runs(call, root, sha, name), key=_number, default=None)
+    if newest is None:
+        return None
+    conclusion, said = newest.get("conclusion").text(), newest.get("output", "title").text()
+    if newest.get("status").text() != "completed":
+        return CommitStatus(StatusState.PENDING, said)
+    state = StatusState.SUCCESS if conclusion == "success" else StatusState.FAILURE
+    return CommitStatus(state, said or conclusion)
+
+
 def _newest(call: Call, root: str, sha: str, name: str) -> Node | None:
     """Ours: nobody else's App has a mark of this form."""
+    ours = (one for one in _runs(call, root, sha, name) if one.get("external_id").text().startswith("pull/"))
+    return max(ours, key=_number, default=None)
+
+
+def _runs(call: Call, root: str, sha: str, name: str) -> Iterator[Node]:
     query: dict[str, str | int] = {"check_name": name, "filter": "latest", "per_page": 100}
-    runs = call.get(f"{root}/commits/{sha}/check-runs", query=query).node().get("check_runs").items()
-    ours = (one for one in runs if one.get("external_id").text().startswith("pull/"))
-    return max(ours, key=lambda one: one.get("id").number() or 0, default=None)
+    return call.get(f"{root}/commits/{sha}/check-runs", query=query).node().get("check_runs").items()
+
+
+def _number(run: Node) -> int:
+    return run.get("id").number() or 0
 
 
 def _summary(said: str, buttons: StatusButtons) -> str:

@@ -27,11 +27,15 @@ class ClusterObjects:
         self, application: ApplicationState, named: Sequence[RunObject]
     ) -> Mapping[RunObject, Mapping[str, object]]:
         """As the port has it. Raises besides: `errors.Unserved` for a kind that the API does not serve."""
-        if not is_here(application.destination, self._client.server):
+        if not self.is_home(application):
             message = f"its objects are in another cluster, {application.destination}, into which nobody looks"
             raise EngineUnavailable(application.id.short, message)
         found = ((one, self._get(one, application.namespace)) for one in named)
         return {one: value for one, value in found if value is not None}
+
+    def is_home(self, application: ApplicationState) -> bool:
+        """The application's workloads run in this cluster."""
+        return is_here(application.destination, self._client.server)
 
     def _get(self, named: RunObject, home: str) -> Mapping[str, object] | None:
         resource, namespaced = self._resource(named.api_version, named.kind)
