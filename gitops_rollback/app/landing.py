@@ -23,6 +23,7 @@ from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
+from gitops_rollback.core.recovery import gives_back, restored
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
 from gitops_rollback.core.strategies.stages import stages_of
 from gitops_rollback.ports import Clock, PushOutcome
@@ -114,9 +115,13 @@ class StepLander:
         except StalledError as error:
             return Finish(record, RollbackOutcome.UNVERIFIED, error.reason, self._halfway(record, str(error)))
         if not built.changes:
+            times = restored(record, self.clock.now()) if gives_back(stages, step.n) else record.times
+            record = replace(record, times=times)
             self.executor.advance(Advance(record, Phase.VERIFYING, f"step {step.n} of {stages.total} is done already"))
             return None
         words = self.stepper.message(stages, step, progress.policy, built.rung)
+        if gives_back(stages, step.n):
+            step = replace(step, record=replace(record, times=restored(record, self.clock.now())))
         landing = self._push(self.executor, step, built, head, words)
         if landing.outcome is PushOutcome.LANDED:
             self.landed()

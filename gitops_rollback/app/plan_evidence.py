@@ -5,7 +5,8 @@ from __future__ import annotations
 from gitops_rollback.core.image_holds import hold_documents
 from gitops_rollback.core.next_plans import FOLLOWS, RANKED
 from gitops_rollback.core.plan import Plan
-from gitops_rollback.core.rollback import DRILL, HOLDS, REQUEST, UPSTREAM
+from gitops_rollback.core.rollback import DRILL, HOLDS, REQUEST, STRATEGY, UPSTREAM
+from gitops_rollback.core.strategies.planning import INFRASTRUCTURE
 
 MAX_RANKED = 50  # suspects that a record keeps
 
@@ -29,7 +30,8 @@ def plan_evidence(plan: Plan) -> dict[str, object]:
         evidence["certainty"] = plan.weighing.document
     if reversal.holds:
         evidence[HOLDS] = hold_documents(reversal.holds)
-    named = {REQUEST: plan.request, DRILL: plan.drill}
+    strategy = INFRASTRUCTURE if plan.provision else plan.strategy
+    named = {REQUEST: plan.request, DRILL: plan.drill, STRATEGY: strategy}
     evidence |= {key: value for key, value in named.items() if value}
     if plan.follows is not None:
         evidence[FOLLOWS] = {"rollback": plan.follows[0], "way": plan.follows[1]}

@@ -67,7 +67,9 @@ class Staging:
             built = stepper.reverting(first, base, plan.restores, look.policy.chart_versions)
         else:
             built = stepper.step(stages, 1, base)
-        return in_words(replace(plan, staged=Staged(stages, built.tree, built.changes, "")), text, look)
+        types = dict.fromkeys(one.type for one in look.policy.strategies if one.name in stages.strategies)
+        staged = replace(plan, staged=Staged(stages, built.tree, built.changes, ""), strategy="+".join(types))
+        return in_words(staged, text, look)
 
     def _require_fit(self, stages: Stages, look: Look) -> None:
         """Only the application's own files are edited, and a slot that takes over is there and ready. Raises: Unfit."""

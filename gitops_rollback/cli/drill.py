@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -162,15 +162,16 @@ class Following:
     requests: Requests
     drills: Drills
     drill: Drill
+    pause: Callable[[float], None] = time.sleep
 
     def to_its_end(self) -> Drill:
         """Whatever happens, what was broken is taken back before this returns or raises."""
-        pause = max(SHORTEST_LOOK_SECONDS, self.requests.clock.real_seconds(LOOK_EVERY))
+        seconds = max(SHORTEST_LOOK_SECONDS, self.requests.clock.real_seconds(LOOK_EVERY))
         try:
             while self.drill.open:
                 self._step()
                 if self.drill.open:
-                    time.sleep(pause)
+                    self.pause(seconds)
         except BaseException as failure:
             self.take_back(f"stopped by {type(failure).__name__}")
             raise
@@ -200,6 +201,6 @@ class Following:
                     self.drill = self.drills.clean_up(self.drill, Outcome.STOPPED, why, look(self.requests))
             except RollbackError as error:
                 say(f"{error.subject}: {error.message}; cleaning up is tried again")
-                time.sleep(SHORTEST_LOOK_SECONDS)
+                self.pause(SHORTEST_LOOK_SECONDS)
         later = f"NOT taken back: revert {self.drill.commit[:12]}; a controller does at {self.drill.deadline:%H:%M:%S}Z"
         say(f"{SIGN} {self.drill.id}: {later if self.drill.open else 'what it broke is taken back'}")

@@ -17,13 +17,15 @@ from gitops_rollback.cli.access import Source, clock_of, decided_at, opened_sour
 from gitops_rollback.cli.output import output_option, print_document, print_table
 from gitops_rollback.cli.records import rollback_rows, state_of
 from gitops_rollback.core.audit import COLUMNS, audit_line, audited, within
+from gitops_rollback.core.drill import real
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.journal import format_time, record_document
+from gitops_rollback.core.recovery import WORDS, Figures, by_strategy
 from gitops_rollback.core.rollback import RollbackRecord
 
 _COLUMNS = (
     "id repository applications engine phase outcome reason requestedBy policy badRevision restores reverts commit"
-    " deployed fired decided pushed synced verified message"
+    " deployed fired decided pushed restored synced verified message"
 )
 # A spreadsheet runs a cell that starts with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -42,6 +44,9 @@ def command(
     since: str | None, until: str | None, stats: bool, decisions: bool, output: str, settings: Settings
 ) -> None:
     """The rollbacks of the past, newest first.
+
+    --stats tells for each strategy how long it took, from when it fired or was asked for, until the first commit was
+    pushed (initiation), until the traffic was back, and until it was verified (complete). Drills count for none.
 
     \b
     Examples:
@@ -132,9 +137,11 @@ def _csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _print_stats(records: Sequence[RollbackRecord], output: str) -> None:
+def _print_stats(everything: Sequence[RollbackRecord], output: str) -> None:
+    records = real(everything)
     restored = _median_seconds(records, "deployed", "verified")
     detected = _median_seconds(records, "deployed", "fired")
+    strategies = by_strategy(records)
     stats: dict[str, object] = {
         "rollbacks": len(records),
         "automatic": sum(record.requested_by == "controller" for record in records),
@@ -142,6 +149,8 @@ def _print_stats(records: Sequence[RollbackRecord], output: str) -> None:
         "reasons": dict(sorted(Counter(record.reason for record in records).items())),
         "medianSecondsToDetect": detected,
         "medianSecondsToRestore": restored,
+        "strategies": {name: _figures(one) for name, one in strategies.items()},
+        "drills": len(everything) - len(records),
     }
     if output in ("json", "yaml"):
         print_document(stats, output)
@@ -151,7 +160,18 @@ def _print_stats(records: Sequence[RollbackRecord], output: str) -> None:
     rows = [["rollbacks", str(len(records))], ["automatic", str(stats["automatic"])]]
     rows += [[f"outcome {name}", str(count)] for name, count in sorted(Counter(map(state_of, records)).items())]
     rows += [["median time to detect", _in_words(detected)], ["median time to restore", _in_words(restored)]]
+    for name, one in strategies.items():
+        rows.append([name, str(one.count)])
+        known = {phase: span.total_seconds() for phase, span in one.medians.items()}
+        rows += [[f"{name} {words}, median", _in_words(known.get(phase))] for phase, words in WORDS.items()]
+    rows += [["drills, not counted above", str(stats["drills"])]] if stats["drills"] else []
     print_table(("what", "value"), rows, "")
+
+
+def _figures(of: Figures) -> dict[str, object]:
+    """From when it fired, or was asked for, to each phase; None where that is not known."""
+    seconds = {phase: span.total_seconds() for phase, span in of.medians.items()}
+    return {"rollbacks": of.count, "medianSeconds": {phase: seconds.get(phase) for phase in WORDS}}
 
 
 def _median_seconds(records: Sequence[RollbackRecord], start: str, end: str) -> float | None:

@@ -160,6 +160,8 @@ class Plan:
     request: str = ""  # the path of the file by which a person asked for it
     staged: Staged | None = None
     drill: str = ""  # the id of the drill whose bad commit it takes back
+    strategy: str = "rolling"  # the types of the policy's strategies that it goes by, joined by a plus
+
     provision: Provision | None = None  # the infrastructure that it changes
     upstream: Upstream | None = None  # what is taken back as well, where the writer of the branch reads
 

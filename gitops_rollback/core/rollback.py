@@ -53,6 +53,8 @@ REQUEST = "request"  # in `evidence`: the path of the file by which a person ask
 ASKED_IN = "askedIn"  # in `evidence`: the request that was merged alone, and whose plan waits as a pull request of ours
 PULL_REQUEST = "pullRequest"  # in `evidence`: the pull request as which the plan waits, see `offer`
 UPSTREAM = "upstream"  # in `evidence`: what is taken back where the writer of the branch reads, see `upstream`
+STRATEGY = "strategy"  # in `evidence`: how it goes back, as the types of the policy are called
+RESTORED = "restored"  # in `times`: then the traffic was seen to be back, at the latest
 OBJECTS = "objects"  # in `evidence`: application -> uid of the engine's object that it is about
 BECAUSE = "because"  # in `evidence`: the reason that it had before something held it up
 HINDERED_AT = "hinderedAt"  # in `times`: then it was told what keeps the engine from applying what is on the branch
@@ -87,7 +89,7 @@ class AskedIn:
 class RollbackRecord:
     """`records/<id>.json` of the journal.
 
-    `times`: deployed, fired, decided, pushed, heldUntil, hinderedAt, synced, verified, where known.
+    `times`: deployed, fired, decided, pushed, heldUntil, hinderedAt, restored, synced, verified, where known.
     """
 
     id: str
@@ -262,7 +264,8 @@ def _with_time(
     name = "verified" if outcome is RollbackOutcome.VERIFIED else names.get(phase)
     if at is None or name is None or name in record.times:
         return record.times
-    return {**record.times, name: at}
+    back = {RESTORED: at} if phase is Phase.VERIFYING else {}
+    return {**back, **record.times, name: at}
 
 
 def merge(one: RollbackRecord, other: RollbackRecord) -> RollbackRecord:

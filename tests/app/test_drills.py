@@ -150,7 +150,7 @@ def test_what_others_landed_meanwhile_stays_when_it_is_stopped(practice: Practic
     assert "drill" not in text
 
 
-def test_at_ctrl_c_it_takes_back_what_it_broke(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_ctrl_c_it_takes_back_what_it_broke(practice: Practice) -> None:
     world, made = practice.world, practice.person
     before = world.people.read(FILE)
     drill = practice.begin()
@@ -160,8 +160,8 @@ def test_at_ctrl_c_it_takes_back_what_it_broke(practice: Practice, monkeypatch: 
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gitops_rollback.cli.drill.time.sleep", interrupt)
-    following = Following(Requests(made.repo, made.reconciler, executor, world.clock), practice.drills, drill)
+    requests = Requests(made.repo, made.reconciler, executor, world.clock)
+    following = Following(requests, practice.drills, drill, interrupt)
     with pytest.raises(KeyboardInterrupt):
         following.to_its_end()
     assert following.drill.outcome is Outcome.STOPPED

@@ -15,6 +15,7 @@ from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.cli.asking import plan_lines
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
+from gitops_rollback.core.recovery import spans, strategy_of
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationState, ResourceStatus, SyncStatus
 from gitops_rollback.sandbox.people import People
@@ -112,7 +113,10 @@ def test_weights_go_down_step_by_step_and_the_revert_comes_last(world: World) ->
     ]
     assert world.people.read(WEB) == deployment("web", "1.0")
     record = only_record(one, 13)
-    assert record.outcome == "verified"
+    assert (record.outcome, strategy_of(record)) == ("verified", "canary")
+    closing = record.steps[-1].pushed_at
+    assert record.times["pushed"] < record.times["restored"] == closing < record.times["synced"]
+    assert list(spans(record)) == ["initiation", "trafficRestored", "complete"]
     assert len(set(world.people.git("log", "--format=%(trailers:key=Rollback-Id,valueonly)").split())) == 1
 
 

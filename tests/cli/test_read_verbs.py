@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -164,7 +165,28 @@ def test_stats_count_and_nothing_known_is_not_zero(world: World, cli: Cli) -> No
     stats = cli("history", "--stats", "-o", "json").document
     assert (stats["rollbacks"], stats["automatic"], stats["outcomes"]) == (2, 1, {"held": 1, "verified": 1})
     assert stats["medianSecondsToRestore"] == 420.0
+    (rolling,) = stats["strategies"].values()
+    assert rolling["rollbacks"] == 2
+    assert rolling["medianSeconds"]["trafficRestored"] is None
     assert cli("history", "--stats", "--since", "1s", "-o", "json").document["medianSecondsToRestore"] is None
+
+
+def test_stats_tell_each_strategy_apart_and_count_no_drill(world: World, cli: Cli) -> None:
+    known = a_record().times
+    seconds = {"pushed": 10, "restored": 40, "verified": 300}
+    times = {"fired": known["fired"], **{name: known["fired"] + timedelta(seconds=n) for name, n in seconds.items()}}
+    world.journal(
+        a_record(times=times, evidence={"strategy": "canary"}),
+        a_record("rb-3", times=times, evidence={"drill": "dr-1"}),
+        a_record("rb-2"),
+    )
+    stats = cli("history", "--stats", "-o", "json").document
+    assert (stats["rollbacks"], stats["drills"], list(stats["strategies"])) == (2, 1, ["canary", "rolling"])
+    canary = stats["strategies"]["canary"]["medianSeconds"]
+    assert canary == {"initiation": 10.0, "trafficRestored": 40.0, "complete": 300.0}
+    lines = cli("history", "--stats").out
+    assert re.search(r"canary to traffic restored, median +40s", lines)
+    assert re.search(r"rolling to traffic restored, median +none known", lines)
 
 
 def test_explain_gives_the_record_and_every_decision_about_it(world: World, cli: Cli) -> None:

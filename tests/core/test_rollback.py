@@ -75,6 +75,7 @@ def test_each_step_notes_its_time_once() -> None:
     record = advance(record, Phase.DONE, NOW + timedelta(minutes=3), outcome=RollbackOutcome.VERIFIED)
     assert {name: at - NOW for name, at in record.times.items()} == {
         "pushed": timedelta(0),
+        "restored": timedelta(minutes=2),
         "synced": timedelta(minutes=2),
         "verified": timedelta(minutes=3),
     }
