@@ -23,7 +23,7 @@ from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.repository_url import path_equal, same_repository
 from gitops_rollback.core.rollback import Phase
-from gitops_rollback.core.selecting import filled, selectable, takes_in
+from gitops_rollback.core.selecting import Selectable, filled, selectable, takes_in
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle, Operation, Source
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point
@@ -269,6 +269,11 @@ class Directory:
                 key = target.application.kind, target.application.name
                 if any(names(target, one) for one in seen.get(key, ())):
                     continue
+                known = self._policies.known.applications.values() if policy.sources else ()
+                elsewhere = [one for one in known if names(target, one.id) and self._named[1].unserved(one)]
+                if elsewhere:
+                    problems.append(_unserved(f"{policy.name}/{target.name}", elsewhere[0]))
+                    continue
                 same = [states[one] for one in others.get(key, ())]
                 problems += self._why_unmatched(policy, target, same, blind)
         return problems
@@ -288,7 +293,11 @@ class Directory:
             if len(others) > 1:
                 message = f"selectors of {', '.join(others)} take in {one.id.short}, so none of them judges it"
                 yield Problem(str(one.id), Reason.POLICY_INVALID, message)
-            elif one.id not in judged and filled(pattern, one) is None:
+            elif one.id in judged:
+                continue
+            elif self._named[1].unserved(one):
+                yield _unserved(subject, one)
+            elif filled(pattern, one) is None:
                 message = f"{one.id.short} has no word for a variable of {subject}, so it is not watched"
                 yield Problem(str(one.id), Reason.POLICY_INVALID, message)
 
@@ -309,6 +318,12 @@ class Directory:
         ref = target.application
         message = f"no engine shows an application {ref.namespace}/{ref.name}"
         return [Problem(subject, Reason.ENGINE_UNCLEAR, message)]
+
+
+def _unserved(subject: str, one: Selectable) -> Problem:
+    """Counts of another cluster would say nothing of it."""
+    message = f"no metric source of the policy serves {one.cluster or 'its cluster'}, where {one.id.short} runs"
+    return Problem(subject, Reason.POLICY_INVALID, message)
 
 
 def _fed(

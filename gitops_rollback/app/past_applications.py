@@ -18,7 +18,7 @@ from gitops_rollback.app.target_index import names
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.paths import Paths, own_paths
 from gitops_rollback.core.policy import Policy, Target
-from gitops_rollback.core.selecting import each, selectable
+from gitops_rollback.core.selecting import each, placed, selectable
 from gitops_rollback.core.survey import Found, Ours, survey
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Source
 from gitops_rollback.ports import Engine
@@ -90,7 +90,11 @@ class PastApplications:
             if state is None:
                 self.left_out.append(f"target {target.name}: {_unknown(target)}")
                 continue
-            yield self._with_commits(policy, target, state, line, closures)
+            at_cluster = placed(policy, state.destination)
+            if at_cluster is None:
+                self.left_out.append(f"target {target.name}: no metric source of its policy serves {state.destination}")
+                continue
+            yield self._with_commits(at_cluster, target, state, line, closures)
 
     def _with_commits(
         self, policy: Policy, target: Target, state: ApplicationState, line: Line, closures: Closures

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gitops_rollback.core.policy import Policy, Target
-from gitops_rollback.core.selecting import Selectable, filled, takes_in
+from gitops_rollback.core.selecting import Selectable, filled, placed, takes_in
 from gitops_rollback.core.sync import ApplicationId
 
 Naming = tuple[Policy, Target]
@@ -30,6 +30,7 @@ class TargetIndex:
         self._by_name: dict[tuple[str, str], list[Naming]] = {}
         self._patterns: list[Naming] = []
         self._resolved: dict[ApplicationId, tuple[Selectable, Naming | None]] = {}
+        self._at_clusters: dict[tuple[int, str], Policy | None] = {}
         self._lock = threading.Lock()
         for policy in policies:
             for target in policy.targets:
@@ -47,11 +48,29 @@ class TargetIndex:
         """
         found = self._by_name.get((application.kind, application.name), ())
         named = next((pair for pair in found if names(pair[1], application)), None)
-        return named if named is not None or one is None or not self._patterns else self._taken_in(one)
+        if one is None:
+            return named
+        return self._taken_in(one) if named is None and self._patterns else self._placed(named, one)
 
     def taking_in(self, one: Selectable) -> tuple[Naming, ...]:
         """Each policy and target, as a pattern, whose selector takes in the application; more than one judges none."""
         return tuple(pair for pair in self._patterns if pair[1].selector and takes_in(pair[1].selector, one))
+
+    def unserved(self, one: Selectable) -> tuple[Policy, ...]:
+        """Policies that mean the application, and none of whose metric sources serves its cluster."""
+        found = self._by_name.get((one.id.kind, one.id.name), ())
+        meant = [pair for pair in found if names(pair[1], one.id)] or self.taking_in(one)
+        return tuple(policy for policy, _ in meant if placed(policy, one.cluster) is None)
+
+    def _placed(self, found: Naming | None, one: Selectable) -> Naming | None:
+        """With the metric source of its cluster; kept for each cluster, as there are few."""
+        if found is None or not found[0].sources:
+            return found
+        key = (id(found[0]), one.cluster)  # the index keeps the policy, so nothing else gets its id
+        if key not in self._at_clusters:
+            self._at_clusters[key] = placed(found[0], one.cluster)
+        policy = self._at_clusters[key]
+        return (policy, found[1]) if policy is not None else None
 
     def _taken_in(self, one: Selectable) -> Naming | None:
         with self._lock:
@@ -59,7 +78,8 @@ class TargetIndex:
         if known is not None and known[0] == one:
             return known[1]
         found = self.taking_in(one)
-        answer = _resolved(*found[0], one) if len(found) == 1 else None
+        only = self._placed(found[0], one) if len(found) == 1 else None
+        answer = _resolved(*only, one) if only is not None else None
         with self._lock:
             self._resolved[one.id] = one, answer
         return answer

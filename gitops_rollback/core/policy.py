@@ -78,6 +78,7 @@ class MetricSettings:
     headers: tuple[tuple[str, str], ...] = ()  # never a credential: those come by `secret`
     tenant: str = ""  # X-Scope-OrgID of Mimir and Cortex
     application_secret: str = ""  # beside `secret`, the second of the two keys of Datadog
+    clusters: tuple[str, ...] = ()  # destinations that it serves; () serves all
     cluster: str = ""  # no key of a policy: where the application runs, filled in when it is measured
 
 
@@ -265,7 +266,8 @@ class Policy:
     suspend: bool = False
     branch: str = ""
     timing: Timing = Timing()
-    metrics: MetricSettings = MetricSettings()
+    metrics: MetricSettings = MetricSettings()  # of several `sources` the first, until it is known where it runs
+    sources: tuple[MetricSettings, ...] = ()  # () where `metrics` serves every cluster
     delivery: Delivery = Delivery()
     strategies: tuple[Strategy, ...] = ()
     guards: tuple[GuardRule, ...] = ()

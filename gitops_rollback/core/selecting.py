@@ -81,6 +81,15 @@ def filled(target: Target, one: Selectable) -> Target | None:
     )
 
 
+def placed(policy: Policy, cluster: str) -> Policy | None:
+    """The policy with the one metric source that serves this cluster; None where none of its sources does."""
+    if not policy.sources:
+        return policy
+    serving = (one for one in policy.sources if not one.clusters or cluster in one.clusters)
+    source = next(serving, None)
+    return replace(policy, metrics=source, sources=()) if source is not None else None
+
+
 def each(policies: Iterable[Policy], seen: Iterable[Selectable]) -> Iterator[tuple[Policy, Target]]:
     """Each target of each policy; a pattern stands for one for each application of `seen` that it takes in."""
     known = tuple(seen)

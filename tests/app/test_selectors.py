@@ -90,3 +90,24 @@ def test_an_application_without_a_word_for_a_variable_is_told(world: World) -> N
         f"argocd/{name} has no word for a variable of fleet/$LABEL_team, so it is not watched"
         for name in ("web", "api")
     ]
+
+
+SOURCES = (
+    "  metrics: [{clusters: [in-cluster], url: 'https://eu.example'}, {clusters: [us-1], url: 'https://us.example'}]\n"
+)
+
+
+def test_each_cluster_has_its_own_metric_source_and_one_that_has_none_is_told(world: World) -> None:
+    text, own = fleet("{name: api}") + SOURCES, policy("web") + SOURCES
+    own = own.replace("metadata: {name: web}", "metadata: {name: own}")
+    tick = quiet(world, fleet=text, own=own)
+    assert {one.id.name: one.policy.metrics.url for one in tick.listing.watched} == dict.fromkeys(
+        ("web", "api"), "https://eu.example"
+    )
+    for name in ("web", "api"):
+        world.engine.states[name] = replace(world.engine.states[name], destination="asia-1")
+    tick = world.replica("two").tick(START + 2 * MINUTE)
+    assert watched(tick) == {}
+    assert sorted(words for _, words in problems(tick)) == [
+        f"no metric source of the policy serves asia-1, where argocd/{name} runs" for name in ("api", "web")
+    ]

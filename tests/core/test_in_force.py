@@ -255,7 +255,7 @@ def test_the_label_names_the_policy_that_judged() -> None:
 
 def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> None:
     known = {
-        Policy: "name path revision targets triggers suspend branch timing metrics delivery strategies guards "
+        Policy: "name path revision targets triggers suspend branch timing metrics sources delivery strategies guards "
         "verification notifications certainty superseding chart_versions by_cost costs image_automation cascade "
         "promotion unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because drill selector",

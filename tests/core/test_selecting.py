@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitops_rollback.core.policy import ApplicationRef, Selector, Target, Workload
-from gitops_rollback.core.selecting import Selectable, filled, takes_in
+from gitops_rollback.core.policy import ApplicationRef, MetricSettings, Policy, Selector, Target, Workload
+from gitops_rollback.core.selecting import Selectable, filled, placed, takes_in
 from gitops_rollback.core.sync import ApplicationId
 
 LABELS = {"tier": "web", "app.kubernetes.io/name": "checkout"}
@@ -60,6 +60,27 @@ def test_a_pattern_becomes_a_target_of_the_application_with_its_own_words() -> N
         paths=("apps/checkout/**", "shared/**"),
         depends_on=("db-eu-1",),
     )
+
+
+EU, REST = MetricSettings(url="https://eu", clusters=("eu-1", "eu-2")), MetricSettings(url="https://rest")
+
+
+@pytest.mark.parametrize(
+    ("sources", "cluster", "url"),
+    [
+        ((), "eu-1", "https://own"),
+        ((EU, REST), "eu-2", "https://eu"),
+        ((EU, REST), "us-1", "https://rest"),
+        ((EU,), "us-1", None),
+    ],
+    ids=["one-for-all", "its-own", "the-rest", "nobody"],
+)
+def test_a_policy_is_asked_of_the_source_that_serves_the_cluster(
+    sources: tuple[MetricSettings, ...], cluster: str, url: str | None
+) -> None:
+    policy = Policy("p", "p.yaml", "a" * 40, (), (), metrics=MetricSettings(url="https://own"), sources=sources)
+    found = placed(policy, cluster)
+    assert (found.metrics.url if found else None) == url
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,6 @@ UNBUILT = [
     ("requireRehearsal: true", "requireRehearsal"),
     ("dataFixup: {job: x}", "dataFixup"),
     ("metrics: {provider: cloudwatch}", "metrics.provider: cloudwatch"),
-    ("metrics: [{clusters: [a]}, {clusters: [b]}]", "metrics: a list"),
 ]
 
 
@@ -465,6 +464,28 @@ def test_keys_that_do_not_fit_are_refused_at_their_place(
     read = read_spec(keys)
     assert read.policy is None
     assert [(fault.line, fault.col, word in str(fault)) for fault in read.errors] == [(line, col, True)]
+
+
+SOURCE_FAULTS = {
+    "two-for-all": ("[{url: 'https://a'}, {url: 'https://b'}]", "serves every cluster"),
+    "one-for-all-first": ("[{url: 'https://a'}, {url: 'https://b', clusters: [b]}]", "serves every cluster"),
+    "cluster-twice": ("[{clusters: [a, b]}, {url: 'https://b', clusters: [b]}]", "has two sources"),
+    "other-language": ("[{clusters: [a]}, {provider: web, url: 'https://b'}]", "no web query"),
+}
+
+
+@pytest.mark.parametrize(("metrics", "word"), SOURCE_FAULTS.values(), ids=SOURCE_FAULTS)
+def test_sources_that_leave_a_cluster_to_chance_are_refused(read_spec: ReadingSpec, metrics: str, word: str) -> None:
+    read = read_spec(f"metrics: {metrics}")
+    assert read.policy is None
+    assert any(word in str(fault) for fault in read.errors), read.errors
+
+
+def test_each_source_says_which_clusters_it_serves(read_spec: ReadingSpec) -> None:
+    read = read_spec("metrics: [{url: 'https://a', clusters: [eu]}, {url: 'https://b'}]")
+    policy = policy_of(read)
+    assert [(one.url, one.clusters) for one in policy.sources] == [("https://a", ("eu",)), ("https://b", ())]
+    assert (policy.metrics, policy.unbuilt) == (policy.sources[0], ())
 
 
 TARGET_FAULTS = {

@@ -59,7 +59,8 @@ def build_policy(
 ) -> Policy:
     """The policy as values."""
     spec = shape.spec
-    provider = _metrics(spec.metrics).provider
+    sources = _sources(spec.metrics)
+    provider = sources[0].provider
     return Policy(
         name=shape.metadata.name or posixpath.splitext(posixpath.basename(path))[0],
         path=path,
@@ -69,7 +70,8 @@ def build_policy(
         suspend=spec.suspend,
         branch=spec.git.branch or "",
         timing=_timing(spec.timing),
-        metrics=_metrics(spec.metrics),
+        metrics=sources[0],
+        sources=sources if len(sources) > 1 or sources[0].clusters else (),
         delivery=_delivery(spec.delivery),
         strategies=tuple(build_strategy(strategy) for strategy in spec.strategies),
         guards=tuple(_guard(guard) for guard in spec.guards),
@@ -141,11 +143,13 @@ def _timing(shape: schema.TimingShape) -> Timing:
     )
 
 
-def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSettings:
-    shape = next(iter(shapes), None) if isinstance(shapes, list) else shapes
+def _sources(shapes: schema.Metrics | list[schema.Metrics] | None) -> tuple[MetricSettings, ...]:
+    given = shapes if isinstance(shapes, list) else [shapes] if shapes is not None else []
+    return tuple(map(_metrics, given)) or (MetricSettings(),)
+
+
+def _metrics(shape: schema.Metrics) -> MetricSettings:
     default = MetricSettings()
-    if shape is None:
-        return default
     return MetricSettings(
         provider=shape.provider,
         url=shape.url or "",
@@ -154,6 +158,7 @@ def _metrics(shapes: schema.Metrics | list[schema.Metrics] | None) -> MetricSett
         headers=tuple(sorted(shape.headers.items())),
         tenant=shape.tenant or "",
         application_secret=_application_secret(shape.auth),
+        clusters=tuple(shape.clusters or ()),
     )
 
 

@@ -8,6 +8,7 @@ from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core import datadog_query, web_query
+from gitops_rollback.core.faults import shown
 from gitops_rollback.core.query_language import DATADOG, OF_PROVIDER, PROMQL, WEB, Language, language_of
 
 SHAPES = {DATADOG: datadog_query.SHAPE, WEB: web_query.SHAPE}
@@ -16,7 +17,12 @@ PROMQL_ONLY = frozenset({"burnRate", "absence", "regression", "gauge"})  # their
 
 def metric_faults(spec: View, queries: Sequence[View]) -> Iterator[Found]:
     """What is wrong between `spec.metrics` and the `queries` of triggers and checks."""
-    metrics = next(iter(spec.at("metrics").items), spec.at("metrics"))
+    for metrics in spec.at("metrics").items or (spec.at("metrics"),):
+        yield from _of_source(spec, metrics, queries)
+    yield from _clusters(spec)
+
+
+def _of_source(spec: View, metrics: View, queries: Sequence[View]) -> Iterator[Found]:
     provider = metrics.at("provider").text or ""
     spoken = OF_PROVIDER.get(provider, PROMQL)
     for query in queries:
@@ -30,6 +36,19 @@ def metric_faults(spec: View, queries: Sequence[View]) -> Iterator[Found]:
         yield from _triggers(spec, provider)
     if spoken is not DATADOG and metrics.at("auth").has("applicationKeyRef"):
         yield metrics.at("auth").key_mark("applicationKeyRef"), "only datadog has an application key", "remove it"
+
+
+def _clusters(spec: View) -> Iterator[Found]:
+    """Each cluster has one source, so that nobody has to guess which one was meant."""
+    seen: set[str] = set()
+    given = spec.at("metrics").items
+    for n, metrics in enumerate(given):
+        if not metrics.has("clusters") and n < len(given) - 1:
+            yield metrics.mark, "serves every cluster, so that no later source is asked", "name its `clusters`"
+        for one in metrics.at("clusters").items:
+            if one.text in seen:
+                yield one.mark, f"cluster {shown(one.text or '')} has two sources", "name it once"
+            seen.add(one.text or "")
 
 
 def _other_language(provider: str, spoken: Language, written: Language) -> tuple[str, str]:

@@ -154,7 +154,8 @@ class Metrics(Shape):
     """Never credentials; those come by auth.secretRef."""
     tenant: Text | None = None
     """X-Scope-OrgID of Mimir and Cortex."""
-    clusters: list[Text] | None = None
+    clusters: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Of several sources: names or addresses of the clusters whose applications it knows, as the engine has them."""
 
 
 def _metrics_kind(value: object) -> Literal["one", "several"]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, MIGRATION, ROLLING, STAGED_TYPES
-from gitops_rollback.core.written import Listed, Mark
+from gitops_rollback.core.written import Mark
 
 BUILT_TRIGGERS = frozenset(
     {"query", "ratio", "burnRate", "absence", "health", "crashLoop", "regression", "gauge", "alert"}
@@ -102,14 +102,10 @@ def _suggests(trigger: View, kind: str) -> bool:
 
 
 def _metrics(spec: View) -> Iterator[Unbuilt]:
-    metrics = spec.at("metrics")
-    provider = metrics.at("provider").text
-    if isinstance(metrics.node, Listed):
-        yield Unbuilt("metrics: a list", spec.key_mark("metrics"))
-    if provider and provider not in BUILT_PROVIDERS:
-        yield Unbuilt(f"metrics.provider: {provider}", metrics.key_mark("provider"))
-    if metrics.has("clusters"):
-        yield Unbuilt("metrics.clusters", metrics.key_mark("clusters"))
+    for metrics in spec.at("metrics").items or (spec.at("metrics"),):
+        provider = metrics.at("provider").text
+        if provider and provider not in BUILT_PROVIDERS:
+            yield Unbuilt(f"metrics.provider: {provider}", metrics.key_mark("provider"))
 
 
 def _strategies(spec: View) -> Iterator[Unbuilt]:
