@@ -40,6 +40,7 @@ from gitops_rollback.core.guards.facts import (
 )
 from gitops_rollback.core.guards.images import coming_back
 from gitops_rollback.core.guards.writer import copied_from
+from gitops_rollback.core.image_updater import updates_of
 from gitops_rollback.core.images import Found, Presence
 from gitops_rollback.core.infrastructure import Sides
 from gitops_rollback.core.ownership import ours
@@ -331,6 +332,7 @@ class GuardFactsReader:
             merged_from=_merged_from(touching[:WRITERS_SEEN]),
             held=_held(look, reversal),
             kargo=_kargo(suspects, touching),
+            updates=tuple(update for one in suspects for update in updates_of(one.message)),
         )
         rolled = Rolled(suspects, reversal.paths, view.heads.branch, look.policy.chart_versions)
         find = partial(UpstreamFinder(self._repo).found, look.policy.promotion, look.state, signs, rolled)

@@ -11,6 +11,7 @@ import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, pushed
 
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.requesting import Requests, Wish, landed
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Source
 from gitops_rollback.core.upstream import upstream_of
@@ -184,6 +185,24 @@ def test_without_the_policys_word_a_person_gets_both_commits(world: World, habit
     upstream = upstream_of(record_of(one))
     assert upstream is not None
     assert upstream.reverts == (place.source,)
+
+
+def test_a_persons_word_is_for_both_commits(world: World) -> None:
+    place = hydrated(world, declared=False)
+    one = world.replica()
+    one.until(START, START + 4 * MINUTE)
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(one.repo, one.reconciler, executor, world.clock)
+    wish = Wish(record_of(one).applications[0], "ann", "see INC-42", waiting=record_of(one).id)
+    assert landed(requests.carry_out(requests.prepare(wish)))
+    one.until(START + 4 * MINUTE, START + 5 * MINUTE)
+    hydrates(place)
+    one.until(START + 5 * MINUTE, LAST)
+    assert record_of(one).outcome == "verified"
+    body = place.upstream.git("log", "-1", "--format=%B", place.branch)
+    assert f"This reverts commit {place.source}." in body
+    assert "Rollback-Requested-By: ann" in body
 
 
 def test_a_render_job_of_which_nothing_is_known_asks(world: World) -> None:

@@ -46,6 +46,7 @@ from gitops_rollback.core.guards.standing import (
 )
 from gitops_rollback.core.guards.writer import copied_from, is_machine, judge_writer
 from gitops_rollback.core.image_holds import ImageHold
+from gitops_rollback.core.image_updater import ImageUpdate
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
 from gitops_rollback.core.rendering import Rendered
@@ -241,6 +242,8 @@ WRITERS: dict[str, tuple[dict[str, Any], str]] = {
     "nine-by-two-machines": ({"authors": ("renovate[bot] <r@x>",) * 5 + (BOT,) * 5}, ""),
     "history-unseen": ({"authors": None}, "cannot be seen"),
     "copied": ({"copied_from": "envs/staging"}, "envs/staging"),
+    "image-updater": ({"updates": (ImageUpdate("shop/cart", "1.0", "1.1"),)}, "would write shop/cart:1.1 again"),
+    "kargo-by-its-commit": ({"kargo": ("prod.01j0z6y1m3k4n5p6q7r8s9t0v1.abc1234",)}, "promotion prod.01j0"),
     "copies-unseen": ({"copied_from": None}, "cannot be seen"),
     "merged": ({"merged_from": "staging"}, "merges of staging"),
     "merges-unseen": ({"merged_from": None}, "cannot be seen"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, WriterFacts, allow, ask
+from gitops_rollback.core.image_updater import kept_off, writes_git, writes_into
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.upstream import COPY, HYDRATE, MADE, MERGE, METADATA, RENDER
@@ -35,7 +36,7 @@ HEADER_BYTES = 1024
 class Sign:
     """Something that speaks for another writer, what a person can do, and by which habits a policy may answer it.
 
-    No `habits`: it could not be seen, so nothing answers it.
+    No `habits`: nothing answers it, as where it could not be seen.
     """
 
     message: str
@@ -150,6 +151,18 @@ def _generated(_writer: WriterFacts, facts: GuardFacts) -> Sign | None:
     return None
 
 
+def _image_updater(writer: WriterFacts, facts: GuardFacts) -> Sign | None:
+    """Argo CD's own: it looks at the registry again within minutes, and the tag that was taken back is there still."""
+    file = writes_into(facts.reversal.paths)
+    author = facts.suspects[0].author if facts.suspects else ""
+    if not (writer.updates or file or (writes_git(writer.annotations) and is_machine(author))):
+        return None
+    tags = ", ".join(f"{one.image}:{one.tag}" for one in writer.updates)
+    what = f"and would write {tags} again" if tags else f"and {file or 'what it wrote'} is what the plan takes back"
+    remedy = f"keep it from that by {kept_off(writer.updates, writer.annotations)}; then approve the plan"
+    return Sign(f"Argo CD Image Updater writes this application's images, {what}", remedy)
+
+
 def _by_machine(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
     remedy = "stop or pin that automation first, then approve the plan"
     if writer.authors is None:
@@ -177,6 +190,7 @@ SIGNS: tuple[Callable[[WriterFacts, GuardFacts], Sign | None], ...] = (
     _hydrated,
     _promoted,
     _generated,
+    _image_updater,
     _by_machine,
     _copied,
 )
