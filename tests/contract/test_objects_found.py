@@ -52,8 +52,9 @@ def test_an_object_is_read_from_the_cluster_by_its_kind_alone(
 
 
 def test_what_cannot_be_seen_is_not_what_is_not_there(objects: ClusterObjects) -> None:
-    with pytest.raises(Unserved, match="no Terraform of infra"):
-        objects.find(HERE, [RunObject("infra.contrib.fluxcd.io/v1alpha2", "Terraform", "shop", "db")])
+    for version, words in (("v1alpha2", "not served"), ("v1alpha1", "serves no Terraform of infra")):
+        with pytest.raises(Unserved, match=words):
+            objects.find(HERE, [RunObject(f"infra.contrib.fluxcd.io/{version}", "Terraform", "shop", "db")])
     with pytest.raises(Unserved) as caught:
         objects.find(HERE, [RunObject("apps/v1", "Depoyment", "shop", "web")])
     assert caught.value.reason is Reason.ENGINE_UNCLEAR

@@ -12,8 +12,10 @@ from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.home import is_here
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.errors import EngineUnavailable
-from gitops_rollback.core.infrastructure import RunObject
+from gitops_rollback.core.infrastructure import TERRAFORM_KIND, RunObject
 from gitops_rollback.core.sync import ApplicationState
+
+TERRAFORMS = Resource("infra.contrib.fluxcd.io", "v1alpha2", "terraforms")
 
 
 class ClusterObjects:
@@ -21,7 +23,7 @@ class ClusterObjects:
 
     def __init__(self, client: Kubernetes) -> None:
         self._client = client
-        self._known: dict[tuple[str, str], tuple[Resource, bool]] = {}
+        self._known = {(TERRAFORMS.api_version, TERRAFORM_KIND): (TERRAFORMS, True)}
 
     def find(
         self, application: ApplicationState, named: Sequence[RunObject]
