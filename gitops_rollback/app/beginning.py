@@ -27,10 +27,14 @@ from gitops_rollback.core.layout import plain_name
 from gitops_rollback.core.policy import ApplicationRef
 from gitops_rollback.core.selecting import takes_in
 from gitops_rollback.core.sourceignore import IGNORED, LINE, SOURCE_IGNORE
+from gitops_rollback.core.strategies.finding import Found as FoundField
+from gitops_rollback.core.strategies.finding import editable
 from gitops_rollback.core.survey import Found, Ours, Survey, from_root, survey
 
 SCHEMAS = ".gitops-rollback/schema"
 # Folders and files by which a forge is known where its host's name does not tell.
+MANIFESTS = (".yaml", ".yml", ".json")
+MOST_FILES = 500  # of a policy's targets, that are searched for weights, slots and flags
 SIGNS = {"github": (".github/",), "gitlab": (".gitlab-ci.yml", ".gitlab/"), "gitea": (".gitea/", ".forgejo/")}
 
 
@@ -108,12 +112,21 @@ def _policies(place: Place, targets: tuple[NamedTarget, ...], seen: Survey) -> I
     for start in range(0, len(targets), MOST_TARGETS):
         name = next(names)
         left_out = seen.left_out if start == 0 else ()
-        text = policy_text(name, targets[start : start + MOST_TARGETS], left_out).encode()
+        these = targets[start : start + MOST_TARGETS]
+        text = policy_text(name, these, left_out, tuple(_fields(place.tree, these))).encode()
         path = f"{DEFAULT_POLICIES}/{name}.yaml"
         faults = load_policies([PolicyFile(path, REGULAR_MODE, text)], "").faults
         if faults:
             raise RuntimeError("a first policy has faults")  # the words of a repository may not leave this process
         yield Draft(path, text, State.NEW)
+
+
+def _fields(tree: Tree, targets: Iterable[NamedTarget]) -> Iterator[FoundField]:
+    """What strategies could set in the folders of these targets, each file once."""
+    folders = dict.fromkeys(folder for target in targets for folder in target.found.folders)
+    paths = dict.fromkeys(path for folder in folders for path in tree.below(folder) if path.endswith(MANIFESTS))
+    for path in list(paths)[:MOST_FILES]:
+        yield from editable(tree.text(path) or b"", path)
 
 
 def _free_names(place: Place) -> Iterator[str]:

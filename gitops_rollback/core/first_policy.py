@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gitops_rollback.core.faults import visible
+from gitops_rollback.core.first_strategies import strategies_text
 from gitops_rollback.core.request import API_VERSION
+from gitops_rollback.core.strategies.finding import Found as FoundField
 from gitops_rollback.core.survey import Found, LeftOut
 from gitops_rollback.core.written import SKIP_MARKER
 
@@ -78,8 +80,10 @@ def named(found: Iterable[Found], taken: Collection[str]) -> tuple[NamedTarget, 
     return tuple(targets)
 
 
-def policy_text(name: str, targets: Sequence[NamedTarget], left_out: Sequence[LeftOut]) -> str:
-    """A whole policy file. At most `MOST_TARGETS` targets."""
+def policy_text(
+    name: str, targets: Sequence[NamedTarget], left_out: Sequence[LeftOut], fields: Sequence[FoundField] = ()
+) -> str:
+    """A whole policy file. At most `MOST_TARGETS` targets. `fields` are those that strategies could set."""
     head = HEAD.format(marker=SKIP_MARKER, modeline=MODELINE)
     lines = [f"apiVersion: {API_VERSION}", "kind: RollbackPolicy", f"metadata: {{name: {_scalar(name)}}}", "spec:"]
     lines.append("  targets:")
@@ -88,7 +92,7 @@ def policy_text(name: str, targets: Sequence[NamedTarget], left_out: Sequence[Le
     lines += [f"    # Left out: {_comment(f'{one.label}: {one.why}')}" for one in left_out[:MOST_TARGETS]]
     if len(left_out) > MOST_TARGETS:
         lines.append(f"    # And {len(left_out) - MOST_TARGETS} more were left out.")
-    return head + "\n".join(lines) + "\n" + TRIGGERS
+    return head + "\n".join(lines) + "\n" + TRIGGERS + strategies_text(fields)
 
 
 def _target(target: NamedTarget) -> Iterator[str]:

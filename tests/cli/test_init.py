@@ -258,3 +258,43 @@ def test_what_it_wrote_is_what_the_other_verbs_read(world: World, cli: Cli, tmp_
     assert "config" in listed.out
     watched = cli("get", "applications", "-o", "json")
     assert {"web", "worker", "checkout-api"} <= set(re.findall(r"[a-z-]+", watched.out))
+
+
+WEIGHTS = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  http:
+    - route:
+        - {destination: {host: web, subset: stable}, weight: 80}
+        - {destination: {host: web, subset: canary}, weight: 20}
+"""
+SLOT = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  selector: {app: web, slot: blue}\n"
+FLAGS = """\
+apiVersion: core.openfeature.dev/v1beta1
+kind: FeatureFlag
+metadata: {name: web}
+spec: {flagSpec: {flags: {newCart: {state: ENABLED, variants: {"on": true, "off": false}, defaultVariant: "on"}}}}
+"""
+
+
+def test_weights_slots_and_flags_that_are_found_stand_in_the_policy_for_review(
+    cli: Cli, clone: Callable[..., Path]
+) -> None:
+    root = clone({**ARGO, "web/route.yaml": WEIGHTS, "web/service.yaml": SLOT, "web/flags.yaml": FLAGS})
+    assert cli("init", str(root)).code == 0
+    text = (root / POLICY).read_text()
+    (read,) = load_policies([PolicyFile(POLICY, "100644", text.encode())], "").policies
+    assert read.strategies == (), "nothing is in force before a person has looked at it"
+    head, found, block = text.partition("  # strategies:\n")
+    taken = head + re.sub("(?m)^  # ", "  ", found + block)
+    loaded = load_policies([PolicyFile(POLICY, "100644", taken.encode())], "")
+    assert not loaded.errors, loaded.errors
+    (policy,) = loaded.policies
+    assert {(one.type, one.edits.file, one.edits.field) for one in policy.strategies if one.edits} == {
+        ("canary", "web/route.yaml", "spec.http[0].route[1].weight"),
+        ("blue-green", "web/service.yaml", "spec.selector.slot"),
+        ("feature-flag", "web/flags.yaml", "spec.flagSpec.flags.newCart.defaultVariant"),
+    }
+    assert [one.complement for one in policy.strategies if one.type == "canary"] == ["spec.http[0].route[0].weight"]
