@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.app.notices import MASS_EVENT
@@ -63,9 +64,13 @@ class View:
 
         What a person has asked for, and nobody approved yet, stands in nothing's way.
         """
-        mine = [one for one in self.journal.records.values() if one.open and application in one.applications]
-        records = [one for one in mine if not one.is_waiting_request]
+        records = [one for one in self._still_open if application in one.applications]
         return tuple(sorted(records, key=lambda one: one.phase is Phase.AWAITING_APPROVAL))
+
+    @cached_property
+    def _still_open(self) -> tuple[RollbackRecord, ...]:
+        """Of all applications, found once: thousands of looks ask for their own among thousands that are over."""
+        return tuple(one for one in self.journal.records.values() if one.open and not one.is_waiting_request)
 
     def told(self, application: str, but: str) -> datetime | None:
         """When people last heard of the application, or of all at once, because of another revision than `but`."""
