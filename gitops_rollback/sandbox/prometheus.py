@@ -1,7 +1,8 @@
 """A Prometheus API on loopback whose series are functions of time, with the real wire shapes and the real errors.
 
 It does not evaluate PromQL: a registered query text (or a predicate over it) stands for a function. A text that the
-parser refuses is answered as the real one does; one that nobody registered matches no series.
+parser refuses is answered as the real one does; one that nobody registered matches no series. One that groups by
+what it selects several values of is answered by what stands for each of them.
 Source: answers of Prometheus 2.42 and `web/api/v1/api.go`; tests/e2e compares the shapes with a real Prometheus.
 """
 
@@ -15,12 +16,13 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,6 +38,7 @@ Matcher = Callable[[str], bool]
 
 MAX_POINTS = 11_000
 DURATION = re.compile(r"[0-9]+(?:\.[0-9]*)?|(?:[0-9]+(?:ms|[ywdhms]))+")  # no fraction before a unit
+GROUPED = re.compile(r"\bby \((\w+(?:, \w+)*)\)")
 UNIX_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 MAX_BODY = 1 << 20
 LONGEST_HANG_SECONDS = 60.0
@@ -188,11 +191,29 @@ class PrometheusSandbox:
         for matches, evaluate in tuple(self._series):
             if matches(query):
                 return self._spoiled(evaluate(query, at))
-        return []
+        return [({**labels, **own}, value) for own, alone in _apart(query) for labels, value in self._at(alone, at)]
 
     def _spoiled(self, value: Vector | float | None) -> Vector:
         vector: Vector = [] if value is None else [({}, float(value))] if isinstance(value, int | float) else value
         return [(labels, math.nan) for labels, _ in vector] if self._fault is Fault.NAN else vector
+
+
+def _apart(query: str) -> Iterator[tuple[dict[str, str], str]]:
+    """A query that groups by labels, and selects several values of them, as one query for each of these."""
+    grouped = GROUPED.search(query)
+    selected = {} if grouped is None else {label: _selected(query, label) for label in grouped[1].split(", ")}
+    if not selected or not all(selected.values()):
+        return
+    for values in product(*selected.values()):
+        own, alone = dict(zip(selected, values, strict=True)), query
+        for label, value in own.items():
+            alone = re.sub(rf'\b{label}=~"[^"]*"', f'{label}="{value}"', alone)
+        yield own, alone
+
+
+def _selected(query: str, label: str) -> list[str]:
+    found = re.search(rf'\b{label}=~"([^"]*)"', query)
+    return [re.sub(r"\\+(.)", r"\1", value) for value in found[1].split("|")] if found is not None else []
 
 
 class _BadData(Exception):
