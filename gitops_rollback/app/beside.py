@@ -1,7 +1,8 @@
 """Whom a rollback changes beside the applications that it is made for: these must be well again, too.
 
-One commit may change several applications while a trigger fired for one of them. Verified is said of all of them, but
-nobody can ask of a rollback that it mends what was bad, or not to be seen, before the bad sync.
+One commit may change several applications while a trigger fired for one of them, and others need what it takes back.
+Verified is said of all of them, but nobody can ask of a rollback that it mends what was bad, or not to be seen, before
+the bad sync.
 Source: safety.md, Verified.
 """
 
@@ -32,7 +33,7 @@ class Beside:
     def of(
         self, record: RollbackRecord, changed: Collection[str], watched: Iterable[Watched], ask: Ask
     ) -> tuple[Watched, ...]:
-        """Of the `watched` that our commit changed, those that the record does not name and that were well before.
+        """Of the `watched` that our commit changed or may break, those that it does not name and that were well before.
 
         `ask` says what the checks of an application said at an instant; without any there is nothing to wait for.
         """

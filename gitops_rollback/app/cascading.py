@@ -5,12 +5,12 @@ All of it is known before anything is written. What does not go, or may not go b
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_rollback.app.blame import MAX_RANGE, Blame, Blamer
+from gitops_rollback.app.dependencies import needs
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.subject import Look, Watched
@@ -28,6 +28,7 @@ from gitops_rollback.core.strategies.cascade import Dependant, Later, dependants
 from gitops_rollback.core.strategies.migration import Unfit
 from gitops_rollback.core.strategies.stages import HOLD, Stages
 from gitops_rollback.core.suspects import Suspect
+from gitops_rollback.core.trigger import as_before
 from gitops_rollback.ports import ConfigRepo
 
 GUARD = "cascade"
@@ -94,7 +95,7 @@ class Cascading:
         changes = tuple(
             Later(one.sha, frozenset(fed.name for fed in listing.fed if fed.own.of(one.paths))) for one in later
         )
-        found = dependants(look.name, needs(look, listing, engines=True), changes)
+        found = dependants(look.name, needs(listing, look, engines=True), changes)
         return tuple(one for one in found if self._is_left(one, blame, look)), later
 
     def _is_left(self, one: Dependant, blame: Blame, look: Look) -> bool:
@@ -165,26 +166,8 @@ class Cascading:
         because = Decision(Act.ROLL_BACK, look.raised.reason, one.why)
         feeds = self.directory.feeder(watched)
         found = self.observer.look_anyway(watched, view, now, feeds, because)
-        acting = tuple(each for each in found.case.verdicts if each.severity is Severity.AUTO_ROLLBACK)
+        acting = tuple(as_before(each) for each in found.case.verdicts if each.severity is Severity.AUTO_ROLLBACK)
         return self.blamer.followed(replace(found, raised=replace(because, verdicts=acting)), feeds)
-
-
-def needs(look: Look, listing: Listing, engines: bool = False) -> Mapping[str, frozenset[str]]:
-    """Whom each application needs, by full names. `engines`: by their word as well.
-
-    What the policy in force says counts beside the head's, so that no change can take it away.
-    """
-    names: dict[str, set[str]] = defaultdict(set, {look.target.name: {look.name}})
-    for one in listing.watched:
-        names[one.target.name].add(one.name)
-    in_force = {one.application: one.depends_on for one in look.policy.targets}
-    found: dict[str, set[str]] = defaultdict(set)
-    for one in listing.watched:
-        for needed in (*one.target.depends_on, *in_force.get(one.target.application, ())):
-            found[one.name] |= names[needed] - {one.name}
-    for fed in listing.fed if engines else ():
-        found[fed.name] |= {str(one) for one in fed.state.needs}
-    return {name: frozenset(others) for name, others in found.items() if others}
 
 
 def _taken_back(records: Iterable[RollbackRecord]) -> Iterator[str]:

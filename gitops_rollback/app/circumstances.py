@@ -76,7 +76,7 @@ class Surroundings:
         """Everything that stands around this application's alarm."""
         look, proposal = alarm.look, alarm.proposal
         return Circumstances(
-            stopped=self.stopped(look, view, now),
+            stopped=self.stopped(look, view, now) or self._stopped_beside(proposal, view, now),
             suspended=f"policy {look.policy.name} is suspended" if look.policy.suspend else "",
             journal_trouble=self._journal_trouble(look, view),
             unsettled=self._unsettled(alarm),
@@ -134,6 +134,14 @@ class Surroundings:
 
     def _fixed_by(self, look: Look, view: View) -> datetime | None:
         return promised_fix(look.name, view.pauses, (look.target.name,))
+
+    def _stopped_beside(self, proposal: Proposal, view: View, now: datetime) -> str:
+        """Which door stops an application that would go back for the sake of this one."""
+        staged = proposal.plan.staged if proposal.plan is not None else None
+        carried = staged.stages.carried if staged is not None else ()
+        control, head = view.pauses
+        stops = (stopped(name, now, self.settings_pause(), control, head) for name in carried)
+        return next((stop.message for stop in stops if stop), "")
 
     def _unsettled(self, alarm: Alarm) -> str:
         """One red application looks different when others are red, so those are awaited, but not for long.

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from gitops_rollback.app.blame import Blame
-from gitops_rollback.app.cascading import needs
+from gitops_rollback.app.dependencies import broken_by, needs
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs
 from gitops_rollback.app.subject import Look
@@ -163,6 +163,7 @@ class GuardFactsReader:
             branch=self._branch(look, blame, view, seen),
             writer=seen(lambda: self._writer(look, suspects, reversal, view)),
             dependants=seen(lambda: self._dependants(look, suspects, listing, view)),
+            broken_by=broken_by(look, listing, view.journal.records.values()),
             forge=self._limits.forge,
             rollbacks=self._limits.counted(),
             budgets=self._limits.budgets,
@@ -187,7 +188,7 @@ class GuardFactsReader:
         self, look: Look, undone: Sequence[Commit], listing: Listing, view: View
     ) -> tuple[tuple[str, str], ...]:
         """A dependency counts that the policy in force or the head names, so that no change can take it away."""
-        needed = needs(look, listing)
+        needed = needs(listing, look)
         dependants = [other for other in listing.watched if look.name in needed.get(other.name, ())]
         if not dependants or not undone:
             return ()

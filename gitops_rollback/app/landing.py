@@ -25,7 +25,7 @@ from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.recovery import gives_back, restored
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
-from gitops_rollback.core.strategies.stages import stages_of
+from gitops_rollback.core.strategies.stages import Stages, stages_of
 from gitops_rollback.ports import Clock, PushOutcome
 
 TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
@@ -105,7 +105,7 @@ class StepLander:
     def land(self, step: Step, progress: Progress, watched: Watched, view: View, now: datetime) -> Finish | None:
         """The end of the rollback where it cannot go on. Raises: RollbackError where the repository cannot be read."""
         record, stages, head = progress.record, stages_of(progress.record), view.heads.branch
-        if stages is None or not isinstance(self.executor, Executor) or self._stopped(watched, view, now):
+        if stages is None or not isinstance(self.executor, Executor) or self._stopped(watched, stages, view, now):
             return None
         try:
             built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
@@ -140,11 +140,13 @@ class StepLander:
         after = stepped(record, StepRecord(step.n, record.steps[-1].of, commit, blobs, now), step.message)
         return executor.push_commit(commit, head, entry_about_record(after, now), after)
 
-    def _stopped(self, watched: Watched, view: View, now: datetime) -> bool:
+    def _stopped(self, watched: Watched, stages: Stages, view: View, now: datetime) -> bool:
         """Nothing is pushed while a door is shut, the policy is suspended, or it could not be remembered."""
         if watched.policy.suspend or view.journal.trouble or not self.executor.writable:
             return True
-        return view.heads != self.executor.read or bool(self.holds.paused(watched.name, view, now, watched.target.name))
+        if view.heads != self.executor.read or self.holds.paused(watched.name, view, now, watched.target.name):
+            return True
+        return any(self.holds.paused(name, view, now) for name in stages.carried)
 
     def _halfway(self, record: RollbackRecord, why: str) -> str:
         done, of = record.steps[-1].n, record.steps[-1].of

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gitops_rollback.app.beside import Beside
+from gitops_rollback.app.dependencies import dependants_of
 from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.gates import Gates
 from gitops_rollback.app.holding import hold_checks
@@ -136,7 +137,8 @@ class Follower:
             return self._between(found, watched, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
         ask = partial(self._said_before, record)
-        beside = self._beside.of(record, {fed.name for fed in affected}, listing.watched, ask)
+        changed = {fed.name for fed in affected} | dependants_of(record, listing)
+        beside = self._beside.of(record, changed, listing.watched, ask)
         judged = _Judged(named, beside)
         checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
         checks += (*(one.check for one in runs), *above.checks)

@@ -226,7 +226,7 @@ class ApplicationState:
     plugin: bool = False  # a plugin renders it, by the engine's own word
     applicationset: str = ""  # name of the ApplicationSet that generates it
     deleting: bool = False
-    needs: tuple[ApplicationId, ...] = ()  # which others come before it, by its own or its parent's word
+    needs: tuple[ApplicationId, ...] = ()  # which others come before it, by its own word
 
     @property
     def malformed(self) -> str:

@@ -78,12 +78,16 @@ class BaselineLevel(StrEnum):
 
 @dataclass(frozen=True)
 class Baseline:
-    """`began`: of one that was firing, its first TRUE tick, where a quiet one was seen before it."""
+    """`began`: of one that was firing, its first TRUE tick, where a quiet one was seen before it.
+
+    `only_no_worse`: it was quiet, and counts as firing since what is measured now is no worse than that.
+    """
 
     level: BaselineLevel
     value: float | None = None
     detail: str = ""
     began: datetime | None = None
+    only_no_worse: bool = False
 
 
 @dataclass(frozen=True)
@@ -270,7 +274,14 @@ def against_baseline(trigger: Trigger, baseline: Baseline, value: float | None) 
     if exceeds:
         return baseline
     detail = f"{value:g} is not {factor:g} times worse than the {baseline.value:g} before the sync"
-    return Baseline(BaselineLevel.FIRING, baseline.value, detail)
+    return Baseline(BaselineLevel.FIRING, baseline.value, detail, only_no_worse=True)
+
+
+def as_before(verdict: Verdict) -> Verdict:
+    """The verdict with its baseline by itself, for a change that nobody blames: how it is now is of no matter."""
+    if not verdict.baseline.only_no_worse:
+        return verdict
+    return replace(verdict, baseline=Baseline(BaselineLevel.QUIET, verdict.baseline.value))
 
 
 def _mean_baseline(trigger: Trigger, earlier: Sequence[Tick], interval: timedelta) -> Baseline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitops_rollback.sandbox.cascade_story import CASCADE_STORIES
 from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
 from gitops_rollback.sandbox.drill_stories import DRILL_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
@@ -22,6 +23,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
+    *CASCADE_STORIES,
     *INFRASTRUCTURE_STORIES,
     *IMAGE_STORIES,
     *WRITER_STORIES,

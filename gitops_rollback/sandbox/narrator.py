@@ -30,6 +30,7 @@ class Narrator:
         self._read = dict.fromkeys(logs, 0)  # bytes of each log that were told
         self._engine: tuple[str, ...] = ()
         self._phases: dict[str, str] = {}
+        self._steps: dict[str, int] = {}  # commits of each rollback that were told
         self._decisions = 0
         self._triggers: dict[str, str] = {}
         self._refused = ""
@@ -121,6 +122,7 @@ class Narrator:
             if self._phases.get(record["id"]) != record["phase"]:
                 self._tell_phase(record, self._phases.get(record["id"], ""))
                 self._phases[record["id"]] = record["phase"]
+            self._tell_later_steps(record)
 
     def _tell_refusal(self, message: str) -> None:
         """Once: the record that waits as a pull request keeps it, and it is decided with it again."""
@@ -132,7 +134,7 @@ class Narrator:
         if record["phase"] != "AwaitingApproval" and before in ("", "AwaitingApproval") and record["steps"]:
             self._tell_suspects(record["evidence"].get("suspects") or [])
             self._tell_guards(record["guards"])
-            self._tell_commit(record)
+            self._tell_commit(record, record["steps"][0])
         if record["phase"] == "Verifying":
             self.line("synced", str(record["message"]))
         if record["phase"] == "Done":
@@ -147,8 +149,14 @@ class Narrator:
         for start in range(0, len(words), 6):
             self.line("guards", "  ".join(words[start : start + 6]))
 
-    def _tell_commit(self, record: Json) -> None:
-        commit = record["steps"][-1]["commit"]
+    def _tell_later_steps(self, record: Json) -> None:
+        told = self._steps.get(record["id"], 1)
+        for step in record["steps"][told:]:
+            self._tell_commit(record, step)
+        self._steps[record["id"]] = max(told, len(record["steps"]))
+
+    def _tell_commit(self, record: Json, step: Json) -> None:
+        commit = step["commit"]
         git = self._telling.world.people.git
         changed = git("diff", "--shortstat", f"{commit}~1", commit, check=False)
         came = "merged" if "pullRequest" in record["evidence"] else "pushed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Health
+from gitops_rollback.core.waves import TRACKED, WAVE
 from gitops_rollback.ports import PushOutcome
 
 CASCADE = "  cascade: {maxDepth: %d}\n"
@@ -25,12 +26,21 @@ def needing(name: str, *needed: str) -> str:
     )
 
 
-def chained(world: World, depth: int = 2, more: str = "", moved: tuple[str, ...] = ("till", "kiosk")) -> str:
-    """web <- till <- kiosk; web ships a bad version, those of `moved` ship something since. The bad commit."""
-    files = {f"{POLICIES}/till.yaml": needing("till", "web"), f"{POLICIES}/kiosk.yaml": needing("kiosk", "till")}
+def chained(
+    world: World,
+    depth: int = 2,
+    more: str = "",
+    moved: tuple[str, ...] = ("till", "kiosk"),
+    files: Mapping[str, str] | None = None,
+    before: str = "",
+) -> str:
+    """web <- till <- kiosk: web ships a bad version, `before` something before, `moved` since. The bad commit."""
+    policies = {f"{POLICIES}/till.yaml": needing("till", "web"), f"{POLICIES}/kiosk.yaml": needing("kiosk", "till")}
     running(world, "web", "till", "kiosk")
-    files[f"{POLICIES}/web.yaml"] = policy("web") + CASCADE % depth + more
-    world.people.push("Say who needs whom", files, START - 50 * MINUTE)
+    policies[f"{POLICIES}/web.yaml"] = policy("web") + CASCADE % depth + more
+    world.people.push("Say who needs whom", {**policies, **(files or {})}, START - 50 * MINUTE)
+    if before:
+        world.engine.deploy(before, ship(world, before, START - 6 * MINUTE), START - 5 * MINUTE)
     bad = ship(world, "web", START - 4 * MINUTE)
     world.engine.deploy("web", bad, START)
     for number, name in enumerate(moved):
@@ -203,3 +213,64 @@ def test_whoever_ships_it_anew_between_two_steps_has_the_last_word(world: World)
     assert world.head() == fixed
     record = record_of(one, world.clock.at)
     assert (record.outcome, record.reason) == ("held", "FieldEdited")
+
+
+def factor(text: str) -> str:
+    """The same policy, whose trigger asks that it be worse than before."""
+    return text.replace("      severity:", "      baseline: {lookback: 30m, mustExceedFactor: 2}\n      severity:")
+
+
+def test_what_is_no_worse_than_before_may_go_back_too(world: World) -> None:
+    """Nothing is wrong with it now; that it was quiet before its change is what counts."""
+    files = {f"{POLICIES}/till.yaml": factor(needing("till", "web"))}
+    chained(world, moved=("till",), files=files)
+    until_pushed(world, world.replica(), 2)
+
+    assert since(world) == ['Revert "Ship till 1.1"', 'Revert "Ship web 1.1"']
+
+
+def test_the_engines_word_counts_beside_the_policies(world: World) -> None:
+    """Flux' `dependsOn`, and the waves of an Argo CD app-of-apps."""
+    chained(
+        world, moved=("till", "kiosk"), files={f"{POLICIES}/{name}.yaml": policy(name) for name in ("till", "kiosk")}
+    )
+    states = world.engine.states
+    states["till"] = replace(states["till"], needs=(states["web"].id,))
+    for name, wave in (("till", "1"), ("kiosk", "2")):
+        tracked = f"shop:argoproj.io/Application:argocd/{name}"
+        states[name] = replace(states[name], annotations={TRACKED: tracked, WAVE: wave})
+    until_pushed(world, world.replica(), 3)
+
+    assert since(world) == ['Revert "Ship kiosk 1.1"', 'Revert "Ship till 1.1"', 'Revert "Ship web 1.1"']
+
+
+def test_what_breaks_by_a_rollback_is_not_rolled_back_by_itself(world: World) -> None:
+    """till changed before web did, and is as it was; then it cannot do without what was taken back."""
+    chained(world, moved=(), before="till")
+    one = world.replica()
+    until_pushed(world, one, 1)
+    now = world.clock.at
+    world.metrics.mend("web", now)
+    world.metrics.break_from("till", now + TICK)
+    one.until(now, now + 8 * MINUTE)
+
+    assert since(world) == ['Revert "Ship web 1.1"']
+    told = [message for message in one.told.messages if message.reason == "DependencyRolledBack"]
+    assert len(told) == 1
+    assert "took web back, which it needs; approve this plan, or land again what was taken back" in told[0].text
+    record = record_of(one, world.clock.at)
+    assert (record.outcome, record.reason) == ("unverified", "StillBad")
+    (page,) = [message for message in one.told.messages if message.event == "unverified"]
+    assert "reapply" in page.text
+
+
+def test_a_pause_of_a_dependant_stops_the_whole(world: World) -> None:
+    chained(world)
+    paused = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec:\n  applications:\n"
+    paused += "    - {name: till, until: 2099-01-01T00:00:00Z, by: ann, reason: looking}\n"
+    world.people.push("Leave till alone", {".gitops-rollback/pause.yaml": paused}, START - MINUTE)
+    one = world.replica()
+    one.until(START, START + 3 * MINUTE)
+
+    assert since(world) == []
+    assert "Paused" in one.told.reasons

@@ -255,7 +255,10 @@ def test_a_release_that_depends_on_one_that_waits_for_a_failed_one_is_told_of_th
         release["metadata"] = {**release["metadata"], "name": name, "uid": name}
         release["status"]["conditions"] = [ready]
         cluster.put("helmreleases", release)
-    (found,) = flux_for(cluster).obstacles(BILL, "flux-system")
+    flux = flux_for(cluster)
+    needed = {str(one.id): one.needs for one in flux.applications()}[str(BILL)]
+    assert [(one.kind, one.namespace, one.name) for one in needed] == [("HelmRelease", "flux-system", "db")]
+    (found,) = flux.obstacles(BILL, "flux-system")
     assert (found.reason, "HelmRelease flux-system/disk is not ready" in found.message) == (
         Reason.DEPENDENCY_BLOCKS,
         True,

@@ -154,6 +154,7 @@ def test_a_dependency_that_is_suspended_or_not_there_blocks(spec: dict[str, Any]
     others = [("kustomizations", applied("a", HISTORY, name="infra", **spec))] if spec else []
     state = state_of(("gitrepositories", git_repository()), ("kustomizations", value), *others)
     assert "flux-system/infra" in in_the_way(state)["DependencyBlocks"]
+    assert [str(one) for one in state.needs] == [str(state.id).replace(state.id.name, "infra")]
 
 
 def waits_for(name: str, *others: str) -> dict[str, Any]:

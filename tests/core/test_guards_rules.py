@@ -8,13 +8,22 @@ from typing import Any
 
 import pytest
 from plan_facts import APPLICATION, CULPRIT, DEPLOYMENT, FILE, NOW, a_commit, a_file, a_policy, a_reversal, facts
+from test_rollback import a_record
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards import GUARDS, GuardFacts, ask_guards
 from gitops_rollback.core.guards.facts import CountedRollback
-from gitops_rollback.core.guards.rules import in_window, judge_companions, judge_dependants, judge_floor, judge_rule
+from gitops_rollback.core.guards.rules import (
+    in_window,
+    judge_companions,
+    judge_consequence,
+    judge_dependants,
+    judge_floor,
+    judge_rule,
+)
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import GuardResult, GuardRule, ScheduleWindow
+from gitops_rollback.core.rollback import Phase, StepRecord
 
 DENY = GuardResult.DENY
 FRIDAY = ScheduleWindow("0 18 * * 5", timedelta(hours=12), "Europe/London")
@@ -156,6 +165,14 @@ def test_a_dependant_that_moved_on_since_asks(dependants: tuple[tuple[str, str],
     found = judge_dependants(facts(dependants=dependants))
     assert found.reason is (Reason.GOES_TOGETHER if words else None)
     assert words in found.message
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["nothing it needs", "by a rollback"])
+def test_what_went_bad_by_a_rollback_of_what_it_needs_asks_with_both_ways(broken: bool) -> None:
+    record = replace(a_record(Phase.VERIFYING), steps=(StepRecord(1, 1, "c" * 40),)) if broken else None
+    found = judge_consequence(facts(broken_by=record))
+    assert found.reason is (Reason.DEPENDENCY_ROLLED_BACK if broken else None)
+    assert (f"`gitops-rollback rollback shop --revert {'c' * 40}`" in found.remedy) is broken
 
 
 def answers(given: GuardFacts) -> dict[str, GuardAnswer]:

@@ -12,6 +12,7 @@ import pytest
 from told_stories import SPEED, SideBySide, Told, side_by_side, tell
 
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story
+from gitops_rollback.sandbox.cascade_story import CASCADE_STORIES
 from gitops_rollback.sandbox.detection_stories import DETECTION_STORIES
 from gitops_rollback.sandbox.drill_stories import DRILL_STORIES
 from gitops_rollback.sandbox.flux_stories import FLUX_STORIES
@@ -35,6 +36,7 @@ ARGOCD_STORIES = (
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
     *MIGRATION_STORIES,
+    *CASCADE_STORIES,
     *INFRASTRUCTURE_STORIES,
     *FORGE_STORIES,
 )

@@ -40,7 +40,7 @@ TOLD = ("bad-release", "crash-loop", "stuck-hook", "push-race", "came-back", "tw
 TOO_YOUNG = (
     *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
-    *("canary-steps", "blue-green", "feature-flag", "migration", "infrastructure", "drill"),
+    *("canary-steps", "blue-green", "feature-flag", "migration", "cascade", "infrastructure", "drill"),
     *("promotion", "hydrator"),
 )
 RECORDED = (

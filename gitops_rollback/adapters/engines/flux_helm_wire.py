@@ -45,6 +45,7 @@ from gitops_rollback.adapters.engines.flux_wire import (
     differing,
     finished,
     kustomization_sync,
+    needed_by,
     operation,
     own_obstacles,
     revision_of,
@@ -138,6 +139,7 @@ def helm_state(instance: str, one: HelmRelease, near: Around, known: Known, now:
         obstacles=_obstacles(one, near, known),
         image_automations=image_automations(_writers(near, known)),
         resources=one.resources,
+        needs=needed_by(instance, helm.KIND, one.depends_on),
     )
     return Told(finished(_accepted(state, memory), one.common, memory), memory)
 

@@ -123,8 +123,14 @@ def kustomization_state(instance: str, one: Kustomization, known: Known, memory:
         obstacles=_kustomization_obstacles(one, source, known),
         image_automations=image_automations(known.sources.writers_of(source, one.path) if source else ()),
         resources=one.resources,
+        needs=needed_by(instance, ks.KIND, one.depends_on),
     )
     return Told(finished(state, one.common, memory), memory)
+
+
+def needed_by(instance: str, kind: str, depends_on: Iterable[tuple[str, str]]) -> tuple[ApplicationId, ...]:
+    """`spec.dependsOn` names objects of the same kind."""
+    return tuple(ApplicationId(instance, kind, namespace, name) for namespace, name in depends_on)
 
 
 def _runs(one: Kustomization) -> bool:

@@ -21,7 +21,13 @@ from gitops_rollback.core.guards.infrastructure import judge_infrastructure
 from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
-from gitops_rollback.core.guards.rules import judge_companions, judge_dependants, judge_floor, judge_rule
+from gitops_rollback.core.guards.rules import (
+    judge_companions,
+    judge_consequence,
+    judge_dependants,
+    judge_floor,
+    judge_rule,
+)
 from gitops_rollback.core.guards.standing import (
     judge_conflict,
     judge_delivery,
@@ -54,6 +60,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
     ("dependants", judge_dependants),
+    ("consequence", judge_consequence),
     ("tenant", judge_tenant),
     ("budgets", judge_budgets),
     ("cooldown", judge_cooldown),

@@ -18,6 +18,7 @@ from gitops_rollback.core.images import Presence
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
 from gitops_rollback.core.provision import Provision
+from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.running_images import RunningImage
 from gitops_rollback.core.sync import Obstacle, Operation
 from gitops_rollback.core.upstream import Upstream
@@ -172,6 +173,7 @@ class GuardFacts:
     # (application, its newest commit) of those that a policy says depend on this one, and that changed since the oldest
     # of the suspects.
     dependants: tuple[tuple[str, str], ...] | None = ()
+    broken_by: RollbackRecord | None = None  # of what it needs: it went bad after that, and not after its own sync
     keeps_replicas: bool = False  # the engine leaves `replicas` of scaled workloads alone (RespectIgnoreDifferences)
     claimed_by: tuple[str, ...] = ()  # other applications that apply the same directory to the same place
     foreign: tuple[str, ...] = ()  # applications and files of other tenants that the plan would change

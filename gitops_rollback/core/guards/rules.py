@@ -23,6 +23,7 @@ from gitops_rollback.core.policy import GuardResult, GuardRule, ScheduleWindow
 FLOOR = "floor"
 WITH = "rollback-with"
 DEPENDANTS = "dependants"
+CONSEQUENCE = "consequence"
 
 
 def judge_rule(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
@@ -65,6 +66,18 @@ def judge_dependants(facts: GuardFacts) -> GuardAnswer:
     message = f"{name} depends on it, and {commit[:12]} changed that since{more}"
     remedy = "read whether it needs what goes back; if so, undo that first: `gitops-rollback rollback APP --revert SHA`"
     return ask(DEPENDANTS, Reason.GOES_TOGETHER, message, remedy)
+
+
+def judge_consequence(facts: GuardFacts) -> GuardAnswer:
+    """Ask when it went bad by a rollback of what it needs: that is not put right by one more rollback by itself."""
+    record = facts.broken_by
+    if record is None:
+        return allow(CONSEQUENCE, "nothing that it needs was rolled back before it went bad")
+    taken = record.applications[0].rpartition("/")[2]
+    message = f"it went bad after {record.id} took {taken} back, which it needs"
+    again = f"`gitops-rollback rollback {taken} --revert {record.commit}`"
+    remedy = f"approve this plan, or land again what was taken back: {again}"
+    return ask(CONSEQUENCE, Reason.DEPENDENCY_ROLLED_BACK, message, remedy)
 
 
 def in_window(window: ScheduleWindow, now: datetime) -> bool:
