@@ -43,6 +43,7 @@ CHANCE = ("random", "secrets", "uuid.uuid1", "uuid.uuid4", "os.urandom", "os.get
 # Who may know the real time or draw a number all the same, and why.
 HONEST = {
     "adapters/clock.py": "it is the clock",
+    "adapters/metrics/sigv4.py": "a signature is good for minutes of the real world",
     "adapters/notifiers/sender.py": "jitter between tries",
     "adapters/notifiers/webhook.py": "the time that an event's envelope carries",
     "adapters/engines/argocd.py": "the clock that stands in where none is given",

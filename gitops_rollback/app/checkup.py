@@ -34,7 +34,10 @@ from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import Advising, Demanding, Engine, Forge, Installable, PushOutcome, RefUpdate
 
 ANSWERS = "vector(1)"  # which every metric store answers, whatever it holds
-DATADOG_ANSWERS = "avg:datadog.agent.running{*}"  # likewise: no series is an answer
+OTHERS_ANSWER = {  # likewise: no series is an answer
+    "datadog": "avg:datadog.agent.running{*}",
+    "cloudwatch": 'SELECT MAX(CallCount) FROM SCHEMA("AWS/Usage", Service)',
+}
 REMEDIES = {
     PushOutcome.PROTECTED: "let the controller's account push there, past the rule that refused",
     PushOutcome.REJECTED: "somebody pushed at the same moment: run this again",
@@ -318,7 +321,7 @@ def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime
             yield Finding(part, True, "not asked: each of its queries has a path of its own", checked=False)
             continue
         try:
-            asked = DATADOG_ANSWERS if one.provider == "datadog" else ANSWERS
+            asked = OTHERS_ANSWER.get(one.provider, ANSWERS)
             answer = sources.of(one).query(asked, now, one.timeout)
         except RollbackError as error:
             yield Finding(part, False, error.message, "see `metrics` in the settings and the policies")

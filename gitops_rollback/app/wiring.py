@@ -12,6 +12,7 @@ from typing import Protocol
 from gitops_rollback.adapters.chart_repositories import ChartRepositories, ChartRepositorySettings
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.metrics.rationed import Counted, QueryRations
@@ -131,6 +132,12 @@ def committer_of(settings: Settings) -> str:
     return f"{settings.commit.name} <{settings.commit.email}>"
 
 
+class ClosingSource(MetricSource, Protocol):
+    """A metric source that holds connections."""
+
+    def close(self) -> None: ...
+
+
 class MetricSources:
     """Finds the metric source of a policy: one of the settings', or a URL of its own on an allowed origin."""
 
@@ -138,7 +145,7 @@ class MetricSources:
         self._settings = settings
         self._lock = threading.Lock()
         self._by_server = {server.name: self._make(server) for server in settings.metrics}
-        self._by_policy: OrderedDict[MetricSettings, PrometheusSource | DatadogSource | WebSource] = OrderedDict()
+        self._by_policy: OrderedDict[MetricSettings, ClosingSource] = OrderedDict()
 
     def of(self, wanted: MetricSettings) -> MetricSource:
         """Raises: SettingsInvalid where nothing serves it, or its secret may not go there; OutboundBlocked."""
@@ -171,11 +178,13 @@ class MetricSources:
             "metrics", f"no metric source of the settings serves the cluster {cluster or '(unknown)'}"
         )
 
-    def _own(self, wanted: MetricSettings) -> PrometheusSource | DatadogSource | WebSource:
+    def _own(self, wanted: MetricSettings) -> ClosingSource:
         token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
         if wanted.provider == "datadog":
             key = offered(self._settings, wanted.application_secret, wanted.url)
             return DatadogSource(DatadogSettings(wanted.url, wanted.url, token, key), self._settings.origin_rules)
+        if wanted.provider == "cloudwatch":
+            return CloudwatchSource(CloudwatchSettings(wanted.url, wanted.url, token), self._settings.origin_rules)
         if wanted.provider == "web":
             settings = WebSettings(wanted.url, wanted.url, token, wanted.headers)
             return WebSource(settings, self._settings.origin_rules)

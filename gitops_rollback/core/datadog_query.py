@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.query import LONGEST_QUERY, VARIABLE, VARIABLES, value_of
@@ -77,13 +77,6 @@ def bucket(query: str) -> timedelta:
 def is_rate(query: str) -> bool:
     """Whether its values are per second."""
     return ".as_rate()" in query
-
-
-def newest_bucket(at: datetime, length: timedelta) -> datetime:
-    """When the newest bucket began that at `at` is over and has arrived. Buckets are multiples of their length."""
-    seconds = int(length.total_seconds())
-    arrived = int((at - ARRIVAL).timestamp()) // seconds * seconds
-    return datetime.fromtimestamp(arrived - seconds, at.tzinfo)
 
 
 def look_back(query: str) -> timedelta:

@@ -209,7 +209,7 @@ MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TR
 UNBUILT = [
     ("requireRehearsal: true", "requireRehearsal"),
     ("dataFixup: {job: x}", "dataFixup"),
-    ("metrics: {provider: cloudwatch}", "metrics.provider: cloudwatch"),
+    ("metrics: {provider: newrelic}", "metrics.provider: newrelic"),
 ]
 
 

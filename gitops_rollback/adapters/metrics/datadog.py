@@ -10,25 +10,28 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed, HttpSettings
+from gitops_rollback.adapters.http import Http, HttpAnswer, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed, list_of, object_of, quoted, read_json
-from gitops_rollback.adapters.metrics.limits import Rest, Turnstile
-from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
-from gitops_rollback.core.datadog_query import bucket, newest_bucket
-from gitops_rollback.core.errors import QueryInvalid, Reason
-from gitops_rollback.core.measurement import Answer, Outcome, Series
+from gitops_rollback.adapters.metrics.bucketed import (
+    BucketReader,
+    Buckets,
+    Dialect,
+    Labels,
+    Points,
+    TooOften,
+    begun,
+    finite_or_not,
+)
+from gitops_rollback.adapters.origins import OriginRules
+from gitops_rollback.core.datadog_query import ARRIVAL, bucket
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.measurement import Answer
 
 PATH = "/api/v2/query/timeseries"
-MOST_BUCKETS = 1_000  # of one request: over some 1,500 points Datadog widens the interval unasked
-PLACES = {"query": 6, "query_range": 2}
-PER_MINUTE = 600
 KEY_HEADERS = ("DD-API-KEY", "DD-APPLICATION-KEY")
-
-Labels = tuple[tuple[str, str], ...]
-Points = dict[Labels, dict[datetime, float]]  # by series and by the beginning of the bucket
 
 
 @dataclass(frozen=True)
@@ -50,84 +53,36 @@ class DatadogSource:
         """Raises: SettingsInvalid for a key that no header can carry."""
         self.name = settings.name
         self._url = settings.url.rstrip("/") + PATH
-        self._keys = (settings.api_key, settings.application_key)
-        self._http = Http(rules, HttpSettings(headers=tuple(zip(KEY_HEADERS, self._keys, strict=True))))
-        self._turnstile = Turnstile(PLACES, PER_MINUTE)
-        self._rest = Rest(monotonic)
+        keys = (settings.api_key, settings.application_key)
+        self._http = Http(rules, HttpSettings(headers=tuple(zip(KEY_HEADERS, keys, strict=True))))
+        self._reader = BucketReader(Dialect("Datadog", bucket, ARRIVAL, self._send, keys), monotonic)
 
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """Each series' value in the newest whole bucket before `at`; one without a value there is left out."""
-        return self._answered(Asked(expression, at, instant=True), (at,), timeout, priority)
+        return self._reader.query(expression, at, timeout, priority)
 
     def query_range(
         self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
     ) -> Answer:
         """What `query` would have said at each instant from `start` to `end`, both inclusive."""
-        instants = tuple(start + n * step for n in range((end - start) // step + 1))
-        return self._answered(Asked(expression, end, instant=False), instants, timeout, start.timestamp())
+        return self._reader.query_range(expression, start, end, step, timeout)
 
     def close(self) -> None:
         """Close the kept connections."""
         self._http.close()
 
-    def _answered(self, asked: Asked, instants: Sequence[datetime], timeout: timedelta, priority: float) -> Answer:
-        try:
-            length = bucket(asked.query)
-        except QueryInvalid as exc:
-            return asked.invalid(exc.message)
-        wanted = [newest_bucket(at, length) for at in instants]
-        points: Points = {}
-        first = wanted[0] if wanted else asked.at
-        while wanted and first <= wanted[-1]:
-            last = min(wanted[-1], first + (MOST_BUCKETS - 1) * length)
-            found = self._asked(asked, (first, last), length, timeout, priority)
-            if isinstance(found, Answer):
-                return found
-            for labels, values in found.items():
-                points.setdefault(labels, {}).update(values)
-            first = last + length
-        return _answer(asked, dict(zip(instants, wanted, strict=True)), points)
-
-    def _asked(
-        self, asked: Asked, buckets: tuple[datetime, datetime], length: timedelta, timeout: timedelta, priority: float
-    ) -> Points | Answer:
-        lane = "query" if asked.instant else "query_range"
-        resting = self._rest.left()
-        if resting > 0:
-            detail = f"Datadog's rate limit is used up; it is asked again in {resting:.0f} s"
-            return asked.failed(Reason.QUERY_BUDGET, detail)
-        with self._turnstile.passing(lane, priority, timeout.total_seconds() / 2) as passed:
-            if not passed:
-                return asked.failed(Reason.QUERY_BUDGET, "the source's query limit is used up; it is asked again later")
-            found = self._sent(asked, buckets, length, timeout)
-        return self._redacted(found) if isinstance(found, Answer) else found
-
-    def _sent(
-        self, asked: Asked, buckets: tuple[datetime, datetime], length: timedelta, timeout: timedelta
-    ) -> Points | Answer:
+    def _send(self, asked: Asked, buckets: Buckets, length: timedelta, timeout: timedelta) -> Points | Answer:
         body = json.dumps(_request(asked.query, buckets, length)).encode()
-        try:
-            received = self._http.post(self._url, body, "application/json", timeout)
-        except OutboundBlocked as exc:
-            return asked.failed(exc.reason, str(exc))
-        except HttpFailed as exc:
-            return asked.failed(Reason.METRICS_UNAVAILABLE, str(exc))
+        received = self._http.post(self._url, body, "application/json", timeout)
         if received.status == 429:
-            self._rest.begin(received.headers)
-            return asked.failed(Reason.QUERY_BUDGET, "Datadog's rate limit is used up (HTTP 429)")
+            raise TooOften(received)
         try:
             return _refusal(asked, received) or _points(received, buckets, length)
         except Malformed as exc:
-            return asked.failed(Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}")
-
-    def _redacted(self, answer: Answer) -> Answer:
-        detail = answer.detail
-        for key in filter(None, self._keys):
-            detail = detail.replace(key, "[redacted]")
-        return replace(answer, detail=detail)
+            raise Malformed(f"HTTP {received.status}: {exc}") from exc
 
 
-def _request(query: str, buckets: tuple[datetime, datetime], length: timedelta) -> Mapping[str, object]:
+def _request(query: str, buckets: Buckets, length: timedelta) -> Mapping[str, object]:
     attributes = {
         "from": _milliseconds(buckets[0]),
         "to": _milliseconds(buckets[1] + length),
@@ -160,7 +115,7 @@ def _errors(payload: Mapping[str, object]) -> str:
     return quoted(str(first)) if first else ""
 
 
-def _points(received: HttpAnswer, buckets: tuple[datetime, datetime], length: timedelta) -> Points:
+def _points(received: HttpAnswer, buckets: Buckets, length: timedelta) -> Points:
     data = object_of(object_of(read_json(received.body), "the answer").get("data"), "data")
     if data.get("type") != "timeseries_response":
         raise Malformed("the answer is no timeseries_response")
@@ -178,50 +133,22 @@ def _points(received: HttpAnswer, buckets: tuple[datetime, datetime], length: ti
     return found
 
 
-def _bucket(at: object, buckets: tuple[datetime, datetime], length: timedelta) -> datetime:
+def _bucket(at: object, buckets: Buckets, length: timedelta) -> datetime:
     """The bucket that a time names. One that was not asked for shows that another interval was taken: unusable."""
-    first, last = buckets
     if isinstance(at, bool) or not isinstance(at, int):
         raise Malformed("a time is not in milliseconds")
-    past = at - _milliseconds(first)
-    if not 0 <= past <= _milliseconds(last) - _milliseconds(first) or past % (length // timedelta(milliseconds=1)):
-        raise Malformed("it holds a time that begins none of the buckets that were asked for")
-    return first + timedelta(milliseconds=past)
+    return begun(at - _milliseconds(buckets[0]), buckets, length)
 
 
 def _row(times: Sequence[datetime], row: Sequence[object]) -> dict[datetime, float]:
     if len(row) != len(times):
         raise Malformed("a series has not as many values as there are times")
-    found = {}
-    for at, value in zip(times, row, strict=True):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Malformed("a value is not a number")
-        found[at] = _float(value)
-    return found
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError as exc:
-        raise Malformed("a value is out of range") from exc
+    return {at: finite_or_not(value) for at, value in zip(times, row, strict=True) if value is not None}
 
 
 def _labels(tags: object) -> Labels:
     texts = [str(tag) for tag in list_of(tags or [], "group_tags")]
     return tuple(sorted((name, value) for name, _, value in (text.partition(":") for text in texts)))
-
-
-def _answer(asked: Asked, bucket_of: Mapping[datetime, datetime], points: Points) -> Answer:
-    """A sample has the time of the instant that was asked about, as Prometheus does it."""
-    series = []
-    for labels, values in points.items():
-        samples = tuple((at, values[begun]) for at, begun in bucket_of.items() if begun in values)
-        if samples:
-            series.append(Series(labels, samples))
-    return Answer(Outcome.VALUE, asked.at, asked.query, tuple(series), "vector" if asked.instant else "matrix")
 
 
 def _milliseconds(at: datetime) -> int:

@@ -16,9 +16,9 @@ from gitops_rollback.adapters.policies.scalars import (
     read_number,
     read_text,
 )
-from gitops_rollback.core import datadog_query, web_query
+from gitops_rollback.core import cloudwatch_query, datadog_query, web_query
 from gitops_rollback.core.faults import shown
-from gitops_rollback.core.query_language import DATADOG, WEB, language_of
+from gitops_rollback.core.query_language import CLOUDWATCH, DATADOG, WEB, language_of
 from gitops_rollback.core.written import Written
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
@@ -29,7 +29,7 @@ RISKS = {"none": 0.0, "low": 0.1, "high": 5.0}  # full-outage-minutes
 def read_query(written: Written) -> str:
     """A query template that can be asked. Raises: Misspelt."""
     text = written.text
-    errors = {DATADOG: datadog_query.errors, WEB: web_query.errors}
+    errors = {DATADOG: datadog_query.errors, WEB: web_query.errors, CLOUDWATCH: cloudwatch_query.errors}
     problems = errors.get(language_of(text), template_errors)(text)
     if problems:
         raise Misspelt("; ".join(problems))

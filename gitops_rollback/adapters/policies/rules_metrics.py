@@ -7,11 +7,16 @@ from collections.abc import Iterator, Sequence
 from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
-from gitops_rollback.core import datadog_query, web_query
+from gitops_rollback.core import cloudwatch_query, datadog_query, web_query
 from gitops_rollback.core.faults import shown
-from gitops_rollback.core.query_language import DATADOG, OF_PROVIDER, PROMQL, WEB, Language, language_of
+from gitops_rollback.core.query_language import CLOUDWATCH, DATADOG, OF_PROVIDER, PROMQL, WEB, Language, language_of
 
-SHAPES = {DATADOG: datadog_query.SHAPE, WEB: web_query.SHAPE}
+SHAPES = {DATADOG: datadog_query.SHAPE, WEB: web_query.SHAPE, CLOUDWATCH: cloudwatch_query.SHAPE}
+APIS = {
+    DATADOG: "the API of your site, such as https://api.datadoghq.eu",
+    CLOUDWATCH: "the endpoint of your region, such as https://monitoring.eu-central-1.amazonaws.com",
+}
+KEYS = {DATADOG: ("secretRef", "applicationKeyRef"), CLOUDWATCH: ("secretRef",)}
 PROMQL_ONLY = frozenset({"burnRate", "absence", "regression", "gauge"})  # their queries are built around the author's
 
 
@@ -28,8 +33,8 @@ def _of_source(spec: View, metrics: View, queries: Sequence[View]) -> Iterator[F
     for query in queries:
         if query.text and (written := language_of(query.text)) is not spoken:
             yield query.mark, *_other_language(provider, spoken, written)
-    if spoken is DATADOG:
-        yield from _access(metrics)
+    if spoken in APIS:
+        yield from _access(metrics, provider, spoken)
     if spoken is WEB and not metrics.has("url"):
         yield metrics.mark, "web needs `url`", "write what stands in front of each query's path"
     if spoken is not PROMQL:
@@ -58,15 +63,15 @@ def _other_language(provider: str, spoken: Language, written: Language) -> tuple
     return f"the provider is {provider}, and this is no {spoken.name} query", SHAPES[spoken]
 
 
-def _access(metrics: View) -> Iterator[Found]:
+def _access(metrics: View, provider: str, spoken: Language) -> Iterator[Found]:
     if not metrics.has("url"):
-        yield metrics.mark, "datadog needs `url`", "write the API of your site, such as https://api.datadoghq.eu"
-    for key in ("secretRef", "applicationKeyRef"):
+        yield metrics.mark, f"{provider} needs `url`", f"write {APIS[spoken]}"
+    for key in KEYS[spoken]:
         if not metrics.at("auth").has(key):
-            yield metrics.mark, f"datadog needs `auth.{key}`", "name a secret that the settings offer for its origin"
+            yield metrics.mark, f"{provider} needs `auth.{key}`", "name a secret that the settings offer for its origin"
     for key in ("tenant", "headers"):
         if metrics.has(key):
-            yield metrics.key_mark(key), f"datadog takes no `{key}`", "remove it"
+            yield metrics.key_mark(key), f"{provider} takes no `{key}`", "remove it"
 
 
 def _triggers(spec: View, provider: str) -> Iterator[Found]:
@@ -82,3 +87,7 @@ def _triggers(spec: View, provider: str) -> Iterator[Found]:
             text = trigger.at(key).text
             if kind == "ratio" and text and language_of(text) is DATADOG and not datadog_query.is_rate(text):
                 yield trigger.at(key).mark, f"`{key}` is not per second", "end it with `.as_rate()`"
+        total = trigger.at("total").text or ""
+        counts = language_of(total) is CLOUDWATCH and not cloudwatch_query.is_rate(total)
+        if trigger.has("minimumTraffic") and counts:
+            yield trigger.at("total").mark, "`total` counts a whole period", "divide a SEARCH by its seconds: `/ 60`"

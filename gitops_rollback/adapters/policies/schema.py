@@ -137,7 +137,7 @@ class SecretRef(Shape):
 
 class Auth(Shape):
     secret_ref: SecretRef
-    """A bearer token; for datadog the API key."""
+    """A bearer token; for datadog the API key; for cloudwatch `access key id:secret access key`."""
     application_key_ref: SecretRef | None = None
     """The application key of datadog, which needs both."""
 
@@ -145,7 +145,7 @@ class Auth(Shape):
 class Metrics(Shape):
     provider: Provider = "prometheus"
     """Datadog's queries are its own: `sum:requests.errors{service:$SERVICE}.as_rate()`. web asks any service for JSON:
-    `/stats?service=$SERVICE $.errors.rate`."""
+    `/stats?service=$SERVICE $.errors.rate`. cloudwatch takes `SELECT ...` of Metrics Insights, or `SEARCH(...)`."""
     url: Url | None = None
     """On the controller's allow-list; left out, PROMETHEUS_URL."""
     timeout: Duration | None = None

@@ -26,9 +26,10 @@ SUGGESTS = {
     "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
-BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog", "web"})
+BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog", "web", "cloudwatch"})
 LATE_PROVIDERS = {
     "datadog": "it pages and suggests: points come late, so what began just before a sync looks as if it began after",
+    "cloudwatch": "it pages and suggests: points come minutes late, so what began before a sync looks as if after",
     "web": "it pages and suggests: nobody can ask it what was before a sync",
 }
 BUILT_CHECKS = frozenset({"engine", "prometheus", "http", "kubernetes"})
