@@ -8,21 +8,22 @@ Source: detection.md section 4, and 2.6 for what is read after a restart.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from gitops_rollback.app.neighbours import Neighbours, heard, neighbours_of
 from gitops_rollback.app.queries import Asker, Question, Span, tick_of
+from gitops_rollback.app.tallying import Tallied, Tally
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, single
+from gitops_rollback.core.measurement import Answer, Measurement, Outcome, single
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, FAR_SECONDS, NEAR_SECONDS, baseline_of
 from gitops_rollback.core.regression.baseline import Baseline as Normality
-from gitops_rollback.core.regression.counters import Counters, increase
 from gitops_rollback.core.regression.counts import Counts, total
 from gitops_rollback.core.regression.detector import Regression, State, Verdict, already_bad, step, unseen
 from gitops_rollback.core.regression.gauges import Gauge, gauge_of
-from gitops_rollback.core.regression.kinds import ERRORS
+from gitops_rollback.core.regression.kinds import ERRORS, SLOW
 from gitops_rollback.core.regression.told import sentence
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Tick
 
@@ -30,6 +31,7 @@ LEAST_TICK = timedelta(seconds=15)
 FAR_STEP = timedelta(minutes=4)  # of what is older than four hours, where only totals count; below a counter's absence
 
 UNREAD = Baseline(BaselineLevel.PENDING)
+NOBODY_ELSE: Mapping[datetime, float] = {}
 
 
 @dataclass
@@ -37,14 +39,14 @@ class Counted:
     """What was read of one trigger for one deployment. `read_until` is the newest tick in it."""
 
     read_until: datetime
-    bad: Counters
-    total: Counters
+    tally: Tally
     before: list[Counts] = field(default_factory=list)
     test: Regression | None = None
     state: State | None = None
     began_before: bool | None = None
     newest: Look | None = None
     gauge: Gauge | None = None  # of a trigger of that type
+    neighbours: Neighbours | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Normal:
 
     baseline: Normality
     tick: timedelta
+    tally: Tally
     gauge: Gauge | None = None
 
 
@@ -93,7 +96,7 @@ def normal_before(asker: Asker, question: Question, t0: datetime, interval: time
     if found.counted is None or found.counted.test is None:
         return found.measured
     test = found.counted.test
-    return Normal(test.baseline, timedelta(seconds=test.tick_seconds), found.counted.gauge)
+    return Normal(test.baseline, timedelta(seconds=test.tick_seconds), found.counted.tally, found.counted.gauge)
 
 
 def first_after(since: datetime, now: datetime, tick: timedelta) -> Span:
@@ -101,8 +104,9 @@ def first_after(since: datetime, now: datetime, tick: timedelta) -> Span:
     return Span(tick_of(since, tick) + tick, tick_of(now, tick), tick)
 
 
-def counted_in(asker: Asker, question: Question, gauge: Gauge | None, span: Span) -> Sequence[Counts] | Measurement:
+def counted_in(asker: Asker, question: Question, normal: Normal, span: Span) -> Sequence[Counts] | Measurement:
     """What the ticks of `span` with data saw, but for the first one of counters; what could not be read instead."""
+    gauge = normal.gauge
     if gauge is not None:
         (history,) = asker.histories([question], span)
         values = [(tick.at.timestamp(), tick.value) for tick in history.ticks]
@@ -111,9 +115,8 @@ def counted_in(asker: Asker, question: Question, gauge: Gauge | None, span: Span
     broken = next((one for one in answers if one.outcome is not Outcome.VALUE), None)
     if broken is not None:
         return single(broken)
-    start = span.start.timestamp()
-    apart = Counted(span.start, Counters(start), Counters(start))
-    return [tick for _, tick in _counts(apart, answers, span) if tick is not None]
+    ticks = normal.tally.elsewhere(span.start, apart=False).read(answers, span)
+    return [tick.counts for tick in ticks if tick.counts is not None]
 
 
 def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:
@@ -121,17 +124,37 @@ def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: 
     broken = next((one for one in answers if one.outcome is not Outcome.VALUE), None)
     if broken is not None:
         return Look(known, (), single(broken), UNREAD)
-    counted = known or Counted(span.start, Counters(t0.timestamp()), Counters(t0.timestamp()))
-    found = list(_counts(counted, answers, span))
+    windows = heard(asker, question, span, t0)
+    if isinstance(windows, Measurement):
+        return Look(known, (), windows, UNREAD)
+    counted = known or Counted(span.start, Tally.of(question, t0))
+    found = counted.tally.read(answers, span)
     test = counted.test
     if test is None:
-        counted.before = [tick for _, tick in found if tick is not None and tick.end_seconds <= t0.timestamp()]
+        if counted.tally.histogram and counted.tally.bound is None:
+            return _without_bound(counted, span)
+        counted.before = [one.counts for one in found if one.counts is not None and one.at <= t0]
         fault = _read_far(asker, question, counted, span.start, span.step)
         if fault is not None:
             return Look(None, (), single(fault), UNREAD)
-        baseline = baseline_of(ERRORS, counted.before, t0.timestamp(), span.step.total_seconds())
+        kind = SLOW if question.trigger.counts_slow else ERRORS
+        baseline = baseline_of(kind, counted.before, t0.timestamp(), span.step.total_seconds())
+        at_t0 = Span(tick_of(t0, span.step), tick_of(t0, span.step), span.step)
+        neighbours = neighbours_of(asker, question, baseline, at_t0)
+        if isinstance(neighbours, Measurement):
+            return Look(None, (), neighbours, UNREAD)
+        counted.neighbours = neighbours
         test = counted.test = Regression.since(baseline, span.step.total_seconds())
-    return _judged(counted, test, found, t0, span)
+    raised = counted.neighbours.null_rates(windows, found) if counted.neighbours is not None else {}
+    return _judged(counted, test, found, t0, span, raised)
+
+
+def _without_bound(counted: Counted, span: Span) -> Look:
+    """Nothing can be called slow: it is read anew at no later look, since the time before stays as it is."""
+    detail = "no bucket parts the slow requests from the others before the sync"
+    said = Measurement.missing(Reason.NO_BASELINE, span.end, detail)
+    counted.newest = Look(counted, (), said, Baseline(BaselineLevel.NONE, None, detail))
+    return counted.newest
 
 
 def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:
@@ -140,7 +163,7 @@ def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: dat
     if history.fault is not None:
         return Look(known, (), history.fault, UNREAD)
     values = [(tick.at, tick.value) for tick in history.ticks]
-    counted = known or Counted(span.start, Counters(t0.timestamp()), Counters(t0.timestamp()))
+    counted = known or Counted(span.start, Tally.of(question, t0))
     gauge, test = counted.gauge, counted.test
     if gauge is None or test is None:
         before = [(at.timestamp(), value) for at, value in values if value is not None and at <= t0]
@@ -151,21 +174,8 @@ def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: dat
             return counted.newest
         counted.before = [gauge.counted(sample) for sample in before]
         test = counted.test = Regression.since(gauge.baseline, span.step.total_seconds())
-    found = [(at, None if value is None else gauge.counted((at.timestamp(), value))) for at, value in values]
+    found = [Tallied(at, None if value is None else gauge.counted((at.timestamp(), value))) for at, value in values]
     return _judged(counted, test, found, t0, span)
-
-
-def _counts(counted: Counted, answers: Sequence[Answer], span: Span) -> Iterator[tuple[datetime, Counts | None]]:
-    """What each tick of `span` saw; None without data. While nothing was bad yet, `bad` has no series: that is 0."""
-    parts = [by_instant(answer, span.instants, span.step / 4) for answer in answers]
-    for at, bad, all_of_them in zip(span.instants, *parts, strict=True):
-        counted.bad, failed = increase(counted.bad, at.timestamp(), _values(bad))
-        counted.total, events = increase(counted.total, at.timestamp(), _values(all_of_them))
-        yield at, None if events is None else Counts(at.timestamp(), events, min(failed or 0.0, events))
-
-
-def _values(answer: Answer) -> dict[str, float]:
-    return {repr(series.labels): series.samples[0][1] for series in answer.series}
 
 
 def _read_far(asker: Asker, question: Question, counted: Counted, near: datetime, tick: timedelta) -> Answer | None:
@@ -179,24 +189,29 @@ def _read_far(asker: Asker, question: Question, counted: Counted, near: datetime
     broken = next((one for one in answers if one.outcome is not Outcome.VALUE), None)
     if broken is not None:
         return broken
-    apart = Counted(near, Counters(counted.bad.t0_seconds), Counters(counted.bad.t0_seconds))
-    older = [tick for _, tick in _counts(apart, answers, span) if tick is not None]
-    counted.before = [*older, *counted.before]
+    ticks = counted.tally.elsewhere(counted.tally.t0, apart=False).read(answers, span)
+    counted.before = [*(tick.counts for tick in ticks if tick.counts is not None), *counted.before]
     return None
 
 
 def _judged(
-    counted: Counted, test: Regression, found: Sequence[tuple[datetime, Counts | None]], t0: datetime, span: Span
+    counted: Counted,
+    test: Regression,
+    found: Sequence[Tallied],
+    t0: datetime,
+    span: Span,
+    raised: Mapping[datetime, float] = NOBODY_ELSE,
 ) -> Look:
+    """`raised` are the null rates of ticks at which neighbours are heard."""
     state, verdict = counted.state or test.start, unseen(test, counted.state or test.start, span.end.timestamp())
     stepped: list[Tick] = []
-    for instant, counts in found:
+    for instant, counts, _ in found:
         if instant <= t0:
             continue
         if counts is None:
-            verdict = unseen(test, state, instant.timestamp())
+            verdict = unseen(test, state, instant.timestamp(), raised.get(instant))
         else:
-            state, verdict = step(test, state, counts)
+            state, verdict = step(test, state, counts, raised.get(instant))
         stepped.append(_tick(instant, verdict))
         if verdict.severity is not None and counted.began_before is None:
             kind, tick_seconds = test.baseline.kind, span.step.total_seconds()

@@ -20,11 +20,13 @@ from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, ratio, single
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.query_language import language_of
+from gitops_rollback.core.regression.baseline import NEAR_SECONDS
 from gitops_rollback.core.trigger import Tick, level
 from gitops_rollback.ports import MetricSource
 
 MAX_POINTS = 10_000  # Prometheus itself refuses more than 11,000 a series
 HALVES = ("ratio", "regression")  # that are asked for `bad` and `total`
+PEERS_NOW, PEERS_BEFORE = timedelta(minutes=1), timedelta(seconds=NEAR_SECONDS)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -36,6 +38,8 @@ class Question:
     expressions: tuple[str, ...]
     fault: str = ""
     templates: tuple[str, ...] = ()  # that the expressions were, before they were filled
+    control: tuple[str, ...] = ()  # of a regression's peers: bad and total of the last minute
+    before: tuple[str, ...] = ()  # and of the hours before
 
     @classmethod
     def of(cls, trigger: Trigger, variables: Mapping[str, str]) -> Question:
@@ -43,7 +47,9 @@ class Question:
         known = {name: value for name, value in variables.items() if value}
         try:
             templates = _templates(trigger)
-            return cls(trigger, tuple(_filled(template, known) for template in templates), "", templates)
+            filled = tuple(_filled(template, known) for template in templates)
+            control, before = (_of_peers(trigger, known, window) for window in (PEERS_NOW, PEERS_BEFORE))
+            return cls(trigger, filled, "", templates, control, before)
         except QueryInvalid as exc:
             return cls(trigger, (), exc.message)
 
@@ -85,12 +91,25 @@ def _filled(template: str, known: Mapping[str, str]) -> str:
     return language_of(template).fill(template, known)
 
 
+def _of_peers(trigger: Trigger, known: Mapping[str, str], window: timedelta) -> tuple[str, ...]:
+    """What all peers counted together, bad and total; () where none are named."""
+    names = [name for name in trigger.counting.peers if name != known.get("SERVICE")]
+    if not names or trigger.query:
+        return ()
+    over = format_duration(window)
+    each = (
+        [f"increase({_filled(template, {**known, 'SERVICE': name})}[{over}])" for name in names]
+        for template in (trigger.bad, trigger.total)
+    )
+    return tuple(f"sum({' or '.join(selectors)})" for selectors in each)
+
+
 def _templates(trigger: Trigger) -> tuple[str, ...]:
     if trigger.burn_rate is not None:
         return expressions(trigger.bad, trigger.total, trigger.burn_rate)
     if trigger.type == "absence":
         return trigger.query, trigger.beside
-    return (trigger.bad, trigger.total) if trigger.type in HALVES else (trigger.query,)
+    return (trigger.bad, trigger.total) if trigger.type in HALVES and not trigger.query else (trigger.query,)
 
 
 @dataclass(frozen=True)

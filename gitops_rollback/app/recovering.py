@@ -64,7 +64,7 @@ class Recovering:
             return CheckResult(name, None, known.detail or "what was normal before cannot be read")
         keep(self._normal, case.key, known)
         span = first_after(since, now, known.tick)
-        found = counted_in(asker, question, known.gauge, span) if span.instants else ()
+        found = counted_in(asker, question, known, span) if span.instants else ()
         if isinstance(found, Measurement):
             return CheckResult(name, None, found.detail or "no data yet")
         seconds = known.tick.total_seconds()

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.journal import DecisionEntry
-from gitops_rollback.core.policy import Policy, Trigger
+from gitops_rollback.core.policy import Counting, Policy, Trigger
 
 CLEARED = "cleared"
 COMPARING = "regression"
@@ -42,5 +42,7 @@ def cleared(entries: Iterable[DecisionEntry], application: str, policy: Policy) 
 
 def fingerprint(trigger: Trigger) -> str:
     """What decides its word."""
-    asked = "\0".join((trigger.type, trigger.bad, trigger.total))
+    how = trigger.counting
+    more = (trigger.query, str(how.slow), how.version, *how.peers) if trigger.query or how != Counting() else ()
+    asked = "\0".join((trigger.type, trigger.bad, trigger.total, *more))
     return hashlib.sha256(asked.encode()).hexdigest()[:16]

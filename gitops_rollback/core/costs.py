@@ -175,7 +175,8 @@ def harm_of(verdict: Verdict, trigger: Trigger | None, share: float) -> tuple[fl
     value = verdict.measurement.value if verdict.measurement is not None else None
     before = verdict.baseline.value or 0.0
     if trigger is not None and trigger.type in RATES and value is not None:
-        return max(0.0, value - before) * share, "measured: the rise of the rate"
+        weight = LATENCY_WEIGHT if trigger.counts_slow else 1.0
+        return weight * max(0.0, value - before) * share, "measured: the rise of the rate"
     if trigger is not None and trigger.burn_rate is not None and value is not None:
         return max(0.0, value - before) * trigger.burn_rate.budget * share, "measured: the rise of the rate"
     if trigger is not None and any(word in trigger.query for word in LATENCY_WORDS):

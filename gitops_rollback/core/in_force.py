@@ -19,6 +19,7 @@ from gitops_rollback.core.policy import (
     AlertRule,
     Cascade,
     Comparison,
+    Counting,
     Delivery,
     GuardRule,
     Policy,
@@ -132,6 +133,7 @@ def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
         states=states if trigger.type == "health" else trigger.states,
         symptoms=symptoms,
         alert=_alert(trigger.alert, head.alert),
+        counting=_counting(trigger, head),
         built=trigger.built and head.built,
     )
 
@@ -143,6 +145,12 @@ def _alert(rule: AlertRule | None, head: AlertRule | None) -> AlertRule | None:
     if rule.pending_for is None or head.pending_for is None:
         return replace(rule, pending_for=None)
     return replace(rule, pending_for=max(rule.pending_for, head.pending_for))
+
+
+def _counting(trigger: Trigger, head: Trigger) -> Counting:
+    """Peers only hold back, so those that are new count at once."""
+    known = trigger.counting
+    return known if known.peers or head.type != trigger.type else replace(known, peers=head.counting.peers)
 
 
 def _threshold(trigger: Trigger, head: Trigger) -> float:

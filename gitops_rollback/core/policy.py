@@ -21,6 +21,9 @@ from gitops_rollback.core.target import ApplicationRef as ApplicationRef
 from gitops_rollback.core.target import Selector as Selector
 from gitops_rollback.core.target import Target as Target
 from gitops_rollback.core.target import Workload as Workload
+from gitops_rollback.core.trigger_rules import AlertRule as AlertRule
+from gitops_rollback.core.trigger_rules import BurnRate as BurnRate
+from gitops_rollback.core.trigger_rules import Counting as Counting
 
 PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
 MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
@@ -89,28 +92,6 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class BurnRate:
-    """The share of requests that shall succeed, and the two windows in both of which its budget must burn too fast."""
-
-    objective: float  # above 0, below 1
-    long_window: timedelta
-    short_window: timedelta
-
-    @property
-    def budget(self) -> float:
-        """The share of requests that may fail; above 0."""
-        return 1 - self.objective
-
-
-@dataclass(frozen=True)
-class AlertRule:
-    """Which alert of Alertmanager: all `labels` are equal. `pending_for` is the `for` of its rule; None: not known."""
-
-    labels: tuple[tuple[str, str], ...]
-    pending_for: timedelta | None = None
-
-
-@dataclass(frozen=True)
 class Trigger:
     """`type`: query (one value), ratio (`bad`/`total`), burnRate, health (the engine's word), crashLoop (the Pods')."""
 
@@ -134,6 +115,7 @@ class Trigger:
     beside: str = ""  # type absence: a query that answers as long as the application is seen at all
     burn_rate: BurnRate | None = None  # type burnRate, always there; `threshold` is then the factor
     alert: AlertRule | None = None  # type alert, always there
+    counting: Counting = field(default_factory=Counting)  # type regression; with `query`, the buckets of a histogram
     built: bool = True  # False: a kind that this version cannot evaluate; it never fires and says so
 
     def __hash__(self) -> int:
@@ -142,6 +124,11 @@ class Trigger:
     @property
     def ignores_initial_delay(self) -> bool:
         return self.type in ("health", "crashLoop", "regression")
+
+    @property
+    def counts_slow(self) -> bool:
+        """It compares how many are slow: by a counter of those, or by a histogram."""
+        return self.type == "regression" and (self.counting.slow or bool(self.query))
 
     @property
     def is_asked(self) -> bool:

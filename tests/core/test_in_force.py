@@ -18,6 +18,7 @@ from gitops_rollback.core.policy import (
     BurnRate,
     Cascade,
     Comparison,
+    Counting,
     Delivery,
     GuardResult,
     GuardRule,
@@ -215,6 +216,22 @@ def test_only_asking_counts_at_once_where_a_suspect_is_uncertain(
     assert restrict(one, other, head_brought_by_suspect=False).certainty == judged
 
 
+@pytest.mark.parametrize(
+    ("before", "head", "judged"),
+    [
+        pytest.param((), ("a", "b", "c"), ("a", "b", "c"), id="new ones hold back"),
+        pytest.param(("a", "b", "c"), (), ("a", "b", "c"), id="none would widen"),
+        pytest.param(("a", "b", "c"), ("d", "e", "f"), ("a", "b", "c"), id="others wait"),
+    ],
+)
+def test_peers_that_hold_back_count_at_once(
+    before: tuple[str, ...], head: tuple[str, ...], judged: tuple[str, ...]
+) -> None:
+    one, other = (Trigger("rise", "regression", bad="b", total="t", counting=Counting(peers=p)) for p in (before, head))
+    found = restrict(replace(BASE, triggers=(one,)), replace(BASE, triggers=(other,)), head_brought_by_suspect=False)
+    assert found.triggers[0].counting.peers == judged
+
+
 CHEAP, DEAR = (("fix_minutes", 9.0), ("rollback_risk", 0.1)), (("fix_minutes", 1.0), ("rollback_risk", 5.0))
 DEARER = (("fix_minutes", 9.0), ("rollback_risk", 5.0))
 
@@ -260,7 +277,7 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
         "promotion unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because drill selector",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
-        "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert built",
+        "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert counting built",
         Timing: "interval window initial_delay cooldown",
         Delivery: "mode on_rejected pull_request refresh sync_timeout",
         PullRequestRules: "labels auto_merge merge_method land_within",

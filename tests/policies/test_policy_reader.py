@@ -15,6 +15,7 @@ from gitops_rollback.core.policy import (
     Baseline,
     BurnRate,
     Cascade,
+    Counting,
     Delivery,
     GuardResult,
     MetricSettings,
@@ -302,6 +303,37 @@ def test_a_regression_is_immediate_and_its_severity_waits_for_a_clean_test(read_
     ],
 )
 def test_a_regression_asks_for_two_raw_counters_and_no_limit(read_with: Reading, keys: str, words: str) -> None:
+    assert words in " ".join(fault.message for fault in _with_regression(read_with, keys).errors)
+
+
+BUCKETS = "query: 'd_bucket{s=\"$SERVICE\"}'"
+BY_SERVICE = 'bad: \'h{s="$SERVICE",c="500"}\', total: \'h{s="$SERVICE"}\''
+
+
+def test_a_regression_compares_a_histogram_peers_and_versions(read_with: Reading) -> None:
+    (slower, *_) = policy_of(_with_regression(read_with, BUCKETS)).triggers
+    assert (slower.built, slower.counts_slow, slower.counting) == (True, True, Counting())
+    keys = f"{BY_SERVICE}, regression: {{peers: [a, b, b, c], version: hash, slow: true}}"
+    (rise, *_) = policy_of(_with_regression(read_with, keys)).triggers
+    assert (rise.counts_slow, rise.counting) == (True, Counting(True, ("a", "b", "c"), "hash"))
+    assert not policy_of(_with_regression(read_with, BY_SERVICE)).triggers[0].counts_slow
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        pytest.param("query: 'd_sum'", "is no histogram", id="a sum"),
+        pytest.param("query: 'sum(d_bucket)'", "is no histogram", id="summed buckets"),
+        pytest.param(f"{BUCKETS}, total: 'h'", "`total` does not belong", id="both"),
+        pytest.param(f"{BY_SERVICE}, regression: {{peers: [a, b]}}", "2 `peers` are no control", id="two peers"),
+        pytest.param(f"{BY_SERVICE}, regression: {{peers: [a, b, api]}}", "3 `peers` are no control", id="itself"),
+        pytest.param("bad: 'h', total: 'h', regression: {peers: [a, b, c]}", "the same for every peer", id="all alike"),
+        pytest.param(f"{BUCKETS}, regression: {{peers: [a, b, c]}}", "peers of a histogram", id="a histogram's peers"),
+        pytest.param(f"{BY_SERVICE}, regression: {{version: 'a b'}}", "is no label", id="no label"),
+        pytest.param(f"{BY_SERVICE}, regression: {{slow: 1}}", "is not a boolean", id="no boolean"),
+    ],
+)
+def test_what_a_regression_cannot_compare_is_refused(read_with: Reading, keys: str, words: str) -> None:
     assert words in " ".join(fault.message for fault in _with_regression(read_with, keys).errors)
 
 

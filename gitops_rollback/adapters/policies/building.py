@@ -22,6 +22,7 @@ from gitops_rollback.core.policy import (
     ChartVersions,
     Check,
     Comparison,
+    Counting,
     Delivery,
     GuardResult,
     GuardRule,
@@ -206,6 +207,7 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         beside=shape.absence.beside if shape.absence else "",
         burn_rate=burn_rate,
         alert=_alert(shape.alert),
+        counting=_counting(shape.regression),
         built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
     )
 
@@ -235,6 +237,10 @@ def _factor(shape: schema.BurnRateShape | None, windows: BurnRate) -> float:
 
 def _alert(shape: schema.AlertShape | None) -> AlertRule | None:
     return AlertRule(tuple(sorted(shape.labels.items())), shape.pending_for) if shape else None
+
+
+def _counting(shape: schema.RegressionShape | None) -> Counting:
+    return Counting(shape.slow, tuple(dict.fromkeys(shape.peers or ())), shape.version or "") if shape else Counting()
 
 
 def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from gitops_rollback.adapters.policies.promql import is_plain_selector, template_errors
 from gitops_rollback.adapters.policies.rules_acting import check_faults, guard_faults, notification_faults
 from gitops_rollback.adapters.policies.rules_alerts import alert_faults
 from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
@@ -16,6 +15,7 @@ from gitops_rollback.adapters.policies.rules_costs import cost_faults
 from gitops_rollback.adapters.policies.rules_dependencies import dependency_faults
 from gitops_rollback.adapters.policies.rules_metrics import metric_faults
 from gitops_rollback.adapters.policies.rules_promotion import promotion_faults
+from gitops_rollback.adapters.policies.rules_regression import counter_faults, peer_faults, regression_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
@@ -46,6 +46,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         alert_faults,
         lambda spec: metric_faults(spec, queries(spec)),
         _triggers,
+        peer_faults,
         _suspects,
         cost_faults,
         strategy_faults,
@@ -168,13 +169,12 @@ def _kind(trigger: View) -> Iterator[Found]:
     elif kind == "crashLoop":
         yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
     elif kind == "regression":
-        yield from missing(trigger, kind, "bad", "total")
-        yield from forbidden(trigger, kind, "query", "states", "for", "immediate", *LIMIT_KEYS)
-        yield from _counters(trigger, kind)
+        yield from forbidden(trigger, kind, "states", "for", "immediate", *LIMIT_KEYS)
+        yield from regression_faults(trigger)
     elif kind == "burnRate":
         yield from missing(trigger, kind, "bad", "total", "burnRate")
         yield from forbidden(trigger, kind, "query", "states", "comparison", "threshold", "reduce")
-        yield from _counters(trigger, kind)
+        yield from counter_faults(trigger, kind, "bad", "total")
         yield from burn_rate_faults(trigger)
     elif kind == "absence":
         yield from missing(trigger, kind, "query", "absence")
@@ -186,15 +186,6 @@ def _kind(trigger: View) -> Iterator[Found]:
     for other in ("crashLoop", "alert", "burnRate", "regression", "gauge", "absence", "event"):
         if kind and other != kind:
             yield from forbidden(trigger, kind, other)
-
-
-def _counters(trigger: View, kind: str) -> Iterator[Found]:
-    """It subtracts or rates raw counters itself: what was summed or rated before hides resets and new series."""
-    for key in ("bad", "total"):
-        text = trigger.at(key).text
-        if text and not template_errors(text) and not is_plain_selector(text):
-            fix = 'write the plain selector, as in http_requests_total{service="$SERVICE"}'
-            yield trigger.at(key).mark, f"`{key}` of a {kind} is no counter", fix
 
 
 def _hold(trigger: View, window: timedelta) -> Iterator[Found]:

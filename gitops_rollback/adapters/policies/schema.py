@@ -188,6 +188,15 @@ class BurnRateShape(Shape):
     """How many times too fast the budget must burn, in both windows. Left out, 14.4 at 1h, 6 at 6h, 1 at 72h."""
 
 
+class RegressionShape(Shape):
+    slow: Flag = False
+    """true: what `bad` counts is slow, and does not fail. With `query`, a histogram's buckets, it is so anyway."""
+    peers: Annotated[list[Name], Field(min_length=1)] | None = None
+    """$SERVICE of at least three others that share its troubles. While they fail too, more must be seen."""
+    version: Text | None = None
+    """A label by which counters of versions differ, such as pod_template_hash: new Pods are held against old ones."""
+
+
 class Absence(Shape):
     beside: Query
     """Answers as long as the metric store sees the application at all, such as its `up`."""
@@ -228,7 +237,8 @@ class TriggerShape(Shape):
     """That an alert of the settings' Alertmanagers is active, and was not before the sync."""
     burn_rate: BurnRateShape | None = None
     """Of two raw counters, `bad` and `total`."""
-    regression: Free | None = None
+    regression: RegressionShape | None = None
+    """How it compares `bad` and `total`, or the buckets of a histogram (`query`), with before."""
     gauge: Free | None = None
     absence: Absence | None = None
     """That no series is left of what `query` found before the sync."""

@@ -82,8 +82,8 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
             if provider in LATE_PROVIDERS:
                 why, mark = LATE_PROVIDERS[provider], trigger.key_mark("severity")
                 yield Unbuilt(f"triggers of {provider}: auto_rollback", mark, why, asks=False)
-        if kind in SUGGESTING and trigger.has(kind):
-            yield Unbuilt(f"triggers.{kind}", trigger.key_mark(kind))
+        if kind == "gauge" and trigger.has(kind):
+            yield Unbuilt("triggers.gauge", trigger.key_mark(kind))
         if trigger.at("reduce").text == "per_series":
             yield Unbuilt("triggers.reduce: per_series", trigger.key_mark("reduce"))
 

@@ -57,6 +57,11 @@ def watch_peers(control: Control, seen: Seen, tick: Counts) -> Seen:
     return Seen(recent, (*seen.asked, control.asked(recent))[-HELD_TICKS - 1 :])
 
 
+def watch_window(control: Control, seen: Seen, window: Counts) -> Seen:
+    """`seen` after a `window` that holds what four ticks of the peers counted together."""
+    return Seen((window,), (*seen.asked, control.asked((window,)))[-HELD_TICKS - 1 :])
+
+
 def raised(control: Control, seen: Seen) -> float:
     """p_n,t: the null rate as the peers raise it, held for two minutes."""
     return min(max(control.baseline.null_rate, *seen.asked), MAX_RAISED) if seen.asked else control.baseline.null_rate

@@ -21,6 +21,8 @@ def sentence(verdict: Verdict) -> str:
         return f"No {nouns} in the last four ticks: nothing can be told."
     seen = f"{_number(verdict.bad)} of the last {_number(verdict.events)} {nouns} {did} ({_percent(rate)})"
     normal = f"up to {_number(verdict.events * verdict.null_rate)} ({_percent(verdict.null_rate)}) would be normal"
+    if verdict.null_rate > verdict.baseline.null_rate:
+        normal += " while its neighbours are in trouble too"
     weighed = f"evidence {_evidence(verdict.evidence)} of the {verdict.needed:.1f} that it takes"
     if verdict.severity is None:
         return f"{seen}, {_before(verdict)}; {normal}; {weighed}."
