@@ -7,22 +7,16 @@ the count goes to stderr.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_policy_path, load_policies
-from gitops_rollback.adapters.requests.reader import is_request, load_request
+from gitops_rollback.adapters.policies.loading import MAX_FILES, is_policy_path
+from gitops_rollback.cli.lint_files import OURS, faults_of, file_at, fix_files, is_clone, taken_by_flux
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
-from gitops_rollback.core.request import REQUESTS
-from gitops_rollback.core.sourceignore import LINE, SOURCE_IGNORE
-from gitops_rollback.core.written import MAX_BYTES
 
-OURS = (Path(".gitops-rollback", "policies"), Path(REQUESTS))
-WORKING_COPY = "working-copy"
 MAX_WALKED = 100_000
 
 
@@ -36,13 +30,15 @@ MAX_WALKED = 100_000
     show_default=True,
     help="Form of the answer; github makes annotations of a pull request.",
 )
+@click.option("--fix", is_flag=True, help="Mend what has one answer, in the files; then check.")
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[Path, ...], output: str) -> None:
+def command(ctx: click.Context, paths: tuple[Path, ...], output: str, fix: bool) -> None:
     """Check policy and request files; all faults at once, as file:line:col.
 
     A directory that holds .gitops-rollback/policies or .gitops-rollback/requests stands for those, a whole clone
     without them for nothing; any other one for all YAML files below it. A file below .gitops-rollback/requests, or of
-    kind RollbackRequest, is read as a request.
+    kind RollbackRequest, is read as a request. --fix writes misspelt keys, values with one right spelling, and the
+    lines that keep Argo CD and Flux off the files; all else in them stays as it is.
     Exit code 0: usable (warnings allowed), 1: errors, 2: nothing to check.
 
     \b
@@ -51,21 +47,18 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output: str) -> None:
       gitops-rollback lint .gitops-rollback/policies/payments.yaml
       gitops-rollback lint .gitops-rollback/requests/2026-11-23-checkout-api.yaml
       gitops-rollback lint . -o github
+      gitops-rollback lint . --fix
     """
-    files = [_file(path) for path in dict.fromkeys(_files(paths))]
+    read = list(dict.fromkeys(_files(paths)))
+    if fix:
+        fix_files(read, paths)
+    files = [file_at(path) for path in read]
     if not files:
         raise click.UsageError("there are no policy or request files here: `gitops-rollback init` writes a first one")
-    requests = [file for file in files if _is_request(file)]
-    policies = load_policies([file for file in files if file not in requests], WORKING_COPY)
-    found = (*policies.faults, *(fault for file in requests for fault in load_request(file).faults))
-    found += tuple(fault for path in paths for fault in _taken_by_flux(path))
-    _print(found, len(files) - len(requests), len(requests), output)
+    found, requests = faults_of(files)
+    found += tuple(fault for path in paths for fault in taken_by_flux(path))
+    _print(found, len(files) - requests, requests, output)
     ctx.exit(1 if any(fault.is_error for fault in found) else 0)
-
-
-def _is_request(file: PolicyFile) -> bool:
-    below = f"/{REQUESTS}/" in f"/{file.path}"
-    return below or (file.text is not None and is_request(file.text, file.path))
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -74,25 +67,8 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
             continue
         own = [path / one for one in OURS if (path / one).is_dir()]
-        for root in own if own or _is_clone(path) else [path]:
+        for root in own if own or is_clone(path) else [path]:
             yield from _below(root)
-
-
-def _is_clone(path: Path) -> bool:
-    return (path / ".git").exists()
-
-
-def _taken_by_flux(path: Path) -> Iterator[Fault]:
-    """A warning where Flux would apply our files; a clone alone shows that."""
-    if not _is_clone(path) or not any((path / own).is_dir() for own in OURS):
-        return
-    from gitops_rollback.app.beginning import unignored  # brings all of git, which mere files do not need
-
-    name = unignored(path)
-    if name:
-        message = f"Flux's Kustomization {name} takes every file of the repository, and would try to apply ours"
-        place = (path / SOURCE_IGNORE).as_posix()
-        yield Fault(place, 1, 1, message, f"add the line `{LINE.strip()}`", "warning")
 
 
 def _below(root: Path) -> Iterator[Path]:
@@ -103,21 +79,6 @@ def _below(root: Path) -> Iterator[Path]:
         walked += len(files)
         if walked > MAX_WALKED:
             raise click.UsageError(f"more than {MAX_WALKED} files below {root}; name the policies' directory")
-
-
-def _file(path: Path) -> PolicyFile:
-    """The file as git would have it. One that was named on the command line is read whatever its name is."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            return PolicyFile(path.as_posix(), "120000" if stat.S_ISLNK(status.st_mode) else "040000", b"")
-        mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
-        if status.st_size > MAX_BYTES:
-            return PolicyFile(path.as_posix(), mode, None)
-        with path.open("rb") as file:
-            return PolicyFile(path.as_posix(), mode, file.read(MAX_BYTES + 1))
-    except OSError as exc:
-        raise click.UsageError(f"{path}: {exc.strerror or type(exc).__name__}") from exc
 
 
 def _print(found: Sequence[Fault], policies: int, requests: int, output: str) -> None:

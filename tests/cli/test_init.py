@@ -199,6 +199,8 @@ def test_lint_warns_where_flux_takes_our_files(clone: Callable[..., Path], cli: 
     assert linted.code == 0
     assert "flux-system/flux-system takes every file of the repository" in linted.out
     assert "(add the line `/.gitops-rollback/`)" in linted.out
+    assert cli("lint", str(root), "--fix").out == ""
+    assert (root / ".sourceignore").read_text() == "*.md\n/.gitops-rollback/\n"
 
 
 def test_before_there_is_a_policy_a_clone_has_nothing_to_lint(clone: Callable[..., Path], cli: Cli) -> None:

@@ -176,3 +176,29 @@ def test_the_schema_of_a_request_is_printed_as_json(capsys: pytest.CaptureFixtur
 def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome_of(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "RollbackPolicy"
+
+
+def test_fix_writes_what_has_one_answer_and_leaves_the_rest_to_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yaml").write_text(BAD)
+    assert outcome_of(["lint", "bad.yaml", "--fix"]) == 1
+    out, err = capsys.readouterr()
+    text = Path("bad.yaml").read_text()
+    assert text.startswith("# +argocd:skip-file-rendering\napiVersion")
+    assert "      comparison: greater_than\n      threshold: 12000\n      for: 1:30\n" in text
+    assert "  suspend: no\n" in text
+    assert "fixed bad.yaml:12:7: unknown key `treshold`" in err
+    assert [line.split(": ", 1)[0] for line in out.splitlines()] == [
+        "bad.yaml:6:12",
+        "bad.yaml:11:14",
+        "bad.yaml:14:12",
+    ]
+    assert outcome_of(["lint", "bad.yaml", "--fix"]) == 1
+    assert Path("bad.yaml").read_text() == text
+
+
+def test_fix_writes_no_key_that_stands_there_already(capsys: pytest.CaptureFixture[str]) -> None:
+    both = GOOD.replace("threshold: 5", "threshold: 5, treshold: 6")
+    Path("good.yaml").write_text(both)
+    assert outcome_of(["lint", "good.yaml", "--fix"]) == 1
+    assert Path("good.yaml").read_text() == both
+    assert "fixed" not in capsys.readouterr().err
