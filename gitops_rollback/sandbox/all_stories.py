@@ -12,6 +12,7 @@ from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
 from gitops_rollback.sandbox.infrastructure_story import INFRASTRUCTURE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
+from gitops_rollback.sandbox.rollout_story import ROLLOUT_STORIES
 from gitops_rollback.sandbox.stories import STORIES
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
@@ -22,6 +23,7 @@ ALL_STORIES: tuple[Story, ...] = (
     *JUDGEMENT_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
+    *ROLLOUT_STORIES,
     *MIGRATION_STORIES,
     *CASCADE_STORIES,
     *INFRASTRUCTURE_STORIES,

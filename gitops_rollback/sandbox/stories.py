@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,8 +47,17 @@ def failing_release(telling: Telling) -> None:
 
 def until_deployed(telling: Telling, sha: str) -> None:
     """Returns once the engine runs this commit, or does not come to it."""
+    _until(lambda: telling.live_revision() == sha)
+
+
+def until_healthy(telling: Telling) -> None:
+    """Returns once Argo CD calls it healthy, or does not come to that."""
+    _until(lambda: bool(telling.live()["status"]["health"]["status"] == "Healthy"))
+
+
+def _until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
-    while telling.live_revision() != sha and time.monotonic() < deadline:
+    while not holds() and time.monotonic() < deadline:
         time.sleep(LOOK_AGAIN_SECONDS)
 
 

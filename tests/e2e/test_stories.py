@@ -22,6 +22,7 @@ from gitops_rollback.sandbox.image_stories import IMAGE_STORIES
 from gitops_rollback.sandbox.infrastructure_story import INFRASTRUCTURE_STORIES
 from gitops_rollback.sandbox.judgement_stories import JUDGEMENT_STORIES
 from gitops_rollback.sandbox.migration_story import MIGRATION_STORIES
+from gitops_rollback.sandbox.rollout_story import ROLLOUT_STORIES
 from gitops_rollback.sandbox.stories import STORIES, crashing_release
 from gitops_rollback.sandbox.strategy_stories import STRATEGY_STORIES
 from gitops_rollback.sandbox.telling import Story
@@ -35,6 +36,7 @@ ARGOCD_STORIES = (
     *DRILL_STORIES,
     *DETECTION_STORIES,
     *STRATEGY_STORIES,
+    *ROLLOUT_STORIES,
     *MIGRATION_STORIES,
     *CASCADE_STORIES,
     *INFRASTRUCTURE_STORIES,

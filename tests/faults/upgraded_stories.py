@@ -41,6 +41,7 @@ TOO_YOUNG = (
     *("helm-release", "helm-remediated", "two-replicas", "still-bad", "image-held", "request", "protected-branch"),
     *("conflict", "bot-bumped-again", "shared-base", "two-suspects", "one-commit-thirty-clusters"),
     *("canary-steps", "blue-green", "feature-flag", "migration", "cascade", "infrastructure", "drill"),
+    "rollout-promoted",
     *("promotion", "hydrator"),
 )
 RECORDED = (

@@ -21,6 +21,7 @@ from gitops_rollback.core.guards.infrastructure import judge_infrastructure
 from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
+from gitops_rollback.core.guards.promoted import judge_promoted
 from gitops_rollback.core.guards.rules import (
     judge_companions,
     judge_consequence,
@@ -55,6 +56,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("another-writer", judge_writer),
     ("path-to-damage", judge_damage),
     ("capacity", judge_capacity),
+    ("promoted", judge_promoted),
     ("image", judge_images),
     ("chart", judge_charts),
     ("floor", judge_floor),

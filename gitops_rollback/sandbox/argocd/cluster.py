@@ -102,7 +102,7 @@ class Cluster:
             _ask_for(live, _template(live.manifest), now)
         live.applied = now
         settles = live.only_settles or not live.revisions
-        ready = self._timing.settle if settles else self._timing.ready
+        ready = self._timing.settle if settles else self._timing.ready + replayed(live, before)
         live.ready_at, live.deadline = self._fate(live.manifest, now, ready)
 
     def _fate(self, manifest: Json, now: datetime, ready: float) -> tuple[datetime, datetime]:
@@ -119,6 +119,20 @@ class Cluster:
             wait = (manifest.get("spec") or {}).get("progressDeadlineSeconds", self._timing.progress_deadline)
             return never, now + timedelta(seconds=float(wait))
         return now + timedelta(seconds=ready), never
+
+
+def replayed(live: LiveObject, before: LiveObject) -> float:
+    """Seconds of the pauses that an Argo Rollout goes through before it promotes what it is asked for now.
+
+    None for what it ran within its rollbackWindow, as the controller has it.
+    """
+    spec = live.manifest.get("spec") or {}
+    steps = ((spec.get("strategy") or {}).get("canary") or {}).get("steps") or []
+    window = int((spec.get("rollbackWindow") or {}).get("revisions", 0))
+    known = [one.template for one in before.revisions[:-1]][-window:] if window else []
+    if live.manifest["kind"] != "Rollout" or _template(live.manifest) in known:
+        return 0.0
+    return float(sum((step.get("pause") or {}).get("duration", 0) for step in steps))
 
 
 def _arguments(manifest: Json) -> list[str]:

@@ -1,0 +1,130 @@
+"""Does a controller of its own take the revert through steps again, and for how long at least?
+
+While a canary is in progress, Argo Rollouts and Flagger protect the traffic, and go back to the stable version at once.
+After a promotion the revert is a release like any other. It is told, never a reason to ask: the revert is right either
+way, and how quick it is nobody can change by then.
+Source: argo-rollouts docs (canary steps, rollbackWindow, blueGreen.autoPromotionEnabled, rollback to the stable
+version), api/v1alpha1 `DurationSeconds`; flagger docs (skipAnalysis, interval, stepWeight, iterations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitops_rollback.core.duration import format_duration, parse_duration
+from gitops_rollback.core.guards.facts import GuardFacts, LiveObject, allow
+from gitops_rollback.core.plan import GuardAnswer
+
+GUARD = "promoted"
+WINDOW = "set `spec.rollbackWindow.revisions` before it is needed"
+SKIP = "set `spec.skipAnalysis: true` in the same commit by hand if it cannot wait"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a revert goes through: `least` of known waits, and whether it also waits for `person`s or unknown time."""
+
+    steps: int
+    least: timedelta
+    person: bool = False
+    unknown: bool = False
+
+    @property
+    def words(self) -> str:
+        after = (" and a person's promotion" if self.person else "") + (" and analyses" if self.unknown else "")
+        return f"{self.steps} steps again, at least {format_duration(self.least)}{after}"
+
+
+def judge_promoted(facts: GuardFacts) -> GuardAnswer:
+    """Allow, with the steps that a controller will replay and their time; more than the sync's patience is said."""
+    if facts.live is None:
+        return allow(GUARD, "whether a controller takes it through steps again cannot be seen")
+    told = list(_told(facts))
+    return allow(GUARD, "; ".join(told) or "no controller takes it through steps of its own")
+
+
+def _told(facts: GuardFacts) -> Iterator[str]:
+    patience = facts.policy.delivery.sync_timeout
+    for one in facts.live or ():
+        kind, name = str(one.live.get("kind")), str(_at(one.live, "metadata", "name"))
+        replay, how = _of_rollout(one) if kind == "Rollout" else _of_canary(one) if kind == "Canary" else (None, "")
+        if replay is None:
+            yield from (f"{kind} {name} {how}",) if how else ()
+            continue
+        late = f", longer than syncTimeout {format_duration(patience)}" if replay.least > patience else ""
+        yield f"{kind} {name} takes it through {replay.words}{late}; {how}"
+
+
+def _of_rollout(one: LiveObject) -> tuple[Replay | None, str]:
+    spec, status = _mapping(one.desired or one.live, "spec"), _mapping(one.live, "status")
+    if not spec:
+        return None, ""
+    stable, current = status.get("stableRS"), status.get("currentPodHash")
+    if stable and current and stable != current:
+        return None, "is in progress: it goes back to its stable version at once"
+    revisions = _at(spec, "rollbackWindow", "revisions")
+    if isinstance(revisions, int) and revisions > 0:
+        return None, f"skips its steps for a version of its last {revisions} revisions (rollbackWindow)"
+    blue_green = _at(spec, "strategy", "blueGreen")
+    if isinstance(blue_green, Mapping):
+        manual = blue_green.get("autoPromotionEnabled") is False
+        wait = _duration(blue_green.get("autoPromotionSeconds")) or timedelta(0)
+        return (Replay(1, wait, manual), "promote it by hand") if manual or wait else (None, "")
+    steps = _at(spec, "strategy", "canary", "steps")
+    found = [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list | tuple) else []
+    if not found:
+        return None, ""
+    pauses = [step["pause"] if isinstance(step["pause"], Mapping) else {} for step in found if "pause" in step]
+    waits = [_duration(pause.get("duration")) for pause in pauses if "duration" in pause]
+    known = sum((wait for wait in waits if wait is not None), timedelta(0))
+    other = None in waits or any("analysis" in step or "experiment" in step for step in found)
+    return Replay(len(found), known, len(waits) < len(pauses), other), WINDOW
+
+
+def _of_canary(one: LiveObject) -> tuple[Replay | None, str]:
+    spec, phase = _mapping(one.desired or one.live, "spec"), _at(one.live, "status", "phase")
+    if spec.get("skipAnalysis") is True:
+        return None, "promotes without analysis (skipAnalysis)"
+    if phase in ("Progressing", "Waiting", "WaitingPromotion"):
+        return None, "is in progress: its primary serves the version before"
+    analysis = _mapping(spec, "analysis")
+    interval, steps = _duration(analysis.get("interval")), _rounds(analysis)
+    if interval is None or steps is None:
+        return None, "analyses it anew, nobody can tell for how long"
+    return Replay(steps, interval * steps), SKIP
+
+
+def _rounds(analysis: Mapping[str, object]) -> int | None:
+    iterations, weights = analysis.get("iterations"), analysis.get("stepWeights")
+    if isinstance(iterations, int):
+        return iterations
+    if isinstance(weights, list | tuple):
+        return len(weights)
+    step, most = analysis.get("stepWeight"), analysis.get("maxWeight", 100)
+    return -(-most // step) if isinstance(step, int) and isinstance(most, int) and step > 0 else None
+
+
+def _duration(value: object) -> timedelta | None:
+    """A number is seconds, also as a text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    if not isinstance(value, str):
+        return None
+    try:
+        return timedelta(seconds=int(value)) if value.isdecimal() else parse_duration(value)
+    except ValueError:
+        return None
+
+
+def _mapping(value: Mapping[str, object], key: str) -> Mapping[str, object]:
+    found = value.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _at(value: Mapping[str, object], *keys: str) -> object:
+    found: object = value
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
