@@ -17,6 +17,7 @@ from gitops_rollback.core.closure.finding import Closure, Scope, of_objects
 from gitops_rollback.core.closure.objects import GENERATE_PATHS, OWN_MANIFEST
 from gitops_rollback.core.closure.tree import YAML_ENDINGS, Tree
 from gitops_rollback.core.errors import ObjectMissing, RollbackError, StalledError
+from gitops_rollback.core.infrastructure import is_code
 from gitops_rollback.core.repository_url import path_of
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import ConfigRepo
@@ -137,7 +138,7 @@ class Closures:
             entries = self._repo.files(tree)
             blobs = {entry.path: entry.blob for entry in entries if entry.mode.startswith(REGULAR)}
             links = frozenset(entry.path for entry in entries if entry.mode == LINK)
-            self._repo.bring([blob for path, blob in blobs.items() if path.endswith(YAML_ENDINGS)])
+            self._repo.bring([blob for path, blob in blobs.items() if path.endswith(YAML_ENDINGS) or is_code(path)])
             known = self._trees.put(tree, (Tree(blobs, self._read), links))
         return known
 

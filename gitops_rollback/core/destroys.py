@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from gitops_rollback.core.infrastructure import Sides, Tool, is_code, is_definition, is_template, tool_of
 from gitops_rollback.core.manifest import ChangeKind, ManifestObject, ObjectChange, at, changes, objects
 from gitops_rollback.core.manifest_text import Value, documents
+from gitops_rollback.core.paths import is_bystander
 
 MAX_BYTES = 1 << 18  # of a file of code; more is not read, and said
 _NOISE = re.compile(
@@ -32,7 +33,7 @@ _KEPT = ("Retain", "RetainExceptOnCreate")
 
 def destroyed(files: Iterable[Sides]) -> tuple[str, ...]:
     """Each thing in words; () where the files show none."""
-    listed = tuple(files)
+    listed = tuple(file for file in files if not is_bystander(file.path))
     found = (*_by_code(listed), *_by_templates(listed), *_by_objects(listed))
     return tuple(dict.fromkeys(found))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gitops_rollback.core.manifest import ManifestObject, at, objects
+from gitops_rollback.core.paths import is_bystander
 
 TERRAFORM_API, TERRAFORM_KIND = "infra.contrib.fluxcd.io/v1alpha2", "Terraform"
 TERRAFORM_GROUP = TERRAFORM_API.partition("/")[0]
@@ -89,6 +90,8 @@ def pieces(files: Iterable[Sides]) -> tuple[Piece, ...]:
 
 def pieces_of(file: Sides) -> tuple[Piece, ...]:
     """The same of one file; () for one that is none."""
+    if is_bystander(file.path):
+        return ()
     if is_code(file.path):
         return (Piece(Tool.TERRAFORM, file.path),)
     if is_template(file):

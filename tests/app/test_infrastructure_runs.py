@@ -51,14 +51,12 @@ class Cluster:
         return {one: found for one in named if one.kind == "Terraform"}
 
 
-def a_story(
-    world: World, files: Mapping[str, str | None], rule: str = RULE.replace("MORE", ""), paths: Sequence[str] = ()
-) -> Story:
+def a_story(world: World, files: Mapping[str, str | None], rule: str = RULE.replace("MORE", "")) -> Story:
     """The application `web` with its database; a release changes both, and fails."""
     forge = FakeForge(world)
     world.forge = forge
     running(world, "web", extra=FILES)
-    world.people.push("The policy", {f"{POLICIES}/web.yaml": policy("web", paths=paths) + rule}, START - 50 * MINUTE)
+    world.people.push("The policy", {f"{POLICIES}/web.yaml": policy("web") + rule}, START - 50 * MINUTE)
     world.engine.deploy("web", world.head(), START - 49 * MINUTE)
     bad = world.people.push("Ship 1.1", {"apps/web/web.yaml": deployment("web", "1.1"), **files}, START - MINUTE)
     one = world.replica()
@@ -154,7 +152,9 @@ def test_the_rule_delivers_by_pull_request_where_the_policy_pushes(world: World,
 def test_code_asks_a_person_and_a_commit_status_ends_its_run(world: World, cluster: Cluster) -> None:
     code = {"infra/db/main.tf": 'resource "aws_db_instance" "orders" {}\n'}
     rule = RULE.replace("MORE", ", status: atlantis/apply").replace("type:", "match: {paths: [infra/**]}\n      type:")
-    story = a_story(world, code, rule, paths=("apps/web/**", "infra/**"))
+    story = a_story(world, code, rule)
+    (suspect,) = story.record.evidence["suspects"]
+    assert "infra/db/main.tf (code of Terraform db)" in suspect, "no policy has to name what its object runs"
     assert (world.reverts(), story.record.reason) == (0, "DestroysResources")
     head = story.forge.requests[1].head_sha
     merged = story.forge.land(1, MergeMethod.SQUASH, "octocat")

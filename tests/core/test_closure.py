@@ -257,3 +257,24 @@ def test_a_path_that_leaves_the_repository_and_a_circle_end() -> None:
     assert set(of_kustomization([tree(files)], "a").why) == set(files)
     outside = of_objects([tree({**files, "x": ""})], [the_object(ARGO + "  source: {path: ../../x}\n")])
     assert outside.scope is Scope.REPOSITORY
+
+
+def test_the_code_that_a_terraform_object_runs_is_followed_where_it_stands_here() -> None:
+    files = {
+        "apps/web/kustomization.yaml": "resources: [db.yaml, cache.yaml]\n",
+        "apps/web/db.yaml": (
+            "apiVersion: infra.contrib.fluxcd.io/v1alpha2\nkind: Terraform\nmetadata: {name: db}\n"
+            "spec: {path: ./infra/db, sourceRef: {kind: GitRepository, name: here}}\n"
+        ),
+        "apps/web/cache.yaml": (
+            "apiVersion: infra.contrib.fluxcd.io/v1alpha2\nkind: Terraform\nmetadata: {name: cache}\nspec: {path: ./}\n"
+        ),
+        "infra/db/main.tf": 'module "net" {\n  source = "../net"\n}\nmodule "far" {\n  source = "a/b/aws"\n}\n',
+        "infra/db/files/init.sql": "select 1\n",
+        "infra/net/main.tf": 'module "again" {\n  source = "../db"\n}\n',
+        "root.tf": "",
+    }
+    strangers = {"infra/other/main.tf": "", "README.md": ""}
+    found = of_kustomization([tree({**files, **strangers})], "apps/web")
+    assert set(found.why) == set(files)
+    assert found.why["infra/net/main.tf"] == "code of Terraform db"

@@ -79,6 +79,7 @@ def sides(before: str | None, after: str | None, path: str = "infra/db/main.tf")
         ("apps/web.yaml", DEPLOYMENT, None),
         ("apps/values.yaml", "database: {type: postgres}", None),
         ("docs/terraform.md", "main.tf", None),
+        ("docs/example.tf", "a = 1", None),
         ("apps/broken.yaml", "a: [", None),
     ],
 )

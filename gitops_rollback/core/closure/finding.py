@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gitops_rollback.core.closure import kustomize, objects
+from gitops_rollback.core.closure import kustomize, objects, terraform
 from gitops_rollback.core.closure.tree import Gathered, Tree
 from gitops_rollback.core.manifest_text import Value
 
@@ -62,6 +62,7 @@ def _together(trees: Iterable[Tree], follow: Callable[[Gathered], object]) -> Cl
     for tree in all_trees:
         inputs = Gathered(tree)
         follow(inputs)
+        terraform.code(inputs)
         union.why = {**inputs.why, **union.why}
         union.remote |= dict.fromkeys(inputs.remote)
         union.unread |= dict.fromkeys(inputs.unread)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from gitops_rollback.core.infrastructure import is_code
 from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES
 from gitops_rollback.core.manifest_text import Value, documents
 
@@ -37,6 +38,11 @@ class Tree:
     @cached_property
     def _sorted(self) -> list[str]:
         return sorted(self.blobs)
+
+    @cached_property
+    def code(self) -> tuple[str, ...]:
+        """What Terraform or OpenTofu reads, in order."""
+        return tuple(path for path in self._sorted if is_code(path))
 
     def is_file(self, path: str) -> bool:
         return path in self.blobs
