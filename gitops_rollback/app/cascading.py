@@ -29,6 +29,7 @@ from gitops_rollback.core.strategies.migration import Unfit
 from gitops_rollback.core.strategies.stages import HOLD, Stages
 from gitops_rollback.core.suspects import Suspect
 from gitops_rollback.core.trigger import as_before
+from gitops_rollback.core.upstream import Upstream
 from gitops_rollback.ports import ConfigRepo
 
 GUARD = "cascade"
@@ -157,6 +158,7 @@ class Cascading:
             yield ask(GUARD, error.reason, f"{one.why}: {error.message}", LOOK)
             return
         yield from _allowed(one, own, proposal)
+        yield from in_two_places(proposal.plan.upstream if proposal.plan else None, one.why)
         for said in proposal.guards:
             if said.result.rank and said.guard not in ASKED_OF_THE_WHOLE:
                 yield replace(said, message=f"{short(one.application)}, which goes back first: {said.message}")
@@ -168,6 +170,13 @@ class Cascading:
         found = self.observer.look_anyway(watched, view, now, feeds, because)
         acting = tuple(as_before(each) for each in found.case.verdicts if each.severity is Severity.AUTO_ROLLBACK)
         return self.blamer.followed(replace(found, raised=replace(because, verdicts=acting)), feeds)
+
+
+def in_two_places(upstream: Upstream | None, why: str) -> Iterator[GuardAnswer]:
+    """A step of a cascade is one commit where the engine reads: at the source of another writer nothing goes back."""
+    if upstream is not None:
+        message = f"{why}; another writer would bring it again, and its source does not go back step by step"
+        yield ask(GUARD, Reason.WRITTEN_BY_ANOTHER, message, "take it back at the source, then approve the plan")
 
 
 def _taken_back(records: Iterable[RollbackRecord]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.blame import Blame, Blamer
-from gitops_rollback.app.cascading import Carried, Cascading
+from gitops_rollback.app.cascading import Carried, Cascading, in_two_places
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.guard_facts import GuardFactsReader
 from gitops_rollback.app.holding import Holder
@@ -115,8 +115,10 @@ class Proposer:
         facts = self._facts.read(look, blame, self._staging.whole(stages, reversal), view, listing, now)
         dependants = () if carried.known else facts.dependants
         facts = replace(facts, shifted=stages.files if stages else frozenset(), dependants=dependants)
-        guards = (*ask_guards(facts), *carried.answers, *unfit)
         upstream = facts.writer.upstream if facts.writer else None
+        if stages is not None and stages.cascade:
+            carried = replace(carried, answers=(*carried.answers, *in_two_places(upstream, stages.words)))
+        guards = (*ask_guards(facts), *carried.answers, *unfit)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,), upstream)
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:

@@ -148,7 +148,12 @@ def _steps(plan: Plan | None) -> list[dict[str, object]]:
     if stages is None:
         return []
     found: list[dict[str, object]] = [
-        {"title": one.title, "sets": [asdict(value) for value in one.sets]} for one in stages.steps
+        {
+            "title": one.title,
+            "sets": [asdict(value) for value in one.sets],
+            **({"application": one.application, "reverts": list(one.reverts)} if one.reverts else {}),
+        }
+        for one in stages.steps
     ]
     return [*found, {"title": REVERT, "sets": []}] if stages.closes else found
 

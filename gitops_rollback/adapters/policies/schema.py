@@ -96,7 +96,7 @@ class TargetShape(Shape):
     paths: Annotated[list[Glob], Field(min_length=1)] | None = None
     """Globs of its files; left out, the application's own directories."""
     depends_on: list[FilledName] = Field(default_factory=list)
-    """Targets that it needs: one of them goes back by itself only where this one has not changed since."""
+    """Targets that it needs: where it has changed since, it goes back before one of them, or a person is asked."""
     data: Data | None = None
     drill: Allowed | None = None
     """allowed: `gitops-rollback drill` may break it on purpose, to see that it is found and taken back. For
