@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gitops_rollback.adapters.policies.loading import MAX_FILES, is_policy_path
+from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_policy_path
 from gitops_rollback.cli.lint_files import OURS, faults_of, file_at, fix_files, is_clone, taken_by_flux
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
+
+if TYPE_CHECKING:
+    from gitops_rollback.cli.lint_costs import Asking
 
 MAX_WALKED = 100_000
 
@@ -31,14 +35,18 @@ MAX_WALKED = 100_000
     help="Form of the answer; github makes annotations of a pull request.",
 )
 @click.option("--fix", is_flag=True, help="Mend what has one answer, in the files; then check.")
+@click.option(
+    "--cost", is_flag=True, help="How often each policy asks its metric store, and which queries read too much."
+)
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[Path, ...], output: str, fix: bool) -> None:
+def command(ctx: click.Context, paths: tuple[Path, ...], output: str, fix: bool, cost: bool) -> None:
     """Check policy and request files; all faults at once, as file:line:col.
 
     A directory that holds .gitops-rollback/policies or .gitops-rollback/requests stands for those, a whole clone
     without them for nothing; any other one for all YAML files below it. A file below .gitops-rollback/requests, or of
     kind RollbackRequest, is read as a request. --fix writes misspelt keys, values with one right spelling, and the
-    lines that keep Argo CD and Flux off the files; all else in them stays as it is.
+    lines that keep Argo CD and Flux off the files; all else in them stays as it is. --cost is an estimate for the
+    moment at which every target has a sync under watch.
     Exit code 0: usable (warnings allowed), 1: errors, 2: nothing to check.
 
     \b
@@ -48,6 +56,7 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output: str, fix: bool)
       gitops-rollback lint .gitops-rollback/requests/2026-11-23-checkout-api.yaml
       gitops-rollback lint . -o github
       gitops-rollback lint . --fix
+      gitops-rollback lint . --cost
     """
     read = list(dict.fromkeys(_files(paths)))
     if fix:
@@ -57,8 +66,16 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output: str, fix: bool)
         raise click.UsageError("there are no policy or request files here: `gitops-rollback init` writes a first one")
     found, requests = faults_of(files)
     found += tuple(fault for path in paths for fault in taken_by_flux(path))
-    _print(found, len(files) - requests, requests, output)
+    asking = _asking(files) if cost else None
+    found += asking.faults if asking is not None else ()
+    _print(found, len(files) - requests, requests, output, asking)
     ctx.exit(1 if any(fault.is_error for fault in found) else 0)
+
+
+def _asking(files: Sequence[PolicyFile]) -> Asking:
+    from gitops_rollback.cli.lint_costs import asking_of  # brings the settings, which faults alone do not need
+
+    return asking_of(files)
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -81,16 +98,19 @@ def _below(root: Path) -> Iterator[Path]:
             raise click.UsageError(f"more than {MAX_WALKED} files below {root}; name the policies' directory")
 
 
-def _print(found: Sequence[Fault], policies: int, requests: int, output: str) -> None:
+def _print(found: Sequence[Fault], policies: int, requests: int, output: str, asking: Asking | None) -> None:
     errors = sum(fault.is_error for fault in found)
     warnings = len(found) - errors
     if output == "json":
         faults = [_document(fault) for fault in found]
         files = policies + requests
-        print_document({"files": files, "errors": errors, "warnings": warnings, "faults": faults}, "json")
+        counted = {"files": files, "errors": errors, "warnings": warnings, "faults": faults}
+        print_document({**counted, **({"costs": asking.documents} if asking is not None else {})}, "json")
         return
     for fault in found:
         click.echo(_annotation(fault) if output == "github" else str(fault))
+    for line in asking.lines if asking is not None and output == "text" else ():
+        click.echo(line)
     read = _count(min(policies, MAX_FILES) + requests, "file")
     click.echo(f"{read}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", err=True)
 

@@ -202,3 +202,58 @@ def test_fix_writes_no_key_that_stands_there_already(capsys: pytest.CaptureFixtu
     assert outcome_of(["lint", "good.yaml", "--fix"]) == 1
     assert Path("good.yaml").read_text() == both
     assert "fixed" not in capsys.readouterr().err
+
+
+COSTLY = """\
+# +argocd:skip-file-rendering
+apiVersion: gitops-rollback.dev/v1alpha1
+kind: RollbackPolicy
+metadata: {name: shop}
+spec:
+  timing: {interval: 30s}
+  targets:
+    - {name: api, application: {name: api-prod}}
+    - {name: web, application: {name: web-prod}}
+    - {name: worker, application: {name: worker-prod}}
+  triggers:
+    - name: errors
+      bad: sum(rate(e{service="$SERVICE"}[2m]))
+      total: sum(rate(r{service="$SERVICE"}[2m]))
+      threshold: 0.1
+    - {name: slow, query: 'topk(1, lag{service="$SERVICE"})', threshold: 5}
+    - {name: all, query: 'max(max_over_time(queue[7d]))', threshold: 5, severity: log_only}
+    - {name: sick, type: health}
+"""
+
+
+def test_cost_says_how_often_a_policy_asks_and_what_reads_too_much(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("shop.yaml").write_text(COSTLY)
+    assert outcome_of(["lint", "shop.yaml", "--cost"]) == 0
+    out = capsys.readouterr().out
+    assert "shop.yaml:17:26: warning: every series of `queue` is read each 30s (select by" in out
+    assert "shop.yaml:17:26: warning: 7d of samples are read each 30s (let a recording rule" in out
+    assert out.splitlines()[-4:] == [
+        "shop.yaml: shop, 3 targets, each 30s, for 30m after a sync",
+        "  one under watch    4 queries a look, 8 a minute",
+        "  all under watch    6 queries a look, 12 a minute",  # one for each of `bad` and `total`, three, and one
+        "  asked for each application by itself: slow",
+    ]
+    assert outcome_of(["lint", "shop.yaml", "--cost", "-o", "json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)["costs"]
+    assert (cost["queriesForAll"], cost["perMinute"], cost["apart"]) == (6, 12.0, ["slow"])
+
+
+def test_cost_says_where_a_source_would_be_asked_more_often_than_it_may(capsys: pytest.CaptureFixture[str]) -> None:
+    targets = "".join(f"    - {{name: s{n}, application: {{name: s{n}}}}}\n" for n in range(200))
+    Path("many.yaml").write_text(COSTLY.replace("    - {name: api, application: {name: api-prod}}\n", targets))
+    assert outcome_of(["lint", "many.yaml", "--cost"]) == 0
+    assert "more than the 600 a minute of `maxQueriesPerMinute`" not in capsys.readouterr().out
+    Path("many.yaml").write_text(Path("many.yaml").read_text().replace("30s", "15s"))
+    outcome_of(["lint", "many.yaml", "--cost"])
+    assert "more than the 600 a minute of `maxQueriesPerMinute`" in capsys.readouterr().out
+
+
+def test_cost_of_what_cannot_be_read_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yaml").write_text(BAD)
+    assert outcome_of(["lint", "bad.yaml", "--cost"]) == 1
+    assert "under watch" not in capsys.readouterr().out
