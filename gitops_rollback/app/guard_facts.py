@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from gitops_rollback.app.blame import Blame
+from gitops_rollback.app.coming_back import NOTHING_ASKED, ComingBack, Seeing
 from gitops_rollback.app.dependencies import broken_by, needs
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs
@@ -22,10 +22,9 @@ from gitops_rollback.app.subject import Look
 from gitops_rollback.app.upstream_finding import Rolled, UpstreamFinder, looked_up
 from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY, images_running
-from gitops_rollback.core.charts import ChartPresence, addresses_of, charts_coming_back
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in, spec_changed
-from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError, TransientError
+from gitops_rollback.core.errors import ObjectMissing, StalledError
 from gitops_rollback.core.guards.facts import (
     BranchFacts,
     Budgets,
@@ -38,10 +37,8 @@ from gitops_rollback.core.guards.facts import (
     TenantBudget,
     WriterFacts,
 )
-from gitops_rollback.core.guards.images import coming_back
 from gitops_rollback.core.guards.writer import copied_from
 from gitops_rollback.core.image_updater import updates_of
-from gitops_rollback.core.images import Found, Presence
 from gitops_rollback.core.infrastructure import Sides
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
@@ -51,11 +48,10 @@ from gitops_rollback.core.strategies.stages import taking_back
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.core.upstream import METADATA, kargo_promotion, proposed_branch
-from gitops_rollback.ports import Charts, ConfigRepo, Registry, Workloads
+from gitops_rollback.ports import ConfigRepo, Workloads
 
 MAX_FILES = 300
 MAX_FILE_BYTES = 1 << 20
-MAX_IMAGES = 20  # looked up for one plan
 QUARANTINE = timedelta(hours=24)
 PATIENCE = timedelta(minutes=1)
 WRITERS_SEEN = 10
@@ -64,8 +60,6 @@ LINKS = ("160000",)
 MANIFESTS = (".yaml", ".yml", ".json", ".tpl")
 MERGES_OF_A_HABIT = 3
 MERGED_BRANCH = re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'")  # git's own words
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,40 +78,18 @@ class Limits:
     kinds: frozenset[tuple[str, str]] = frozenset()
 
 
-@dataclass(frozen=True)
-class Seeing:
-    """Reads one fact; None if it cannot be seen. While it is `patient`, what may be gone at the next look raises."""
-
-    patient: bool
-
-    def __call__(self, read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except TransientError:
-            if self.patient:
-                raise
-            return None
-        except RollbackError:
-            return None
-
-
 class GuardFactsReader:
-    """Gathers facts for one plan at a time; thread-safe, keeps nothing.
-
-    `registry` None: no image is looked up. `charts` None: no version of a chart is.
-    """
+    """Gathers facts for one plan at a time; thread-safe, keeps nothing."""
 
     def __init__(
         self,
         repo: ConfigRepo,
         inputs: Inputs,
         limits: Limits,
-        registry: Registry | None = None,
+        coming: ComingBack = NOTHING_ASKED,
         workloads: Workloads = NOBODY,
-        charts: Charts | None = None,
     ) -> None:
-        self._registry = registry
-        self._charts = charts
+        self._coming = coming
         self._workloads = workloads
         self._repo = repo
         self._inputs = inputs
@@ -154,9 +126,10 @@ class GuardFactsReader:
             operation=_operation(look),
             live=live,
             running=images_running(self._workloads, look.target, look.state),
-            asks_registries=self._registry is not None,
-            images=self._images(files, live, seen),
-            charts=self._coming_charts(files, own_files or (), seen),
+            asks_registries=self._coming.registry is not None,
+            images=self._coming.images_of(files, live, seen),
+            charts=self._coming.charts_of(files, own_files or (), seen),
+            unserved=self._coming.unserved_by(look.state, files or ()),
             ground=blame.ground,
             inputs=seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
             taken_back=seen(lambda: self._taken_back(look, view.journal.records.values(), now, seen)),
@@ -204,34 +177,6 @@ class GuardFactsReader:
             return None
         own = [fed.name for fed in listing.fed if tenant.owns(fed.state.project, fed.state.namespace)]
         return TenantBudget(tenant.name, tenant.per_day, frozenset(own))
-
-    def _images(
-        self, files: tuple[ChangedFile, ...] | None, live: tuple[LiveObject, ...] | None, seen: Seeing
-    ) -> tuple[Presence, ...] | None:
-        images = coming_back(files, live) if self._registry is not None and files is not None else None
-        if self._registry is None or images is None:
-            return None
-        asked = tuple(map(self._registry.look_up, images[:MAX_IMAGES]))
-        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
-        if silent is not None and seen.patient:
-            raise TransientError(str(silent.image), silent.message, Reason.IMAGE_UNKNOWN)
-        why = f"no more than {MAX_IMAGES} images are looked up at once"
-        return asked + tuple(Presence(image, Found.UNKNOWN, why) for image in images[MAX_IMAGES:])
-
-    def _coming_charts(
-        self, files: tuple[ChangedFile, ...] | None, own: Sequence[OwnFile], seen: Seeing
-    ) -> tuple[ChartPresence, ...] | None:
-        if self._charts is None or files is None:
-            return () if self._charts is None else None
-        addresses = addresses_of([*(one.content for one in own), *(one.after for one in files)])
-        charts = charts_coming_back([(one.path, one.before, one.after) for one in files], addresses)
-        if charts is None:
-            return None
-        asked = tuple(map(self._charts.look_up, charts[:MAX_IMAGES]))
-        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
-        if silent is not None and seen.patient:
-            raise TransientError(str(silent.chart), silent.message, Reason.CHART_UNKNOWN)
-        return asked
 
     def _changed(self, changes: Sequence[FileChange]) -> tuple[ChangedFile, ...]:
         if len(changes) > MAX_FILES:

@@ -32,6 +32,11 @@ class ObjectReaders:
             raise EngineUnavailable(application.id.short, "its objects cannot be seen: no Kubernetes API is configured")
         return reader.find(application, named)
 
+    def serves(self, application: ApplicationState, api_version: str, kind: str) -> bool | None:
+        """None also where nobody shows the objects of that engine's applications."""
+        reader = self._by_instance.get(application.id.instance)
+        return reader.serves(application, api_version, kind) if reader is not None else None
+
 
 UNSEEN = ObjectReaders({})
 

@@ -20,6 +20,7 @@ from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.chat_door import ChatDoor
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
+from gitops_rollback.app.coming_back import ComingBack
 from gitops_rollback.app.controller import Controller, RepositoryLoop
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
@@ -249,7 +250,9 @@ class Runtime:
         budgets = guard_budgets(settings.budgets)
         limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None, kinds=_kinds(settings))
         shifts = settings.handover.times if settings.handover else NO_SHIFTS
-        facts = GuardFactsReader(repo, inputs, limits, parts.registry, parts.workloads, parts.charts)
+        facts = GuardFactsReader(
+            repo, inputs, limits, ComingBack(parts.registry, parts.charts, parts.objects), parts.workloads
+        )
         observer = Observer(repo, policies, measuring, tenancy, closures)
         blamer = Blamer(repo, inputs, closures, parts.workloads)
         made = Reconciler(

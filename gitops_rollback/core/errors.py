@@ -99,6 +99,7 @@ class Reason(StrEnum):
     IMAGE_UNKNOWN = "ImageUnknown"  # whether it is there could not be told
     CHART_MISSING = "ChartMissing"  # a version of a chart that would come back is not in its repository any more
     CHART_UNKNOWN = "ChartUnknown"  # whether it is there could not be told
+    VERSION_NOT_SERVED = "VersionNotServed"  # objects come back of a version of the API that the cluster has not
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
     FOREIGN_TENANT = "ForeignTenant"

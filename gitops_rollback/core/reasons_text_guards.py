@@ -91,6 +91,9 @@ ChartMissing
 ChartUnknown
   Whether that version of the chart is there could not be told.
   Look whether its repository answers, and at `chartRepositories` and `registries` in the settings.
+VersionNotServed
+  Objects would come back in a version of the API that the cluster does not serve: no engine could apply them.
+  Write them in a version that it serves (`kubectl api-versions`), or fix forward.
 Capacity
   Something would be smaller than what runs now (replicas, limits).
   Scale by hand in git, or approve the plan.

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from gitops_rollback.core.alerts import Alert
-from gitops_rollback.core.charts import Chart, ChartPresence
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.images import Image, Presence
 from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.journal import DecisionEntry as DecisionEntry
 from gitops_rollback.core.measurement import Answer
@@ -32,6 +30,8 @@ from gitops_rollback.core.refs import TreeEntry as TreeEntry
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports.forge import Forge as Forge
+from gitops_rollback.ports.lookups import Charts as Charts
+from gitops_rollback.ports.lookups import Registry as Registry
 
 
 class Clock(Protocol):
@@ -188,6 +188,10 @@ class Objects(Protocol):
         Raises: EngineUnavailable; CredentialsRejected; what the API refuses; never an empty answer for what could not
         be seen.
         """
+        ...
+
+    def serves(self, application: ApplicationState, api_version: str, kind: str) -> bool | None:
+        """Whether the application's cluster knows objects of this kind and version; None where that cannot be told."""
         ...
 
 
@@ -382,19 +386,3 @@ class Notifier(Protocol):
     """Tells people. Never raises and never blocks for long: telling must not stand in the way of a rollback."""
 
     def tell(self, message: Message) -> None: ...
-
-
-class Registry(Protocol):
-    """Where images are kept, as far as the settings name registries."""
-
-    def look_up(self, image: Image) -> Presence:
-        """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
-        ...
-
-
-class Charts(Protocol):
-    """Where versions of charts are kept, as far as the settings name repositories of charts, or registries."""
-
-    def look_up(self, chart: Chart) -> ChartPresence:
-        """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
-        ...

@@ -21,6 +21,7 @@ from gitops_rollback.adapters.rendering import CommandRenderer
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
+from gitops_rollback.app.coming_back import ComingBack
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.guard_facts import GuardFactsReader, Limits
@@ -376,7 +377,9 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     closures = Closures(repo)
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
-    facts = GuardFactsReader(repo, inputs, limits, world.registry, world.workloads, world.charts)
+    facts = GuardFactsReader(
+        repo, inputs, limits, ComingBack(world.registry, world.charts, world.objects), world.workloads
+    )
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     observer = Observer(repo, policies, measuring, world.tenancy, closures)
     blamer = Blamer(repo, inputs, closures, world.workloads)

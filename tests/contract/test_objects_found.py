@@ -17,7 +17,9 @@ from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.objects import ClusterObjects
 from gitops_rollback.adapters.kubernetes.transport import Transport
+from gitops_rollback.app.coming_back import ComingBack
 from gitops_rollback.core.errors import EngineUnavailable, Reason
+from gitops_rollback.core.guards.facts import ChangedFile
 from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.sync import ApplicationId
 from gitops_rollback.ports import ManagedObject
@@ -60,6 +62,26 @@ def test_what_cannot_be_seen_is_not_what_is_not_there(objects: ClusterObjects) -
     assert caught.value.reason is Reason.ENGINE_UNCLEAR
     with pytest.raises(EngineUnavailable, match="another cluster"):
         objects.find(STATE, [WEB])
+
+
+BUDGET = b"apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"
+
+
+def test_a_version_that_the_api_does_not_serve_is_named_before_a_plan_brings_it_back(objects: ClusterObjects) -> None:
+    plan = [ChangedFile("apps/web/budget.yaml", BUDGET.replace(b"v1beta1", b"v1"), BUDGET)]
+    elsewhere = replace(STATE, destination="https://other.example")
+    assert ComingBack(objects=objects).unserved_by(HERE, plan) == ("PodDisruptionBudget of policy/v1beta1",)
+    assert ComingBack(objects=objects).unserved_by(elsewhere, plan) == (), "nobody looks into another cluster"
+    assert ComingBack(objects=ArgoCdFound(Shows())).unserved_by(HERE, plan) == ()
+    assert objects.serves(HERE, "apps/v1", "Deployment") is True
+    assert objects.serves(HERE, "apps/v1", "Depoyment") is False
+
+
+def test_an_api_that_does_not_answer_serves_nobody_knows_what(
+    sandbox: KubernetesSandbox, objects: ClusterObjects
+) -> None:
+    sandbox.stop()
+    assert objects.serves(HERE, "policy/v1beta1", "PodDisruptionBudget") is None
 
 
 class Shows:

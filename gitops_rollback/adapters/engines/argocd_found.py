@@ -28,6 +28,8 @@ class Near(Protocol):
         self, application: ApplicationState, named: Sequence[RunObject]
     ) -> Mapping[RunObject, Mapping[str, object]]: ...
 
+    def serves(self, application: ApplicationState, api_version: str, kind: str) -> bool | None: ...
+
 
 class ArgoCdFound:
     """`ports.Objects` for the applications of one Argo CD."""
@@ -49,6 +51,10 @@ class ArgoCdFound:
         if others and self._near is not None and self._near.is_home(application):
             return {**found, **self._near.find(application, others)}
         return found
+
+    def serves(self, application: ApplicationState, api_version: str, kind: str) -> bool | None:
+        """As the API at hand says, where the application lives there."""
+        return self._near.serves(application, api_version, kind) if self._near is not None else None
 
 
 def _is(document: Mapping[str, object], named: RunObject) -> bool:

@@ -11,7 +11,7 @@ from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.errors import Unserved
 from gitops_rollback.adapters.kubernetes.home import is_here
 from gitops_rollback.adapters.kubernetes.resources import Resource
-from gitops_rollback.core.errors import EngineUnavailable
+from gitops_rollback.core.errors import EngineUnavailable, RollbackError
 from gitops_rollback.core.infrastructure import TERRAFORM_KIND, RunObject
 from gitops_rollback.core.sync import ApplicationState
 
@@ -34,6 +34,17 @@ class ClusterObjects:
             raise EngineUnavailable(application.id.short, message)
         found = ((one, self._get(one, application.namespace)) for one in named)
         return {one: value for one, value in found if value is not None}
+
+    def serves(self, application: ApplicationState, api_version: str, kind: str) -> bool | None:
+        """As the port has it; None for another cluster's, and while the API does not say. Asked anew each time."""
+        if not self.is_home(application):
+            return None
+        try:
+            return kind in self._client.served(api_version)
+        except Unserved:
+            return False
+        except RollbackError:
+            return None
 
     def is_home(self, application: ApplicationState) -> bool:
         """The application's workloads run in this cluster."""

@@ -29,6 +29,7 @@ from gitops_rollback.core.guards.rules import (
     judge_floor,
     judge_rule,
 )
+from gitops_rollback.core.guards.served import judge_served
 from gitops_rollback.core.guards.standing import (
     judge_conflict,
     judge_delivery,
@@ -59,6 +60,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("promoted", judge_promoted),
     ("image", judge_images),
     ("chart", judge_charts),
+    ("served", judge_served),
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
     ("dependants", judge_dependants),

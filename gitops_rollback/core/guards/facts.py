@@ -162,6 +162,7 @@ class GuardFacts:
     asks_registries: bool = False  # the settings name a registry of images
     images: tuple[Presence, ...] | None = None  # those that the plan newly names, as `images.coming_back` has them
     charts: tuple[ChartPresence, ...] | None = ()  # those that the plan newly names; None if a file could not be read
+    unserved: tuple[str, ...] = ()  # kinds, with the version of the API, that come back and that the cluster has not
     ground: Ground | None = None  # where the plan ends
     inputs: str | None = None  # tree of the application's inputs at the head, as in `TakenBack`
     taken_back: tuple[TakenBack, ...] | None = None

@@ -12,6 +12,7 @@ from gitops_rollback.adapters.journal import GitJournal
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
+from gitops_rollback.app.coming_back import ComingBack
 from gitops_rollback.app.controller import DEFAULT_INTERVAL, aligned
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
@@ -191,7 +192,7 @@ class Replica:
         directory = Directory(repo, (engine,), policies, closures=closures)
         registry = SimRegistry(gate, world.gone) if world.setup.registry else None
         limits = Limits(Budgets(), ledger.counted, forge=world.forge is not None)
-        facts = GuardFactsReader(repo, inputs, limits, registry)
+        facts = GuardFactsReader(repo, inputs, limits, ComingBack(registry))
         observer = Observer(repo, policies, measuring, closures=closures)
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),

@@ -1,0 +1,93 @@
+"""Can be had what a plan brings back: images, versions of charts, and versions of the API that its objects are of?
+
+Registries, repositories of charts and clusters are asked, as far as the settings name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gitops_rollback.core.charts import ChartPresence, addresses_of, charts_coming_back
+from gitops_rollback.core.errors import Reason, RollbackError, TransientError
+from gitops_rollback.core.guards.facts import ChangedFile, LiveObject, OwnFile
+from gitops_rollback.core.guards.images import coming_back
+from gitops_rollback.core.images import Found, Presence
+from gitops_rollback.core.served import versions_coming_back
+from gitops_rollback.core.sync import ApplicationState
+from gitops_rollback.ports import Charts, Objects, Registry
+
+MOST = 20  # images, charts or versions that are looked up for one plan
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Seeing:
+    """Reads one fact; None if it cannot be seen. While it is `patient`, what may be gone at the next look raises."""
+
+    patient: bool
+
+    def __call__(self, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except TransientError:
+            if self.patient:
+                raise
+            return None
+        except RollbackError:
+            return None
+
+
+@dataclass(frozen=True)
+class ComingBack:
+    """Keeps nothing. None: nothing of that kind is looked up. Thread-safe as what it asks is."""
+
+    registry: Registry | None = None
+    charts: Charts | None = None
+    objects: Objects | None = None
+
+    def images_of(
+        self, files: tuple[ChangedFile, ...] | None, live: tuple[LiveObject, ...] | None, seen: Seeing
+    ) -> tuple[Presence, ...] | None:
+        """Those that the plan newly names; None if they cannot be told. Raises: TransientError while it is patient."""
+        images = coming_back(files, live) if self.registry is not None and files is not None else None
+        if self.registry is None or images is None:
+            return None
+        asked = tuple(map(self.registry.look_up, images[:MOST]))
+        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
+        if silent is not None and seen.patient:
+            raise TransientError(str(silent.image), silent.message, Reason.IMAGE_UNKNOWN)
+        why = f"no more than {MOST} images are looked up at once"
+        return asked + tuple(Presence(image, Found.UNKNOWN, why) for image in images[MOST:])
+
+    def charts_of(
+        self, files: tuple[ChangedFile, ...] | None, own: Sequence[OwnFile], seen: Seeing
+    ) -> tuple[ChartPresence, ...] | None:
+        """As `images_of`, of charts; () where none is looked up."""
+        if self.charts is None or files is None:
+            return () if self.charts is None else None
+        addresses = addresses_of([*(one.content for one in own), *(one.after for one in files)])
+        charts = charts_coming_back([(one.path, one.before, one.after) for one in files], addresses)
+        if charts is None:
+            return None
+        asked = tuple(map(self.charts.look_up, charts[:MOST]))
+        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
+        if silent is not None and seen.patient:
+            raise TransientError(str(silent.chart), silent.message, Reason.CHART_UNKNOWN)
+        return asked
+
+    def unserved_by(self, state: ApplicationState, files: Iterable[ChangedFile]) -> tuple[str, ...]:
+        """Kinds, with the version of the API, that come back and that the application's cluster does not serve.
+
+        () where nobody shows what it serves.
+        """
+        if self.objects is None:
+            return ()
+        found = versions_coming_back((one.path, one.before, one.after) for one in files)
+        served = ((f"{kind} of {version}", self.objects.serves(state, version, kind)) for version, kind in found[:MOST])
+        return tuple(words for words, is_served in served if is_served is False)
+
+
+NOTHING_ASKED = ComingBack()

@@ -1,0 +1,24 @@
+"""Where images and charts are kept, as far as the settings name registries and repositories."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gitops_rollback.core.charts import Chart, ChartPresence
+from gitops_rollback.core.images import Image, Presence
+
+
+class Registry(Protocol):
+    """Where images are kept, as far as the settings name registries."""
+
+    def look_up(self, image: Image) -> Presence:
+        """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
+        ...
+
+
+class Charts(Protocol):
+    """Where versions of charts are kept, as far as the settings name repositories of charts, or registries."""
+
+    def look_up(self, chart: Chart) -> ChartPresence:
+        """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
+        ...
