@@ -27,6 +27,7 @@ from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import DecisionEntry
 
 MAX_DECISIONS = 200
+SOURCED = {"value", "from"}  # the keys of a number that says where it comes from
 
 
 def _say_what_it_means(ctx: click.Context, _parameter: click.Parameter, subject: str) -> str:
@@ -109,7 +110,7 @@ def _lines(record: RollbackRecord | None, decisions: Sequence[DecisionEntry], no
 
 
 def _tree(node: object, indent: str) -> list[str]:
-    """Nested facts as indented lines; what is empty or unknown is left out."""
+    """Nested facts as indented lines; what is empty or unknown is left out. A number and its source share a line."""
     if isinstance(node, Mapping):
         pairs = [(f"{key}:", value) for key, value in node.items()]
     elif isinstance(node, (list, tuple)):
@@ -118,7 +119,9 @@ def _tree(node: object, indent: str) -> list[str]:
         return [f"{indent}{node}"]
     lines: list[str] = []
     for head, value in pairs:
-        if isinstance(value, (Mapping, list, tuple)):
+        if isinstance(value, Mapping) and value.keys() == SOURCED:
+            lines.append(f"{indent}{head} {value['value']}  ({value['from']})")
+        elif isinstance(value, (Mapping, list, tuple)):
             inner = _tree(value, indent + "  ")
             lines += [f"{indent}{head}", *inner] if inner else []
         elif value not in (None, ""):

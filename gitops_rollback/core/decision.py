@@ -140,8 +140,16 @@ def decide(raised: Decision, proposal: Proposal, around: Circumstances, now: dat
         answer = rule(raised, proposal, around, now)
         if answer is not None:
             found = Decision(answer.act, answer.reason, answer.message, raised.verdicts, around.weighed)
-            return _once(found, around)
+            return _once(_with_costs(found), around)
     return _once(replace(raised, weighed=around.weighed), around)
+
+
+def _with_costs(decision: Decision) -> Decision:
+    """Who promises a fix is told what it costs to wait for it: a pause can be lifted."""
+    weighed = decision.weighed
+    if decision.reason is not Reason.PAUSED or weighed is None or not weighed.promised:
+        return decision
+    return replace(decision, message=f"{decision.message}; {weighed.costs.sentence}")
 
 
 def _once(decision: Decision, around: Circumstances) -> Decision:

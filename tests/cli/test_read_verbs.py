@@ -15,6 +15,7 @@ import pytest
 import yaml
 from config_world import APP, BAD, CONTROL, ID, OURS, TOKEN, Answer, World, a_record, an_entry, git, now
 
+from gitops_rollback.core.costs import Inputs, Weighed
 from gitops_rollback.core.journal import decode_record, record_document
 from gitops_rollback.core.rollback import Phase, RollbackOutcome
 
@@ -239,6 +240,18 @@ def test_explain_tells_every_fact_guard_and_time_in_words(world: World, cli: Cli
         "onset: 03:11",
     ):
         assert part in text, part
+
+
+def test_explain_shows_each_way_out_with_its_cost_and_each_input_with_where_it_comes_from(
+    world: World, cli: Cli
+) -> None:
+    costs = Weighed.of(Inputs(harm=0.049), {"harm": "measured: the rise of the rate"}, decides=True).document
+    world.journal(an_entry("ask", "CheaperOtherwise", details={"costs": costs}))
+    lines = [line.strip() for line in cli("explain", "checkout-api").out.splitlines()]
+    for line in ("rollback: 0.34", "page: 1.11", "fixForward: 2.74", "rollbackPaysFrom: 0.501"):
+        assert line in lines, line
+    assert "harm: 0.049  (measured: the rise of the rate)" in lines
+    assert "fixMinutes: 45.0  (default)" in lines
 
 
 def test_explain_says_why_nothing_was_done(world: World, cli: Cli) -> None:

@@ -315,6 +315,14 @@ def test_costs_hold_back_and_never_loosen(proposal: Proposal, around: Circumstan
     assert (decision.act, decision.reason, decision.weighed) == (act, reason, around.weighed)
 
 
+def test_who_promises_a_fix_is_told_what_waiting_for_it_costs() -> None:
+    for promised in (True, False):
+        around = replace(by_cost(WORTH_IT, promised=promised), stopped="paused until 12:10 by ann")
+        message = decide(RAISED, a_proposal(), around, NOW).message
+        assert message.startswith("paused until 12:10 by ann")
+        assert ("rolling back costs 0.34, fixing forward 2.74" in message) is promised
+
+
 def test_costs_make_no_suggestion_an_action() -> None:
     raised = Decision(Act.ASK, Reason.SUGGEST_ONLY, "slow", (a_verdict(severity=Severity.PAGE_AND_SUGGEST),))
     assert decide(raised, a_proposal(), by_cost(WORTH_IT), NOW).act is Act.ASK
