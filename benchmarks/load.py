@@ -34,7 +34,7 @@ from gitops_rollback.core.sync import ApplicationId, ApplicationState, Deploymen
 from gitops_rollback.core.trigger import Verdict
 
 APPLICATIONS, ACTIVE = 5000, 200
-WARM_TICKS, TICKS = 30, 5
+WARM_TICKS, TICKS = 40, 5
 HISTORY = timedelta(minutes=12)
 MOST_REQUESTS, MOST_SECONDS, MOST_SECONDS_ACTIVE, MOST_MIB = 10, 2.0, 0.2, 200.0
 SELECTED = 'http_requests_total{service="$SERVICE"'
