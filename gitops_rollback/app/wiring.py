@@ -14,6 +14,7 @@ from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
+from gitops_rollback.adapters.metrics.installed import Access, ClosingSource, installed, installed_source
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.metrics.rationed import Counted, QueryRations
 from gitops_rollback.adapters.metrics.web import WebSettings, WebSource
@@ -132,12 +133,6 @@ def committer_of(settings: Settings) -> str:
     return f"{settings.commit.name} <{settings.commit.email}>"
 
 
-class ClosingSource(MetricSource, Protocol):
-    """A metric source that holds connections."""
-
-    def close(self) -> None: ...
-
-
 class MetricSources:
     """Finds the metric source of a policy: one of the settings', or a URL of its own on an allowed origin."""
 
@@ -153,8 +148,8 @@ class MetricSources:
             return self._default(wanted.cluster)
         wanted = replace(wanted, cluster="")
         for server in self._settings.metrics:
-            is_same = server.url.rstrip("/") == wanted.url.rstrip("/") and wanted.provider not in OF_PROVIDER
-            if is_same and not wanted.secret:
+            is_same = server.url.rstrip("/") == wanted.url.rstrip("/") and not wanted.secret
+            if is_same and wanted.provider not in {*OF_PROVIDER, *installed()}:
                 return self._by_server[server.name]
         with self._lock:
             if wanted not in self._by_policy:
@@ -180,6 +175,9 @@ class MetricSources:
 
     def _own(self, wanted: MetricSettings) -> ClosingSource:
         token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
+        if wanted.provider in installed():
+            access = Access(wanted.url, self._settings.origin_rules, token, wanted.headers)
+            return installed_source(wanted.provider, access)
         if wanted.provider == "datadog":
             key = offered(self._settings, wanted.application_secret, wanted.url)
             return DatadogSource(DatadogSettings(wanted.url, wanted.url, token, key), self._settings.origin_rules)

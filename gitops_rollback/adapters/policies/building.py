@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_costs, schema_outcome
 from gitops_rollback.adapters.policies.building_strategies import build_strategy, default_to, workload_of
-from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, LATE_PROVIDERS, SUGGESTING
+from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, SUGGESTING, only_suggests
 from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
@@ -215,7 +215,7 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
 def _held_back(trigger: Trigger, provider: str) -> Trigger:
     """Where nobody can tell whether it began before the sync, a trigger suggests at most."""
     acts = trigger.is_asked and trigger.severity is Severity.AUTO_ROLLBACK
-    return replace(trigger, severity=Severity.PAGE_AND_SUGGEST) if acts and provider in LATE_PROVIDERS else trigger
+    return replace(trigger, severity=Severity.PAGE_AND_SUGGEST) if acts and only_suggests(provider) else trigger
 
 
 def _severity(kind: str, burn_rate: BurnRate | None, written: Severity) -> Severity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from gitops_rollback.adapters.metrics.installed import installed
 from gitops_rollback.adapters.policies.promql import template_errors
 from gitops_rollback.adapters.policies.scalars import (
     DNS_LABEL,
@@ -16,9 +17,9 @@ from gitops_rollback.adapters.policies.scalars import (
     read_number,
     read_text,
 )
-from gitops_rollback.core import cloudwatch_query, datadog_query, web_query
+from gitops_rollback.core import cloudwatch_query, datadog_query, other_query, web_query
 from gitops_rollback.core.faults import shown
-from gitops_rollback.core.query_language import CLOUDWATCH, DATADOG, WEB, language_of
+from gitops_rollback.core.query_language import CLOUDWATCH, DATADOG, OTHER, WEB, language_of
 from gitops_rollback.core.written import Written
 
 API_VERSION = "gitops-rollback.dev/v1alpha1"
@@ -29,7 +30,12 @@ RISKS = {"none": 0.0, "low": 0.1, "high": 5.0}  # full-outage-minutes
 def read_query(written: Written) -> str:
     """A query template that can be asked. Raises: Misspelt."""
     text = written.text
-    errors = {DATADOG: datadog_query.errors, WEB: web_query.errors, CLOUDWATCH: cloudwatch_query.errors}
+    errors = {
+        DATADOG: datadog_query.errors,
+        WEB: web_query.errors,
+        CLOUDWATCH: cloudwatch_query.errors,
+        OTHER: other_query.errors,
+    }
     problems = errors.get(language_of(text), template_errors)(text)
     if problems:
         raise Misspelt("; ".join(problems))
@@ -121,13 +127,18 @@ TriggerType = Annotated[
 SymptomWord = Annotated[str, choice("crashLoop", "imagePull", "configuration", "unschedulable", "progressDeadline")]
 Reduce = Annotated[str, choice("one", "any", "all", "max", "min", "sum", "per_series")]
 HealthWord = Annotated[str, choice("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown")]
-Provider = Annotated[
-    str,
-    choice(
-        *("prometheus", "thanos", "mimir", "victoriametrics"),
-        *("web", "datadog", "cloudwatch", "newrelic", "graphite", "influxdb"),
-    ),
-]
+PROVIDERS = choice(
+    *("prometheus", "thanos", "mimir", "victoriametrics"),
+    *("web", "datadog", "cloudwatch", "newrelic", "graphite", "influxdb"),
+)
+
+
+def read_provider(written: Written) -> str:
+    """A provider that is known here, or one that is installed. Raises: Misspelt."""
+    return written.text if written.text in installed() else str(PROVIDERS.read(written))
+
+
+Provider = Annotated[str, Leaf(read_provider, PROVIDERS.json)]
 StrategyType = Annotated[
     str,
     choice("rolling", "feature-flag", "migration", "infrastructure", "blue-green", "canary"),

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gitops_rollback.adapters.metrics.installed import installed
 from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
-from gitops_rollback.core import cloudwatch_query, datadog_query, web_query
+from gitops_rollback.core import cloudwatch_query, datadog_query, other_query, web_query
 from gitops_rollback.core.faults import shown
-from gitops_rollback.core.query_language import CLOUDWATCH, DATADOG, OF_PROVIDER, PROMQL, WEB, Language, language_of
+from gitops_rollback.core.query_language import (
+    CLOUDWATCH,
+    DATADOG,
+    OF_PROVIDER,
+    OTHER,
+    PROMQL,
+    WEB,
+    Language,
+    language_of,
+)
 
-SHAPES = {DATADOG: datadog_query.SHAPE, WEB: web_query.SHAPE, CLOUDWATCH: cloudwatch_query.SHAPE}
+SHAPES = {
+    DATADOG: datadog_query.SHAPE,
+    WEB: web_query.SHAPE,
+    CLOUDWATCH: cloudwatch_query.SHAPE,
+    OTHER: other_query.SHAPE,
+}
 APIS = {
     DATADOG: "the API of your site, such as https://api.datadoghq.eu",
     CLOUDWATCH: "the endpoint of your region, such as https://monitoring.eu-central-1.amazonaws.com",
@@ -29,14 +44,16 @@ def metric_faults(spec: View, queries: Sequence[View]) -> Iterator[Found]:
 
 def _of_source(spec: View, metrics: View, queries: Sequence[View]) -> Iterator[Found]:
     provider = metrics.at("provider").text or ""
-    spoken = OF_PROVIDER.get(provider, PROMQL)
+    spoken = OTHER if provider in installed() else OF_PROVIDER.get(provider, PROMQL)
     for query in queries:
         if query.text and (written := language_of(query.text)) is not spoken:
             yield query.mark, *_other_language(provider, spoken, written)
+        elif query.text and spoken is OTHER and other_query.provider_of(query.text) != provider:
+            yield query.mark, *_other_language(provider, spoken, spoken)
     if spoken in APIS:
         yield from _access(metrics, provider, spoken)
-    if spoken is WEB and not metrics.has("url"):
-        yield metrics.mark, "web needs `url`", "write what stands in front of each query's path"
+    if spoken in (WEB, OTHER) and not metrics.has("url"):
+        yield metrics.mark, f"{provider} needs `url`", "write what stands in front of each query's path"
     if spoken is not PROMQL:
         yield from _triggers(spec, provider)
     if spoken is not DATADOG and metrics.at("auth").has("applicationKeyRef"):
@@ -57,6 +74,8 @@ def _clusters(spec: View) -> Iterator[Found]:
 
 
 def _other_language(provider: str, spoken: Language, written: Language) -> tuple[str, str]:
+    if spoken is PROMQL and written is OTHER:
+        return "this is a query of a provider that is not installed here", "install it, or write PromQL"
     if spoken is PROMQL:
         name = written.name.lower()
         return f"this is a {written.name} query, and the provider speaks PromQL", f"write `provider: {name}`"

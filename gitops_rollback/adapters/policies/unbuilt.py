@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gitops_rollback.adapters.metrics.installed import REASON, installed
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, MIGRATION, ROLLING, STAGED_TYPES
@@ -64,6 +65,11 @@ def trigger_type(trigger: View) -> str:
     return "query" if trigger.has("query") else ""
 
 
+def only_suggests(provider: str) -> str:
+    """Why no trigger of a provider acts by itself; "" if one may."""
+    return REASON if provider in installed() else LATE_PROVIDERS.get(provider, "")
+
+
 def _targets(spec: View) -> Iterator[Unbuilt]:
     for target in spec.at("targets").items:
         if target.has("rehearse"):
@@ -79,8 +85,8 @@ def _triggers(spec: View) -> Iterator[Unbuilt]:
             yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS[kind], asks=False)
         elif kind in ("query", "ratio") and trigger.at("severity").text == "auto_rollback":
             provider = _provider(spec)
-            if provider in LATE_PROVIDERS:
-                why, mark = LATE_PROVIDERS[provider], trigger.key_mark("severity")
+            if why := only_suggests(provider):
+                mark = trigger.key_mark("severity")
                 yield Unbuilt(f"triggers of {provider}: auto_rollback", mark, why, asks=False)
         if kind == "gauge" and trigger.has(kind):
             yield Unbuilt("triggers.gauge", trigger.key_mark(kind))
@@ -105,7 +111,7 @@ def _suggests(trigger: View, kind: str) -> bool:
 def _metrics(spec: View) -> Iterator[Unbuilt]:
     for metrics in spec.at("metrics").items or (spec.at("metrics"),):
         provider = metrics.at("provider").text
-        if provider and provider not in BUILT_PROVIDERS:
+        if provider and provider not in BUILT_PROVIDERS | installed():
             yield Unbuilt(f"metrics.provider: {provider}", metrics.key_mark("provider"))
 
 
