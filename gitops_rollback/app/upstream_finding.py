@@ -40,6 +40,10 @@ class _Unknown(Exception):
     """What would be taken back there is not known, and why."""
 
 
+class _NotBrought(Exception):
+    """The writer has not brought it: somebody committed it here."""
+
+
 @dataclass(frozen=True)
 class Rolled:
     """What is taken back here: `undone` newest first, on the head that is followed."""
@@ -77,15 +81,20 @@ class UpstreamFinder:
     def found(
         self, said: Promotion | None, state: ApplicationState, signs: WriterFacts, rolled: Rolled
     ) -> tuple[Upstream | None, str]:
-        """What the policy `said` of the writer goes before what its signs say; () where nothing speaks for one.
+        """What would be taken back, or why that is not known; neither where nothing says that a writer brought it.
 
-        Raises: what the repository raises while it cannot be read.
+        What the policy `said` goes before what the signs say. Raises: what the repository raises while it cannot be
+        read.
         """
         try:
             where = _merged(said, _inferred(state, signs))
-            if where is None or not rolled.undone:
+            if where is None:
                 return None, ""
+            if not rolled.undone:
+                raise _Unknown("no commit is blamed")
             return self._found(where, signs, rolled), ""
+        except _NotBrought:
+            return None, ""
         except _Unknown as why:
             return None, str(why)
 
@@ -155,7 +164,7 @@ class UpstreamFinder:
         """Whoever put the same contents where they were taken from."""
         folder, here = asked.signs.copied_from or "", asked.branch == self.repo.branch
         if here and not folder:
-            raise _Unknown("the culprit's contents stood in no other folder before")
+            raise _NotBrought
         wanted: dict[str, str] = {}
         for change in (change for one in asked.rolled.undone for change in one.changes):
             if change.new_blob is not None and change.path in asked.rolled.paths:
@@ -168,6 +177,8 @@ class UpstreamFinder:
     def _merges(self, asked: _Asked) -> tuple[str, ...]:
         """All that the merges brought."""
         found: list[Commit] = []
+        if all(len(one.parents) < 2 for one in asked.rolled.undone):
+            raise _NotBrought
         for merge in asked.rolled.undone:
             if len(merge.parents) != 2:
                 raise _Unknown(f"{merge.sha[:12]} is no merge of {asked.branch}")

@@ -22,7 +22,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.action import HoldOn
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason, RollbackError
-from gitops_rollback.core.message import RevertText, revert_message
+from gitops_rollback.core.message import UPSTREAM_TRAILER, RevertText, revert_message
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.progress import ApplicationProgress
@@ -226,7 +226,7 @@ def _is_due(record: RollbackRecord) -> bool:
 
 def _says(commit: Commit, identity: str) -> bool:
     trailers = commit.trailers
-    return identity in trailers.get("Rollback-Id", ()) and bool(trailers.get("Rollback-Upstream"))
+    return identity in trailers.get("Rollback-Id", ()) and bool(trailers.get(UPSTREAM_TRAILER))
 
 
 def _wake(watched: Watched, upstream: Upstream) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.image_holds import ImageHold
 
+UPSTREAM_TRAILER = "Rollback-Upstream"  # the branch that the writer of ours reads, on the commit there
 SUBJECT_COLUMNS = 72
 BODY_COLUMNS = 72
 BODY_LINES = 6
@@ -210,7 +211,7 @@ def _trailers(text: RevertText) -> Iterator[tuple[str, str]]:
     if text.drill:
         yield DRILL_TRAILER, _value(text.drill)
     if text.upstream:
-        yield "Rollback-Upstream", _value(text.upstream)
+        yield UPSTREAM_TRAILER, _value(text.upstream)
     yield "Rollback-Requested-By", _value(text.requested_by)
 
 

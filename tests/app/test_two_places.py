@@ -274,6 +274,22 @@ def test_what_a_person_took_back_upstream_is_not_done_again(world: World) -> Non
     assert subjects(place)[0] == "Back to 1.0"
 
 
+@pytest.mark.parametrize("habit", ["copy", "merge"])
+def test_what_people_commit_beside_the_writer_is_taken_back_here_alone(world: World, habit: str) -> None:
+    place = HABITS[habit](world)
+    world.metrics.mend("web", START + MINUTE)
+    at = START + 40 * MINUTE
+    bad = world.people.push("Debug it here", {FILE: deployment("web", "2.0", "debug")}, at - MINUTE)
+    one = world.replica()
+    world.engine.deploy("web", bad, at)
+    world.metrics.break_from("web", at + MINUTE, at + 4 * MINUTE)
+    before = place.upstream.read(place.file, place.branch)
+    one.until(at, at + 8 * MINUTE)
+    assert [record.outcome for record in one.reconciler.see_now().journal.records.values()] == ["verified"]
+    assert world.people.read(FILE) == deployment("web", "2.0")
+    assert place.upstream.read(place.file, place.branch) == before
+
+
 @pytest.mark.parametrize("branch", ["main", "dry"])
 def test_what_is_landed_again_upstream_is_paged_and_not_taken_back_again(world: World, branch: str) -> None:
     place = copied(world) if branch == "main" else hydrated(world)

@@ -49,8 +49,10 @@ from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.image_updater import ImageUpdate
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
+from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.rendering import Rendered
 from gitops_rollback.core.sync import Obstacle
+from gitops_rollback.core.upstream import Upstream
 
 
 def reason_of(found: GuardAnswer) -> Reason | None:
@@ -255,6 +257,35 @@ def test_paths_that_something_else_writes_are_left_to_it(given: dict[str, Any], 
     found = judge_writer(facts(writer=replace(PEOPLE, **given)))
     assert reason_of(found) is (Reason.WRITTEN_BY_ANOTHER if said else None)
     assert said in found.message
+
+
+COPIES, MERGES = Promotion("copy", paths=("staging/",)), Promotion("merge", "staging")
+SOURCE = Upstream("copy", "main", ("a" * 40,))
+COPIED: dict[str, Any] = {"copied_from": "staging"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "told"),
+    [
+        ({**COPIED, "upstream": SOURCE}, COPIES, "is taken back as well"),
+        ({**COPIED, "upstream": replace(SOURCE, done=True)}, COPIES, "is taken back already"),
+        ({"merged_from": "staging"}, MERGES, "people write these paths"),  # nothing of it came by a merge
+        ({**COPIED, "upstream": SOURCE}, MERGES, ""),  # the policy speaks of another writer
+        ({**COPIED, "unreachable": "it is gone"}, COPIES, ""),
+        ({"unreachable": "it is gone"}, COPIES, ""),
+        ({"upstream": SOURCE, "root_files": None}, COPIES, ""),  # what cannot be seen nothing answers
+        ({"upstream": SOURCE, "updates": (ImageUpdate("shop/cart", "1", "2"),)}, COPIES, ""),
+    ],
+)
+def test_a_policy_answers_the_writer_that_it_speaks_of(given: dict[str, Any], said: Promotion, told: str) -> None:
+    found = judge_writer(facts(writer=replace(PEOPLE, **given), policy=a_policy(promotion=said)))
+    assert (found.result is GuardResult.ALLOW, told in found.message) == (bool(told), True)
+
+
+def test_without_the_policys_word_both_commits_are_told() -> None:
+    found = judge_writer(facts(writer=replace(PEOPLE, copied_from="staging", upstream=SOURCE)))
+    assert "one commit here, and one that takes back aaaaaaaaaaaa on main" in found.message
+    assert "git switch main && git revert aaaaaaaaaaaa" in found.remedy
 
 
 def test_a_generated_file_that_goes_back_with_its_sources_is_ours_to_write() -> None:

@@ -54,7 +54,7 @@ def judge_writer(facts: GuardFacts) -> GuardAnswer:
     open_sign = next((sign for sign in found if not _answered(sign, writer, said)), None)
     if open_sign is not None:
         return ask(WRITER, Reason.WRITTEN_BY_ANOTHER, *_in_words(open_sign, writer, said))
-    if said is None:
+    if said is None or not (writer.upstream or writer.unreachable):
         return allow(WRITER, "people write these paths")
     if writer.upstream is None:
         message = f"the policy says that something writes this branch ({said.habit}), and where that reads nothing "
@@ -65,7 +65,8 @@ def judge_writer(facts: GuardFacts) -> GuardAnswer:
 
 
 def _answered(sign: Sign, writer: WriterFacts, said: Promotion | None) -> bool:
-    return said is not None and said.habit in sign.habits and writer.upstream is not None
+    """By the policy, where it is known what to take back there, or that nothing of it came from there."""
+    return said is not None and said.habit in sign.habits and not writer.unreachable
 
 
 def _in_words(sign: Sign, writer: WriterFacts, said: Promotion | None) -> tuple[str, str]:

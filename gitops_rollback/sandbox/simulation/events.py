@@ -61,6 +61,17 @@ class Rollback:
 
 
 @dataclass(frozen=True)
+class Upstreamed:
+    """A commit of the controller where a promoter reads, for the rollback `identity`; `reverts` are commits there."""
+
+    at: datetime
+    who: str
+    commit: Commit
+    identity: str
+    reverts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Landed(Rollback):
     """A plan of ours that is on the branch by the hand of a forge or a person, or on a person's word.
 
@@ -178,6 +189,7 @@ Event = (
     | Rollback
     | MergeAsked
     | Released
+    | Upstreamed
     | Recorded
     | Told
     | Logged

@@ -85,6 +85,7 @@ class PolicyText:
     cooldown: int = 60
     engine: str = "argocd"
     automation: str = ""  # what it says of an image automation; "" is nothing
+    promotes: bool = False  # it says that a promoter copies from staging
     merges: str = ""  # how the forge merges: merge, squash, rebase; "" is no word on a forge
     opens: bool = False  # always by pull request, whether the branch would take a push or not
     by_itself: bool = True  # what needs nobody's word is merged by the forge
@@ -103,6 +104,7 @@ class PolicyText:
         suspend = "\n  suspend: true" if self.suspend else ""
         health = _HEALTH.format(severity=self.severity) if self.health else ""
         writes = f"\n  onImageAutomation: {self.automation}" if self.automation else ""
+        writes += "\n  promotion: {type: copy, from: {paths: [staging/]}}" if self.promotes else ""
         namespace, engine = _PLACES[self.engine]
         words = {**self.__dict__, "suspend": suspend, "health": health, "namespace": namespace, "engine": engine}
         return _POLICY.format(**words, writes=writes, delivery=self._delivery).encode()

@@ -115,6 +115,7 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     files = dict(first_files((*setup.names, POISON)))
     for name in setup.names:
         policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health, engine=setup.engine)
+        policy = replace(policy, promotes=setup.promotes)
         policy = policy.disarmed("severity") if name in setup.tame else policy
         if setup.forge:
             policy = _by_forge(policy, world.random(f"delivery of {name}"))

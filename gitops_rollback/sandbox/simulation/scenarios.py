@@ -136,6 +136,13 @@ def _promotion(setup: Setup) -> None:
     setup.actors = (setup.actors | {"promoter", "colleague"}) - {"clock", "forcer"}
 
 
+def _two_places(setup: Setup) -> None:
+    """Releases are copied from staging, and policies let a rollback be made there as well; replicas die in between."""
+    _promotion(setup)
+    setup.habit, setup.promotes, setup.unwatched = "copy", True, frozenset()
+    setup.actors = setup.actors - {"forger", "outage", "gaps"}
+
+
 def _forged(setup: Setup) -> None:
     """Commits that say of themselves that they are rollbacks."""
     setup.actors = setup.actors | {"forger"}
@@ -330,6 +337,7 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "lies": _lies,
     "clocks": _clocks,
     "promotion": _promotion,
+    "two-places": _two_places,
     "forged": _forged,
     "strangers": _strangers,
     "fleet": _fleet,

@@ -41,6 +41,7 @@ class Setup:
     fleet: tuple[str, ...] = ()  # applications that all read one shared file
     overlays: tuple[str, ...] = ()  # applications that are overlays of one base
     habit: str = ""  # of the promoter; "" leaves it to the seed
+    promotes: bool = False  # policies say that a promoter copies from staging
     deaf: float = 0.0  # how often a receiver of messages fails
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
     hangs: float = 0.15  # in which share of the bad releases the sync never ends

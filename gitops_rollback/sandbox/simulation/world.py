@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
+from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.message import UPSTREAM_TRAILER
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
 from gitops_rollback.sandbox.simulation.cluster import LATELY, Cluster
@@ -26,6 +28,7 @@ from gitops_rollback.sandbox.simulation.events import (
     Rollback,
     SyncAsked,
     Told,
+    Upstreamed,
 )
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
@@ -93,6 +96,7 @@ class World:
         self.judge: Callable[[], None] = lambda: None
         self.violations: list[Violation] = []
         self.rollbacks: list[Rollback] = []
+        self.upstreamed: list[Upstreamed] = []
         self.releases: list[Released] = []
         self.holds = Holds(self.objects)
         self.said: set[str] = set()  # applications whose hold an operator has asked to end
@@ -217,13 +221,15 @@ class World:
         self.still.setdefault(who, []).append((self.now, self.now + timedelta(seconds=seconds)))
 
     def _moved(self, accepted: Accepted) -> None:
-        known, ended = len(self.rollbacks), len(self.releases)
+        known, ended, above = len(self.rollbacks), len(self.releases), len(self.upstreamed)
         if accepted.ref == MAIN and accepted.who.startswith(OURS):
             for commit in self.objects.first_parents(accepted.new):
                 if commit.sha == accepted.old:
                     break
                 if commit.committer == AUTHOR and RELEASES in commit.trailers:
                     self._released(Released.of(commit, accepted.at, accepted.who))
+                elif commit.committer == AUTHOR and UPSTREAM_TRAILER in commit.trailers:
+                    self._taken_back_upstream(commit, accepted)
                 elif commit.committer == AUTHOR:
                     asked = self.landings.requested(commit, accepted) if self.landings is not None else None
                     if asked is not None:
@@ -237,7 +243,7 @@ class World:
             for text in self.holds.see(accepted, self.rollbacks[known:]):
                 self.tell(accepted.who, text)
         self.report(accepted)
-        news: list[Event] = [*self.rollbacks[known:], *self.releases[ended:]]
+        news: list[Event] = [*self.rollbacks[known:], *self.releases[ended:], *self.upstreamed[above:]]
         for ours in news:
             self.report(ours)
         if accepted.ref == JOURNAL:
@@ -269,6 +275,13 @@ class World:
         reverts = ", ".join(sha[:8] for sha in rollback.reverts)
         names = ", ".join(rollback.applications)
         self.tell(rollback.who, f"ROLLS BACK {names}: {rollback.commit.sha[:8]} reverts {reverts}")
+
+    def _taken_back_upstream(self, commit: Commit, accepted: Accepted) -> None:
+        said = commit.trailers
+        identity, reverts = said.get("Rollback-Id", ("",))[0], said.get("Rollback-Reverts", ())
+        self.upstreamed.append(Upstreamed(accepted.at, accepted.who, commit, identity, reverts))
+        self.ours.add(commit.sha)
+        self.tell(accepted.who, f"TAKES BACK UPSTREAM {', '.join(reverts)}: {commit.sha[:8]} of {identity}")
 
     def _released(self, release: Released) -> None:
         self.releases.append(release)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gitops_rollback.core.message import UPSTREAM_TRAILER
 from gitops_rollback.sandbox.simulation.events import Asked, Event, short
 from gitops_rollback.sandbox.simulation.holds import RELEASES
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
@@ -19,8 +20,8 @@ def check(world: World, event: Event) -> Iterator[str]:
     if update is None:
         return
     said = world.objects.commits[update.new].trailers
-    if RELEASES in said:
-        return  # it takes nothing back
+    if RELEASES in said or UPSTREAM_TRAILER in said:
+        return  # it takes nothing back of what runs
     names = [short(name) for name in said.get("Rollback-Application", ())]
     bad = said.get("Rollback-Bad-Revision", ("",))[0]
     against = [_moved_on(world, event.who, name, bad) for name in names]
