@@ -47,7 +47,7 @@ def _record(name: str, commits: Sequence[Commit], repository: str) -> RollbackRe
         restores=_one(first.get("Rollback-Restores", ())),
         policy=_one(first.get("Rollback-Policy", ())),
         triggers=first.get("Rollback-Trigger", ()),
-        reverts=first.get("Rollback-Reverts", ()),
+        reverts=tuple(dict.fromkeys(sha for one in commits for sha in one.trailers.get("Rollback-Reverts", ()))),
         phase=Phase.DONE,
         rung=int(rung) if rung.isdecimal() else None,
         steps=steps,

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from plan_facts import a_commit
 from test_rollback import a_record
 
+from gitops_rollback.core.rebuilding import rebuilt
 from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord
 from gitops_rollback.core.strategies.cascade import Dependant, Later, dependants, entangled, steps_of
 from gitops_rollback.core.strategies.gate import Ahead, passage
@@ -17,6 +19,7 @@ from gitops_rollback.core.strategies.stages import HOLD, STAGES, Stages, between
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+REVERTS = ("c" * 40, "b" * 40, "a" * 40)
 BOTH = {"till": {"web"}, "kiosk": {"till", "web"}}
 DIAMOND = {"a": {"web"}, "b": {"web"}, "c": {"a", "b"}}
 
@@ -87,23 +90,35 @@ def chain() -> Stages:
 
 def test_the_plan_is_kept_whole_and_says_which_commit_is_the_culprits() -> None:
     stages = chain()
-    reverts = ("c" * 40, "b" * 40, "a" * 40)
-    kept = stages_of(replace(a_record(Phase.SYNCING), evidence=json.loads(json.dumps(stages.waiting))))
+    kept = stages_of(replace(on_its_way(), evidence=json.loads(json.dumps(stages.waiting))))
     assert kept == stages
-    assert [stages.reverted(n, reverts) for n in (1, 2, 3)] == [("c" * 40,), ("b" * 40,), ("a" * 40,)]
+    assert [stages.reverted(n, REVERTS) for n in (1, 2, 3)] == [("c" * 40,), ("b" * 40,), ("a" * 40,)]
     assert stages.words == "1. revert of kiosk, which needs till; 2. revert of till, which needs web; 3. the revert"
     assert (stages.coordinated, stages.carried) == (True, ("shop/kiosk", "shop/till"))
 
 
-def test_a_plan_that_somebody_wrote_over_is_none() -> None:
+@pytest.mark.parametrize("reverts", [["main"], ["d" * 40]], ids=["a branch", "what the record does not name"])
+def test_a_plan_that_somebody_wrote_over_is_none(reverts: list[str]) -> None:
     document = json.loads(json.dumps(chain().document))
-    document["steps"][0]["reverts"] = ["main"]
-    assert stages_of(replace(a_record(Phase.SYNCING), evidence={STAGES: document})) is None
+    document["steps"][0]["reverts"] = reverts
+    assert stages_of(replace(on_its_way(), evidence={STAGES: document})) is None
+
+
+def test_a_record_made_again_from_its_commits_names_all_that_went_back() -> None:
+    trailers = "Rollback-Id: rb-1\nRollback-Application: default/Application/argocd/web\nRollback-Bad-Revision: {0}\n"
+    trailers += "Rollback-Reverts: {1}\nRollback-Step: {2}/3"
+    made = [
+        a_commit(str(n), message=f"Revert\n\n{trailers.format('a' * 40, sha, n)}\n")
+        for n, sha in enumerate(REVERTS, start=1)
+    ]
+    (record,) = rebuilt(tuple(reversed(made)), (), "shop/config", "Ann")
+    assert record.reverts == REVERTS
+    assert [(step.n, step.of) for step in record.steps] == [(1, 3), (2, 3), (3, 3)]
 
 
 def on_its_way(*done: int) -> RollbackRecord:
     steps = tuple(StepRecord(n, 3, str(n), {}, START) for n in done)
-    return replace(a_record(Phase.SYNCING), steps=steps, evidence=chain().waiting)
+    return replace(a_record(Phase.SYNCING), steps=steps, reverts=REVERTS, evidence=chain().waiting)
 
 
 def test_while_it_is_on_its_way_only_the_newest_step_is_looked_at() -> None:

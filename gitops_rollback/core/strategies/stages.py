@@ -233,9 +233,11 @@ def stages_of(record: RollbackRecord) -> Stages | None:
     if not isinstance(found, Mapping):
         return None
     try:
-        return _stages(found)
+        stages = _stages(found)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    going = {sha for step in stages.cascade for sha in step.reverts}
+    return stages if going <= set(record.reverts) else None
 
 
 def _stages(found: Mapping[str, object]) -> Stages:
