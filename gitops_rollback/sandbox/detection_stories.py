@@ -29,6 +29,7 @@ COMPARES = """\
       total: 'http_requests_total{service="$SERVICE"}'
       severity: page_and_suggest
 """
+BY_COST = "  decision: cost\n  costs: {rollbackRisk: high, deploy: 12m}\n"
 
 
 def release_and_wait(telling: Telling) -> None:
@@ -78,6 +79,20 @@ def found_by_comparison(telling: Telling) -> list[Claim]:
     ]
 
 
+def a_person_is_cheaper(telling: Telling) -> list[Claim]:
+    """The plan stands ready with what each way out would cost."""
+    found = [record["evidence"].get("costs", {}) for record in telling.records()]
+    dearer = [costs.get("rollback", 0) > costs.get("page", 0) > 0 for costs in found]
+    sourced = [all(one["from"] for one in costs.get("inputs", {}).values()) for costs in found]
+    return [
+        *nothing_written(telling),
+        decided(telling, "CheaperOtherwise"),
+        *waiting(telling),
+        Claim("by the numbers in the record a rollback costs more than a page", dearer == [True]),
+        Claim("each number says where it comes from", sourced == [True]),
+    ]
+
+
 DETECTION_STORIES: tuple[Story, ...] = (
     Story(
         "slow-regression",
@@ -86,6 +101,15 @@ DETECTION_STORIES: tuple[Story, ...] = (
         ended=lambda telling: telling.has_decided("SuggestOnly"),
         claims=found_by_comparison,
         policy=policy().replace("  verification:", f"{COMPARES}  verification:"),
+        engines=("argocd",),
+    ),
+    Story(
+        "dear-rollback",
+        "A release fails a little, and rolling it back is risky. By the policy's costs a person is asked instead.",
+        act=failing_release,
+        ended=lambda telling: telling.has_decided("CheaperOtherwise"),
+        claims=a_person_is_cheaper,
+        policy=policy() + BY_COST,
         engines=("argocd",),
     ),
     Story(

@@ -61,5 +61,5 @@ def test_what_must_hold_of_a_fault_holds(played: SideBySide[tuple[str, ...]], na
 
 def test_an_upgrade_is_played_in_each_story_that_ends_in_a_rollback() -> None:
     asked = {"foreign-commit", "no-data", "bad-before", "asks-first", "frozen", "flux-suspended", "image-updater"}
-    asked |= {"slow-regression", "shared-incident", "image-gone"}
+    asked |= {"slow-regression", "dear-rollback", "shared-incident", "image-gone"}
     assert {*TOLD, *TOO_YOUNG} == {story.name for story in ALL_STORIES} - asked
