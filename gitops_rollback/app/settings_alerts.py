@@ -25,7 +25,8 @@ class AlertmanagerPlace(Closed):
     """One Alertmanager; several `urls` are the peers of one cluster, of which one that answers is enough.
 
     `clusters` () serves all. An application is asked about at each one that serves its cluster, and all must answer.
-    `tenant` is the X-Scope-OrgID of Mimir.
+    `tenant` is the X-Scope-OrgID of Mimir. `watchdog` are the labels of an alert that is always active, such as
+    `{alertname: Watchdog}`: while it is gone, no other alert is no word, and neither healthy nor a reason to act.
     """
 
     name: str = "default"
@@ -34,3 +35,4 @@ class AlertmanagerPlace(Closed):
     auth: MetricAuth = MetricAuth()
     ca_file: str | None = None
     clusters: tuple[str, ...] = ()
+    watchdog: dict[str, str] = Field(default_factory=dict, max_length=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from gitops_rollback.adapters.metrics.alertmanager import Alertmanager, AlertmanagerSettings
+from gitops_rollback.adapters.metrics.alertmanager import Alertmanager, AlertmanagerSettings, deaf
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_alerts import AlertmanagerPlace
 from gitops_rollback.core.alerts import Alert, together
@@ -34,13 +34,14 @@ class Alertmanagers:
     def tried(self) -> Iterator[tuple[str, str]]:
         """Each address, and why it cannot be asked; "" if it can."""
         for one in self._all:
+            watchdog = dict(one.settings.watchdog)
             for url in one.settings.urls:
                 try:
-                    one.read_peer(url, NOBODY, PATIENCE)
+                    found = one.read_peer(url, watchdog or NOBODY, PATIENCE)
                 except RollbackError as exc:
                     yield url, exc.message
                 else:
-                    yield url, ""
+                    yield url, deaf(watchdog) if watchdog and not found else ""
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -58,4 +59,5 @@ def _settings(place: AlertmanagerPlace) -> AlertmanagerSettings:
         password=place.auth.password.get_secret_value() if place.auth.password else "",
         ca_file=place.ca_file or "",
         clusters=place.clusters,
+        watchdog=tuple(sorted(place.watchdog.items())),
     )

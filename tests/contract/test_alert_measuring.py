@@ -172,6 +172,48 @@ def test_where_nobody_answers_the_metrics_are_what_is_missing() -> None:
     assert told.value.reason is Reason.METRICS_UNAVAILABLE
 
 
+class Watch:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("watched", [None, "suppressed"], ids=["gone", "silenced"])
+def test_an_alertmanager_that_hears_nothing_is_not_quiet(watched: str | None) -> None:
+    """A Prometheus that cannot reach it, or evaluates no rules, would else make each release look healthy."""
+    dog = alert(-9000, alertname="Watchdog")
+    peer = Peer([dog])
+    with serving(peer) as server:
+        settings = AlertmanagerSettings("one", (server.url,), watchdog=(("alertname", "Watchdog"),))
+        watch = Watch()
+        source = Alertmanager(settings, OriginRules.parse([], [server.url]), watch)
+        wanted = {"alertname": "ErrorBudgetBurn"}
+        assert [source.read(wanted, PATIENCE) for _ in range(3)] == [()] * 3
+        assert len(server.requests) == 4  # one sight of it is enough for a while
+        peer.alerts = [alert(-9000, watched, alertname="Watchdog")] if watched else []
+        watch.now = 11.0
+        with pytest.raises(RollbackError, match="no active alert with alertname=Watchdog") as told:
+            source.read(wanted, PATIENCE)
+        assert told.value.reason is Reason.METRICS_UNAVAILABLE
+        peer.alerts = [alert(60)]  # what is there was heard
+        assert len(source.read(wanted, PATIENCE)) == 1
+        source.close()
+
+
+def test_doctor_says_that_nothing_reaches_an_alertmanager() -> None:
+    with serving(Peer([alert(0)])) as deaf:
+        place = AlertmanagerPlace(urls=(deaf.url,), watchdog={"alertname": "Watchdog"})
+        alerts = Alertmanagers(Settings(alertmanagers=(place,)))
+        (found,) = of_alerts(alerts)
+        alerts.close()
+    assert not found.well
+    assert "none reaches it" in found.message
+
+
 def read(server: Server, wanted: dict[str, str]) -> None:
     settings = AlertmanagerSettings("one", (f"{server.url}/prefix/",), "shop", bearer_token="canary-token-31")
     source = Alertmanager(settings, OriginRules.parse([], [server.url]))

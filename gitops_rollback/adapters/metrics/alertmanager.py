@@ -2,13 +2,16 @@
 
 A webhook only says when to look: it may be cut (`truncatedAlerts`), come twice from two peers, or late. Each peer gets
 every alert, so one that answers is enough; one that was just started may know none yet, so all are asked.
+One that hears no alerts at all looks as quiet as one that has none to hear, and is told apart by an alert that is
+always active (`Watchdog` in kube-prometheus): without that, no alert is no word.
 Source: alertmanager `api/v2/openapi.yaml` (`GET /alerts`, `filter` given several times; `gettableAlert`).
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -16,15 +19,19 @@ from urllib.parse import urlencode
 from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Malformed, list_of, object_of, read_json
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.core.alerts import Alert, together
+from gitops_rollback.core.alerts import ACTIVE, Alert, together
 from gitops_rollback.core.errors import CredentialsRejected, Reason, RollbackError, TransientError
 
+HEARD_SECONDS = 10.0  # so long one sight of the watchdog is enough, for all applications
 STATES = ("active", "suppressed", "unprocessed")
 
 
 @dataclass(frozen=True)
 class AlertmanagerSettings:
-    """`urls` are the peers of one cluster, each may have a path prefix. `clusters` () serves all applications."""
+    """`urls` are the peers of one cluster, each may have a path prefix. `clusters` () serves all applications.
+
+    `watchdog` are the labels of an alert that is always active; () where there is none.
+    """
 
     name: str
     urls: tuple[str, ...]
@@ -34,18 +41,37 @@ class AlertmanagerSettings:
     password: str = field(default="", repr=False)
     ca_file: str = ""
     clusters: tuple[str, ...] = ()
+    watchdog: tuple[tuple[str, str], ...] = ()
 
 
 class Alertmanager:
     """One cluster of peers. Safe for several threads; `close` when its settings are replaced."""
 
-    def __init__(self, settings: AlertmanagerSettings, rules: OriginRules) -> None:
+    def __init__(
+        self, settings: AlertmanagerSettings, rules: OriginRules, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Raises: SettingsInvalid for a header or file that cannot be used."""
         self.settings = settings
+        self._now = monotonic
+        self._heard = float("-inf")  # when the watchdog was seen last
         self._http = Http(rules, HttpSettings(settings.ca_file, headers=_headers(settings)))
 
     def read(self, wanted: Mapping[str, str], timeout: timedelta) -> tuple[Alert, ...]:
-        """The alerts that have all the `wanted` labels, each once. Raises: RollbackError where no peer answers."""
+        """The alerts that have all the `wanted` labels, each once.
+
+        Raises: RollbackError where no peer answers, or where there are none and none would be there either way.
+        """
+        watchdog = dict(self.settings.watchdog)
+        timeout = timeout / 2 if watchdog else timeout
+        found = self._read(wanted, timeout)
+        if found or not watchdog or self._now() - self._heard < HEARD_SECONDS:
+            return found
+        if not any(alert.state == ACTIVE for alert in self._read(watchdog, timeout)):
+            raise _unavailable(self.settings.name, deaf(watchdog))
+        self._heard = self._now()
+        return found
+
+    def _read(self, wanted: Mapping[str, str], timeout: timedelta) -> tuple[Alert, ...]:
         found: list[Alert] = []
         faults: list[RollbackError] = []
         for url in self.settings.urls:
@@ -77,6 +103,12 @@ class Alertmanager:
             return _alerts(received, wanted)
         except Malformed as exc:
             raise _unavailable(self.settings.name, f"Alertmanager's answer: {exc}") from exc
+
+
+def deaf(watchdog: Mapping[str, str]) -> str:
+    """What is said of an Alertmanager without its watchdog."""
+    labels = ", ".join(f"{name}={value}" for name, value in watchdog.items())
+    return f"Alertmanager has no active alert with {labels}, so that no alert may mean that none reaches it"
 
 
 def _unavailable(name: str, message: str) -> TransientError:
