@@ -11,6 +11,7 @@ from gitops_rollback.app.deployed import marked_revisions
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.failing_pods import FailingPods
 from gitops_rollback.app.inputs import Inputs, taken_back
+from gitops_rollback.app.relands import relanded_in
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY
@@ -22,6 +23,7 @@ from gitops_rollback.core.ground import Ground, LivedTree, judge_ground
 from gitops_rollback.core.manifest import objects
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import PlanOutcome, Reversal
+from gitops_rollback.core.ranking import NO_TRACES, Traces
 from gitops_rollback.core.suspects import Attribution, RangeFacts, Suspect, attribute
 from gitops_rollback.core.sync import ApplicationId, DeploymentRecord, Source
 from gitops_rollback.core.trigger import BaselineLevel
@@ -237,9 +239,15 @@ class Blamer:
             read=look.inputs.why if look.inputs is not None and look.inputs.why else None,
             doubt=self._doubt(look, past),
             unconcerned=self._unconcerned(look, commits),
-            traces=self._pods.traces(look, commits),
+            traces=self._traces(look, view, commits),
             certainty=look.policy.certainty,
         )
+
+    def _traces(self, look: Look, view: View, commits: tuple[Commit, ...]) -> Mapping[str, Traces]:
+        """What makes single commits likelier: what the failing Pods run, and what failed here before."""
+        found = dict(self._pods.traces(look, commits))
+        again = relanded_in(self._repo, commits, look.name, view.journal.records.values(), view.at)
+        return found | {sha: replace(found.get(sha, NO_TRACES), relands=rollback) for sha, rollback in again.items()}
 
     def _doubt(self, look: Look, past: Past) -> str:
         """Why the application may render from more than is known, in the bad revision or the last good one."""

@@ -14,6 +14,7 @@ from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
+from gitops_rollback.app.relands import relanded_in
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
@@ -24,6 +25,7 @@ from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.relanding import sharpened
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.crash_points import crash_point
@@ -238,6 +240,8 @@ class Observer:
             newest = found  # a file that cannot be read takes nothing away: the last valid policy keeps judging
         by_suspect = self._before.brought_by_suspect(before.commits, view.heads.branch, subject.id)
         policy = restrict(found, newest, by_suspect)
+        if relanded_in(self._repo, before.commits, subject.name, view.journal.records.values(), view.at):
+            policy = sharpened(policy)
         target = next((target for target in policy.targets if target.name == named.name), named)
         return InForce(policy, target, known=True, own=before.own, removed=newest is None and not by_suspect)
 

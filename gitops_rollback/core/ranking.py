@@ -44,26 +44,31 @@ ELSEWHERE = 0.03  # the share of culprits outside of what was followed
 
 IMAGE_LIKELIHOOD = 8.0  # so much likelier is a commit that set an image which the failing Pods run
 WORKLOAD_LIKELIHOOD = 3.0  # and one that changed the failing workload itself
+RELAND_LIKELIHOOD = 4.0  # and one that brings back what a rollback of the application took back: assumed as well
 
 
 @dataclass(frozen=True)
 class Traces:
-    """What a commit changes of the failing Pods: the image that they run, their workload; "" where it does not."""
+    """What speaks against a commit besides its age: the image of failing Pods, their workload; "" where it does not."""
 
     image: str = ""
     workload: str = ""
+    relands: str = ""  # the rollback that took the same change back before
 
     @property
     def score(self) -> float:
         """The logarithm of how much likelier it makes the commit."""
-        return math.log(IMAGE_LIKELIHOOD) * bool(self.image) + math.log(WORKLOAD_LIKELIHOOD) * bool(self.workload)
+        pods = math.log(IMAGE_LIKELIHOOD) * bool(self.image) + math.log(WORKLOAD_LIKELIHOOD) * bool(self.workload)
+        return pods + math.log(RELAND_LIKELIHOOD) * bool(self.relands)
 
     @property
     def evidence(self) -> tuple[str, ...]:
         """One sentence for each, with its factor."""
         image = f"sets {self.image}, which the failing Pods run (taken {IMAGE_LIKELIHOOD:g} times as likely)"
         workload = f"changes {self.workload}, whose Pods fail (taken {WORKLOAD_LIKELIHOOD:g} times as likely)"
-        return (*((image,) if self.image else ()), *((workload,) if self.workload else ()))
+        again = f"lands again what {self.relands} took back (taken {RELAND_LIKELIHOOD:g} times as likely)"
+        said = ((image, self.image), (workload, self.workload), (again, self.relands))
+        return tuple(words for words, holds in said if holds)
 
 
 NO_TRACES = Traces()
