@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from gitops_rollback.adapters.policies.loading import load_policies
 from gitops_rollback.adapters.policies.reader import ReadPolicy
 
 
@@ -35,3 +36,19 @@ def test_each_circle_is_one_fault_that_names_its_way(
 ) -> None:
     said = [fault.message.replace("'", "`").replace('"', "`") for fault in read(spelt(plain, needs)).errors]
     assert said == [f"targets need each other: {circle}" for circle in circles]
+
+
+@pytest.mark.parametrize(
+    ("needed", "beside", "warned"),
+    [("b", "b", 0), ("bb", "b", 1), ("bb", "", 1)],
+    ids=["a target of another file", "misspelt", "nobody at all"],
+)
+def test_who_depends_on_nobody_is_told(plain: str, needed: str, beside: str, warned: int) -> None:
+    files = [("a.yaml", "100644", spelt(plain, {"a": needed}).encode())]
+    if beside:
+        other = plain.replace("name: ", "name: x-").replace("  targets:\n", "  targets:\n", 1)
+        files.append(("b.yaml", "100644", spelt(other, {beside: ""}).encode()))
+    found = load_policies(files, "c" * 40)
+    said = [fault for fault in found.faults if "which is no target of any policy" in fault.message]
+    assert found.errors == ()
+    assert [(fault.path, fault.is_error) for fault in said] == [("a.yaml", False)] * warned

@@ -85,6 +85,7 @@ def load_policies(files: Iterable[PolicyFile | tuple[str, str, bytes | None]], r
     policies, refused, collisions = _without_collisions(read)
     faults += collisions
     faults += _shared_names(policies)
+    faults += _unknown_needs(read)
     return PolicySet(tuple(policies), in_order(faults), refused, broken)
 
 
@@ -182,6 +183,22 @@ def _shared_names(policies: Sequence[Policy]) -> list[Fault]:
                 message = f"{kind} {shown(name)} is also in {posixpath.basename(first)}"
                 faults.append(Fault(policy.path, 1, 1, message, "commands need its full name", "warning"))
     return faults
+
+
+def _unknown_needs(read: Sequence[ReadPolicy]) -> Iterator[Fault]:
+    """A name that no target has makes no order and holds nothing back; a file that is refused may have it."""
+    policies = [one for one in read if one.policy is not None]
+    targets = [target for one in policies for target in (one.policy.targets if one.policy else ())]
+    if len(policies) < len(read) or any(target.selector is not None for target in targets):
+        return
+    known = {target.name for target in targets}
+    for one in policies:
+        for target in one.policy.targets if one.policy else ():
+            mark = one.places.get(target.name, Mark(1, 1))
+            for name in dict.fromkeys(name for name in target.depends_on if name not in known):
+                message = f"target {shown(target.name)} depends on {shown(name)}, which is no target of any policy"
+                fix = "name a target; until then nothing holds or goes back for it"
+                yield Fault(one.policy.path if one.policy else "", mark.line, mark.col, message, fix, "warning")
 
 
 def _fixed_names(policy: Policy) -> Iterator[str]:
