@@ -127,6 +127,7 @@ class Reconciler:
     def offer_at(self, forge: Forge) -> None:
         """Plans wait as pull requests at `forge` from now on."""
         self.follower.runs.forge = forge
+        self.upstreams = replace(self.upstreams, forge=forge)
         self.pull_requests = PullRequests(
             repo=self.surroundings.repo,
             forge=forge,

@@ -23,8 +23,9 @@ from gitops_rollback.core.action import HoldOn
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.message import UPSTREAM_TRAILER, RevertText, revert_message
+from gitops_rollback.core.offer import branch_of
 from gitops_rollback.core.plan import PlanOutcome, Reversal
-from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.policy import PULL_REQUEST_MODE, Policy
 from gitops_rollback.core.progress import ApplicationProgress
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.strategies.gate import Passage, held_between
@@ -32,7 +33,7 @@ from gitops_rollback.core.strategies.stages import unfinished
 from gitops_rollback.core.upstream import CHECK, HYDRATE, Upstream, upstream_of, with_upstream
 from gitops_rollback.core.verification import CheckResult
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Clock, ConfigRepo, PushOutcome
+from gitops_rollback.ports import Clock, ConfigRepo, Forge, PushOutcome
 
 LATER_SEEN = 200  # commits among which ours is looked for
 REFUSED = {PushOutcome.PROTECTED: Reason.BRANCH_PROTECTED, PushOutcome.REWOUND: Reason.BRANCH_REWRITTEN}
@@ -63,6 +64,7 @@ class Upstreams:
     repo: ConfigRepo
     holds: Holds
     clock: Clock
+    forge: Forge | None = None  # where a branch that refuses us takes a pull request
 
     def due(self, records: Iterable[RollbackRecord]) -> tuple[RollbackRecord, ...]:
         """Those whose commits here have all been pushed, and whose one upstream has not."""
@@ -77,6 +79,7 @@ class Upstreams:
         if self._stopped(watched, tick.view, executor):
             return
         record = executor.newest(tick.view).get(record.id, record)
+        upstream = upstream_of(record) or upstream
         head = tick.view.heads.branch
         if not _is_due(record) or not self.repo.is_ancestor(str(record.commit), head):
             return
@@ -93,6 +96,8 @@ class Upstreams:
         reversal = finder.reversal(upstream, tip, watched.policy.chart_versions)
         if reversal.outcome is PlanOutcome.EMPTY:
             executor.keep(with_upstream(record, replace(upstream, done=True)))
+        elif upstream.offered:
+            return  # it waits for people there
         elif why_not(reversal):
             self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, why_not(reversal))
         else:
@@ -118,8 +123,31 @@ class Upstreams:
                 executor.keep(after)
         if outcome is PushOutcome.LANDED:
             _wake(watched, upstream)
+        elif outcome is PushOutcome.PROTECTED and self._offers(watched.policy):
+            self._offer(record, upstream, commit, words, watched, executor)
         elif outcome in REFUSED:
             self._page(record, watched, executor, REFUSED[outcome], message)
+
+    def _offers(self, policy: Policy) -> bool:
+        return self.forge is not None and policy.delivery.on_rejected == PULL_REQUEST_MODE
+
+    def _offer(
+        self, record: RollbackRecord, upstream: Upstream, commit: str, words: str, watched: Watched, executor: Executor
+    ) -> None:
+        """A pull request into the branch that refuses us, once; people are told of it. Raises: RollbackError."""
+        if self.forge is None:
+            return
+        branch = f"{branch_of(record.id, record.applications[0])}-upstream"
+        if self.repo.head_of(branch) is None:
+            pushed = executor.push_branch(branch, commit, None)
+            if pushed.outcome is not PushOutcome.LANDED:
+                self._page(record, watched, executor, Reason.BRANCH_PROTECTED, pushed.message)
+                return
+        title, _, body = words.partition("\n")
+        request = self.forge.open(branch, upstream.branch, title, body.strip())
+        waits = with_upstream(record, replace(upstream, offered=request.number))
+        why = f"{upstream.branch} takes no push of ours, and pull request #{request.number} waits there: {request.url}"
+        self._page(waits, watched, executor, Reason.BRANCH_PROTECTED, why)
 
     def _page(self, record: RollbackRecord, watched: Watched, executor: Executor, reason: Reason, why: str) -> None:
         """Once: it stands here, and would be written again. It is not verified until somebody has done the rest."""

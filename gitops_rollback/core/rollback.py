@@ -303,8 +303,9 @@ def _merge_evidence(one: RollbackRecord, other: RollbackRecord, ahead: RollbackR
 
 
 def _known_upstream(found: object) -> object:
-    """One view of it, where that knows how it ended; else None."""
-    return found if isinstance(found, Mapping) and (found.get("commit") or found.get("done")) else None
+    """One view of it, where that knows more than the plan did; else None."""
+    known = ("commit", "done", "offered")
+    return found if isinstance(found, Mapping) and any(found.get(name) for name in known) else None
 
 
 def offered(record: RollbackRecord, offer: Offer) -> RollbackRecord:

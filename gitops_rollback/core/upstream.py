@@ -36,7 +36,7 @@ _NEXT = "-next"
 class Upstream:
     """What is to be undone in `branch`: `reverts`, newest first. `commit` did so, or `done` says that nothing is left.
 
-    `blobs` are what our commit put there.
+    `blobs` are what our commit put there. `offered` is the pull request there that waits for people, 0 for none.
     """
 
     habit: str
@@ -45,6 +45,7 @@ class Upstream:
     commit: str = ""
     blobs: Mapping[str, str | None] = field(default_factory=dict)
     done: bool = False
+    offered: int = 0
 
     @property
     def settled(self) -> bool:
@@ -79,6 +80,7 @@ class Upstream:
             "commit": self.commit,
             "blobs": dict(self.blobs),
             "done": self.done,
+            "offered": self.offered,
         }
 
 
@@ -94,7 +96,7 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
     shas = tuple(str(sha) for sha in reverts)
     if not branch or not shas or not all(map(is_sha, shas)):
         return None
-    known = blobs if isinstance(blobs, Mapping) else {}
+    known, number = blobs if isinstance(blobs, Mapping) else {}, found.get("offered")
     return Upstream(
         habit=habit,
         branch=branch,
@@ -102,6 +104,7 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
         commit=commit if isinstance(commit, str) and is_sha(commit) else "",
         blobs={str(path): blob if isinstance(blob, str) else None for path, blob in known.items()},
         done=found.get("done") is True,
+        offered=number if isinstance(number, int) else 0,
     )
 
 

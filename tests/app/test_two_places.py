@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, pushed
+from fake_forge import FakeForge
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish, landed
@@ -332,6 +333,32 @@ def test_a_branch_that_refuses_us_upstream_is_paged_once(world: World, monkeypat
     pages = [message for message in one.told.messages if message.reason == "BranchProtected"]
     assert len(pages) == 1
     assert "by hand: git switch dry && git revert" in pages[0].text
+
+
+def test_a_branch_that_takes_no_push_of_ours_gets_a_pull_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = hydrated(world)
+    forge = FakeForge(world)
+    world.forge = forge
+    one = world.replica()
+    push = Executor.push_branch
+    refused = PushResult(PushOutcome.PROTECTED, {}, "protected branch hook declined")
+    monkeypatch.setattr(
+        Executor,
+        "push_branch",
+        lambda self, branch, commit, old: refused if branch == "dry" else push(self, branch, commit, old),
+    )
+    one.until(START, START + 4 * MINUTE)
+    (request,) = forge.requests.values()
+    assert (request.base, request.head.endswith("-upstream")) == ("dry", True)
+    assert subjects(place)[0] == "Elsewhere"
+    (page,) = [message for message in one.told.messages if message.reason == "BranchProtected"]
+    assert f"pull request #{request.number} waits there" in page.text
+    assert record_of(one).open
+    world.people.git("update-ref", "refs/heads/dry", world.head(request.head))
+    hydrates(place)
+    one.until(START + 4 * MINUTE, START + 6 * MINUTE)
+    assert record_of(one).outcome == "verified"
+    assert len(forge.requests) == 1
 
 
 def test_a_pause_holds_the_second_commit_back(world: World) -> None:
