@@ -17,6 +17,7 @@ from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.message import for_people
+from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.trigger import Verdict
 
 MOST_ENTRIES = 50
@@ -148,16 +149,21 @@ def _source(picture: Picture, path: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """A policy's values as JSON has them; durations as people write them, what is empty left out."""
+    """A policy's values by the keys of its file; durations as people write them, what is empty left out."""
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        found = {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        found = {_key(value, one.name): _plain(getattr(value, one.name)) for one in fields(value)}
         return {key: one for key, one in found.items() if one not in ("", None, [], {})}
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(one) for one in value]
     return value
+
+
+def _key(owner: object, name: str) -> str:
+    first, *rest = name.split("_")
+    return "for" if isinstance(owner, Trigger) and name == "hold_for" else first + "".join(map(str.title, rest))

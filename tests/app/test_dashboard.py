@@ -147,7 +147,7 @@ def test_application_policy_and_setup_say_what_the_verbs_say(shown: Shown) -> No
     assert {one["name"]: one.get("refused", False) for one in listed} == {"web": False, f"{POLICIES}/slip.yaml": True}
     broken = shown.json(f"/p/shop/config.json?path={POLICIES}/slip.yaml")
     assert "intervall" in broken["marks"][0]["message"]
-    assert shown.json(f"/p/shop/config.json?path={POLICIES}/web.yaml")["effective"]["timing"]["window"] == "30m"
+    assert shown.json(f"/p/shop/config.json?path={POLICIES}/web.yaml")["effective"]["timing"]["initialDelay"] == "15s"
     assert "mend it" in shown.words("/setup") or shown.json("/setup.json")["findings"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import subprocess
 import time
 import urllib.error
@@ -12,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from live_world import SERVICE, Live, environment_of_nobody, living
 from otlp_collector import Collected, collector
@@ -23,6 +25,9 @@ from gitops_rollback.sandbox.world import run_command
 
 GIT_TOKEN = "canary-git-71d0"
 METRICS_TOKEN = "canary-metrics-88e2"
+DASHBOARD_TOKEN = "canary-dashboard-41c7"
+BOARD = f"dashboard: {{bind: '127.0.0.1:0', login: {{tokens: [{{login: kim, token: {DASHBOARD_TOKEN}}}]}}}}\n"
+CONTROL = "gitops-rollback-control:pause.yaml"
 APPLICATION = "default/Application/argocd/checkout-api-prod"
 
 
@@ -64,7 +69,7 @@ def test_the_probes_answer_and_name_the_repository_and_what_is_watched(tmp_path:
 
 def test_the_settings_file_is_watched_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
     with living(tmp_path, controller=False) as live:
-        live.more_environment["GITOPS_ROLLBACK_CONFIG"] = settings_file(live, "budgets: {repository: 3/1h}\n")
+        live.more_environment["GITOPS_ROLLBACK_CONFIG"] = settings_file(live, f"budgets: {{repository: 3/1h}}\n{BOARD}")
         live.start_controller()
         settings_file(live, "budgets: {repository: lots}\nbugets: {}\n")
         live.until(lambda: any("refused the new settings" in str(one.get("msg")) for one in live.logged()), "refused")
@@ -72,14 +77,28 @@ def test_the_settings_file_is_watched_and_a_broken_one_changes_nothing(tmp_path:
         assert "gitops-rollback.yaml:1:" in said
         assert "gitops-rollback.yaml:2:" in said
         assert "budgets" in said
-        settings_file(live, "paused: true\nbudgets: {repository: 3/1h}\n")
+        settings_file(live, f"paused: true\nbudgets: {{repository: 3/1h}}\n{BOARD}")
         live.fail()
         live.until(lambda: live.telling.has_decided("Paused"), "it is stopped by the file")
         live.let_pass(timedelta(minutes=1), lambda: live.people.head() != live.telling.bad, "a push while paused")
-        settings_file(live, "budgets: {repository: 4/1h}\n")
+        settings_file(live, f"budgets: {{repository: 4/1h}}\n{BOARD}")
         live.until_verified()
         assert any(one.get("msg") == "reloaded the settings" for one in live.logged())
+        press_pause(live)
+        live.until(lambda: 'by: "kim"' in live.people.git("show", CONTROL, check=False), "the press is carried out")
         assert live.stop_controller() == 0
+
+
+def press_pause(live: Live) -> None:
+    """On the dashboard, as whoever has the token: the controller of the newest settings is the one that hears it."""
+    url = next(line["dashboard"] for line in live.logged() if line.get("msg") == "started")
+    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=20) as browser:
+        assert browser.post("/login", data={"token": DASHBOARD_TOKEN}).status_code == 303
+        html = browser.get(f"/a/{APPLICATION}").text
+        form = next(one for one in html.split("<form")[1:] if 'value="pause"' in one)
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        pressed = browser.post("/act", data={**fields, "button": "pause", "reason": "a look", "lasts": "1h"})
+        assert pressed.status_code == 303, pressed.text
 
 
 def ticks(live: Live) -> float:
