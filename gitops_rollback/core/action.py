@@ -239,7 +239,8 @@ def _sync_on(progress: Progress, now: datetime) -> Action:
     record, applications = progress.record, progress.applications
     ran = all(one.check.ok is True for one in progress.runs)
     if ran and applications and all(application.converged for application in applications):
-        return Advance(record, Phase.VERIFYING, "every application that it changes has applied it")
+        over = ", and its runs are over" if progress.runs else ""
+        return Advance(record, Phase.VERIFYING, f"every application that it changes has applied it{over}")
     gone = next((application for application in applications if application.gone), None)
     if gone is not None:
         message = f"{gone.application} is gone from the engine"
@@ -248,7 +249,9 @@ def _sync_on(progress: Progress, now: datetime) -> Action:
     if held is not None:
         return HoldOn(held)
     if now >= _sync_deadline(progress):
-        return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_TIMEOUT, _why_not_synced(progress))
+        failed = progress.applied and any(one.check.ok is False for one in progress.runs)
+        reason = Reason.RUN_FAILED if failed else Reason.SYNC_TIMEOUT
+        return Finish(record, RollbackOutcome.UNVERIFIED, reason, _why_not_synced(progress))
     for application in applications:
         action = _sync_one(record, application, now)
         if action is not None:

@@ -14,6 +14,7 @@ from gitops_rollback.core.infrastructure import Sides as File
 from gitops_rollback.core.policy import MODES, Delivery, Policy, Strategy
 from gitops_rollback.core.strategies.migration import Read, Sides
 from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, first_rule
+from gitops_rollback.core.strategies.stages import texts
 
 PROVISION = "infrastructure"  # in `evidence` of a record: see `document`
 GONE = "gone"  # how an object of the plan is to end
@@ -140,26 +141,19 @@ def _read(found: Mapping[str, object]) -> Provision:
     if mode not in ("", *MODES) or not (seconds is None or isinstance(seconds, int | float)):
         raise ValueError("no infrastructure")
     return Provision(
-        found=_texts(found["found"]),
-        rules=_texts(found["rules"]),
+        found=texts(found["found"]),
+        rules=texts(found["rules"]),
         mode=str(mode),
         sync_timeout=None if seconds is None else timedelta(seconds=min(max(0.0, float(seconds)), MOST_SECONDS)),
         objects=tuple(_object(one) for one in _list(found["objects"])[:MOST_RUNS]),
-        statuses=_texts(found["statuses"]),
+        statuses=texts(found["statuses"]),
         by_revision=found["byRevision"] is True,
     )
 
 
 def _object(found: object) -> RunObject:
-    api_version, kind, namespace, name, end = _texts(found)
+    api_version, kind, namespace, name, end = texts(found)
     return RunObject(api_version, kind, namespace, name, end == GONE)
-
-
-def _texts(found: object) -> tuple[str, ...]:
-    listed = _list(found)
-    if not all(isinstance(one, str) for one in listed):
-        raise ValueError("no list of texts")
-    return tuple(str(one) for one in listed)
 
 
 def _list(found: object) -> tuple[object, ...]:

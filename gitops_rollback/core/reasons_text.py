@@ -243,8 +243,8 @@ HealthWait
   Flux waits for the health of the bad revision, and looks at nothing newer until then.
   Wait, or shorten `spec.timeout`; the feature gate CancelHealthCheckOnNewRevision ends it at once.
 SyncTimeout
-  The engine did not apply our commit within `delivery.syncTimeout`.
-  Look at the application in the engine; the commit is on the branch.
+  The engine did not apply our commit, or a run of infrastructure was not over, within `syncTimeout`.
+  Look at the application in the engine, or at what runs; the commit is on the branch.
 SyncFailed
   The engine tried to apply our commit and failed.
   Read its message; mend what it names.

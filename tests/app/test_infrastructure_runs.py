@@ -90,16 +90,23 @@ def test_it_is_reverted_by_itself_and_its_run_is_given_the_time_of_its_rule(worl
     assert story.pages == []
 
 
-def test_a_run_that_never_ends_is_no_rollback_that_was_verified(world: World, cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("ready", "reason", "ended"),
+    [("Unknown", "Progressing", "SyncTimeout"), ("False", "TFExecApplyFailed", "RunFailed")],
+)
+def test_a_run_that_does_not_end_well_is_no_rollback_that_was_verified(
+    world: World, cluster: Cluster, ready: str, reason: str, ended: str
+) -> None:
     story = a_story(world, WORSE)
     story.cure()
+    cluster.runs(ready, reason)
     story.later(1)
     for _ in range(4):
         story.one.tick(world.clock.at + 15 * MINUTE)
         story.later(2.5)
     (record,) = pushed(story.one.tick(world.clock.at + MINUTE))
-    assert (record.outcome, record.reason) == ("unverified", "SyncTimeout")
-    assert "Terraform shop/db: has not looked at its newest specification yet" in record.message
+    assert (record.outcome, record.reason) == ("unverified", ended)
+    assert f"{reason}: said so" in record.message
 
 
 @pytest.mark.parametrize(

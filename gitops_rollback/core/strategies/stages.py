@@ -251,14 +251,14 @@ def _stages(found: Mapping[str, object]) -> Stages:
     ):
         raise ValueError("no plan of several steps")
     return Stages(
-        strategies=_texts(found["strategies"]),
+        strategies=texts(found["strategies"]),
         steps=steps,
         before=_values(found["before"]),
         closes=found["closes"] is True,
         pause=timedelta(seconds=max(0.0, float(pause))),
         checked=found["checked"] is True,
         on_failed=on_failed,
-        stable=_texts(found["stable"]),
+        stable=texts(found["stable"]),
         after=after,
         closing=_gate(found.get("closing")),
     )
@@ -270,7 +270,7 @@ def _steps(found: object) -> tuple[PlannedStep, ...]:
 
 def _step(found: Mapping[str, object]) -> PlannedStep:
     title, sets, gate = _text(found, "title"), _values(found["sets"]), _gate(found.get("gate"))
-    reverts = _texts(found.get("reverts", ()))
+    reverts = texts(found.get("reverts", ()))
     if reverts and (gate is None or sets or not all(map(is_sha, reverts))):
         raise ValueError("no step that reverts")
     return PlannedStep(title, sets, gate, reverts, _text(found, "application") if reverts else "")
@@ -287,11 +287,11 @@ def _gate(found: object) -> StepGate | None:
     return StepGate(
         end=end,
         way=_text(found, "way"),
-        quiet=_texts(found["quiet"]),
+        quiet=texts(found["quiet"]),
         empty=_workload(found.get("empty")),
         job=_workload(found.get("job")),
         complete=_workload(found.get("complete")),
-        kept=_texts(found["kept"]),
+        kept=texts(found["kept"]),
         counted=counted,
     )
 
@@ -299,7 +299,7 @@ def _gate(found: object) -> StepGate | None:
 def _workload(found: object) -> Workload | None:
     if found is None:
         return None
-    kind, namespace, name = _texts(found)
+    kind, namespace, name = texts(found)
     return Workload(kind, namespace, name)
 
 
@@ -329,7 +329,8 @@ def _mappings(found: object) -> tuple[Mapping[str, object], ...]:
     return tuple(found)
 
 
-def _texts(found: object) -> tuple[str, ...]:
+def texts(found: object) -> tuple[str, ...]:
+    """A list of texts as it stands in a record. Raises: ValueError for anything else."""
     if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
         raise ValueError("no list of texts")
     return tuple(found)
