@@ -205,6 +205,7 @@ def test_a_cascade_that_cannot_be_read_is_told(read_spec: ReadingSpec, keys: str
 
 JOB = "{file: k.yaml, field: 'resources[1]', to: back.yaml, job: {namespace: shop, name: back}}"
 TRAFFIC = "{file: d.yaml, field: spec.replicas, quiet: [errors]}"
+RUNS = "strategies: [{name: s, type: infrastructure, infrastructure: {objects: "
 MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TRAFFIC}, reverse: {JOB}"
 
 UNBUILT = [
@@ -396,6 +397,8 @@ def test_what_a_target_depends_on_loads_without_a_word(read_with: Reading) -> No
 BUILT = [
     MIGRATION + ", rows: [errors], safeEnd: back, approval: required, mode: coordinated}}]",
     "strategies: [{name: s, type: rolling, dataFixup: " + JOB + "}]",
+    RUNS + "[{kind: Terraform, namespace: shop, name: db}]}}]",
+    RUNS + "[{apiVersion: a.b/v1, kind: Bucket, name: db}], status: a/b, delivery: suggest, syncTimeout: 1h}}]",
     "git: {branch: release/1.x}",
     "git: {chartVersions: as-before}",
     "git: {chartVersions: forward}",
@@ -430,6 +433,9 @@ def test_what_is_built_loads_without_a_word(read_spec: ReadingSpec, keys: str) -
 
 
 SPEC_FAULTS = [
+    pytest.param(RUNS + "[{kind: Bucket, name: b}]}}]", 18, 75, "no kind of the Terraform", id="run-of-no-api"),
+    pytest.param(RUNS + "[]}}]", 18, 74, "", id="no-runs"),
+    pytest.param(RUNS + "[{kind: Terraform}]}}]", 18, 75, "`name` is missing", id="run-without-a-name"),
     pytest.param(MIGRATION + ", sequence: [start-traffic]}}]", 18, 228, "the one order", id="sequence"),
     pytest.param(MIGRATION + ", approval: none}}]", 18, 228, "required", id="approval"),
     pytest.param(MIGRATION + ", rows: [orders]}}]", 18, 225, "no trigger is called", id="rows-of-nowhere"),
