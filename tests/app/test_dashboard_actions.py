@@ -127,6 +127,7 @@ def test_an_approval_pushes_what_the_page_showed_in_the_name_of_who_pressed_it(d
     assert "The next look at the repository answers" in desk.told(where)
     desk.look()
     assert "+          image: registry.example/web:1.0" in desk.told(where)
+    assert "it would be another change by now" in desk.press("approve", where, seen="0" * 32)
     assert "✔ Approved, and pushed." in desk.press("approve", where)
     assert desk.world.people.read(FILE) == deployment("web", "1.0")
     assert desk.record.requested_by == "grace"
