@@ -17,11 +17,19 @@ from datetime import datetime, timedelta
 from gitops_rollback.app.alerts import look_at_alerts
 from gitops_rollback.app.asking_together import Together, Wanted
 from gitops_rollback.app.counting import look
+from gitops_rollback.app.engine_events import look_at_events
 from gitops_rollback.app.foreseeing import Asking, foreseen
 from gitops_rollback.app.queries import Asker, Question, Questions, after, span_since, tick_of
 from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
 from gitops_rollback.app.steady import Steady
-from gitops_rollback.app.verdicts import engine_baseline, engine_word, name_lost_telemetry, stale, verdict_of
+from gitops_rollback.app.verdicts import (
+    engine_baseline,
+    engine_word,
+    name_lost_telemetry,
+    stale,
+    tick_of_word,
+    verdict_of,
+)
 from gitops_rollback.app.workloads import NOBODY, pods_word
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
@@ -88,7 +96,7 @@ class Measuring:
         self._lock = threading.Lock()
 
     def measure(self, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
-        """A verdict for each trigger of the policy, in its order. Within a tick only Pods and alerts are seen again."""
+        """A verdict for each trigger of the policy, in its order. Within a tick only some are asked again."""
         watch = self._watch(str(subject.state.id))
         interval = subject.policy.timing.interval
         at = tick_of(now, interval)
@@ -207,6 +215,8 @@ class Measuring:
                 measured[trigger] = self._pods(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type == "alert":
                 measured[trigger] = self._active(subject, watch.memories[trigger], trigger, at)
+            elif trigger.built and trigger.type == "event":
+                measured[trigger] = look_at_events(subject, watch.memories[trigger], trigger, at)
             elif trigger.built and trigger.type in ("regression", "gauge"):
                 measured[trigger] = self._counted(subject, watch, trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
@@ -218,7 +228,7 @@ class Measuring:
     def _look_within(self, subject: Subject, watch: _Watch, now: datetime) -> tuple[Verdict, ...]:
         """The verdicts, with those that need no metric store as of `now`: who says "look now" does so for these."""
         warm = now >= subject.t0 + subject.policy.timing.initial_delay
-        look = {"crashLoop": self._pods, "alert": self._active}
+        look = {"crashLoop": self._pods, "alert": self._active, "event": look_at_events}
         verdicts = {verdict.trigger: verdict for verdict in watch.verdicts}
         for trigger in subject.policy.triggers:
             if trigger.built and trigger.type in look:
@@ -232,7 +242,7 @@ class Measuring:
         measured = pods_word(self._workloads, trigger, subject.target, subject.state, subject.t0, at)
         memory.ready, memory.alone, memory.beside = True, NEW_PODS, NEW_PODS
         if at > subject.t0:
-            memory.state = step(memory.state, _told(measured, at), Hold.of(trigger, subject.interval))
+            memory.state = step(memory.state, tick_of_word(measured, at), Hold.of(trigger, subject.interval))
         return measured
 
     def _active(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
@@ -337,14 +347,8 @@ def _health(subject: Subject, memory: Memory, trigger: Trigger, at: datetime) ->
         unlived = span_since(known, at, subject.interval).instants
         memory.state = replay((Tick(instant, Level.TRUE, 1.0) for instant in unlived), hold, memory.state)
     if at > subject.t0:
-        memory.state = step(memory.state, _told(measured, at), hold)
+        memory.state = step(memory.state, tick_of_word(measured, at), hold)
     return measured
-
-
-def _told(measured: Measurement, at: datetime) -> Tick:
-    """The tick of a trigger that is told in words: 1 is so, 0 is not."""
-    told = {None: Level.ERROR if measured.outcome is Outcome.ERROR else Level.NO_DATA, 0.0: Level.FALSE}
-    return Tick(at, told.get(measured.value, Level.TRUE), measured.value)
 
 
 def _blind(memory: Memory, failed: Measurement) -> Measurement:

@@ -20,6 +20,7 @@ WORDS = (
     "gauge",
     "absence",
     "alert",
+    "event",
 )  # say in words what they see, and have no limit
 ENGINE_SILENCE = timedelta(minutes=1)  # an engine's word older than this, and than 2.5 intervals, is no data
 
@@ -52,6 +53,12 @@ def engine_word(trigger: Trigger, state: ApplicationState, at: datetime, interva
         return Measurement.missing(Reason.ENGINE_UNCLEAR, at, "the engine does not know the application's health")
     measured = Measurement.of(float(state.health.value in trigger.states), at)
     return replace(measured, detail=f"the engine says {state.health.value}")
+
+
+def tick_of_word(measured: Measurement, at: datetime) -> Tick:
+    """The tick of a trigger that is told in words: 1 is so, 0 is not."""
+    told = {None: Level.ERROR if measured.outcome is Outcome.ERROR else Level.NO_DATA, 0.0: Level.FALSE}
+    return Tick(at, told.get(measured.value, Level.TRUE), measured.value)
 
 
 def engine_baseline(trigger: Trigger, state: ApplicationState, t0: datetime, before: Health | None) -> Baseline:

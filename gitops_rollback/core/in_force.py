@@ -117,7 +117,7 @@ def _trigger(trigger: Trigger, head: Trigger) -> Trigger | None:
         return trigger
     states = tuple(state for state in trigger.states if state in head.states)
     symptoms = tuple(word for word in trigger.symptoms if word in head.symptoms)
-    if (trigger.type == "health" and not states) or (trigger.type == "crashLoop" and not symptoms):
+    if (trigger.type == "health" and not states) or (trigger.type in ("crashLoop", "event") and not symptoms):
         return None
     return replace(
         trigger,

@@ -27,6 +27,7 @@ from gitops_rollback.core.trigger_rules import Counting as Counting
 
 PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  # of `delivery.mode`
 MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
+SYNC_FAILED, DEGRADED = "syncFailed", "degraded"  # of a trigger of type event
 LIMITED = ("query", "ratio", "burnRate", "absence")  # types of triggers that measure one number against a limit
 
 
@@ -111,7 +112,7 @@ class Trigger:
     minimum_per_second: float = 0.0  # of `total`; below it a ratio is no data
     baseline: Baseline = Baseline()
     states: tuple[str, ...] = ("Degraded",)  # type health
-    symptoms: tuple[str, ...] = ()  # type crashLoop: words of `pod_trouble.Symptom`
+    symptoms: tuple[str, ...] = ()  # type crashLoop: words of `pod_trouble.Symptom`; event: the two above
     beside: str = ""  # type absence: a query that answers as long as the application is seen at all
     burn_rate: BurnRate | None = None  # type burnRate, always there; `threshold` is then the factor
     alert: AlertRule | None = None  # type alert, always there

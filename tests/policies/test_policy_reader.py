@@ -245,15 +245,26 @@ def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: st
     assert policy_of(read).unbuilt == (name,)
 
 
-KINDS = ("event",)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_of_trigger_that_is_not_built_never_fires_and_asks(read_with: Reading, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("", ("syncFailed", "degraded")),
+        (", event: {}", ("syncFailed", "degraded")),
+        (", event: {reasons: [syncFailed]}", ("syncFailed",)),
+    ],
+)
+def test_a_trigger_of_events_is_immediate_and_suggests_at_most(read_with: Reading, keys: str, words: object) -> None:
     line = "    - name: errors\n"
-    policy = policy_of(read_with(line, f"    - {{name: other, type: {kind}, {kind}: {{}}}}\n{line}"))
-    assert policy.unbuilt == (f"triggers.type: {kind}",)
-    assert [trigger.built for trigger in policy.triggers] == [False, True]
+    text = f"    - {{name: engine, type: event, severity: auto_rollback{keys}}}\n{line}"
+    trigger = policy_of(read_with(line, text)).triggers[0]
+    assert (trigger.symptoms, trigger.immediate, trigger.built) == (words, True, True)
+    assert trigger.severity is Severity.PAGE_AND_SUGGEST
+
+
+@pytest.mark.parametrize("keys", ["query: up", "states: [Degraded]", "event: {reasons: [late]}", "crashLoop: {}"])
+def test_what_does_not_belong_to_events_is_an_error(read_with: Reading, keys: str) -> None:
+    line = "    - name: errors\n"
+    assert read_with(line, f"    - {{name: engine, type: event, {keys}}}\n{line}").errors
 
 
 def test_a_crash_loop_trigger_is_immediate_unless_it_says_for(read_with: Reading) -> None:

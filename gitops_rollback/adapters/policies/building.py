@@ -9,11 +9,13 @@ from typing import TypeVar
 
 from gitops_rollback.adapters.policies import schema, schema_actions, schema_costs, schema_outcome
 from gitops_rollback.adapters.policies.building_strategies import build_strategy, default_to, workload_of
-from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, BUILT_TRIGGERS, SUGGESTING, only_suggests
+from gitops_rollback.adapters.policies.unbuilt import BUILT_CHECKS, SUGGESTING, only_suggests
 from gitops_rollback.core.burn_rate import FIRST_WINDOW, SHORT_SHARE, USUAL_FACTORS
 from gitops_rollback.core.certainty import Certainty
 from gitops_rollback.core.pod_trouble import Symptom
 from gitops_rollback.core.policy import (
+    DEGRADED,
+    SYNC_FAILED,
     AlertRule,
     ApplicationRef,
     Baseline,
@@ -184,7 +186,7 @@ def _costs(shape: schema_costs.Costs | None) -> tuple[tuple[str, float], ...]:
 def _trigger(shape: schema.TriggerShape) -> Trigger:
     kind = shape.type or ("ratio" if shape.bad is not None else "query")
     # What Pods show and what is an alert has its own patience, and needs no second measurement.
-    immediate = shape.immediate or (kind in ("crashLoop", "alert", *SUGGESTING) and shape.hold_for is None)
+    immediate = shape.immediate or (kind in ("crashLoop", "alert", "event", *SUGGESTING) and shape.hold_for is None)
     burn_rate = _burn_rate(shape.burn_rate)
     return Trigger(
         name=shape.name,
@@ -203,12 +205,12 @@ def _trigger(shape: schema.TriggerShape) -> Trigger:
         minimum_per_second=shape.minimum_traffic.per_second if shape.minimum_traffic else 0.0,
         baseline=_baseline(shape.baseline),
         states=tuple(shape.states or DEFAULT_STATES),
-        symptoms=_symptoms(shape) if kind == "crashLoop" else (),
+        symptoms=_symptoms(kind, shape),
         beside=shape.absence.beside if shape.absence else "",
         burn_rate=burn_rate,
         alert=_alert(shape.alert),
         counting=_counting(shape.regression),
-        built=kind in BUILT_TRIGGERS and shape.reduce != "per_series",
+        built=shape.reduce != "per_series",
     )
 
 
@@ -219,8 +221,8 @@ def _held_back(trigger: Trigger, provider: str) -> Trigger:
 
 
 def _severity(kind: str, burn_rate: BurnRate | None, written: Severity) -> Severity:
-    """A gauge and an absence suggest, whatever is written: they are wrong too often. So does a burn of many hours."""
-    suggests = kind in ("gauge", "absence") or (burn_rate is not None and burn_rate.long_window > FIRST_WINDOW)
+    """What is wrong too often suggests, whatever is written. So does a burn of many hours."""
+    suggests = kind in ("gauge", "absence", "event") or (burn_rate is not None and burn_rate.long_window > FIRST_WINDOW)
     return Severity.PAGE_AND_SUGGEST if suggests and written is Severity.AUTO_ROLLBACK else written
 
 
@@ -243,7 +245,11 @@ def _counting(shape: schema.RegressionShape | None) -> Counting:
     return Counting(shape.slow, tuple(dict.fromkeys(shape.peers or ())), shape.version or "") if shape else Counting()
 
 
-def _symptoms(shape: schema.TriggerShape) -> tuple[str, ...]:
+def _symptoms(kind: str, shape: schema.TriggerShape) -> tuple[str, ...]:
+    if kind == "event":
+        return tuple((shape.event.reasons if shape.event else None) or (SYNC_FAILED, DEGRADED))
+    if kind != "crashLoop":
+        return ()
     named = shape.crash_loop.symptoms if shape.crash_loop else None
     return tuple(named or (symptom.value for symptom in Symptom))
 

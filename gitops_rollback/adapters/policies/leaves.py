@@ -125,6 +125,7 @@ TriggerType = Annotated[
     ),
 ]
 SymptomWord = Annotated[str, choice("crashLoop", "imagePull", "configuration", "unschedulable", "progressDeadline")]
+EngineEventWord = Annotated[str, choice("syncFailed", "degraded")]
 Reduce = Annotated[str, choice("one", "any", "all", "max", "min", "sum", "per_series")]
 HealthWord = Annotated[str, choice("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown")]
 PROVIDERS = choice(

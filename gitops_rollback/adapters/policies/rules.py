@@ -166,7 +166,7 @@ def _kind(trigger: View) -> Iterator[Found]:
     elif kind == "alert":
         yield from missing(trigger, kind, "alert")
         yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
-    elif kind == "crashLoop":
+    elif kind in ("crashLoop", "event"):
         yield from forbidden(trigger, kind, "query", "bad", "total", "states", *LIMIT_KEYS)
     elif kind == "regression":
         yield from forbidden(trigger, kind, "states", "for", "immediate", *LIMIT_KEYS)

@@ -19,6 +19,7 @@ from gitops_rollback.adapters.policies.leaves import (
     DataWord,
     Decision,
     Engine,
+    EngineEventWord,
     FilledName,
     Glob,
     HealthWord,
@@ -177,6 +178,11 @@ class CrashLoop(Shape):
     """In what way the new Pods do not come up; left out, any of these."""
 
 
+class EventShape(Shape):
+    reasons: Annotated[list[EngineEventWord], Field(min_length=1)] | None = None
+    """syncFailed: the engine could not apply it. degraded: it says so of the health. Left out, both."""
+
+
 class BurnRateShape(Shape):
     objective: Number
     """The share of requests that shall succeed: 0.999."""
@@ -242,7 +248,8 @@ class TriggerShape(Shape):
     gauge: Free | None = None
     absence: Absence | None = None
     """That no series is left of what `query` found before the sync."""
-    event: Free | None = None
+    event: EventShape | None = None
+    """What the engine says of the sync itself; an event by webhook only makes us look at once."""
 
 
 class Spec(Shape):

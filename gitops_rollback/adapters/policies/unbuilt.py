@@ -16,15 +16,13 @@ from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, MIGRATION, ROLLING, STAGED_TYPES
 from gitops_rollback.core.written import Mark
 
-BUILT_TRIGGERS = frozenset(
-    {"query", "ratio", "burnRate", "absence", "health", "crashLoop", "regression", "gauge", "alert"}
-)
 SUGGESTING = ("regression", "gauge")
 SUGGESTS = {
     "regression": "it pages and suggests until `gitops-rollback backtest --record` was clean on your own metrics",
     "absence": "it pages and suggests, whatever is written: a series may be gone only until it is counted again",
     "alert": "it pages and suggests: without `alert.pendingFor` nobody knows whether it began before the sync",
     "burnRate": "it pages and suggests: only a window of at most 1h can tell in time what a sync did",
+    "event": "it pages and suggests, whatever is written: a sync also fails where the cluster is to blame",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog", "web", "cloudwatch"})
@@ -79,8 +77,6 @@ def _targets(spec: View) -> Iterator[Unbuilt]:
 def _triggers(spec: View) -> Iterator[Unbuilt]:
     for trigger in spec.at("triggers").items:
         kind = trigger_type(trigger)
-        if kind and kind not in BUILT_TRIGGERS:
-            yield Unbuilt(f"triggers.type: {kind}", trigger.key_mark("type"))
         if _suggests(trigger, kind) and trigger.at("severity").text == "auto_rollback":
             yield Unbuilt(f"triggers.{kind}: auto_rollback", trigger.key_mark("severity"), SUGGESTS[kind], asks=False)
         elif kind in ("query", "ratio") and trigger.at("severity").text == "auto_rollback":
@@ -103,7 +99,7 @@ def _suggests(trigger: View, kind: str) -> bool:
     long_window = trigger.at("burnRate", "longWindow").duration
     if kind == "alert":
         return not trigger.at("alert").has("pendingFor")
-    return kind in (*SUGGESTING, "absence") or (
+    return kind in (*SUGGESTING, "absence", "event") or (
         kind == "burnRate" and long_window is not None and long_window > FIRST_WINDOW
     )
 
