@@ -96,8 +96,14 @@ class Cascading:
         changes = tuple(
             Later(one.sha, frozenset(fed.name for fed in listing.fed if fed.own.of(one.paths))) for one in later
         )
-        found = dependants(look.name, needs(listing, look, engines=True), changes)
+        found = dependants(self._taken_back_with(look, blame, listing), needs(listing, look, engines=True), changes)
         return tuple(one for one in found if self._is_left(one, blame, look)), later
+
+    def _taken_back_with(self, look: Look, blame: Blame, listing: Listing) -> frozenset[str]:
+        """One commit may have brought something to several applications: whatever needs one of them counts."""
+        reversal = blame.reversal
+        touched = [fed.name for fed in listing.fed if reversal and fed.touches(reversal.paths, reversal.base)]
+        return frozenset({look.name, *touched})
 
     def _is_left(self, one: Dependant, blame: Blame, look: Look) -> bool:
         """What somebody has taken back by hand is not there any more."""

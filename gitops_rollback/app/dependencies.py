@@ -9,7 +9,6 @@ from datetime import timedelta
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.subject import Look
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.strategies.stages import stages_of
 from gitops_rollback.core.waves import needs_by_waves
 
 Needs = Mapping[str, Collection[str]]  # of each application by full name: those that it needs itself
@@ -51,21 +50,29 @@ def reached(name: str, known: Needs) -> frozenset[str]:
     return frozenset(found)
 
 
-def dependants_of(record: RollbackRecord, listing: Listing) -> frozenset[str]:
-    """Those that a policy says need what the rollback takes back: they may turn bad by it."""
+def dependants_of(changed: Collection[str], listing: Listing) -> frozenset[str]:
+    """Those that a policy says need what a rollback has changed: they may turn bad by it."""
     known = needs(listing)
-    return frozenset(name for name in known if reached(name, known) & set(record.applications))
+    return frozenset(name for name in known if reached(name, known) & set(changed))
 
 
 def broken_by(look: Look, listing: Listing, records: Iterable[RollbackRecord]) -> RollbackRecord | None:
     """The rollback of what this one needs, after which it went bad, and not after a sync of its own."""
     onset = look.raised.onset
     needed = reached(look.name, needs(listing, look, engines=True)) if onset is not None else frozenset()
-    for record in records:
-        pushed, stages = record.times.get("pushed"), stages_of(record)
-        changed = (*record.applications, *(stages.carried if stages is not None else ()))
-        if onset is None or pushed is None or record.commit is None or look.name in changed:
+    for record in records if needed else ():
+        pushed, commit = record.times.get("pushed"), record.commit
+        if onset is None or pushed is None or commit is None:
             continue
-        if needed & set(changed) and look.event_started < pushed <= onset <= pushed + SHOWN_WITHIN:
+        if not look.event_started < pushed <= onset <= pushed + SHOWN_WITHIN:
+            continue
+        changed = _changed(record, commit, listing)
+        if needed & changed and look.name not in changed:
             return record
     return None
+
+
+def _changed(record: RollbackRecord, commit: str, listing: Listing) -> frozenset[str]:
+    paths = {path for step in record.steps for path in step.blobs}
+    touched = (fed.name for fed in listing.fed if fed.touches(paths, commit))
+    return frozenset((*record.applications, *touched))

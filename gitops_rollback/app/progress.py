@@ -137,8 +137,8 @@ class Follower:
             return self._between(found, watched, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
         ask = partial(self._said_before, record)
-        changed = {fed.name for fed in affected} | dependants_of(record, listing)
-        beside = self._beside.of(record, changed, listing.watched, ask)
+        changed = {fed.name for fed in affected}
+        beside = self._beside.of(record, changed | dependants_of(changed, listing), listing.watched, ask)
         judged = _Judged(named, beside)
         checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
         checks += (*(one.check for one in runs), *above.checks)

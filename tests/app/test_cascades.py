@@ -155,6 +155,12 @@ def approve(world: World, one: Replica, identity: str) -> None:
     assert requests.carry_out(requests.prepare(wish)).outcome is PushOutcome.LANDED
 
 
+def frozen_policy(world: World) -> None:
+    window = '{cron: "0 0 * * *", duration: 24h, timezone: UTC}'
+    guards = f"  guards: [{{name: freeze, type: schedule, during: [{window}], result: ask}}]\n"
+    world.people.push("Freeze", {f"{POLICIES}/till.yaml": needing("till", "web") + guards}, START - 49 * MINUTE)
+
+
 def quiet_policy(world: World) -> None:
     text = needing("till", "web").replace("auto_rollback", "page_and_suggest")
     world.people.push("Only suggest", {f"{POLICIES}/till.yaml": text}, START - 49 * MINUTE)
@@ -170,10 +176,11 @@ def one_commit_for_two(world: World) -> None:
     ("more", "act", "why"),
     [
         ("  delivery: {mode: pull-request}\n", None, "a cascade is several commits, each applied before the next"),
+        ("", frozen_policy, "till, which goes back first: now lies in the window"),
         ("", quiet_policy, "NotAutomatic: till changed since, and needs web; no trigger of its policy acts"),
         ("", one_commit_for_two, "changed kiosk and till, so neither goes back alone"),
     ],
-    ids=["by pull request", "a dependant that only suggests", "one commit for two"],
+    ids=["by pull request", "a guard of a dependant", "a dependant that only suggests", "one commit for two"],
 )
 def test_where_it_may_not_go_by_itself_a_person_is_asked(
     world: World, more: str, act: Callable[[World], None] | None, why: str

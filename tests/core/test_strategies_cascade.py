@@ -54,7 +54,7 @@ def later(*changes: str) -> list[Later]:
 def test_who_goes_back_first(
     needs: dict[str, set[str]], changes: list[str], expected: list[tuple[str, int, str]]
 ) -> None:
-    found = dependants("web", needs, later(*changes))
+    found = dependants({"web"}, needs, later(*changes))
     assert [(one.application, one.depth, "".join(one.commits)) for one in found] == expected
 
 
@@ -65,17 +65,23 @@ def test_who_goes_back_first(
 )
 def test_a_circle_has_no_order(needs: dict[str, set[str]]) -> None:
     with pytest.raises(Unfit, match="need each other"):
-        dependants("web", needs, later("a", "b", "c", "a", "b", "c", "web"))
+        dependants({"web"}, needs, later("a", "b", "c", "a", "b", "c", "web"))
+
+
+def test_what_needs_any_of_the_applications_that_one_commit_changed_goes_back_first() -> None:
+    needs = {"till": {"api"}, "api": {"web"}, "kiosk": {"web"}}
+    found = dependants({"web", "api"}, needs, later("till", "api"))
+    assert [(one.application, one.needs, one.commits) for one in found] == [("till", "api", ("1",))]
 
 
 def test_more_than_a_person_could_read_is_no_plan() -> None:
     with pytest.raises(Unfit, match="more than 20 commits"):
-        dependants("web", {"a": {"web"}}, later(*["a"] * 21))
+        dependants({"web"}, {"a": {"web"}}, later(*["a"] * 21))
 
 
 def test_one_commit_for_two_applications_goes_back_for_neither_alone() -> None:
     changes = later("a+b", "a")
-    found = dependants("web", {"a": {"web"}}, changes)
+    found = dependants({"web"}, {"a": {"web"}}, changes)
     assert entangled(found, changes) == "1 changed a and b, so neither goes back alone"
     assert entangled(found, later("a", "a")) == ""
 

@@ -39,21 +39,21 @@ class Dependant:
         return f"{short(self.application)} changed since, and needs {short(self.needs)}"
 
 
-def dependants(culprit: str, needs: Needs, later: Sequence[Later]) -> tuple[Dependant, ...]:
-    """Those that go back before the culprit's application, in this order: what nothing else needs comes first.
+def dependants(culprits: Collection[str], needs: Needs, later: Sequence[Later]) -> tuple[Dependant, ...]:
+    """Those that go back before the culprit's applications, in this order: what nothing else needs comes first.
 
     `later` are the commits since the culprit landed, oldest first, without those that go back with it or went back
     already. Raises: Unfit where the changed ones need each other in a circle, or too much would go back.
     """
-    since, through, depth = {culprit: -1}, dict[str, str](), {culprit: 0}
-    waiting = [culprit]
+    since, through, depth = dict.fromkeys(culprits, -1), dict[str, str](), dict.fromkeys(culprits, 0)
+    waiting = sorted(culprits)
     while waiting:
         needed = waiting.pop()
         for one in sorted(name for name, others in needs.items() if needed in others):
             if _comes_back(one, needed, through):
                 raise Unfit(f"{short(one)} and {short(needed)} need each other, so no order exists to go back in")
             first = next((at for at, each in enumerate(later) if at > since[needed] and one in each.applications), None)
-            if first is None or (first >= since.get(one, len(later)) and depth[needed] < depth[one]):
+            if one in culprits or first is None or (first >= since.get(one, len(later)) and depth[needed] < depth[one]):
                 continue
             since[one] = min(first, since.get(one, first))
             if depth.get(one, 0) <= depth[needed]:
