@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import pytest
 from app_world import (
     MINUTE,
     POLICIES,
@@ -21,7 +22,11 @@ from app_world import (
     ship,
 )
 
+from gitops_rollback.app.outbreaks import Alarm, Outbreak
 from gitops_rollback.app.pausing import change_pauses
+from gitops_rollback.app.weighing import weighed
+from gitops_rollback.core.costs import Weighed
+from gitops_rollback.core.incidents import Incident, ObservedApplication
 from gitops_rollback.core.stop import FIX, Pause, add_pause
 
 RATIO = 'bad: bad{service="$SERVICE"}\n      total: total{service="$SERVICE"}'
@@ -123,3 +128,32 @@ def test_what_was_not_worth_it_is_rolled_back_once_it_gets_worse(world: World) -
     (record,) = pushed(one.tick(START + 5 * MINUTE + 3 * TICK))
     assert costs_of(record.evidence)["answer"] == "rollback"
     assert world.reverts() == 1
+
+
+def test_others_that_are_red_without_the_commit_speak_against_blame_and_those_with_it_add_harm(world: World) -> None:
+    one = red(world, "decision: cost\ncosts: {share: 0.05}")
+    (sight,) = one.until(START, START + MINUTE + 2 * TICK)[-1].sights
+    look, now = sight.look, START + 2 * MINUTE
+    assert look is not None
+    assert sight.proposal is not None
+    me, it = look.name, frozenset({look.bad_revision})
+    cart = replace(look.watched, state=replace(look.state, id=replace(look.state.id, name="cart")))
+    other = Alarm(replace(look, watched=cart), sight.proposal)
+
+    def answer(outbreak: Outbreak) -> Weighed:
+        found = weighed(look, outbreak, (), None, now)
+        assert found is not None
+        return found
+
+    alone = answer(Outbreak())
+    assert (alone.answer, alone.inputs.harm, alone.inputs.shared) == ("rollback", 0.05, 0.0)
+    strangers = [ObservedApplication(f"a{n}", red=n < 4, quiet=n >= 4, metric_source="") for n in range(5)]
+    many = answer(Outbreak(observed=(ObservedApplication(me, True, False, "", it), *strangers)))
+    assert (many.answer, many.inputs.shared > 0.999) == ("ask", True)
+    assert many.sources["shared"] == "measured: 4 others red, 1 quiet"
+    siblings = [replace(stranger, red=True, quiet=False, suspects=it) for stranger in strangers]
+    same = answer(Outbreak(observed=(ObservedApplication(me, True, False, "", it), *siblings)))
+    assert same.inputs.shared == 0.0
+    together = answer(Outbreak((Incident((cart.name, me), look.bad_revision),), alarms=(other,)))
+    assert together.inputs.harm == pytest.approx(0.1)
+    assert "of 1 other applications" in together.sources["harm"]
