@@ -23,6 +23,7 @@ SOAK = ROOT / "benchmarks" / "soak.py"
 REPLAY = ROOT / "benchmarks" / "replay.py"
 DETECTION = ROOT / "benchmarks" / "detection.py"
 LOAD = ROOT / "benchmarks" / "load.py"
+STRATEGIES = ROOT / "benchmarks" / "strategies.py"
 PAGES = ROOT / "docs" / "pages.py"
 STAMP = VENV / ".installed-for"
 EXTRAS = ("", "[kubernetes]", "[dev]")  # each holds what those before it hold
@@ -129,7 +130,7 @@ def bench() -> int:
     """All benchmarks of what it costs; each prints its ratios against a floor of the same run."""
     if code := ready(extras="[dev]"):
         return code
-    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY, DETECTION, LOAD})
+    measured = sorted(set((ROOT / "benchmarks").glob("[!_]*.py")) - {SOAK, REPLAY, DETECTION, LOAD, STRATEGIES})
     return max(run(PYTHON, path) for path in measured)
 
 
