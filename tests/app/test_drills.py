@@ -186,6 +186,21 @@ def test_people_are_paged_and_timed_and_the_controller_does_nothing(practice: Pr
     assert "people found" in ended.words
 
 
+def test_a_person_s_yes_to_the_waiting_plan_ends_a_drill_of_people(practice: Practice) -> None:
+    world, made = practice.world, practice.person
+    drill = practice.begin(people=True)
+    practice.deployed(drill)
+    practice.one.until(START + TICK, START + 3 * MINUTE)
+    (waiting,) = practice.one.reconciler.see_now().journal.records.values()
+    executor = made.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(made.repo, made.reconciler, executor, world.clock)
+    landing = requests.carry_out(requests.prepare(Wish("web", "kim", "yes", waiting=waiting.id)))
+    assert landing.outcome == "landed"
+    ended = practice.go_on(drill, START + 8 * MINUTE)
+    assert (ended.outcome, ended.rollback) == (Outcome.PASSED, waiting.id)
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [

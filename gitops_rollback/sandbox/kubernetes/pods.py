@@ -46,12 +46,16 @@ def trouble_in(manifest: Json) -> str:
     """The same of an object that makes Pods: by their images, by a ConfigMap that is not there, by what they run."""
     found = trouble_of(images_of(manifest))
     for container in pod_spec(manifest).get("containers") or ():
-        sources = [str((one.get("configMapRef") or {}).get("name", "")) for one in container.get("envFrom") or ()]
-        if any(name.endswith("-missing") for name in sources):
+        if _maps_not_there(container):
             found = found or "nosecret"
         if any("exit 1" in str(word) for word in container.get("command") or ()):
             found = found or CRASHES
     return found
+
+
+def _maps_not_there(container: Json) -> list[str]:
+    sources = (str((one.get("configMapRef") or {}).get("name", "")) for one in container.get("envFrom") or ())
+    return [name for name in sources if name.endswith("-missing")]
 
 
 def crashing(created: datetime, now: datetime) -> tuple[Seen, datetime]:
@@ -151,7 +155,9 @@ def _waiting(spec: Json, seen: Seen) -> Json:
     if seen.state == "missing":
         return {"reason": "ImagePullBackOff", "message": _not_pulled(spec["image"])}
     if seen.state == "nosecret":
-        return {"reason": "CreateContainerConfigError", "message": f'secret "{spec["name"]}" not found'}
+        gone = next(iter(_maps_not_there(spec)), "")
+        what = f'configmap "{gone}"' if gone else f'secret "{spec["name"]}"'
+        return {"reason": "CreateContainerConfigError", "message": f"{what} not found"}
     if seen.rests:
         return {"reason": "CrashLoopBackOff", "message": f"back-off restarting failed container={spec['name']}"}
     return {}
