@@ -33,7 +33,7 @@ from gitops_rollback.app.verdicts import (
 from gitops_rollback.app.workloads import NOBODY, pods_word
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
-from gitops_rollback.core.policy import Check, Policy, Trigger
+from gitops_rollback.core.policy import Check, MetricSettings, Policy, Trigger
 from gitops_rollback.core.trigger import (
     Baseline,
     BaselineLevel,
@@ -124,7 +124,7 @@ class Measuring:
         """
         if self._together is None:
             return
-        sources: dict[tuple[int, str], MetricSource | None] = {}
+        sources: dict[tuple[str, MetricSettings, str], MetricSource | None] = {}
         wanted: list[Wanted] = []
         for guess in expected:
             interval = guess.policy.timing.interval
@@ -133,7 +133,7 @@ class Measuring:
             if watch is not None and watch.at == at:
                 continue
             subject, memories, questions = _lived(watch, at - 3 * interval) or (guess, {}, Questions())
-            place = (id(subject.policy), subject.variables.get("CLUSTER", ""))
+            place = (subject.policy.path, subject.policy.metrics, subject.variables.get("CLUSTER", ""))
             if place not in sources:
                 sources[place] = self._source_or_none(subject)
             source = sources[place]

@@ -18,6 +18,7 @@ from gitops_rollback.adapters.git.remote import RepositorySettings
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.adapters.journal import GitJournal
 from gitops_rollback.adapters.rendering import CommandRenderer
+from gitops_rollback.app.asking_together import Together
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
@@ -301,6 +302,7 @@ class World:
         self.engine = MemoryEngine(self.url, self.head, self.clock)
         self.beside: tuple[MemoryEngine, ...] = ()
         self.tenancy = Tenancy()
+        self.together: Together | None = None
         self.workloads: Workloads = NOBODY
         self.objects: Objects = UNSEEN
         self.kinds: frozenset[tuple[str, str]] = frozenset()  # that the settings let go back and forth
@@ -373,7 +375,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     ledger = Ledger(steady)
     journal = GitJournal(journal_repo)
     source: MetricSource = world.metrics
-    measuring = Measuring(lambda settings: source, steady=steady, workloads=world.workloads)
+    measuring = Measuring(lambda settings: source, steady=steady, workloads=world.workloads, together=world.together)
     closures = Closures(repo)
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
@@ -382,6 +384,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     )
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     observer = Observer(repo, policies, measuring, world.tenancy, closures)
+    observer.asks_together = world.together is not None
     blamer = Blamer(repo, inputs, closures, world.workloads)
     made = Reconciler(
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
