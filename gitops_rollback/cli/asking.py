@@ -210,6 +210,8 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
         yield f"guard     {answer.guard}: {answer.result.value}: {answer.message}"
     yield f"plan      {plan.reversal.outcome.value}, restores {plan.restores[:12]}, id {plan.rollback_id}"
     yield from (f"runs      {line}" for line in (plan.provision.words if plan.provision else ()))
+    if plan.upstream is not None:
+        yield f"upstream  {plan.upstream.sentence} By hand: {plan.upstream.commands}"
     if plan.staged is not None:
         yield from _stage_lines(plan.staged.stages, prepared)
     yield from (f"could be  {one.words}" for one in could_be(prepared, repo))

@@ -13,6 +13,7 @@ from fake_forge import FakeForge
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish, landed
+from gitops_rollback.cli.asking import plan_lines
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Source
 from gitops_rollback.core.upstream import upstream_of
@@ -196,7 +197,10 @@ def test_a_persons_word_is_for_both_commits(world: World) -> None:
     assert isinstance(executor, Executor)
     requests = Requests(one.repo, one.reconciler, executor, world.clock)
     wish = Wish(record_of(one).applications[0], "ann", "see INC-42", waiting=record_of(one).id)
-    assert landed(requests.carry_out(requests.prepare(wish)))
+    prepared = requests.prepare(wish)
+    (line,) = [line for line in plan_lines(prepared, one.repo) if line.startswith("upstream ")]
+    assert f"{place.source[:12]} on dry is taken back as well" in line
+    assert landed(requests.carry_out(prepared))
     one.until(START + 4 * MINUTE, START + 5 * MINUTE)
     hydrates(place)
     one.until(START + 5 * MINUTE, LAST)
