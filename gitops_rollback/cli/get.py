@@ -127,7 +127,7 @@ def _practised(source: Source, target: Target, now: datetime) -> str | None:
     known = practice_of(target.application.full, source.journal.decisions, source.journal.records.values(), now)
     if known.overdue:
         return f"overdue: {known.overdue}"
-    return f"passed {format_time(known.passed)}" if known.passed else None
+    return f"passed {known.passed:%F}" if known.passed else None
 
 
 def _paused_names(*states: PauseState) -> set[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gitops_rollback.cli.main import NO, OK, REFUSED, WAITING
 from gitops_rollback.cli.output import ago
+from gitops_rollback.core.drill import SIGN, is_drill
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.rollback import HELD_UNTIL, HINDERED_AT, Phase, RollbackOutcome, RollbackRecord
 
@@ -32,8 +33,8 @@ def exit_code(record: RollbackRecord) -> int | None:
 
 
 def state_of(record: RollbackRecord) -> str:
-    """Its outcome, or the phase it is in."""
-    return record.outcome.value if record.outcome else record.phase.value
+    """Its outcome, or the phase it is in; of a drill's rollback that it is one."""
+    return f"{f'{SIGN} ' if is_drill(record) else ''}{record.outcome.value if record.outcome else record.phase.value}"
 
 
 def rollback_rows(

@@ -12,7 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from gitops_rollback.core.decision import Act
-from gitops_rollback.core.drill import Practice
+from gitops_rollback.core.drill import SIGN, Practice, is_drill
 from gitops_rollback.core.heartbeat import Rhythm
 from gitops_rollback.core.image_holds import LASTS, holds_of
 from gitops_rollback.core.journal import CONTROLLER, DecisionEntry
@@ -146,7 +146,7 @@ def _section_of(record: RollbackRecord) -> Section | None:
 
 def _told(record: RollbackRecord, section: Section) -> str:
     answer = f"; gitops-rollback approve {record.id}, or reject" if section is Section.WAITING else ""
-    return f"{record.id} {record.reason}: {for_people(record.message)}{answer}"
+    return f"{f'{SIGN}: ' if is_drill(record) else ''}{record.id} {record.reason}: {for_people(record.message)}{answer}"
 
 
 def _of_image_holds(record: RollbackRecord) -> Iterator[Item]:

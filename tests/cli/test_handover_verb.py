@@ -62,6 +62,9 @@ def test_a_drill_that_is_overdue_is_told_here_and_by_get(world: World, cli: Cli)
     assert "gitops-rollback drill Application/argocd/payments-prod makes one" in cli("handover").out
     assert "overdue: it never passed a drill" in cli("get").out
     world.journal(a_record(evidence={"drill": "dr-1"}))
-    assert "drill is overdue" not in cli("handover").out
+    told = cli("handover").out
+    assert "drill is overdue" not in told
+    assert f"DRILL: {ID} Verified" in told
+    assert "DRILL verified" in cli("history").out
     (row,) = cli("get", "-o", "json").document
     assert row["drill"].startswith("passed 20")
