@@ -3,7 +3,8 @@
 All that ask by one template are one group: one request, and each gets its own part of the answer. Before the looks of
 a tick begin, `ask` sends what they are expected to ask; a look that asks something else, or by a template that cannot
 be grouped, asks for itself. A group that the store refuses is halved until the applications that spoil it stand alone;
-those are left to themselves from then on. A tick that comes drops what of the last one has not been sent.
+those are left to themselves from then on. So are, from the next tick on, those of a group that hangs: one of them must
+not keep the others from their answers. A tick that comes drops what of the last one has not been sent.
 Source: detection.md section 7.
 """
 
@@ -28,6 +29,7 @@ FEW_POINTS = 4  # for which everything may be asked
 CHUNK_SAMPLES = 100_000  # of one range query, at one series for each application
 TICK_SAMPLES = 400_000  # that are read back at one tick; the rest is read at the next ones
 ROUNDS_KEPT = 240  # an hour at the usual interval: so long it is remembered what a store refused
+HUNG = 0.8  # of the patience: who took so long and has no answer gives none at the next tick either
 MOST_ALONE = 20  # applications that spoil a group; with more it is the template
 
 Found = dict[Key, Answer]
@@ -175,7 +177,10 @@ class Together:
     def _run(self, batch: _Batch) -> Found:
         deadline = self._monotonic() + batch.sort.patience.total_seconds()
         if batch.everything:
+            began = self._monotonic()
             answer = self._send(batch, batch.grouping.everything(), batch.when)
+            if self._has_hung(batch, answer, began):
+                self._most[batch.sort] = MOST_NAMES
             parts = batch.grouping.parts(answer)
             if parts is not None or not _is_refused(answer):
                 return _shared(answer, parts, batch.members)
@@ -191,7 +196,10 @@ class Together:
             return {key: _failed(batch.members[key], "no time was left for it at this tick") for key in keys}
         if len(keys) == 1:
             return {keys[0]: self._alone_now(batch, keys[0])}
+        began = self._monotonic()
         answer = self._send(batch, batch.grouping.expression(keys), batch.when)
+        if self._has_hung(batch, answer, began):
+            self._part(batch.sort, keys)
         parts = batch.grouping.parts(answer)
         if answer.outcome is Outcome.VALUE and parts is None:
             self._apart.add(batch.sort)
@@ -203,6 +211,18 @@ class Together:
         if not self._alone.get(batch.sort, set()) & set(keys):  # nobody spoils it: it is the size
             self._most[batch.sort] = min(middle, self._most.get(batch.sort, middle))
         return halves
+
+    def _has_hung(self, batch: _Batch, answer: Answer, began: float) -> bool:
+        """All the patience was spent on it; a store that is known to answer nobody refuses at once."""
+        spent = self._monotonic() - began
+        return answer.outcome is Outcome.ERROR and spent >= HUNG * batch.sort.patience.total_seconds()
+
+    def _part(self, sort: _Sort, keys: Sequence[Key]) -> None:
+        """Who were asked together are asked in halves, and in the end each by itself."""
+        if len(keys) <= MOST_ALONE:
+            self._alone.setdefault(sort, set()).update(keys)
+        else:
+            self._most[sort] = min(len(keys) // 2, self._most.get(sort, MOST_NAMES))
 
     def _alone_now(self, batch: _Batch, key: Key) -> Answer:
         """One application whose group was refused; if it is refused alone too, it is its own fault."""

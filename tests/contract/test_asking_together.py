@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from gitops_rollback.app.asking_together import MOST_NAMES, Together
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.errors import Reason, SettingsInvalid
-from gitops_rollback.core.policy import Policy, Trigger
+from gitops_rollback.core.policy import MetricSettings, Policy, Trigger
 from gitops_rollback.core.sync import DeploymentRecord, SyncEvent
 from gitops_rollback.core.trigger import Phase, Verdict
 from gitops_rollback.sandbox.prometheus import Asked, Fault, PrometheusSandbox, Vector
@@ -43,6 +44,8 @@ class Store(PrometheusSandbox):
         self.names: tuple[str, ...] = ()
         self.failing: tuple[str, ...] = ()
         self.spoiled: tuple[str, ...] = ()
+        self.hanging: tuple[str, ...] = ()
+        self.released = threading.Event()
         self.most = MOST_NAMES * 10
         self.says_whose = True
         self.set_evaluator("http_requests_total", lambda query, at: self.told(query, at, 10.0, self._failed))
@@ -51,6 +54,8 @@ class Store(PrometheusSandbox):
 
     def answer(self, asked: Asked) -> tuple[int, str, bytes]:
         named = self._named(asked.form.get("query", ""))
+        if set(named) & set(self.hanging):
+            self.released.wait(30)
         if len(named) > self.most or set(named) & set(self.spoiled):
             self.asked.append(asked)
             error = b'{"status":"error","errorType":"execution","error":"many-to-many matching not allowed"}'
@@ -122,6 +127,7 @@ def world() -> Iterator[World]:
             store, source, a_policy(ERRORS, QUEUE, RISE), Measuring(lambda _policy: source, together=Together(pool))
         )
     source.close()
+    store.released.set()
     store.stop()
 
 
@@ -170,6 +176,19 @@ def test_one_application_that_spoils_its_group_spoils_it_once(world: World) -> N
     world.tick(subjects, 23)
     asked = [form["query"] for form in world.requests(lambda: world.tick(subjects, 38))]
     assert [query for query in asked if query != 'queue{service="web.5"}'] == asked[:1]
+
+
+@pytest.mark.parametrize("count", [3, 41], ids=["few", "many"])
+def test_one_application_whose_query_hangs_does_not_keep_the_others_from_their_answers(
+    world: World, count: int
+) -> None:
+    policy = replace(a_policy(QUEUE), metrics=MetricSettings(timeout=timedelta(seconds=0.5)))
+    subjects = [replace(one, policy=policy) for one in world.subjects(count)]
+    world.store.hanging = ("web.2",)
+    for seconds in (8, 23, 38, 53):
+        told = world.tick(subjects, seconds)
+    unknown = {name for name, one in told.items() if one[0].reason is Reason.METRICS_UNAVAILABLE}
+    assert unknown == {"web.2"}
 
 
 def test_a_group_that_is_too_large_for_the_store_is_asked_in_parts(world: World) -> None:

@@ -58,7 +58,7 @@ class FluxWorld:
         bare = self.bare = folder / "world" / f"{REPOSITORY}.git"
         bare.parent.mkdir(parents=True)
         replay(scenario("shop"), bare)
-        self.people = People(bare)
+        self.people = self.followed = People(bare)
         self.people.push("Watch the shop", {POLICY_PATH: policy or flux_policy()}, self.clock.now())
         self.git = GitServer(folder / "world")
         self.prometheus = PrometheusSandbox(self.clock)

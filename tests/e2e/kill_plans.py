@@ -29,15 +29,16 @@ ALARMS = ("query", "range-query", "propose", "inverse", "land", "commit-build")
 FOLLOWS = ("follow", "verification-read", "engine-list", "journal-read")
 
 
-# Steps towards a forge, which no story here has; deaths at each of them: tests/app/test_pull_request_deaths.py.
-BY_FORGE = ("attend", "offer-push", "offer-open", "offer-merge", "offer-unschedule", "offer-comment", "offer-status",
-            "offer-close")  # fmt: skip
+# Steps that no tale here has. Towards a forge, deaths at each of them: tests/app/test_pull_request_deaths.py; towards
+# the source of another writer: tests/app/test_two_places.py, and the worlds `two-places`.
+ELSEWHERE = ("attend", "offer-push", "offer-open", "offer-merge", "offer-unschedule", "offer-comment", "offer-status",
+             "offer-close", "upstream")  # fmt: skip
 
 
 def labels() -> frozenset[str]:
     """Every crash point of the product that a story can come to."""
     steps = {name for path in PACKAGE.rglob("*.py") for name in STEP.findall(path.read_text("utf-8"))}
-    return frozenset(f"{side}-{step}" for side in ("before", "after") for step in steps - set(BY_FORGE))
+    return frozenset(f"{side}-{step}" for side in ("before", "after") for step in steps - set(ELSEWHERE))
 
 
 def _both(stage: Stage, *steps: str) -> tuple[Death, ...]:
