@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from app_world import MINUTE, POLICIES, START, World, policy, running, ship
 
-from gitops_rollback.app import directory, view
+from gitops_rollback.app import directory, target_index
 from gitops_rollback.core.policy import ApplicationRef, Policy, Target
 from gitops_rollback.core.sync import ApplicationId
 
@@ -49,7 +49,7 @@ def test_ten_thousand_applications_and_a_thousand_targets_are_not_compared_each_
         world.engine.add(f"other{number}", auto_sync=False)
     one = world.replica()
     compared = patch.object(directory, "names", side_effect=directory.names)
-    found = patch.object(view, "names", side_effect=view.names)
+    found = patch.object(target_index, "names", side_effect=target_index.names)
     with compared as one_way, found as other_way:
         one.tick(START)
     assert one_way.call_count + other_way.call_count < 1000
@@ -62,7 +62,7 @@ def test_a_kustomization_and_a_helm_release_of_one_name_are_two_applications() -
         ("all", ApplicationRef("", "cart", "Kustomization")),
         ("chart", ApplicationRef("shop", "cart", "HelmRelease")),
     ]
-    index = view.TargetIndex(
+    index = target_index.TargetIndex(
         [Policy(name, f"{name}.yaml", "a" * 40, (Target(name, "flux", ref),), ()) for name, ref in named]
     )
     found = {one: index.naming(one) for one in (release, kustomization)}

@@ -116,6 +116,7 @@ class PrometheusSource:
         try:
             received = self._http.post_form(f"{self._base}/api/v1/{verb}", whole, timeout)
         except OutboundBlocked as exc:
+            self._outage.answered()  # nobody is to be spared a request that is not sent; and this is the reason to tell
             return asked.failed(exc.reason, str(exc))
         except HttpFailed as exc:
             if exc.failure is not Failure.TOO_LARGE:
