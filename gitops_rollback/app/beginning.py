@@ -24,6 +24,7 @@ from gitops_rollback.core.commit import REGULAR_MODE
 from gitops_rollback.core.errors import RollbackError, SettingsInvalid
 from gitops_rollback.core.first_policy import MOST_TARGETS, SCHEMA_FILE, NamedTarget, named, policy_text
 from gitops_rollback.core.layout import plain_name
+from gitops_rollback.core.manifest import MANIFESTS
 from gitops_rollback.core.policy import ApplicationRef
 from gitops_rollback.core.selecting import takes_in
 from gitops_rollback.core.sourceignore import IGNORED, LINE, SOURCE_IGNORE
@@ -33,7 +34,6 @@ from gitops_rollback.core.survey import Found, Ours, Survey, from_root, survey
 
 SCHEMAS = ".gitops-rollback/schema"
 # Folders and files by which a forge is known where its host's name does not tell.
-MANIFESTS = (".yaml", ".yml", ".json")
 MOST_FILES = 500  # of a policy's targets, that are searched for weights, slots and flags
 SIGNS = {"github": (".github/",), "gitlab": (".gitlab-ci.yml", ".gitlab/"), "gitea": (".gitea/", ".forgejo/")}
 

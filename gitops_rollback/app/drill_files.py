@@ -9,14 +9,13 @@ from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.core.breaking import Break, Wound, wounded
 from gitops_rollback.core.commit import REGULAR_MODE
 from gitops_rollback.core.errors import Reason, StalledError
-from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES
+from gitops_rollback.core.manifest import KUSTOMIZATION_NAMES, MANIFESTS
 from gitops_rollback.core.paths import is_bystander
 from gitops_rollback.core.policy import Target
 from gitops_rollback.ports import ConfigRepo
 
 MOST_FILES = 300
 MOST_BYTES = 1 << 20
-MANIFESTS = (".yaml", ".yml", ".json")
 
 
 def wound_of(

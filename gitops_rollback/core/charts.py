@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from gitops_rollback.core.images import Found
-from gitops_rollback.core.manifest import CHART_NAMES, walk
+from gitops_rollback.core.manifest import CHART_NAMES, MANIFESTS, walk
 from gitops_rollback.core.manifest_text import Value, documents
 
 OCI = "oci://"
-MANIFESTS = (".yaml", ".yml", ".json")
 _NAMES = re.compile(rb"^[ -]*(?:helmCharts|chart):|^kind: *(?:HelmRelease|OCIRepository)", re.MULTILINE)
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 

@@ -17,6 +17,7 @@ from gitops_rollback.core.manifest_text import Value, documents
 KUSTOMIZATION_NAMES = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 CHART_NAMES = frozenset({"Chart.yaml", "Chart.yml"})
 KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
+MANIFESTS = (".yaml", ".yml", ".json")  # how files end that may hold objects
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitops_rollback.core.manifest import objects
+from gitops_rollback.core.manifest import MANIFESTS, objects
 
 OURS = "gitops-rollback.dev"  # files that people and we write; no cluster has to know them
-MANIFESTS = (".yaml", ".yml", ".json")
 
 Version = tuple[str, str]  # apiVersion and kind
 

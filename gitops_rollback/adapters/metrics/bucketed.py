@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from gitops_rollback.adapters.http import HttpAnswer, HttpFailed
+from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed
 from gitops_rollback.adapters.metrics.limits import Rest, Turnstile
 from gitops_rollback.adapters.origins import OutboundBlocked
@@ -46,15 +46,22 @@ class TooOften(Exception):
         self.received = received
 
 
-class BucketReader:
-    """Answers for instants out of buckets. Safe for several threads."""
+class BucketedSource:
+    """A `MetricSource` that answers for instants out of buckets; what is a store's own comes as its dialect.
 
-    def __init__(self, dialect: Dialect, monotonic: Callable[[], float] = time.monotonic) -> None:
+    Safe for several threads; `close` when its settings are replaced.
+    """
+
+    def __init__(
+        self, name: str, http: Http, dialect: Dialect, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.name = name
+        self._http = http
         self._dialect = dialect
         self._turnstile = Turnstile(PLACES, PER_MINUTE)
         self._rest = Rest(monotonic)
 
-    def query(self, expression: str, at: datetime, timeout: timedelta, priority: float) -> Answer:
+    def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """Each series' value in the newest whole bucket before `at`; one without a value there is left out."""
         return self._answered(Asked(expression, at, instant=True), (at,), timeout, priority)
 
@@ -64,6 +71,10 @@ class BucketReader:
         """What `query` would have said at each instant from `start` to `end`, both inclusive."""
         instants = tuple(start + n * step for n in range((end - start) // step + 1))
         return self._answered(Asked(expression, end, instant=False), instants, timeout, start.timestamp())
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._http.close()
 
     def _answered(self, asked: Asked, instants: Sequence[datetime], timeout: timedelta, priority: float) -> Answer:
         try:

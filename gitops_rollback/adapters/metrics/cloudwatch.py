@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from gitops_rollback.adapters.http import Http, HttpAnswer
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed, list_of, object_of, quoted, read_json
 from gitops_rollback.adapters.metrics.bucketed import (
-    BucketReader,
+    BucketedSource,
     Buckets,
     Dialect,
     Labels,
@@ -53,37 +53,22 @@ class CloudwatchSettings:
     access_key: str = field(default="", repr=False)
 
 
-class CloudwatchSource:
+class CloudwatchSource(BucketedSource):
     """A `MetricSource`. Safe for several threads; `close` when its settings are replaced."""
 
     def __init__(
         self, settings: CloudwatchSettings, rules: OriginRules, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """Raises: SettingsInvalid for a key that is no pair."""
-        self.name = settings.name
         self._url = settings.url.rstrip("/") + "/"
         credentials = Credentials.of(settings.access_key)
         if credentials is None:
             raise SettingsInvalid(settings.name, "the secret is no `access key id:secret access key`")
         region = REGION.search(urlsplit(settings.url).hostname or "")
         self._signer = Signer(credentials, region[1] if region else DEFAULT_REGION, "monitoring")
-        self._http = Http(rules)
         secrets = (credentials.secret_key, credentials.session_token, credentials.key_id)
-        self._reader = BucketReader(Dialect("CloudWatch", bucket, ARRIVAL, self._send, secrets), monotonic)
-
-    def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
-        """Each series' value in the newest whole bucket before `at`; one without a value there is left out."""
-        return self._reader.query(expression, at, timeout, priority)
-
-    def query_range(
-        self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
-    ) -> Answer:
-        """What `query` would have said at each instant from `start` to `end`, both inclusive."""
-        return self._reader.query_range(expression, start, end, step, timeout)
-
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._http.close()
+        dialect = Dialect("CloudWatch", bucket, ARRIVAL, self._send, secrets)
+        super().__init__(settings.name, Http(rules), dialect, monotonic)
 
     def _send(self, asked: Asked, buckets: Buckets, length: timedelta, timeout: timedelta) -> Points | Answer:
         """All pages of one answer; a part of it is worth nothing."""

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from gitops_rollback.adapters.http import Http, HttpAnswer, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed, list_of, object_of, quoted, read_json
 from gitops_rollback.adapters.metrics.bucketed import (
-    BucketReader,
+    BucketedSource,
     Buckets,
     Dialect,
     Labels,
@@ -44,32 +44,17 @@ class DatadogSettings:
     application_key: str = field(default="", repr=False)
 
 
-class DatadogSource:
+class DatadogSource(BucketedSource):
     """A `MetricSource`. Safe for several threads; `close` when its settings are replaced."""
 
     def __init__(
         self, settings: DatadogSettings, rules: OriginRules, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """Raises: SettingsInvalid for a key that no header can carry."""
-        self.name = settings.name
         self._url = settings.url.rstrip("/") + PATH
         keys = (settings.api_key, settings.application_key)
-        self._http = Http(rules, HttpSettings(headers=tuple(zip(KEY_HEADERS, keys, strict=True))))
-        self._reader = BucketReader(Dialect("Datadog", bucket, ARRIVAL, self._send, keys), monotonic)
-
-    def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
-        """Each series' value in the newest whole bucket before `at`; one without a value there is left out."""
-        return self._reader.query(expression, at, timeout, priority)
-
-    def query_range(
-        self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta
-    ) -> Answer:
-        """What `query` would have said at each instant from `start` to `end`, both inclusive."""
-        return self._reader.query_range(expression, start, end, step, timeout)
-
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._http.close()
+        http = Http(rules, HttpSettings(headers=tuple(zip(KEY_HEADERS, keys, strict=True))))
+        super().__init__(settings.name, http, Dialect("Datadog", bucket, ARRIVAL, self._send, keys), monotonic)
 
     def _send(self, asked: Asked, buckets: Buckets, length: timedelta, timeout: timedelta) -> Points | Answer:
         body = json.dumps(_request(asked.query, buckets, length)).encode()

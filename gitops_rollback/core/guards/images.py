@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import ChangedFile, GuardFacts, LiveObject, allow, answer, ask
 from gitops_rollback.core.images import UNKNOWN_NAME, Found, Image, Presence, images_of, parse_image
+from gitops_rollback.core.manifest import MANIFESTS
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult
 
@@ -19,7 +20,6 @@ GUARD = "image"
 REMEDY = "push the image again or fix forward; if the nodes have it, approve the plan"
 LOOK = "look whether the image is there, then approve the plan; mend what the registry's settings say"
 SHOWN = 3
-MANIFESTS = (".yaml", ".yml", ".json")
 
 
 def judge_images(facts: GuardFacts) -> GuardAnswer:
