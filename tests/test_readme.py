@@ -1,4 +1,4 @@
-"""What the README shows can be typed as it stands, and is true."""
+"""What the README and the guides show can be typed as it stands, and is true."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ from gitops_rollback.sandbox.quarter_demo import QUARTER
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+GUIDES = "\n".join(page.read_text() for page in sorted((ROOT / "docs" / "how-to").glob("*.md")))
 
 
-YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+
+YAML = blocks(README)
+SHOWN = blocks(GUIDES)
 
 
 def test_the_policy_is_without_any_fault() -> None:
@@ -29,18 +35,22 @@ def test_the_policy_is_without_any_fault() -> None:
 
 def test_the_places_of_a_policy_are_without_any_fault() -> None:
     (policy,) = [one for one in YAML if "kind: RollbackPolicy" in one]
-    (places,) = [one for one in YAML if one.lstrip().startswith("notifications:")]
+    (places,) = [one for one in SHOWN if one.lstrip().startswith("notifications:")]
     assert read_policy((policy + places).encode(), "checkout.yaml", "c" * 40).faults == ()
 
 
 def test_the_regression_of_a_policy_is_without_any_fault() -> None:
     (policy,) = [one for one in YAML if "kind: RollbackPolicy" in one]
-    (rise,) = [one for one in YAML if "type: regression" in one]
+    (rise,) = [one for one in SHOWN if "type: regression" in one]
     text = policy.partition("  triggers:\n")[0] + rise
     assert read_policy(text.encode(), "checkout.yaml", "c" * 40).faults == ()
 
 
-SETTINGS = [one for one in YAML if one.startswith("# gitops-rollback.yaml")]
+SETTINGS = [
+    one
+    for one in [*YAML, *SHOWN, *blocks((ROOT / "docs" / "in-the-way.md").read_text())]
+    if one.startswith("# gitops-rollback.yaml")
+]
 
 
 @pytest.mark.parametrize("text", SETTINGS, ids=[one.split("\n")[1].partition(":")[0] for one in SETTINGS])
@@ -78,7 +88,9 @@ def test_the_commands_of_the_readme_are_found() -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:GITOPS_ROLLBACK_[A-Z_]+|ARGOCD_[A-Z_]+)\b", README))))
+@pytest.mark.parametrize(
+    "name", sorted(set(re.findall(r"\b(?:GITOPS_ROLLBACK_[A-Z_]+|ARGOCD_[A-Z_]+)\b", README + GUIDES)))
+)
 def test_every_variable_sets_something(name: str) -> None:
     nothing, something = overlay({}, {}), overlay({name: "x"}, {})
     assert something != nothing

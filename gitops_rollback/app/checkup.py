@@ -203,7 +203,7 @@ def of_forge(forge: Forge | None, name: str, branch: str, signs: bool = False) -
         yield Finding(part, False, error.message, "see `forge` of this repository in the settings, and its token")
         return
     for sentence in facts.trouble:
-        yield Finding(part, False, sentence, "README.md says what the account needs there")
+        yield Finding(part, False, sentence, "docs/how-to/forges.md says what the account needs there")
     if not facts.trouble:
         known = f"{facts.kind} {facts.version}".strip()
         yield Finding(part, True, f"{known} knows us as {facts.login}, who may {facts.permission.value}")
@@ -287,7 +287,7 @@ def of_engine(engine: Engine) -> Iterator[Finding]:
         yield Finding(part, False, error.message, "mend the address, the credentials or the network")
         return
     for complaint in complaints:
-        yield Finding(part, False, complaint, "grant it; README.md has the list")
+        yield Finding(part, False, complaint, "grant it; docs/how-to/access.md has the list")
     if not complaints:
         yield Finding(part, True, "answers, and allows what is needed")
     yield from _demands(engine, part)
