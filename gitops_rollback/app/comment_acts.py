@@ -5,7 +5,7 @@ Source: contracts/forges.md, section 8; safety.md, Stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,8 +33,8 @@ from gitops_rollback.core.request import (
     request_title,
 )
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, offered
-from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH, Pause, add_pause, encode_pauses
-from gitops_rollback.ports import ConfigRepo, PushOutcome
+from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH, Pause, add_pause, encode_pauses, lift_pause
+from gitops_rollback.ports import ConfigRepo, Heads, PushOutcome
 from gitops_rollback.ports.forge import Forge
 
 
@@ -173,12 +173,32 @@ def put_pause(repo: ConfigRepo, looked: Looked, pause: Pause) -> str:
     end = f"until {format_time(pause.until.replace(microsecond=0))}" if pause.until else "without an end"
     name = pause.application or "everything"
     if pauses is not None:
-        files = {CONTROL_PATH: encode_pauses(pauses)}
-        words = f"Pause {name}\n"
-        commit = repo.write_files(heads.control, files, words, looked.now)
-        result = looked.executor.push_branch(CONTROL_BRANCH, commit, heads.control)
-        if result.outcome is PushOutcome.PROTECTED:
-            raise StalledError(CONTROL_BRANCH, f"refuses our push: {result.message}", Reason.BRANCH_PROTECTED)
-        if result.outcome is not PushOutcome.LANDED:
-            raise RepositoryUnavailable(repo.name, f"{CONTROL_BRANCH} could not be pushed: {result.message}")
+        _push_pauses(repo, looked, heads, pauses, f"Pause {name}\n")
     return f"{name} is paused {end}; `gitops-rollback resume` ends it."
+
+
+def end_pauses(repo: ConfigRepo, looked: Looked, names: Collection[str], by: str) -> bool:
+    """Take the pauses of one application, by any of its `names`, off the control branch; () takes all, and what cannot
+    be read. False if there was none. Raises: StalledError; RepositoryUnavailable.
+    """
+
+    def without(known: tuple[Pause, ...]) -> tuple[Pause, ...]:
+        for name in names:
+            known = lift_pause(known, name, looked.now)
+        return known if names else ()
+
+    heads = looked.executor.read or looked.view.heads
+    pauses = with_change(repo, heads, without, replace_unreadable=not names)
+    if pauses is None:
+        return False
+    _push_pauses(repo, looked, heads, pauses, f"Resume {next(iter(names), 'everything')}\n\nRequested-by: {by}\n")
+    return True
+
+
+def _push_pauses(repo: ConfigRepo, looked: Looked, heads: Heads, pauses: tuple[Pause, ...], words: str) -> None:
+    commit = repo.write_files(heads.control, {CONTROL_PATH: encode_pauses(pauses)}, words, looked.now)
+    result = looked.executor.push_branch(CONTROL_BRANCH, commit, heads.control)
+    if result.outcome is PushOutcome.PROTECTED:
+        raise StalledError(CONTROL_BRANCH, f"refuses our push: {result.message}", Reason.BRANCH_PROTECTED)
+    if result.outcome is not PushOutcome.LANDED:
+        raise RepositoryUnavailable(repo.name, f"{CONTROL_BRANCH} could not be pushed: {result.message}")

@@ -6,11 +6,11 @@ Source: product.md, section 8; reliability.md, A15 and A16.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.chat_door import YOUNG, Presses
-from gitops_rollback.app.comment_acts import Looked, ask_at, put_pause
+from gitops_rollback.app.comment_acts import Looked, ask_at, end_pauses, put_pause
 from gitops_rollback.app.diffing import diff_of
 from gitops_rollback.app.people_acts import Words, approve, digest_of, land, reject, require_landable, stop, waiting
 from gitops_rollback.app.receipts import Receipts, ShownPlan
@@ -24,7 +24,7 @@ from gitops_rollback.core.press import PageButton, PagePress
 from gitops_rollback.core.pull_request import Permission
 from gitops_rollback.core.request import LastHealthy, RequestTarget, RollbackRequest, request_name
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.stop import Pause
+from gitops_rollback.core.stop import CONTROL_BRANCH, SETTINGS_DOOR, Pause, PauseState, lift_pause, stopped
 from gitops_rollback.ports import ConfigRepo, DecisionEntry
 from gitops_rollback.ports.forge import Forge
 
@@ -38,6 +38,7 @@ LEVELS: Mapping[PageButton, Asked] = {
     PageButton.STOP: Asked.RESTRICT,
     PageButton.PAUSE: Asked.RESTRICT,
     PageButton.HOLD: Asked.RESTRICT,
+    PageButton.RESUME: Asked.LAND,  # what was held back may be done by itself from then on
 }
 INSTEAD: Mapping[PageButton, str] = {
     PageButton.APPROVE: "approve {id}",
@@ -47,6 +48,7 @@ INSTEAD: Mapping[PageButton, str] = {
     PageButton.STOP: "abort {id}",
     PageButton.PAUSE: "pause {name}",
     PageButton.HOLD: "hold {name}",
+    PageButton.RESUME: "resume {name}",
 }
 
 
@@ -54,7 +56,7 @@ INSTEAD: Mapping[PageButton, str] = {
 class PageDoor:
     """For one repository. `logins`: who the settings name; what each may do is the forge's word where there is one.
 
-    `again`: look soon once more, so that the pages show what was done.
+    `again`: look soon once more, so that the pages show what was done. `settings_pause`: the door that no press opens.
     """
 
     repo: ConfigRepo
@@ -62,6 +64,7 @@ class PageDoor:
     logins: tuple[str, ...]
     forge: Forge | None = None
     again: Callable[[], None] = lambda: None
+    settings_pause: Callable[[], PauseState] = lambda: PauseState(SETTINGS_DOOR)
     presses: Presses[PagePress] = field(default_factory=Presses)
 
     def attend(self, looked: Looked, requests: Requests) -> None:
@@ -115,6 +118,8 @@ class PageDoor:
         match press.button:
             case PageButton.PAUSE | PageButton.HOLD:
                 return put_pause(self.repo, looked, _pause(press)), None
+            case PageButton.RESUME:
+                return self._resume(press, looked), None
             case PageButton.PLAN:
                 return self._show(press, looked, requests)
             case PageButton.ROLL_BACK:
@@ -123,6 +128,19 @@ class PageDoor:
         if press.button is PageButton.APPROVE:
             return approve(self.repo, record, words, looked, requests), None
         return (reject if press.button is PageButton.REJECT else stop)(record, words, looked), None
+
+    def _resume(self, press: PagePress, looked: Looked) -> str:
+        """End what stands on the control branch; the two other doors are said, where they stop it as well."""
+        names = _names(press.application, looked)
+        ended = end_pauses(self.repo, looked, names, press.login)
+        control, head = looked.view.pauses
+        for name in names:
+            control = replace(control, pauses=lift_pause(control.pauses, name, looked.now))
+        rest = control if names else PauseState(control.door)
+        stop = stopped(press.application, looked.now, self.settings_pause(), rest, head, names)
+        what = press.application or "everything"
+        words = f"{what} goes on" if ended else f"No pause of {what} stands on the branch {CONTROL_BRANCH}"
+        return f"{words}. Still stopped: {stop.message}." if stop else f"{words}."
 
     def _planned(self, press: PagePress, looked: Looked, requests: Requests) -> Prepared:
         wish = (
@@ -162,6 +180,12 @@ class PageDoor:
         target = RequestTarget(watched.target.name, watched.policy.name)
         request = RollbackRequest(path_of(name), name, target, LastHealthy(), press.reason)
         return f"Asked for in {ask_at(self.forge, self.repo, request, press.login, at, looked).url}"
+
+
+def _names(application: str, looked: Looked) -> tuple[str, ...]:
+    """By which names a pause may know the application; () for all of them."""
+    targets = {one.target.name for one in looked.listing.watched if one.name == application}
+    return (application, *sorted(targets)) if application else ()
 
 
 def _record(press: PagePress, looked: Looked) -> RollbackRecord:

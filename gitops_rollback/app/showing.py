@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import is_
@@ -21,7 +21,7 @@ from gitops_rollback.core.journal import DecisionEntry, format_time
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.rollback import Phase as RollbackPhase
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.stop import stopped
+from gitops_rollback.core.stop import described, standing, stopped
 from gitops_rollback.core.sync import Health
 from gitops_rollback.core.trigger import Level, Phase, Verdict
 
@@ -138,9 +138,25 @@ def overview(pictures: Mapping[str, Picture], found: Sequence[Row], past: Past, 
         "words": list(last_hour(records, decisions, now)),
         "timeline": timeline(records, decisions, found, now),
         "rollbacks": [brief(one) for one in past.records[:10]],
+        "stops": [one for name, each in pictures.items() for one in stops(name, each, now)],
         "problems": [_problem(name, one) for name, each in pictures.items() for one in _problems(each)][:20],
         "next": next_steps(pictures, found),
     }
+
+
+def stops(name: str, picture: Picture, now: datetime, aliases: Collection[str] = ()) -> Iterator[Document]:
+    """What stops everything of a repository, or one application by one of its `aliases`; nothing where nothing does.
+
+    `liftable`: a button can end it, since it stands on the control branch; a stop of everything ends for everything.
+    """
+    settings, names = picture.place.reconciler.surroundings.settings_pause(), aliases or None
+    held = [standing(door, now, names) for door in (settings, *picture.view.pauses)]
+    lines = [line for door in held for line in described(door)]
+    control = held[1]
+    mine = [one for one in control.pauses if not aliases or one.application is not None]
+    if lines:
+        liftable = bool(mine) or bool(control.unreadable and not aliases)
+        yield {"repository": name, "lines": [for_people(line) for line in lines], "liftable": liftable}
 
 
 @dataclass(frozen=True)

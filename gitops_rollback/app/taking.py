@@ -83,7 +83,10 @@ def take_pages(
     forge: Forge | None = None,
 ) -> PageDoor:
     """What people press on the dashboard is carried out from now on, besides what else is asked for."""
-    door = PageDoor(reconciler.surroundings.repo, receipts, logins, forge, lambda: reconciler.landed(), presses)
+    around = reconciler.surroundings
+    door = PageDoor(
+        around.repo, receipts, logins, forge, lambda: reconciler.landed(), around.settings_pause, presses=presses
+    )
     _attended_first(reconciler, door.attend)
     return door
 

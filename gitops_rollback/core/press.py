@@ -51,6 +51,7 @@ class PageButton(StrEnum):
     STOP = "stop"  # following an open rollback; what was pushed stays pushed
     PAUSE = "pause"
     HOLD = "hold"  # for a fix that a person is about to make
+    RESUME = "resume"  # ends a pause or a hold before its time
     PLAN = "plan"  # what a rollback would be
     ROLL_BACK = "rollback"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gitops_rollback.core.document import DocumentInvalid, read_document
@@ -215,6 +215,12 @@ def described(state: PauseState) -> tuple[str, ...]:
     """What one door says, a line for each pause; that it cannot be read comes first."""
     broken = (f"{state.door} cannot be read, which means stop: {state.unreadable}",) if state.unreadable else ()
     return (*broken, *(f"{pause.application or 'everything'} {_message(state, pause)}" for pause in state.pauses))
+
+
+def standing(state: PauseState, now: datetime, names: Collection[str] | None = None) -> PauseState:
+    """`state` with those of its pauses alone that hold now; `names` narrows to those that concern one application."""
+    held = (one for one in state.pauses if one.holds(now) and (names is None or _concerns(one, names)))
+    return replace(state, pauses=tuple(held))
 
 
 def open_ended(states: Collection[PauseState]) -> tuple[tuple[str, Pause], ...]:

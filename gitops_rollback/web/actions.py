@@ -142,7 +142,8 @@ class Actions:
             raise HTTPException(400, "Say why: it is written down.")
         if form.get("repository") not in self.repositories():
             raise HTTPException(400, "There is no such repository.")
-        if not about and button is not PageButton.PAUSE:
+        of_everything = button in (PageButton.PAUSE, PageButton.RESUME)
+        if (not about and not of_everything) or (button is PageButton.RESUME and form.get("rollback")):
             raise HTTPException(400, "It is about nothing.")
         return PagePress(
             identity, login, button, form["repository"], self.clock().now(),

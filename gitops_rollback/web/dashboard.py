@@ -27,12 +27,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitops_rollback import __version__
 from gitops_rollback.app.board import Board, Picture
-from gitops_rollback.app.showing import Document, Row, Shelf, brief, matching, overview, page_of
+from gitops_rollback.app.showing import Document, Row, Shelf, brief, matching, overview, page_of, stops
 from gitops_rollback.app.showing_application import application_document, policies_document, policy_document
 from gitops_rollback.app.showing_rollback import Charts, rollback_document
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.headline import amount
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import Clock
 from gitops_rollback.web.actions import POSTS, Actions
 from gitops_rollback.web.charts import metric_svg, timeline_svg
@@ -149,7 +150,10 @@ class Dashboard:
         picture = self.board.pictures().get(row.repository) if row else None
         if row is None or picture is None:
             raise HTTPException(404, "No application of this name is watched here.")
-        return self._answer(request, "application.html", application_document(picture, row, self._shelf.past()))
+        known = names_of(name) | {row.watched.target.name}
+        stopped = list(stops(row.repository, picture, self.clock().now(), known))
+        document = {**application_document(picture, row, self._shelf.past()), "stops": stopped}
+        return self._answer(request, "application.html", document)
 
     def _rollbacks(self, request: Request) -> Response:
         found, where = page_of(self._shelf.past().records, _number(request))

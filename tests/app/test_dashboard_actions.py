@@ -20,7 +20,7 @@ from gitops_rollback.app.settings_doors import DashboardLogin
 from gitops_rollback.app.taking import take_pages, take_requests
 from gitops_rollback.core.pull_request import Permission
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.stop import CONTROL_BRANCH
+from gitops_rollback.core.stop import CONTROL_BRANCH, HEAD_PATH, Pause, encode_pauses
 from gitops_rollback.web.actions import Actions
 from gitops_rollback.web.login import Login, Rates
 
@@ -173,6 +173,31 @@ def test_pause_and_hold_last_from_the_press_and_everything_can_be_stopped(desk: 
     assert "all: true" in desk.world.people.read("pause.yaml", CONTROL_BRANCH)
 
 
+def test_a_pause_is_shown_and_ended_where_it_was_made_and_what_else_stops_it_is_said(desk: Desk) -> None:
+    desk.log_in()
+    desk.press("pause", f"/a/{NAME}", lasts="4h", reason="load test")
+    desk.look()
+    page = desk.shown.html(f"/a/{NAME}")
+    assert "What stops it" in page
+    assert "load test" in page
+    assert desk.press("resume", f"/a/{NAME}") == f"✔ {NAME} goes on."
+    assert "load test" not in desk.world.people.read("pause.yaml", CONTROL_BRANCH)
+    desk.look()
+    assert "What stops it" not in desk.shown.html(f"/a/{NAME}")
+    desk.press("pause", "/", lasts="", reason="all hands")
+    desk.look()
+    assert 'value="resume"' not in desk.shown.html(f"/a/{NAME}")  # it stops the others, too
+    desk.world.people.push("Freeze", {HEAD_PATH: encode_pauses((Pause(None, reason="audit"),)).decode()}, START)
+    said = desk.press("resume", "/")
+    assert said.startswith("✔ everything goes on. Still stopped: paused without an end")
+    assert "audit" in said
+    assert "all: true" not in desk.world.people.read("pause.yaml", CONTROL_BRANCH)
+    desk.look()
+    page = desk.shown.html("/")
+    assert "No button ends that" in page
+    assert 'value="resume"' not in page
+
+
 def test_a_rollback_is_shown_before_it_is_asked_for_and_lands_as_it_was_shown(desk: Desk) -> None:
     desk.log_in()
     where = desk.press_only("plan", f"/a/{NAME}", reason="cards fail")
@@ -314,7 +339,8 @@ def test_a_form_that_no_page_of_ours_has_changes_nothing(desk: Desk) -> None:
     desk.log_in()
     form = desk.form(desk.page, "plan")
     for fields, status in (
-        ({"button": "resume"}, 400),
+        ({"button": "resume"}, 400),  # of a rollback: that must not end what stops everything
+        ({"button": "undo"}, 400),
         ({"button": "reject"}, 400),  # without a reason
         ({"repository": "shop/other"}, 400),
         ({"rollback": ""}, 400),
