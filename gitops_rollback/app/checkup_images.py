@@ -1,4 +1,4 @@
-"""Are the images still there that a rollback of what runs now would bring back? Asks registries alone."""
+"""Is still there what a rollback of what runs now would bring back: images, charts, and the Secrets of its Pods?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult
 
 MOST = 50  # applications: each takes a plan
@@ -25,18 +26,25 @@ def of_images(reconciler: Reconciler, now: datetime) -> Iterator[Finding]:
     except RollbackError:
         return  # said of the repository itself
     for one in listing.watched[:MOST]:
-        yield _of(one, reconciler, view, listing, now)
+        yield from _of(one, reconciler, view, listing, now)
     more = len(listing.watched) - MOST
     if more > 0:
         yield Finding("images", True, f"not checked: those of {more} more applications", checked=False)
 
 
-def _of(watched: Watched, reconciler: Reconciler, view: View, listing: Listing, now: datetime) -> Finding:
+def _of(watched: Watched, reconciler: Reconciler, view: View, listing: Listing, now: datetime) -> Iterator[Finding]:
     part = f"images of {watched.id.short}"
     try:
-        answer = coming_back(reconciler, watched, view, listing, now)
+        brought = coming_back(reconciler, watched, view, listing, now)
     except RollbackError as error:
-        return Finding(part, True, f"not checked: {error.message}", checked=False)
+        yield Finding(part, True, f"not checked: {error.message}", checked=False)
+        return
+    yield _about(part, brought.images)
+    if brought.references is not None:
+        yield _about(f"references of {watched.id.short}", brought.references)
+
+
+def _about(part: str, answer: GuardAnswer | None) -> Finding:
     if answer is None:
         return Finding(part, True, "not checked: there is nothing before what runs now", checked=False)
     asked = answer.result is not GuardResult.NOT_EVALUATED

@@ -1,4 +1,4 @@
-"""Can be had what a plan brings back: images, versions of charts, and versions of the API that its objects are of?
+"""Can be had what a plan brings back: images, charts, versions of the API, and the Secrets that its Pods would need?
 
 Registries, repositories of charts and clusters are asked, as far as the settings name them.
 """
@@ -14,11 +14,12 @@ from gitops_rollback.core.errors import Reason, RollbackError, TransientError
 from gitops_rollback.core.guards.facts import ChangedFile, LiveObject, OwnFile
 from gitops_rollback.core.guards.images import coming_back
 from gitops_rollback.core.images import Found, Presence
+from gitops_rollback.core.references import Reference, ReferencePresence, references_needed
 from gitops_rollback.core.served import versions_coming_back
 from gitops_rollback.core.sync import ApplicationState
-from gitops_rollback.ports import Charts, Objects, Registry
+from gitops_rollback.ports import Charts, Objects, References, Registry
 
-MOST = 20  # images, charts or versions that are looked up for one plan
+MOST = 20  # images, charts, versions or references that are looked up for one plan
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class ComingBack:
     registry: Registry | None = None
     charts: Charts | None = None
     objects: Objects | None = None
+    references: References | None = None
 
     def images_of(
         self, files: tuple[ChangedFile, ...] | None, live: tuple[LiveObject, ...] | None, seen: Seeing
@@ -88,6 +90,37 @@ class ComingBack:
         found = versions_coming_back((one.path, one.before, one.after) for one in files)
         served = ((f"{kind} of {version}", self.objects.serves(state, version, kind)) for version, kind in found[:MOST])
         return tuple(words for words, is_served in served if is_served is False)
+
+    def references_of(
+        self,
+        state: ApplicationState,
+        own: Sequence[OwnFile] | None,
+        files: Sequence[ChangedFile] | None,
+        seen: Seeing,
+    ) -> tuple[ReferencePresence, ...] | None:
+        """Secrets and ConfigMaps that the Pods of the result need and its manifests do not make.
+
+        None if the manifests cannot be seen. Raises: TransientError while it is patient.
+        """
+        if own is None or files is None:
+            return None
+        target = {one.path: one.content for one in own if one.content is not None}
+        target |= {one.path: one.after for one in files if one.after is not None}
+        for gone in (one.path for one in files if one.after is None and not one.unread):
+            target.pop(gone, None)
+        live = [(one.kind, one.name) for one in state.resources]
+        needed = references_needed(target, (one.path for one in files), live)
+        asked = tuple(self._reference(state, one) for one in needed[:MOST])
+        silent = next((one for one in asked if one.found is Found.NO_ANSWER), None)
+        if silent is not None and seen.patient:
+            raise TransientError(str(silent.reference), silent.message, Reason.REFERENCE_MISSING)
+        why = f"no more than {MOST} are looked up at once"
+        return asked + tuple(ReferencePresence(one, Found.UNKNOWN, why) for one in needed[MOST:])
+
+    def _reference(self, state: ApplicationState, reference: Reference) -> ReferencePresence:
+        if self.references is None:
+            return ReferencePresence(reference, Found.NOT_ASKED, "no Kubernetes API is at hand")
+        return self.references.look_up(state, reference)
 
 
 NOTHING_ASKED = ComingBack()

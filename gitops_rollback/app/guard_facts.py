@@ -130,6 +130,7 @@ class GuardFactsReader:
             images=self._coming.images_of(files, live, seen),
             charts=self._coming.charts_of(files, own_files or (), seen),
             unserved=self._coming.unserved_by(look.state, files or ()),
+            references=self._coming.references_of(look.state, own_files, files, seen),
             ground=blame.ground,
             inputs=seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),
             taken_back=seen(lambda: self._taken_back(look, view.journal.records.values(), now, seen)),

@@ -241,7 +241,7 @@ class Metrics:
         )
         self.images_there = Gauge(
             "gitops_rollback_images_there",
-            "1 if the images that a rollback would bring back are there, 0 if one is gone; none where it is not known",
+            "1 if what a rollback would bring back is there, 0 if an image or Secret is gone; none where not known",
             ["application"],
             registry=self.registry,
         )

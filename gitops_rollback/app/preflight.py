@@ -18,6 +18,7 @@ from gitops_rollback.core.decision import Act, Circumstances, Decision, Proposal
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.guards.charts import GUARD as CHARTS
 from gitops_rollback.core.guards.images import GUARD as IMAGES
+from gitops_rollback.core.guards.references import GUARD as REFERENCES
 from gitops_rollback.core.offer import PlannedHead
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult
@@ -127,18 +128,25 @@ class Preflight:
         return self.repo.write_commit(tree, base, SYNTHETIC, self.repo.commit(base).committed_at)
 
 
-def coming_back(
-    reconciler: Reconciler, watched: Watched, view: View, listing: Listing, now: datetime
-) -> GuardAnswer | None:
-    """What the plan's own guards say of the images and charts that a rollback would bring back, the worst first.
+@dataclass(frozen=True)
+class Brought:
+    """What the plan's own guards say of what a rollback would bring back; None where there is no plan.
 
-    None where there is no plan. Asks no metrics. Raises: RollbackError.
+    `images` is the worse of the answers about images and charts, `references` the one about Secrets and ConfigMaps.
     """
+
+    images: GuardAnswer | None = None
+    references: GuardAnswer | None = None
+
+
+def coming_back(reconciler: Reconciler, watched: Watched, view: View, listing: Listing, now: datetime) -> Brought:
+    """For what runs now. Asks no metrics. Raises: RollbackError."""
     feeds = reconciler.directory.feeder(watched)
     look = reconciler.observer.look_anyway(watched, view, now, feeds, BECAUSE, measured=False)
     plan = reconciler.proposer.propose(look, view, listing, now).plan
-    answers = [one for one in plan.guards if one.guard in (IMAGES, CHARTS)] if plan is not None else []
-    return min(answers, key=_gone_first, default=None)
+    guards = plan.guards if plan is not None else ()
+    images = min((one for one in guards if one.guard in (IMAGES, CHARTS)), key=_gone_first, default=None)
+    return Brought(images, next((one for one in guards if one.guard == REFERENCES), None))
 
 
 def _gone_first(answer: GuardAnswer) -> tuple[bool, bool, bool]:

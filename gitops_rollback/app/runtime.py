@@ -20,7 +20,6 @@ from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.chat_door import ChatDoor
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
-from gitops_rollback.app.coming_back import ComingBack
 from gitops_rollback.app.controller import Controller, RepositoryLoop
 from gitops_rollback.app.directory import Directory
 from gitops_rollback.app.executor import Executor
@@ -220,7 +219,7 @@ class Runtime:
                 set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
             end_drills(made, self.metrics.practice)
-            if self.parts.registry is not None or settings.chart_repositories:
+            if self.parts.keeps_looking:
                 watch_images(made, self.metrics.images)
         if leading is not None:
             leading.took_over = lambda: setattr(made, "executor", self._executor(opened, leading))
@@ -250,9 +249,7 @@ class Runtime:
         budgets = guard_budgets(settings.budgets)
         limits = Limits(budgets, self.ledger.counted, tenancy, signs, forge=forge is not None, kinds=_kinds(settings))
         shifts = settings.handover.times if settings.handover else NO_SHIFTS
-        facts = GuardFactsReader(
-            repo, inputs, limits, ComingBack(parts.registry, parts.charts, parts.objects), parts.workloads
-        )
+        facts = GuardFactsReader(repo, inputs, limits, parts.coming_back, parts.workloads)
         observer = Observer(repo, policies, measuring, tenancy, closures)
         blamer = Blamer(repo, inputs, closures, parts.workloads)
         made = Reconciler(

@@ -1,6 +1,7 @@
-"""Are images and charts still there that a rollback would bring back? Asked all the time, and told when that changes.
+"""Is still there what a rollback would bring back? Images, charts, and the Secrets and ConfigMaps that its Pods need.
 
-Registries tidy up while nobody looks, and 3 AM is late to learn it. A registry that does not answer proves nothing:
+Asked all the time, and told when that changes: registries tidy up while nobody looks, so do people, and 3 AM is late to
+learn it. A registry that does not answer proves nothing, nor does a cluster that shows us no Secret:
 then the metric has no value, and what was told before still stands.
 """
 
@@ -11,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.executor import Executor
-from gitops_rollback.app.notices import GONE_IMAGES, Notice, digest
-from gitops_rollback.app.preflight import coming_back
+from gitops_rollback.app.notices import GONE_IMAGES, GONE_REFERENCES, Notice, digest
+from gitops_rollback.app.preflight import Brought, coming_back
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.errors import Reason, RollbackError
@@ -20,6 +21,7 @@ from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult, Severity
 
 EVERY = timedelta(minutes=10)  # of an application that nothing was deployed to meanwhile
+GONE = (Reason.IMAGE_MISSING, Reason.CHART_MISSING, Reason.REFERENCE_MISSING)
 MOST = 2  # applications at one look: each takes a plan
 
 
@@ -39,11 +41,12 @@ class WatchedImages:
         for sight in sorted(self._due(tick), key=self._last)[:MOST]:
             name, revision = sight.watched.name, sight.look.live_revision if sight.look else ""
             self._asked[name] = (revision, self.reconciler.clock.monotonic())
-            answer = self._answer(sight.watched, tick)
-            there = _there(answer)
-            self.measured(name, there)
-            if answer is not None and there is not None:
-                executor.announce(about_images(sight.watched, answer, there, tick.now))
+            brought = self._brought(sight.watched, tick)
+            self.measured(name, False if _there(brought.references) is False else _there(brought.images))
+            for subject, answer in ((GONE_IMAGES, brought.images), (GONE_REFERENCES, brought.references)):
+                there = _there(answer)
+                if answer is not None and there is not None:
+                    executor.announce(about_gone(subject, sight.watched, answer, there, tick.now))
 
     def _due(self, tick: Tick) -> Iterator[Sight]:
         """What has an open rollback is left alone: that one asks by itself."""
@@ -58,16 +61,19 @@ class WatchedImages:
         revision, asked = self._asked.get(sight.watched.name, ("", 0.0))
         return sight.look is not None and revision == sight.look.live_revision, asked
 
-    def _answer(self, watched: Watched, tick: Tick) -> GuardAnswer | None:
+    def _brought(self, watched: Watched, tick: Tick) -> Brought:
         try:
             return coming_back(self.reconciler, watched, tick.view, tick.listing, tick.now)
         except RollbackError:
-            return None  # not known: what cannot be read is told where it is read
+            return Brought()  # not known: what cannot be read is told where it is read
 
 
-def about_images(watched: Watched, answer: GuardAnswer, there: bool, now: datetime) -> Notice:
-    """Once for each image that is gone, and once when it is back; it wakes nobody where a policy only logs."""
-    subject, name = f"{GONE_IMAGES}{watched.name.replace('/', '.')}", watched.id.short
+def about_gone(prefix: str, watched: Watched, answer: GuardAnswer, there: bool, now: datetime) -> Notice:
+    """Once for what is gone, and once when it is back; it wakes nobody where a policy only logs.
+
+    `prefix` is the subject's: images and references come and go each by themselves.
+    """
+    subject, name = f"{prefix}{watched.name.replace('/', '.')}", watched.id.short
     routes = watched.policy.notifications
     if there:
         title = f"{name} could be rolled back again"
@@ -80,6 +86,6 @@ def about_images(watched: Watched, answer: GuardAnswer, there: bool, now: dateti
 
 
 def _there(answer: GuardAnswer | None) -> bool | None:
-    if answer is not None and answer.reason in (Reason.IMAGE_MISSING, Reason.CHART_MISSING):
+    if answer is not None and answer.reason in GONE:
         return False
     return True if answer is not None and answer.result is GuardResult.ALLOW else None

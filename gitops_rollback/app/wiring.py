@@ -12,6 +12,7 @@ from typing import Protocol
 from gitops_rollback.adapters.chart_repositories import ChartRepositories, ChartRepositorySettings
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.kubernetes.references import ClusterReferences
 from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
 from gitops_rollback.adapters.metrics.installed import Access, ClosingSource, installed, installed_source
@@ -22,6 +23,7 @@ from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.audit_stream import AuditStream
+from gitops_rollback.app.coming_back import ComingBack
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.runs import UNSEEN, ObjectReaders
 from gitops_rollback.app.settings import MetricServer, Settings
@@ -37,7 +39,7 @@ from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.policy import MetricSettings
 from gitops_rollback.core.query_language import OF_PROVIDER
 from gitops_rollback.core.tenants import Tenancy
-from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier
+from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier, References
 
 MAX_POLICY_SOURCES = 64
 
@@ -75,7 +77,19 @@ class Parts:
     answers: SlackAnswers | None = None  # None: nobody may press a button
     workloads: WorkloadReaders = NOBODY
     objects: ObjectReaders = UNSEEN
+    references: References | None = None  # None: no Kubernetes API is at hand
     leave_workloads: Callable[[], None] = lambda: None
+
+    @property
+    def coming_back(self) -> ComingBack:
+        """All that says whether what a rollback brings back can be had."""
+        return ComingBack(self.registry, self.charts, self.objects, self.references)
+
+    @property
+    def keeps_looking(self) -> bool:
+        """Something can say all the time whether what a rollback would bring back is there."""
+        asked = self.registry is not None or bool(self.settings.chart_repositories)
+        return asked or self.references is not None
 
     def close(self) -> None:
         """End what is held outside; after all that uses it has ended."""
@@ -105,6 +119,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         engines=engines,
         workloads=workloads,
         objects=objects_of_engines(engines, client),
+        references=ClusterReferences(client) if client is not None else None,
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),

@@ -100,6 +100,7 @@ class Reason(StrEnum):
     CHART_MISSING = "ChartMissing"  # a version of a chart that would come back is not in its repository any more
     CHART_UNKNOWN = "ChartUnknown"  # whether it is there could not be told
     VERSION_NOT_SERVED = "VersionNotServed"  # objects come back of a version of the API that the cluster has not
+    REFERENCE_MISSING = "ReferenceMissing"  # a Secret or ConfigMap that its Pods would need is not there any more
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
     FOREIGN_TENANT = "ForeignTenant"

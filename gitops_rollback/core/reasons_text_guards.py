@@ -94,6 +94,9 @@ ChartUnknown
 VersionNotServed
   Objects would come back in a version of the API that the cluster does not serve: no engine could apply them.
   Write them in a version that it serves (`kubectl api-versions`), or fix forward.
+ReferenceMissing
+  A Secret or ConfigMap that the Pods of a rollback would need is not in the cluster any more.
+  Create it again, or fix forward; where the Pods can do without it, mark it `optional: true`.
 Capacity
   Something would be smaller than what runs now (replicas, limits).
   Scale by hand in git, or approve the plan.

@@ -31,6 +31,7 @@ from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports.forge import Forge as Forge
 from gitops_rollback.ports.lookups import Charts as Charts
+from gitops_rollback.ports.lookups import References as References
 from gitops_rollback.ports.lookups import Registry as Registry
 
 

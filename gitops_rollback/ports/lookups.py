@@ -1,4 +1,4 @@
-"""Where images and charts are kept, as far as the settings name registries and repositories."""
+"""Where images and charts are kept, as far as the settings name registries and repositories, and Secrets by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Protocol
 
 from gitops_rollback.core.charts import Chart, ChartPresence
 from gitops_rollback.core.images import Image, Presence
+from gitops_rollback.core.references import Reference, ReferencePresence
+from gitops_rollback.core.sync import ApplicationState
 
 
 class Registry(Protocol):
@@ -21,4 +23,12 @@ class Charts(Protocol):
 
     def look_up(self, chart: Chart) -> ChartPresence:
         """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
+        ...
+
+
+class References(Protocol):
+    """Whether Secrets and ConfigMaps are there. No value of one is ever asked for."""
+
+    def look_up(self, application: ApplicationState, reference: Reference) -> ReferencePresence:
+        """Whether it is in the application's cluster now. Never raises: see `Found` for what cannot be told."""
         ...

@@ -64,6 +64,7 @@ from gitops_rollback.ports import (
     Message,
     MetricSource,
     Objects,
+    References,
     Registry,
     Workloads,
 )
@@ -305,6 +306,7 @@ class World:
         self.together: Together | None = None
         self.workloads: Workloads = NOBODY
         self.objects: Objects = UNSEEN
+        self.references: References | None = None
         self.kinds: frozenset[tuple[str, str]] = frozenset()  # that the settings let go back and forth
         self.registry: Registry | None = None
         self.charts: Charts | None = None
@@ -380,7 +382,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
     facts = GuardFactsReader(
-        repo, inputs, limits, ComingBack(world.registry, world.charts, world.objects), world.workloads
+        repo, inputs, limits, ComingBack(world.registry, world.charts, world.objects, world.references), world.workloads
     )
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     observer = Observer(repo, policies, measuring, world.tenancy, closures)

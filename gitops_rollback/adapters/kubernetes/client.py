@@ -23,6 +23,7 @@ from gitops_rollback.adapters.kubernetes.wire import Call, Sent, Wire
 from gitops_rollback.core.errors import EngineUnavailable, SettingsInvalid
 
 FIELD_MANAGER = "gitops-rollback"
+METADATA_ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 MERGE_PATCH = "application/merge-patch+json"
 LIST_TRIES = 3
 DEFAULTS = KubernetesSettings()
@@ -82,6 +83,24 @@ class Kubernetes:
         if answer.says_not_found(name):
             return None
         return self._about(answer.value(), resource, namespace, name)
+
+    def exists(self, resource: Resource, namespace: str, name: str) -> bool:
+        """Whether there is an object; False only if the API itself says that there is none.
+
+        Its metadata alone is asked for, and dropped: an annotation may repeat what `kubectl apply` was given. A server
+        that knows no such answer refuses, and sends nothing else instead.
+        """
+        path = resource.path(namespace, name)
+        sent = Sent("GET", path, accept=METADATA_ALONE)
+        answer = self._wire.send(sent, self._settings.timeout.total_seconds())
+        if answer.says_not_found(name):
+            return False
+        found = Node(answer.value())
+        metadata = found.get("metadata")
+        same = (metadata.get("namespace").text(), metadata.get("name").text()) == (namespace, name)
+        if not same or found.get("kind").text() != "PartialObjectMetadata":
+            raise EngineUnavailable(self.subject, f"the answer is not the metadata of {resource} {namespace}/{name}")
+        return True
 
     def list_objects(
         self,

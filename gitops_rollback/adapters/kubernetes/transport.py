@@ -105,7 +105,7 @@ class Transport:
 
     def _response(self, sent: Sent, authorization: str, call: Call) -> httpcore2.Response:
         target = f"{self._base}{sent.path}" + (f"?{urlencode(sent.query)}" if sent.query else "")
-        headers = {"Host": urlsplit(self._base).netloc, "Accept": "application/json", "User-Agent": "gitops-rollback"}
+        headers = {"Host": urlsplit(self._base).netloc, "Accept": sent.accept, "User-Agent": "gitops-rollback"}
         if sent.body is not None:
             headers |= {"Content-Type": sent.content_type, "Content-Length": str(len(sent.body))}
         if authorization:

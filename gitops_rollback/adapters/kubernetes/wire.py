@@ -25,6 +25,7 @@ class Sent:
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     content_type: str = "application/json"
+    accept: str = "application/json"
 
 
 class Connection(Protocol):

@@ -22,6 +22,7 @@ from gitops_rollback.core.guards.irreversible import judge_irreversible
 from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge_quarantine
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
 from gitops_rollback.core.guards.promoted import judge_promoted
+from gitops_rollback.core.guards.references import judge_references
 from gitops_rollback.core.guards.rules import (
     judge_companions,
     judge_consequence,
@@ -61,6 +62,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("image", judge_images),
     ("chart", judge_charts),
     ("served", judge_served),
+    ("references", judge_references),
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
     ("dependants", judge_dependants),

@@ -26,7 +26,7 @@ from gitops_rollback.sandbox.kubernetes.answers import (
     unsupported_media,
 )
 from gitops_rollback.sandbox.kubernetes.faults import Faults
-from gitops_rollback.sandbox.kubernetes.forms import kept_as, kept_body, shown
+from gitops_rollback.sandbox.kubernetes.forms import kept_as, kept_body, partial_of, shown
 from gitops_rollback.sandbox.kubernetes.kinds import POD, Kind
 from gitops_rollback.sandbox.kubernetes.listing import Wanted, forbidden_match, number, page
 from gitops_rollback.sandbox.kubernetes.lists import as_object
@@ -116,7 +116,7 @@ class Api:
         _, items = self.store.held_at(kept_as(kind), target.namespace, at)
         for item in items:
             if item["metadata"]["name"] == target.name:
-                return found(shown(kind, item))
+                return found(partial_of(item) if request.metadata_alone else shown(kind, item))
         raise not_found(kind, target.name)
 
     def _lag(self, request: Request) -> int | None:

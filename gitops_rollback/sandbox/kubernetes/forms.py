@@ -60,6 +60,11 @@ def shown(kind: Kind, body: Json) -> Json:
     return {"kind": kind.kind, "apiVersion": kind.api_version, **_inner(kind, body)}
 
 
+def partial_of(body: Json) -> Json:
+    """The metadata of an object alone, as it is sent to who asks for no more."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": body["metadata"]}
+
+
 def listed(kind: Kind, items: Sequence[Json], metadata: Json) -> Json:
     """A list of objects, as it is sent."""
     head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}

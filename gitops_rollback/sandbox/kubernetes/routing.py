@@ -46,6 +46,12 @@ class Request:
     agent: str
     user: str
     present: Callable[[], bool]  # whether the client still waits
+    accept: str = ""
+
+    @property
+    def metadata_alone(self) -> bool:
+        """Nothing but the metadata of an object is asked for."""
+        return "as=PartialObjectMetadata" in self.accept
 
     def one(self, name: str) -> str:
         """A parameter's first value; "" if there is none."""

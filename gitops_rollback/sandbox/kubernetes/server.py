@@ -97,7 +97,8 @@ class Handler(EveryMethod):
         media = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         query = parse_qs(url.query, keep_blank_values=True)
         agent = self.headers.get("User-Agent", "")
-        request = Request(self.command, target, query, body, media, agent, user, self._client_there)
+        accept = self.headers.get("Accept", "")
+        request = Request(self.command, target, query, body, media, agent, user, self._client_there, accept)
         return self._faulty(request)
 
     def _faulty(self, request: Request) -> Answer | None:
