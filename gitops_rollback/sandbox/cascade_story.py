@@ -42,7 +42,7 @@ def release_on_release(telling: Telling) -> None:
         f"feat(web): {DEPENDANT} v4.0.0 calls the new checkout",
         DEPENDANTS_FILE, f"{image}{old}", f"{image}4.0.0", world.clock.now(),
     )  # fmt: skip
-    telling.refresh(DEPENDANTS_APPLICATION)
+    telling.refresh(DEPENDANT if world.flux is not None else DEPENDANTS_APPLICATION)
 
 
 def went_back_in_order(telling: Telling) -> list[Claim]:
@@ -66,15 +66,25 @@ def went_back_in_order(telling: Telling) -> list[Claim]:
 
 
 def _applied_before(telling: Telling) -> bool:
-    """By Argo CD's own history, and the time at which the second commit was pushed."""
+    """By the engine's own word, and the time at which the second commit was pushed."""
     records: list[Json] = telling.rollbacks()
     steps = records[0]["steps"] if records else []
-    argocd = telling.world.argocd
-    if len(steps) < 2 or argocd is None:
+    if len(steps) < 2:
         return False
+    applied, pushed = _applied_at(telling, steps[0]["commit"]), datetime.fromisoformat(steps[1]["pushedAt"])
+    return applied is not None and applied <= pushed
+
+
+def _applied_at(telling: Telling, commit: str) -> datetime | None:
+    """When the dependant got its old image: by Argo CD's history, or by the Deployment that Flux changed last."""
+    argocd, flux = telling.world.argocd, telling.world.flux
+    if flux is not None:
+        return flux.set_at(DEPENDANT)
+    if argocd is None:
+        return None
     history = argocd.application(DEPENDANTS_APPLICATION)["status"]["history"]
-    applied = next((one["deployedAt"] for one in history if one["revision"] == steps[0]["commit"]), "")
-    return bool(applied) and datetime.fromisoformat(applied) <= datetime.fromisoformat(steps[1]["pushedAt"])
+    applied = next((one["deployedAt"] for one in history if one["revision"] == commit), "")
+    return datetime.fromisoformat(applied) if applied else None
 
 
 CASCADE_STORIES: tuple[Story, ...] = (
@@ -85,6 +95,5 @@ CASCADE_STORIES: tuple[Story, ...] = (
         ended=lambda telling: telling.is_done("verified"),
         claims=went_back_in_order,
         policy=policy_of_both(),
-        engines=("argocd",),
     ),
 )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gitops_rollback.sandbox.clock import SandboxClock
 from gitops_rollback.sandbox.flux import FluxSandbox
 from gitops_rollback.sandbox.flux.status import REQUESTED_AT
-from gitops_rollback.sandbox.kubernetes import By, Kind, KubernetesSandbox
+from gitops_rollback.sandbox.kubernetes import KINDS, By, Kind, KubernetesSandbox
 from gitops_rollback.sandbox.kubernetes.history import Change
-from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION, LEASE
+from gitops_rollback.sandbox.kubernetes.kinds import CLOUD_KINDS, DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION, LEASE
 from gitops_rollback.sandbox.rendering import Json, images_of
 
 FLUX_NAMESPACE = "flux-system"
@@ -44,7 +45,7 @@ class FluxSide:
         port: int = 0,
         more: Mapping[str, Any] | None = None,
     ) -> None:
-        self.kubernetes = KubernetesSandbox(clock, port=port)
+        self.kubernetes = KubernetesSandbox(clock, port=port, kinds=(*KINDS, *CLOUD_KINDS))
         self.store = self.kubernetes.store
         self.controllers = FluxSandbox(self.store, {url: bare}, clock)
         self._clock = clock
@@ -53,6 +54,7 @@ class FluxSide:
         self._namespace = namespace
         self._on_images = on_images
         self._more = dict(more or {})
+        self._set_at: dict[str, datetime] = {}
 
     def start(self) -> None:
         """Serve, and begin to apply what the branch holds."""
@@ -142,9 +144,14 @@ class FluxSide:
         found = self.store.find(DEPLOYMENT, name, self._namespace)
         return found is not None and rolled_out(found)
 
+    def set_at(self, name: str) -> datetime | None:
+        """When Flux gave the Deployment of a service other images the last time."""
+        return self._set_at.get(name)
+
     def _changed(self, change: Change) -> None:
         before = images_of(change.before) if change.before else ()
         if change.ref.kind is DEPLOYMENT and images_of(change.after) != before:
+            self._set_at[change.ref.name] = self._clock.now()
             self._on_images(change.ref.name, images_of(change.after))
 
 

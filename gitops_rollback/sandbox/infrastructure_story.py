@@ -1,6 +1,6 @@
 """A story about a release that changes infrastructure: a person reads what the revert destroys, and the run is awaited.
 
-Argo CD calls the application healthy as soon as the revert is applied; the database is back once Terraform has run.
+The engine calls the application healthy as soon as the revert is applied; the database is back once Terraform has run.
 """
 
 from __future__ import annotations
@@ -94,6 +94,5 @@ INFRASTRUCTURE_STORIES: tuple[Story, ...] = (
         claims=run_awaited,
         policy=policy(RULES, verify_for="30m"),
         longest=timedelta(minutes=75),
-        engines=("argocd",),
     ),
 )

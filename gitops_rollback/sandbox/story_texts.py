@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 TARGET = "    - name: checkout-api\n"
+NAMED = re.compile(r"application: \{namespace: argocd, name: ([a-z-]+)-prod\}")  # Flux's are called as the service is
 POLICY_PATH = ".gitops-rollback/policies/shop.yaml"
 
 PODS_CHECKED = ", checks: [{name: pods, type: kubernetes, expect: complete}]"
@@ -116,8 +118,7 @@ def policy_of(services: Sequence[str]) -> str:
 
 
 def for_engine(text: str, engine: str) -> str:
-    """A story's policy, naming the application as this engine does."""
+    """A story's policy, naming its applications as this engine does."""
     if engine != "flux":
         return text
-    named = "application: {namespace: argocd, name: checkout-api-prod}"
-    return text.replace("engine: argocd", "engine: flux").replace(named, "application: {name: checkout-api}")
+    return NAMED.sub(r"application: {name: \1}", text.replace("engine: argocd", "engine: flux"))

@@ -47,7 +47,13 @@ CROWDED_SPEED = 15.0  # many applications are looked at in each tick
 FORGE_SPEED = 15.0  # each thing that is done at a forge takes several of its calls
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # The others differ in nothing that Flux does.
-WITH_FLUX = ("bad-release", "crash-loop", *(story.name for story in (*FLUX_STORIES, *HELM_STORIES)))
+WITH_FLUX = (
+    "bad-release",
+    "crash-loop",
+    "cascade",
+    "infrastructure",
+    *(story.name for story in (*FLUX_STORIES, *HELM_STORIES)),
+)
 TROUBLES = {"missing": "argocd", "nosecret": "flux"}  # other ways in which Pods do not come up, and no metric tells
 
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 from gitops_rollback.sandbox.flux.status import Subject
 from gitops_rollback.sandbox.kubernetes import KINDS, By, Refusal, kind_of
+from gitops_rollback.sandbox.kubernetes.kinds import CLOUD_KINDS
 from gitops_rollback.sandbox.rendering import Json, copied, group_of
 
 OWNER = "kustomize.toolkit.fluxcd.io"
+APPLIED = (*KINDS, *CLOUD_KINDS)
 
 
 class ApplyError(Exception):
@@ -30,7 +32,7 @@ def apply(subject: Subject, manifests: Sequence[Json], owner: str = OWNER) -> No
         body = copied(manifest)
         body["metadata"]["labels"] = {**(body["metadata"].get("labels") or {}), **labels}
         try:
-            kind = kind_of(body)
+            kind = kind_of(body, APPLIED)
         except KeyError as exc:
             words = f'no matches for kind "{body["kind"]}" in version "{body["apiVersion"]}"'
             raise ApplyError(manifest, words) from exc
@@ -47,7 +49,7 @@ def prune(subject: Subject, before: Sequence[Json], now: Sequence[Json]) -> None
         if entry["id"] in kept:
             continue
         namespace, name, group, kind_name = entry["id"].split("_")
-        for kind in KINDS:
+        for kind in APPLIED:
             if (kind.group, kind.kind) == (group, kind_name) and subject.store.find(kind, name, namespace):
                 subject.store.delete(kind, name, namespace)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from gitops_rollback.sandbox.flux.applying import named
+from gitops_rollback.sandbox.flux.applying import APPLIED, named
 from gitops_rollback.sandbox.kubernetes import Store, kind_of
 from gitops_rollback.sandbox.rendering import Json
 
@@ -45,7 +45,7 @@ def unhealthy(store: Store, watched: Sequence[Json]) -> list[Unhealthy]:
     """Those of `watched` that are not there or not healthy, in their order by name."""
     found = []
     for one in sorted(watched, key=named):
-        live = store.find(kind_of(one), one["metadata"]["name"], one["metadata"].get("namespace") or "")
+        live = store.find(kind_of(one, APPLIED), one["metadata"]["name"], one["metadata"].get("namespace") or "")
         verdict = _verdict(live)
         if verdict != "Current":
             found.append(Unhealthy(named(one), verdict == "Failed"))

@@ -13,6 +13,7 @@ from typing import Protocol
 from gitops_rollback.sandbox.argocd.repository import BareRepository
 from gitops_rollback.sandbox.argocd.scheduler import Scheduler, Steps, Task
 from gitops_rollback.sandbox.clock import SandboxClock
+from gitops_rollback.sandbox.flux.cloud import run
 from gitops_rollback.sandbox.flux.helm import HelmChartController, HelmController, Packages
 from gitops_rollback.sandbox.flux.image import ImageAutomationController
 from gitops_rollback.sandbox.flux.kustomize import KustomizeController
@@ -25,6 +26,7 @@ from gitops_rollback.sandbox.flux.waking import woken_by
 from gitops_rollback.sandbox.kubernetes import Store
 from gitops_rollback.sandbox.kubernetes.history import DELETED, Change, Ref
 from gitops_rollback.sandbox.kubernetes.kinds import (
+    CLOUD_KINDS,
     DEPLOYMENT,
     GIT_REPOSITORY,
     HELM_CHART,
@@ -135,7 +137,7 @@ class FluxSandbox:
 
     def _attend(self) -> None:
         self.store.on_change(self._changed)
-        for kind in (*self._controllers, DEPLOYMENT):
+        for kind in (*self._controllers, DEPLOYMENT):  # what there is of CLOUD_KINDS has run
             for body in self.store.objects(kind):
                 self._wake(Ref(kind, body["metadata"].get("namespace", ""), body["metadata"]["name"]))
 
@@ -145,7 +147,7 @@ class FluxSandbox:
             self._wake(ref)
         for other in woken_by(self.store, change):
             self._wake(other)
-        if ref.kind is DEPLOYMENT:
+        if ref.kind is DEPLOYMENT or ref.kind in CLOUD_KINDS:
             if change.type == DELETED:
                 self._forget(ref)
             elif _generation(change.after) != _generation(change.before or {}):
@@ -175,7 +177,11 @@ class FluxSandbox:
             self._workers.pop(ref, None)
 
     def _roll(self, ref: Ref, worker: _Worker) -> Steps:
-        for delay in self._rollouts.reconcile(ref.name, ref.namespace):
+        if ref.kind is DEPLOYMENT:
+            steps = self._rollouts.reconcile(ref.name, ref.namespace)
+        else:
+            steps = run(self.store, ref.kind, ref.name, ref.namespace)
+        for delay in steps:
             yield delay
             if self._workers.get(ref) is not worker:
                 return

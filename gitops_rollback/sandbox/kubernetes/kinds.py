@@ -131,6 +131,13 @@ KINDS: tuple[Kind, ...] = (
     *(IMAGE_UPDATE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY, RECEIVER, ALERT, PROVIDER),
 )
 
+# Of controllers that few clusters have.
+TERRAFORM = Kind(
+    "infra.contrib.fluxcd.io", "v1alpha2", "Terraform", "terraforms", ("tf",), custom=True, blind_update=False
+)
+CLOUD_BUCKET = Kind("s3.aws.upbound.io", "v1beta1", "Bucket", "buckets", custom=True, blind_update=False)
+CLOUD_KINDS = (TERRAFORM, CLOUD_BUCKET)
+
 
 def kind_of(manifest: Json, kinds: Iterable[Kind] = KINDS) -> Kind:
     """The kind of an object by its `apiVersion` and `kind`. Raises: KeyError."""
