@@ -156,7 +156,8 @@ def _journal(name: str, view: View) -> Finding:
     trouble = found.trouble or next(iter(found.damaged), "")
     if trouble:
         return Finding(part, False, trouble, "restore the journal's branch")
-    records = f"{len(found.records)} rollbacks of late"
+    number = len(found.records)
+    records = "1 rollback of late" if number == 1 else f"{number} rollbacks of late"
     return Finding(part, True, records if found.head else "not there yet: the first decision makes it")
 
 

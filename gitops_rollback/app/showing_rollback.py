@@ -5,6 +5,7 @@ Source: product.md section 8, Rollback.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from gitops_rollback.app.showing import Document, brief
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.commit import REGULAR_MODE, FileChange
 from gitops_rollback.core.errors import RollbackError
-from gitops_rollback.core.headline import is_ratio, mappings, spans
+from gitops_rollback.core.headline import headline, is_ratio, mappings, spans
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.policy import Policy, Trigger
@@ -32,14 +33,19 @@ LONGEST_CHART = timedelta(hours=6)
 MOST_POINTS = 240
 MOST_KEPT = 128
 MOST_DECISIONS = 100
+_PUT_ON = re.compile(
+    r"^\+[ -]*(?:image: *[\"']?[^\s\"'#:@]+(?::\d+/[^\s\"'#:@]+)?:|newTag: *[\"']?|tag: *[\"']?)([\w.-]+)", re.MULTILINE
+)
 MARKERS = (("deployed", "sync"), ("fired", "fired"), ("pushed", "revert"), ("verified", "recovered"))
 
 
 def rollback_document(picture: Picture, record: RollbackRecord, chart: Document) -> Document:
     """The whole page."""
     decisions = about(picture, record)[-MOST_DECISIONS:]
+    diff = _diff(picture, record)
     return {
         **brief(record),
+        "headline": headline(record, version_back(diff)),
         "applicationLinks": list(record.applications)[:20],
         "repository": record.repository,
         "head": picture.view.heads.branch,
@@ -56,13 +62,19 @@ def rollback_document(picture: Picture, record: RollbackRecord, chart: Document)
         "open": record.open,
         "phases": _phases(record),
         "chart": chart,
-        "diff": _diff(picture, record),
+        "diff": diff,
         "suspects": [for_people(str(one), 600).split("; ") for one in _list(record.evidence.get("suspects"))],
         "certainty": record.evidence.get("certainty"),
         "guards": [{key: for_people(text, 400) for key, text in one.items()} for one in record.guards],
         "decisions": [_decision(one) for one in decisions],
         "postmortem": "\n".join(postmortem(record, decisions)),
     }
+
+
+def version_back(diff: str) -> str:
+    """The one version that a change puts on images; "" where it puts on none, or several."""
+    found = {match[1] for match in _PUT_ON.finditer(diff)}
+    return found.pop() if len(found) == 1 else ""
 
 
 def about(picture: Picture, record: RollbackRecord) -> list[DecisionEntry]:

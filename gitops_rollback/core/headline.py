@@ -65,10 +65,10 @@ def short(application: str) -> str:
     return for_people(application.rsplit("/", 1)[-1])
 
 
-def headline(record: RollbackRecord) -> str:
-    """One sentence: what, to where, why, and how it stands."""
+def headline(record: RollbackRecord, version: str = "") -> str:
+    """One sentence: what, to where, why, and how it stands. `version`: the image's that comes back; "" if unknown."""
     names = ", ".join(short(name) for name in record.applications)
-    to, why = record.restores[:7], _because(record)
+    to, why = f"{for_people(version)} ({record.restores[:7]})" if version else record.restores[:7], _because(record)
     if record.phase is Phase.AWAITING_APPROVAL or record.phase is Phase.PENDING:
         return f"{names} should go back to {to}{why}: it waits for a person."
     if record.phase is not Phase.DONE:
@@ -147,7 +147,8 @@ def last_hour(records: Iterable[RollbackRecord], decisions: Sequence[DecisionEnt
     if seen:
         names = sorted({short(one.application) for one in seen})
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        lines.append(f"{len(seen)} sync(s) were watched: {', '.join(names[:4])}{more}.")
+        watched = "1 sync was watched" if len(seen) == 1 else f"{len(seen)} syncs were watched"
+        lines.append(f"{watched}: {', '.join(names[:4])}{more}.")
     return tuple(lines) or ("Nothing was rolled back, and nobody was asked anything.",)
 
 

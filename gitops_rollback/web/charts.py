@@ -34,8 +34,11 @@ def timeline_svg(timeline: Mapping[str, Any]) -> str:
     for one in timeline["lanes"]:
         line = y(one["application"])
         parts.append(f'<line class="lane" x1="{LEFT}" x2="{WIDTH - 16}" y1="{line:.1f}" y2="{line:.1f}"/>')
+        name = escape(_cut(one["name"], 22))
+        parts.append(f'<text class="lane-name" x="{LEFT - 12}" y="{line + 4:.1f}">{name}</text>')
+        # Where only the newest part is in sight.
         parts.append(
-            f'<text class="lane-name" x="{LEFT - 12}" y="{line + 4:.1f}">{escape(_cut(one["name"], 22))}</text>'
+            f'<text class="lane-name here" aria-hidden="true" x="{WIDTH - 16}" y="{line + 19:.1f}">{name}</text>'
         )
     for one in timeline["rollbacks"]:
         parts.append(_arc(one, timeline["syncs"], x, y(one["application"])))

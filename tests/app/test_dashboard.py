@@ -17,6 +17,7 @@ from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, 
 import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
+from gitops_rollback.app.showing_rollback import version_back
 from gitops_rollback.web.actions import Actions
 from gitops_rollback.web.dashboard import Dashboard, is_ours, outline, visible
 from gitops_rollback.web.dashboard_server import DashboardServer
@@ -106,6 +107,7 @@ def test_the_story_of_a_rollback_is_on_each_page_and_the_same_after_a_restart(sh
     values = [value for _, value in before["chart"]["points"]]
     assert (min(values), max(values)) == (0.01, 0.5)
     assert "-          image: registry.example/web:" in before["diff"]
+    assert before["headline"].startswith("web was rolled back to 1.0 (")
     page = shown.words(f"/r/{told['id']}")
     assert all(one in page for one in ("Suspects", "Guards", "Post-mortem", "verify"))
     assert "<polyline" in shown.html(f"/r/{told['id']}")
@@ -221,3 +223,19 @@ def test_a_policy_in_force_reads_like_a_file() -> None:
     nested = {"suspend": False, "triggers": [{"name": "errors", "baseline": {"factor": 2.0}}], "labels": ["a", "b"]}
     lines = ["suspend: false", "triggers:", "  - name: errors", "    baseline:", "      factor: 2.0"]
     assert outline(nested) == [*lines, "labels:", "  - a", "  - b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("+          image: registry.example/web:1.41.0", "1.41.0"),
+        ("+    - image: 'localhost:5000/shop/web:v2'", "v2"),
+        ("+    newTag: v1.2.3", "v1.2.3"),
+        ('+      tag: "1.2"', "1.2"),
+        ("+  image: web@sha256:0a1b", ""),  # nobody reads that as a version
+        ("+  image: web:1\n+  image: mail:2", ""),
+        ("-  image: web:1\n+  replicas: 3", ""),
+    ],
+)
+def test_the_sentence_names_the_version_that_comes_back_where_there_is_one(line: str, version: str) -> None:
+    assert version_back(f"--- a/web.yaml\n+++ b/web.yaml\n{line}\n") == version
