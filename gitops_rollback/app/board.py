@@ -24,12 +24,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Picture:
-    """One repository at its newest look. `tick` None: this replica only reads, since another one leads."""
+    """One repository at its newest look. `tick` None: this replica only reads, since another one leads.
+
+    `leader` is that one's machine, a Pod for example; "" where it is not known.
+    """
 
     name: str
     place: Place
     view: View
     tick: Tick | None = None
+    leader: str = ""
 
 
 class Board:
@@ -58,15 +62,15 @@ class Board:
         """A whole look."""
         self._put(name, tick.view, tick)
 
-    def read(self, name: str, view: View) -> None:
+    def read(self, name: str, view: View, leader: str = "") -> None:
         """Only the repository was read; what its engines said before is not shown as if it were so now."""
-        self._put(name, view, None)
+        self._put(name, view, None, leader)
 
-    def _put(self, name: str, view: View, tick: Tick | None) -> None:
+    def _put(self, name: str, view: View, tick: Tick | None, leader: str = "") -> None:
         with self._lock:
             place = self._places.get(name)
             if place is not None:
-                self._pictures[name] = Picture(name, place, view, tick)
+                self._pictures[name] = Picture(name, place, view, tick, leader)
                 self._version += 1
 
     @property

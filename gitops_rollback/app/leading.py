@@ -107,6 +107,12 @@ class Leading:
             return f"stands by: {lease.holder} leads"
         return "stands by: nobody leads yet"
 
+    @property
+    def leader(self) -> str:
+        """The machine of the replica that leads, as it calls itself; "" where that is this one or nobody."""
+        holder = self.lease.holder or ""
+        return holder.rpartition("_")[0] if holder != self.lease.identity else ""
+
     def tell(self) -> None:
         """Readiness and metrics: a replica that stands by is ready, one that cannot reach its lease is not."""
         leads = self.lease.epoch() is not None

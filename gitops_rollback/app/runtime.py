@@ -127,7 +127,7 @@ class Runtime:
             clock=self.parts.clock,
             health=self.health,
             failed=lambda name, error: self._failed(reconciler, name, error),
-            stood_by=lambda view: self.board.read(repo.name, view),
+            stood_by=lambda view: self.board.read(repo.name, view, leading.leader if leading else ""),
             tidy=opened.tidy,
             ended=partial(self.metrics.ticked, repo.name),
             leading=leading,

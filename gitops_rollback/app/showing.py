@@ -141,7 +141,20 @@ def overview(pictures: Mapping[str, Picture], found: Sequence[Row], past: Past, 
         "stops": [one for name, each in pictures.items() for one in stops(name, each, now)],
         "problems": [_problem(name, one) for name, each in pictures.items() for one in _problems(each)][:20],
         "next": next_steps(pictures, found),
+        "elsewhere": [words for words in map(elsewhere, pictures.values()) if words],
     }
+
+
+def elsewhere(picture: Picture) -> str:
+    """Where a repository is looked at, if not here; a replica that stands by measures nothing and obeys no button."""
+    if picture.tick is not None:
+        return ""
+    if not picture.leader:
+        return f"This replica stands by for {picture.name}, and nobody is known to lead it yet."
+    pod = for_people(picture.leader)
+    return (
+        f"This replica stands by for {picture.name}: {pod} leads it. In a cluster: kubectl port-forward pod/{pod} PORT"
+    )
 
 
 def stops(name: str, picture: Picture, now: datetime, aliases: Collection[str] = ()) -> Iterator[Document]:
@@ -223,7 +236,7 @@ def next_steps(pictures: Mapping[str, Picture], found: Sequence[Row]) -> list[st
     if not pictures:
         return ["The first look has not ended yet; gitops-rollback doctor says what it may be waiting for."]
     if all(picture.tick is None for picture in pictures.values()):
-        return ["Another replica leads: its dashboard shows what is watched."]
+        return ["What is watched, and every button, is on the dashboard of the replica that leads."]
     if any(picture.view.policies.policies for picture in pictures.values()):
         return ["There are policies, and no application of an engine fits one: gitops-rollback doctor names each."]
     return [

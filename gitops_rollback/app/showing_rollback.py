@@ -15,7 +15,7 @@ from gitops_rollback.app.board import Picture
 from gitops_rollback.app.diffing import diff_of_changes
 from gitops_rollback.app.observation import variables
 from gitops_rollback.app.queries import Question, Span, tick_of
-from gitops_rollback.app.showing import Document, brief
+from gitops_rollback.app.showing import Document, brief, elsewhere
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.commit import REGULAR_MODE, FileChange
 from gitops_rollback.core.errors import RollbackError
@@ -60,6 +60,7 @@ def rollback_document(picture: Picture, record: RollbackRecord, chart: Document)
         "message": for_people(record.message, 1000),
         "phase": record.phase.value,
         "open": record.open,
+        "elsewhere": elsewhere(picture),
         "phases": _phases(record),
         "chart": chart,
         "diff": diff,

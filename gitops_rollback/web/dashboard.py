@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitops_rollback import __version__
 from gitops_rollback.app.board import Board, Picture
-from gitops_rollback.app.showing import Document, Row, Shelf, brief, matching, overview, page_of, stops
+from gitops_rollback.app.showing import Document, Row, Shelf, brief, elsewhere, matching, overview, page_of, stops
 from gitops_rollback.app.showing_application import application_document, policies_document, policy_document
 from gitops_rollback.app.showing_rollback import Charts, rollback_document
 from gitops_rollback.core.duration import format_duration
@@ -149,7 +149,8 @@ class Dashboard:
         row = next((one for one in self._found() if one.name == name), None)
         picture = self.board.pictures().get(row.repository) if row else None
         if row is None or picture is None:
-            raise HTTPException(404, "No application of this name is watched here.")
+            read = [words for words in map(elsewhere, self.board.pictures().values()) if words]
+            raise HTTPException(404, " ".join(["No application of this name is watched here.", *read]))
         known = names_of(name) | {row.watched.target.name}
         stopped = list(stops(row.repository, picture, self.clock().now(), known))
         document = {**application_document(picture, row, self._shelf.past()), "stops": stopped}

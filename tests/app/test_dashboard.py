@@ -119,6 +119,19 @@ def test_the_story_of_a_rollback_is_on_each_page_and_the_same_after_a_restart(sh
     assert after["chart"]["points"][: len(values)] == before["chart"]["points"][: len(values)]
 
 
+def test_a_replica_that_stands_by_says_so_and_who_leads(shown: Shown) -> None:
+    replica = rolled_back(shown)
+    shown.board.read("shop/config", replica.reconciler.stand_by(), "gitops-rollback-2")
+    page = shown.words("/")
+    assert "This replica stands by for shop/config: gitops-rollback-2 leads it" in page
+    assert "web was rolled back to" in page  # what git says is shown all the same
+    answer = shown.browser.get("/a/default/Application/argocd/web")
+    assert answer.status_code == 404
+    assert "gitops-rollback-2 leads it" in answer.text
+    shown.board.read("shop/config", replica.reconciler.stand_by())
+    assert "nobody is known to lead it yet" in shown.words("/")
+
+
 def test_without_an_answer_of_the_metric_store_there_is_a_sentence_and_no_curve(shown: Shown) -> None:
     rolled_back(shown)
     shown.world.metrics.down = True

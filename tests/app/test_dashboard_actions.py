@@ -335,6 +335,15 @@ def test_where_a_replica_may_not_write_the_press_is_answered_with_the_verb(desk:
     assert desk.world.reverts() == 0
 
 
+def test_the_pages_of_a_replica_that_stands_by_have_no_button_but_the_name_of_who_leads(desk: Desk) -> None:
+    desk.log_in()
+    desk.shown.board.read("shop/config", desk.one.reconciler.stand_by(), "pod-2")
+    for page in (desk.page, "/"):
+        html = desk.shown.html(page)
+        assert "pod-2 leads it" in html
+        assert 'action="/act"' not in html
+
+
 def test_a_form_that_no_page_of_ours_has_changes_nothing(desk: Desk) -> None:
     desk.log_in()
     form = desk.form(desk.page, "plan")
