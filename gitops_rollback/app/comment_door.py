@@ -17,6 +17,7 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.authority import Asked, Authority, Door, Person, may
 from gitops_rollback.core.comment_commands import Command, NotUnderstood, Verb, command_of, pressed_command
 from gitops_rollback.core.errors import Reason, StalledError
+from gitops_rollback.core.left_press import MARK, press_left
 from gitops_rollback.core.markdown import code
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.press import CheckPress
@@ -80,7 +81,9 @@ class CommentDoor:
     _posted: dict[int, tuple[Answered, ...]] = field(default_factory=dict)
 
     def attend(self, about: About, looked: Looked, pressed: Sequence[CheckPress] = ()) -> None:
-        """One look at the comments of one pull request. `pressed`: the buttons of its check, as good as comments."""
+        """One look at the comments of one pull request. `pressed`: the buttons of its check, as good as comments; so is
+        what a replica that stands by has left among them.
+        """
         number = about.number
         comments = self.forge.comments(number, self._read.get(number))
         handled = {
@@ -94,7 +97,9 @@ class CommentDoor:
                     done = self._answer(about, comment, command, looked)
                     self.forge.react(number, comment, done)
             keep(self._known, key, True)
-        for press in pressed:
+        login = self.login() if any(MARK in one.body for one in comments) else ""
+        found = (press_left(comment, number, login) for comment in comments)
+        for press in (*pressed, *(one for one in found if one is not None)):
             key, command = (number, press.id), pressed_command(press)
             if key not in self._known and press.id not in handled and command and looked.now - press.at <= YOUNG:
                 self._answer(about, _as_comment(press, command), command, looked)

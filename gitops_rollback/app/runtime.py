@@ -18,6 +18,7 @@ from gitops_rollback.app.beforehand import end_drills, set_statuses, take_heartb
 from gitops_rollback.app.blame import Blamer
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.chat_door import ChatDoor
+from gitops_rollback.app.check_door import CheckDoor
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.controller import Controller, RepositoryLoop
@@ -163,6 +164,7 @@ class Runtime:
         forge = self.parts.forges.of(loop.name)
         if forge is not None and not self.parts.settings.observes:
             take_requests(reconciler, forge, loop.checks)
+            loop.stood_by = _turning_away(loop, CheckDoor(forge, loop.checks))
         if answers is not None:
             door = take_presses(reconciler, loop.presses, people, answers.answer, forge)
             loop.stood_by = _turning_away(loop, door)
@@ -370,7 +372,7 @@ def _observing(told: Callable[[Tick], None], door: PageDoor) -> Callable[[Tick],
     return report
 
 
-def _turning_away(loop: RepositoryLoop, door: ChatDoor | PageDoor) -> Callable[[View], None]:
+def _turning_away(loop: RepositoryLoop, door: ChatDoor | PageDoor | CheckDoor) -> Callable[[View], None]:
     """What the loop tells while another replica acts, and that one's name to whoever presses a button here."""
     told = loop.stood_by
 

@@ -11,7 +11,9 @@ from test_pull_requests import SUGGESTED, a_story
 from test_requested import FILE, PATH, REQUEST, Story
 from test_requested import story as story
 
+from gitops_rollback.adapters.forges.marking import marked
 from gitops_rollback.app.chat_door import Presses
+from gitops_rollback.app.check_door import CheckDoor
 from gitops_rollback.app.taking import take_requests
 from gitops_rollback.core.errors import ForgeUnavailable
 from gitops_rollback.core.press import CheckPress
@@ -291,6 +293,59 @@ def test_the_status_offers_buttons_and_a_press_is_as_good_as_the_comment(story: 
     assert story.forge.buttons[head, STATUS] is not None
     assert [one.shown for one in story.forge.buttons.values() if one is not None][-1] == ()
     assert story.world.head() == landed
+
+
+def leave(story: Story, by: str = "grace") -> str:
+    """The comment that a replica which stands by makes of a press of Approve."""
+    pull, at = story.forge.requests[1], story.world.clock.at
+    box: Presses[CheckPress] = Presses()
+    box.add(CheckPress(f"check-1-approve-{by}", by, False, 1, story.world.head(pull.head), "approve", at, ("x",)))
+    CheckDoor(story.forge, box).turn_away({}, at, "stands by: pod-2 leads")
+    assert box.take() == []
+    ((marker, body),) = [one for one in story.forge.comments_of[1].items() if "press" in one[0]]
+    return marked(marker, body)
+
+
+def test_a_press_that_reached_a_replica_which_stands_by_is_carried_out_by_the_leader_once(story: Story) -> None:
+    story.ask()
+    body = leave(story)
+    assert "`grace` pressed `approve`" in body
+    assert "Approved" in say(story, body, BOT)
+    story.tick(2)
+    assert story.forge.requests[1].state is PullRequestState.MERGED
+    take_requests(story.one.reconciler, story.forge)  # as after a restart: the journal knows that it was done
+    story.later(2)
+    said = [one for one in story.one.reconciler.see_now().journal.decisions if one.application == "pull-requests/1"]
+    assert [one.details["by"] for one in said] == ["grace"]
+
+
+@pytest.mark.parametrize(
+    ("by", "edited", "presser"),
+    [("grace", False, "grace"), (BOT, True, "grace"), (BOT, False, "eve")],
+    ids=["written-by-a-person", "edited", "pressed-by-who-may-not"],
+)
+def test_a15_what_nobody_of_ours_left_or_nobody_might_press_lands_nothing(
+    story: Story, by: str, edited: bool, presser: str
+) -> None:
+    story.ask()
+    story.forge.permissions["eve"] = Permission.READ
+    say(story, leave(story, presser), by, edited)
+    story.tick(2)
+    assert story.forge.requests[1].state is PullRequestState.OPEN
+
+
+def test_a_press_waits_for_a_forge_that_does_not_take_it_now(story: Story) -> None:
+    story.ask()
+    at = story.world.clock.at
+    box: Presses[CheckPress] = Presses()
+    box.add(CheckPress("check-1-plan-grace", "grace", False, 1, "a" * 40, "plan", at, ("x",)))
+    story.forge.fails["comment"] = ForgeUnavailable("forge", "connection refused")
+    door = CheckDoor(story.forge, box)
+    door.turn_away({}, at, "stands by: pod-2 leads")
+    del story.forge.fails["comment"]
+    assert not [one for one in story.forge.comments_of.get(1, {}) if "press" in one]
+    door.turn_away({}, at, "stands by: pod-2 leads")
+    assert [one for one in story.forge.comments_of[1] if "press" in one]
 
 
 @pytest.mark.parametrize(
