@@ -18,13 +18,14 @@ from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.stepping import Built, Stepper
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, Land, Note, Step
+from gitops_rollback.core.action import Advance, Finish, HoldOn, Land, Note, Step
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.recovery import gives_back, restored
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
+from gitops_rollback.core.strategies.gate import Passage, held_between
 from gitops_rollback.core.strategies.stages import Stages, stages_of
 from gitops_rollback.ports import Clock, PushOutcome
 
@@ -107,6 +108,12 @@ class StepLander:
         record, stages, head = progress.record, stages_of(progress.record), view.heads.branch
         if stages is None or not isinstance(self.executor, Executor) or self._stopped(watched, stages, view, now):
             return None
+        if self._is_suspended(record, watched, head):
+            words = f"held at step {record.steps[-1].n}: policy {watched.policy.name} is suspended"
+            held = held_between(record, Passage(words, reason=Reason.SUSPENDED), now)
+            if held is not None:
+                self.executor.hold_on(HoldOn(held), progress.policy)
+            return None
         try:
             built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
             while not built.changes and step.n <= len(stages.cascade):  # somebody has taken it back by hand meanwhile
@@ -141,12 +148,19 @@ class StepLander:
         return executor.push_commit(commit, head, entry_about_record(after, now), after)
 
     def _stopped(self, watched: Watched, stages: Stages, view: View, now: datetime) -> bool:
-        """Nothing is pushed while a door is shut, the policy is suspended, or it could not be remembered."""
-        if watched.policy.suspend or view.journal.trouble or not self.executor.writable:
+        """Nothing is pushed while a door is shut, or it could not be remembered."""
+        if view.journal.trouble or not self.executor.writable:
             return True
         if view.heads != self.executor.read or self.holds.paused(watched.name, view, now, watched.target.name):
             return True
         return any(self.holds.paused(name, view, now) for name in stages.carried)
+
+    def _is_suspended(self, record: RollbackRecord, watched: Watched, head: str) -> bool:
+        """Somebody has suspended the policy since it was decided: what was deployed by then was judged by then."""
+        if not watched.policy.suspend:
+            return False
+        newer = self.stepper.repo.commits(record.bad_revision, head)
+        return any(watched.policy.path in commit.paths for commit in newer)
 
     def _halfway(self, record: RollbackRecord, why: str) -> str:
         done, of = record.steps[-1].n, record.steps[-1].of

@@ -5,7 +5,7 @@ An open rollback is finished before another is considered. A crash between two a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.commit import FileChange
@@ -22,7 +22,7 @@ from gitops_rollback.core.rollback import (
     RollbackRecord,
     StepRecord,
 )
-from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, held_between, passage
+from gitops_rollback.core.strategies.gate import Ahead, Passage, broken, halfway, held_between, passage
 from gitops_rollback.core.sync import Health
 from gitops_rollback.core.upstream import waits_upstream
 
@@ -186,7 +186,14 @@ def _suggests(facts: Facts) -> bool:
 
 
 def continue_rollback(progress: Progress, now: datetime) -> Action:
-    """The next action of an open rollback, by its phase."""
+    """The next action of an open rollback, by its phase. One that ends half way says where its plan stands."""
+    action, ahead = _continue(progress, now), progress.ahead
+    if not isinstance(action, Finish) or ahead is None or ahead.stages is None or action.reason is Reason.FIELD_EDITED:
+        return action
+    return replace(action, message=f"{action.message}; {halfway(ahead, ahead.stages)}")
+
+
+def _continue(progress: Progress, now: datetime) -> Action:
     if progress.record.phase is Phase.AWAITING_APPROVAL:
         return _await_approval(progress)
     if not progress.landed:

@@ -17,7 +17,7 @@ from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages, StepGate
 from gitops_rollback.core.verification import CheckResult
 
 BETWEEN = frozenset(
-    {"StepFailed", "OldVersionStrained", "NoData", "GateShut", "WrittenByAnother"}
+    {"StepFailed", "OldVersionStrained", "NoData", "GateShut", "WrittenByAnother", "Suspended"}
 )  # why a plan waits between two steps
 PAGE_AGAIN = timedelta(minutes=15)  # while a coordinated rollback stands between two steps
 WORSE = 0.1  # of the value at the decision: less is noise
@@ -68,11 +68,16 @@ def broken(ahead: Ahead) -> Passage | None:
         message = f"what comes after step {ahead.done} cannot be read in the journal"
         return Passage(message, reason=Reason.JOURNAL_LOST, ends=True)
     if ahead.foreign:
-        left = "; ".join(f"{n}. {ahead.stages.title(n) or 'the revert'}" for n in _left(ahead, ahead.stages))
-        message = f"{ahead.foreign}, so somebody else has taken over; not done any more: {left}"
+        message = f"{ahead.foreign}, so somebody else has taken over; {halfway(ahead, ahead.stages)}"
         message += f"; {ahead.safe_end}" if ahead.safe_end else ""
         return Passage(message, reason=Reason.FIELD_EDITED, ends=True)
     return None
+
+
+def halfway(ahead: Ahead, stages: Stages) -> str:
+    """Where a plan stands that nobody goes on with, and what is left of it, in words."""
+    left = "; ".join(f"{n}. {stages.title(n) or 'the revert'}" for n in range(ahead.done + 1, stages.total + 1))
+    return f"the branch stands at step {ahead.done} of {stages.total}; not done any more: {left}"
 
 
 def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: datetime, now: datetime) -> Passage:
@@ -173,10 +178,6 @@ def _paused(ahead: Ahead, stages: Stages, now: datetime) -> Passage | None:
 
 def _all(checks: Sequence[CheckResult]) -> str:
     return "; ".join(f"{one.name}: {one.message}" for one in checks)
-
-
-def _left(ahead: Ahead, stages: Stages) -> range:
-    return range(ahead.done + 1, stages.total + 1)
 
 
 def _first(checks: Sequence[CheckResult], ok: bool | None) -> str | None:

@@ -134,7 +134,7 @@ class ArgoCluster(Cluster):
             self.schedule.after(self.random.uniform(3, 15), lambda: self._end(name, turn, OperationPhase.SUCCEEDED))
 
     def _hangs(self, name: str, revision: str) -> bool:
-        return self.stuck(name) or bool(self.truth.words(name, revision) & self.truth.hangs)
+        return self.stuck(name) or bool(self.truth.named(name, revision) & self.truth.hangs)
 
     def _apply(self, name: str, turn: int) -> None:
         app = self.apps[name]
@@ -172,7 +172,7 @@ class ArgoCluster(Cluster):
     def _settle(self, name: str, turn: int) -> None:
         app = self.apps[name]
         if app.turn == turn:
-            broken = bool(self.truth.words(name, app.live) & self.truth.crashes)
+            broken = bool(self.truth.named(name, app.live) & self.truth.crashes)
             self._health(app, Health.DEGRADED if broken else Health.HEALTHY)
 
     def terminate(self, name: str) -> None:

@@ -20,6 +20,12 @@ def short(application: str) -> str:
     return application.rpartition("/")[2]
 
 
+def step_of(commit: Commit) -> tuple[int, int]:
+    """Which of how many commits of a plan it says it is; (1, 1) for one alone."""
+    n, _, of = commit.trailers.get("Rollback-Step", ("1/1",))[0].partition("/")
+    return (int(n), int(of)) if n.isdecimal() and of.isdecimal() else (1, 1)
+
+
 @dataclass(frozen=True)
 class Asked:
     """A replica is about to push. `read` are the heads of its last fetch, `last` its last words with the remote."""
@@ -48,6 +54,11 @@ class Rollback:
     restores: str
     speaker: str  # of the applications, the one by whose policy it was decided
 
+    @property
+    def staged(self) -> bool:
+        """It is the first of several commits, and the others are `Stepped`."""
+        return step_of(self.commit)[1] > 1
+
     @classmethod
     def of(cls, commit: Commit, at: datetime, who: str, ran: Callable[[str, str], bool]) -> Rollback:
         """What the trailers of our commit say; `ran(name, revision)` is the cluster's word."""
@@ -58,6 +69,18 @@ class Rollback:
         ran_it = next((name for name in names if ran(name, bad)), names[0] if names else "")
         speaker = judged_by if judged_by in names else ran_it
         return cls(at, who, commit, names, bad, said.get("Rollback-Reverts", ()), restores, speaker)
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A later commit of a rollback that is a plan of several: number `n` of `of`. `rollback` is its first one."""
+
+    at: datetime
+    who: str
+    commit: Commit
+    rollback: Rollback
+    n: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -187,6 +210,7 @@ Event = (
     Asked
     | Accepted
     | Rollback
+    | Stepped
     | MergeAsked
     | Released
     | Upstreamed

@@ -68,6 +68,13 @@ _HEALTH = """
       states: [Degraded]
       for: 30s
       severity: {severity}"""
+STRAIN_TRIGGER = """
+    - name: strain
+      query: strain{service="$SERVICE"}
+      comparison: greater_than
+      threshold: 0.3
+      for: 60s
+      severity: log_only"""
 _PLACES = {"argocd": ("argocd", ""), "flux": ("flux-system", "\n      engine: flux")}  # of the engines' applications
 
 
@@ -85,6 +92,7 @@ class PolicyText:
     cooldown: int = 60
     engine: str = "argocd"
     automation: str = ""  # what it says of an image automation; "" is nothing
+    strategies: str = ""  # what it says of plans of several commits
     promotes: bool = False  # it says that a promoter copies from staging
     merges: str = ""  # how the forge merges: merge, squash, rebase; "" is no word on a forge
     opens: bool = False  # always by pull request, whether the branch would take a push or not
@@ -103,7 +111,9 @@ class PolicyText:
     def text(self) -> bytes:
         suspend = "\n  suspend: true" if self.suspend else ""
         health = _HEALTH.format(severity=self.severity) if self.health else ""
+        health += STRAIN_TRIGGER if "stable:" in self.strategies else ""
         writes = f"\n  onImageAutomation: {self.automation}" if self.automation else ""
+        writes += self.strategies
         writes += "\n  promotion: {type: copy, from: {paths: [staging/]}}" if self.promotes else ""
         namespace, engine = _PLACES[self.engine]
         words = {**self.__dict__, "suspend": suspend, "health": health, "namespace": namespace, "engine": engine}

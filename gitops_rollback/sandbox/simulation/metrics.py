@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.core.measurement import Answer, Outcome, Series
 from gitops_rollback.sandbox.simulation.gate import Gate
+from gitops_rollback.sandbox.simulation.traffic import stable_share
 from gitops_rollback.sandbox.simulation.truth import Truth
 
 GREEN, RED = 0.01, 0.5
+WORSE = 0.9  # what is answered of a red one that fails harder than before; for the truth that is red, too
 LOOKBACK = timedelta(minutes=5)
 SERVICE = re.compile(r'service="([^"]*)"')
 
@@ -40,12 +42,17 @@ class Seen:
 
 @dataclass
 class Store:
-    """What is shown. `overlays` of "" concern every service; the newest one that covers an instant holds."""
+    """What is shown. `overlays` of "" concern every service; the newest one that covers an instant holds.
+
+    `weak` is from when to when what has always run bears no more than a share of the traffic; `hard`, when it is worse.
+    """
 
     truth: Truth
     clock: Callable[[], datetime]
     overlays: dict[str, list[Overlay]] = field(default_factory=dict)
     down: list[tuple[datetime, datetime]] = field(default_factory=list)
+    weak: dict[str, list[tuple[datetime, datetime, float]]] = field(default_factory=dict)
+    hard: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)  # (replica, service) -> its newest answer
 
     def show(self, service: str, shows: str, start: datetime, seconds: float) -> None:
@@ -60,6 +67,20 @@ class Store:
         if service not in self.truth.ran:
             return None
         return RED if self.truth.is_bad(service, at) else GREEN
+
+    def answered(self, expression: str, service: str, at: datetime) -> float | None:
+        """What a query reads: errors, and how much worse than bad; or how the old version bears its traffic."""
+        if expression.startswith("strain"):
+            return RED if self.is_strained(service, at) else GREEN
+        value = self.value(service, at)
+        harder = any(start <= at < end for start, end in self.hard.get(service, ()))
+        return WORSE if value == RED and harder else value
+
+    def is_strained(self, service: str, at: datetime) -> bool:
+        """The old version has more of the traffic than it bears."""
+        shares = [share for start, end, share in self.weak.get(service, ()) if start <= at < end]
+        ran = self.truth.at(service, at) if shares else None
+        return ran is not None and stable_share(self.truth.objects, service, ran.revision) > min(shares)
 
     def is_down(self) -> bool:
         """True while the store answers nobody."""
@@ -79,16 +100,17 @@ class SimMetrics:
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """As in `ports.MetricSource`."""
         service = self._service(expression)
+        asked = f"strain of {service}" if expression.startswith("strain") else service
         fails, now = self._fails("metrics.query"), self._store.clock()
         if fails:
-            self._store.seen[self._gate.who, service] = Seen(at, now, None, "error")
+            self._store.seen[self._gate.who, asked] = Seen(at, now, None, "error")
             return Answer(Outcome.ERROR, at, expression, detail="did not answer")
         if at - now > LOOKBACK:
-            self._store.seen[self._gate.who, service] = Seen(at, now, None, "future")
+            self._store.seen[self._gate.who, asked] = Seen(at, now, None, "future")
             return Answer(Outcome.VALUE, at, expression)
-        value = self._store.value(service, min(at, now))
-        finite = value if value is not None and value == value else None
-        self._store.seen[self._gate.who, service] = Seen(at, now, finite, "" if finite is not None else "no data")
+        value = self._store.answered(expression, service, min(at, now))
+        finite = (RED if value == WORSE else value) if value is not None and value == value else None
+        self._store.seen[self._gate.who, asked] = Seen(at, now, finite, "" if finite is not None else "no data")
         series = () if value is None else (Series((), ((at, value),)),)
         return Answer(Outcome.VALUE, at, expression, series)
 
@@ -100,7 +122,7 @@ class SimMetrics:
             return Answer(Outcome.ERROR, end, expression, kind="matrix", detail="did not answer")
         service, now = self._service(expression), self._store.clock()
         times = (start + n * step for n in range((end - start) // step + 1))
-        shown = [(at, self._store.value(service, at)) for at in times if at <= now]
+        shown = [(at, self._store.answered(expression, service, at)) for at in times if at <= now]
         samples = tuple((at, value) for at, value in shown if value is not None)
         return Answer(Outcome.VALUE, end, expression, (Series((), samples),) if samples else (), kind="matrix")
 

@@ -51,6 +51,7 @@ from gitops_rollback.sandbox.simulation.registry import SimRegistry
 from gitops_rollback.sandbox.simulation.repo import AUTHOR, Disk, SimRepo
 from gitops_rollback.sandbox.simulation.schedule import START, Killed
 from gitops_rollback.sandbox.simulation.schedule import Process as Strands
+from gitops_rollback.sandbox.simulation.slots import SimWorkloads
 from gitops_rollback.sandbox.simulation.workers import SimWorkers
 from gitops_rollback.sandbox.simulation.world import World
 
@@ -194,11 +195,12 @@ class Replica:
         limits = Limits(Budgets(), ledger.counted, forge=world.forge is not None)
         facts = GuardFactsReader(repo, inputs, limits, ComingBack(registry))
         observer = Observer(repo, policies, measuring, closures=closures)
+        workloads = SimWorkloads(gate, world.slots, lambda: world.now)
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,
             observer=observer,
-            proposer=Proposer(repo, directory, observer, Blamer(repo, inputs, closures), facts),
+            proposer=Proposer(repo, directory, observer, Blamer(repo, inputs, closures), facts, workloads),
             follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gitops_rollback.core.rollback import PULL_REQUEST
+from gitops_rollback.core.rollback import PULL_REQUEST, STEP_HELD_AT
 from gitops_rollback.sandbox.simulation.events import Document
 from gitops_rollback.sandbox.simulation.forge.pulls import OURS
 from gitops_rollback.sandbox.simulation.metrics import GREEN, RED
@@ -27,11 +27,19 @@ def at_rest(world: World) -> bool:
 def unsettled(world: World) -> Iterator[str]:
     """What is neither well nor told."""
     for record in world.records.values():
-        if record["phase"] not in WAITING and not world.forced:
+        if record["phase"] not in WAITING and not world.forced and not waits_for_people(world, record):
             yield f"{record['id']} is still {record['phase']}: {record['message']}"
     for name in world.setup.names:
         if world.store.value(name, world.now) == RED and not told_of(world, name) and not is_masked(world, name):
             yield f"{name} is bad, and nobody was told"
+
+
+def waits_for_people(world: World, record: Document) -> bool:
+    """A plan of several commits that is held between two of them may stay so: people were told why."""
+    times = record["times"]
+    held = times.get(STEP_HELD_AT) if isinstance(times, dict) else None
+    told = (one.message for one in world.messages if one.message.rollback_id == record["id"])
+    return held is not None and any(one.page and one.reason == record["reason"] for one in told)
 
 
 def left_open(world: World) -> Iterator[str]:

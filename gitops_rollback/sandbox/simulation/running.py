@@ -35,6 +35,7 @@ from gitops_rollback.sandbox.simulation.rest import at_rest, unsettled
 from gitops_rollback.sandbox.simulation.scenarios import setup_of
 from gitops_rollback.sandbox.simulation.schedule import START
 from gitops_rollback.sandbox.simulation.setup import Smaller
+from gitops_rollback.sandbox.simulation.traffic import first_traffic, rules
 from gitops_rollback.sandbox.simulation.world import OURS, PERSON, Violation, World
 
 SLICE = timedelta(seconds=30)
@@ -119,6 +120,10 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
         policy = policy.disarmed("severity") if name in setup.tame else policy
         if setup.forge:
             policy = _by_forge(policy, world.random(f"delivery of {name}"))
+        if name in setup.staged:
+            steered = world.random(f"strategy of {name}")
+            policy = replace(policy, strategies=rules(setup.strategy, name, steered))
+            files |= first_traffic(setup.strategy, name, steered.choice((100, 100, 20, 7)))
         if name in setup.automated:
             policy = replace(policy, automation="hold" if name in setup.holding else "ask")
         if name not in setup.unwatched:

@@ -10,6 +10,7 @@ from gitops_rollback.sandbox.simulation.actors import OTHERS
 from gitops_rollback.sandbox.simulation.forge.pulls import ForgeRules
 from gitops_rollback.sandbox.simulation.gate import Rates
 from gitops_rollback.sandbox.simulation.setup import RATES, Setup, Smaller
+from gitops_rollback.sandbox.simulation.strategy_scenarios import STRATEGY_SCENARIOS
 
 T = TypeVar("T")
 FLEET = 30
@@ -364,4 +365,5 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "forks": _forks,
     "next-plans": _next_plans,
     "forge-points": _forge_points,
+    **STRATEGY_SCENARIOS,
 }

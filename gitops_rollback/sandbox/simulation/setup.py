@@ -50,6 +50,8 @@ class Setup:
     engine: str = "argocd"
     automated: tuple[str, ...] = ()  # applications whose image an automation writes
     holding: frozenset[str] = frozenset()  # of those, whose policy lets a rollback hold the image
+    strategy: str = ""  # how the staged applications steer their traffic: weights, slots, flags
+    staged: tuple[str, ...] = ()
     forge: bool = False  # the repository has one, with these rules
     forge_rules: ForgeRules = field(default_factory=ForgeRules)
 
@@ -76,6 +78,7 @@ class Smaller:
         setup.tame &= set(setup.names)
         setup.fleet = tuple(name for name in setup.fleet if name in setup.names)
         setup.automated = tuple(name for name in setup.automated if name in setup.names)
+        setup.staged = tuple(name for name in setup.staged if name in setup.names)
         setup.overlays = tuple(name for name in setup.overlays if name in setup.names)
         setup.actors -= self.without
         for name in self.without & set(RATES):

@@ -6,12 +6,13 @@ It says what is allowed, never what the controller would do.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.simulation.files import words_of
 from gitops_rollback.sandbox.simulation.objects import Objects
+from gitops_rollback.sandbox.simulation.traffic import is_served
 
 LONG_AGO = timedelta(days=9)
 
@@ -49,15 +50,21 @@ class Truth:
     shared: dict[str, str] = field(default_factory=dict)  # application -> a file beside its directory that it reads
 
     def words(self, application: str, treeish: str) -> frozenset[str]:
-        """The faulty words of the application's files at a commit or tree."""
+        """The faulty words of the application's files at a commit or tree, where they hurt somebody."""
+        return frozenset(word for word, path in self._named(application, treeish) if self._serves(treeish, path))
+
+    def named(self, application: str, treeish: str) -> frozenset[str]:
+        """The same with those in files that no traffic reaches: they hurt nobody, but the engine sees them."""
+        return frozenset(word for word, _ in self._named(application, treeish))
+
+    def _named(self, application: str, treeish: str) -> Iterator[tuple[str, str]]:
         bad = self.faulty.get(application)
-        if not bad:
-            return frozenset()
-        found: set[str] = set()
-        for path, blob in self.objects.files(treeish).items():
-            if self.owns(application, path):
-                found |= words_of(self.objects.blobs[blob]) & bad
-        return frozenset(found)
+        for path, blob in self.objects.files(treeish).items() if bad else ():
+            if bad and self.owns(application, path):
+                yield from ((word, path) for word in words_of(self.objects.blobs[blob]) & bad)
+
+    def _serves(self, treeish: str, path: str) -> bool:
+        return is_served(self.objects, treeish, path)
 
     def inputs(self, application: str, treeish: str) -> str:
         """The state of the application's own files; a mark for an image automation is no part of it."""

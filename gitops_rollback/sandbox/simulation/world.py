@@ -26,9 +26,11 @@ from gitops_rollback.sandbox.simulation.events import (
     Released,
     Requested,
     Rollback,
+    Stepped,
     SyncAsked,
     Told,
     Upstreamed,
+    step_of,
 )
 from gitops_rollback.sandbox.simulation.files import PolicyText
 from gitops_rollback.sandbox.simulation.flux.cluster import FluxCluster
@@ -44,6 +46,7 @@ from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN, Accepted, R
 from gitops_rollback.sandbox.simulation.repo import AUTHOR, URL
 from gitops_rollback.sandbox.simulation.schedule import Schedule
 from gitops_rollback.sandbox.simulation.setup import Setup
+from gitops_rollback.sandbox.simulation.slots import Slots
 from gitops_rollback.sandbox.simulation.story import Story
 from gitops_rollback.sandbox.simulation.truth import Truth
 
@@ -96,6 +99,8 @@ class World:
         self.judge: Callable[[], None] = lambda: None
         self.violations: list[Violation] = []
         self.rollbacks: list[Rollback] = []
+        self.steps: list[Stepped] = []  # of plans of several commits, all but the first of each
+        self.slots = Slots(self.objects, self.cluster.live)
         self.upstreamed: list[Upstreamed] = []
         self.releases: list[Released] = []
         self.holds = Holds(self.objects)
@@ -222,6 +227,7 @@ class World:
 
     def _moved(self, accepted: Accepted) -> None:
         known, ended, above = len(self.rollbacks), len(self.releases), len(self.upstreamed)
+        went_on = len(self.steps)
         if accepted.ref == MAIN and accepted.who.startswith(OURS):
             for commit in self.objects.first_parents(accepted.new):
                 if commit.sha == accepted.old:
@@ -230,6 +236,8 @@ class World:
                     self._released(Released.of(commit, accepted.at, accepted.who))
                 elif commit.committer == AUTHOR and UPSTREAM_TRAILER in commit.trailers:
                     self._taken_back_upstream(commit, accepted)
+                elif commit.committer == AUTHOR and (first := self._begun(commit)) is not None:
+                    self._stepped_on(Stepped(accepted.at, accepted.who, commit, first, *step_of(commit)))
                 elif commit.committer == AUTHOR:
                     asked = self.landings.requested(commit, accepted) if self.landings is not None else None
                     if asked is not None:
@@ -244,6 +252,7 @@ class World:
                 self.tell(accepted.who, text)
         self.report(accepted)
         news: list[Event] = [*self.rollbacks[known:], *self.releases[ended:], *self.upstreamed[above:]]
+        news += self.steps[went_on:]
         for ours in news:
             self.report(ours)
         if accepted.ref == JOURNAL:
@@ -275,6 +284,22 @@ class World:
         reverts = ", ".join(sha[:8] for sha in rollback.reverts)
         names = ", ".join(rollback.applications)
         self.tell(rollback.who, f"ROLLS BACK {names}: {rollback.commit.sha[:8]} reverts {reverts}")
+
+    def _begun(self, commit: Commit) -> Rollback | None:
+        """The rollback of which this is a later commit."""
+        said = commit.trailers.get("Rollback-Id", ("",))
+        plans = (one for one in self.rollbacks if one.staged and one.commit.trailers["Rollback-Id"] == said)
+        return next(plans, None) if step_of(commit)[0] > 1 else None
+
+    def _stepped_on(self, step: Stepped) -> None:
+        self.steps.append(step)
+        self.ours.add(step.commit.sha)
+        names = ", ".join(step.rollback.applications)
+        self.tell(step.who, f"STEPS ON {step.n}/{step.of} of {names}: {step.commit.sha[:8]} {step.commit.subject}")
+
+    def plan(self, rollback: Rollback) -> list[Rollback | Stepped]:
+        """Its commits, oldest first."""
+        return [rollback, *(one for one in self.steps if one.rollback is rollback)]
 
     def _taken_back_upstream(self, commit: Commit, accepted: Accepted) -> None:
         said = commit.trailers

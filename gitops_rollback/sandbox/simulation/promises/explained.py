@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Document, Event
+from gitops_rollback.sandbox.simulation.events import Document, Event, Rollback, Stepped
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import JOURNAL, Accepted
 from gitops_rollback.sandbox.simulation.world import World
@@ -52,7 +52,8 @@ def at_end(world: World) -> Iterator[str]:
         if not (_waited(one) and one["id"] not in mine.get(step["commit"], {one["id"]}))
     ]
     recorded = Counter(sha for sha, _ in steps)
-    for rollback in world.rollbacks:
+    commits: list[Rollback | Stepped] = [*world.rollbacks, *world.steps]
+    for rollback in commits:
         count = recorded[rollback.commit.sha]
         named = {name for sha, name in steps if sha == rollback.commit.sha}
         if named and named != set(rollback.commit.trailers["Rollback-Id"]):

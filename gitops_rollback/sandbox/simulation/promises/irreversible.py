@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event, Rollback
+from gitops_rollback.sandbox.simulation.events import Event, Rollback, Stepped
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 
 def check(_world: World, event: Event) -> Iterator[str]:
     """Claims and secrets are the ones that the simulated developers know."""
-    if isinstance(event, Rollback):
+    if isinstance(event, Rollback | Stepped):
         for path in event.commit.paths:
             if path.endswith(("claim.yaml", "secret.yaml")):
                 yield f"{event.commit.sha[:8]} changes {path} without a person's word"

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event, Rollback
+from gitops_rollback.sandbox.simulation.events import Event, Rollback, Stepped
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 
 def check(world: World, event: Event) -> Iterator[str]:
     """By what really ran, and by what was taken back, by a rollback or by a person."""
-    if not isinstance(event, Rollback):
+    if isinstance(event, Stepped) and event.n == event.of:
+        yield from _taken_back(world, event.rollback, event.commit.sha)
+    if not isinstance(event, Rollback) or event.staged:
         return
     name = event.speaker
     ends = world.truth.inputs(name, event.commit.sha)
     ran = {one.inputs for one in world.truth.runs(name)}
     if len(event.reverts) > 1 and ends not in ran:
         yield f"{event.commit.sha[:8]} undoes {len(event.reverts)} commits, and {name} never ran in that state"
-    for earlier in (one for one in world.carried if one.at < event.at):
+    yield from _taken_back(world, event, event.commit.sha)
+
+
+def _taken_back(world: World, rollback: Rollback, end: str) -> Iterator[str]:
+    """Where a plan of several commits ends is judged by its last one."""
+    name = rollback.speaker
+    ends = world.truth.inputs(name, end)
+    for earlier in (one for one in world.carried if one.at < rollback.at):
         if name in earlier.applications and world.truth.inputs(name, earlier.bad) == ends:
-            yield f"{event.commit.sha[:8]} ends in a state of {name} that {earlier.commit.sha[:8]} took back"
+            yield f"{end[:8]} ends in a state of {name} that {earlier.commit.sha[:8]} took back"
     if (name, ends) in world.taken_back:
-        yield f"{event.commit.sha[:8]} ends in a state of {name} that a person took back"
+        yield f"{end[:8]} ends in a state of {name} that a person took back"
 
 
 PROMISE = Promise("21", "an automatic rollback ends on known ground", check)

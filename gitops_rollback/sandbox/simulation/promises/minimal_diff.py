@@ -16,7 +16,7 @@ from gitops_rollback.sandbox.simulation.world import World
 
 def check(world: World, event: Event) -> Iterator[str]:
     """Path by path, against the inverse worked out from the commits themselves."""
-    if not isinstance(event, Rollback):
+    if not isinstance(event, Rollback) or event.staged:
         return
     held = world.holds.paths(event)
     undone: dict[str, list[FileChange]] = {}

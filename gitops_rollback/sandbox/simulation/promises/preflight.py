@@ -12,7 +12,7 @@ from gitops_rollback.sandbox.simulation.world import World
 
 def check(world: World, event: Event) -> Iterator[str]:
     """Each file that is put back was, until then, as one of the culprits had left or found it."""
-    if not isinstance(event, Rollback):
+    if not isinstance(event, Rollback) or event.staged:
         return
     undone: dict[str, list[FileChange]] = {}
     for sha in event.reverts:

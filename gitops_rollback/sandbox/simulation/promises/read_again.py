@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitops_rollback.core.message import UPSTREAM_TRAILER
-from gitops_rollback.sandbox.simulation.events import Asked, Event, short
+from gitops_rollback.sandbox.simulation.events import Asked, Event, short, step_of
 from gitops_rollback.sandbox.simulation.holds import RELEASES
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.remote import MAIN
@@ -22,6 +22,8 @@ def check(world: World, event: Event) -> Iterator[str]:
     said = world.objects.commits[update.new].trailers
     if RELEASES in said or UPSTREAM_TRAILER in said:
         return  # it takes nothing back of what runs
+    if step_of(world.objects.commits[update.new])[0] > 1:
+        return  # the first commit of its plan has been deployed, which is newer than the bad one
     names = [short(name) for name in said.get("Rollback-Application", ())]
     bad = said.get("Rollback-Bad-Revision", ("",))[0]
     against = [_moved_on(world, event.who, name, bad) for name in names]

@@ -21,7 +21,7 @@ def check(world: World, event: Event) -> Iterator[str]:
         yield from _requested(world, event)
     if not isinstance(event, SyncAsked) or not event.identity or not event.told or world.stepped:
         return
-    ended = [_own_sync(state, event.identity) for state in event.told]
+    ended = [_own_sync(world, state, event.identity) for state in event.told]
     if all(last is not None and event.at - last < SOON for last in ended):
         yield f"{event.who} syncs {event.application} again, though it was shown its own sync of {ended[-1]:%H:%M:%S}"
 
@@ -35,10 +35,13 @@ def _requested(world: World, event: Requested) -> Iterator[str]:
         yield f"{event.who} asks {event.object} again for {event.identity}, which bears its request of {last:%H:%M:%S}"
 
 
-def _own_sync(state: ApplicationState, identity: str) -> datetime | None:
-    """When the sync of this id ended, or began, if that is the last one of all."""
+def _own_sync(world: World, state: ApplicationState, identity: str) -> datetime | None:
+    """When the sync of this id ended, or began, if that is the last one of all; each commit of a plan has its own."""
     operation = state.operation
     if operation is None or operation.info.get(ROLLBACK_ID_INFO) != identity:
+        return None
+    later = [one.commit.sha for one in world.steps if identity in one.commit.trailers["Rollback-Id"]]
+    if not all(world.objects.is_ancestor(sha, operation.revisions[0]) for sha in later):
         return None
     return operation.finished_at or operation.started_at
 

@@ -25,15 +25,15 @@ def check(world: World, event: Event) -> Iterator[str]:
     if rollback is None:
         yield f"{event.after['id']} is verified, but its commit never landed"
         return
-    verified_at = _verified_at(world, event)
+    verified_at, end = _verified_at(world, event), world.plan(rollback)[-1]
     for name in world.setup.names:
         if not world.truth.own_paths(name, rollback.commit.paths):
             continue
-        since = [one for one in world.truth.runs(name) if one.at >= rollback.at]
+        since = [one for one in world.truth.runs(name) if one.at >= end.at]
         live = world.cluster.live(name)
-        if not since and world.truth.inputs(name, live) != world.truth.inputs(name, rollback.commit.sha):
+        if not since and world.truth.inputs(name, live) != world.truth.inputs(name, end.commit.sha):
             yield f"{event.after['id']} is verified, but {name} still runs {live[:8]}"
-        if since and not any(world.objects.is_ancestor(rollback.commit.sha, one.revision) for one in since):
+        if since and not any(world.objects.is_ancestor(end.commit.sha, one.revision) for one in since):
             yield f"{event.after['id']} is verified, but nothing that ran in {name} contains it"
         if not world.cluster.was_healthy(name, verified_at):
             yield f"{event.after['id']} is verified, but {name} was not healthy then"
