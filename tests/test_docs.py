@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,16 @@ def test_every_command_is_one_that_the_real_parser_takes(command: str) -> None:
     context = click.Context(made, group, verb)
     _, left, _ = made.make_parser(context).parse_args(words)
     assert left == []
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if re.search(r" --(?:at|revert|since) ", one)])
+def test_every_commit_is_named_in_a_way_that_is_taken(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    given = [value for name, value in pairwise(words) if name in ("--at", "--revert")]
+    given += [value for name, value in pairwise(words) if name == "--since" and "suspects" in words]
+    for one in given:
+        assert re.fullmatch(r"[0-9a-f]{4,64}|[A-Z]+|\$\(git rev-parse \S+\)", one), one
+        assert one != "HEAD", "only `git rev-parse` knows that"
 
 
 @pytest.mark.parametrize("command", [one for one in commands() if ours(one) is None])

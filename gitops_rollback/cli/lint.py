@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_policy_path
-from gitops_rollback.cli.lint_files import OURS, faults_of, file_at, fix_files, is_clone, taken_by_flux
+from gitops_rollback.cli.lint_files import OURS, faults_of, file_at, fix_files, is_clone, is_of_others, taken_by_flux
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
 
@@ -43,10 +43,10 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output: str, fix: bool,
     """Check policy and request files; all faults at once, as file:line:col.
 
     A directory that holds .gitops-rollback/policies or .gitops-rollback/requests stands for those, a whole clone
-    without them for nothing; any other one for all YAML files below it. A file below .gitops-rollback/requests, or of
-    kind RollbackRequest, is read as a request. --fix writes misspelt keys, values with one right spelling, and the
-    lines that keep Argo CD and Flux off the files; all else in them stays as it is. --cost is an estimate for the
-    moment at which every target has a sync under watch.
+    without them for nothing; any other one for the YAML files below it that are not plainly of other kinds. A file
+    below .gitops-rollback/requests, or of kind RollbackRequest, is read as a request. --fix writes misspelt keys,
+    values with one right spelling, and the lines that keep Argo CD and Flux off the files; all else in them stays
+    as it is. --cost is an estimate for the moment at which every target has a sync under watch.
     Exit code 0: usable (warnings allowed), 1: errors, 2: nothing to check.
 
     \b
@@ -85,7 +85,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             continue
         own = [path / one for one in OURS if (path / one).is_dir()]
         for root in own if own or is_clone(path) else [path]:
-            yield from _below(root)
+            yield from (one for one in _below(root) if own or not is_of_others(one))
 
 
 def _below(root: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from gitops_rollback.core.request import REQUESTS
 from gitops_rollback.core.sourceignore import LINE, SOURCE_IGNORE
 from gitops_rollback.core.written import MAX_BYTES
 
+GROUP = b"gitops-rollback"
+SETTINGS = "gitops-rollback.yaml"
+_SAYS = re.compile(rb"^(apiVersion|kind): *[\"']?([\w./-]+)", re.MULTILINE)
 OURS = (Path(".gitops-rollback", "policies"), Path(REQUESTS))
 WORKING_COPY = "working-copy"
 MOST_ROUNDS = 4
@@ -64,6 +68,24 @@ def _fix(path: Path) -> None:
         path.write_bytes(text)
         for fault in done:
             say(f"fixed {fault}")
+
+
+def is_of_others(path: Path) -> bool:
+    """Whether a file below a plain folder says itself that it is no policy and no request: a Deployment, for example.
+
+    One with a misspelt kind or version alone, or with neither, is ours to judge.
+    """
+    if path.is_symlink() or not path.is_file():
+        return False
+    if path.name == SETTINGS:
+        return True
+    try:
+        with path.open("rb") as file:
+            said = _SAYS.findall(file.read(MAX_BYTES))
+    except OSError:
+        return False
+    ours = any(value.startswith(GROUP) or b"Rollback" in value for _, value in said)
+    return {key for key, _ in said} == {b"apiVersion", b"kind"} and not ours
 
 
 def is_clone(path: Path) -> bool:

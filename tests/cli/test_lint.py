@@ -87,6 +87,25 @@ def test_a_repository_stands_for_its_policies(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "1 file: 0 errors, 0 warnings\n"
 
 
+def test_below_a_plain_folder_manifests_of_others_are_left_out_and_what_may_be_ours_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path("mixed")
+    folder.mkdir()
+    (folder / "deployment.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n")
+    (folder / "gitops-rollback.yaml").write_text("repositories: []\n")
+    (folder / "good.yaml").write_text(GOOD)
+    assert outcome_of(["lint", "mixed"]) == 0
+    assert capsys.readouterr().err == "1 file: 0 errors, 0 warnings\n"
+    (folder / "misspelt.yaml").write_text(GOOD.replace("gitops-rollback.dev/", "gitops-rolback.dev/"))
+    (folder / "nothing.yaml").write_text("spec: {}\n")
+    assert outcome_of(["lint", "mixed"]) == 1
+    told = capsys.readouterr()
+    assert "misspelt.yaml:" in told.out
+    assert "nothing.yaml:" in told.out
+    assert outcome_of(["lint", "mixed/deployment.yaml"]) == 1  # whoever names a file wants it judged
+
+
 def test_a_link_in_place_of_a_policy_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("link.yaml").symlink_to("good.yaml")
     assert outcome_of(["lint", "link.yaml"]) == 1

@@ -68,7 +68,9 @@ class Revisions:
         """
         text = written.strip().lower()
         if not WRITTEN_SHA.fullmatch(text):
-            raise Refused(repr(written[:80]), "is not a SHA: give 4 to 64 hexadecimal digits")
+            raise Refused(
+                repr(written[:80]), "is not a SHA: give 4 to 64 hexadecimal digits, as `git rev-parse` prints them"
+            )
         found = self._peel(text) if is_sha(text) else None
         if found is not None and len(found.tree) == len(found.sha):
             return found
