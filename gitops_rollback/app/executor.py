@@ -283,9 +283,9 @@ class Executor(EngineHands):
             self.tell(message_about_record("started", record, look.policy))
         return self._landing(result, commit, record.id)
 
-    def push_branch(self, branch: str, commit: str, old: str | None) -> PushResult:
-        """Push to a branch of a pull request of ours, as plainly as to the one that is followed. Raises: LeaseLost."""
-        return self._push(self._repo, RefUpdate(f"refs/heads/{branch}", commit, old))
+    def push_branch(self, branch: str, commit: str, old: str | None, repo: ConfigRepo | None = None) -> PushResult:
+        """Push to another branch, of `repo` if given, as plainly as to the one that is followed. Raises: LeaseLost."""
+        return self._push(repo or self._repo, RefUpdate(f"refs/heads/{branch}", commit, old))
 
     def release(self, release: Release, policy: Policy) -> Landing:
         """Push the commit that ends a rollback's holds, together with its record. REJECTED: look anew."""

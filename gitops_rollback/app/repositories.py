@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitops_rollback.adapters.git.remote import RepositorySettings
@@ -12,6 +12,7 @@ from gitops_rollback.adapters.rendering import CommandRenderer
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.wiring_forges import git_password
+from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.core.stop import CONTROL_BRANCH
 
 
@@ -47,7 +48,8 @@ def open_repository(
     Raises: SettingsInvalid for a URL, branch or author that git may not be given.
     """
     renderer = CommandRenderer() if repository.render else None
-    repo = GitConfigRepo(git_settings(settings, repository, repository.url, author), renderer)
+    beside = [_beside(settings, repository, url, author) for url in repository.upstreams]
+    repo = GitConfigRepo(git_settings(settings, repository, repository.url, author), renderer, beside)
     elsewhere = repository.journal.repository
     journal_repo = repo
     if elsewhere is not None and elsewhere != repository.url:
@@ -80,6 +82,13 @@ def git_settings(settings: Settings, repository: Repository, url: str, author: s
         allow_file=settings.allow_file_urls,
         render=tuple(one.parsed for one in repository.render) if own else (),
     )
+
+
+def _beside(settings: Settings, repository: Repository, url: str, author: str) -> RepositorySettings:
+    """Of a repository that the writer of this one reads: in a clone of its own, whoever else follows it."""
+    own = next((one for one in settings.repositories if same_repository(one.url, url)), None)
+    found = git_settings(settings, own or repository.model_copy(update={"branch": ""}), own.url if own else url, author)
+    return replace(found, name=f"{repository.label} upstream", render=())
 
 
 def _path(name: str | None) -> Path | None:

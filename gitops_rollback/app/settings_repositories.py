@@ -34,12 +34,17 @@ class JournalPlace(Closed):
 
 
 class Repository(Closed):
-    """One config repository. `branch` "" means the remote's HEAD; `aliases` are other URLs of the same one."""
+    """One config repository. `branch` "" means the remote's HEAD; `aliases` are other URLs of the same one.
+
+    `upstreams` are those that whatever writes its branch may read, in which rollbacks of it may be made to last. They
+    are reached as it is itself, unless they are among `repositories` as well.
+    """
 
     url: RepositoryUrl
     name: str = ""
     branch: Branch = ""
     aliases: tuple[str, ...] = ()
+    upstreams: Annotated[tuple[RepositoryUrl, ...], Field(max_length=20)] = ()
     policies_path: str = DEFAULT_POLICIES
     git: GitAccess = GitAccess()
     forge: ForgeAccess | None = None

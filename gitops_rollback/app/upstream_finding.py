@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitops_rollback.core.commit import Commit
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import WriterFacts
 from gitops_rollback.core.plan import PlanOutcome, Reversal
 from gitops_rollback.core.policy import ChartVersions
@@ -56,13 +56,15 @@ class Rolled:
 
 @dataclass(frozen=True)
 class _Asked:
-    """Where to look, and for what. `paths` () leaves open what the writer reads."""
+    """Where to look, and for what: `there` is the repository. `paths` () leaves open what the writer reads."""
 
     rolled: Rolled
     signs: WriterFacts
+    there: ConfigRepo
     tip: str
     branch: str
     paths: tuple[str, ...]
+    beside: bool = False  # `there` is another repository than what is rolled back
 
     @property
     def oldest_parent(self) -> str:
@@ -99,27 +101,47 @@ class UpstreamFinder:
             return None, str(why)
 
     def _found(self, where: Promotion, signs: WriterFacts, rolled: Rolled) -> Upstream:
-        branch = where.branch or self.repo.branch
-        tip = self.tip(branch, rolled.head)
+        there = self.at(where.repository)
+        if there is None:
+            raise _Unknown(f"{where.repository} is read, which `upstreams` of this repository in the settings lacks")
+        if where.repository and not where.branch:
+            there.fetch()  # which finds out what it is called
+        branch = where.branch or there.branch
+        tip = self.tip(branch, rolled.head, where.repository)
         if tip is None:
-            raise _Unknown(f"there is no branch {branch}")
-        asked = _Asked(rolled, signs, tip, branch, where.paths)
+            raise _Unknown(f"there is no branch {branch}{f' of {where.repository}' if where.repository else ''}")
+        asked = _Asked(rolled, signs, there, tip, branch, where.paths, bool(where.repository))
         shas = self._looks[where.habit](asked)
-        if not self.repo.is_ancestor(shas[0], tip):
+        if not there.is_ancestor(shas[0], tip):
             raise _Unknown(f"{shas[0][:12]} is not on {branch} any more")
-        upstream = Upstream(where.habit, branch, shas)
+        upstream = Upstream(where.habit, branch, shas, repository=there.url if where.repository else "")
         reversal = self.reversal(upstream, tip, rolled.charts)
         if why_not(reversal):
             raise _Unknown(f"{upstream.words}: {why_not(reversal)}")
         return replace(upstream, done=reversal.outcome is PlanOutcome.EMPTY)
 
-    def tip(self, branch: str, head: str) -> str | None:
+    def at(self, repository: str) -> ConfigRepo | None:
+        """The repository of this URL, "" for our own; None where the settings do not let us go there."""
+        return self.repo.beside(repository) if repository else self.repo
+
+    def place(self, upstream: Upstream) -> ConfigRepo:
+        """Where it stands. Raises: StalledError where the settings do not let us go there any more."""
+        there = self.at(upstream.repository)
+        if there is None:
+            message = f"`upstreams` in the settings lacks {upstream.repository}, where the writer of its branch reads"
+            raise StalledError(self.repo.name, message, Reason.WRITTEN_BY_ANOTHER)
+        return there
+
+    def tip(self, branch: str, head: str, repository: str = "") -> str | None:
         """The head of the branch that the writer reads; `head` is the followed one's."""
-        return head if branch == self.repo.branch else self.repo.head_of(branch)
+        if not repository and branch == self.repo.branch:
+            return head
+        there = self.at(repository)
+        return there.head_of(branch) if there is not None else None
 
     def reversal(self, upstream: Upstream, tip: str, charts: ChartVersions) -> Reversal:
         """The inverse upstream; EMPTY where nothing of it is left there."""
-        return self.repo.reverse(tip, upstream.reverts, charts=charts)
+        return self.place(upstream).reverse(tip, upstream.reverts, charts=charts)
 
     @property
     def _looks(self) -> Mapping[str, Callable[[_Asked], tuple[str, ...]]]:
@@ -133,7 +155,7 @@ class UpstreamFinder:
             return self._rendered(asked)
         if read == earlier:
             raise _Unknown(f"it was made from {read[:12]}, and so was what stood before it")
-        return _these(self.repo.commits(earlier, read, LINE_SEEN), asked)
+        return _these(asked.there.commits(earlier, read, LINE_SEEN), asked)
 
     def dry(self, treeish: str, paths: Sequence[str]) -> str:
         """The dry commit that the files beside `paths`, or the whole tree, say they are made from; "" for none."""
@@ -145,31 +167,31 @@ class UpstreamFinder:
         """Between what the messages of two renderings name; on one branch, what lies between the two renderings."""
         undone, paths = asked.rolled.undone, set(asked.rolled.paths)
         earlier = self._touching(asked.oldest_parent, paths)
-        if asked.branch == self.repo.branch:
+        if not asked.beside and asked.branch == self.repo.branch:
             previous = next((one.sha for one in earlier), None)
             going = {one.sha for one in undone}
             line = self.repo.commits(previous, undone[0].sha, LINE_SEEN)
             return _these([one for one in line if one.sha not in going], asked)
-        line = self.repo.recent(asked.tip, LINE_SEEN)
+        line = asked.there.recent(asked.tip, LINE_SEEN)
         read = named_in(undone[0].message, line)
         before = next((sha for one in earlier if (sha := named_in(one.message, line))), "")
         if not read or not before:
             raise _Unknown(f"neither {METADATA} nor its message names the commit of {asked.branch} that it was made of")
-        return _these(self.repo.commits(before, read, LINE_SEEN), asked)
+        return _these(asked.there.commits(before, read, LINE_SEEN), asked)
 
     def _touching(self, tip: str, paths: set[str]) -> Iterator[Commit]:
         return (one for one in self.repo.recent(tip, LINE_SEEN) if paths & set(one.paths))
 
     def _copied(self, asked: _Asked) -> tuple[str, ...]:
         """Whoever put the same contents where they were taken from."""
-        folder, here = asked.signs.copied_from or "", asked.branch == self.repo.branch
+        folder, here = asked.signs.copied_from or "", not asked.beside and asked.branch == self.repo.branch
         if here and not folder:
             raise _NotBrought
         wanted: dict[str, str] = {}
         for change in (change for one in asked.rolled.undone for change in one.changes):
             if change.new_blob is not None and change.path in asked.rolled.paths:
                 wanted.setdefault(at_source(change.path, folder) if here else change.path, change.new_blob)
-        commits, why = brought(wanted, self.repo.recent(asked.tip, LINE_SEEN))
+        commits, why = brought(wanted, asked.there.recent(asked.tip, LINE_SEEN))
         if why:
             raise _Unknown(why)
         return _these(commits, replace(asked, paths=asked.paths or ((f"{folder}/",) if here else ())))
@@ -219,9 +241,11 @@ def _these(line: Sequence[Commit], asked: _Asked) -> tuple[str, ...]:
 def _inferred(state: ApplicationState, signs: WriterFacts) -> Promotion | None:
     """What the signs of a writer say of where it reads."""
     dry = state.dry_source
-    if dry is not None and any(same_repository(dry.repo_url, one.repo_url) for one in state.sources):
+    if dry is not None:
+        beside = not any(same_repository(dry.repo_url, one.repo_url) for one in state.sources)
         branch = "" if dry.target_revision in ("", "HEAD") else dry.target_revision
-        return Promotion(HYDRATE, branch.removeprefix("refs/heads/"), (f"{dry.path}/",) if dry.path else ())
+        paths = (f"{dry.path}/",) if dry.path else ()
+        return Promotion(HYDRATE, branch.removeprefix("refs/heads/"), paths, dry.repo_url if beside else "")
     if signs.copied_from:
         return Promotion(COPY, "", (f"{signs.copied_from}/",))
     return Promotion(MERGE, signs.merged_from) if signs.merged_from else None
@@ -233,7 +257,10 @@ def _merged(said: Promotion | None, seen: Promotion | None) -> Promotion | None:
     if said is not None and seen is not None and said.habit == seen.habit:
         if said.branch and seen.branch and said.branch != seen.branch:
             raise _Unknown(f"the policy says that {said.branch} is read, and the application says {seen.branch}")
-        where = Promotion(said.habit, said.branch or seen.branch, said.paths or seen.paths)
-    if where is not None and where.habit in (HYDRATE, MERGE) and not where.branch:
+        if said.repository and seen.habit == HYDRATE and not same_repository(said.repository, seen.repository):
+            raise _Unknown(f"the policy says that {said.repository} is read, and the application says another one")
+        repository = said.repository or seen.repository
+        where = Promotion(said.habit, said.branch or seen.branch, said.paths or seen.paths, repository)
+    if where is not None and where.habit in (HYDRATE, MERGE) and not (where.branch or where.repository):
         raise _Unknown("which branch is read is not known: `promotion.from.branch` can say so")
     return where

@@ -84,11 +84,12 @@ class Upstreams:
         if not _is_due(record) or not self.repo.is_ancestor(str(record.commit), head):
             return
         finder = UpstreamFinder(self.repo)
-        tip = finder.tip(upstream.branch, head)
+        tip = finder.tip(upstream.branch, head, upstream.repository)
         if tip is None:
-            self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, f"there is no branch {upstream.branch}")
+            self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, f"there is no branch {upstream.place}")
             return
-        ours = self._ours(record, tip)
+        there = finder.place(upstream)
+        ours = self._ours(record, there, tip)
         if ours is not None:
             blobs = {change.path: change.new_blob for change in ours.changes}
             executor.keep(with_upstream(record, replace(upstream, commit=ours.sha, blobs=blobs)))
@@ -101,29 +102,35 @@ class Upstreams:
         elif why_not(reversal):
             self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, why_not(reversal))
         else:
-            self._push(record, upstream, reversal, watched, executor)
+            self._push(record, upstream, reversal, there, watched, executor)
 
     def _push(
-        self, record: RollbackRecord, upstream: Upstream, reversal: Reversal, watched: Watched, executor: Executor
+        self,
+        record: RollbackRecord,
+        upstream: Upstream,
+        reversal: Reversal,
+        there: ConfigRepo,
+        watched: Watched,
+        executor: Executor,
     ) -> None:
         now, tip = self.clock.now(), reversal.base
-        reverts = tuple(self.repo.commit(sha) for sha in upstream.reverts)
-        date = max(self.repo.commit(tip).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
+        reverts = tuple(there.commit(sha) for sha in upstream.reverts)
+        date = max(there.commit(tip).committed_at + timedelta(seconds=1), now.replace(microsecond=0))
         words = upstream_message(record, upstream, reverts, reversal)
-        commit = self.repo.write_commit(str(reversal.tree), tip, words, date)
+        commit = there.write_commit(str(reversal.tree), tip, words, date)
         blobs = {change.path: change.new_blob for change in reversal.changes}
         after = with_upstream(record, replace(upstream, commit=commit, blobs=blobs))
-        if upstream.branch == self.repo.branch:
+        if there is self.repo and upstream.branch == self.repo.branch:
             landing = executor.push_commit(commit, tip, entry_about_record(after, now), after)
             outcome, message = landing.outcome, landing.message
         else:
-            result = executor.push_branch(upstream.branch, commit, tip)
+            result = executor.push_branch(upstream.branch, commit, tip, there)
             outcome, message = result.outcome, result.message
             if outcome is PushOutcome.LANDED:
                 executor.keep(after)
         if outcome is PushOutcome.LANDED:
             _wake(watched, upstream)
-        elif outcome is PushOutcome.PROTECTED and self._offers(watched.policy):
+        elif outcome is PushOutcome.PROTECTED and there is self.repo and self._offers(watched.policy):
             self._offer(record, upstream, commit, words, watched, executor)
         elif outcome in REFUSED:
             self._page(record, watched, executor, REFUSED[outcome], message)
@@ -159,10 +166,10 @@ class Upstreams:
         if held is not None:
             executor.hold_on(HoldOn(held), watched.policy)
 
-    def _ours(self, record: RollbackRecord, tip: str) -> Commit | None:
+    def _ours(self, record: RollbackRecord, there: ConfigRepo, tip: str) -> Commit | None:
         """The commit upstream that says it is this rollback's: then it is not made a second time, whoever made it."""
         steps = {step.commit for step in record.steps}
-        recent = self.repo.recent(tip, LATER_SEEN)
+        recent = there.recent(tip, LATER_SEEN)
         return next((one for one in recent if one.sha not in steps and _says(one, record.id)), None)
 
     def _stopped(self, watched: Watched, view: View, executor: Executor) -> bool:
@@ -193,11 +200,11 @@ def _standing(
     finder: UpstreamFinder, upstream: Upstream, head: str, applications: Sequence[ApplicationProgress], policy: Policy
 ) -> Standing:
     charts, words = policy.chart_versions, upstream.words
-    tip = finder.tip(upstream.branch, head)
+    tip = finder.tip(upstream.branch, head, upstream.repository)
     if tip is None:
-        return Standing((CheckResult(CHECK, None, f"there is no branch {upstream.branch}"),))
+        return Standing((CheckResult(CHECK, None, f"there is no branch {upstream.place}"),))
     left = finder.reversal(upstream, tip, charts).outcome
-    there = bool(upstream.commit) and finder.repo.is_ancestor(upstream.commit, tip)
+    there = bool(upstream.commit) and finder.place(upstream).is_ancestor(upstream.commit, tip)
     if left is not PlanOutcome.EMPTY and (left is PlanOutcome.CLEAN or not there):
         if upstream.settled and left is PlanOutcome.CLEAN:
             message = f"{words} was taken back, and is there again"
@@ -241,7 +248,7 @@ def upstream_message(record: RollbackRecord, upstream: Upstream, reverts: Sequen
             edits=reversal.sentences,
             step=f"{of}/{of}",
             requested_by=record.requested_by,
-            upstream=upstream.branch,
+            upstream=upstream.place,
         )
     )
 

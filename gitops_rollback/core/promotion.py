@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class Promotion:
     """What writes the branch from elsewhere, by which habit, and where that reads: there a rollback lands as well.
 
-    `branch` "" is the followed one. `paths` are globs of what the writer reads; () leaves them to what is found.
+    `branch` "" is the followed one, `repository` "" ours, else it is another one's URL. `paths` are globs of what the
+    writer reads; () leaves them to what is found.
     """
 
     habit: str  # hydrate, render, copy, merge
     branch: str = ""
     paths: tuple[str, ...] = ()
+    repository: str = ""

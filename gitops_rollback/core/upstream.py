@@ -37,6 +37,7 @@ class Upstream:
     """What is to be undone in `branch`: `reverts`, newest first. `commit` did so, or `done` says that nothing is left.
 
     `blobs` are what our commit put there. `offered` is the pull request there that waits for people, 0 for none.
+    `repository` is the URL of another one that has the branch, "" for our own.
     """
 
     habit: str
@@ -46,6 +47,12 @@ class Upstream:
     blobs: Mapping[str, str | None] = field(default_factory=dict)
     done: bool = False
     offered: int = 0
+    repository: str = ""
+
+    @property
+    def place(self) -> str:
+        """The branch, with the repository where that is another one."""
+        return f"{self.branch} of {self.repository}" if self.repository else self.branch
 
     @property
     def settled(self) -> bool:
@@ -57,18 +64,19 @@ class Upstream:
         """For people: half a sentence."""
         named = ", ".join(sha[:12] for sha in self.reverts[:SHOWN])
         more = f" and {len(self.reverts) - SHOWN} more" if self.reverts[SHOWN:] else ""
-        return f"{named}{more} on {self.branch}"
+        return f"{named}{more} on {self.place}"
 
     @property
     def sentence(self) -> str:
         """For people, in commits and plans."""
         how = "is taken back there already" if self.done else "is taken back as well"
-        return f"Whatever writes this branch reads {self.branch}: {self.words} {how}."
+        return f"Whatever writes this branch reads {self.place}: {self.words} {how}."
 
     @property
     def commands(self) -> str:
         """What a person would type for it."""
-        return f"git switch {self.branch} && git revert {' '.join(sha[:12] for sha in self.reverts)}"
+        typed = f"git switch {self.branch} && git revert {' '.join(sha[:12] for sha in self.reverts)}"
+        return f"in a clone of {self.repository}: {typed}" if self.repository else typed
 
     @property
     def document(self) -> dict[str, object]:
@@ -81,6 +89,7 @@ class Upstream:
             "blobs": dict(self.blobs),
             "done": self.done,
             "offered": self.offered,
+            "repository": self.repository,
         }
 
 
@@ -97,6 +106,9 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
     if not branch or not shas or not all(map(is_sha, shas)):
         return None
     known, number = blobs if isinstance(blobs, Mapping) else {}, found.get("offered")
+    repository = found.get("repository", "")
+    if not isinstance(repository, str):
+        return None
     return Upstream(
         habit=habit,
         branch=branch,
@@ -105,6 +117,7 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
         blobs={str(path): blob if isinstance(blob, str) else None for path, blob in known.items()},
         done=found.get("done") is True,
         offered=number if isinstance(number, int) else 0,
+        repository=repository,
     )
 
 

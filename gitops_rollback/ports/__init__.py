@@ -317,6 +317,10 @@ class ConfigRepo(Protocol):
         """
         ...
 
+    def beside(self, url: str) -> ConfigRepo | None:
+        """Another repository, where what is rolled back here may be made to last; None unless the settings name it."""
+        ...
+
     def push(self, updates: Sequence[RefUpdate]) -> PushResult:
         """One atomic push, plain refspecs; after any failure the remote is read before this returns.
 

@@ -314,6 +314,7 @@ class World:
         self.render: tuple[Render, ...] = ()
         self.replicas: list[Replica] = []
         self.others: list[GitConfigRepo] = []
+        self.upstreams: tuple[str, ...] = ()  # URLs of further repositories, as the settings would name them
 
     @property
     def url(self) -> str:
@@ -341,7 +342,8 @@ class World:
         settings = RepositorySettings(
             "shop/config", self.url, self.folder / name, allow_file=True, author=AUTHOR, render=self.render
         )
-        return GitConfigRepo(settings, CommandRenderer() if self.render else None)
+        beside = [replace(settings, name="shop/config upstream", url=url, render=()) for url in self.upstreams]
+        return GitConfigRepo(settings, CommandRenderer() if self.render else None, beside)
 
     def replica(self, name: str = "one", journal: str = "") -> Replica:
         """A controller that has not looked at anything yet; `journal` names another bare repository for its memory."""

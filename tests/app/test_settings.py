@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitops_rollback.app.origins import is_loopback, origin_of, repository_name
-from gitops_rollback.app.repositories import git_settings
+from gitops_rollback.app.repositories import git_settings, open_repository
 from gitops_rollback.app.settings import Settings, changed
 from gitops_rollback.app.settings_input import (
     default_state_dir,
@@ -274,6 +274,20 @@ def test_a_command_is_a_list_of_words_and_has_a_minute(config: Write) -> None:
     git = git_settings(settings, settings.repositories[0], REPO)
     assert git.render == (render.parsed,)
     assert git_settings(settings, settings.repositories[0], "https://git.example.com/a/journal").render == ()
+
+
+def test_a_repository_that_a_writer_reads_is_reached_as_itself_where_the_settings_have_it(config: Write) -> None:
+    other, third = "https://git.example.com/shop/dry.git", "https://git.example.com/shop/third.git"
+    own = f"{{url: {REPO}, git: {{username: one}}, branch: env/prod, upstreams: ['{other}', '{third}']}}"
+    second = f"{{url: {other}, git: {{username: two}}, branch: trunk}}"
+    settings = load({"config": config(f"repositories: [{own}, {second}]\n")})
+    first, followed = (open_repository(settings, one).repo for one in settings.repositories)
+    known, unknown = first.beside("git@git.example.com:shop/dry.git"), first.beside(third)
+    assert known is not None
+    assert unknown is not None
+    assert (known.url, known.branch, unknown.branch) == (other, "trunk", ""), "no branch of the first is meant there"
+    assert len({known.directory, unknown.directory, followed.directory}) == 3, "nobody waits for the other's clone"
+    assert first.beside("https://git.example.com/shop/nobodys.git") is None
 
 
 HOLDS = "would run what the config repository holds"

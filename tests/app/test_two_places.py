@@ -330,7 +330,7 @@ def test_a_branch_that_refuses_us_upstream_is_paged_once(world: World, monkeypat
     hydrated(world)
     one = world.replica()
     refused = PushResult(PushOutcome.PROTECTED, {}, "protected branch hook declined")
-    monkeypatch.setattr(Executor, "push_branch", lambda self, branch, commit, old: refused)
+    monkeypatch.setattr(Executor, "push_branch", lambda self, branch, commit, old, repo=None: refused)
     one.until(START, LAST)
     record = record_of(one)
     assert (record.outcome, record.reason) == ("unverified", "WrittenByAnother")
@@ -349,7 +349,7 @@ def test_a_branch_that_takes_no_push_of_ours_gets_a_pull_request(world: World, m
     monkeypatch.setattr(
         Executor,
         "push_branch",
-        lambda self, branch, commit, old: refused if branch == "dry" else push(self, branch, commit, old),
+        lambda self, branch, commit, old, repo=None: refused if branch == "dry" else push(self, branch, commit, old),
     )
     one.until(START, START + 4 * MINUTE)
     (request,) = forge.requests.values()

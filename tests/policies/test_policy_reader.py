@@ -422,6 +422,7 @@ BUILT = [
     "promotion: {type: hydrate}",
     "promotion: {type: merge, from: {branch: staging}}",
     "promotion: {type: copy, from: {paths: [staging/]}}",
+    "promotion: {type: render, from: {repository: 'https://git.example.com/shop/code.git'}}",
     "onSuperseded: ask",
     "onSuperseded: allow-version-bumps",
     "strategies: [{name: default, type: rolling}]",
@@ -493,6 +494,10 @@ SPEC_FAULTS = [
     pytest.param("promotion: {type: merge, from: {paths: [a/]}}", 18, 34, "needs `from.branch`", id="merge-of-what"),
     pytest.param("promotion: {type: render}", 18, 14, "needs `from`", id="render-of-what"),
     pytest.param("promotion: {type: hydrate, from: {branch: 'a..b'}}", 18, 45, "no name", id="promotion-branch"),
+    pytest.param(
+        "promotion: {type: merge, from: {branch: a, repository: 'https://git.example.com/b.git'}}",
+        18, 58, "another repository", id="merge-from-elsewhere",
+    ),
     pytest.param("promotion: {type: sync}", 18, 21, "hydrate", id="promotion-type"),
     pytest.param("verification: {checks: [{name: h, type: http}]}", 18, 27, "needs `url`", id="http-check"),
     pytest.param(

@@ -31,6 +31,7 @@ from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.errors import BranchRewritten, ObjectMissing, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.policy import ChartVersions
+from gitops_rollback.core.repository_url import same_repository
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate, Renderer, TreeEntry
 
@@ -51,8 +52,15 @@ class Seen:
 class GitConfigRepo:
     """Carries out `ports.ConfigRepo`. Thread-safe; whoever writes holds `exclusive()` from fetch to push."""
 
-    def __init__(self, settings: RepositorySettings, renderer: Renderer | None = None) -> None:
+    def __init__(
+        self,
+        settings: RepositorySettings,
+        renderer: Renderer | None = None,
+        beside: Sequence[RepositorySettings] = (),
+    ) -> None:
         """`renderer` runs the commands of the settings; without one generated files are a person's matter.
+
+        `beside` are the repositories that writers of this one may read.
 
         Raises: SettingsInvalid. Touches neither disk nor network: the first `fetch` clones.
         """
@@ -72,6 +80,7 @@ class GitConfigRepo:
         self._atomic = True
         self._ranges: Kept[tuple[Commit, ...]] = Kept(KEPT_RANGES, KEPT_COMMITS)
         self._kinships: Kept[bool] = Kept(KEPT_ANSWERS)
+        self._beside = tuple(GitConfigRepo(one) for one in beside)
 
     @property
     def branch(self) -> str:
@@ -298,6 +307,10 @@ class GitConfigRepo:
         """As in `ports.ConfigRepo`."""
         return self._look((HEADS + branch,))[HEADS + branch]
 
+    def beside(self, url: str) -> GitConfigRepo | None:
+        """As in `ports.ConfigRepo`. Its clone is one of its own, so that nobody waits for who follows it as well."""
+        return next((one for one in self._beside if same_repository(one.url, url)), None)
+
     def push(self, updates: Sequence[RefUpdate]) -> PushResult:
         """As in `ports.ConfigRepo`.
 
@@ -334,6 +347,9 @@ class GitConfigRepo:
         """Bound the clone's disk. Waits until nobody writes."""
         with self.exclusive():
             self._clone.tidy()
+        for one in self._beside:
+            if one.directory.exists():
+                one.tidy()
 
     def halt(self) -> None:
         """End what may take minutes: what renders generated files, now and from now on. All else stays usable."""
@@ -341,5 +357,7 @@ class GitConfigRepo:
 
     def close(self) -> None:
         """End the long-lived processes and remove what is temporary; the repository stays usable."""
+        for one in self._beside:
+            one.close()
         self._reverser.close()
         self._clone.leave()

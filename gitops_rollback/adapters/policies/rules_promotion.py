@@ -22,5 +22,7 @@ def promotion_faults(spec: View) -> Iterator[Found]:
     elif kind in (RENDER, COPY) and not source.keys:
         mark = source.mark if source.here else promotion.mark
         yield mark, f"type {shown(kind)} needs `from`", "add `from: {branch: ...}` or `from: {paths: [...]}`"
+    if kind == MERGE and source.has("repository"):
+        yield source.at("repository").mark, "a branch of another repository is not merged", "leave it out"
     if branch is not None and not is_branch_name(branch):
         yield source.at("branch").mark, f"{shown(branch)} is no name of a branch", "write it without `refs/heads/`"

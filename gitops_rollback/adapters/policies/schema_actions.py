@@ -162,8 +162,10 @@ class Strategy(Shape):
 
 
 class PromotionFrom(Shape):
+    repository: Text | None = None
+    """Another one, by its URL, which the settings must name among `upstreams`; left out, it is the same."""
     branch: Text | None = None
-    """Of the same repository; left out, it is the followed branch."""
+    """Left out, it is the followed branch, and that of another repository is its default one."""
     paths: Annotated[list[Glob], Field(min_length=1, max_length=50)] | None = None
     """What the writer reads there: a commit that changes more is a person's to take back."""
 

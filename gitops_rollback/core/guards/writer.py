@@ -77,10 +77,11 @@ def _in_words(sign: Sign, writer: WriterFacts, said: Promotion | None) -> tuple[
         return f"{sign.message}{why}", sign.remedy
     if up.done:
         return f"{sign.message}; {up.words} is taken back there already", sign.remedy
-    message = f"{sign.message}, from {up.branch}: one commit here, and one that takes back {up.words}"
+    message = f"{sign.message}, from {up.place}: one commit here, and one that takes back {up.words}"
     remedy = f"approve the plan for both commits, or do the second by hand: {up.commands}"
     if said is None:
-        remedy += f"; `promotion: {{type: {up.habit}, from: {{branch: {up.branch}}}}}` in the policy lets us do both"
+        where = f"{{repository: {up.repository}, branch: {up.branch}}}" if up.repository else f"{{branch: {up.branch}}}"
+        remedy += f"; `promotion: {{type: {up.habit}, from: {where}}}` in the policy lets us do both"
     return message, remedy
 
 

@@ -229,6 +229,10 @@ class SimRepo:
         self.read_heads = {**others, ref: heads[ref]} if ref in heads else others
         return heads.get(ref)
 
+    def beside(self, url: str) -> SimRepo | None:
+        """As in `ports.ConfigRepo`: there is none."""
+        return None
+
     def write_files(self, parent: str | None, files: Mapping[str, bytes | None], message: str, date: datetime) -> str:
         """As in `ports.ConfigRepo`."""
         tree = self._objects.with_files(parent, files)
