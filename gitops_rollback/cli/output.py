@@ -60,7 +60,7 @@ def _yaml_lines(node: object, indent: str) -> list[str]:
             line for key, value in node.items() for line in _yaml_entry(f"{indent}{_yaml_key(key)}:", value, indent)
         ]
     if isinstance(node, (list, tuple)) and node:
-        return [line for value in node for line in _yaml_entry(f"{indent}-", value, indent)]
+        return [line for value in node for line in _yaml_item(value, indent)]
     return [indent + json.dumps(node, ensure_ascii=False, allow_nan=False)]
 
 
@@ -68,6 +68,13 @@ def _yaml_entry(head: str, value: object, indent: str) -> list[str]:
     if isinstance(value, (Mapping, list, tuple)) and value:
         return [head, *_yaml_lines(value, indent + "  ")]
     return [f"{head} {json.dumps(value, ensure_ascii=False, allow_nan=False)}"]
+
+
+def _yaml_item(value: object, indent: str) -> list[str]:
+    if not isinstance(value, Mapping) or not value:
+        return _yaml_entry(f"{indent}-", value, indent)
+    lines = _yaml_lines(value, indent + "  ")
+    return [f"{indent}- {lines[0].lstrip()}", *lines[1:]]
 
 
 def _yaml_key(key: object) -> str:

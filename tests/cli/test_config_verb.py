@@ -41,6 +41,9 @@ def test_what_was_set_and_what_is_in_force(file: Path, capsys: pytest.CaptureFix
     assert document["repositories"][0]["branch"] == "live"
     assert document["metrics"][0]["url"] == "https://prometheus.example.com"
     assert document["bind"] == "127.0.0.1:8080"
+    assert document["leaderElection"]["leaseDuration"] == "15s"  # as the file spells it
+    assert document["heartbeat"]["every"] == "7d"
+    assert '  - url: "https://git.example.com/acme/config.git"' in out
     assert str(file) in err
     assert "GITOPS_ROLLBACK_GIT_TOKEN" in err
     _, out, _ = shown(capsys, "--config", str(file))
