@@ -36,6 +36,7 @@ WORDS: Mapping[str, str] = {
     "templates": "Titles and texts of messages, by event.",
     "handover": "When shifts begin, and are told what they must know.",
     "heartbeat": "The weekly commit that proves the way of a rollback.",
+    "drills": "When the controller drills by itself, where policies say `drill: allowed`.",
     "statuses": "What is set at the forge on commits and pull requests.",
     "audit": "Who gets each line of the journal as it is written.",
     "commit": "Author and committer of our commits.",

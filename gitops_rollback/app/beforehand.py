@@ -13,11 +13,15 @@ from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.preflight import Preflight
 from gitops_rollback.app.pull_request_statuses import PullRequestStatuses
 from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.scheduled_drills import ScheduledDrills
 from gitops_rollback.app.settings_before import Statuses
 from gitops_rollback.app.watching_images import WatchedImages
 from gitops_rollback.core.drill import Practice, practice_of
+from gitops_rollback.core.drill_schedule import DrillSchedule
 from gitops_rollback.core.heartbeat import Beat, Rhythm
 from gitops_rollback.ports import Forge
+
+BY_HAND = DrillSchedule()
 
 
 def take_heartbeats(
@@ -36,17 +40,20 @@ def take_heartbeats(
     reconciler.besides = (*reconciler.besides, attend)
 
 
-def end_drills(reconciler: Reconciler, measured: Callable[[Practice], None]) -> None:
+def end_drills(reconciler: Reconciler, measured: Callable[[Practice], None], schedule: DrillSchedule = BY_HAND) -> None:
     """What a drill broke is taken back, too, once whoever began it is gone; and `measured` hears who was drilled when.
 
-    Nothing of the second changes but by the journal, and with the days.
+    What `schedule` says begins by itself. Nothing of the second changes but by the journal, and with the days.
     """
     drills = Drills(reconciler.surroundings.repo, reconciler, reconciler.holds, reconciler.clock)
+    scheduled = ScheduledDrills(drills, schedule)
     known: set[tuple[str | None, date]] = set()
 
     def attend(tick: Tick) -> None:
         if isinstance(reconciler.executor, Executor):
-            drills.attend(Seen(tick.view, tick.listing, tick.now, reconciler.executor))
+            seen = Seen(tick.view, tick.listing, tick.now, reconciler.executor, _is_uneasy(tick))
+            drills.attend(seen)
+            scheduled.attend(seen)
         state = tick.view.journal.head, tick.now.date()
         if state not in known:
             known.clear()

@@ -20,11 +20,13 @@ from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.drill import GRACE, SIGN, Drill, Outcome, drill_id, entry_of, running
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.heartbeat import is_automatic
+from gitops_rollback.core.journal import CONTROLLER
 from gitops_rollback.core.message import DrillText, drill_message
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import PUSH_MODE
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.core.sync import Health, SyncStatus
+from gitops_rollback.core.trigger import Level
 from gitops_rollback.ports import Clock, ConfigRepo, Message, PushOutcome
 
 ALLOW = "write `drill: allowed` at its target in the policy, and only for staging"
@@ -59,6 +61,10 @@ class Drills:
         why = self.why_not(watched, wanted, seen)
         if why:
             raise StalledError(watched.name, f"no drill now: {why}", Reason.DRILL)
+        return self.break_it(watched, wanted, seen)
+
+    def break_it(self, watched: Watched, wanted: Wanted, seen: Seen) -> Drill | None:
+        """As `begin`, where nothing stands against it."""
         now, base = self.clock.now(), seen.view.heads.branch
         identity = drill_id(self.repo.name, watched.name, now)
         wound = wound_of(
@@ -111,18 +117,25 @@ class Drills:
         look = self.reconciler.observer.look(watched, seen.view, seen.now, feeder)
         if look.raised.raises_alarm or look.is_pending:
             return f"something real may be wrong: {look.raised.message or 'a trigger is pending'}"
-        return ""
+        if not look.case.verdicts:  # nothing is under watch, so nothing was asked
+            look = self.reconciler.observer.look_anyway(watched, seen.view, seen.now, feeder, look.raised)
+        true = [one.trigger for one in look.case.verdicts if one.state.last and one.state.last.level is Level.TRUE]
+        return f"trigger {true[0]} is true already: what the drill breaks could not be told from that" if true else ""
 
     # One that is open
 
     def attend(self, seen: Seen) -> None:
-        """Clean up after those whose deadline is well past: who began them is gone."""
+        """Follow the controller's own, and clean up after those whose deadline is well past: who began them is gone."""
         for drill in running(seen.view.journal.decisions):
-            if seen.now >= drill.deadline + GRACE:
+            if drill.by == CONTROLLER or seen.now >= drill.deadline + GRACE:
                 self.go_on(drill, seen)
 
     def go_on(self, drill: Drill, seen: Seen) -> Drill:
         """The drill as it is after the one next thing; open while its end is not known."""
+        if not self._has_landed(drill, seen):
+            if seen.now < drill.deadline:
+                return drill
+            return self._end(drill.ended(Outcome.FAILED, "its commit never reached the branch"), seen)
         record = _record_of(drill, seen)
         drill = self._timed(drill, record, seen)
         if record is not None and not record.open and record.commit is not None:
@@ -135,6 +148,10 @@ class Drills:
         if record is not None:
             late = f"{late}: {record.id} waits for a person, {record.reason}: {record.message}"
         return self.clean_up(drill, Outcome.FAILED, late, seen)
+
+    def _has_landed(self, drill: Drill, seen: Seen) -> bool:
+        """A journal that is pushed before the branch may tell of a commit that no branch ever had."""
+        return self.repo.has(drill.commit) and self.repo.is_ancestor(drill.commit, seen.view.heads.branch)
 
     def is_gone(self, drill: Drill, seen: Seen) -> bool:
         """The branch holds nothing of what the drill broke."""

@@ -220,7 +220,7 @@ class Runtime:
             if forge is not None:
                 set_statuses(made, forge, settings.statuses)
             take_heartbeats(made, forge, settings.heartbeat.rhythm, lambda beat: self.metrics.beat(repo.name, beat))
-            end_drills(made, self.metrics.practice)
+            end_drills(made, self.metrics.practice, settings.drills.schedule)
             if self.parts.keeps_looking:
                 watch_images(made, self.metrics.images)
         if leading is not None:

@@ -18,7 +18,7 @@ from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import addresses
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings_alerts import AlertmanagerPlace, MetricAuth
-from gitops_rollback.app.settings_before import Heartbeat, Statuses
+from gitops_rollback.app.settings_before import Heartbeat, ScheduledDrills, Statuses
 from gitops_rollback.app.settings_doors import Chat, DashboardPlace, Hook
 from gitops_rollback.app.settings_notifications import MOST_PLACES, AuditPlace, Place, Shifts, Templates
 from gitops_rollback.app.settings_repositories import Repository
@@ -274,6 +274,7 @@ class Settings(Closed):
     templates: Templates = Field(default_factory=dict)
     handover: Shifts | None = None
     heartbeat: Heartbeat = Heartbeat()
+    drills: ScheduledDrills = ScheduledDrills()
     statuses: Statuses = Statuses()
     audit: Annotated[tuple[AuditPlace, ...], Field(max_length=MOST_PLACES)] = ()
     commit: CommitIdentity = CommitIdentity()

@@ -129,6 +129,8 @@ def test_all_faults_of_file_environment_and_flags_are_told_at_once(config: Write
         ("templates: {held: {text: 'costs $ 5'}}\n", ":1:20: ", "write `$$`"),
         ("handover: {at: ['8:00']}\n", ":1:17: ", "08:00"),
         ("heartbeat: {every: 5m}\n", ":1:13: ", "from 1h to 28d"),
+        ("drills: {windows: [{cron: daily, duration: 2h}]}\n", ":1:", "five fields of crontab"),
+        ("drills: {windows: [{cron: '0 9 * * *', duration: 15m}]}\n", ":1:", "at least as long as timeout"),
         ("heartbeat: {officeHours: {start: '18:00'}}\n", ":1:", "end must be later than start"),
         ("handover: {at: ['08:00'], timezone: Mars}\n", ":1:27: ", "Europe/London"),
         ("templates: {verifed: {title: x}}\n", ":1:13: ", "is no event"),

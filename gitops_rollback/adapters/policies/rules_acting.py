@@ -1,20 +1,19 @@
 """Which keys belong to which guard, check and receiver, and do their values make sense there?
 
-Source: cronsim 2.8 for the five fields of a schedule; zoneinfo for time zones.
+Source: zoneinfo for time zones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
-
-from cronsim import CronSim, CronSimError
 
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
+from gitops_rollback.core.guards.rules import is_cron
 from gitops_rollback.core.policy import LIMITED
 from gitops_rollback.core.receivers import RECEIVERS, missing_of, strange_to
 
@@ -66,22 +65,12 @@ def guard_faults(spec: View) -> Iterator[Found]:
 
 def _schedule(window: View) -> Iterator[Found]:
     cron, zone = window.at("cron").text, window.at("timezone").text
-    if cron and not _is_cron(cron):
+    if cron and not is_cron(cron):
         yield window.at("cron").mark, f"{shown(cron)} is no schedule", 'five fields: "0 18 * * 5" is Fridays at 18:00'
     if zone and not _is_zone(zone):
         yield window.at("timezone").mark, f"{shown(zone)} is no time zone", "write it like Europe/London"
     if window.at("duration").duration == timedelta(0):
         yield window.at("duration").mark, "`duration: 0` closes nothing", "write it like 12h"
-
-
-def _is_cron(text: str) -> bool:
-    if len(text) > 100 or len(text.split()) != 5:
-        return False
-    try:
-        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
-    except CronSimError:
-        return False
-    return True
 
 
 def _is_zone(text: str) -> bool:

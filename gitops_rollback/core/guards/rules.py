@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
+from cronsim import CronSim, CronSimError
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.budget import judge_budget_rule
@@ -85,9 +85,26 @@ def in_window(window: ScheduleWindow, now: datetime) -> bool:
 
     Raises: CronSimError, ZoneInfoNotFoundError for a window that the policy reader should have refused.
     """
+    return opened_at(window, now) is not None
+
+
+def opened_at(window: ScheduleWindow, now: datetime) -> datetime | None:
+    """The cron instant at which a window opened that is open now; None outside of it. Raises as `in_window` does."""
     local = (now.replace(microsecond=0) + timedelta(seconds=1)).astimezone(ZoneInfo(window.timezone))
     start = next(CronSim(window.cron, local, reverse=True), None)
-    return start is not None and now - start.astimezone(UTC) < window.duration
+    opened = start.astimezone(UTC) if start is not None else None
+    return opened if opened is not None and now - opened < window.duration else None
+
+
+def is_cron(text: str) -> bool:
+    """True if it has the five fields of crontab, and they can be read."""
+    if len(text) > 100 or len(text.split()) != 5:
+        return False
+    try:
+        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        return False
+    return True
 
 
 def _paths(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
