@@ -130,7 +130,7 @@ class Follower:
         affected = self._affected(record, listing)
         applications = tuple(self._pool.map(lambda fed: self._application(record, fed, since.pushed, now), affected))
         runs = self.runs.seen(record, affected, lambda revision: self._contains(revision, commit))
-        above = standing(self._repo, record, view.heads.branch, applications, policy)
+        above = standing(self._repo, record, view.heads.branch, applications, policy, self.runs.objects)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
         found = replace(found, came_back=above.came_back)
         if record.phase is not Phase.VERIFYING:

@@ -20,6 +20,7 @@ from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.upstream import (
     COPY,
     HYDRATE,
+    KARGO,
     MAX_REVERTS,
     MERGE,
     METADATA,
@@ -33,6 +34,7 @@ from gitops_rollback.core.upstream import (
 )
 from gitops_rollback.ports import ConfigRepo
 
+AUTHORIZED_STAGE = "kargo.akuity.io/authorized-stage"  # an annotation of the Application
 LINE_SEEN = 300  # commits of what the writer reads
 
 
@@ -101,6 +103,8 @@ class UpstreamFinder:
             return None, str(why)
 
     def _found(self, where: Promotion, signs: WriterFacts, rolled: Rolled) -> Upstream:
+        if where.habit == KARGO:
+            return self._promoted(where, signs, rolled)
         there = self.at(where.repository)
         if there is None:
             raise _Unknown(f"{where.repository} is read, which `upstreams` of this repository in the settings lacks")
@@ -119,6 +123,18 @@ class UpstreamFinder:
         if why_not(reversal):
             raise _Unknown(f"{upstream.words}: {why_not(reversal)}")
         return replace(upstream, done=reversal.outcome is PlanOutcome.EMPTY)
+
+    def _promoted(self, where: Promotion, signs: WriterFacts, rolled: Rolled) -> Upstream:
+        """What Kargo carried here is known by its Promotion's name alone, and that stands in the commit's message."""
+        stage = where.stage or signs.annotations.get(AUTHORIZED_STAGE, "")
+        if not signs.kargo:
+            raise _Unknown("which Freight brought it is not known: no Promotion's name stands in the commit's message")
+        if ":" not in stage:
+            raise _Unknown("Kargo's Stage is not known: `promotion.from.stage` can say it, as `project:stage`")
+        freight, *others = (name.rpartition(".")[2] for name in signs.kargo)
+        shas = tuple(one.sha for one in rolled.undone)
+        previous = next((one for one in others if one != freight), "")
+        return Upstream(KARGO, self.repo.branch, shas, stage=stage, freight=freight, previous=previous)
 
     def at(self, repository: str) -> ConfigRepo | None:
         """The repository of this URL, "" for our own; None where the settings do not let us go there."""

@@ -7,7 +7,7 @@ a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
@@ -22,6 +22,7 @@ from gitops_rollback.app.view import View
 from gitops_rollback.core.action import HoldOn
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.kargo import judge_stage, stage_object
 from gitops_rollback.core.message import UPSTREAM_TRAILER, RevertText, revert_message
 from gitops_rollback.core.offer import branch_of
 from gitops_rollback.core.plan import PlanOutcome, Reversal
@@ -30,11 +31,12 @@ from gitops_rollback.core.progress import ApplicationProgress
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.strategies.gate import Passage, held_between
 from gitops_rollback.core.strategies.stages import unfinished
-from gitops_rollback.core.upstream import CHECK, HYDRATE, Upstream, upstream_of, with_upstream
+from gitops_rollback.core.upstream import CHECK, HYDRATE, KARGO, Upstream, upstream_of, with_upstream
 from gitops_rollback.core.verification import CheckResult
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import Clock, ConfigRepo, Forge, PushOutcome
+from gitops_rollback.ports import Clock, ConfigRepo, Forge, Objects, PushOutcome
 
+HERE = "in-cluster"  # as Argo CD calls its own
 LATER_SEEN = 200  # commits among which ours is looked for
 REFUSED = {PushOutcome.PROTECTED: Reason.BRANCH_PROTECTED, PushOutcome.REWOUND: Reason.BRANCH_REWRITTEN}
 
@@ -82,6 +84,9 @@ class Upstreams:
         upstream = upstream_of(record) or upstream
         head = tick.view.heads.branch
         if not _is_due(record) or not self.repo.is_ancestor(str(record.commit), head):
+            return
+        if upstream.habit == KARGO:
+            self._page(record, watched, executor, Reason.WRITTEN_BY_ANOTHER, "Kargo would write it again")
             return
         finder = UpstreamFinder(self.repo)
         tip = finder.tip(upstream.branch, head, upstream.repository)
@@ -185,12 +190,15 @@ def standing(
     head: str,
     applications: Sequence[ApplicationProgress],
     policy: Policy,
+    objects: Objects,
 ) -> Standing:
     """Does it stand upstream, and has the writer read it? Nothing where the rollback has one place."""
     upstream = upstream_of(record)
     if upstream is None:
         return Standing()
     try:
+        if upstream.habit == KARGO:
+            return Standing((judge_stage(upstream, _stage(upstream, applications, objects)),))
         return _standing(UpstreamFinder(repo), upstream, head, applications, policy)
     except RollbackError as error:
         return Standing((CheckResult(CHECK, None, error.message),))
@@ -213,6 +221,17 @@ def _standing(
     if upstream.habit != HYDRATE:
         return Standing((CheckResult(CHECK, True, f"{words} is taken back"),))
     return Standing((_read_by_hydrator(finder, upstream, head, applications, policy),))
+
+
+def _stage(
+    upstream: Upstream, applications: Sequence[ApplicationProgress], objects: Objects
+) -> Mapping[str, object] | None:
+    """The Stage in the cluster that we speak to, wherever the application runs: Kargo lives beside the engine."""
+    wanted = stage_object(upstream.stage)
+    state = next((one.state for one in applications if one.state is not None), None)
+    if wanted is None or state is None:
+        return None
+    return objects.find(replace(state, destination=HERE), [wanted]).get(wanted)
 
 
 def _read_by_hydrator(

@@ -19,6 +19,7 @@ from gitops_rollback.core.rollback import UPSTREAM, RollbackRecord
 from gitops_rollback.core.verification import CheckResult
 
 HYDRATE, RENDER, COPY, MERGE = "hydrate", "render", "copy", "merge"  # the habits of a writer
+KARGO = "kargo"  # it promotes what is no commit: the second half is a person's
 MADE = (HYDRATE, RENDER)  # it makes other files from what it reads
 METADATA = "hydrator.metadata"
 CHECK = "upstream"
@@ -38,6 +39,8 @@ class Upstream:
 
     `blobs` are what our commit put there. `offered` is the pull request there that waits for people, 0 for none.
     `repository` is the URL of another one that has the branch, "" for our own.
+    Of KARGO nothing is undone in git: `stage` (`project:stage`) is to carry another Freight than `freight`, such as
+    `previous`; both are the first letters of a name.
     """
 
     habit: str
@@ -48,6 +51,9 @@ class Upstream:
     done: bool = False
     offered: int = 0
     repository: str = ""
+    stage: str = ""
+    freight: str = ""
+    previous: str = ""
 
     @property
     def place(self) -> str:
@@ -62,6 +68,8 @@ class Upstream:
     @property
     def words(self) -> str:
         """For people: half a sentence."""
+        if self.habit == KARGO:
+            return f"Freight {self.freight} in Kargo's Stage {self.stage}"
         named = ", ".join(sha[:12] for sha in self.reverts[:SHOWN])
         more = f" and {len(self.reverts) - SHOWN} more" if self.reverts[SHOWN:] else ""
         return f"{named}{more} on {self.place}"
@@ -69,12 +77,16 @@ class Upstream:
     @property
     def sentence(self) -> str:
         """For people, in commits and plans."""
+        if self.habit == KARGO:
+            return f"Kargo writes this branch: a person must promote another one than {self.words}, or it comes back."
         how = "is taken back there already" if self.done else "is taken back as well"
         return f"Whatever writes this branch reads {self.place}: {self.words} {how}."
 
     @property
     def commands(self) -> str:
         """What a person would type for it."""
+        if self.habit == KARGO:
+            return promote_command(self.stage, self.previous)
         typed = f"git switch {self.branch} && git revert {' '.join(sha[:12] for sha in self.reverts)}"
         return f"in a clone of {self.repository}: {typed}" if self.repository else typed
 
@@ -90,6 +102,9 @@ class Upstream:
             "done": self.done,
             "offered": self.offered,
             "repository": self.repository,
+            "stage": self.stage,
+            "freight": self.freight,
+            "previous": self.previous,
         }
 
 
@@ -106,8 +121,8 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
     if not branch or not shas or not all(map(is_sha, shas)):
         return None
     known, number = blobs if isinstance(blobs, Mapping) else {}, found.get("offered")
-    repository = found.get("repository", "")
-    if not isinstance(repository, str):
+    texts = {name: found.get(name, "") for name in ("repository", "stage", "freight", "previous")}
+    if not all(isinstance(text, str) for text in texts.values()):
         return None
     return Upstream(
         habit=habit,
@@ -117,7 +132,7 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
         blobs={str(path): blob if isinstance(blob, str) else None for path, blob in known.items()},
         done=found.get("done") is True,
         offered=number if isinstance(number, int) else 0,
-        repository=repository,
+        **{name: str(text) for name, text in texts.items()},
     )
 
 
@@ -189,6 +204,13 @@ def at_source(path: str, folder: str) -> str:
     """The path in `folder` that a copy promotion took `path` from: it differs in that one segment."""
     depth = folder.count("/") + 1
     return "/".join([folder, *path.split("/")[depth:]])
+
+
+def promote_command(stage: str, previous: str) -> str:
+    """What promotes another Freight to a `project:stage`; `previous` are the first letters of its name, "" unknown."""
+    project, _, name = stage.rpartition(":")
+    command = f"kargo promote --project {project or 'PROJECT'} --stage {name or 'STAGE'} --freight PREVIOUS"
+    return f"{command}, whose name begins with {previous}" if previous else command
 
 
 def kargo_promotion(commit: Commit) -> str:

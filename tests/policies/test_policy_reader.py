@@ -423,6 +423,8 @@ BUILT = [
     "promotion: {type: merge, from: {branch: staging}}",
     "promotion: {type: copy, from: {paths: [staging/]}}",
     "promotion: {type: render, from: {repository: 'https://git.example.com/shop/code.git'}}",
+    "promotion: {type: kargo}",
+    "promotion: {type: kargo, from: {stage: 'shop:prod'}}",
     "onSuperseded: ask",
     "onSuperseded: allow-version-bumps",
     "strategies: [{name: default, type: rolling}]",
@@ -492,6 +494,8 @@ SPEC_FAULTS = [
     ),
     pytest.param("strategies: [{name: a, type: rolling, canary: {}}]", 18, 41, "type: canary", id="strategy"),
     pytest.param("promotion: {type: merge, from: {paths: [a/]}}", 18, 34, "needs `from.branch`", id="merge-of-what"),
+    pytest.param("promotion: {type: kargo, from: {stage: prod}}", 18, 42, "names no Stage", id="stage-of-what"),
+    pytest.param("promotion: {type: copy, from: {paths: [a/], stage: 'a:b'}}", 18, 54, "names no Stage", id="no-kargo"),
     pytest.param("promotion: {type: render}", 18, 14, "needs `from`", id="render-of-what"),
     pytest.param("promotion: {type: hydrate, from: {branch: 'a..b'}}", 18, 45, "no name", id="promotion-branch"),
     pytest.param(

@@ -13,9 +13,11 @@ from gitops_rollback.adapters.kubernetes.home import is_here
 from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.errors import EngineUnavailable, RollbackError
 from gitops_rollback.core.infrastructure import TERRAFORM_KIND, RunObject
+from gitops_rollback.core.kargo import KIND as STAGE_KIND
 from gitops_rollback.core.sync import ApplicationState
 
 TERRAFORMS = Resource("infra.contrib.fluxcd.io", "v1alpha2", "terraforms")
+STAGES = Resource("kargo.akuity.io", "v1alpha1", "stages")
 
 
 class ClusterObjects:
@@ -23,7 +25,10 @@ class ClusterObjects:
 
     def __init__(self, client: Kubernetes) -> None:
         self._client = client
-        self._known = {(TERRAFORMS.api_version, TERRAFORM_KIND): (TERRAFORMS, True)}
+        self._known = {
+            (TERRAFORMS.api_version, TERRAFORM_KIND): (TERRAFORMS, True),
+            (STAGES.api_version, STAGE_KIND): (STAGES, True),
+        }
 
     def find(
         self, application: ApplicationState, named: Sequence[RunObject]

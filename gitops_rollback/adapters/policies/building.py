@@ -97,7 +97,8 @@ def _promotion(shape: schema_actions.Promotion | None) -> Promotion | None:
     if shape is None:
         return None
     source = shape.from_ or schema_actions.PromotionFrom()
-    return Promotion(shape.type, source.branch or "", tuple(source.paths or ()), source.repository or "")
+    paths, stage = tuple(source.paths or ()), source.stage or ""
+    return Promotion(shape.type, source.branch or "", paths, source.repository or "", stage)
 
 
 def _target(shape: schema.TargetShape) -> Target:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gitops_rollback.adapters.git.remote import is_branch_name
 from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
-from gitops_rollback.core.upstream import COPY, MERGE, RENDER
+from gitops_rollback.core.upstream import COPY, KARGO, MERGE, RENDER
+
+STAGE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 def promotion_faults(spec: View) -> Iterator[Found]:
@@ -22,6 +25,9 @@ def promotion_faults(spec: View) -> Iterator[Found]:
     elif kind in (RENDER, COPY) and not source.keys:
         mark = source.mark if source.here else promotion.mark
         yield mark, f"type {shown(kind)} needs `from`", "add `from: {branch: ...}` or `from: {paths: [...]}`"
+    stage = source.at("stage").text
+    if stage is not None and (kind != KARGO or not STAGE.fullmatch(stage)):
+        yield source.at("stage").mark, f"{shown(stage)} names no Stage", "write `project:stage`, for type kargo alone"
     if kind == MERGE and source.has("repository"):
         yield source.at("repository").mark, "a branch of another repository is not merged", "leave it out"
     if branch is not None and not is_branch_name(branch):

@@ -168,11 +168,13 @@ class PromotionFrom(Shape):
     """Left out, it is the followed branch, and that of another repository is its default one."""
     paths: Annotated[list[Glob], Field(min_length=1, max_length=50)] | None = None
     """What the writer reads there: a commit that changes more is a person's to take back."""
+    stage: Text | None = None
+    """Kargo's, as `project:stage`; left out, it is what the Application's annotation says."""
 
 
 class Promotion(Shape):
     type: Habit
-    """hydrate or render: it makes files from others. copy: it takes files over. merge: it merges a branch."""
+    """hydrate, render: it makes files of others. copy: it takes them over. merge: a branch. kargo: by Freight."""
     from_: Annotated[PromotionFrom | None, Field(alias="from")] = None
 
 

@@ -17,7 +17,7 @@ from gitops_rollback.core.guards.facts import GuardFacts, WriterFacts, allow, as
 from gitops_rollback.core.image_updater import kept_off, writes_git, writes_into
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.promotion import Promotion
-from gitops_rollback.core.upstream import COPY, HYDRATE, MADE, MERGE, METADATA, RENDER
+from gitops_rollback.core.upstream import COPY, HYDRATE, KARGO, MADE, MERGE, METADATA, RENDER, promote_command
 
 WRITER = "another-writer"
 COMMITS_LOOKED_AT = 10
@@ -60,6 +60,8 @@ def judge_writer(facts: GuardFacts) -> GuardAnswer:
         message = f"the policy says that something writes this branch ({said.habit}), and where that reads nothing "
         message += f"can be taken back: {writer.unreachable}"
         return ask(WRITER, Reason.WRITTEN_BY_ANOTHER, message, "take it back there by hand, then approve the plan")
+    if writer.upstream.habit == KARGO:
+        return allow(WRITER, f"{writer.upstream.sentence} To do at once: {writer.upstream.commands}")
     what = "is taken back already" if writer.upstream.done else "is taken back as well, and it lasts by that"
     return allow(WRITER, f"{writer.upstream.words}, which the writer of this branch reads, {what}")
 
@@ -130,13 +132,10 @@ def _hydrated(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
 def _promoted(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
     stage = writer.annotations.get("kargo.akuity.io/authorized-stage", "")
     if stage or writer.kargo:
-        project, _, name = stage.partition(":")
-        name = name or (writer.kargo[0].partition(".")[0] if writer.kargo else "")
-        command = f"kargo promote --project {project or 'PROJECT'} --stage {name or 'STAGE'} --freight PREVIOUS"
-        if writer.kargo[1:]:
-            command += f", whose name begins with {writer.kargo[1].rpartition('.')[2]}"
+        previous = writer.kargo[1].rpartition(".")[2] if writer.kargo[1:] else ""
+        command = promote_command(stage or writer.kargo[0].partition(".")[0], previous)
         what = f"Kargo stage {stage}" if stage else f"Kargo's promotion {writer.kargo[0]}"
-        return Sign(f"{what} writes this application's files", command, ANY)
+        return Sign(f"{what} writes this application's files", command, (*ANY, KARGO))
     if writer.next_branch:
         message = f"a promoter writes this branch from {writer.next_branch}"
         return Sign(message, "revert the commit that the promoter reads", (HYDRATE, MERGE))
@@ -174,7 +173,7 @@ def _by_machine(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
     name, count = machines.most_common(1)[0] if machines else ("", 0)
     if count < BY_ONE_MACHINE:
         return None
-    return Sign(f"{count} of the last {COMMITS_LOOKED_AT} commits to these paths are by {name}", remedy, ANY)
+    return Sign(f"{count} of the last {COMMITS_LOOKED_AT} commits to these paths are by {name}", remedy, (*ANY, KARGO))
 
 
 def _copied(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
