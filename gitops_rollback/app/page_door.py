@@ -22,7 +22,7 @@ from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError, Stalle
 from gitops_rollback.core.policy import PUSH_MODE
 from gitops_rollback.core.press import PageButton, PagePress
 from gitops_rollback.core.pull_request import Permission
-from gitops_rollback.core.request import LastHealthy, RequestTarget, RollbackRequest, request_name
+from gitops_rollback.core.request import LastHealthy, RequestTarget, RollbackRequest, To, Without, request_name
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import CONTROL_BRANCH, SETTINGS_DOOR, Pause, PauseState, lift_pause, stopped
 from gitops_rollback.ports import ConfigRepo, DecisionEntry
@@ -146,7 +146,7 @@ class PageDoor:
         wish = (
             waiting(_record(press, looked), _words(press))
             if press.rollback_id
-            else Wish(press.application, press.login, press.reason, LastHealthy())
+            else Wish(press.application, press.login, press.reason, _to(press))
         )
         return requests.planned(wish, looked.view, looked.listing, looked.now)
 
@@ -156,7 +156,8 @@ class PageDoor:
         by_request = self._by_request(prepared)
         where = "by a pull request of its own" if by_request else f"by a push to {self.repo.branch}"
         shown = ShownPlan(digest_of(plan), looked.view.heads.branch, diff_of(plan, self.repo), plan.guards, where)
-        return f"It would go back to {plan.restores[:12]}. Nothing is written yet.", shown
+        what = f"take back {press.without[:12]}" if press.without else f"go back to {plan.restores[:12]}"
+        return f"It would {what}. Nothing is written yet.", shown
 
     def _roll_back(self, press: PagePress, looked: Looked, requests: Requests) -> str:
         prepared = self._planned(press, looked, requests)
@@ -178,8 +179,12 @@ class PageDoor:
         watched, at = prepared.look.watched, press.at.replace(microsecond=0)
         name = request_name(watched.target.name, at)
         target = RequestTarget(watched.target.name, watched.policy.name)
-        request = RollbackRequest(path_of(name), name, target, LastHealthy(), press.reason)
+        request = RollbackRequest(path_of(name), name, target, _to(press), press.reason)
         return f"Asked for in {ask_at(self.forge, self.repo, request, press.login, at, looked).url}"
+
+
+def _to(press: PagePress) -> To:
+    return Without((press.without,)) if press.without else LastHealthy()
 
 
 def _names(application: str, looked: Looked) -> tuple[str, ...]:

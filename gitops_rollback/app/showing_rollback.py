@@ -61,6 +61,8 @@ def rollback_document(picture: Picture, record: RollbackRecord, chart: Document)
         "phase": record.phase.value,
         "open": record.open,
         "elsewhere": elsewhere(picture),
+        # Several commits went through states between: taking back the last one alone would end in one of those.
+        "undoes": record.commit if not record.open and len(record.steps) == 1 else "",
         "phases": _phases(record),
         "chart": chart,
         "diff": diff,

@@ -62,6 +62,7 @@ class PagePress:
 
     `id` is the form's: sent twice it is one press. `application` "" is all of `repository`. What the page showed is
     `head`, the branch's, for a plan that waits, and `seen`, the digest of a plan that was made to be looked at.
+    `without`: the one commit to take back, in place of going back to the last healthy state.
     """
 
     id: str
@@ -73,5 +74,6 @@ class PagePress:
     rollback_id: str = ""
     head: str = ""
     seen: str = ""
+    without: str = ""
     lasts: timedelta | None = None
     reason: str = ""

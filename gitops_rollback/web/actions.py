@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gitops_rollback.app.receipts import Receipt, Receipts
+from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.press import PageButton, PagePress
 from gitops_rollback.ports import Clock
@@ -145,10 +146,13 @@ class Actions:
         of_everything = button in (PageButton.PAUSE, PageButton.RESUME)
         if (not about and not of_everything) or (button is PageButton.RESUME and form.get("rollback")):
             raise HTTPException(400, "It is about nothing.")
+        without = form.get("without", "")
+        if without and (not is_sha(without) or form.get("rollback")):
+            raise HTTPException(400, "There is no such commit.")
         return PagePress(
             identity, login, button, form["repository"], self.clock().now(),
             application=form.get("application", ""), rollback_id=form.get("rollback", ""),
-            head=form.get("head", ""), seen=form.get("seen", ""), lasts=lasts, reason=reason,
+            head=form.get("head", ""), seen=form.get("seen", ""), without=without, lasts=lasts, reason=reason,
         )  # fmt: skip
 
     async def _form(self, request: Request) -> Form:

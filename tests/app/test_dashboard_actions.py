@@ -208,6 +208,21 @@ def test_a_rollback_is_shown_before_it_is_asked_for_and_lands_as_it_was_shown(de
     assert desk.world.people.read(FILE) == deployment("web", "1.0")
 
 
+def test_a_rollback_is_undone_by_who_has_seen_what_would_come_again(desk: Desk) -> None:
+    desk.log_in()
+    desk.press("approve", desk.shown_plan())
+    desk.world.engine.deploy("web", desk.world.head(), desk.world.clock.at)
+    desk.world.metrics.mend("web", desk.world.clock.at)
+    desk.one.until(desk.world.clock.at, desk.world.clock.at + 12 * MINUTE)
+    assert desk.record.outcome == "verified"
+    where = desk.press_only("plan", reason="it was the cache")
+    desk.look()
+    assert "+          image: registry.example/web:1.1" in desk.told(where)
+    assert "Pushed as rb-" in desk.press("rollback", where, reason="it was the cache")
+    assert desk.world.people.read(FILE) == deployment("web", "1.1")
+    assert desk.world.reverts() == 2
+
+
 def test_a16_a_rollback_that_would_change_something_else_by_now_is_not_done(desk: Desk) -> None:
     desk.log_in()
     where = desk.press_only("plan", f"/a/{NAME}", reason="cards fail")
