@@ -169,9 +169,16 @@ class UpstreamFinder:
         read, earlier = (self.dry(sha, asked.rolled.paths) for sha in (newest, before))
         if not read or not earlier:
             return self._rendered(asked)
+        noted = self.noted(before)  # what changed no manifest moved the note alone
+        if noted and noted != read and asked.there.is_ancestor(noted, read):
+            earlier = noted
         if read == earlier:
             raise _Unknown(f"it was made from {read[:12]}, and so was what stood before it")
         return _these(asked.there.commits(earlier, read, LINE_SEEN), asked)
+
+    def noted(self, sha: str) -> str:
+        """The dry commit that the hydrator's git note says a commit stands for, the newest such; "" for none."""
+        return dry_sha(self.repo.note(METADATA, sha))
 
     def dry(self, treeish: str, paths: Sequence[str]) -> str:
         """The dry commit that the files beside `paths`, or the whole tree, say they are made from; "" for none."""

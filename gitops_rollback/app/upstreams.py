@@ -237,12 +237,14 @@ def _stage(
 def _read_by_hydrator(
     finder: UpstreamFinder, upstream: Upstream, head: str, applications: Sequence[ApplicationProgress], policy: Policy
 ) -> CheckResult:
-    """A hydrator that finds nothing changed may write no commit, but its own word says what it has read."""
+    """A hydrator that finds nothing changed may write no commit, but its own word or its note says what it has read."""
     states = [one.state for one in applications if one.state is not None and one.state.dry_revision]
-    read = {state.dry_revision for state in states} or {finder.dry(head, ())}
+    read = {state.dry_revision for state in states} or {finder.noted(head) or finder.dry(head, ())}
     if read == {""}:
         return CheckResult(CHECK, None, "what the hydrator has read is not known")
     for sha in read:
+        if not finder.place(upstream).is_ancestor(upstream.reverts[0], sha):  # as our own revert here has put it back
+            return CheckResult(CHECK, None, f"what the hydrator has read, {sha[:12]}, is older than {upstream.words}")
         if finder.reversal(upstream, sha, policy.chart_versions).outcome is PlanOutcome.CLEAN:
             return CheckResult(CHECK, None, f"the hydrator has read {sha[:12]}, which holds {upstream.words} still")
     return CheckResult(CHECK, True, f"{upstream.words} is taken back, and the hydrator has read that")

@@ -317,6 +317,10 @@ class ConfigRepo(Protocol):
         """
         ...
 
+    def note(self, kind: str, sha: str) -> bytes:
+        """What the remote's git note of this kind says of a commit; b"" for none. Raises: as `head_of`."""
+        ...
+
     def beside(self, url: str) -> ConfigRepo | None:
         """Another repository, where what is rolled back here may be made to last; None unless the settings name it."""
         ...

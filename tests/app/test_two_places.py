@@ -210,6 +210,25 @@ def test_a_persons_word_is_for_both_commits(world: World) -> None:
     assert "Rollback-Requested-By: ann" in body
 
 
+def test_a_hydrator_that_the_engine_does_not_know_says_by_its_git_note_what_it_has_read(world: World) -> None:
+    place = hydrated(world)
+    world.engine.states["web"] = replace(world.engine.states["web"], hydrated=False, dry_source=None, dry_revision="")
+    files = {"hydrator.metadata": _metadata(place.upstream.git("rev-parse", f"{place.source}^"))}
+    world.people.push("Hydrate nothing", files, START - 50 * timedelta(seconds=1), BOT)
+    one = world.replica()
+    one.until(START, START + 5 * MINUTE)
+    assert ":2.0" not in place.upstream.read(SOURCE, "dry")
+    assert record_of(one).open, "the metadata in the tree is older than the commit that is taken back"
+    said = json.dumps({"drySha": place.upstream.head()})
+    world.people.git(
+        *("-c", "user.name=a", "-c", "user.email=a@example.com"),
+        *("notes", "--ref", "hydrator.metadata", "add", "-m", said, world.head()),
+    )
+    one.until(START + 5 * MINUTE, LAST)
+    assert record_of(one).outcome == "verified"
+    assert "the hydrator has read that" in record_of(one).message
+
+
 def test_a_render_job_of_which_nothing_is_known_asks(world: World) -> None:
     rendered(world, declared=False)
     one = world.replica()

@@ -200,6 +200,18 @@ def test_p21_a_dependency_on_itself_is_refused_where_it_stands(plain: str) -> No
     assert "`api` -> `api`" in message
 
 
+def test_p21_two_targets_that_need_each_other_are_refused_with_the_way_round(plain: str) -> None:
+    other = "    - {name: web, application: {name: web}, data: {rollback: safe}, dependsOn: [api]}\n"
+    text = plain.replace(
+        "      data: {rollback: safe}\n", f"      data: {{rollback: safe}}\n      dependsOn: [web]\n{other}"
+    )
+    read = read_policy(text.encode(), "p.yaml", "c" * 40)
+    assert read.policy is None
+    ((line, message),) = [(fault.line, fault.message) for fault in read.errors]
+    assert "dependsOn" in text.splitlines()[line - 1]
+    assert "`api` -> `web` -> `api`" in message
+
+
 @pytest.mark.parametrize(("mode", "word"), MODES)
 def test_only_plain_files_are_policies(plain: str, mode: str, word: str) -> None:
     other = plain.replace("api-prod", "other")

@@ -31,6 +31,7 @@ from gitops_rollback.core.errors import ObjectMissing, RepositoryUnavailable, Ro
 from gitops_rollback.crash_points import crash_point
 
 REMOTE = "origin"
+NOTES = "refs/notes/"  # what begins so is no branch, and read as one
 FIRST_DEPTH = timedelta(days=30)
 DEPTHS = (timedelta(days=90), timedelta(days=365), timedelta(days=1460))
 STALE_SECONDS = 600.0  # a temporary object this old belongs to no living process of ours
@@ -373,7 +374,8 @@ def tracking(branch: str) -> str:
 
 
 def _refspec(branch: str) -> str:
-    return f"+refs/heads/{branch}:{tracking(branch)}"  # the plus is for reading only
+    ref = branch if branch.startswith(NOTES) else f"refs/heads/{branch}"
+    return f"+{ref}:{tracking(branch)}"  # the plus is for reading only
 
 
 def _since(age: timedelta) -> str:

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gitops_rollback.adapters.git import history, objects
-from gitops_rollback.adapters.git.clone import REMOTE, Clone
+from gitops_rollback.adapters.git.clone import NOTES, REMOTE, Clone
 from gitops_rollback.adapters.git.commits import CommitWriter
 from gitops_rollback.adapters.git.disk import told
 from gitops_rollback.adapters.git.kept import Kept
@@ -306,6 +306,15 @@ class GitConfigRepo:
     def head_of(self, branch: str) -> str | None:
         """As in `ports.ConfigRepo`."""
         return self._look((HEADS + branch,))[HEADS + branch]
+
+    def note(self, kind: str, sha: str) -> bytes:
+        """As in `ports.ConfigRepo`. Source: git-notes(1): a tree of objects' names, which fans out as it grows."""
+        ref = NOTES + kind
+        self._clone.refresh(also=(ref,))
+        tip = self._clone.tips(ref).get(ref)
+        names = (sha, f"{sha[:2]}/{sha[2:]}", f"{sha[:2]}/{sha[2:4]}/{sha[4:]}") if tip else ()
+        blobs = (self.entry_id(str(tip), name) for name in names)
+        return next((self.read(blob) for blob in blobs if blob is not None), b"")
 
     def beside(self, url: str) -> GitConfigRepo | None:
         """As in `ports.ConfigRepo`. Its clone is one of its own, so that nobody waits for who follows it as well."""

@@ -229,6 +229,10 @@ class SimRepo:
         self.read_heads = {**others, ref: heads[ref]} if ref in heads else others
         return heads.get(ref)
 
+    def note(self, kind: str, sha: str) -> bytes:
+        """As in `ports.ConfigRepo`: there is none."""
+        return b""
+
     def beside(self, url: str) -> SimRepo | None:
         """As in `ports.ConfigRepo`: there is none."""
         return None
