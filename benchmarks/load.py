@@ -26,6 +26,7 @@ from gitops_rollback.adapters.http import Http, HttpAnswer
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.asking_together import Together
+from gitops_rollback.app.garbage import collect_seldom
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.measurement import Answer
@@ -176,6 +177,7 @@ def main(applications: int) -> int:
     end = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
     t0 = end - (WARM_TICKS + TICKS + 2) * SCRAPE
     broken: list[str] = []
+    collect_seldom()
     with (
         tempfile.TemporaryDirectory() as folder,
         ThreadPoolExecutor(8) as pool,

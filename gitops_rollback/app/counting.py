@@ -34,22 +34,23 @@ UNREAD = Baseline(BaselineLevel.PENDING)
 NOBODY_ELSE: Mapping[datetime, float] = {}
 
 
-@dataclass
+@dataclass(slots=True)
 class Counted:
     """What was read of one trigger for one deployment. `read_until` is the newest tick in it."""
 
     read_until: datetime
     tally: Tally
-    before: list[Counts] = field(default_factory=list)
+    before: list[Counts] = field(default_factory=list)  # until it is known what is normal
     test: Regression | None = None
     state: State | None = None
-    began_before: bool | None = None
+    bad_before: bool = False  # it would have fired on the last minutes before the deployment
+    began_before: bool = False  # and it fires
     newest: Look | None = None
     gauge: Gauge | None = None  # of a trigger of that type
     neighbours: Neighbours | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one look gives: the ticks that it added, the newest tick in words, and what it was before the deployment."""
 
@@ -144,9 +145,18 @@ def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: 
         if isinstance(neighbours, Measurement):
             return Look(None, (), neighbours, UNREAD)
         counted.neighbours = neighbours
-        test = counted.test = Regression.since(baseline, span.step.total_seconds())
+        test = _begin(counted, baseline, t0, span)
     raised = counted.neighbours.null_rates(windows, found) if counted.neighbours is not None else {}
     return _judged(counted, test, found, t0, span, raised)
+
+
+def _begin(counted: Counted, baseline: Normality, t0: datetime, span: Span) -> Regression:
+    """The test against what is normal. What was before is not needed any more: hours of ticks for each application."""
+    tick_seconds = span.step.total_seconds()
+    counted.bad_before = already_bad(baseline.kind, counted.before, t0.timestamp(), tick_seconds)
+    counted.before = []
+    counted.test = Regression.since(baseline, tick_seconds)
+    return counted.test
 
 
 def _without_bound(counted: Counted, span: Span) -> Look:
@@ -173,7 +183,7 @@ def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: dat
             counted.newest = Look(counted, (), said, Baseline(BaselineLevel.NONE, None, said.detail))
             return counted.newest
         counted.before = [gauge.counted(sample) for sample in before]
-        test = counted.test = Regression.since(gauge.baseline, span.step.total_seconds())
+        test = _begin(counted, gauge.baseline, t0, span)
     found = [Tallied(at, None if value is None else gauge.counted((at.timestamp(), value))) for at, value in values]
     return _judged(counted, test, found, t0, span)
 
@@ -213,9 +223,7 @@ def _judged(
         else:
             state, verdict = step(test, state, counts, raised.get(instant))
         stepped.append(_tick(instant, verdict))
-        if verdict.severity is not None and counted.began_before is None:
-            kind, tick_seconds = test.baseline.kind, span.step.total_seconds()
-            counted.began_before = already_bad(kind, counted.before, t0.timestamp(), tick_seconds)
+        counted.began_before = counted.began_before or (counted.bad_before and verdict.severity is not None)
     counted.state, counted.read_until = state, span.end
     counted.newest = Look(counted, tuple(stepped), _measured(verdict), _baseline(counted, test))
     return counted.newest
@@ -233,10 +241,17 @@ def _measured(verdict: Verdict) -> Measurement:
         return Measurement.missing(Reason.NO_DATA, at, said)
     if verdict.rate is None:
         return Measurement.missing(Reason.NO_TRAFFIC, at, said)
-    measured = Measurement(Outcome.VALUE, at, verdict.rate, detail=said)
     # What fires speaks at least as clearly as the false alarms that are allowed.
     evidence = verdict.weighed if verdict.severity is None else max(verdict.weighed, verdict.baseline.needed)
-    return replace(measured, numerator=verdict.bad, denominator=verdict.events, log_evidence=evidence)
+    return Measurement(
+        Outcome.VALUE,
+        at,
+        verdict.rate,
+        detail=said,
+        numerator=verdict.bad,
+        denominator=verdict.events,
+        log_evidence=evidence,
+    )
 
 
 def _baseline(counted: Counted, test: Regression) -> Baseline:

@@ -30,7 +30,7 @@ PEERS_NOW, PEERS_BEFORE = timedelta(minutes=1), timedelta(seconds=NEAR_SECONDS)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """A trigger with its expressions filled: (query,), (bad, total), or a burn's. `fault` says why they cannot be."""
 
@@ -112,7 +112,7 @@ def _templates(trigger: Trigger) -> tuple[str, ...]:
     return (trigger.bad, trigger.total) if trigger.type in HALVES and not trigger.query else (trigger.query,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """Ticks from `start` to `end`, both inclusive; empty if `end` is before `start`."""
 
@@ -129,7 +129,7 @@ class Span:
         return tuple(self.start + n * self.step for n in range(max(0, (self.end - self.start) // self.step + 1)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class History:
     """A trigger's ticks over a span. `fault` set: it could not be read, and nothing may be concluded from it."""
 

@@ -78,12 +78,13 @@ class Tally:
         A histogram's bound is chosen by what lies before the deployment; without one that fits no tick has data. While
         nothing was bad yet, its counter has no series: that is 0.
         """
-        parts = [by_instant(answer, span.instants, span.step / 4) for answer in answers]
+        instants = span.instants
+        parts = [by_instant(answer, instants, span.step / 4) for answer in answers]
         if self.histogram and self.bound is None:
-            self.bound = _bound(parts[0], span.instants, self.t0)
+            self.bound = _bound(parts[0], instants, self.t0)
             if self.bound is None:
-                return [Tallied(at, None) for at in span.instants]
-        return list(self._ticks(span.instants, parts))
+                return [Tallied(at, None) for at in instants]
+        return list(self._ticks(instants, parts))
 
     def _ticks(self, instants: Sequence[datetime], parts: Sequence[Sequence[Answer]]) -> Iterator[Tallied]:
         for n, at in enumerate(instants):
@@ -99,10 +100,12 @@ class Tally:
         every = self._every.step(seconds, _values(part), _values(whole))
         if every is None:
             return Tallied(at, None)
+        if not self.how.version:
+            return Tallied(at, self._counts(seconds, every))
         if at <= self.t0:
             self._known |= {_label(one, self.how.version) for one in whole}
         new = self._new.step(seconds, _values(part, self._is_new), _values(whole, self._is_new))
-        if not self.how.version or at <= self.t0 or new is None:
+        if at <= self.t0 or new is None:
             return Tallied(at, self._counts(seconds, every))
         old = (max(0.0, every[0] - new[0]), max(0.0, every[1] - new[1]))
         return Tallied(at, self._counts(seconds, new), self._counts(seconds, old))

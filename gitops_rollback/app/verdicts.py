@@ -22,6 +22,11 @@ WORDS = (
     "alert",
     "event",
 )  # say in words what they see, and have no limit
+UNCLEAR = {
+    BaselineLevel.FIRING: Reason.NOT_OURS,
+    BaselineLevel.NONE: Reason.NO_BASELINE,
+    BaselineLevel.PENDING: Reason.METRICS_UNAVAILABLE,
+}
 ENGINE_SILENCE = timedelta(minutes=1)  # an engine's word older than this, and than 2.5 intervals, is no data
 
 
@@ -30,9 +35,9 @@ def verdict_of(
 ) -> Verdict:
     """The verdict; `warm` says that the initial delay has passed, or does not hold this trigger back."""
     threshold = None if trigger.type in WORDS else trigger.threshold
-    verdict = Verdict(trigger.name, trigger.severity, state, measurement, baseline, threshold)
-    reason = _reason(trigger, verdict, warm)
-    return replace(verdict, reason=reason, message=_message(trigger, verdict, reason))
+    reason = _reason(trigger, state, baseline, measurement, warm)
+    message = _message(trigger, state, baseline, measurement, reason)
+    return Verdict(trigger.name, trigger.severity, state, measurement, baseline, threshold, reason, message)
 
 
 def stale(verdict: Verdict) -> Verdict:
@@ -90,39 +95,36 @@ def name_lost_telemetry(
     }
 
 
-def _reason(trigger: Trigger, verdict: Verdict, warm: bool) -> Reason | None:
-    measured = verdict.measurement
+def _reason(
+    trigger: Trigger, state: TriggerState, baseline: Baseline, measured: Measurement | None, warm: bool
+) -> Reason | None:
     if measured is None:
         return Reason.FEATURE_NOT_BUILT
     if measured.outcome is not Outcome.VALUE:
         return measured.reason or Reason.NO_DATA
-    if verdict.state.phase is Phase.PENDING:
+    if state.phase is Phase.PENDING:
         return Reason.PENDING
-    if not verdict.fires:
+    if not state.fires:
         return Reason.QUIET
     if not warm and not trigger.ignores_initial_delay:
         return Reason.WARMING_UP
-    unclear = {
-        BaselineLevel.FIRING: Reason.NOT_OURS,
-        BaselineLevel.NONE: Reason.NO_BASELINE,
-        BaselineLevel.PENDING: Reason.METRICS_UNAVAILABLE,
-    }
-    return unclear.get(verdict.baseline.level)
+    return UNCLEAR.get(baseline.level)
 
 
-def _message(trigger: Trigger, verdict: Verdict, reason: Reason | None) -> str:
-    measured = verdict.measurement
+def _message(
+    trigger: Trigger, state: TriggerState, baseline: Baseline, measured: Measurement | None, reason: Reason | None
+) -> str:
     if measured is None:
         return f"{trigger.name}: triggers of type {trigger.type} are not evaluated by this version"
     if measured.outcome is not Outcome.VALUE:
-        return f"{trigger.name}: {measured.detail or 'no data'}{_blind_for(verdict.state, measured.at)}"
+        return f"{trigger.name}: {measured.detail or 'no data'}{_blind_for(state, measured.at)}"
     text = _value(trigger, measured)
-    if verdict.state.phase in (Phase.PENDING, Phase.FIRING) and verdict.state.since is not None:
-        text += f" since {verdict.state.since:%H:%M:%S}Z"
+    if state.phase in (Phase.PENDING, Phase.FIRING) and state.since is not None:
+        text += f" since {state.since:%H:%M:%S}Z"
     if reason is Reason.PENDING:
         text += f"; fires after {format_duration(trigger.hold_for)}"
     if reason in (Reason.NOT_OURS, Reason.NO_BASELINE, Reason.METRICS_UNAVAILABLE):
-        text += f"; {verdict.baseline.detail or 'the time before the sync could not be read yet'}"
+        text += f"; {baseline.detail or 'the time before the sync could not be read yet'}"
     if reason is Reason.WARMING_UP:
         text += "; not trusted yet, within the initial delay"
     return text

@@ -19,6 +19,7 @@ from gitops_rollback.adapters.log import configure_logging
 from gitops_rollback.adapters.tracing import traces_of
 from gitops_rollback.app.checkup_all import findings_of
 from gitops_rollback.app.controller import Controller
+from gitops_rollback.app.garbage import collect_seldom
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings import Settings, changed
 from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE
@@ -109,6 +110,7 @@ class _Service:
         servers = self._serve()
         self._watch_files()
         controller = self._started()
+        collect_seldom()
         while not self._stop.wait(0.2):
             if self._reload.is_set():
                 self._reload.clear()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Outcome, Series
@@ -84,7 +84,7 @@ class Grouping:
             if not all(key):
                 return None
             own = tuple(pair for pair in series.labels if pair[0] not in self.added)
-            found.setdefault(key, []).append(replace(series, labels=own))
+            found.setdefault(key, []).append(Series(own, series.samples))
         return {key: tuple(several) for key, several in found.items()}
 
     def _filled(self, selectors: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What was measured at `at` (the tick's instant, not the arrival). `value` is set only for VALUE, always finite."""
 
@@ -56,7 +56,7 @@ class Measurement:
         return cls(Outcome.INVALID, at, reason=Reason.QUERY_INVALID, detail=detail, query=query)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """One series of an answer: labels and samples (time, value); a value may be NaN or infinite here."""
 
@@ -64,7 +64,7 @@ class Series:
     samples: tuple[tuple[datetime, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """All that a metric source answered to one query at `at`. `series` may be empty only with VALUE (no match).
 
@@ -128,8 +128,9 @@ def ratio(bad: Answer, total: Answer, minimum_per_second: float = 0.0, reduce: s
     value = numerator.value / denominator.value
     if not math.isfinite(value):
         return Measurement.missing(Reason.NO_DATA, total.at, "the ratio is not finite", query)
-    whole = Measurement.of(value, total.at, query)
-    return replace(whole, numerator=numerator.value, denominator=denominator.value)
+    return Measurement(
+        Outcome.VALUE, total.at, value, query=query, numerator=numerator.value, denominator=denominator.value
+    )
 
 
 def by_instant(answer: Answer, instants: Sequence[datetime], tolerance: timedelta) -> tuple[Answer, ...]:
@@ -146,7 +147,8 @@ def by_instant(answer: Answer, instants: Sequence[datetime], tolerance: timedelt
         for index, sample in _matched(series.samples, ordered, tolerance):
             found.setdefault(index, []).append(Series(series.labels, ((instants[index], sample),)))
     return tuple(
-        replace(answer, at=at, kind="vector", series=tuple(found.get(index, ()))) for index, at in enumerate(instants)
+        Answer(Outcome.VALUE, at, answer.query, tuple(found.get(index, ())), "vector", answer.reason, answer.detail)
+        for index, at in enumerate(instants)
     )
 
 

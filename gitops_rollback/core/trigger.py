@@ -44,7 +44,7 @@ class Phase(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tick:
     """One evaluation at one instant (a multiple of the interval)."""
 
@@ -53,7 +53,7 @@ class Tick:
     value: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TriggerState:
     """The memory of one trigger for one (application, revision). Bounded: counts, never a list of ticks."""
 
@@ -66,6 +66,11 @@ class TriggerState:
     quiet_since: datetime | None = None  # first FALSE tick after firing, for keepFiringFor
     blind_since: datetime | None = None  # first of the newest run of inconclusive ticks
 
+    @property
+    def fires(self) -> bool:
+        """Firing, with the newest tick TRUE."""
+        return self.phase is Phase.FIRING and self.last is not None and self.last.level is Level.TRUE
+
 
 class BaselineLevel(StrEnum):
     """Was it already so before the sync? See `safety.md`, Baseline."""
@@ -76,7 +81,7 @@ class BaselineLevel(StrEnum):
     PENDING = "pending"  # not asked yet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """`began`: of one that was firing, its first TRUE tick, where a quiet one was seen before it.
 
@@ -90,7 +95,7 @@ class Baseline:
     only_no_worse: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one trigger says now, for people and for the decision. `reason` is set when it does not fire."""
 
@@ -106,14 +111,14 @@ class Verdict:
     @property
     def fires(self) -> bool:
         """Firing, with the newest tick TRUE: only then may anybody act on it."""
-        return self.state.phase is Phase.FIRING and self.state.last is not None and self.state.last.level is Level.TRUE
+        return self.state.fires
 
     @property
     def onset(self) -> datetime | None:
         return self.state.since
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hold:
     """How long a trigger must be TRUE before it fires. `interval` is the time between ticks, above zero."""
 
@@ -195,10 +200,10 @@ def _on_true(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
 
 def _on_false(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
     at = tick.at
-    seen = replace(state, last=tick, last_observed=at, blind_since=None)
-    if state.phase is Phase.PENDING:
-        return replace(seen, phase=Phase.INACTIVE)
-    if state.phase is not Phase.FIRING:
+    phase = Phase.INACTIVE if state.phase is Phase.PENDING else state.phase
+    # Nearly all ticks come here, and `replace` is slow.
+    seen = TriggerState(phase, state.since, state.true_ticks, at, tick, state.fired_at, state.quiet_since)
+    if phase is not Phase.FIRING:
         return seen
     quiet_since = state.quiet_since or at
     if at - quiet_since >= hold.keep_firing_for:

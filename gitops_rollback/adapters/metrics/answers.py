@@ -25,6 +25,8 @@ MAX_SEPARATORS = 1_000_000
 OLDEST_SAMPLE = timedelta(seconds=60)
 NEWEST_SAMPLE = timedelta(seconds=5)
 
+Instants = dict[float, datetime]  # of one answer, whose series mostly have the same ones
+
 
 class Malformed(ValueError):
     """The answer is not the documented shape; the text says where, and quotes nothing."""
@@ -125,23 +127,24 @@ def _series(kind: object, result: object) -> tuple[tuple[Series, ...], bool]:
     if kind == "string":
         return (), False
     if kind == "scalar":
-        return (Series((), (_sample(result),)),), False
+        return (Series((), (_sample(result, {}),)),), False
     if kind not in ("vector", "matrix"):
         raise Malformed("the resultType is none that is known")
     elements = [object_of(element, "a series") for element in list_of(result, "result")]
     if any("histogram" in element or "histograms" in element for element in elements):
         return (), True
-    return tuple(_one_series(element, kind == "matrix") for element in elements), False
+    instants: Instants = {}
+    return tuple(_one_series(element, kind == "matrix", instants) for element in elements), False
 
 
-def _one_series(element: Mapping[str, object], matrix: bool) -> Series:
+def _one_series(element: Mapping[str, object], matrix: bool, instants: Instants) -> Series:
     labels = object_of(element.get("metric"), "metric")
     samples = list_of(element.get("values"), "values") if matrix else [element.get("value")]
     ordered = tuple(sorted((name, str(value)) for name, value in labels.items()))
-    return Series(ordered, tuple(_sample(sample) for sample in samples))
+    return Series(ordered, tuple([_sample(sample, instants) for sample in samples]))
 
 
-def _sample(pair: object) -> tuple[datetime, float]:
+def _sample(pair: object, instants: Instants) -> tuple[datetime, float]:
     if not isinstance(pair, list) or len(pair) != 2:
         raise Malformed("a sample is not a pair of time and value")
     at, value = pair
@@ -150,7 +153,10 @@ def _sample(pair: object) -> tuple[datetime, float]:
     if not NUMBER.fullmatch(value):
         raise Malformed("a sample's value is not a number")
     try:
-        return datetime.fromtimestamp(at, UTC), float(value)
+        instant = instants.get(at)
+        if instant is None:
+            instant = instants[at] = datetime.fromtimestamp(at, UTC)
+        return instant, float(value)
     except (ValueError, OverflowError, OSError) as exc:
         raise Malformed("a sample's time is out of range") from exc
 

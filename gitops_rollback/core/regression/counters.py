@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 AWAY_SECONDS = 300.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The last value of one series, and when it was read."""
 
@@ -22,7 +22,7 @@ class Reading:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Counters:
     """What is remembered of the series of one metric, by their labels. It starts before the deployment."""
 

@@ -23,7 +23,7 @@ BEFORE_SECONDS = 300.0  # trouble that shows in the last minutes before a deploy
 MIN_SCRAPES = 2.0  # no rung fires on one scrape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """What one rung takes. `needed` is a_j; one tick adds at most `cap`, c_j; a sum stays below `limit` (as e^S)."""
 
@@ -45,7 +45,7 @@ class Threshold:
         return min(max(self.rung.floor, self.rung.factor * null_rate), MAX_NULL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Regression:
     """The test of one deployment, fixed at its time."""
 
@@ -63,7 +63,7 @@ class Regression:
         return State(sums=tuple((0.0,) * len(one.rung.times_worse) for one in self.thresholds))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class State:
     """The memory of one test: bounded, whatever the number of ticks."""
 
@@ -72,7 +72,7 @@ class State:
     recent: tuple[Counts, ...] = ()  # of the last four intervals
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one tick says. `severity` counts the rungs from 1 and is None where none fires.
 
