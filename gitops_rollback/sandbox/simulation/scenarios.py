@@ -9,13 +9,12 @@ from typing import TypeVar
 from gitops_rollback.sandbox.simulation.actors import OTHERS
 from gitops_rollback.sandbox.simulation.forge.pulls import ForgeRules
 from gitops_rollback.sandbox.simulation.gate import Rates
-from gitops_rollback.sandbox.simulation.setup import RATES, Setup, Smaller
+from gitops_rollback.sandbox.simulation.setup import NAMES, RATES, Setup, Smaller
 from gitops_rollback.sandbox.simulation.strategy_scenarios import STRATEGY_SCENARIOS
 
 T = TypeVar("T")
 FLEET = 30
 CROWD = 44  # so many that four red ones are no mass event
-NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
 
 
 def setup_of(seed: int, scenario: str, smaller: Smaller | None = None) -> Setup:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gitops_rollback.sandbox.simulation.forge.pulls import ForgeRules
 from gitops_rollback.sandbox.simulation.gate import Rates
 
+NAMES = ("web", "api", "cart", "mail", "pay", "stock", "user", "log")
 RACING = "racing"
 RATES: Mapping[str, tuple[float, float, float]] = {  # in which share of the seeds, and from where to where
     "slow": (0.4, 0.001, 0.05),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gitops_rollback.sandbox.simulation.setup import Setup
+from gitops_rollback.sandbox.simulation.setup import NAMES, Setup
 from gitops_rollback.sandbox.simulation.traffic import FLAGS, SLOTS, WEIGHTS
 
 AWAY = {"clock", "forcer", "promoter", "outage", "gaps", "liar", "forger", "editor", "base"}
 
 
 def _staged(setup: Setup, strategy: str, releaser: str) -> None:
-    """Three of four applications steer their traffic; there are crashes at the places that the product names."""
-    setup.names, setup.unwatched = setup.names[:4], frozenset()
-    setup.strategy, setup.staged = strategy, setup.names[:3]
-    setup.manual, setup.health = setup.manual & set(setup.names[3:]), setup.health & set(setup.names)
-    setup.busy, setup.may_sync, setup.lasts = 400.0, True, 1800.0
+    """Four of five applications steer their traffic; there are crashes at the places that the product names."""
+    setup.names, setup.unwatched = NAMES[:5], frozenset()
+    setup.strategy, setup.staged = strategy, setup.names[:4]
+    setup.manual, setup.health = setup.manual & set(setup.names[4:]), setup.health & set(setup.names)
+    setup.busy, setup.may_sync, setup.lasts = 1500.0, True, 1500.0
+    setup.actors -= {"stopper"} if setup.racing else frozenset()  # a pause of minutes leaves room for no plan
+    setup.racing = min(setup.racing, 0.3)
     setup.deadly = 0.3 if setup.rates.kill else 0.0
     setup.actors = (setup.actors - AWAY) | {releaser, "meddler"}
 

@@ -101,8 +101,12 @@ def rules(kind: str, name: str, random: Random) -> str:
         match = random.choice((by_field, f'paths: ["apps/{name}/flags.yaml"]'))
         return _FLAG_RULES.format(name=name, match=match, field=_FLAG_FIELD)
     own = f'\n      match: {{paths: ["apps/{name}/route.yaml", "apps/{name}/canary.yaml"]}}'
-    mode = random.choice(("steps", "steps", "steps", "jump", "auto"))
-    steps = random.choice(("", "\n        steps: [60, 30, 0]", "\n        steps: [0]")) if mode == "steps" else ""
+    mode = random.choice((*["steps"] * 6, "jump", "auto"))
+    steps = (
+        random.choice(("", "", "\n        steps: [60, 30, 0]", "\n        steps: [80, 70, 60, 0]"))
+        if mode == "steps"
+        else ""
+    )
     return _CANARY_RULES.format(
         name=name, match=random.choice(("", own)), mode=mode, steps=steps, pause=random.choice((15, 30, 60)),
         failed=random.choice(("jump-to-last", "jump-to-last", "hold", "page")),

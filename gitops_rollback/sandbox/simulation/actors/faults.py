@@ -20,3 +20,8 @@ def make_bad(world: World, random: Random, names: Sequence[str], word: str) -> N
     for name in names:
         truth.faulty.setdefault(name, set()).add(word)
     world.tell("truth", f"{word} is bad for {', '.join(names)}")
+
+
+def any_bad(world: World) -> bool:
+    """Some application hurts now: then people who look at their metrics bring nothing new."""
+    return any(world.truth.is_bad(name, world.now) for name in world.setup.names)

@@ -31,7 +31,7 @@ from gitops_rollback.sandbox.simulation.traffic import (
 from gitops_rollback.sandbox.simulation.world import World
 
 EVERY = 3.0  # seconds
-SHARE = 0.25  # of the commits of a plan
+SHARE = 0.15  # of the commits of a plan
 DEEDS = {"field": 4.0, "put back": 2.0, "release": 2.0, "comment": 1.0, "unrelated": 2.0}
 
 

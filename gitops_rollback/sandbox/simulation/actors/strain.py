@@ -10,7 +10,7 @@ from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.world import World
 
 EVERY = 5.0  # seconds
-WEAK, HARD = 0.3, 0.25
+WEAK, HARD = 0.4, 0.2
 FOR_LONG = timedelta(hours=3)
 
 
@@ -29,10 +29,10 @@ class Strain:
             return
         for rollback in [one for one in world.rollbacks[self._seen :] if one.staged]:
             name, said, start = rollback.applications[0], random.random(), world.now
-            start += timedelta(seconds=random.uniform(1, 90))
+            start += timedelta(seconds=random.uniform(1, 30))
             if said < WEAK:
                 lasts = FOR_LONG if random.random() < 0.3 else timedelta(seconds=random.uniform(60, 600))
-                share = random.choice((0.0, 0.5, 0.8))
+                share = random.choice((0.0, 0.3, 0.8))
                 world.store.weak.setdefault(name, []).append((start, start + lasts, share))
                 world.tell("truth", f"{name} cannot take more than {share:.0%} back from {start:%H:%M:%S} on")
             elif said < WEAK + HARD:

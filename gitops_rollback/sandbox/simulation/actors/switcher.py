@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops_rollback.sandbox.simulation.actors.actor import Actor
-from gitops_rollback.sandbox.simulation.actors.faults import make_bad
+from gitops_rollback.sandbox.simulation.actors.faults import any_bad, make_bad
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.traffic import BLUE, GREEN_SLOT, service, slot_of
@@ -29,7 +29,7 @@ class Switcher:
             return
         name = random.choice(world.setup.staged)
         text = world.objects.text(world.head, f"apps/{name}/service.yaml")
-        if text is not None and (not world.truth.is_bad(name, world.now) or random.random() < 0.1):
+        if text is not None and (not any_bad(world) or random.random() < 0.1):
             self._release(name, GREEN_SLOT if slot_of(text) == BLUE else BLUE)
         world.schedule.after(random.uniform(30, 180), self._turn)
 

@@ -25,9 +25,9 @@ class Tidier:
             return
         name = random.choice(world.setup.staged)
         text = world.objects.text(world.head, f"apps/{name}/service.yaml")
-        if text is not None and random.random() < 0.5:
+        if text is not None and random.random() < 0.25:
             self._take_away(name, GREEN_SLOT if slot_of(text) == BLUE else BLUE)
-        world.schedule.after(random.uniform(15, 90), self._turn)
+        world.schedule.after(random.uniform(30, 120), self._turn)
 
     def _take_away(self, name: str, idle: str) -> None:
         world, workload = self._world, f"{name}-{idle}"

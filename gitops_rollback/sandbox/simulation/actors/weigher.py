@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops_rollback.sandbox.simulation.actors.actor import Actor
-from gitops_rollback.sandbox.simulation.actors.faults import make_bad
+from gitops_rollback.sandbox.simulation.actors.faults import any_bad, make_bad
 from gitops_rollback.sandbox.simulation.files import deployment
 from gitops_rollback.sandbox.simulation.replica import Replica
 from gitops_rollback.sandbox.simulation.traffic import route, weights_of
 from gitops_rollback.sandbox.simulation.world import World
 
 BAD = 0.6
-SHARES = (5, 25, 50, 80, 100)  # per cent
+SHARES = (10, 50, 80, 90, 100)  # per cent
 
 
 class Weigher:
@@ -30,7 +30,7 @@ class Weigher:
             return
         name = random.choice(world.setup.staged)
         text = world.objects.text(world.head, f"apps/{name}/route.yaml")
-        if text is not None and (not world.truth.is_bad(name, world.now) or random.random() < 0.1):
+        if text is not None and (not any_bad(world) or random.random() < 0.1):
             self._release(name, *weights_of(text))
         world.schedule.after(random.uniform(20, 120), self._turn)
 

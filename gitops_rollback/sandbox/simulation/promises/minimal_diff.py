@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.sandbox.simulation.events import Event, Rollback
 from gitops_rollback.sandbox.simulation.files import without_marks
+from gitops_rollback.sandbox.simulation.promises.one_step import steers
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 
 def check(world: World, event: Event) -> Iterator[str]:
     """Path by path, against the inverse worked out from the commits themselves."""
-    if not isinstance(event, Rollback) or event.staged:
+    if not isinstance(event, Rollback) or event.staged or steers(world, event):
         return
     held = world.holds.paths(event)
     undone: dict[str, list[FileChange]] = {}

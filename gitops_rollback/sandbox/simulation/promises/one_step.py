@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.sandbox.simulation.events import Event, Rollback, Stepped, step_of
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
-from gitops_rollback.sandbox.simulation.traffic import STEERING, without_steering
+from gitops_rollback.sandbox.simulation.traffic import (
+    FLAGS,
+    OFF,
+    STEERING,
+    WEIGHTS,
+    steered,
+    weights_of,
+    without_steering,
+)
 from gitops_rollback.sandbox.simulation.world import World
 
 
@@ -19,7 +27,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     if not world.setup.strategy or not isinstance(event, Rollback | Stepped):
         return
     rollback = event.rollback if isinstance(event, Stepped) else event
-    if not rollback.staged or rollback.speaker not in world.setup.staged:
+    if not steers(world, rollback) and not (rollback.staged and rollback.speaker in world.setup.staged):
         return
     n, of = step_of(event.commit)
     steering = f"apps/{rollback.speaker}/{STEERING[world.setup.strategy]}"
@@ -31,8 +39,38 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.commit.sha[:8]} is step {n} of {of}, and changes {change.path} besides its field"
         elif change.path not in undone:
             yield f"{event.commit.sha[:8]} changes {change.path}, which no culprit touched"
+    if of == 1:
+        yield from _as_before_or_less(world, event, undone, steering)
     if n == of:
         yield from _all_back(world, event, undone, steering)
+
+
+def steers(world: World, rollback: Rollback) -> bool:
+    """One commit that sets the fields of a strategy may be all of its plan."""
+    if rollback.speaker not in world.setup.staged:
+        return False
+    return f"apps/{rollback.speaker}/{STEERING[world.setup.strategy]}" in rollback.commit.paths
+
+
+def _as_before_or_less(
+    world: World, event: Rollback | Stepped, undone: dict[str, list[FileChange]], steering: str
+) -> Iterator[str]:
+    """A commit alone gives the fields back, or lets less through than stood there: less weight, or no flag."""
+    kind, text = world.setup.strategy, world.objects.text
+    now, then = text(event.commit.parents[0], steering), text(event.commit.sha, steering)
+    old = undone[steering][-1].old_blob if steering in undone else None
+    if (
+        now is None
+        or then is None
+        or (old is not None and steered(kind, world.objects.blobs[old]) == steered(kind, then))
+    ):
+        return
+    less = kind == FLAGS and steered(kind, then) == (OFF,)
+    if kind == WEIGHTS:
+        (stable, canary), (more, less_weight) = weights_of(now), weights_of(then)
+        less = less_weight < canary and stable + canary == more + less_weight
+    if not less:
+        yield f"{event.commit.sha[:8]} steers {steering} to {steered(kind, then)}, from {steered(kind, now)}"
 
 
 def _undone(world: World, rollback: Rollback) -> dict[str, list[FileChange]]:

@@ -34,6 +34,8 @@ def at_end(world: World) -> Iterator[str]:
         record = world.records.get(plan.commit.trailers["Rollback-Id"][0])
         if not plan.staged or n == of or record is None or record["outcome"] in ("verified", "superseded"):
             continue
+        if not list(_left(world, plan)):
+            continue  # people have done what was left
         told = [one.message for one in world.messages if one.message.rollback_id == record["id"] and one.message.page]
         if not any(word in one.text for one in told for word in ("at step", "not done any more")):
             yield f"{record['id']} stands at step {n} of {of}, and nobody was told so"
