@@ -13,6 +13,7 @@ from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.preflight import Preflight
 from gitops_rollback.app.pull_request_statuses import PullRequestStatuses
 from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.rehearsal_statuses import RehearsalStatuses
 from gitops_rollback.app.scheduled_drills import ScheduledDrills
 from gitops_rollback.app.settings_before import Statuses
 from gitops_rollback.app.watching_images import WatchedImages
@@ -72,6 +73,7 @@ def set_statuses(reconciler: Reconciler, forge: Forge, wanted: Statuses) -> None
     preflight = Preflight(repo, reconciler, OfferedTrees(repo))
     before = PullRequestStatuses(repo, forge, preflight, reconciler.holds, clock, wanted)
     after = DeployedStatuses(forge, clock)
+    rehearsed = RehearsalStatuses(repo, forge, clock)
 
     def attend(tick: Tick) -> None:
         executor = reconciler.executor
@@ -79,6 +81,8 @@ def set_statuses(reconciler: Reconciler, forge: Forge, wanted: Statuses) -> None
             return  # a rollback comes first, also at the forge's rate limit
         if wanted.rollbackable or wanted.hold:
             before.attend(tick, executor)
+        if wanted.rehearsed:
+            rehearsed.attend(tick, executor)
 
     def attend_deployed(tick: Tick) -> None:
         executor = reconciler.executor

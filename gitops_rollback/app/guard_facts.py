@@ -18,6 +18,7 @@ from gitops_rollback.app.coming_back import NOTHING_ASKED, ComingBack, Seeing
 from gitops_rollback.app.dependencies import broken_by, needs
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.inputs import Inputs
+from gitops_rollback.app.rehearsing import stage_of
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.upstream_finding import Rolled, UpstreamFinder, looked_up
 from gitops_rollback.app.view import View
@@ -130,6 +131,7 @@ class GuardFactsReader:
             images=self._coming.images_of(files, live, seen),
             charts=self._coming.charts_of(files, own_files or (), seen),
             unserved=self._coming.unserved_by(look.state, files or ()),
+            stage=seen(lambda: stage_of(self._repo, look.target, listing, view.journal.records.values())),
             references=self._coming.references_of(look.state, own_files, files, seen),
             ground=blame.ground,
             inputs=seen(lambda: self._inputs.of(view.heads.branch, look.watched.own)),

@@ -101,4 +101,5 @@ class Statuses(Closed):
     rollbackable: Flag = True
     hold: Flag = True
     deployed: Flag = True
+    rehearsed: Flag = True
     failing: Flag = False

@@ -101,6 +101,7 @@ class Reason(StrEnum):
     CHART_UNKNOWN = "ChartUnknown"  # whether it is there could not be told
     VERSION_NOT_SERVED = "VersionNotServed"  # objects come back of a version of the API that the cluster has not
     REFERENCE_MISSING = "ReferenceMissing"  # a Secret or ConfigMap that its Pods would need is not there any more
+    NOT_REHEARSED = "NotRehearsed"  # the policy requires that its rollback was practised, and none is known
     CAPACITY = "Capacity"
     PROTECTED_PATH = "ProtectedPath"
     FOREIGN_TENANT = "ForeignTenant"

@@ -64,6 +64,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         costs=_costs(in_force, head),
         image_automation="ask" if "ask" in (in_force.image_automation, head.image_automation) else "hold",
         promotion=in_force.promotion if in_force.promotion == head.promotion else None,
+        require_rehearsal=in_force.require_rehearsal or head.require_rehearsal,
         unbuilt=tuple(dict.fromkeys((*in_force.unbuilt, *head.unbuilt))),
     )
 
@@ -104,8 +105,11 @@ def _within(guard: GuardRule, bounds: Sequence[Limit]) -> GuardRule:
 
 
 def _target(target: Target, head: Target) -> Target:
-    """The data word: asking is stricter than not saying, stricter than `safe`. Drills both must allow."""
-    target = replace(target, drill=target.drill and head.drill)
+    """The data word: asking is stricter than not saying, stricter than `safe`. Drills both must allow.
+
+    Where it is rehearsed the older one says, if it says anything.
+    """
+    target = replace(target, drill=target.drill and head.drill, rehearse=target.rehearse or head.rehearse)
     if DATA.index(head.data_rollback) <= DATA.index(target.data_rollback):
         return target
     return replace(target, data_rollback=head.data_rollback, data_because=head.data_because)

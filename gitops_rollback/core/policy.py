@@ -268,6 +268,7 @@ class Policy:
     by_cost: bool = False  # `decision: cost`: an automatic rollback must be the cheapest way, too
     costs: tuple[tuple[str, float], ...] = ()  # fields of `costs.Inputs` and `share`, as the policy sets them
     image_automation: str = "ask"  # or "hold": take its mark off what is rolled back, so that it is not written again
+    require_rehearsal: bool = False  # nothing is automatic that was not practised where the target says
     promotion: Promotion | None = None  # None: what another writer brought is a person's to take back
     unbuilt: tuple[str, ...] = ()  # keys that this version reads but does not carry out
     warnings: tuple[str, ...] = field(default=(), compare=False)

@@ -97,6 +97,9 @@ VersionNotServed
 ReferenceMissing
   A Secret or ConfigMap that the Pods of a rollback would need is not in the cluster any more.
   Create it again, or fix forward; where the Pods can do without it, mark it `optional: true`.
+NotRehearsed
+  The policy says `requireRehearsal`, and no rollback of these very contents was practised where the target says.
+  Deploy them there, then `gitops-rollback drill` or roll back there; or approve the plan.
 Capacity
   Something would be smaller than what runs now (replicas, limits).
   Scale by hand in git, or approve the plan.

@@ -60,7 +60,7 @@ def takes_in(selector: Selector, one: Selectable) -> bool:
 def filled(target: Target, one: Selectable) -> Target | None:
     """The target for this application; None where a variable has no word: a label that it does not bear, say."""
     words = one.words
-    texts = (target.name, *target.paths, *target.depends_on, *_workload_texts(target))
+    texts = (target.name, target.rehearse, *target.paths, *target.depends_on, *_workload_texts(target))
     if any(not words.get(name) for text in texts for name in VARIABLE.findall(text)):
         return None
 
@@ -75,6 +75,7 @@ def filled(target: Target, one: Selectable) -> Target | None:
         name=fill(target.name),
         application=ApplicationRef(one.id.namespace, one.id.name, one.id.kind, one.id.instance),
         workload=workload,
+        rehearse=fill(target.rehearse),
         paths=tuple(map(fill, target.paths)),
         depends_on=tuple(map(fill, target.depends_on)),
         selector=None,

@@ -51,4 +51,5 @@ class Target:
     data_rollback: str = ""  # "safe", "ask", or "" where the policy does not say
     data_because: str = ""
     drill: bool = False  # it may be broken on purpose, for real
+    rehearse: str = ""  # the application, by any of its names, on which rollbacks of it are practised
     selector: Selector | None = None  # None: `application` says which

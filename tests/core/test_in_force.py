@@ -274,8 +274,8 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics sources delivery strategies guards "
         "verification notifications certainty superseding chart_versions by_cost costs image_automation cascade "
-        "promotion unbuilt warnings",
-        Target: "name engine application workload paths depends_on data_rollback data_because drill selector",
+        "promotion require_rehearsal unbuilt warnings",
+        Target: "name engine application workload paths depends_on data_rollback data_because drill rehearse selector",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert counting built",
         Timing: "interval window initial_delay cooldown",

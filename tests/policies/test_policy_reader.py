@@ -209,7 +209,6 @@ RUNS = "strategies: [{name: s, type: infrastructure, infrastructure: {objects: "
 MIGRATION = f"strategies: [{{name: s, type: migration, migration: {{traffic: {TRAFFIC}, reverse: {JOB}"
 
 UNBUILT = [
-    ("requireRehearsal: true", "requireRehearsal"),
     ("dataFixup: {job: x}", "dataFixup"),
     ("metrics: {provider: newrelic}", "metrics.provider: newrelic"),
 ]
@@ -233,16 +232,18 @@ def test_a_migration_that_names_half_of_it_is_done_by_hand(read_spec: ReadingSpe
     assert [f"without {lacking}" in str(fault) and "by hand" in str(fault) for fault in read.faults] == [True]
 
 
-TARGETS = [
-    ("application: {name: x}, rehearse: true", "targets.rehearse"),
-]
-
-
-@pytest.mark.parametrize(("keys", "name"), TARGETS)
-def test_a_target_that_needs_what_is_not_built_asks(read_with: Reading, keys: str, name: str) -> None:
+def test_a_target_says_where_it_is_rehearsed(read_with: Reading) -> None:
     line = "    - name: api\n"
+    keys = "application: {name: x}, rehearse: argocd/x-staging"
     read = read_with(line, f"    - {{name: other, data: {{rollback: ask}}, {keys}}}\n{line}")
-    assert policy_of(read).unbuilt == (name,)
+    policy = policy_of(read)
+    assert (policy.targets[0].rehearse, policy.require_rehearsal, policy.unbuilt) == ("argocd/x-staging", False, ())
+
+
+def test_a_required_rehearsal_without_a_place_is_warned_of(read_spec: ReadingSpec) -> None:
+    read = read_spec("requireRehearsal: true")
+    assert policy_of(read).require_rehearsal
+    assert ["says not where" in str(fault) for fault in read.faults] == [True]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def build_policy(
         notifications=tuple(_notification(notification) for notification in spec.notifications),
         certainty=_certainty(spec.suspects),
         superseding=spec.on_superseded or "ask",
+        require_rehearsal=bool(spec.require_rehearsal),
         chart_versions=ChartVersions(spec.git.chart_versions or "as-before"),
         image_automation=spec.on_image_automation or "ask",
         by_cost=spec.decision == "cost",
@@ -112,6 +113,7 @@ def _target(shape: schema.TargetShape) -> Target:
         data_rollback=shape.data.rollback if shape.data else "",
         data_because=(shape.data.because or "") if shape.data else "",
         drill=shape.drill == "allowed",
+        rehearse=shape.rehearse or "",
         selector=_selector(shape),
     )
 

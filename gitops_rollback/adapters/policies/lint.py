@@ -22,7 +22,7 @@ NAMING_VARIABLES = frozenset({"SERVICE", "NAMESPACE", "APPLICATION"})
 def lint_faults(spec: View, text: str, path: str) -> list[Fault]:
     """All warnings about a policy file; never an error."""
     checks: tuple[Callable[[View], Iterator[Found]], ...] = (
-        *(_data, _hold, _queries, _severity, _suspects),
+        *(_data, _hold, _queries, _rehearsals, _severity, _suspects),
         cost_warnings,
     )
     found = [_warning(path, mark, message, fix) for check in checks for mark, message, fix in check(spec)]
@@ -72,6 +72,21 @@ def _hold(spec: View) -> Iterator[Found]:
                 "`for` is shorter than `timing.interval`",
                 "two measurements are needed anyway",
             )
+
+
+def _rehearsals(spec: View) -> Iterator[Found]:
+    """Where nobody says on what, nothing is ever rehearsed, and so nothing is automatic."""
+    targets = spec.at("targets").items
+    named = {target.at("rehearse").text for target in targets if target.has("rehearse")}
+    for target in targets:
+        own = target.at("application", "name").text
+        if target.has("rehearse") and target.at("rehearse").text == own:
+            fix = "name another application, for staging"
+            yield target.at("rehearse").mark, "an application is not rehearsed on itself", fix
+        if spec.at("requireRehearsal").flag and not target.has("rehearse") and own not in named:
+            name = shown(target.at("name").text or "")
+            fix = "add `rehearse:` with the name of the application for staging"
+            yield target.mark, f"`requireRehearsal` asks for all of target {name}, which says not where", fix
 
 
 def _severity(spec: View) -> Iterator[Found]:

@@ -102,7 +102,8 @@ class TargetShape(Shape):
     drill: Allowed | None = None
     """allowed: `gitops-rollback drill` may break it on purpose, to see that it is found and taken back. For
     staging."""
-    rehearse: Flag | None = None
+    rehearse: Text | None = None
+    """The application on which rollbacks of this one are practised: `checkout-staging`, or more of its full name."""
 
 
 class Git(Shape):
@@ -285,6 +286,8 @@ class Spec(Shape):
     costs: Costs | None = None
     """What ways out of an alarm cost. Times, and full-outage-minutes: one is a minute in which every request fails."""
     require_rehearsal: Flag | None = None
+    """true: it asks instead of acting, unless a rollback of the very same contents (files, or digests of images) was
+    verified on the application in the target's `rehearse`."""
     promotion: Promotion | None = None
     """What writes the branch from elsewhere: a rollback is made there too, and verified only then."""
     data_fixup: Free | None = None

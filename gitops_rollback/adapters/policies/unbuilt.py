@@ -49,7 +49,7 @@ class Unbuilt:
 
 def unbuilt(spec: View) -> tuple[Unbuilt, ...]:
     """Every key below `spec` that is not carried out, in the order of this list."""
-    parts = (_targets, _triggers, _metrics, _strategies, _delivery, _guards, _whole)
+    parts = (_triggers, _metrics, _strategies, _delivery, _guards, _whole)
     return tuple(found for part in parts for found in part(spec))
 
 
@@ -66,12 +66,6 @@ def trigger_type(trigger: View) -> str:
 def only_suggests(provider: str) -> str:
     """Why no trigger of a provider acts by itself; "" if one may."""
     return REASON if provider in installed() else LATE_PROVIDERS.get(provider, "")
-
-
-def _targets(spec: View) -> Iterator[Unbuilt]:
-    for target in spec.at("targets").items:
-        if target.has("rehearse"):
-            yield Unbuilt("targets.rehearse", target.key_mark("rehearse"))
 
 
 def _triggers(spec: View) -> Iterator[Unbuilt]:
@@ -140,6 +134,5 @@ def _guards(spec: View) -> Iterator[Unbuilt]:
 
 
 def _whole(spec: View) -> Iterator[Unbuilt]:
-    for key in ("requireRehearsal", "dataFixup"):
-        if spec.has(key):
-            yield Unbuilt(key, spec.key_mark(key))
+    if spec.has("dataFixup"):
+        yield Unbuilt("dataFixup", spec.key_mark("dataFixup"))

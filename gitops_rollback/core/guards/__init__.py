@@ -23,6 +23,7 @@ from gitops_rollback.core.guards.known_ground import judge_ground_of_plan, judge
 from gitops_rollback.core.guards.migrations import judge_data, judge_migrations
 from gitops_rollback.core.guards.promoted import judge_promoted
 from gitops_rollback.core.guards.references import judge_references
+from gitops_rollback.core.guards.rehearsed import judge_rehearsal
 from gitops_rollback.core.guards.rules import (
     judge_companions,
     judge_consequence,
@@ -63,6 +64,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("chart", judge_charts),
     ("served", judge_served),
     ("references", judge_references),
+    ("rehearsed", judge_rehearsal),
     ("floor", judge_floor),
     ("rollback-with", judge_companions),
     ("dependants", judge_dependants),

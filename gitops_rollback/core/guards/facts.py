@@ -19,6 +19,7 @@ from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
 from gitops_rollback.core.provision import Provision
 from gitops_rollback.core.references import ReferencePresence
+from gitops_rollback.core.rehearsal import Stage
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.running_images import RunningImage
 from gitops_rollback.core.sync import Obstacle, Operation
@@ -164,6 +165,7 @@ class GuardFacts:
     images: tuple[Presence, ...] | None = None  # those that the plan newly names, as `images.coming_back` has them
     charts: tuple[ChartPresence, ...] | None = ()  # those that the plan newly names; None if a file could not be read
     unserved: tuple[str, ...] = ()  # kinds, with the version of the API, that come back and that the cluster has not
+    stage: Stage | None = None  # where the target is rehearsed; None too where that cannot be told
     references: tuple[ReferencePresence, ...] | None = ()  # that its Pods need and its manifests do not make
     ground: Ground | None = None  # where the plan ends
     inputs: str | None = None  # tree of the application's inputs at the head, as in `TakenBack`
