@@ -22,7 +22,7 @@ def timeline_svg(timeline: Mapping[str, Any]) -> str:
     """Lanes with syncs as dots, and each rollback as an arc from the bad sync back to what it restored."""
     since, until = _seconds(timeline["since"]), _seconds(timeline["until"])
     lanes = {one["application"]: number for number, one in enumerate(timeline["lanes"])}
-    height = TOP + LANE * max(1, len(lanes)) + 24
+    height = TOP + LANE * max(1, len(lanes)) + 30
 
     def x(at: float) -> float:
         return LEFT + (WIDTH - LEFT - 16) * min(1.0, max(0.0, (at - since) / max(1.0, until - since)))
