@@ -107,7 +107,8 @@ class Proposer:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
         reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
-        stages, unfit = self._staging.planned(reversal, look, self._migrated(reversal, look, blame, view, listing, now))
+        migrated = self._migrated(reversal, look, blame, view, listing, now)
+        stages, unfit = self._staging.planned(reversal, look, view.journal.records.values(), migrated)
         carried = Carried(replace(blame, reversal=reversal), stages, known=False)
         if cascades:
             carried = self._with_cascade(carried, look, view, listing, now)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from gitops_rollback.app.choosing import owner_of_weights, settled
 from gitops_rollback.app.stepping import Stepper, message_of_step
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.workloads import NOBODY
@@ -12,6 +14,8 @@ from gitops_rollback.core.guards.facts import ask
 from gitops_rollback.core.message import RevertText
 from gitops_rollback.core.plan import GuardAnswer, Plan, Reversal, Staged
 from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
+from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.strategies.choosing import REVERT_MODE
 from gitops_rollback.core.strategies.migration import Unfit
 from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, MIGRATION
 from gitops_rollback.core.strategies.stages import FieldValue, Stages
@@ -20,7 +24,6 @@ from gitops_rollback.ports import ConfigRepo, Workloads
 
 GUARD = "strategy"
 SLOT = "$SLOT"
-WEIGHT_OWNERS = frozenset({("argoproj.io", "Rollout"), ("flagger.app", "Canary")})
 
 
 @dataclass(frozen=True)
@@ -31,28 +34,33 @@ class Staging:
     workloads: Workloads = NOBODY
 
     def planned(
-        self, reversal: Reversal, look: Look, migrated: bool = False
+        self, reversal: Reversal, look: Look, records: Iterable[RollbackRecord] = (), migrated: bool = False
     ) -> tuple[Stages | None, tuple[GuardAnswer, ...]]:
         """The steps around the revert. Where the strategy does not fit, a person is asked about the plain revert.
 
         A sequence that moves data back is a person's to begin, wherever plans are delivered. `migrated`: data moved.
+        `records` are the rollbacks before, by whose times `mode: auto` is decided.
         """
         pushes = look.policy.delivery.mode == PUSH_MODE and not reversal.holds
         if not pushes and not any(one.type == MIGRATION for one in look.policy.strategies):
             return None, ()
         try:
-            stages = Stepper(self.repo).stages(look.policy.strategies, reversal, migrated)
+            strategies, said = settled(Stepper(self.repo), look, reversal, records, migrated)
+            stages = Stepper(self.repo).stages(strategies, reversal, migrated)
             if stages is None or not (pushes or stages.coordinated):
-                return None, ()
+                return None, said
             if reversal.holds:
                 raise Unfit("an image updater would write between the steps of a coordinated rollback; stop it first")
-            self._require_fit(stages, look)
+            self._require_fit(stages, strategies, look)
         except (Unfit, RollbackError) as error:
             remedy = "mend the policy or the file, or approve the plain revert"
             return None, (ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),)
         if not stages.coordinated:
-            return stages, ()
-        return stages, (ask(GUARD, Reason.MIGRATION_RAN, stages.words, "approve the sequence; it moves data back"),)
+            return stages, said
+        return stages, (
+            *said,
+            ask(GUARD, Reason.MIGRATION_RAN, stages.words, "approve the sequence; it moves data back"),
+        )
 
     def whole(self, stages: Stages | None, reversal: Reversal) -> Reversal:
         """What the plan leaves on the branch in the end, which is what guards judge."""
@@ -71,13 +79,13 @@ class Staging:
         staged = replace(plan, staged=Staged(stages, built.tree, built.changes, ""), strategy="+".join(types))
         return in_words(staged, text, look)
 
-    def _require_fit(self, stages: Stages, look: Look) -> None:
+    def _require_fit(self, stages: Stages, strategies: Sequence[Strategy], look: Look) -> None:
         """Only the application's own files are edited, and a slot that takes over is there and ready. Raises: Unfit."""
         foreign = [one.path for one in stages.before if one.path not in look.watched.own]
         if foreign:
             raise Unfit(f"{foreign[0]} is no file that {look.name} renders from")
-        for strategy in look.policy.strategies:
-            if strategy.name in stages.strategies and strategy.type == CANARY:
+        for strategy in strategies:
+            if strategy.name in stages.strategies and strategy.type == CANARY and strategy.mode != REVERT_MODE:
                 _require_own_weights(strategy, look)
             if strategy.name in stages.strategies and strategy.type == BLUE_GREEN and strategy.workload is not None:
                 self._require_ready(strategy, strategy.workload, _last_value(stages, strategy), look)
@@ -98,9 +106,9 @@ class Staging:
 
 def _require_own_weights(strategy: Strategy, look: Look) -> None:
     """Where a controller moves the weights, what git says of them is not what runs. Raises: Unfit."""
-    owner = next((one for one in look.state.resources if (one.group, one.kind) in WEIGHT_OWNERS), None)
-    if owner is not None:
-        raise Unfit(f"strategy {strategy.name}: {owner.kind} {owner.name} moves the weights by itself")
+    owner = owner_of_weights(look)
+    if owner:
+        raise Unfit(f"strategy {strategy.name}: {owner} moves the weights by itself")
 
 
 def in_words(plan: Plan, text: RevertText, look: Look) -> Plan:

@@ -20,7 +20,7 @@ from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ChartVersions, Policy, Strategy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.strategies.gate import Ahead
-from gitops_rollback.core.strategies.migration import Sides
+from gitops_rollback.core.strategies.migration import Read, Sides
 from gitops_rollback.core.strategies.planning import chosen, planned
 from gitops_rollback.core.strategies.stages import STAGES, FieldValue, PlannedStep, Stages, stages_of, unfinished
 from gitops_rollback.ports import ConfigRepo
@@ -50,15 +50,20 @@ class Stepper:
         """
         if reversal.outcome is not PlanOutcome.CLEAN or reversal.tree is None or not strategies:
             return None
-        restored, head, known = reversal.tree, reversal.base, dict[str, Sides]()
+        read = self.reader(reversal)
+        found = planned(chosen(strategies, reversal.paths, read, migrated), read)
+        return None if found is None else self._unless_nothing_is_left(found, reversal)
+
+    def reader(self, reversal: Reversal) -> Read:
+        """Each file as the revert leaves it, and as it is at the plan's base."""
+        restored, head, known = str(reversal.tree), reversal.base, dict[str, Sides]()
 
         def read(path: str) -> Sides:
             if path not in known:
                 known[path] = Sides(content_at(self.repo, restored, path), content_at(self.repo, head, path))
             return known[path]
 
-        found = planned(chosen(strategies, reversal.paths, read, migrated), read)
-        return None if found is None else self._unless_nothing_is_left(found, reversal)
+        return read
 
     def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
         """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""

@@ -344,6 +344,17 @@ def test_a_plan_says_its_steps_and_what_they_cost(world: World) -> None:
     assert not [line for line in lines if line.startswith("could be")]
 
 
+AUTO = CANARY.replace("canary:\n", "canary:\n        mode: auto\n")
+
+
+def test_auto_is_the_plain_revert_until_both_ways_were_measured(world: World) -> None:
+    lines = planned(world, AUTO)
+
+    assert not [line for line in lines if line.startswith("step ")]
+    (said,) = [line for line in lines if "not measured yet" in line]
+    assert "weights: the plain revert: how long a plain revert takes here was not measured yet" in said
+
+
 def test_a_plan_says_which_weights_no_strategy_sets(world: World) -> None:
     found = [line for line in planned(world, "") if line.startswith("could be")]
 

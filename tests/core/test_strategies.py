@@ -85,9 +85,12 @@ def test_a_weight_that_is_a_text_stays_one() -> None:
     assert sets(planned([alone], route('"30"', 0))) == [{"new": "10"}, {"new": "0"}]
 
 
-@pytest.mark.parametrize("mode", ["jump", "auto"])
-def test_a_jump_is_one_step(mode: str) -> None:
-    assert sets(planned([replace(CANARY, mode=mode)], route(60, 40))) == [{"new": 0, "old": 100}]
+def test_a_jump_is_one_step() -> None:
+    assert sets(planned([replace(CANARY, mode="jump")], route(60, 40))) == [{"new": 0, "old": 100}]
+
+
+def test_where_nobody_settled_what_auto_comes_to_the_revert_is_all() -> None:
+    assert sets(planned([replace(CANARY, mode="auto")], route(60, 40))) == []
 
 
 def test_what_gets_no_traffic_needs_no_steps() -> None:

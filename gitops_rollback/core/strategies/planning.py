@@ -15,6 +15,7 @@ from gitops_rollback.core.infrastructure import pieces_of
 from gitops_rollback.core.manifest_fields import INSIDE, FieldFault, Value, alike, read_field
 from gitops_rollback.core.paths import matches
 from gitops_rollback.core.policy import FileField, Strategy
+from gitops_rollback.core.strategies.choosing import AUTO, REVERT_MODE, STEPS_MODE, Shift
 from gitops_rollback.core.strategies.migration import Read, Sides, Unfit, content_of, fixup_step, sequence_of
 from gitops_rollback.core.strategies.stages import FieldValue, PlannedStep, Stages
 
@@ -108,16 +109,25 @@ def slot_of(strategy: Strategy, read: Read) -> str:
     return restored if restored != now else ""
 
 
+def shift_of(strategy: Strategy, read: Read) -> Shift:
+    """What `mode: auto` is decided by, as far as files tell it. Raises: FieldFault, Unfit."""
+    place, (now, total) = _edited(strategy), _shares(strategy, read)
+    falls = weights(now, total, strategy.steps)
+    try:
+        restored = read(place.file).restored
+        after = None if restored is None else _weight(restored, place.field, strategy)
+    except (FieldFault, Unfit):
+        after = None
+    return Shift(now, after, total, falls, strategy.pause, bool(strategy.stable))
+
+
 def _canary(strategy: Strategy, read: Read) -> list[PlannedStep]:
-    place = _edited(strategy)
+    """None where it was settled that the revert is all, and where nobody settled whether it is."""
+    if strategy.mode in (AUTO, REVERT_MODE):
+        return []
+    place, (now, total) = _edited(strategy), _shares(strategy, read)
     content = content_of(read, place.file)
-    now = _weight(content, place.field, strategy)
-    other = _weight(content, strategy.complement, strategy) if strategy.complement else WHOLE - now
-    total = now + other
-    if other < 0 or (place.field.endswith(PERCENT) and total != WHOLE):
-        words = f"{now} and {other} are {total} together" if strategy.complement else f"the weight is {now}"
-        raise Unfit(f"strategy {strategy.name}: {place.file}: {words}, not {WHOLE}")
-    share = strategy.steps[-1:] if strategy.mode != "steps" else strategy.steps
+    share = strategy.steps if strategy.mode == STEPS_MODE else strategy.steps[-1:]
     found: list[PlannedStep] = []
     for weight in weights(now, total, share):
         sets = [FieldValue(place.file, place.field, _typed(content, place.field, weight))]
@@ -127,6 +137,19 @@ def _canary(strategy: Strategy, read: Read) -> list[PlannedStep]:
         found.append(PlannedStep(f"canary weight {now} -> {weight}", tuple(sets)))
         now = weight
     return found
+
+
+def _shares(strategy: Strategy, read: Read) -> tuple[int, int]:
+    """(the weight of the bad version now, that of both together)."""
+    place = _edited(strategy)
+    content = content_of(read, place.file)
+    now = _weight(content, place.field, strategy)
+    other = _weight(content, strategy.complement, strategy) if strategy.complement else WHOLE - now
+    total = now + other
+    if other < 0 or (place.field.endswith(PERCENT) and total != WHOLE):
+        words = f"{now} and {other} are {total} together" if strategy.complement else f"the weight is {now}"
+        raise Unfit(f"strategy {strategy.name}: {place.file}: {words}, not {WHOLE}")
+    return now, total
 
 
 def _blue_green(strategy: Strategy, read: Read) -> list[PlannedStep]:
