@@ -34,7 +34,7 @@ from gitops_rollback.app.records import (
     record_of_note,
     released_record,
 )
-from gitops_rollback.app.retelling import recent_messages
+from gitops_rollback.app.retelling import RECENT, recent_messages
 from gitops_rollback.app.silencing import Teller
 from gitops_rollback.app.stepping import landed_record
 from gitops_rollback.app.subject import Look, Watched
@@ -182,14 +182,15 @@ class Executor(EngineHands):
             self.tell(message_about_joining(join.record, entry, look.policy))
 
     def announce(self, notice: Notice) -> None:
-        """Keep and tell what concerns the whole repository, where it says something new."""
+        """Keep what is new about the whole repository, and tell it, as whoever kept it may have died before that."""
         entry = entry_about(notice, self._clock.now())
         known = self._newest.get(entry.application)
-        if not due(known, entry) or (known is None and not notice.state):
+        if due(known, entry) and (known is not None or notice.state):
+            self._say(entry)
+            self._write((), (entry,))
+        elif known is None or not self._announces or entry.at - known.at > RECENT:
             return
-        self._say(entry)
-        self._write((), (entry,))
-        self.tell(message_about_notice(notice, self._repo.name, entry.at))
+        self.tell(message_about_notice(notice, self._repo.name, self._newest[entry.application].at))
 
     def flush(self, at_once: bool = False) -> None:
         """Write what was left alone, at most once in ten minutes or `at_once`; never in the way of a rollback."""

@@ -297,6 +297,24 @@ def test_a_mass_event_that_comes_and_goes_is_one_page(world: World) -> None:
         assert not outbreak.calm
 
 
+def test_a_mass_event_that_was_written_and_never_told_is_told_by_the_next_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("cart", "pay", "shop", "web")
+    running(world, *names, *CALM)
+    one = world.replica()
+    monkeypatch.setattr(one.told, "tell", lambda _: None)  # it dies between the two
+    for name in names:
+        world.engine.deploy(name, ship(world, name, START - MINUTE), START)
+    _break(world, *names)
+    one.until(START, START + 5 * MINUTE)
+
+    later = world.replica()
+    later.until(START + 5 * MINUTE + TICK, START + 8 * MINUTE)
+
+    assert later.told.reasons.count("MassEvent") == 1
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_the_end_of_a_mass_event_names_once_who_is_still_red(world: World, restarted: bool) -> None:
     """While it lasts one page speaks for all; when it is over nobody else would name those that did not recover."""
