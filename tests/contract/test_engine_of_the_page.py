@@ -1,0 +1,181 @@
+"""CONTRIBUTING.md shows a whole small engine: it is written to a file, imported, and asked what the port asks."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes_server import UNSERVED, Reply, api, reply, status
+
+from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.core.deployments import deployments
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, StalledError
+from gitops_rollback.core.sync import ApplicationId, Health, SyncStatus
+from gitops_rollback.ports import Engine
+
+ROOT = Path(__file__).resolve().parents[2]
+AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+CARTS = ApplicationId("fleet", "GitRepo", "fleet-default", "carts")
+COMMIT = "c" * 40
+GONE = status(404, "NotFound", 'gitrepos "carts" not found', name="carts", kind="gitrepos")
+QUICK = KubernetesSettings(timeout=timedelta(seconds=5))
+
+Make = Callable[[Any], Engine]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("### A whole small engine")[2]
+    code = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    (tmp_path / "gitops_rollback_fleet.py").write_text("".join(code))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = importlib.import_module("gitops_rollback_fleet")
+    yield lambda kubernetes: found.Fleet("fleet", kubernetes, lambda: AT, 0.02)
+    del sys.modules["gitops_rollback_fleet"]
+
+
+def carts(spec: dict[str, Any] | None = None, observed: int = 3, **summary: object) -> dict[str, Any]:
+    """As the API gives it; counts of zero are left out there."""
+    where = {"repo": "https://git.example.com/config.git", "branch": "main", "paths": ["/carts"]}
+    return {
+        "apiVersion": "fleet.cattle.io/v1alpha1",
+        "kind": "GitRepo",
+        "metadata": {
+            "name": "carts",
+            "namespace": "fleet-default",
+            "uid": "u-1",
+            "generation": 3,
+            "resourceVersion": "7",
+        },
+        "spec": where | (spec or {}),
+        "status": {
+            "observedGeneration": observed,
+            "commit": COMMIT,
+            "summary": summary or {"desiredReady": 1, "ready": 1},
+        },
+    }
+
+
+def listed(*items: dict[str, Any]) -> Reply:
+    kind = {"apiVersion": "fleet.cattle.io/v1alpha1", "kind": "GitRepoList"}
+    return reply({**kind, "metadata": {"resourceVersion": "9"}, "items": list(items)})
+
+
+def test_it_has_each_method_of_the_port_with_the_same_parameters(make: Make) -> None:
+    with api(listed()) as (client, _):
+        engine = make(client)
+    for name, method in inspect.getmembers(Engine, inspect.isfunction):
+        if not name.startswith("_"):
+            asked = list(inspect.signature(method).parameters)[1:]
+            assert list(inspect.signature(getattr(engine, name)).parameters) == asked, name
+
+
+def test_the_list_and_one_alone_say_the_same_and_call_nothing_deployed(make: Make) -> None:
+    with api(listed(carts())) as (client, server):
+        (one,) = make(client).applications()
+        assert make(client).probe() == ()
+        assert server.requests[0].line.startswith("GET /apis/fleet.cattle.io/v1alpha1/gitrepos?")
+    with api(reply(carts())) as (client, _):
+        assert make(client).application(CARTS, "") == one
+        assert make(client).application(CARTS, "another-project") is None
+    assert (one.id, one.health, one.sync, one.malformed) == (CARTS, Health.HEALTHY, SyncStatus.UNKNOWN, "")
+    assert [(source.path, source.target_revision) for source in one.sources] == [("carts", "main")]
+    assert one.sync_revisions == (COMMIT,)
+    assert deployments(one) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "health"),
+    [
+        pytest.param(carts(desiredReady=2, ready=1, errApplied=1), Health.DEGRADED, id="not-applied"),
+        pytest.param(carts(desiredReady=2, ready=1, waitApplied=1), Health.PROGRESSING, id="under-way"),
+        pytest.param(carts(desiredReady=2, ready=1, notReady=1), Health.UNKNOWN, id="starting-or-broken"),
+        pytest.param(carts(desiredReady=2, notReady=1, pending=1), Health.UNKNOWN, id="under-way-or-broken"),
+        pytest.param(carts(desiredReady=2, ready=1), Health.UNKNOWN, id="one-is-not-counted"),
+        pytest.param(carts(desiredReady=0), Health.UNKNOWN, id="no-cluster-at-all"),
+        pytest.param(carts(observed=2), Health.UNKNOWN, id="of-an-older-object"),
+        pytest.param(carts(desiredReady=1, ready="1"), Health.UNKNOWN, id="a-text"),
+        pytest.param(carts() | {"status": {}}, Health.UNKNOWN, id="new"),
+    ],
+)
+def test_health_is_never_guessed(make: Make, found: dict[str, Any], health: Health) -> None:
+    with api(listed(found)) as (client, _):
+        (one,) = make(client).applications()
+    assert one.health is health
+    assert bool(one.malformed) == ("'1'" in str(found["status"]))
+
+
+def test_what_it_cannot_do_it_refuses_and_writes_nothing(make: Make) -> None:
+    with api(reply(carts())) as (client, server):
+        engine = make(client)
+        for ask in (engine.refresh, engine.live_objects):
+            with pytest.raises(StalledError) as refused:
+                ask(CARTS, "")
+            assert refused.value.reason is Reason.FEATURE_NOT_BUILT
+        with pytest.raises(StalledError):
+            engine.sync(CARTS, "", True, {})
+        engine.terminate(CARTS, "")
+        assert {one.line.split()[0] for one in server.requests} == {"GET"}
+
+
+def test_what_is_in_the_way_is_told_the_most_telling_first(make: Make) -> None:
+    with api(reply(carts({"paused": True, "revision": "v1"}))) as (client, _):
+        found = make(client).obstacles(CARTS, "")
+        with pytest.raises(StalledError) as refused:
+            make(client).sync(CARTS, "", True, {})
+    expected = [Reason.SUSPENDED_APPLICATION, Reason.PINNED_SOURCE, Reason.FEATURE_NOT_BUILT]
+    assert [one.reason for one in found] == expected
+    assert refused.value.reason is Reason.SUSPENDED_APPLICATION
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        pytest.param(reply(status(403, "Forbidden", "no"), 403), CredentialsRejected, id="no-rights"),
+        pytest.param(reply(status(503, "ServiceUnavailable", "no"), 503), EngineUnavailable, id="down"),
+        pytest.param(UNSERVED, EngineUnavailable, id="no-fleet"),
+    ],
+)
+def test_gone_is_told_from_no_rights_and_from_no_answer(make: Make, script: Reply, error: type[Exception]) -> None:
+    with api(script, QUICK) as (client, _):
+        engine = make(client)
+        for ask in (engine.applications, lambda: engine.application(CARTS, "")):
+            with pytest.raises(error):
+                ask()
+        assert engine.probe() != ()
+    with api(reply(GONE, 404)) as (client, _):
+        assert make(client).application(CARTS, "") is None
+        with pytest.raises(EngineUnavailable):
+            make(client).sync(CARTS, "", True, {})
+
+
+def test_the_watch_wakes_for_what_is_there_and_for_each_change(make: Make) -> None:
+    answers = [listed(carts()), UNSERVED, listed(carts()), listed(carts(desiredReady=1, errApplied=1)), listed()]
+    stop = threading.Event()
+    woken: list[ApplicationId] = []
+
+    def script(*asked: Any) -> None:
+        answer = answers.pop(0)
+        if not answers:
+            answers.append(answer)
+        answer(*asked)
+
+    def wake(one: ApplicationId) -> None:
+        woken.append(one)
+        if len(woken) == 3:
+            stop.set()
+
+    with api(script) as (client, _):
+        watching = threading.Thread(target=make(client).watch, args=(wake, stop))
+        watching.start()
+        assert stop.wait(30)
+        watching.join(30)
+    assert woken == [CARTS] * 3
