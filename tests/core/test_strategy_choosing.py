@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops_rollback.core.strategies.choosing import Shift, Times, choose
+from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord
+from gitops_rollback.core.strategies.choosing import Shift, Times, choose, times_of
+from gitops_rollback.core.strategies.stages import STAGES, PlannedStep, Stages
 
 PAUSE = timedelta(minutes=1)
+START = datetime(2026, 11, 28, 9, tzinfo=UTC)
 MEASURED = Times(timedelta(minutes=10), 3, timedelta(minutes=1), 4)
 
 
@@ -47,3 +50,16 @@ def test_weights_go_first_only_where_that_is_quicker_or_safer(
 
     assert choice.mode == mode
     assert words in choice.why
+
+
+def test_a_step_that_was_hurried_says_nothing_of_how_long_one_takes() -> None:
+    stages = Stages(("weights",), (PlannedStep("a", ()), PlannedStep("b", ()), PlannedStep("c", ())), (), pause=PAUSE)
+    steps = tuple(
+        StepRecord(n, 4, str(n) * 40, {}, START + timedelta(seconds=at)) for n, at in ((1, 0), (2, 90), (3, 100))
+    )
+    record = RollbackRecord(
+        "rb-1", ("web",), "argocd", "shop", "b" * 40, "a" * 40, "web", (), (), Phase.DONE, steps=steps,
+        evidence={STAGES: stages.document},
+    )  # fmt: skip
+
+    assert times_of("web", [record]) == Times(step=timedelta(seconds=30), steps=1)

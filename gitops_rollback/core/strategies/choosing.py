@@ -122,7 +122,7 @@ def _step_spans(record: RollbackRecord) -> list[timedelta]:
     pushed = {one.n: one.pushed_at for one in record.steps if one.pushed_at is not None}
     known = [(n, at) for n, at in sorted(pushed.items()) if n <= stages.revert]
     spans = [later - at for (n, at), (following, later) in pairwise(known) if following == n + 1]
-    return [max(span - stages.pause, timedelta(0)) for span in spans]
+    return [span - stages.pause for span in spans if span > stages.pause]  # a hurried one was not given its pause
 
 
 def _until_back(shift: Shift, times: Times, number: int) -> timedelta | None:
