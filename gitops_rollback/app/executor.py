@@ -34,7 +34,7 @@ from gitops_rollback.app.records import (
     record_of_note,
     released_record,
 )
-from gitops_rollback.app.retelling import RECENT, recent_messages
+from gitops_rollback.app.retelling import recent_messages, said_again
 from gitops_rollback.app.silencing import Teller
 from gitops_rollback.app.stepping import landed_record
 from gitops_rollback.app.subject import Look, Watched
@@ -182,13 +182,13 @@ class Executor(EngineHands):
             self.tell(message_about_joining(join.record, entry, look.policy))
 
     def announce(self, notice: Notice) -> None:
-        """Keep what is new about the whole repository, and tell it, as whoever kept it may have died before that."""
+        """Keep and tell what concerns the whole repository, where it is new, or may not have been told."""
         entry = entry_about(notice, self._clock.now())
         known = self._newest.get(entry.application)
         if due(known, entry) and (known is not None or notice.state):
             self._say(entry)
             self._write((), (entry,))
-        elif known is None or not self._announces or entry.at - known.at > RECENT:
+        elif known is None or not self._announces or not said_again(known, entry.at):
             return
         self.tell(message_about_notice(notice, self._repo.name, self._newest[entry.application].at))
 

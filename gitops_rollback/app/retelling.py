@@ -48,6 +48,15 @@ def recent_messages(journal: JournalView, application: str, policy: Policy, now:
                 yield message
 
 
+def said_again(written: DecisionEntry, now: datetime) -> bool:
+    """Whether each process says once what stands in the journal of a whole repository.
+
+    Only of the notice that speaks for applications, whose own decisions would be said again; it pages, and may be all
+    that anybody hears of them.
+    """
+    return written.reason == Reason.MASS_EVENT.value and now - written.at <= RECENT
+
+
 def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy) -> Message | None:
     if entry.reason == Reason.MASS_EVENT.value:
         return None  # told once, about the repository
