@@ -24,7 +24,7 @@ from gitops_rollback.core.regression.peers import HELD_TICKS, MIN_PEERS
 
 TICK_SECONDS = 15.0
 WATCH_SECONDS = 7200.0  # the longest watch of a deployment
-MAX_INTERVAL_SECONDS = 3600.0
+MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS = 0.001, 3600.0
 MOST = 1e15  # events in a tick; above it a float no longer counts by ones
 LATEST = 1e12
 
@@ -76,8 +76,10 @@ def parse_series(line: bytes) -> Series:
 
 def _series(document: Mapping[str, object], id: Identity) -> Series:
     interval = document.get("interval")
-    if not _is_number(interval) or not 0 < interval <= MAX_INTERVAL_SECONDS:
-        raise ValueError(f"`interval` must be seconds, above 0 and at most {MAX_INTERVAL_SECONDS:.0f}")
+    if not _is_number(interval) or not MIN_INTERVAL_SECONDS <= interval <= MAX_INTERVAL_SECONDS:
+        raise ValueError(
+            f"`interval` must be seconds, at least {MIN_INTERVAL_SECONDS:g} and at most {MAX_INTERVAL_SECONDS:.0f}"
+        )
     t0 = document.get("deployed_at")
     if not _is_number(t0) or abs(t0) > LATEST:
         raise ValueError("`deployed_at` must be a time in unix seconds")

@@ -114,19 +114,24 @@ def parse_request(line: bytes) -> Request:
 
 def read_line(line: bytes) -> tuple[dict[str, object], Identity]:
     """The JSON object of a line, and its id as far as that is usable. Raises: RequestInvalid."""
+    constants: list[str] = []  # NaN and infinities, which many writers make and JSON does not know
+
+    def constant(name: str) -> float:
+        constants.append(name)
+        return math.nan
+
     try:
-        document = json.loads(line.decode(), parse_constant=_no_constant)
+        document = json.loads(line.decode(), parse_constant=constant)
     except (ValueError, RecursionError) as exc:
         raise RequestInvalid("the line is not JSON") from exc
     if not isinstance(document, dict):
         raise RequestInvalid("the line is not a JSON object")
     given = document.get("id")
     usable = isinstance(given, (str, int, float)) and not (isinstance(given, float) and not math.isfinite(given))
-    return document, given if usable and not isinstance(given, bool) else None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+    id = given if usable and not isinstance(given, bool) else None
+    if constants:
+        raise RequestInvalid(f"the line is not JSON: it holds {constants[0]}", id)
+    return document, id
 
 
 def refusal(reason: Reason, message: str, id: Identity = None) -> Answer:

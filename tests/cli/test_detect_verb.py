@@ -43,6 +43,41 @@ def test_a_batch_answers_each_line_in_order_and_goes_on_after_a_wrong_one(
     assert "`interval` must be seconds" in str(answers[3]["error"])
 
 
+ONE = json.loads(line("a", 75))
+HOSTILE = {
+    "a NaN": json.dumps(ONE | {"ticks": [{"t": T0, "requests": float("nan"), "errors": 0}]}),
+    "an infinity": json.dumps(ONE | {"deployed_at": float("inf")}),
+    "what no float holds": json.dumps(ONE | {"ticks": [{"t": 10**400, "requests": 1, "errors": 0}]}),
+    "more than can be counted by ones": json.dumps(ONE | {"ticks": [{"t": T0, "requests": 1e16, "errors": 0}]}),
+    "numbers as text": json.dumps(ONE | {"ticks": [{"t": str(T0), "requests": "1", "errors": "0"}]}),
+    "no time between ticks": json.dumps(ONE | {"interval": 0}),
+    "next to no time between ticks": json.dumps(ONE | {"interval": 5e-324}),
+    "time that runs back": json.dumps(ONE | {"interval": -15}),
+    "the same tick twice": json.dumps(ONE | {"ticks": [{"t": T0, "requests": 1, "errors": 0}] * 2}),
+    "a peer's tick twice": json.dumps(ONE | {"peers": {"b": [{"t": T0, "requests": 1, "errors": 0}] * 2}}),
+    "peers without names": json.dumps(ONE | {"peers": [[]]}),
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_what_is_no_count_is_answered_with_its_id_and_what_is_wrong(
+    hostile: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong, after = batch(monkeypatch, capsys, [hostile, line("next", 75)])
+    assert (list(wrong), wrong["id"]) == (["id", "error"], "a")
+    assert "bug" not in str(wrong["error"])
+    assert (after["id"], after["fired_at"]) == ("next", T0 + 60)
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[" * 100_000, "\ufeff{}", f'{{"id": "a", "interval": {"9" * 5000}}}'])
+def test_what_is_no_json_has_no_id_and_stops_nothing(
+    broken: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong, after = batch(monkeypatch, capsys, [broken, line("next", 75)])
+    assert wrong == {"id": None, "error": "the line is not JSON"}
+    assert after["fired_at"] == T0 + 60
+
+
 def test_a_batch_explains_each_tick_if_it_is_asked_to(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
