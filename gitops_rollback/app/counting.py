@@ -16,7 +16,7 @@ from gitops_rollback.app.neighbours import Neighbours, heard, neighbours_of
 from gitops_rollback.app.queries import Asker, Question, Span, tick_of
 from gitops_rollback.app.tallying import Tallied, Tally
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.measurement import Answer, Measurement, Outcome, single
+from gitops_rollback.core.measurement import Answer, Compared, Measurement, Outcome, single
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, FAR_SECONDS, NEAR_SECONDS, baseline_of
 from gitops_rollback.core.regression.baseline import Baseline as Normality
@@ -251,6 +251,9 @@ def _measured(verdict: Verdict) -> Measurement:
         numerator=verdict.bad,
         denominator=verdict.events,
         log_evidence=evidence,
+        compared=Compared(
+            verdict.null_rate, verdict.level, verdict.evidence, verdict.needed, verdict.baseline.dispersion
+        ),
     )
 
 

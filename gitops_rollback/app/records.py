@@ -9,6 +9,7 @@ from datetime import datetime
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.plan_evidence import plan_evidence
 from gitops_rollback.app.subject import Look
+from gitops_rollback.app.verdict_evidence import verdict_evidence
 from gitops_rollback.core.action import Advance, Note, Release
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.delivery import lands_by_itself
@@ -31,7 +32,6 @@ from gitops_rollback.core.rollback import (
 )
 from gitops_rollback.core.runbook import page_guide
 from gitops_rollback.core.strategies.gate import BETWEEN
-from gitops_rollback.core.trigger import Verdict
 from gitops_rollback.ports import DecisionEntry, Message
 
 EVENTS = {
@@ -125,7 +125,7 @@ def incident_time(decision: Decision, now: datetime) -> datetime:
 
 def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, object]:
     """What the decision stands on: sync, measured values with their queries, suspects, the plan's tree."""
-    evidence: dict[str, object] = {"verdicts": [_verdict(verdict) for verdict in look.case.verdicts]}
+    evidence: dict[str, object] = {"verdicts": [verdict_evidence(verdict) for verdict in look.case.verdicts]}
     if look.event is not None:
         evidence["sync"] = {
             "revisions": list(look.event.record.revisions),
@@ -363,21 +363,4 @@ def _guard(answer: GuardAnswer) -> dict[str, str]:
         "reason": answer.reason.value if answer.reason else "",
         "message": answer.message,
         "remedy": answer.remedy,
-    }
-
-
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    measured = verdict.measurement
-    return {
-        "trigger": verdict.trigger,
-        "severity": verdict.severity.value,
-        "phase": verdict.state.phase.value,
-        "since": format_time(verdict.state.since) if verdict.state.since else None,
-        "value": measured.value if measured else None,
-        "threshold": verdict.threshold,
-        "query": measured.query if measured else "",
-        "baseline": verdict.baseline.level.value,
-        "baselineValue": verdict.baseline.value,
-        "reason": verdict.reason.value if verdict.reason else None,
-        "message": verdict.message,
     }

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Comparison
@@ -23,6 +24,20 @@ class Outcome(StrEnum):
     NO_DATA = "no-data"
     ERROR = "error"
     INVALID = "invalid"
+
+
+class Compared(NamedTuple):
+    """What a trigger that compares with before held its counts against; `numerator` and `denominator` are those.
+
+    `limit` is the plain threshold that says the same: what fires exceeds it. `evidence` is minus infinity where nothing
+    speaks for a rise; `needed` is what it takes.
+    """
+
+    normal: float  # up to that share would be normal
+    limit: float
+    evidence: float
+    needed: float
+    dispersion: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,7 @@ class Measurement:
     numerator: float | None = None  # a ratio's `bad`
     denominator: float | None = None  # a ratio's `total`
     log_evidence: float | None = None  # ln of how much likelier it is if the rate has risen; None where nobody counts
+    compared: Compared | None = None
 
     @classmethod
     def of(cls, value: float, at: datetime, query: str = "") -> Measurement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, Prom
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
+from gitops_rollback.app.verdict_evidence import verdict_evidence
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.trigger import BaselineLevel, Level
@@ -85,6 +87,17 @@ def test_what_rises_with_the_deployment_fires_and_says_the_numbers(world: World)
     assert "requests failed (5%), 0.1% before" in fired.message
     assert fired.measurement is not None
     assert fired.measurement.value == pytest.approx(0.05, abs=0.005)
+
+
+def test_the_journal_keeps_the_numbers_that_the_sentence_tells(world: World) -> None:
+    verdicts = (world.look(9, subject()), world.live(90, subject(), start=24))
+    kept = [json.loads(json.dumps(verdict_evidence(one), allow_nan=False)) for one in verdicts]
+    quiet, fired = (one["counts"] for one in kept)
+    assert list(fired) == ["bad", "of", "normalUpTo", "plainLimit", "evidence", "needed", "dispersion"]
+    assert fired["bad"] / fired["of"] == pytest.approx(kept[1]["value"])
+    assert fired["evidence"] >= fired["needed"] > quiet["evidence"]
+    assert kept[1]["value"] > fired["plainLimit"] >= fired["normalUpTo"] > kept[1]["baselineValue"]
+    assert f"a plain limit of {100 * fired['plainLimit']:.3g}%" in kept[1]["message"]
 
 
 def test_what_stays_as_it_was_does_not_fire(world: World, pods: Pods) -> None:

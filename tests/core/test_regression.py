@@ -256,7 +256,8 @@ def test_a_verdict_says_how_many_of_how_many_and_what_was_normal() -> None:
     assert "300 of the last 6000 requests failed (5%)" in words
     assert "0.0667% before" in words
     assert f"{100 * told.null_rate:.3g}%) would be normal" in words
-    assert words.endswith("worse since the deployment, severity 2.")
+    assert words.endswith("severity 2; a plain limit of 3% on these says the same.")
+    assert "plain limit" not in sentence(after(test, [(1500, 1)])[-1])
 
 
 def test_a_verdict_without_data_or_traffic_says_so() -> None:

@@ -1,4 +1,7 @@
-"""A verdict as one sentence for people: rate before and now, how many of how many, and what would have been normal."""
+"""A verdict as one sentence for people: rate before and now, how many of how many, and what would have been normal.
+
+What fires is said as a plain threshold, too: the level that the last four ticks exceed.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ def sentence(verdict: Verdict) -> str:
     weighed = f"evidence {_evidence(verdict.evidence)} of the {verdict.needed:.1f} that it takes"
     if verdict.severity is None:
         return f"{seen}, {_before(verdict)}; {normal}; {weighed}."
-    return f"{seen}, {_before(verdict)}; {normal}; {weighed}: worse since the deployment, severity {verdict.severity}."
+    plain = f"a plain limit of {_percent(verdict.level)} on these says the same"
+    said = f"{seen}, {_before(verdict)}; {normal}; {weighed}: worse since the deployment, severity {verdict.severity}"
+    return f"{said}; {plain}."
 
 
 def _before(verdict: Verdict) -> str:
