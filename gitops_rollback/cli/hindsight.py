@@ -12,10 +12,21 @@ from gitops_rollback.app.backtesting import Backtest
 from gitops_rollback.app.confirming import CONFIRMED, write
 from gitops_rollback.cli.access import Source, duration_option
 from gitops_rollback.cli.output import print_document, print_table, say, shown
-from gitops_rollback.core.clearance import clearance
+from gitops_rollback.core.clearance import clearance, comparing
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.heartbeat import Outcome, newest_beat
-from gitops_rollback.core.hindsight import Kind, Row, Suggestion, Verdict, in_total, is_clean, judge
+from gitops_rollback.core.hindsight import (
+    LEAST_SYNCS,
+    Kind,
+    Row,
+    Suggestion,
+    Verdict,
+    in_total,
+    is_clean,
+    judge,
+    watched_syncs,
+    well_tested,
+)
 from gitops_rollback.core.journal import format_time
 
 NO_HEARTBEAT = "no heartbeat has reached the engine yet (gitops-rollback heartbeat)"
@@ -54,12 +65,17 @@ def record_clean(tests: Sequence[tuple[Source, Backtest]], by: str, now: datetim
     """A line of the journal for each application whose past was clean. Raises: what a push raises."""
     for source, test in tests:
         heartbeat, confirmed = _heartbeat_missing(source), _confirmed(source)
-        lines = [
-            clearance(one.name, one.policy, by, now)
-            for one, past in zip(test.tested, test.pasts, strict=True)
-            if is_clean(judge(past, test.rows, confirmed, heartbeat), heartbeat)
-        ]
-        entries = [line for line in lines if line is not None]
+        entries = []
+        for one, past in zip(test.tested, test.pasts, strict=True):
+            if not is_clean(judge(past, test.rows, confirmed, heartbeat), heartbeat):
+                continue
+            named = comparing(one.policy)
+            judged = well_tested(past, named)
+            for name in [name for name in named if name not in judged]:
+                seen = watched_syncs(past.decisions, name)
+                say(f"not recorded for {_short(one.name)}: {name} has judged {seen} of {LEAST_SYNCS} syncs")
+            line = clearance(one.name, one.policy, judged, by, now)
+            entries += [line] if line is not None else []
         if entries:
             write(source.opened, entries, now)
         for entry in entries:

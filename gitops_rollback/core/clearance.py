@@ -8,7 +8,7 @@ Source: detection.md section 8.3; safety.md, Observe, report.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from gitops_rollback.core.errors import Reason
@@ -19,9 +19,18 @@ CLEARED = "cleared"
 COMPARING = "regression"
 
 
-def clearance(application: str, policy: Policy, by: str, at: datetime) -> DecisionEntry | None:
-    """The line that says so of the comparing triggers of `policy`; None where it has none. `by` is what was clean."""
-    tested = {one.name: fingerprint(one) for one in policy.triggers if one.type == COMPARING}
+def comparing(policy: Policy) -> tuple[str, ...]:
+    """The names of the triggers that a clean test may clear."""
+    return tuple(one.name for one in policy.triggers if one.type == COMPARING)
+
+
+def clearance(application: str, policy: Policy, judged: Collection[str], by: str, at: datetime) -> DecisionEntry | None:
+    """The line that says so of the comparing triggers that have `judged` that past; None where none has.
+
+    `by` is what was clean.
+    """
+    known = set(comparing(policy)) & set(judged)
+    tested = {one.name: fingerprint(one) for one in policy.triggers if one.name in known}
     if not tested:
         return None
     named = ", ".join(sorted(tested))

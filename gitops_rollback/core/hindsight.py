@@ -124,16 +124,19 @@ class _Alarm:
 SameTree = Callable[[str, str], bool | None]  # (tree, commit): equal in the application's inputs?
 
 
-def watched_syncs(decisions: Iterable[DecisionEntry]) -> int:
-    """How many deployments were judged by data: those of which no trigger had a value are not."""
-    judged = (entry for entry in decisions if entry.reason not in UNJUDGED and _has_value(entry))
+def watched_syncs(decisions: Iterable[DecisionEntry], trigger: str = "") -> int:
+    """How many deployments were judged by data: those of which no trigger had a value are not.
+
+    With the name of a `trigger`: how many were judged by that one.
+    """
+    judged = (entry for entry in decisions if entry.reason not in UNJUDGED and _has_value(entry, trigger))
     return len({entry.revision for entry in judged if entry.revision})
 
 
-def _has_value(entry: DecisionEntry) -> bool:
+def _has_value(entry: DecisionEntry, trigger: str) -> bool:
     verdicts = entry.details.get("verdicts")
-    told = verdicts if isinstance(verdicts, list) else []
-    return any(isinstance(one, Mapping) and one.get("value") is not None for one in told)
+    told = [one for one in verdicts if isinstance(one, Mapping)] if isinstance(verdicts, list) else []
+    return any(one.get("value") is not None and trigger in ("", one.get("trigger")) for one in told)
 
 
 def rows(past: Past, same_tree: SameTree) -> tuple[Row, ...]:
@@ -174,6 +177,11 @@ def judge(past: Past, table: Iterable[Row], confirmed: Collection[str], heartbea
 def is_clean(verdict: Verdict, heartbeat: str) -> bool:
     """Nothing but the heartbeat is missing: what its metrics say of its past was right."""
     return all(sentence == heartbeat for sentence in verdict.missing)
+
+
+def well_tested(past: Past, triggers: Iterable[str]) -> frozenset[str]:
+    """Those of `triggers` that judged enough deployments: where one saw nothing, a clean past is none of its doing."""
+    return frozenset(name for name in triggers if watched_syncs(past.decisions, name) >= LEAST_SYNCS)
 
 
 def in_total(verdicts: Sequence[Verdict]) -> Mapping[Kind, int]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, MemoryMetrics, Replica, World, policy, pushed, running, ship
 
-from gitops_rollback.core.clearance import clearance
+from gitops_rollback.core.clearance import clearance, comparing
 from gitops_rollback.core.measurement import Answer, Outcome, Series
 from gitops_rollback.core.rollback import RollbackRecord
 
@@ -76,7 +76,7 @@ def story(world: World) -> Callable[[float, timedelta], Story]:
         one = world.replica()
         first = one.tick(START - TICK)
         (watched,) = first.listing.watched
-        tested = clearance(watched.name, watched.policy, "the backtest", START - TICK)
+        tested = clearance(watched.name, watched.policy, comparing(watched.policy), "the backtest", START - TICK)
         assert tested is not None
         one.reconciler.executor.enter(tested)
         return Story(world, one, metrics)

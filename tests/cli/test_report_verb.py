@@ -25,16 +25,20 @@ REGRESSION = """\
 """
 
 
-def observed(days: float, action: str, reason: str, revision: str) -> DecisionEntry:
-    details = {"verdicts": [{"trigger": "rise", "value": 0.01}]}
+def observed(days: float, action: str, reason: str, revision: str, by: str = "rise") -> DecisionEntry:
+    details = {"verdicts": [{"trigger": by, "value": 0.01}]}
     return an_entry(action, reason, at=now() - timedelta(days=days), revision=revision, details=details)
+
+
+def comparing(world: World) -> None:
+    text = POLICY.replace("      data:", '      paths: ["apps/**"]\n      data:') + REGRESSION
+    world.commit({".gitops-rollback/policies/payments-prod.yaml": text.encode(), "apps/a.yaml": b"a: 1\n"})
 
 
 @pytest.fixture
 def watched(world: World) -> World:
     """Four weeks with a sync a day, all of them quiet but one, about which nobody did anything."""
-    text = POLICY.replace("      data:", '      paths: ["apps/**"]\n      data:') + REGRESSION
-    world.commit({".gitops-rollback/policies/payments-prod.yaml": text.encode(), "apps/a.yaml": b"a: 1\n"})
+    comparing(world)
     quiet = [observed(28 - n, "leave", "Quiet", f"{n:040x}") for n in range(1, 25)]
     world.journal(
         *quiet, observed(2.5, "roll-back", "TriggerFired", "b" * 40), observed(2.4, "leave", "Quiet", "b" * 40)
@@ -59,6 +63,14 @@ def test_what_only_we_would_have_done_waits_for_a_person_s_word(watched: World, 
     assert not any(row["id"] in why for why in report(cli)["applications"][0]["missing"])
     assert "may act by itself" in cli("report", "--since", "30d", "--record").err
     assert CLEARED in git("log", "-1", "-p", "--format=", JOURNAL, cwd=watched.path)
+
+
+def test_a_past_that_the_trigger_has_not_judged_says_nothing_for_it(world: World, cli: Cli) -> None:
+    comparing(world)
+    world.journal(*[observed(28 - n, "leave", "Quiet", f"{n:040x}", by="limit") for n in range(1, 25)])
+    told = cli("report", "--since", "30d", "--record").err
+    assert "rise has judged 0 of 20 syncs" in told
+    assert "may act by itself" not in told
 
 
 def test_only_a_row_can_be_confirmed(watched: World, cli: Cli) -> None:

@@ -38,14 +38,23 @@ def policy(*triggers: Trigger) -> Policy:
 def test_what_was_clean_counts_for_this_application_and_this_question(
     application: str, now: Trigger, names: set[str]
 ) -> None:
-    line = clearance(APP, policy(RISE), "backtest --since 90d", NOW)
+    line = clearance(APP, policy(RISE), {"rise"}, "backtest --since 90d", NOW)
     assert line is not None
     assert cleared([line], application, policy(now)) == names
     assert line.revision == ""  # else it would tell what ran at that time
 
 
-def test_there_is_nothing_to_clear_where_nothing_compares() -> None:
-    assert clearance(APP, policy(Trigger("errors", "query")), "backtest", NOW) is None
+def test_there_is_nothing_to_clear_where_nothing_compares_or_it_has_judged_nothing() -> None:
+    limit = Trigger("errors", "query")
+    assert clearance(APP, policy(limit), {"errors"}, "backtest", NOW) is None
+    assert clearance(APP, policy(RISE, limit), {"errors"}, "backtest", NOW) is None
+
+
+def test_of_two_that_compare_only_the_one_that_judged_is_cleared() -> None:
+    both = policy(RISE, replace(RISE, name="slower", bad="slow"))
+    line = clearance(APP, both, {"slower"}, "report", NOW)
+    assert line is not None
+    assert cleared([line], APP, both) == {"slower"}
 
 
 @pytest.mark.parametrize(

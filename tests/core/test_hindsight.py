@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops_rollback.core.hindsight import Change, Kind, Past, Peak, TakenBack, judge, rows, suggested, watched_syncs
+from gitops_rollback.core.hindsight import (
+    Change,
+    Kind,
+    Past,
+    Peak,
+    TakenBack,
+    judge,
+    rows,
+    suggested,
+    watched_syncs,
+    well_tested,
+)
 from gitops_rollback.core.journal import DecisionEntry
 
 APP = "default/Application/argocd/shop"
@@ -99,6 +111,16 @@ def test_to_see_nothing_is_no_row_but_is_counted() -> None:
     assert rows(seen, lambda _tree, _commit: None) == ()
     assert judge(seen, (), (), "").blind == 1
     assert watched_syncs(seen.decisions) == 0
+
+
+def test_a_trigger_is_tested_by_the_syncs_that_it_judged_itself() -> None:
+    both = [{"trigger": "errors", "value": 0.1}, {"trigger": "rise", "value": 0.001}]
+    quiet = [
+        replace(entry(n, "leave", "Quiet", f"{n:040x}"), details={"verdicts": both[: 1 + n % 2]}) for n in range(39)
+    ]
+    assert well_tested(past(*quiet), ["errors", "rise"]) == {"errors"}  # rise: 19 of 20
+    one_more = replace(entry(40, "leave", "Quiet", "e" * 40), details={"verdicts": both})
+    assert well_tested(past(*quiet, one_more), ["errors", "rise"]) == {"errors", "rise"}
 
 
 def test_ready_takes_time_syncs_and_a_person_s_word_about_each_we_only() -> None:
