@@ -50,6 +50,15 @@ def asked(script: Script, query: str = QUERY) -> Answer:
     return answer
 
 
+def sent(script: Script) -> list[bytes]:
+    """What one query sends."""
+    with serving(script) as server:
+        datadog = source(server)
+        datadog.query(QUERY, AT, PATIENCE)
+        datadog.close()
+    return [request.body for request in server.requests]
+
+
 def milliseconds(at: datetime) -> int:
     return int(at.timestamp()) * 1000
 
@@ -129,6 +138,14 @@ def test_the_newest_whole_bucket_is_asked_for_and_no_other() -> None:
             "formulas": [{"formula": "a"}],
         },
     }
+
+
+def test_flagger_read_the_oldest_point_of_ten_intervals() -> None:
+    times = [NEWEST - back * MINUTE for back in reversed(range(10))]
+    measured = single(asked(ok(body(times, [0.9, *[0.0] * 9]))))
+    assert measured.value in (None, 0.0)
+    asked_for = [json.loads(one)["data"]["attributes"]["from"] for one in sent(ok(number(0.0)))]
+    assert asked_for == [milliseconds(NEWEST)]
 
 
 def test_a_bucket_that_may_still_grow_is_not_asked_for() -> None:
