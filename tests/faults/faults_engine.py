@@ -206,14 +206,17 @@ def _sync_by_hand(live: Live) -> None:
 
 
 def _window_closed(folder: Path, seed: int, kind: type[Live]) -> list[str]:
+    """It says so and pages; when the window opens, it goes on where it stood, or at a person's word."""
     with scene(folder, seed, kind=kind) as it:
         it.live.fail()
-        it.pending()
+        it.until(lambda: it.live.runs(it.live.telling.bad), "the bad release is applied")
         it.live.argocd.set_sync_windows([SyncWindow("deny")])
         it.until(lambda: it.explained("WindowClosed"), "it says that the window is closed")
         it.nothing_for(5 * MINUTE, "while the sync window was closed")
         it.until(lambda: it.paged("WindowClosed"), "a person is paged")
         it.check(not it.live.engine_writes(), f"asked the engine for something: {it.live.engine_writes()}")
+        it.live.argocd.set_sync_windows([])
+        it.verified_or_approved()
     return it.broken
 
 
