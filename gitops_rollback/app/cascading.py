@@ -20,6 +20,7 @@ from gitops_rollback.core.companions import in_order
 from gitops_rollback.core.decision import Act, Decision, Proposal
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards.facts import allow, answer, ask
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome, Reversal
 from gitops_rollback.core.policy import PUSH_MODE, GuardResult, Severity
@@ -206,7 +207,7 @@ def _depth(found: Sequence[Dependant], look: Look) -> GuardAnswer:
     words = "; ".join(one.why for one in found)
     if rules is None or deepest.depth > rules.max_depth:
         result, most = (rules.result, rules.max_depth) if rules else (GuardResult.ASK, 0)
-        message = f"{words}: {deepest.depth} level(s) would go back first (limit {most})"
+        message = f"{words}: {how_many(deepest.depth, 'level')} would go back first (limit {most})"
         return answer(GUARD, result, Reason.CASCADE_TOO_DEEP, message, LOOK)
     return allow(GUARD, f"{words}: it goes back first")
 

@@ -26,6 +26,7 @@ from gitops_rollback.cli.output import shown
 from gitops_rollback.core.closure.finding import Scope
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError, StalledError
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.strategies.finding import Found, editable
@@ -223,7 +224,7 @@ def plan_lines(prepared: Prepared, repo: ConfigRepo) -> Iterator[str]:
 
 def _stage_lines(stages: Stages, prepared: Prepared) -> Iterator[str]:
     """The commits of a plan, what each of them waits for, and what they cost."""
-    yield f"strategy  {', '.join(stages.strategies)}: {stages.total} commits, each applied before the next"
+    yield f"strategy  {', '.join(stages.strategies)}: {how_many(stages.total, 'commit')}, each applied before the next"
     for n in range(1, stages.total + 1):
         yield f"step      {n}/{stages.total} {stages.title(n) or REVERT}"
     gates = [(n, gate) for n in range(1, stages.total + 1) if (gate := stages.gate(n)) is not None]

@@ -17,6 +17,7 @@ from gitops_rollback.adapters.policies.loading import MAX_FILES, PolicyFile, is_
 from gitops_rollback.cli.lint_files import OURS, faults_of, file_at, fix_files, is_clone, is_of_others, taken_by_flux
 from gitops_rollback.cli.output import print_document
 from gitops_rollback.core.faults import Fault
+from gitops_rollback.core.how_many import how_many
 
 if TYPE_CHECKING:
     from gitops_rollback.cli.lint_costs import Asking
@@ -111,12 +112,8 @@ def _print(found: Sequence[Fault], policies: int, requests: int, output: str, as
         click.echo(_annotation(fault) if output == "github" else str(fault))
     for line in asking.lines if asking is not None and output == "text" else ():
         click.echo(line)
-    read = _count(min(policies, MAX_FILES) + requests, "file")
-    click.echo(f"{read}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", err=True)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    read = how_many(min(policies, MAX_FILES) + requests, "file")
+    click.echo(f"{read}: {how_many(errors, 'error')}, {how_many(warnings, 'warning')}", err=True)
 
 
 def _document(fault: Fault) -> dict[str, object]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from gitops_rollback.core.duration import format_duration
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.rollback import RollbackRecord
@@ -105,7 +106,7 @@ def _done(record: RollbackRecord) -> Iterator[str]:
     for step in record.steps:
         if step.commit:
             pushed = f", pushed {step.pushed_at:%F %T}" if step.pushed_at else ""
-            yield f"commit `{step.commit}` ({len(step.blobs)} files){pushed}"
+            yield f"commit `{step.commit}` ({how_many(len(step.blobs), 'file')}){pushed}"
     for guard in record.guards:
         if guard.get("result") not in ("allow", "not-evaluated", "not evaluated"):
             yield f"guard {_text(guard.get('guard', ''))}: {guard.get('result', '')}: {_text(guard.get('message', ''))}"

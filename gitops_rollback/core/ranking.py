@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.how_many import how_many
 
 # A machine by its name: a bot's mark, or one of the updaters that carry none.
 MACHINE = re.compile(
@@ -154,7 +155,7 @@ def _evidence(
         found.append("the newest that changes an input")
     others = len(commit.paths) - len(own)
     if others:
-        found.append(f"changes {others} file{'s' if others > 1 else ''} elsewhere too")
+        found.append(f"changes {how_many(others, 'file')} elsewhere too")
     if is_machine(commit):
         found.append("made by a machine")
     if REVERT.search(commit.subject):

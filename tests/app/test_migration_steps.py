@@ -118,7 +118,7 @@ def test_pods_that_are_left_keep_the_gate_shut(shop: Shop) -> None:
     shop.approve(shop.one)
     shop.cluster.left = 1
 
-    assert "Deployment shop/web: 1 Pods are left" in stuck(shop, 1)[0]
+    assert "Deployment shop/web: 1 Pod left" in stuck(shop, 1)[0]
 
 
 def test_a_reverse_that_fails_holds_with_the_traffic_stopped(world: World, tmp_path: Path) -> None:

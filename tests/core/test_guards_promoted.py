@@ -30,7 +30,7 @@ def canary(analysis: object, **spec: object) -> LiveObject:
     [
         (rollout({"canary": {"steps": STEPS}}), "through 4 steps again, at least 6m30s; set `spec.rollbackWindow"),
         (rollout({"canary": {"steps": [{"pause": {"duration": "1h"}}]}}), "at least 1h, longer than syncTimeout 10m"),
-        (rollout({"canary": {"steps": [{"pause": {}}]}}), "1 steps again, at least 0s and a person's promotion"),
+        (rollout({"canary": {"steps": [{"pause": {}}]}}), "1 step again, at least 0s and a person's promotion"),
         (rollout({"canary": {"steps": [{"analysis": {}}]}}), "at least 0s and analyses"),
         (rollout({"canary": {"steps": STEPS}}, {"stableRS": "a", "currentPodHash": "b"}), "back to its stable version"),
         (

@@ -9,6 +9,7 @@ from gitops_rollback.adapters.git.revisions import RawCommit
 from gitops_rollback.adapters.git.undoing import Step
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
 
 OFF_HISTORY = "it is not in the history of the commit that it is undone on"
@@ -37,7 +38,7 @@ def clean(
     explained += [Explanation(path, None, None, why, LOOK) for path, why in seen if why is not None]
     reason = Reason.PROTECTED_PATH if len(explained) > len(strangers) else None
     explained += step.explained
-    files = f"{len(changes)} file{'s' if len(changes) > 1 else ''}"
+    files = how_many(len(changes), "file")
     set_on = "".join(f" {edit.sentence}" for edit in step.edits)
     set_on += "".join(f" {one.sentence}" for one in step.rendered)
     also = f", and takes back what {names(step.superseded)} set there since" if step.superseded else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import BranchFacts, ChangedFile, GuardFacts, allow, ask
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.image_holds import HOLD
 from gitops_rollback.core.image_marks import is_marked, written_again
 from gitops_rollback.core.plan import GuardAnswer
@@ -102,7 +103,6 @@ def _nothing_pending(branch: BranchFacts) -> GuardAnswer | None:
     if not branch.pending:
         return None
     waiting = ", ".join(sha[:12] for sha in branch.pending[:3])
-    message = (
-        f"auto-sync is off, and {len(branch.pending)} commit(s) were never deployed ({waiting}): we never sync them"
-    )
+    many = how_many(len(branch.pending), "commit")
+    message = f"auto-sync is off, with {many} never deployed ({waiting}): we never sync what waits"
     return ask(LEVER, Reason.PENDING_CHANGES, message, remedy)

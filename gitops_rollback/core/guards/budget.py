@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import CountedRollback, GuardFacts, Limit, allow, answer, ask
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardRule
 
@@ -33,7 +34,7 @@ def judge_budgets(facts: GuardFacts) -> GuardAnswer:
     for whose, limits, counts in scopes:
         spent = _spent([one for one in facts.rollbacks if counts(one)], limits, facts.now)
         if spent is not None:
-            message = f"the budget {whose} is spent: {spent.most} automatic rollback(s) in {spent.per}"
+            message = f"the budget {whose} is spent: {how_many(spent.most, 'automatic rollback')} in {spent.per}"
             return ask(BUDGETS, Reason.BUDGET_SPENT, message, remedy)
     return allow(BUDGETS, "within the budgets of application, repository and controller")
 
@@ -74,9 +75,9 @@ def judge_budget_rule(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
     limit = Limit(rule.max_rollbacks, rule.per)
     for name in facts.applications:
         if _spent([one for one in facts.rollbacks if _touching(name)(one)], (limit,), facts.now):
-            message = f"{name} had {limit.most} automatic rollback(s) in {limit.per}"
+            message = f"{name} had {how_many(limit.most, 'automatic rollback')} in {limit.per}"
             return answer(rule.name, rule.result, Reason.BUDGET_SPENT, message, remedy)
-    return allow(rule.name, f"fewer than {limit.most} rollback(s) in {limit.per}")
+    return allow(rule.name, f"fewer than {how_many(limit.most, 'rollback')} in {limit.per}")
 
 
 def _touching(name: str) -> Callable[[CountedRollback], bool]:

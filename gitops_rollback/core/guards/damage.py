@@ -14,6 +14,7 @@ from gitops_rollback.core.differences import differences
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.capacity import is_object
 from gitops_rollback.core.guards.facts import ChangedFile, GuardFacts, allow, ask
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.images import image_changes
 from gitops_rollback.core.manifest import ChangeKind, FileView, ManifestObject, ObjectChange, changes, view
 from gitops_rollback.core.plan import GuardAnswer
@@ -126,7 +127,7 @@ def _changed_nothing(facts: GuardFacts, _files: _Planned) -> GuardAnswer | None:
     results = operation.results
     if not results or any(one.hook_type or not one.message.endswith(" unchanged") for one in results):
         return None
-    message = f"the deployment changed none of its {len(results)} object(s)"
+    message = f"the deployment changed nothing in {how_many(len(results), 'object')}"
     return ask(
         PATH, Reason.NO_PATH, message, "look for what else changed then; approve the plan if it was this all the same"
     )

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from gitops_rollback.core.differences import Difference, differences
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import ChangedFile, GuardFacts, allow, ask
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.kinds import why_not
 from gitops_rollback.core.manifest import FileView, ManifestObject, changes, view
 from gitops_rollback.core.paths import is_bystander
@@ -40,7 +41,7 @@ def judge_irreversible(facts: GuardFacts) -> GuardAnswer:
         return ask(GUARD, Reason.IRREVERSIBLE, "the plan's files could not be read", REMEDY)
     why = list(dict.fromkeys(_objections(facts, facts.files)))
     if not why:
-        return allow(GUARD, f"{len(facts.files)} file(s): all that changes can go back and forth")
+        return allow(GUARD, f"{how_many(len(facts.files), 'file')}: all that changes can go back and forth")
     more = f" and {len(why) - SHOWN} more" if len(why) > SHOWN else ""
     return ask(GUARD, Reason.IRREVERSIBLE, "; ".join(why[:SHOWN]) + more, REMEDY)
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from gitops_rollback.core.duration import format_duration, parse_duration
 from gitops_rollback.core.guards.facts import GuardFacts, LiveObject, allow
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.plan import GuardAnswer
 
 GUARD = "promoted"
@@ -34,7 +35,7 @@ class Replay:
     @property
     def words(self) -> str:
         after = (" and a person's promotion" if self.person else "") + (" and analyses" if self.unknown else "")
-        return f"{self.steps} steps again, at least {format_duration(self.least)}{after}"
+        return f"{how_many(self.steps, 'step')} again, at least {format_duration(self.least)}{after}"
 
 
 def judge_promoted(facts: GuardFacts) -> GuardAnswer:

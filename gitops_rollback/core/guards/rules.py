@@ -15,6 +15,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.budget import judge_budget_rule
 from gitops_rollback.core.guards.facts import GuardFacts, allow, answer, ask
 from gitops_rollback.core.guards.migrations import says
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.images import UNKNOWN_NAME, images_of, parse_image, satisfies
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome
@@ -121,16 +122,16 @@ def _blast_radius(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:
     remedy = "approve the plan, or undo a smaller commit"
     files = len(facts.reversal.paths)
     if rule.max_files is not None and files > rule.max_files:
-        message = f"{files} files change (limit {rule.max_files})"
+        message = f"{how_many(files, 'file')} would change (limit {rule.max_files})"
         return answer(rule.name, rule.result, Reason.BLAST_RADIUS, message, remedy)
     if rule.max_targets is not None and facts.applications is None:
         message = "which applications the plan changes cannot be seen"
         return answer(rule.name, rule.result, Reason.BLAST_RADIUS, message, remedy)
     targets = len(facts.applications or ())
     if rule.max_targets is not None and targets > rule.max_targets:
-        message = f"{targets} applications change (limit {rule.max_targets})"
+        message = f"{how_many(targets, 'application')} would change (limit {rule.max_targets})"
         return answer(rule.name, rule.result, Reason.BLAST_RADIUS, message, remedy)
-    return allow(rule.name, f"{files} file(s), {targets} application(s)")
+    return allow(rule.name, f"{how_many(files, 'file')}, {how_many(targets, 'application')}")
 
 
 def _schedule(facts: GuardFacts, rule: GuardRule) -> GuardAnswer:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.fields import Unclear, condition, count, moment, part
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.new_pods import WorkloadFacts, counts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import Operation
@@ -50,7 +51,7 @@ def emptied(name: str, facts: WorkloadFacts) -> CheckResult:
     except Unclear as exc:
         return CheckResult(name, None, f"{exc} cannot be read")
     if wanted or left:
-        return CheckResult(name, None, f"{left} Pods are left, and {wanted} are wanted")
+        return CheckResult(name, None, f"{how_many(left, 'Pod')} left, and {wanted} wanted")
     return CheckResult(name, True, "has no Pod left")
 
 

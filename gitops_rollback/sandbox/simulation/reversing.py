@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from gitops_rollback.adapters.git.gates import protected_because
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.plan import Explanation, PlanOutcome, Reversal
 from gitops_rollback.sandbox.simulation.objects import Objects, difference
 
@@ -70,7 +71,8 @@ def _clean(objects: Objects, at: str, shas: tuple[str, ...], tree: str) -> Rever
     strangers = [sha for sha in shas if not objects.is_ancestor(sha, at)]
     if strangers:
         reason = Reason.NOT_FIRST_PARENT
+    files = how_many(len(changes), "file")
     return Reversal(
         PlanOutcome.CLEAN, at, shas, tree=tree, rung=1, changes=changes, explained=tuple(explained),
-        gate_reason=reason, message=f"Undoing {len(shas)} commit(s) changes {len(changes)} file(s).",
+        gate_reason=reason, message=f"Undoing {how_many(len(shas), 'commit')} changes {files}.",
     )  # fmt: skip

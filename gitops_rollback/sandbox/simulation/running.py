@@ -9,6 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 from random import Random
 
+from gitops_rollback.core.how_many import how_many
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
 from gitops_rollback.sandbox.simulation.determinism import guarded, uncollected
 from gitops_rollback.sandbox.simulation.files import (
@@ -143,8 +144,9 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
         world.remote.barred[MAIN] = OURS, "protected branch hook declined"
     world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
     world.cluster.start((*setup.names, POISON), setup.manual, world.head, START - LIVED)
-    world.tell("world", f"seed {seed}: {len(setup.names)} applications, {setup.replicas} controller(s), "
-               f"{', '.join(sorted(setup.actors)) or 'nobody else'}; {setup.rates}")  # fmt: skip
+    who = f"{how_many(len(setup.names), 'application')}, {how_many(setup.replicas, 'controller')}"
+    others = ", ".join(sorted(setup.actors)) or "nobody else"
+    world.tell("world", f"seed {seed}: {who}, {others}; {setup.rates}")
     world.news.clear()
     return world
 
