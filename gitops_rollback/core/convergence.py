@@ -16,6 +16,7 @@ from gitops_rollback.core.sync import ApplicationState, Health, Obstacle, Operat
 
 BLOCKING_CONDITIONS = ("ComparisonError", "InvalidSpecError", "SyncError")
 JUDGED_BEFORE = (Reason.SIGNED_COMMITS_ONLY, Reason.IMAGE_AUTOMATION)  # whether it concerns us the plan has said
+LAST_ATTEMPT = "Failed last sync attempt"  # so a SyncError begins that repeats how the last operation ended
 SHOWN = 200  # characters of an engine's message that are passed on
 
 
@@ -92,7 +93,9 @@ def failed_fast(
     """Why waiting for convergence is pointless; None while it may still come.
 
     Only what is about our commit counts: a failed operation on a revision with it, a sync error while compared to it,
-    or a health that became Degraded after it was applied. What was Degraded before may still recover.
+    or a health that became Degraded after it was applied. What was Degraded before may still recover. A sync error that
+    only repeats how the last operation ended says no more than that operation: where that worked on the bad revision,
+    auto-sync may have given up, and the sync that we ask for is what helps (argo-cd issue 27875).
     """
     since = since.replace(microsecond=0)
     operation = state.operation
@@ -103,7 +106,11 @@ def failed_fast(
             return Reason.SYNC_FAILED, f"the sync of our commit ended {operation.phase}: {_cut(operation)}"
         if state.health is Health.DEGRADED and _later(state.health_changed_at, operation.finished_at):
             return Reason.STILL_BAD, "the application became Degraded after our commit was applied"
-    errors = [f"{kind}: {message[:SHOWN]}" for kind, message in state.conditions if kind == "SyncError"]
+    errors = [
+        f"{kind}: {message[:SHOWN]}"
+        for kind, message in state.conditions
+        if kind == "SyncError" and not message.startswith(LAST_ATTEMPT)
+    ]
     if errors and contains(_at(state.sync_revisions, index)):
         return Reason.SYNC_FAILED, errors[0]
     return None

@@ -144,5 +144,7 @@ def test_with_issue_27875_only_an_explicit_sync_helps(tmp_path: Path) -> None:
         assert "operation" not in app
         assert app["status"]["sync"]["status"] == "OutOfSync"
         assert app["status"]["conditions"][0]["type"] == "SyncError"
+        bad = app["status"]["operationState"]["syncResult"]["revision"]
+        assert app["status"]["conditions"][0]["message"].startswith(f"Failed last sync attempt to [{bad}]")
         shop.sync("shop")
         shop.until("shop", "second", lambda app: len(app["status"]["history"]) == 2)

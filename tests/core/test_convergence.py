@@ -224,6 +224,16 @@ DEGRADED = replace(DONE, health=Health.DEGRADED)
         pytest.param(
             replace(DONE, sync_revisions=(BAD,), conditions=(("SyncError", "x"),)), None, id="sync error at the bad one"
         ),
+        pytest.param(
+            replace(
+                DONE,
+                sync=SyncStatus.OUT_OF_SYNC,
+                operation=ended(BAD, "Failed"),
+                conditions=(("SyncError", f"Failed last sync attempt to [{BAD}]: Operation terminated"),),
+            ),
+            None,
+            id="auto-sync gave up since the bad one failed, and compares to ours",
+        ),
         pytest.param(replace(DEGRADED, conditions=((MALFORMED, "x"),)), None, id="malformed"),
     ],
 )

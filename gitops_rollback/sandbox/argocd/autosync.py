@@ -47,7 +47,8 @@ def decide(application: Json, target: Target, found: Comparison, heals: int = 0,
     if last is None or not (unchecked or attempted(last, spec, target.revisions)):
         return AutoSync(operation)
     if last["phase"] != "Succeeded":
-        return AutoSync(error=f"Failed last sync attempt to [{' '.join(target.revisions)}]: {last.get('message', '')}")
+        tried = " ".join(revisions_of(last.get("syncResult") or last["operation"]["sync"]))
+        return AutoSync(error=f"Failed last sync attempt to [{tried}]: {last.get('message', '')}")
     if not automated.get("selfHeal"):
         return NOTHING
     operation["sync"]["resources"] = [
