@@ -22,7 +22,7 @@ from gitops_rollback.app.rehearsing import stage_of
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.upstream_finding import Rolled, UpstreamFinder, looked_up
 from gitops_rollback.app.view import View
-from gitops_rollback.app.workloads import NOBODY, images_running
+from gitops_rollback.app.workloads import NOBODY, images_running, workloads_seen
 from gitops_rollback.core.commit import ABSENT_MODE, Commit, FileChange
 from gitops_rollback.core.deployments import revision_in, spec_changed
 from gitops_rollback.core.errors import ObjectMissing, StalledError
@@ -105,6 +105,7 @@ class GuardFactsReader:
         suspects = tuple(suspect.commit for suspect in blame.attribution.undone)
         files, live = seen(lambda: self._changed(reversal.changes)), seen(lambda: self._live(look))
         own_files = seen(lambda: self._own_files(look, seen))
+        workloads = workloads_seen(self._workloads, look.target, look.state)
         sides = (Sides(one.path, one.before, one.after) for one in files or ())
         provision = provision_of(sides, look.policy.strategies)
         return GuardFacts(
@@ -126,7 +127,8 @@ class GuardFactsReader:
             own_files=own_files,
             operation=_operation(look),
             live=live,
-            running=images_running(self._workloads, look.target, look.state),
+            workloads=workloads,
+            running=images_running(workloads),
             asks_registries=self._coming.registry is not None,
             images=self._coming.images_of(files, live, seen),
             charts=self._coming.charts_of(files, own_files or (), seen),

@@ -86,15 +86,22 @@ def pods_word(
     return replace(Measurement.of(0.0, at), detail=quiet[0])
 
 
-def images_running(workloads: Workloads, target: Target, state: ApplicationState) -> tuple[RunningImage, ...] | None:
-    """The images of the application's Pods; None where not all of these can be seen, which is no evidence of anything.
+def workloads_seen(workloads: Workloads, target: Target, state: ApplicationState) -> tuple[WorkloadFacts, ...] | None:
+    """What runs of the application; None where not all of it can be seen, which is no evidence of anything.
 
     Nobody waits for what cannot be seen: no decision needs it.
     """
     try:
-        found = [pod for one in workloads_of(target, state) for pod in workloads.read(state, one).pods]
-        return running_images(pod for pod in found if counts(pod))
-    except (RollbackError, Unclear):
+        return tuple(workloads.read(state, one) for one in workloads_of(target, state))
+    except RollbackError:
+        return None
+
+
+def images_running(seen: tuple[WorkloadFacts, ...] | None) -> tuple[RunningImage, ...] | None:
+    """The images of the application's Pods; None where not all of these can be seen."""
+    try:
+        return None if seen is None else running_images(pod for one in seen for pod in one.pods if counts(pod))
+    except Unclear:
         return None
 
 

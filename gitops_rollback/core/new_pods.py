@@ -75,20 +75,31 @@ def counts(pod: Object) -> bool:
     return not ended and part(pod, "metadata").get("deletionTimestamp") is None
 
 
+def owner_of(found: Object) -> str:
+    """The uid of the controller that owns an object; "" for none. Raises: Unclear."""
+    references = entries(part(found, "metadata"), "ownerReferences")
+    return next((text(one, "uid") for one in references if one.get("controller") is True), "")
+
+
+def uid_of(found: Object) -> str:
+    """Raises: Unclear."""
+    return text(part(found, "metadata"), "uid") or "without a uid"
+
+
 def _of_replica_sets(facts: WorkloadFacts, newest: Callable[[Object], bool]) -> NewPods:
     workload = facts.workload or {}
-    owned = [one for one in facts.replica_sets if _owner(one) == _uid(workload)]
+    owned = [one for one in facts.replica_sets if owner_of(one) == uid_of(workload)]
     found = [one for one in owned if newest(one)]
     if len(found) != 1:
         raise Unclear("its newest ReplicaSet, which is not there yet,")
-    uids = {_uid(one) for one in owned}
-    mine = [pod for pod in facts.pods if _owner(pod) in uids]
+    uids = {uid_of(one) for one in owned}
+    mine = [pod for pod in facts.pods if owner_of(pod) in uids]
     created = moment(part(found[0], "metadata"), "creationTimestamp")
     since = max((at for at in (created, facts.changed_at) if at is not None), default=None)
     older = sorted((one for one in owned if one is not found[0]), key=_order)
     return _split(
         mine,
-        lambda pod: _owner(pod) == _uid(found[0]),
+        lambda pod: owner_of(pod) == uid_of(found[0]),
         since,
         part(found[0], "spec", "template"),
         part(older[-1], "spec", "template") if older else {},
@@ -146,16 +157,7 @@ def _split(
 
 
 def _owned(facts: WorkloadFacts, workload: Object) -> list[Object]:
-    return [pod for pod in facts.pods if _owner(pod) == _uid(workload)]
-
-
-def _owner(found: Object) -> str:
-    references = entries(part(found, "metadata"), "ownerReferences")
-    return next((text(one, "uid") for one in references if one.get("controller") is True), "")
-
-
-def _uid(found: Object) -> str:
-    return text(part(found, "metadata"), "uid") or "without a uid"
+    return [pod for pod in facts.pods if owner_of(pod) == uid_of(workload)]
 
 
 def _label(found: Object, name: str) -> str:

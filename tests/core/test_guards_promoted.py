@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from plan_facts import facts
+from plan_facts import DEPLOYMENT, FILE, facts
 
-from gitops_rollback.core.guards.facts import LiveObject
+from gitops_rollback.core.guards.facts import ChangedFile, LiveObject
 from gitops_rollback.core.guards.promoted import judge_promoted
+from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import GuardResult
 
 PROMOTED = {"stableRS": "b", "currentPodHash": "b"}
@@ -35,8 +37,9 @@ def canary(analysis: object, **spec: object) -> LiveObject:
         (rollout({"canary": {"steps": STEPS}}, {"stableRS": "a", "currentPodHash": "b"}), "back to its stable version"),
         (
             rollout({"canary": {"steps": STEPS}}, rollbackWindow={"revisions": 3}),
-            "skips its steps for a version of its",
+            "through 4 steps again, at least 6m30s; none of them if that version is one of its last 3",
         ),
+        (rollout({"canary": {}}, rollbackWindow={"revisions": 3}), "no controller takes it through"),
         (rollout({"blueGreen": {"autoPromotionEnabled": False}}), "a person's promotion; promote it by hand"),
         (rollout({"canary": {}}), "no controller takes it through"),
         (
@@ -53,6 +56,78 @@ def test_it_is_told_what_a_revert_goes_through(one: LiveObject, words: str) -> N
     answer = judge_promoted(replace(facts(), live=(one,)))
     assert answer.result is GuardResult.ALLOW
     assert words in answer.message
+
+
+def replica_set(tag: str, day: int, uid: str = "web-uid", pod_hash: str = "") -> dict[str, Any]:
+    owner = {"uid": uid, "controller": True}
+    labels = {"rollouts-pod-template-hash": pod_hash or tag}
+    made = {"labels": labels, "creationTimestamp": f"2026-11-{day:02}T10:00:00Z", "ownerReferences": [owner]}
+    pods = {"containers": [{"image": f"registry.example/checkout:{tag}"}, {"image": "envoy:1"}]}
+    return {"metadata": made, "spec": {"template": {"spec": pods}}}
+
+
+def told(*replica_sets: dict[str, Any], window: int, back_to: str = "1.41.2", stable: str = "1.42.0") -> str:
+    """What is said where the plan takes the image from 1.42.0 back."""
+    spec = {"strategy": {"canary": {"steps": STEPS}}, "rollbackWindow": {"revisions": window}}
+    metadata = {"name": "web", "namespace": "shop", "uid": "web-uid"}
+    status = {"stableRS": stable, "currentPodHash": stable}
+    live = {"kind": "Rollout", "metadata": metadata, "spec": spec, "status": status}
+    before = DEPLOYMENT.encode()
+    changed = ChangedFile(FILE, before, before.replace(b"1.42.0", back_to.encode()))
+    seen = (WorkloadFacts(live, replica_sets),)
+    return judge_promoted(replace(facts(), live=(LiveObject(live, live),), files=(changed,), workloads=seen)).message
+
+
+OLDER = (replica_set("1.40.0", 1), replica_set("1.41.2", 2), replica_set("1.41.3", 3), replica_set("1.42.0", 4))
+
+
+@pytest.mark.parametrize(
+    ("window", "back_to", "words"),
+    [
+        (2, "1.41.2", "replays none of its 4 steps: within rollbackWindow, it lies 2 versions back, of 2"),
+        (
+            1,
+            "1.41.2",
+            "through 4 steps again, at least 6m30s; it is not within rollbackWindow: it lies 2 versions back, of 1",
+        ),
+        (
+            3,
+            "1.39.0",
+            "no ReplicaSet of it is left (envoy:1, registry.example/checkout:1.39.0)",
+        ),
+    ],
+)
+def test_no_step_is_replayed_within_the_rollback_window(window: int, back_to: str, words: str) -> None:
+    assert words in told(*OLDER, window=window, back_to=back_to)
+
+
+def test_a_version_that_was_made_again_after_this_one_is_not_within_the_window() -> None:
+    again = (replica_set("1.42.0", 1), replica_set("1.41.2", 2))
+
+    assert "it came after the one that serves now" in told(*again, window=5)
+
+
+@pytest.mark.parametrize(
+    ("replica_sets", "words"),
+    [
+        pytest.param((), "the ReplicaSet that serves now is not there", id="none"),
+        pytest.param((replica_set("1.42.0", 4, uid="another"),), "serves now is not there", id="of another"),
+        pytest.param(
+            (*OLDER, replica_set("1.41.2", 1, pod_hash="other-settings")), "several of its ReplicaSets run", id="two"
+        ),
+    ],
+)
+def test_whether_it_is_within_the_window_is_never_guessed(replica_sets: tuple[dict[str, Any], ...], words: str) -> None:
+    said = told(*replica_sets, window=2)
+
+    assert "through 4 steps again, at least 6m30s; none of them if" in said
+    assert words in said
+
+
+def test_a_change_of_settings_alone_is_told_by_the_images_that_stay() -> None:
+    settings = (replica_set("1.42.0", 3, pod_hash="before"), replica_set("1.42.0", 4))
+
+    assert "it lies 1 version back, of 2" in told(*settings, window=2, back_to="1.42.0")
 
 
 def test_what_runs_and_cannot_be_seen_is_said_too() -> None:

@@ -15,6 +15,7 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.image_updater import ImageUpdate
 from gitops_rollback.core.images import Presence
+from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
 from gitops_rollback.core.provision import Provision
@@ -160,6 +161,7 @@ class GuardFacts:
     provision: Provision | None = None  # the infrastructure among `files`
     operation: Operation | None = None  # the one that deployed the bad revision, with its results
     live: tuple[LiveObject, ...] | None = None
+    workloads: tuple[WorkloadFacts, ...] | None = None  # of the target, where they can be seen
     running: tuple[RunningImage, ...] | None = None  # by its Pods, where these can be seen
     asks_registries: bool = False  # the settings name a registry of images
     images: tuple[Presence, ...] | None = None  # those that the plan newly names, as `images.coming_back` has them

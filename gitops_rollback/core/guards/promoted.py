@@ -1,8 +1,8 @@
 """Does a controller of its own take the revert through steps again, and for how long at least?
 
 While a canary is in progress, Argo Rollouts and Flagger protect the traffic, and go back to the stable version at once.
-After a promotion the revert is a release like any other. It is told, never a reason to ask: the revert is right either
-way, and how quick it is nobody can change by then.
+After a promotion the revert is a release like any other, unless it lies within the Rollout's `rollbackWindow`. It is
+told, never a reason to ask: the revert is right either way, and how quick it is nobody can change by then.
 Source: argo-rollouts docs (canary steps, rollbackWindow, blueGreen.autoPromotionEnabled, rollback to the stable
 version), api/v1alpha1 `DurationSeconds`; flagger docs (skipAnalysis, interval, stepWeight, iterations).
 """
@@ -16,7 +16,10 @@ from datetime import timedelta
 from gitops_rollback.core.duration import format_duration, parse_duration
 from gitops_rollback.core.guards.facts import GuardFacts, LiveObject, allow
 from gitops_rollback.core.how_many import how_many
+from gitops_rollback.core.images import ImageChange, image_changes
+from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import GuardAnswer
+from gitops_rollback.core.rollback_window import within_window
 
 GUARD = "promoted"
 WINDOW = "set `spec.rollbackWindow.revisions` before it is needed"
@@ -50,7 +53,9 @@ def _told(facts: GuardFacts) -> Iterator[str]:
     patience = facts.policy.delivery.sync_timeout
     for one in facts.live or ():
         kind, name = str(one.live.get("kind")), str(_at(one.live, "metadata", "name"))
-        replay, how = _of_rollout(one) if kind == "Rollout" else _of_canary(one) if kind == "Canary" else (None, "")
+        replay, how = (
+            _of_rollout(one, facts) if kind == "Rollout" else _of_canary(one) if kind == "Canary" else (None, "")
+        )
         if replay is None:
             yield from (f"{kind} {name} {how}",) if how else ()
             continue
@@ -58,16 +63,27 @@ def _told(facts: GuardFacts) -> Iterator[str]:
         yield f"{kind} {name} takes it through {replay.words}{late}; {how}"
 
 
-def _of_rollout(one: LiveObject) -> tuple[Replay | None, str]:
+def _of_rollout(one: LiveObject, facts: GuardFacts) -> tuple[Replay | None, str]:
     spec, status = _mapping(one.desired or one.live, "spec"), _mapping(one.live, "status")
     if not spec:
         return None, ""
     stable, current = status.get("stableRS"), status.get("currentPodHash")
     if stable and current and stable != current:
         return None, "is in progress: it goes back to its stable version at once"
+    replay, how = _by_steps(spec)
     revisions = _at(spec, "rollbackWindow", "revisions")
-    if isinstance(revisions, int) and revisions > 0:
-        return None, f"skips its steps for a version of its last {revisions} revisions (rollbackWindow)"
+    if replay is None or not isinstance(revisions, int) or revisions < 1:
+        return replay, how
+    within = within_window(_facts_of(one, facts), _image_changes(facts), revisions)
+    if within.yes:
+        return None, f"replays none of its {how_many(replay.steps, 'step')}: within rollbackWindow, {within.why}"
+    if within.yes is None:
+        return replay, f"none of them if that version is one of its last {revisions} (rollbackWindow), but {within.why}"
+    return replay, f"it is not within rollbackWindow: {within.why}"
+
+
+def _by_steps(spec: Mapping[str, object]) -> tuple[Replay | None, str]:
+    """What a Rollout goes through for any new version, and what would have made it quicker."""
     blue_green = _at(spec, "strategy", "blueGreen")
     if isinstance(blue_green, Mapping):
         manual = blue_green.get("autoPromotionEnabled") is False
@@ -82,6 +98,25 @@ def _of_rollout(one: LiveObject) -> tuple[Replay | None, str]:
     known = sum((wait for wait in waits if wait is not None), timedelta(0))
     other = None in waits or any("analysis" in step or "experiment" in step for step in found)
     return Replay(len(found), known, len(waits) < len(pauses), other), WINDOW
+
+
+def _facts_of(one: LiveObject, facts: GuardFacts) -> WorkloadFacts | None:
+    named = _at(one.live, "metadata", "namespace"), _at(one.live, "metadata", "name")
+    for found in facts.workloads or ():
+        metadata = _mapping(found.workload or {}, "metadata")
+        if found.workload and found.workload.get("kind") == "Rollout" and named == (
+            metadata.get("namespace"), metadata.get("name")
+        ):  # fmt: skip
+            return found
+    return None
+
+
+def _image_changes(facts: GuardFacts) -> tuple[ImageChange, ...] | None:
+    """The images that the plan changes; None where a file cannot be read."""
+    found = [image_changes(one.before, one.after) for one in facts.files or () if not one.unread]
+    if facts.files is None or None in found or any(one.unread for one in facts.files):
+        return None
+    return tuple(change for changes in found for change in changes or ())
 
 
 def _of_canary(one: LiveObject) -> tuple[Replay | None, str]:
