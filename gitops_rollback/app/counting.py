@@ -18,20 +18,36 @@ from gitops_rollback.app.tallying import Tallied, Tally
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Answer, Compared, Measurement, Outcome, single
 from gitops_rollback.core.policy import Trigger
-from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, FAR_SECONDS, NEAR_SECONDS, baseline_of
+from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, after_watches, baseline_of
 from gitops_rollback.core.regression.baseline import Baseline as Normality
 from gitops_rollback.core.regression.counts import Counts, total
 from gitops_rollback.core.regression.detector import Regression, State, Verdict, already_bad, step, unseen
 from gitops_rollback.core.regression.gauges import Gauge, gauge_of
-from gitops_rollback.core.regression.kinds import ERRORS, SLOW
+from gitops_rollback.core.regression.kinds import ERRORS, SLOW, Kind
+from gitops_rollback.core.regression.past import FAR_SECONDS, FAR_TICK_SECONDS, NEAR_SECONDS
 from gitops_rollback.core.regression.told import sentence
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Tick
+from gitops_rollback.core.watches import Past
 
 LEAST_TICK = timedelta(seconds=15)
-FAR_STEP = timedelta(minutes=4)  # of what is older than four hours, where only totals count; below a counter's absence
+FAR_STEP = timedelta(seconds=FAR_TICK_SECONDS)  # below a counter's absence
 
 UNREAD = Baseline(BaselineLevel.PENDING)
 NOBODY_ELSE: Mapping[datetime, float] = {}
+
+
+@dataclass(slots=True)
+class Beyond:
+    """A second test where it was bad before the deployment already: is it surely worse than even that?"""
+
+    test: Regression
+    state: State
+    fired: bool = False
+
+    def step(self, counts: Counts, null_rate: float | None) -> None:
+        normal = max(self.test.baseline.null_rate, null_rate or 0.0)
+        self.state, verdict = step(self.test, self.state, counts, normal)
+        self.fired = self.fired or verdict.severity is not None
 
 
 @dataclass(slots=True)
@@ -45,6 +61,7 @@ class Counted:
     state: State | None = None
     bad_before: bool = False  # it would have fired on the last minutes before the deployment
     began_before: bool = False  # and it fires
+    beyond: Beyond | None = None
     newest: Look | None = None
     gauge: Gauge | None = None  # of a trigger of that type
     neighbours: Neighbours | None = None
@@ -61,16 +78,16 @@ class Look:
 
 
 def look(
-    asker: Asker, question: Question, known: Counted | None, t0: datetime, at: datetime, interval: timedelta
+    asker: Asker, question: Question, known: Counted | None, past: Past, at: datetime, interval: timedelta
 ) -> Look:
     """Read on until `at` and judge each new tick. What cannot be read changes nothing, and is read at the next look."""
     if question.fault:
         return Look(known, (), Measurement.invalid(at, question.fault), UNREAD)
-    span = unread(question.trigger, known, t0, at, interval)
+    span = unread(question.trigger, known, past.t0, at, interval)
     if known is not None and known.newest is not None and (known.test is None or span.is_empty):
         return replace(known.newest, ticks=())
     read = _read_gauge if question.trigger.type == "gauge" else _read_counters
-    return read(asker, question, known, t0, span)
+    return read(asker, question, known, past, span)
 
 
 def unread(trigger: Trigger, known: Counted | None, t0: datetime, at: datetime, interval: timedelta) -> Span:
@@ -91,13 +108,14 @@ class Normal:
     gauge: Gauge | None = None
 
 
-def normal_before(asker: Asker, question: Question, t0: datetime, interval: timedelta) -> Normal | Measurement:
-    """What was normal before a deployment at `t0`; what could not be read instead."""
-    found = look(asker, question, None, t0, t0, interval)
+def normal_before(asker: Asker, question: Question, past: Past, interval: timedelta) -> Normal | Measurement:
+    """What was normal before a deployment; what could not be read instead."""
+    found = look(asker, question, None, past, past.t0, interval)
     if found.counted is None or found.counted.test is None:
         return found.measured
-    test = found.counted.test
-    return Normal(test.baseline, timedelta(seconds=test.tick_seconds), found.counted.tally, found.counted.gauge)
+    test, beyond = found.counted.test, found.counted.beyond
+    baseline = test.baseline if beyond is None else beyond.test.baseline
+    return Normal(baseline, timedelta(seconds=test.tick_seconds), found.counted.tally, found.counted.gauge)
 
 
 def first_after(since: datetime, now: datetime, tick: timedelta) -> Span:
@@ -120,7 +138,8 @@ def counted_in(asker: Asker, question: Question, normal: Normal, span: Span) -> 
     return [tick.counts for tick in ticks if tick.counts is not None]
 
 
-def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:
+def _read_counters(asker: Asker, question: Question, known: Counted | None, past: Past, span: Span) -> Look:
+    t0 = past.t0
     answers = asker.ranges(question.expressions, span)
     broken = next((one for one in answers if one.outcome is not Outcome.VALUE), None)
     if broken is not None:
@@ -138,24 +157,43 @@ def _read_counters(asker: Asker, question: Question, known: Counted | None, t0: 
         fault = _read_far(asker, question, counted, span.start, span.step)
         if fault is not None:
             return Look(None, (), single(fault), UNREAD)
-        kind = SLOW if question.trigger.counts_slow else ERRORS
-        baseline = baseline_of(kind, counted.before, t0.timestamp(), span.step.total_seconds())
+        baseline = _normal(counted, SLOW if question.trigger.counts_slow else ERRORS, past, span)
         at_t0 = Span(tick_of(t0, span.step), tick_of(t0, span.step), span.step)
         neighbours = neighbours_of(asker, question, baseline, at_t0)
         if isinstance(neighbours, Measurement):
             return Look(None, (), neighbours, UNREAD)
         counted.neighbours = neighbours
-        test = _begin(counted, baseline, t0, span)
+        test = _begin(counted, baseline, span)
     raised = counted.neighbours.null_rates(windows, found) if counted.neighbours is not None else {}
     return _judged(counted, test, found, t0, span, raised)
 
 
-def _begin(counted: Counted, baseline: Normality, t0: datetime, span: Span) -> Regression:
-    """The test against what is normal. What was before is not needed any more: hours of ticks for each application."""
+def _normal(counted: Counted, kind: Kind, past: Past, span: Span) -> Normality:
     tick_seconds = span.step.total_seconds()
-    counted.bad_before = already_bad(baseline.kind, counted.before, t0.timestamp(), tick_seconds)
+    baseline = baseline_of(kind, counted.before, past.t0.timestamp(), tick_seconds, watches=past.watches)
+    return _beside_watches(counted, baseline, past, span)
+
+
+def _beside_watches(counted: Counted, baseline: Normality, past: Past, span: Span) -> Normality:
+    """`baseline`, and what the time since the deployment before adds to it, where that was still under watch.
+
+    What was bad before raises nothing: as bad as that is told as not ours, and only worse is tested beyond it.
+    """
+    tick_seconds, t0_seconds = span.step.total_seconds(), past.t0.timestamp()
+    raised = after_watches(baseline, counted.before, tick_seconds, past.watches)
+    counted.bad_before = already_bad(baseline.kind, counted.before, t0_seconds, tick_seconds, past.watches)
+    if not counted.bad_before:
+        return raised
+    if raised.null_rate > baseline.null_rate:
+        beyond = Regression.since(raised, tick_seconds)
+        counted.beyond = Beyond(beyond, beyond.start)
+    return baseline
+
+
+def _begin(counted: Counted, baseline: Normality, span: Span) -> Regression:
+    """The test against what is normal. What was before is not needed any more: hours of ticks for each application."""
     counted.before = []
-    counted.test = Regression.since(baseline, tick_seconds)
+    counted.test = Regression.since(baseline, span.step.total_seconds())
     return counted.test
 
 
@@ -167,8 +205,9 @@ def _without_bound(counted: Counted, span: Span) -> Look:
     return counted.newest
 
 
-def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: datetime, span: Span) -> Look:
+def _read_gauge(asker: Asker, question: Question, known: Counted | None, past: Past, span: Span) -> Look:
     """A day before the sync says from which value on a sample is bad."""
+    t0, tick_seconds = past.t0, span.step.total_seconds()
     (history,) = asker.histories([question], span)
     if history.fault is not None:
         return Look(known, (), history.fault, UNREAD)
@@ -177,13 +216,13 @@ def _read_gauge(asker: Asker, question: Question, known: Counted | None, t0: dat
     gauge, test = counted.gauge, counted.test
     if gauge is None or test is None:
         before = [(at.timestamp(), value) for at, value in values if value is not None and at <= t0]
-        gauge = counted.gauge = gauge_of(before, t0.timestamp(), span.step.total_seconds())
+        gauge = counted.gauge = gauge_of(before, t0.timestamp(), tick_seconds, past.watches)
         if gauge is None:
             said = Measurement.missing(Reason.NO_BASELINE, span.end, "too few values before the sync")
             counted.newest = Look(counted, (), said, Baseline(BaselineLevel.NONE, None, said.detail))
             return counted.newest
         counted.before = [gauge.counted(sample) for sample in before]
-        test = _begin(counted, gauge.baseline, t0, span)
+        test = _begin(counted, _beside_watches(counted, gauge.baseline, past, span), span)
     found = [Tallied(at, None if value is None else gauge.counted((at.timestamp(), value))) for at, value in values]
     return _judged(counted, test, found, t0, span)
 
@@ -222,6 +261,8 @@ def _judged(
             verdict = unseen(test, state, instant.timestamp(), raised.get(instant))
         else:
             state, verdict = step(test, state, counts, raised.get(instant))
+            if counted.beyond is not None:
+                counted.beyond.step(counts, raised.get(instant))
         stepped.append(_tick(instant, verdict))
         counted.began_before = counted.began_before or (counted.bad_before and verdict.severity is not None)
     counted.state, counted.read_until = state, span.end
@@ -260,6 +301,9 @@ def _measured(verdict: Verdict) -> Measurement:
 def _baseline(counted: Counted, test: Regression) -> Baseline:
     """Quiet, unless it would have fired on the time before; without enough requests before it cannot be told."""
     rate = test.baseline.rate
+    if counted.beyond is not None and counted.beyond.fired:
+        detail = "it was bad before the sync already, and is surely worse since"
+        return Baseline(BaselineLevel.NONE, rate, detail)
     if counted.began_before:
         return Baseline(BaselineLevel.FIRING, rate, "it would have fired on the last minutes before the sync")
     if not test.baseline.is_known:

@@ -257,7 +257,7 @@ class Measuring:
             asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
         except RollbackError as exc:
             return _blind(memory, Measurement.failed(exc.reason, at, exc.message))
-        seen = look(asker, question, memory.counted, subject.t0, at, subject.interval)
+        seen = look(asker, question, memory.counted, subject.past, at, subject.interval)
         memory.counted = seen.counted
         hold = Hold.of(trigger, subject.interval)
         memory.state = replay(seen.ticks, hold, memory.state)

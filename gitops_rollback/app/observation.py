@@ -11,6 +11,7 @@ from typing import Any
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.foreseeing import COUNTED
 from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
@@ -28,6 +29,7 @@ from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.relanding import sharpened
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.core.tenants import Tenancy
+from gitops_rollback.core.watches import earlier_watches
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
@@ -101,7 +103,8 @@ class Observer:
             self._measuring.forget(subject.name)
             return self._unwatched(subject, state, records, None, removed=force.removed)
         subject = replace(subject, own=force.own)
-        verdicts = self._measuring.measure(self._subject(subject, force, state, event, bad), now)
+        measured = self._subject(subject, state, sync, view)
+        verdicts = self._measuring.measure(measured, now)
         asked = any(verdict.fires and (late or verdict.baseline.began) for verdict in verdicts)
         told = view.told(subject.name, "" if late else bad) if asked else None
         before = distinct(sync.records)
@@ -112,7 +115,8 @@ class Observer:
         conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
         if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again
             self._looked[subject.name] = now
-        return Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
+        seen = Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
+        return replace(seen, watches=measured.watches)
 
     def begin(self, listing: Listing, now: datetime) -> None:
         """Before the looks of a tick: keep the engine's word, and ask the metric stores at once for many.
@@ -221,10 +225,11 @@ class Observer:
         event = SyncEvent(subject.id, known[-1], known[-2] if len(known) > 1 else None)
         force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, known, bad, feeds))
         subject = replace(subject, own=force.own)
-        asked = self._subject(subject, force, state, event, bad)
+        asked = self._subject(subject, state, _Sync(event, bad, known, force, lambda _at: True), view)
         verdicts = self._measuring.measure(asked, now) if measured else ()
         case = Case(subject.name, force.policy, force.known, event, verdicts)
-        return Look(subject, state, force.policy, force.target, case, because, known, event, bad, live)
+        seen = Look(subject, state, force.policy, force.target, case, because, known, event, bad, live)
+        return replace(seen, watches=asked.watches)
 
     def in_force(self, subject: Watched, view: View, deployed: Deployed) -> InForce:
         """The policy at the first parent of the oldest commit that may be to blame, tightened by the head's."""
@@ -274,16 +279,20 @@ class Observer:
             decision = Decision(Act.LEAVE, Reason.NO_COMMIT, "what was deployed is no commit of this repository")
         return Look(subject, state, subject.policy, subject.target, case, decision, records)
 
-    def _subject(
-        self, subject: Watched, force: InForce, state: ApplicationState, event: SyncEvent, bad: str
-    ) -> Subject:
+    def _subject(self, subject: Watched, state: ApplicationState, sync: _Sync, view: View) -> Subject:
+        t0, force = sync.event.record.started_at, sync.force
+        learns = any(trigger.type in COUNTED for trigger in force.policy.triggers)
+        rollbacks = view.journal.records.values()
         return Subject(
             policy=force.policy,
             target=force.target,
             state=state,
-            event=event,
-            variables=variables(subject, force.target, bad),
-            health_before=self._health_before(subject.name, event.record.started_at),
+            event=sync.event,
+            variables=variables(subject, force.target, sync.bad),
+            health_before=self._health_before(subject.name, t0),
+            watches=earlier_watches(subject.name, t0, force.policy.timing.window, sync.records, rollbacks)
+            if learns
+            else (),
         )
 
     def remember_health(self, states: Iterable[ApplicationState], now: datetime) -> None:

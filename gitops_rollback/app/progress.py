@@ -321,15 +321,15 @@ class Follower:
             return CheckResult(check.name, True, "every application was seen converged")
         if check.type == "http":
             return check_address(self._probe, check)
+        full = (one.state for one in found.applications if one.application == asked.watched.name)
+        watched = replace(asked.watched, state=next(full, None) or asked.watched.state)
         if check.type == "kubernetes":
-            full = (one.state for one in found.applications if one.application == asked.watched.name)
-            watched = replace(asked.watched, state=next(full, None) or asked.watched.state)
             named = (check.workload,) if check.workload else workloads_of(asked.target, watched.state)
             return check_workloads(self._workloads, named, watched, check.name, switched, now)
         trigger = next((one for one in policy.triggers if one.name == check.query_from), None)
         names = variables(asked.watched, asked.target, record.commit or record.bad_revision)
         if check.type == COUNTED and trigger is not None:
-            case = Case(policy, trigger, names, record, asked.watched.name)
+            case = Case(policy, trigger, names, record, watched.name, deployments(watched.state))
             return self._recovering.check(check.name, case, switched + policy.verification.start_after, now)
         if check.type != "prometheus":
             return CheckResult(check.name, None, f"checks of type {check.type} are not evaluated by this version")

@@ -20,7 +20,7 @@ from gitops_rollback.core.errors import QueryInvalid
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_instant, ratio, single
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.query_language import language_of
-from gitops_rollback.core.regression.baseline import NEAR_SECONDS
+from gitops_rollback.core.regression.past import NEAR_SECONDS
 from gitops_rollback.core.trigger import Tick, level
 from gitops_rollback.ports import MetricSource
 

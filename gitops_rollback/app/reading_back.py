@@ -14,6 +14,7 @@ from gitops_rollback.app.queries import Asker, History, Question, Span, span_bef
 from gitops_rollback.core.deployments import HARD_END
 from gitops_rollback.core.measurement import Measurement
 from gitops_rollback.core.policy import Policy, Target, Trigger
+from gitops_rollback.core.regression.past import Watch
 from gitops_rollback.core.sync import ApplicationState, Health, SyncEvent
 from gitops_rollback.core.trigger import (
     Baseline,
@@ -25,6 +26,7 @@ from gitops_rollback.core.trigger import (
     unjudged,
     until_the_hole,
 )
+from gitops_rollback.core.watches import Past
 
 NOT_ASKED = Baseline(BaselineLevel.PENDING)
 
@@ -39,6 +41,11 @@ class Subject:
     event: SyncEvent
     variables: Mapping[str, str]
     health_before: Health | None = None
+    watches: tuple[Watch, ...] = ()  # because of earlier deployments
+
+    @property
+    def past(self) -> Past:
+        return Past(self.t0, self.watches)
 
     @property
     def t0(self) -> datetime:

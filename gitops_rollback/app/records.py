@@ -32,6 +32,7 @@ from gitops_rollback.core.rollback import (
 )
 from gitops_rollback.core.runbook import page_guide
 from gitops_rollback.core.strategies.gate import BETWEEN
+from gitops_rollback.core.watches import as_evidence
 from gitops_rollback.ports import DecisionEntry, Message
 
 EVENTS = {
@@ -83,13 +84,14 @@ def open_record(plan: Plan, look: Look, decision: Decision, now: datetime, phase
 
 def joined_record(record: RollbackRecord, look: Look) -> RollbackRecord:
     """The record with one more application of its incident."""
-    known = record.evidence.get(OBJECTS)
-    objects = {**(known if isinstance(known, Mapping) else {}), **_objects(look).get(OBJECTS, {})}
-    evidence = {**record.evidence, OBJECTS: objects} if objects else record.evidence
+    evidence = dict(record.evidence)
+    for name, more in {**_objects(look), **as_evidence(look.name, look.watches)}.items():
+        known = evidence.get(name)
+        evidence[name] = {**(known if isinstance(known, Mapping) else {}), **more}
     return replace(record, applications=(*record.applications, look.name), evidence=evidence)
 
 
-def _objects(look: Look) -> dict[str, dict[str, str]]:
+def _objects(look: Look) -> dict[str, Mapping[str, object]]:
     return {OBJECTS: {look.name: look.state.uid}} if look.state.uid else {}
 
 
@@ -132,6 +134,7 @@ def evidence_of(look: Look, decision: Decision, plan: Plan | None) -> dict[str, 
             "startedAt": format_time(look.event.record.started_at),
             "initiatedBy": look.event.record.initiated_by,
         }
+        evidence.update(as_evidence(look.name, look.watches))
     if plan is not None:
         evidence.update(plan_evidence(plan))
     if decision.weighed is not None:

@@ -19,7 +19,9 @@ from gitops_rollback.core.measurement import Measurement
 from gitops_rollback.core.policy import Policy, Trigger
 from gitops_rollback.core.regression.recovery import gauge_recovery, recovery
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.sync import DeploymentRecord
 from gitops_rollback.core.verification import CheckResult
+from gitops_rollback.core.watches import Past, earlier_watches, in_evidence
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,19 @@ class Case:
     names: Mapping[str, str]
     record: RollbackRecord
     application: str
+    deployed: tuple[DeploymentRecord, ...] = ()  # as the engine tells it
 
     @property
-    def t0(self) -> datetime:
-        """When the bad revision was deployed, or, where that is not known, decided upon."""
-        return self.record.times.get("deployed", self.record.times["decided"])
+    def past(self) -> Past:
+        """What lies before the bad revision was deployed, or, where that is not known, decided upon.
+
+        The earlier watches are those that were known when it was decided: what was normal then is so now. Of an
+        application for which another one spoke then they are the engine's.
+        """
+        t0 = self.record.times.get("deployed", self.record.times["decided"])
+        known = in_evidence(self.application, self.record.evidence)
+        told = earlier_watches(self.application, t0, self.policy.timing.window, self.deployed, ())
+        return Past(t0, known or told)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -59,7 +69,7 @@ class Recovering:
             asker = self.measuring.asker(case.policy, case.names.get("CLUSTER", ""), timeout, since)
         except RollbackError as error:
             return CheckResult(name, None, error.message)
-        known = self._normal.get(case.key) or normal_before(asker, question, case.t0, case.policy.timing.interval)
+        known = self._normal.get(case.key) or normal_before(asker, question, case.past, case.policy.timing.interval)
         if isinstance(known, Measurement):
             return CheckResult(name, None, known.detail or "what was normal before cannot be read")
         keep(self._normal, case.key, known)

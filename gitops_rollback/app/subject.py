@@ -10,6 +10,7 @@ from gitops_rollback.app.closures import Followed
 from gitops_rollback.core.decision import Case, Decision
 from gitops_rollback.core.paths import Paths
 from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.regression.past import Watch
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, SyncEvent
 from gitops_rollback.core.trigger import Level, Phase
 from gitops_rollback.ports import Engine
@@ -54,6 +55,7 @@ class Look:
     bad_revision: str = ""
     live_revision: str = ""  # of the newest deployment: another one where the last ones brought nothing
     inputs: Followed | None = None  # what was followed for an alarm; its files are among the own ones then
+    watches: tuple[Watch, ...] = ()  # because of earlier deployments, where a trigger learns what is normal
 
     @property
     def name(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, MemoryMetrics, Replica, World, policy, pushed, running, ship
@@ -20,6 +21,7 @@ QUERY = """      query: errors{service="$SERVICE"}
 """
 COMPARES = '      type: regression\n      bad: bad{service="$SERVICE"}\n      total: total{service="$SERVICE"}\n'
 SECOND = timedelta(seconds=1)
+Earlier = Callable[["World", "Counters"], str]
 
 
 @dataclass
@@ -62,17 +64,39 @@ class Story:
         return record
 
 
+def broken_and_mended(world: World, metrics: Counters) -> str:
+    """A hundred minutes ago a deployment broke one request in twenty for ten minutes; the version that mended it."""
+    for minutes, old, new in ((100, "1.0", "1.1"), (90, "1.1", "1.2")):
+        at = START - minutes * MINUTE
+        world.engine.deploy("web", ship(world, "web", at - MINUTE, old, new), at)
+    metrics.worse.append((START - 100 * MINUTE, START - 90 * MINUTE, 0.05))
+    return "1.2"
+
+
+def broken_since(world: World, metrics: Counters) -> str:
+    """A deployment twenty minutes ago broke one request in a hundred, and nobody has mended that."""
+    at = START - 20 * MINUTE
+    world.engine.deploy("web", ship(world, "web", at - MINUTE), at)
+    metrics.worse.append((at, START + 60 * MINUTE, 0.01))
+    return "1.1"
+
+
+def well(_world: World, _metrics: Counters) -> str:
+    return "1.0"
+
+
 @pytest.fixture
-def story(world: World) -> Callable[[float, timedelta], Story]:
+def story(world: World) -> Callable[..., Story]:
     """5 % fail from the deployment at START on, for so long after it; the trigger was right about the past."""
 
-    def begun(per_second: float, lasts: timedelta) -> Story:
+    def begun(per_second: float, lasts: timedelta, share: float = 0.05, earlier: Earlier = well) -> Story:
         world.metrics = metrics = Counters(per_second=per_second)
-        metrics.worse.append((START, START + lasts, 0.05))
-        running(world, "web")
+        metrics.worse.append((START, START + lasts, share))
+        running(world, "web", since=START - 150 * MINUTE)
         text = policy("web").replace(QUERY, COMPARES).replace("holdFor: 30s, timeout: 5m", "holdFor: 1m, timeout: 15m")
-        world.people.push("Compare", {f"{POLICIES}/web.yaml": text}, START - 50 * MINUTE)
-        world.engine.deploy("web", ship(world, "web", START - MINUTE), START)
+        world.people.push("Compare", {f"{POLICIES}/web.yaml": text}, START - 140 * MINUTE)
+        version = earlier(world, metrics)
+        world.engine.deploy("web", ship(world, "web", START - MINUTE, version, "2.0"), START)
         one = world.replica()
         first = one.tick(START - TICK)
         (watched,) = first.listing.watched
@@ -123,3 +147,35 @@ def test_a_store_that_does_not_answer_never_verifies(story: Callable[..., Story]
     (record,) = pushed(told.one.until(START + 2 * MINUTE + TICK, START + 18 * MINUTE)[-1])
     assert (record.outcome, record.reason) == ("unverified", "VerificationTimeout")
     assert "connection refused" in record.message
+
+
+def test_what_was_mended_before_hides_no_later_fault_and_clears_none(story: Callable[..., Story]) -> None:
+    """One in a hundred fails after an hour and a half since one in twenty did, which a person mended."""
+    told = story(100.0, 60 * MINUTE, 0.01, earlier=broken_and_mended)
+    record = told.ends(START + 9 * MINUTE)
+    assert record.times["fired"] - START <= 2 * MINUTE
+    assert (record.outcome, record.reason) == ("unverified", "StillBad")
+    watches = cast(Mapping[str, Sequence[object]], record.evidence["watches"])
+    assert len(watches["default/Application/argocd/web"]) == 3
+
+
+def test_it_is_verified_by_what_was_normal_before_the_earlier_fault(story: Callable[..., Story]) -> None:
+    told = story(100.0, 2 * MINUTE, 0.01, earlier=broken_and_mended)
+    record = told.ends(START + 8 * MINUTE)
+    assert (record.outcome, record.reason) == ("verified", "Verified")
+    assert "0.15" in record.message
+
+
+def test_what_another_deployment_broke_and_nobody_mended_is_not_ours(story: Callable[..., Story]) -> None:
+    told = story(100.0, MINUTE, 0.0, earlier=broken_since)
+    assert pushed(told.one.until(START, START + 8 * MINUTE)[-1]) == []
+    assert told.one.told.messages == []
+
+
+def test_what_is_worse_than_even_that_is_asked_about_and_not_taken_back(story: Callable[..., Story]) -> None:
+    told = story(100.0, 60 * MINUTE, 0.3, earlier=broken_since)
+    told.one.until(START, START + 4 * MINUTE)
+    assert told.world.reverts() == 0
+    (message,) = told.one.told.messages
+    assert (message.event, message.reason) == ("suggested", "NoBaseline")
+    assert "it was bad before the sync already, and is surely worse since" in message.text

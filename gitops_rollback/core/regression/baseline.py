@@ -15,11 +15,18 @@ from dataclasses import dataclass, replace
 from gitops_rollback.core.regression.counts import Counts, total, within
 from gitops_rollback.core.regression.evidence import MAX_NULL, TICKS_OF_PRIOR, added, mixed, slopes
 from gitops_rollback.core.regression.kinds import Kind
+from gitops_rollback.core.regression.past import (
+    FAR_SECONDS,
+    MAX_RAISED,
+    NEAR_SECONDS,
+    PRIOR_EVENTS,
+    Watch,
+    asked,
+    last_watch,
+    usual,
+)
 
-HOUR = 3600.0
-NEAR_SECONDS, FAR_SECONDS = 4 * HOUR, 24 * HOUR
 FAR_BELOW_PER_SECOND = 10.0  # up to this rate four hours hold too little
-PRIOR_EVENTS = 500
 UNKNOWN_RATE = 0.05  # with fewer events than that: only absolute levels can be judged
 BLOCKS = ((120.0, 20), (480.0, 10))  # seconds, and how many blocks' worth the usual dispersion counts for
 MIN_EXPECTED_BAD = 0.2
@@ -63,18 +70,26 @@ class Baseline:
 
 
 def baseline_of(
-    kind: Kind, ticks: Sequence[Counts], t0_seconds: float, tick_seconds: float, least_dispersion: float = 1.0
+    kind: Kind,
+    ticks: Sequence[Counts],
+    t0_seconds: float,
+    tick_seconds: float,
+    least_dispersion: float = 1.0,
+    watches: Sequence[Watch] = (),
 ) -> Baseline:
     """The baseline of a deployment at `t0_seconds`, from `ticks` before it (older and later ones are left out).
 
-    The caller leaves out what was a watch of an earlier deployment. No ticks at all give what is judged then: levels.
+    `watches` of earlier deployments are no time to learn from, but for how many events come. No ticks at all give what
+    is judged then: levels.
     """
-    near = within(ticks, t0_seconds - NEAR_SECONDS, t0_seconds)
-    near_events, _ = total(near)
-    per_tick = near_events / len(near) if near else 0.0
+    every = within(ticks, t0_seconds - NEAR_SECONDS, t0_seconds)
+    per_tick = total(every)[0] / len(every) if every else 0.0
     per_second = per_tick / tick_seconds
     far = per_second <= FAR_BELOW_PER_SECOND
-    events, bad = total(within(ticks, t0_seconds - FAR_SECONDS, t0_seconds) if far else near)
+    known = within(ticks, t0_seconds - FAR_SECONDS, t0_seconds) if far else every
+    told = usual(known, watches, t0_seconds, tick_seconds).ticks
+    near = within(told, t0_seconds - NEAR_SECONDS, t0_seconds)
+    events, bad = total(told)
     rate = (bad + 0.5) / (events + PRIOR_EVENTS)
     dispersion = max(least_dispersion, *(_dispersion(kind, near, t0_seconds, rate, *block) for block in BLOCKS))
     if events < PRIOR_EVENTS:
@@ -91,6 +106,20 @@ def baseline_of(
         alpha=LOW_RATE_ALPHA if per_second < LOW_RATE_PER_SECOND else ALPHA,
     )
     return replace(raw, dispersion=dispersion * _unrest(raw, near))
+
+
+def after_watches(
+    baseline: Baseline, ticks: Sequence[Counts], tick_seconds: float, watches: Sequence[Watch]
+) -> Baseline:
+    """`baseline` with what was surely worse since the deployment before, where that was set apart as still watched."""
+    t0_seconds = baseline.until_seconds
+    known = within(ticks, t0_seconds - FAR_SECONDS, t0_seconds)
+    newest = last_watch(usual(known, watches, t0_seconds, tick_seconds).apart, t0_seconds)
+    if newest is None:
+        return baseline
+    since = within(ticks, newest.since_seconds, t0_seconds)
+    null_rate = asked(baseline.rate, baseline.null_rate, baseline.rate, *total(since))
+    return replace(baseline, null_rate=min(max(baseline.null_rate, null_rate), MAX_RAISED))
 
 
 def _dispersion(

@@ -16,6 +16,7 @@ from gitops_rollback.core.regression.baseline import Baseline, baseline_of
 from gitops_rollback.core.regression.counts import Counts, total, within
 from gitops_rollback.core.regression.evidence import EARLY_SHARE, MAX_NULL, added, mixed, prior, slopes
 from gitops_rollback.core.regression.kinds import Kind, Rung
+from gitops_rollback.core.regression.past import Watch, last_watch
 
 WINDOW_TICKS = 4  # over which it must still be bad
 HEADROOM = 3.0  # how far evidence may grow beyond what is needed, so that it also sinks again
@@ -118,10 +119,24 @@ def unseen(test: Regression, state: State, at_seconds: float, null_rate: float |
     return _verdict(test, blind, at_seconds, normal, observed=False)
 
 
-def already_bad(kind: Kind, ticks: Sequence[Counts], t0_seconds: float, tick_seconds: float) -> bool:
-    """Whether it was firing at the last tick before `t0_seconds`, judged by the time up to five minutes earlier."""
-    since_seconds = t0_seconds - BEFORE_SECONDS
-    test = Regression.since(baseline_of(kind, ticks, since_seconds, tick_seconds), tick_seconds)
+def already_bad(
+    kind: Kind, ticks: Sequence[Counts], t0_seconds: float, tick_seconds: float, watches: Sequence[Watch] = ()
+) -> bool:
+    """Whether it was firing at the last tick before `t0_seconds`, judged by the time up to five minutes earlier.
+
+    And by the time before the newest of the earlier `watches`, where that lasted until then: what began with that
+    deployment is not seen by time that was bad already.
+    """
+    newest = last_watch(watches, t0_seconds)
+    starts = {t0_seconds - BEFORE_SECONDS, *([newest.since_seconds] if newest else [])}
+    return any(_bad_since(kind, ticks, (start, t0_seconds), tick_seconds, watches) for start in starts)
+
+
+def _bad_since(
+    kind: Kind, ticks: Sequence[Counts], tried: tuple[float, float], tick_seconds: float, watches: Sequence[Watch]
+) -> bool:
+    since_seconds, t0_seconds = tried
+    test = Regression.since(baseline_of(kind, ticks, since_seconds, tick_seconds, watches=watches), tick_seconds)
     state, severity = test.start, None
     for tick in within(ticks, since_seconds, t0_seconds):
         state, verdict = step(test, state, tick)

@@ -16,6 +16,7 @@ from itertools import groupby
 from gitops_rollback.core.regression.baseline import Baseline, baseline_of
 from gitops_rollback.core.regression.counts import Counts
 from gitops_rollback.core.regression.kinds import ERRORS
+from gitops_rollback.core.regression.past import Watch, usual
 
 GAUGE = replace(ERRORS, name="gauge")
 MARGIN = 0.25  # above the baseline's quantile; of its absolute value, so that negative gauges have one too
@@ -36,9 +37,17 @@ class Gauge:
         return _counted(sample, self.limit)
 
 
-def gauge_of(samples: Sequence[Sample], t0_seconds: float, tick_seconds: float) -> Gauge | None:
-    """The gauge's baseline from `samples` in order of time; None where too few lie before `t0_seconds`."""
-    before = [sample for sample in samples if sample[0] <= t0_seconds and math.isfinite(sample[1])]
+def gauge_of(
+    samples: Sequence[Sample], t0_seconds: float, tick_seconds: float, watches: Sequence[Watch] = ()
+) -> Gauge | None:
+    """The gauge's baseline from `samples` in order of time; None where too few lie before `t0_seconds`.
+
+    `watches` of earlier deployments are left out, where enough is known without them.
+    """
+    finite = [sample for sample in samples if sample[0] <= t0_seconds and math.isfinite(sample[1])]
+    told = usual([Counts(at, 1.0, 0.0) for at, _ in finite], watches, t0_seconds, tick_seconds).ticks
+    known = {tick.end_seconds for tick in told}
+    before = [sample for sample in finite if sample[0] in known]
     if len(before) < MIN_SAMPLES:
         return None
     quantile = statistics.quantiles((value for _, value in before), n=20, method="inclusive")[-1]

@@ -7,17 +7,16 @@ Source: detection.md 4.4.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitops_rollback.core.regression.baseline import NEAR_SECONDS, Baseline
+from gitops_rollback.core.regression.baseline import Baseline
 from gitops_rollback.core.regression.counts import Counts, total, within
 from gitops_rollback.core.regression.detector import WINDOW_TICKS
+from gitops_rollback.core.regression.past import MAX_RAISED, NEAR_SECONDS, asked
 
 MIN_PEERS = 3
 HELD_TICKS = 8  # two minutes
-MAX_RAISED = 0.9
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,7 @@ class Control:
 
     def asked(self, recent: Sequence[Counts]) -> float:
         """r_t: the null rate that the peers' last ticks ask for."""
-        events, bad = total(recent)
-        low = (bad - 2 * math.sqrt(2 * max(bad, 1.0))) / max(events, 1.0)
-        own = self.baseline
-        in_proportion = own.null_rate * max(1.0, low / self.rate)
-        return max(in_proportion, own.rate + 3 * max(0.0, low - 1.5 * self.rate))
+        return asked(self.baseline.rate, self.baseline.null_rate, self.rate, *total(recent))
 
 
 @dataclass(frozen=True)
