@@ -2,7 +2,8 @@
 
 One Pod of the new template that is Ready clears it: then a node, a quota or an accident is at work, and whatever a
 sync broke that way a metric shows. Restarts of init containers do not count, since waiting for something by failing is
-what many are for. What a registry, a node or a full cluster does is told apart from what the template asks.
+what many are for. What a registry, a node or a full cluster does is told apart from what the template asks: where it
+pulls as before, a tag that is gone or a credential that has ended is no fault of the sync.
 Source: detection.md 4.6 (third restart, or the second of every first-wave Pod, while none is Ready); kubelet
 pkg/kubelet/images/types.go (reasons of a pull), pkg/kubelet/kuberuntime (CreateContainerConfigError); kube-scheduler.
 """
@@ -97,6 +98,8 @@ def _crash_loop(seen: _Seen) -> str:
 
 
 def _image_pull(seen: _Seen) -> str:
+    if _pulls_as_before(seen.new):
+        return ""
     told = [(pod, _waiting(pod, _PULL)) for pod in seen.new.pods]
     failing = [(pod, state) for pod, state in told if state and _said(state) != _BARE and not _says(state, _OUTAGE)]
     for pod, state in failing:
@@ -114,6 +117,19 @@ def _image_pull(seen: _Seen) -> str:
 def _images(template: Object) -> frozenset[str]:
     spec = part(template, "spec")
     return frozenset(text(one, "image") for kind in ("initContainers", "containers") for one in entries(spec, kind))
+
+
+def _pulls_as_before(new: NewPods) -> bool:
+    """The template before asked for the same images in the same way; False where that is not known."""
+    return bool(new.before) and _pulled(new.template) == _pulled(new.before)
+
+
+def _pulled(template: Object) -> tuple[object, ...]:
+    """What decides whether the images of a Pod of this template can be pulled, its nodes included."""
+    spec = part(template, "spec")
+    containers = [one for kind in ("initContainers", "containers") for one in entries(spec, kind)]
+    images = frozenset((text(one, "image"), text(one, "imagePullPolicy")) for one in containers)
+    return images, spec.get("imagePullSecrets"), text(spec, "serviceAccountName"), _placement(template)
 
 
 def _configuration(seen: _Seen) -> str:
@@ -143,7 +159,10 @@ def _unschedulable(seen: _Seen) -> str:
 
 def _progress_deadline(seen: _Seen) -> str:
     """A rollout that waits for a node or for a registry is late through no fault of its own."""
-    if any(_is_unschedulable(pod) or _says(_waiting(pod, _PULL), _OUTAGE) for pod in seen.new.pods):
+    pulls = [(pod, _waiting(pod, _PULL)) for pod in seen.new.pods]
+    if any(_is_unschedulable(pod) or _says(state, _OUTAGE) for pod, state in pulls):
+        return ""
+    if any(state for _, state in pulls) and _pulls_as_before(seen.new):
         return ""
     progressing = condition(part(seen.workload, "status"), "Progressing")
     changed = moment(progressing, "lastTransitionTime") or moment(progressing, "lastUpdateTime")

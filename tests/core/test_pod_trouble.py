@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -31,8 +32,14 @@ def crashed(name: str, restarts: int, **more: Any) -> Json:
     return pod(name, START, container(restarts, CRASH), **more)
 
 
-def pulling(message: str, reason: str = "ErrImagePull", count: int = 1) -> WorkloadFacts:
-    return rollout(T0, *(pod(f"web-{n}", START, container(0, reason, message)) for n in range(count)))
+def pulling(message: str, reason: str = "ErrImagePull", count: int = 1, **before: Any) -> WorkloadFacts:
+    """A new image; `before` says how the template differed before in place of that."""
+    sets = (
+        replica_set(1, T0 - timedelta(days=3), template(**(before or {"image": "registry.example/web:v1"}))),
+        replica_set(2, after(seconds=1)),
+    )
+    waiting = (pod(f"web-{n}", START, container(0, reason, message)) for n in range(count))
+    return rollout(T0, *waiting, replica_sets=sets)
 
 
 OLD = tuple(pod(f"old-{number}", T0 - timedelta(days=1), owner="r1", ready=True) for number in range(4))
@@ -70,6 +77,8 @@ def test_a_template_that_does_not_come_up(facts: WorkloadFacts, symptom: Symptom
     assert judged(facts) is symptom
 
 
+LATE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+LATE |= {"lastTransitionTime": stamp(after(seconds=30))}
 NULLS = {
     "node-drained": rollout(
         T0,
@@ -95,7 +104,14 @@ NULLS = {
     "another-workload": rollout(T0, crashed("cart-gateway-x", 9, ownerReferences=[{"uid": "x", "controller": True}])),
     "registry-is-down": pulling('Head "https://registry.example/v2/web": dial tcp 10.0.0.1:443: i/o timeout', count=4),
     "registry-limits": pulling("429 Too Many Requests - toomanyrequests: pull rate limit", count=4),
-    "kubelet-does-not-say-why": pulling('Back-off pulling image "registry.example/web:v2"', "ImagePullBackOff", 4),
+    "kubelet-does-not-say-why": pulling(
+        'Back-off pulling image "registry.example/web:v2"', "ImagePullBackOff", 4, hostname="web"
+    ),
+    "tag-is-gone": pulling(NOT_FOUND, count=4, hostname="web"),
+    "pull-secret-has-ended": pulling("401 Unauthorized", count=4, hostname="web"),
+    "rollout-is-late-for-a-pull-secret": replace(
+        pulling("401 Unauthorized", count=4, hostname="web"), workload=deployment(conditions=[LATE])
+    ),
     "full-cluster": rollout(
         T0,
         pod(
@@ -117,6 +133,12 @@ NULLS = {
         ),
     ),
 }
+
+
+def test_other_nodes_or_another_pull_secret_may_be_why_an_image_cannot_be_pulled() -> None:
+    platform = "no match for platform in manifest: not found"
+    assert judged(pulling(platform, nodeSelector={"kubernetes.io/arch": "amd64"})) is Symptom.IMAGE_PULL
+    assert judged(pulling(NOT_FOUND, imagePullSecrets=[{"name": "old"}])) is Symptom.IMAGE_PULL
 
 
 @pytest.mark.parametrize("facts", NULLS.values(), ids=NULLS)
