@@ -167,6 +167,7 @@ class Upstreams:
         if upstream is None:
             return
         message = f"taken back here, and not where the writer of this branch reads: {why}; by hand: {upstream.commands}"
+        message += f"; if it is not needed there: gitops-rollback approve {record.id} --without-upstream"
         held = held_between(record, Passage(message, reason=reason), self.clock.now())
         if held is not None:
             executor.hold_on(HoldOn(held), watched.policy)
@@ -196,6 +197,8 @@ def standing(
     upstream = upstream_of(record)
     if upstream is None:
         return Standing()
+    if upstream.waived:
+        return Standing((CheckResult(CHECK, True, f"{upstream.words} stays: {upstream.waived}"),))
     try:
         if upstream.habit == KARGO:
             return Standing((judge_stage(upstream, _stage(upstream, applications, objects)),))

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gitops_rollback.core.commit import Commit, is_sha
+from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.paths import matches
-from gitops_rollback.core.rollback import UPSTREAM, RollbackRecord
+from gitops_rollback.core.rollback import UPSTREAM, Phase, RollbackRecord
 from gitops_rollback.core.verification import CheckResult
 
 HYDRATE, RENDER, COPY, MERGE = "hydrate", "render", "copy", "merge"  # the habits of a writer
@@ -39,6 +40,7 @@ class Upstream:
 
     `blobs` are what our commit put there. `offered` is the pull request there that waits for people, 0 for none.
     `repository` is the URL of another one that has the branch, "" for our own.
+    `waived` is a person's word that it need not be undone there, "" while nobody said so.
     Of KARGO nothing is undone in git: `stage` (`project:stage`) is to carry another Freight than `freight`, such as
     `previous`; both are the first letters of a name.
     """
@@ -54,6 +56,7 @@ class Upstream:
     stage: str = ""
     freight: str = ""
     previous: str = ""
+    waived: str = ""
 
     @property
     def place(self) -> str:
@@ -63,7 +66,7 @@ class Upstream:
     @property
     def settled(self) -> bool:
         """Nothing is to be pushed there any more."""
-        return self.done or bool(self.commit)
+        return self.done or bool(self.commit or self.waived)
 
     @property
     def words(self) -> str:
@@ -105,6 +108,7 @@ class Upstream:
             "stage": self.stage,
             "freight": self.freight,
             "previous": self.previous,
+            "waived": self.waived,
         }
 
 
@@ -121,7 +125,7 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
     if not branch or not shas or not all(map(is_sha, shas)):
         return None
     known, number = blobs if isinstance(blobs, Mapping) else {}, found.get("offered")
-    texts = {name: found.get(name, "") for name in ("repository", "stage", "freight", "previous")}
+    texts = {name: found.get(name, "") for name in ("repository", "stage", "freight", "previous", "waived")}
     if not all(isinstance(text, str) for text in texts.values()):
         return None
     return Upstream(
@@ -139,6 +143,15 @@ def upstream_of(record: RollbackRecord) -> Upstream | None:
 def with_upstream(record: RollbackRecord, upstream: Upstream) -> RollbackRecord:
     """The record with what is known of it now."""
     return replace(record, evidence={**record.evidence, UPSTREAM: upstream.document})
+
+
+def without_upstream(record: RollbackRecord, by: str, reason: str) -> RollbackRecord:
+    """The record once a person says that what stands here is all. Raises: StalledError where nothing waits for that."""
+    upstream = upstream_of(record)
+    if upstream is None or upstream.settled or record.phase not in (Phase.SYNCING, Phase.VERIFYING):
+        message = "it waits for nothing where the writer of its branch reads"
+        raise StalledError(record.id, message, Reason.REQUEST_INVALID)
+    return with_upstream(record, replace(upstream, waived=f"{by} says that it is not needed there: {reason}"))
 
 
 def waits_upstream(checks: Iterable[CheckResult]) -> bool:

@@ -14,9 +14,10 @@ from fake_forge import FakeForge
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish, landed
 from gitops_rollback.cli.asking import plan_lines
+from gitops_rollback.core.errors import StalledError
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import Source
-from gitops_rollback.core.upstream import upstream_of
+from gitops_rollback.core.upstream import upstream_of, without_upstream
 from gitops_rollback.ports import PushOutcome, PushResult
 from gitops_rollback.sandbox.people import People
 
@@ -284,6 +285,36 @@ def test_a_controller_that_dies_between_the_two_commits_is_taken_over_from(
     other.until(START + 5 * MINUTE, LAST)
     assert record_of(other).outcome == "verified"
     assert sum(subject.startswith("Revert ") for subject in subjects(place)) == (2 if habit == "copy" else 1)
+
+
+@pytest.mark.parametrize("habit", ["hydrate", "copy"])
+def test_a_persons_word_that_upstream_is_not_needed_ends_it_by_what_stands_here(
+    world: World, habit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = HABITS[habit](world)
+    one = world.replica()
+    with monkeypatch.context() as before:
+        before.setattr("gitops_rollback.app.upstreams.Upstreams.due", lambda self, records: ())
+        one.until(START, START + 2 * MINUTE)
+    assert record_of(one).open
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = Requests(one.repo, one.reconciler, executor, world.clock)
+    assert requests.close_record(record_of(one), lambda record, _at: without_upstream(record, "ann", "it was dry"))
+    one.until(START + 2 * MINUTE, LAST)
+    record = record_of(one)
+    assert record.outcome == "verified"
+    assert "ann says that it is not needed there: it was dry" in record.message
+    assert ":2.0" in place.upstream.read(place.file, place.branch), "nothing is pushed there any more"
+
+
+def test_nobody_can_say_so_of_what_waits_for_nothing_upstream(world: World) -> None:
+    copied(world)
+    one = world.replica()
+    one.until(START, LAST)
+    assert record_of(one).outcome == "verified"
+    with pytest.raises(StalledError, match="it waits for nothing"):
+        without_upstream(record_of(one), "ann", "late")
 
 
 def test_what_a_person_took_back_upstream_is_not_done_again(world: World) -> None:
