@@ -8,25 +8,13 @@ import click
 
 from gitops_rollback.app.people_acts import OPEN, aborted, left_as
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, repository_options
+from gitops_rollback.cli.access import caller
 from gitops_rollback.cli.closing import close
-from gitops_rollback.cli.output import output_option, say
+from gitops_rollback.cli.output import say
 from gitops_rollback.core.rollback import RollbackRecord
 
 
-@click.command("abort")
-@click.argument("rollback_id", metavar="ID")
-@click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in the journal.")
-@output_option("table", "json", "yaml")
-@repository_options
-@click.pass_context
-def command(context: click.Context, rollback_id: str, reason: str, output: str, settings: Settings) -> None:
-    """Stop a rollback where it is. What was pushed stays pushed: git moves on only by a person's word.
-
-    \b
-    Examples:
-      gitops-rollback abort rb-428a78d5 --reason "wrong application"
-    """
+def carry_out(context: click.Context, rollback_id: str, reason: str, output: str, settings: Settings) -> None:
     by = caller()[1]
 
     def stopped(record: RollbackRecord, at: datetime) -> RollbackRecord:

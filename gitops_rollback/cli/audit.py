@@ -10,31 +10,12 @@ from gitops_rollback.app.auditing import MOST_COMMITS, Audit, Signed, audit
 from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring import committer_of
-from gitops_rollback.cli.access import opened_sources, repository_options
+from gitops_rollback.cli.access import opened_sources
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 
 
-@click.group
-def command() -> None:
-    """Look into the journal as an auditor does. The lines themselves: gitops-rollback history --decisions."""
-
-
-@command.command
-@click.option("--allowed-signers", metavar="FILE", help="Also check signatures, by this file of ssh-keygen's form.")
-@output_option("table", "json", "yaml")
-@click.pass_context
-@repository_options
-def verify(ctx: click.Context, allowed_signers: str | None, output: str, settings: Settings) -> None:
-    """Check that each commit of ours has its record, each record its commits, and that the journal only ever grew.
-
-    With --allowed-signers also that each of them is signed by one of those keys. Exit code 1: something does not fit.
-
-    \b
-    Examples:
-      gitops-rollback audit verify
-      gitops-rollback audit verify --allowed-signers bot.allowed -o json
-    """
+def carry_out(ctx: click.Context, allowed_signers: str | None, output: str, settings: Settings) -> None:
     signers = Path(allowed_signers) if allowed_signers else None
     if signers is not None and not signers.is_file():
         raise click.BadParameter("there is no such file", param_hint="--allowed-signers")

@@ -11,43 +11,18 @@ from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, loa
 from gitops_rollback.app.backtesting import Backtest, Backtesting, Span
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring import Parts, wire
-from gitops_rollback.cli.access import Source, clock_of, cluster_options, opened_sources, repository_options
+from gitops_rollback.cli.access import Source, clock_of, opened_sources
 from gitops_rollback.cli.hindsight import period, print_hindsight, record_clean, together
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, say
+from gitops_rollback.cli.output import say
 from gitops_rollback.core.commit import REGULAR_MODE
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.journal import parse_time
 
 
-@click.command
-@click.option("--since", "long", default="90d", metavar="DURATION", show_default=True, help="How far back.")
-@click.option("--until", "end", metavar="TIME", help="RFC 3339, where the past under test ends. Default: now.")
-@click.option("--policy", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Instead of those at the head.")
-@click.option("--record", "records", is_flag=True, help="Note in the journal which applications were clean.")
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_options
-@click.pass_context
-def command(
+def carry_out(
     ctx: click.Context, long: str, end: str | None, file: str | None, records: bool, output: str, settings: Settings
 ) -> None:
-    """Judge each sync of the past as the controller would have, and compare with what people reverted.
-
-    Metrics come from the policies' own source, by range queries; syncs from the engine's history where one is set, and
-    else from the commits that changed an application's files. Each trigger is judged as if it might act by itself,
-    and by what was known at each tick. Nobody is told, and nothing is written: only --record notes in the journal
-    which applications were clean. For 30 days a `regression` trigger may act there; else it only suggests.
-
-    Exit code 0: every application is ready for auto_rollback, 1: one is not, 2: nothing can be tested, 6: the metric
-    source did not answer.
-
-    \b
-    Examples:
-      gitops-rollback backtest --since 90d
-      gitops-rollback backtest --since 30d --until 2026-04-27T00:00:00Z
-      gitops-rollback backtest --policy checkout.yaml -o json
-    """
     passed, until = period(long), _instant(end)
     with opened_sources(settings, everything=True) as sources:
         parts = wire(settings)

@@ -7,14 +7,12 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-import click
-
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_environment import VARIABLES
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.cli.bundle import redacted
 from gitops_rollback.cli.main import ENVIRONMENT_PREFIX
-from gitops_rollback.cli.output import output_option, print_document, say
+from gitops_rollback.cli.output import print_document, say
 from gitops_rollback.core.duration import format_duration
 
 _DURATION = re.compile(
@@ -23,21 +21,7 @@ _DURATION = re.compile(
 FOUND = frozenset({"configFile", "watched", "enginesFound"})  # what was found, and nobody set
 
 
-@click.command
-@click.option("--effective", is_flag=True, help="With the defaults of what nobody set; without it only what was set.")
-@click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
-@output_option("table", "json", "yaml")
-def command(effective: bool, config: str | None, output: str) -> None:
-    """Print the settings that `run` would start with, from its file, the environment and the defaults.
-
-    Secrets are stars. What the settings cannot be used for is told as `run` tells it. Exit code 0: they can be used;
-    2: they cannot.
-
-    \b
-    Examples:
-      gitops-rollback config --effective
-      gitops-rollback config -o json
-    """
+def carry_out(effective: bool, config: str | None, output: str) -> None:
     settings = load_settings(os.environ, {"config": config})
     say(f"from {settings.config_file or 'no file'}; variables: {', '.join(_variables()) or 'none'}")
     print_document(_document(settings, effective), "yaml" if output == "table" else output)

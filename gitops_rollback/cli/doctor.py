@@ -13,41 +13,12 @@ from gitops_rollback.app.checkup import Finding
 from gitops_rollback.app.checkup_all import findings_of
 from gitops_rollback.app.rights import rights_of
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import cluster_options, repository_options
 from gitops_rollback.cli.bundle import write_bundle
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 
 
-@click.command
-@click.option("--push", is_flag=True, help="Try a real push, too: an empty commit to the journal.")
-@click.option("--rbac", is_flag=True, help="Print the least rights in the cluster that the settings need, and no more.")
-@click.option(
-    "--bundle",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write what helps others to help, without secrets.",
-)
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_options
-@click.pass_context
-def command(ctx: click.Context, push: bool, rbac: bool, bundle: Path | None, output: str, settings: Settings) -> None:
-    """Try each part that a rollback needs, in the order in which one needs it.
-
-    Git, policies, Lease, forge, branch rules and owners, engines with their rights and events, clock, metrics,
-    receivers: each ✔, ✖ with what mends it, or - where nothing is known. Writes nothing, and tells nobody.
-
-    Exit code 0: all is well, 1: something is missing, with what can be done about it.
-
-    \b
-    Examples:
-      gitops-rollback doctor
-      gitops-rollback doctor --push
-      gitops-rollback doctor -o json
-      gitops-rollback doctor --rbac --flux | kubectl apply -f -
-      gitops-rollback doctor --bundle help.tar.gz
-    """
+def carry_out(ctx: click.Context, push: bool, rbac: bool, bundle: Path | None, output: str, settings: Settings) -> None:
     if rbac:
         click.echo(rights_of(settings) or "# The settings need nothing of a cluster.\n", nl=False)
         ctx.exit(OK)

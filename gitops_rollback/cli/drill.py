@@ -13,10 +13,10 @@ import click
 from gitops_rollback.app.drills import Drills, Wanted
 from gitops_rollback.app.heartbeats import Seen
 from gitops_rollback.app.requesting import Requests, Wish, found_by
-from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_flags, settings_of
+from gitops_rollback.cli.access import caller, duration_option, settings_of
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 from gitops_rollback.core.breaking import Break
 from gitops_rollback.core.drill import SIGN, Drill, Outcome, entry_of, running
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
@@ -30,24 +30,7 @@ SHORTEST_LOOK_SECONDS = 1.0  # in a sandbox whose time runs fast
 CLEAN_UP_SECONDS = 60.0
 
 
-@click.command
-@click.argument("application", metavar="APP")
-@click.option("--break", "how", required=True, type=click.Choice([one.value for one in Break]), help="What to break.")
-@click.option("--people", is_flag=True, help="The controller only pages, and it is timed what people do.")
-@click.option(
-    "--timeout", default="30m", show_default=True, metavar="DURATION", help="Then the drill takes it back itself."
-)
-@click.option(
-    "--sandbox", metavar="DIR", help="On a copy of this clone, with a controller of its own; nothing is real."
-)
-@click.option("--path", default="", metavar="FOLDER", help="With --sandbox: the folder that APP renders from.")
-@click.option("--speed", default=20.0, show_default=True, type=click.FloatRange(1.5, 200), help="Of its time.")
-@click.option("--out", default="drill-out", show_default=True, metavar="DIR", help="Made anew; keeps the copy.")
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_flags
-@click.pass_context
-def command(
+def carry_out(
     ctx: click.Context,
     application: str,
     how: str,
@@ -63,23 +46,6 @@ def command(
     branch: str | None,
     config: str | None,
 ) -> None:
-    """Push a known-bad commit to APP, and let the running controller find it, take it back and verify that.
-
-    Only where the policy says `drill: allowed` at the target: for staging. It breaks a file that APP alone renders
-    from, spends no budget, and every message about it says DRILL. At --timeout, at Ctrl-C and after any failure the
-    drill takes back what it broke; a running controller does so where the drill itself is gone.
-
-    With --sandbox nothing real is touched: a copy of the clone is served on loopback to a small Argo CD and the real
-    controller. What metrics would say is made up, so it shows whether the policy finds Pods that do not come up.
-
-    Exit code 0: found, taken back and verified; 1: not, and it was cleaned up; 4: no drill may begin now; 130: Ctrl-C.
-
-    \b
-    Examples:
-      gitops-rollback drill checkout-prod --break image --sandbox ~/src/config
-      gitops-rollback drill checkout-staging --break image
-      gitops-rollback drill checkout-staging --break crash-loop --people --timeout 1h
-    """
     patience = duration_option(timeout, "--timeout")
     if sandbox is not None:
         if people:

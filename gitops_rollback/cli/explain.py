@@ -15,13 +15,11 @@ from gitops_rollback.cli.access import (
     find_record,
     newest_record,
     opened_sources,
-    repository_options,
 )
-from gitops_rollback.cli.output import ago, output_option, print_document, shown
+from gitops_rollback.cli.output import ago, print_document, shown
 from gitops_rollback.cli.records import guard_lines, lines_of
 from gitops_rollback.core.journal import entry_document, record_document
 from gitops_rollback.core.postmortem import postmortem
-from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import DecisionEntry
@@ -30,30 +28,7 @@ MAX_DECISIONS = 200
 SOURCED = {"value", "from"}  # the keys of a number that says where it comes from
 
 
-def _say_what_it_means(ctx: click.Context, _parameter: click.Parameter, subject: str) -> str:
-    """A reason is a word of ours: no repository has to be asked for it."""
-    if (meaning := meaning_of(subject)) is not None:
-        click.echo(f"{meaning.reason.value}\n  says   {meaning.says}\n  to do  {meaning.todo}")
-        ctx.exit(0)
-    return subject
-
-
-@click.command
-@click.argument("subject", metavar="ID|APP|REASON", is_eager=True, callback=_say_what_it_means)
-@output_option("table", "json", "yaml", "markdown")
-@repository_options
-def command(subject: str, output: str, settings: Settings) -> None:
-    """Why a rollback was done; or, for an application, what was decided about it lately, inaction included.
-
-    Of a reason, such as ImageMissing, it says what it means and what to do about it.
-
-    \b
-    Examples:
-      gitops-rollback explain rb-428a78d5
-      gitops-rollback explain checkout-api -o json
-      gitops-rollback explain ImageMissing
-      gitops-rollback explain rb-428a78d5 -o markdown        a draft of the post-mortem
-    """
+def carry_out(subject: str, output: str, settings: Settings) -> None:
     now = clock_of(settings).now()
     with opened_sources(settings, everything=True) as sources:
         record, decisions = _of_rollback(sources, subject) if subject.startswith("rb-") else _of_app(sources, subject)

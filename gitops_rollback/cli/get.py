@@ -15,9 +15,8 @@ from gitops_rollback.cli.access import (
     newest_decision,
     newest_record,
     opened_sources,
-    repository_options,
 )
-from gitops_rollback.cli.output import ago, output_option, print_document, print_table, say
+from gitops_rollback.cli.output import ago, print_document, print_table, say
 from gitops_rollback.cli.records import rollback_rows
 from gitops_rollback.core.drill import practice_of
 from gitops_rollback.core.journal import format_time, parse_time, record_document
@@ -27,18 +26,7 @@ from gitops_rollback.core.stop import PauseState, names_of, stopped
 WHAT = ("applications", "policies", "rollbacks")
 
 
-@click.command
-@click.argument("what", type=click.Choice(WHAT), default="applications")
-@output_option()
-@repository_options
-def command(what: str, output: str, settings: Settings) -> None:
-    """List applications (the default), policies or rollbacks. Read from git: no controller and no engine is needed.
-
-    \b
-    Examples:
-      gitops-rollback get
-      gitops-rollback get rollbacks -o json
-    """
+def carry_out(what: str, output: str, settings: Settings) -> None:
     now = clock_of(settings).now()
     with opened_sources(settings) as sources:
         for source in sources:

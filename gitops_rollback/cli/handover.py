@@ -15,10 +15,9 @@ from gitops_rollback.cli.access import (
     clock_of,
     document,
     opened_sources,
-    repository_options,
     time_option,
 )
-from gitops_rollback.cli.output import ago, output_option, print_document, shown
+from gitops_rollback.cli.output import ago, print_document, shown
 from gitops_rollback.core import silence
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.handover import SHIFT, Item, ShiftFacts, ending, handed_over, of_applications
@@ -26,19 +25,7 @@ from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.stop import read_pause
 
 
-@click.command
-@click.option("--since", metavar="TIME", help="What is over counts from then on; default: 12h.")
-@click.option("--team", metavar="NAME", help="Only what belongs to this tenant of the settings.")
-@output_option("table", "json", "yaml")
-@repository_options
-def command(since: str | None, team: str | None, settings: Settings, output: str) -> None:
-    """What is open, held, waiting, blind, paused or silenced, with its end; nothing to say is one line.
-
-    \b
-    Examples:
-      gitops-rollback handover
-      gitops-rollback handover --since 24h --team payments
-    """
+def carry_out(since: str | None, team: str | None, settings: Settings, output: str) -> None:
     now = clock_of(settings).now()
     begin = time_option(since, now, "--since") or now - SHIFT
     if team is not None and team not in [tenant.name for tenant in settings.tenants]:

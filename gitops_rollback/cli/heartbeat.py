@@ -11,10 +11,10 @@ from gitops_rollback.app.heartbeats import Heartbeats, Seen
 from gitops_rollback.app.requesting import Requests, Wish, found_by
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.cli.access import caller, cluster_options, duration_option, repository_options
+from gitops_rollback.cli.access import caller, duration_option
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK, TIMEOUT
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.heartbeat import Beat, Outcome, entry_of, is_automatic
 from gitops_rollback.core.journal import format_time
@@ -23,27 +23,7 @@ TRIES = 5
 LOOK_EVERY_SECONDS = 2.0
 
 
-@click.command
-@click.argument("application", required=False, metavar="[APP]")
-@click.option("--timeout", default="10m", metavar="DURATION", help="How long to wait for the engine, or for a merge.")
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_options
-@click.pass_context
-def command(ctx: click.Context, application: str | None, timeout: str, output: str, settings: Settings) -> None:
-    """Change one line of .gitops-rollback/heartbeat.yaml as a rollback of APP would be landed, and time it.
-
-    The same push or pull request, identity, signature and journal; no application changes. Without APP it goes by the
-    first one that may be rolled back by itself. A controller makes one each week: see `heartbeat` in the settings.
-
-    Exit code 0: the engine has seen it, 1: it was refused or not seen, 4: stopped, or a rollback is open, 6: it still
-    waits; a running controller goes on with it.
-
-    \b
-    Examples:
-      gitops-rollback heartbeat
-      gitops-rollback heartbeat checkout-api --timeout 30m -o json
-    """
+def carry_out(ctx: click.Context, application: str | None, timeout: str, output: str, settings: Settings) -> None:
     if settings.observes:
         raise click.UsageError("These settings only observe: nothing is written.")
     patience = duration_option(timeout, "--timeout").total_seconds()

@@ -13,8 +13,8 @@ from statistics import median
 import click
 
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import Source, clock_of, decided_at, opened_sources, repository_options, time_option
-from gitops_rollback.cli.output import output_option, print_document, print_table
+from gitops_rollback.cli.access import Source, clock_of, decided_at, opened_sources, time_option
+from gitops_rollback.cli.output import print_document, print_table
 from gitops_rollback.cli.records import rollback_rows, state_of
 from gitops_rollback.core.audit import COLUMNS, audit_line, audited, within
 from gitops_rollback.core.drill import real
@@ -31,30 +31,9 @@ _COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@click.command
-@click.option("--since", metavar="TIME", help="From then on: a time, a date, or how long ago (30d).")
-@click.option("--until", metavar="TIME", help="Up to then, exclusive.")
-@click.option("--stats", is_flag=True, help="Count instead of listing.")
-@click.option(
-    "--decisions", is_flag=True, help="A line for each decision that acted, asked, refused or told, oldest first."
-)
-@output_option("table", "wide", "json", "yaml", "jsonl", "csv", "name")
-@repository_options
-def command(
+def carry_out(
     since: str | None, until: str | None, stats: bool, decisions: bool, output: str, settings: Settings
 ) -> None:
-    """The rollbacks of the past, newest first.
-
-    --stats tells for each strategy how long it took, from when it fired or was asked for, until the first commit was
-    pushed (initiation), until the traffic was back, and until it was verified (complete). Drills count for none.
-
-    \b
-    Examples:
-      gitops-rollback history --since 30d
-      gitops-rollback history --since 2026-11-01 -o csv
-      gitops-rollback history --stats
-      gitops-rollback history --decisions --since 2026-10-01 --until 2026-11-01 -o jsonl
-    """
     now = clock_of(settings).now()
     first, last = time_option(since, now, "--since"), time_option(until, now, "--until")
     if decisions and stats:

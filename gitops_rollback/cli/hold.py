@@ -14,7 +14,6 @@ from gitops_rollback.cli.access import (
     duration_option,
     find_application,
     opened_sources,
-    repository_options,
 )
 from gitops_rollback.cli.output import say
 from gitops_rollback.core.duration import format_duration
@@ -23,20 +22,7 @@ from gitops_rollback.core.stop import FIX, Pause, add_pause
 LONGEST = timedelta(hours=1)  # a fix that takes longer is a pause, and somebody should say so
 
 
-@click.command
-@click.argument("application", metavar="APP")
-@click.option("--fix-in", "duration", required=True, metavar="DURATION", help="How long the fix takes; at most 1h.")
-@click.option("--reason", default="", help="What is being done; stands in messages and in the journal.")
-@repository_options
-def command(application: str, duration: str, reason: str, settings: Settings) -> None:
-    """Let acting for one application wait for a person's fix. Looking, paging and what is under way go on.
-
-    When the time is over and the fault is still there, the controller acts as if nothing had been said.
-
-    \b
-    Examples:
-      gitops-rollback hold checkout-api --fix-in 10m --reason "the flag is being turned off"
-    """
+def carry_out(application: str, duration: str, reason: str, settings: Settings) -> None:
     clock = clock_of(settings)
     lasts = _lasts(duration)
     author, by = caller()

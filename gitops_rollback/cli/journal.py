@@ -7,36 +7,14 @@ import click
 from gitops_rollback.app.rebuilding import Rebuilder
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring import committer_of
-from gitops_rollback.cli.access import Source, caller, clock_of, opened_sources, repository_options
+from gitops_rollback.cli.access import Source, caller, clock_of, opened_sources
 from gitops_rollback.cli.main import OK, REFUSED
-from gitops_rollback.cli.output import output_option, print_document, say
+from gitops_rollback.cli.output import print_document, say
 from gitops_rollback.core.journal import record_document
 from gitops_rollback.core.rollback import RollbackRecord
 
 
-@click.group
-def command() -> None:
-    """Mend the journal, which the controller alone writes otherwise. To look into it: gitops-rollback history."""
-
-
-@command.command
-@click.option("--yes", is_flag=True, help="Write it; without it only what would be written is shown.")
-@output_option("table", "json", "yaml")
-@repository_options
-@click.pass_context
-def rebuild(ctx: click.Context, yes: bool, output: str, settings: Settings) -> None:
-    """Make the records again that the journal lost, from the trailers of our own commits on the branch.
-
-    First look for a clone that still has the branch gitops-rollback-journal: putting that back loses nothing. What is
-    made again says of no rollback that it was verified, and knows nothing of decisions without a commit.
-
-    Exit code 0: it is written, or nothing is missing; 4: it would be written with --yes.
-
-    \b
-    Examples:
-      gitops-rollback journal rebuild
-      gitops-rollback journal rebuild --yes
-    """
+def carry_out(ctx: click.Context, yes: bool, output: str, settings: Settings) -> None:
     _, by = caller()
     with opened_sources(settings, everything=True) as sources:
         found = {source.repo.name: _missing(source, settings) for source in sources}

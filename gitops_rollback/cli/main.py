@@ -1,7 +1,8 @@
 """The command line: which verbs there are, and what each kind of failure means as an exit code.
 
-A verb's module `gitops_rollback.cli.<verb>` is imported by name when the verb runs; the module exports a click command
-named `command`. So `--help` of the group imports click and nothing of ours, and the table below holds the summaries.
+The table below holds the summaries, so that `--help` of the group imports click and nothing of ours. How a verb is
+called is declared in `gitops_rollback.cli.verbs.<verb>`, as a click command named `command`. What carries it out,
+`gitops_rollback.cli.<verb>`, is imported when it runs, so that a verb's own `--help` and each press of Tab are quick.
 Source: interfaces.md, Verbs; product.md section 3, Exit codes.
 """
 
@@ -106,10 +107,10 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"gitops_rollback.cli.{cmd_name.replace('-', '_')}")
+        module = importlib.import_module(f"gitops_rollback.cli.verbs.{cmd_name.replace('-', '_')}")
         command = module.command
         if not isinstance(command, click.Command):
-            raise TypeError(f"gitops_rollback.cli.{cmd_name} has no command")
+            raise TypeError(f"gitops_rollback.cli.verbs.{cmd_name} has no command")
         # Without this click puts the verb's name into the variable: GITOPS_ROLLBACK_RUN_REPO.
         command.context_settings = {"auto_envvar_prefix": ENVIRONMENT_PREFIX, **command.context_settings}
         return command

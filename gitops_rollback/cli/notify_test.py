@@ -9,26 +9,12 @@ import click
 
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.trying_places import Tried, Wanted, places_of, told
-from gitops_rollback.cli.access import clock_of, opened_sources, repository_options
+from gitops_rollback.cli.access import clock_of, opened_sources
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 
 
-@click.command
-@click.option("--to", "only", metavar="NAME", help="This place alone, by its name or its kind (slack).")
-@output_option("table", "json", "yaml")
-@click.pass_context
-@repository_options
-def command(ctx: click.Context, only: str | None, output: str, settings: Settings) -> None:
-    """Send one message that says it is a test to each place, and tell what came back.
-
-    In PagerDuty an incident opens and is resolved at once. Exit code 1 if a place could not be told.
-
-    \b
-    Examples:
-      gitops-rollback notify-test
-      gitops-rollback notify-test --to slack
-    """
+def carry_out(ctx: click.Context, only: str | None, output: str, settings: Settings) -> None:
     with opened_sources(settings) as sources:
         policies = [policy for one in sources for policy in one.policies.at(one.heads.branch).policies]
     places = _chosen(places_of(settings, policies), only)

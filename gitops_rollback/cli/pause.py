@@ -15,31 +15,13 @@ from gitops_rollback.cli.access import (
     end_option,
     find_application,
     opened_sources,
-    repository_options,
 )
-from gitops_rollback.cli.output import ago, output_option, print_document, say
+from gitops_rollback.cli.output import ago, print_document, say
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.stop import Pause, add_pause
 
 
-@click.command
-@click.argument("application", metavar="[APP]", required=False)
-@click.option("--all", "everything", is_flag=True, help="Stop for every application of the repositories.")
-@click.option("--for", "duration", metavar="DURATION", help="How long, for example 2h.")
-@click.option("--open-ended", is_flag=True, help="Without an end; it is reported every day.")
-@click.option("--reason", default="", help="Why; stands in messages and in the journal.")
-@output_option("table", "json", "yaml")
-@repository_options
-def command(application: str | None, everything: bool, settings: Settings, output: str, **end: object) -> None:
-    """Stop acting, for one application or for all. What is being pushed right now still ends.
-
-    Writes pause.yaml on the branch gitops-rollback-control, which the controller reads within one tick.
-
-    \b
-    Examples:
-      gitops-rollback pause checkout-api --for 2h --reason "load test"
-      gitops-rollback pause --all --for 30m
-    """
+def carry_out(application: str | None, everything: bool, settings: Settings, output: str, **end: object) -> None:
     if bool(application) == everything:
         raise click.UsageError("Name one application, or say --all.")
     clock = clock_of(settings)

@@ -12,25 +12,15 @@ from gitops_rollback.app.preflight import Preflight
 from gitops_rollback.app.requesting import Wish, found_by
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.view import View
-from gitops_rollback.cli.access import cluster_options, repository_options
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 from gitops_rollback.core.commit import is_sha
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.rollbackable import Readiness, Rollbackable
 
 
-@click.command
-@click.argument("application", required=False, metavar="[APP]")
-@click.option("--all", "everything", is_flag=True, help="Each watched application, as it is deployed.")
-@click.option("--pr", "number", type=click.IntRange(min=1), metavar="N", help="A pull request, as if it were merged.")
-@click.option("--at", "sha", metavar="SHA", help="One commit, in full.")
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_options
-@click.pass_context
-def command(
+def carry_out(
     ctx: click.Context,
     application: str | None,
     everything: bool,
@@ -39,18 +29,6 @@ def command(
     output: str,
     settings: Settings,
 ) -> None:
-    """Say whether a rollback would be automatic, would ask, or is not possible, and because of what. Writes nothing.
-
-    Of what is deployed to APP, or to all; or of a pull request or commit, for each application that it touches.
-
-    Exit code 0: each could be rolled back by itself, or none is touched; 1: one would ask, or could not be.
-
-    \b
-    Examples:
-      gitops-rollback preflight checkout-api
-      gitops-rollback preflight --all
-      gitops-rollback preflight --pr 42 -o json
-    """
     if sum((application is not None, everything, number is not None, sha is not None)) != 1:
         raise click.UsageError("Say one of APP, --all, --pr N and --at SHA.")
     if sha is not None and not is_sha(sha):

@@ -8,7 +8,7 @@ import click
 
 from gitops_rollback.app.requesting import HeldImage, HoldRequests, landed
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, repository_options
+from gitops_rollback.cli.access import caller
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import OK, REFUSED, USAGE
 from gitops_rollback.cli.output import say, shown
@@ -18,22 +18,7 @@ from gitops_rollback.ports import PushOutcome
 TRIES = 5
 
 
-@click.command("release")
-@click.argument("application", metavar="APP|ID")
-@click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in the commit and the journal.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@repository_options
-@click.pass_context
-def command(context: click.Context, application: str, reason: str, yes: bool, settings: Settings) -> None:
-    """Put back the mark by which an image automation writes; it was taken off with a revert.
-
-    What the automation selects now is written and deployed then, be it the image that was rolled back: it is shown, and
-    asked about. Exit code: 0 done, 2 no TTY and no --yes, 4 refused, or nothing is held.
-
-    \b
-    Examples:
-      gitops-rollback release checkout-api --reason "1.42.0 was not the cause"
-    """
+def carry_out(context: click.Context, application: str, reason: str, yes: bool, settings: Settings) -> None:
     by = caller()[1]
     with opened_requests(settings) as asked:
         one, held = _first(asked, application, by, reason)

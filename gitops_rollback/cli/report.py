@@ -18,27 +18,17 @@ from gitops_rollback.app.observing import decisions_file, read_back
 from gitops_rollback.app.past_applications import PastApplications
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.wiring import Parts, wire
-from gitops_rollback.cli.access import Source, caller, clock_of, cluster_options, opened_sources, repository_options
+from gitops_rollback.cli.access import Source, caller, clock_of, opened_sources
 from gitops_rollback.cli.hindsight import period, print_hindsight, record_clean, together
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, print_table, say
+from gitops_rollback.cli.output import print_document, print_table, say
 from gitops_rollback.core.comparison import Comparison, Decided, compare
 from gitops_rollback.core.errors import Reason, SettingsInvalid, StalledError
 from gitops_rollback.core.hindsight import Kind
 from gitops_rollback.ports import DecisionEntry
 
 
-@click.command
-@click.option("--since", "long", metavar="DURATION", help="What was observed in this time, beside what people did.")
-@click.option("--confirm", "confirms", metavar="ID", help="A row of `we only` would have been right.")
-@click.option("--record", "records", is_flag=True, help="Note in the journal which applications were clean.")
-@click.option("--compare", "compares", is_flag=True, help="List each decision of the shadow that differs.")
-@click.option("--observed", metavar="DIR", help="Where the observer keeps its decisions. Default: as it would itself.")
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_options
-@click.pass_context
-def command(
+def carry_out(
     ctx: click.Context,
     long: str | None,
     confirms: str | None,
@@ -48,20 +38,6 @@ def command(
     output: str,
     settings: Settings,
 ) -> None:
-    """What `run --observe` would have done, beside what people reverted meanwhile; or what a shadow decides otherwise.
-
-    With --since also whether each application is ready for auto_rollback. Without decisions of an observer, those in
-    the journal count.
-
-    Exit code 0: every application is ready, or no decision differs, 1: one is not, or does (in kind, reason or the
-    plan's tree), 2: nothing was observed.
-
-    \b
-    Examples:
-      gitops-rollback report --since 30d
-      gitops-rollback report --since 30d --confirm rb-428a78d56affadb9
-      gitops-rollback report --compare --observed /var/lib/shadow -o json
-    """
     if compares == (long is not None) or ((confirms or records) and long is None):
         raise click.UsageError("say what to report: --since DURATION (with --confirm ID or --record), or --compare")
     if long is not None:

@@ -6,25 +6,13 @@ import click
 
 from gitops_rollback.app.pausing import change_pauses
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import Source, caller, clock_of, find_application, opened_sources, repository_options
-from gitops_rollback.cli.output import output_option, print_document, say
+from gitops_rollback.cli.access import Source, caller, clock_of, find_application, opened_sources
+from gitops_rollback.cli.output import print_document, say
 from gitops_rollback.core.stop import CONTROL_DOOR, PauseState, lift_pause, stopped
 from gitops_rollback.ports import Clock
 
 
-@click.command
-@click.argument("application", metavar="[APP]", required=False)
-@click.option("--all", "everything", is_flag=True, help="End every pause of the control branch, an unreadable one too.")
-@output_option("table", "json", "yaml")
-@repository_options
-def command(application: str | None, everything: bool, settings: Settings, output: str) -> None:
-    """End a pause. A pause of everything is ended by --all only.
-
-    \b
-    Examples:
-      gitops-rollback resume checkout-api
-      gitops-rollback resume --all
-    """
+def carry_out(application: str | None, everything: bool, settings: Settings, output: str) -> None:
     if bool(application) == everything:
         raise click.UsageError("Name one application, or say --all.")
     clock = clock_of(settings)

@@ -25,7 +25,6 @@ from gitops_rollback.app.settings import Settings, changed
 from gitops_rollback.app.settings_engines import NAME_ONE, NO_ENGINE
 from gitops_rollback.app.settings_input import is_all_loopback, load_settings, read_settings_pause
 from gitops_rollback.app.wiring import wire
-from gitops_rollback.cli.access import cluster_options
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.press import PagePress
 from gitops_rollback.ports import Clock
@@ -47,34 +46,7 @@ class Stopping(Protocol):
     def stop(self) -> None: ...
 
 
-@click.command("run")
-@click.option("--repo", multiple=True, metavar="URL", help="A config repository; may be given several times.")
-@click.option("--repo-alias", multiple=True, metavar="URL", help="Another address of the repository.")
-@click.option("--branch", metavar="NAME", help="The branch that the engine follows. Default: the remote's HEAD.")
-@click.option("--config", metavar="FILE", help="The settings file. Default: gitops-rollback.yaml, if it is there.")
-@click.option("--observe", "--dry-run", "observe", is_flag=True, default=None, help="Decide in full; write nothing.")
-@click.option("--shadow", is_flag=True, default=None, help="Observe beside a controller that acts; tell nobody.")
-@click.option("--leader-elect/--no-leader-elect", default=None, help="Act only with the Lease of the repository.")
-@click.option("--observe-out", metavar="DIR", help="Where --observe keeps its decisions as JSON lines.")
-@click.option("--bind", metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics answer.")
-@click.option("--hooks-bind", metavar="HOST:PORT", help="Where webhooks are taken. Default: as --bind.")
-@click.option("--dashboard-bind", metavar="HOST:PORT", help="Where the dashboard is served. Default: nowhere.")
-@click.option("--dashboard-hosts", multiple=True, metavar="NAME", help="A host name by which browsers call it.")
-@click.option("--state-dir", metavar="DIR", help="Where clones are kept; may be lost at any time.")
-@click.option("--allow-origins", multiple=True, metavar="ORIGIN", help="What policies may connect to, besides.")
-@cluster_options
-@click.pass_context
-def command(ctx: click.Context, /, cluster: Mapping[str, object], **flags: object) -> None:
-    """Watch every application for which the repositories hold a policy, and roll back what turns bad.
-
-    \b
-    Examples:
-      ARGOCD_SERVER=argocd.example.com ARGOCD_AUTH_TOKEN=... PROMETHEUS_URL=http://prometheus:9090 \\
-        gitops-rollback run --repo https://git.example.com/shop/config.git
-      gitops-rollback run --argocd-objects --repo https://git.example.com/shop/config.git
-      gitops-rollback run --flux --repo https://git.example.com/shop/config.git
-      gitops-rollback run --observe --repo https://git.example.com/shop/config.git
-    """
+def carry_out(ctx: click.Context, /, cluster: Mapping[str, object], **flags: object) -> None:
     # The settings read the environment themselves, each variable in its own spelling and by its own name.
     own = {name: flags[name] for name in flags if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     given = {**own, **cluster}

@@ -15,7 +15,6 @@ from gitops_rollback.cli.access import (
     newest_decision,
     newest_record,
     opened_sources,
-    repository_options,
 )
 from gitops_rollback.cli.handover import items_of
 from gitops_rollback.cli.output import ago, shown
@@ -24,16 +23,7 @@ from gitops_rollback.core.runbook import standing_runbook
 from gitops_rollback.core.stop import names_of
 
 
-@click.command
-@click.argument("application", metavar="APP")
-@repository_options
-def command(application: str, settings: Settings) -> None:
-    """What is watched of an application, what happens then, and what to do with each page; Markdown on stdout.
-
-    \b
-    Examples:
-      gitops-rollback runbook checkout-api > runbooks/checkout-api.md
-    """
+def carry_out(application: str, settings: Settings) -> None:
     now = clock_of(settings).now()
     with opened_sources(settings) as sources:
         source, name = find_application(sources, application)

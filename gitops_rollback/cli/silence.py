@@ -15,30 +15,13 @@ from gitops_rollback.cli.access import (
     end_option,
     find_application,
     opened_sources,
-    repository_options,
 )
-from gitops_rollback.cli.output import ago, output_option, print_document, say
+from gitops_rollback.cli.output import ago, print_document, say
 from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.stop import Pause, add_pause, lift_pause
 
 
-@click.command
-@click.argument("application", metavar="APP")
-@click.option("--for", "duration", metavar="DURATION", help="How long, for example 2h.")
-@click.option("--end", is_flag=True, help="End it now.")
-@click.option("--reason", default="", help="Why; stands in the journal and in handover.")
-@output_option("table", "json", "yaml")
-@repository_options
-def command(application: str, duration: str | None, end: bool, reason: str, settings: Settings, output: str) -> None:
-    """Stop the messages about one application, never what is decided about it; that is what `pause` does.
-
-    The log goes on. What was not told is told in one message when it ends, and stands in `handover`.
-
-    \b
-    Examples:
-      gitops-rollback silence checkout-api --for 2h --reason "we are looking at it"
-      gitops-rollback silence checkout-api --end
-    """
+def carry_out(application: str, duration: str | None, end: bool, reason: str, settings: Settings, output: str) -> None:
     if bool(duration) == end:
         raise click.UsageError("Every silence has an end: say --for 2h, or --end to end it now.")
     clock = clock_of(settings)

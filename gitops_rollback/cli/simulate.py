@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,38 +13,14 @@ from gitops_rollback.sandbox.simulation.actors import OTHERS
 from gitops_rollback.sandbox.simulation.running import Result, simulate, told
 from gitops_rollback.sandbox.simulation.scenarios import SCENARIOS
 from gitops_rollback.sandbox.simulation.setup import RACING, RATES, Smaller
-from gitops_rollback.sandbox.simulation.shrinking import FEWEST, shrunk
+from gitops_rollback.sandbox.simulation.shrinking import shrunk
 from gitops_rollback.sandbox.simulation.wire.running import WireResult
 from gitops_rollback.sandbox.simulation.wire.running import simulate as on_the_wire
 
-PARTS = (*sorted(OTHERS), *sorted((*RATES, RACING)))
+WORDS = {"scenario": sorted(SCENARIOS), "part": (*sorted(OTHERS), *sorted((*RATES, RACING)))}
 
 
-@click.command("simulate")
-@click.option("--seeds", default=100, show_default=True, type=click.IntRange(1), help="How many worlds.")
-@click.option("--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first seed.")
-@click.option("--scenario", default="all", show_default=True, type=click.Choice(sorted(SCENARIOS)), help="Which kind.")
-@click.option(
-    "--mode", default="memory", show_default=True, type=click.Choice(("memory", "wire")),
-    help="All in memory, or real git and real HTTP on loopback.",
-)  # fmt: skip
-@click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1, 64), help="Processes; one for each core.")
-@click.option("--story", is_flag=True, help="Tell every world, not only those that broke a promise.")
-@click.option("--shrink", is_flag=True, help="Look for the smallest world that breaks the same promise, and tell that.")
-@click.option("--without", multiple=True, type=click.Choice(PARTS), help="Worlds without this actor or fault.")
-@click.option("--applications", type=click.IntRange(FEWEST), help="At most so many applications.")
-@click.option("--replicas", type=click.IntRange(1, 2), help="At most so many controllers.")
-@click.option("--minutes", type=click.IntRange(1), help="Faults and people stop after so many minutes at most.")
-def command(seeds: int, start: int, jobs: int, story: bool, shrink: bool, **which: Any) -> None:
-    """Run the real controller in simulated worlds with faults, races and kills, and check its promises at each step.
-
-    \b
-    Examples:
-      gitops-rollback simulate --seeds 1000
-      gitops-rollback simulate --seeds 1 --from 42 --story
-      gitops-rollback simulate --seeds 1 --from 42 --shrink
-      gitops-rollback simulate --seeds 1 --from 42 --without kill --without editor --applications 2
-    """
+def carry_out(seeds: int, start: int, jobs: int, story: bool, shrink: bool, **which: Any) -> None:
     began, broken, rollbacks, verified = time.monotonic(), 0, 0, 0
     for result in _results(range(start, start + seeds), jobs, **which):
         rollbacks, verified = rollbacks + result.rollbacks, verified + result.verified

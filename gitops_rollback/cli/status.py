@@ -15,10 +15,9 @@ from gitops_rollback.cli.access import (
     find_record,
     look,
     opened_sources,
-    repository_options,
 )
 from gitops_rollback.cli.main import OK, TIMEOUT
-from gitops_rollback.cli.output import output_option, print_document, say, shown
+from gitops_rollback.cli.output import print_document, say, shown
 from gitops_rollback.cli.records import exit_code, lines_of, state_of
 from gitops_rollback.core.errors import TransientError
 from gitops_rollback.core.journal import record_document
@@ -29,26 +28,9 @@ POLL = timedelta(seconds=5)
 SHORTEST_POLL_SECONDS = 0.2
 
 
-@click.command
-@click.argument("rollback_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Wait until it has ended, or waits for a person.")
-@click.option("--timeout", default="10m", show_default=True, metavar="DURATION", help="How long --wait waits.")
-@output_option("table", "json", "yaml", "name")
-@repository_options
-@click.pass_context
-def command(
+def carry_out(
     context: click.Context, rollback_id: str, wait: bool, timeout: str, output: str, settings: Settings
 ) -> None:
-    """The state of one rollback; ID is its id or a unique start of it.
-
-    Exit code: 0 verified (or still going on, without --wait), 1 unverified or failed, 4 refused or held, 6 not ended
-    in time, 7 waits for a person.
-
-    \b
-    Examples:
-      gitops-rollback status rb-428a78d5
-      gitops-rollback status rb-428a78d5 --wait --timeout 10m
-    """
     patience = duration_option(timeout, "--timeout")
     clock = clock_of(settings)
     with opened_sources(settings, everything=True) as sources:

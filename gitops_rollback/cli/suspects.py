@@ -12,33 +12,17 @@ from gitops_rollback.app.offline import Answer, RequestInvalid, encode, reposito
 from gitops_rollback.app.offline_suspects import OfflineSuspects, parse_question, question_of, refusal, told
 from gitops_rollback.app.requesting import Wish
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import caller, cluster_options, settings_of
+from gitops_rollback.cli.access import caller, settings_of
 from gitops_rollback.cli.asking import first_that_knows, opened_requests, suspects_document
 from gitops_rollback.cli.main import NO, OK, USAGE
 from gitops_rollback.cli.offline import Batch, answer_lines
-from gitops_rollback.cli.output import output_option, say, shown
+from gitops_rollback.cli.output import say, shown
 from gitops_rollback.core.closure.objects import KINDS
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.manifest_text import documents
 
 
-@click.command("suspects")
-@click.argument("watched", required=False, metavar="[APP]")
-@click.option("--repo", metavar="URL|DIR", help="Config repository; without APP, a local clone.")
-@click.option("--branch", metavar="NAME", help="With APP: the followed branch; default: the remote's HEAD.")
-@click.option("--config", metavar="FILE", help="With APP: the settings file; default: gitops-rollback.yaml.")
-@click.option("--git-dir", metavar="DIR", help="A bare clone.")
-@click.option("--at", metavar="SHA", default="", help="The bad revision, included.")
-@click.option("--since", metavar="SHA", default="", help="The last good revision, excluded.")
-@click.option("--path", "paths", multiple=True, metavar="P", help="A file, folder or glob that it renders from.")
-@click.option("--kustomization", metavar="DIR", help="The folder that it is built from.")
-@click.option("--application", metavar="FILE", help="An Application, Kustomization or HelmRelease as YAML or JSON.")
-@click.option("--onset", metavar="TIME", help="When the trouble began: nothing later did it.")
-@click.option("--batch", is_flag=True, help="One JSON request a line on stdin, one answer a line.")
-@output_option("table", "json")
-@cluster_options
-@click.pass_context
-def command(
+def carry_out(
     context: click.Context,
     watched: str | None,
     repo: str | None,
@@ -55,18 +39,6 @@ def command(
     output: str,
     cluster: Mapping[str, object],
 ) -> None:
-    """Rank the commits that change what an application renders from. Writes nothing.
-
-    With APP those that were deployed to it since its last good state; else those of (SINCE, AT] of a local clone,
-    without engine or remote. Exit code: 0 some found, 1 none.
-
-    \b
-    Examples:
-      gitops-rollback suspects checkout-api
-      gitops-rollback suspects --repo . --at BAD --since GOOD --path apps/checkout
-      gitops-rollback suspects --repo . --at BAD --since GOOD --application app.yaml --onset 2026-11-20T19:30:00Z
-      gitops-rollback suspects --git-dir clone.git --batch < requests.jsonl
-    """
     if watched is not None:
         context.exit(_deployed(watched, settings_of((repo,) if repo else (), branch, config, cluster), output))
     try:

@@ -8,10 +8,10 @@ import click
 
 from gitops_rollback.app.holding import watched_of
 from gitops_rollback.app.settings import Settings
-from gitops_rollback.cli.access import cluster_options, one_record, repository_options
+from gitops_rollback.cli.access import one_record
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.main import NO, OK
-from gitops_rollback.cli.output import output_option, print_document, shown
+from gitops_rollback.cli.output import print_document, shown
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.rollback import Phase
@@ -19,24 +19,7 @@ from gitops_rollback.core.rollback import Phase
 MARKS = {True: "✔", False: "✖", None: "?"}
 
 
-@click.command
-@click.argument("rollback_id", metavar="ID")
-@output_option("table", "json", "yaml")
-@cluster_options
-@repository_options
-@click.pass_context
-def command(ctx: click.Context, rollback_id: str, output: str, settings: Settings) -> None:
-    """Run the checks of a rollback's verification once, now, whatever became of it. Writes nothing.
-
-    One look says less than the verification of the controller, which wants everything good for a while.
-
-    Exit code 0: each application runs what was pushed and each check is good; 1: one is not, or could not be told.
-
-    \b
-    Examples:
-      gitops-rollback verify rb-428a78d5
-      gitops-rollback verify rb-428a78d5 -o json
-    """
+def carry_out(ctx: click.Context, rollback_id: str, output: str, settings: Settings) -> None:
     with opened_requests(settings) as asked:
         lines = _lines(_progress(asked, rollback_id))
     if output != "table":

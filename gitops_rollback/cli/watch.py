@@ -23,7 +23,7 @@ from rich.text import Text
 from gitops_rollback.app.board import Picture, Place
 from gitops_rollback.app.showing import Document, Row, matching, past_of, rows
 from gitops_rollback.app.showing_application import application_document
-from gitops_rollback.cli.access import cluster_options, duration_option, settings_of
+from gitops_rollback.cli.access import duration_option, settings_of
 from gitops_rollback.cli.asking import Asked, opened_requests
 from gitops_rollback.cli.output import coloured, say, shown
 from gitops_rollback.core.duration import format_duration
@@ -60,14 +60,7 @@ class History:
             self.values[key].append(float(value) if isinstance(value, int | float) else None)
 
 
-@click.command
-@click.argument("application", required=False, default="", metavar="[APP]")
-@click.option("--repo", multiple=True, metavar="URL", help="Config repository.")
-@click.option("--branch", metavar="NAME", help="Followed branch; default: the remote's HEAD.")
-@click.option("--config", metavar="FILE", help="Settings file; default: gitops-rollback.yaml.")
-@click.option("--timeout", default="", metavar="DURATION", help="Stop after that; default: never.")
-@cluster_options
-def command(
+def carry_out(
     application: str,
     repo: tuple[str, ...],
     branch: str | None,
@@ -75,15 +68,6 @@ def command(
     timeout: str,
     cluster: Mapping[str, object],
 ) -> None:
-    """Look at all applications, or at those whose name holds APP, every 15 seconds until Ctrl-C.
-
-    On a terminal it is one screen; else each change is one plain line. Nothing is written.
-
-    \b
-    Examples:
-      gitops-rollback watch
-      gitops-rollback watch checkout-api --timeout 10m
-    """
     patience = duration_option(timeout, "--timeout") if timeout else None
     with opened_requests(settings_of(repo, branch, config, cluster)) as asked, suppress(KeyboardInterrupt):
         screens = _screens(asked, application, patience)

@@ -34,8 +34,6 @@ ALL_STORIES: tuple[Story, ...] = (
     *FLUX_STORIES,
     *HELM_STORIES,
 )
-ENGINES = ("argocd", "flux")
-FORGES = ("gitea", "github", "gitlab")
 
 
 def stories_of(engine: str) -> tuple[Story, ...]:

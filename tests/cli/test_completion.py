@@ -13,8 +13,8 @@ import pytest
 import yaml
 from config_world import Answer
 
-from gitops_rollback.cli.completion import COMPLETED_BY
 from gitops_rollback.cli.main import VERBS, outcome_of
+from gitops_rollback.cli.verbs.completion import COMPLETED_BY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,14 +52,15 @@ def test_verbs_options_and_their_words_are_completed(
     ]
     assert "plain,--dry-run" in asked("gitops-rollback init --", capsys, monkeypatch)
     assert asked("gitops-rollback lint -o g", capsys, monkeypatch) == ["plain,github"]
+    assert "plain,weights" in asked("gitops-rollback simulate --scenario we", capsys, monkeypatch)
 
 
 def test_a_press_of_tab_loads_no_verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "gitops_rollback.cli.simulate", raising=False)
+    monkeypatch.delitem(sys.modules, "gitops_rollback.cli.verbs.simulate", raising=False)
     assert f"plain\nsimulate\n{VERBS['simulate']}" in "\n".join(
         asked("gitops-rollback sim", capsys, monkeypatch, "zsh")
     )
-    assert "gitops_rollback.cli.simulate" not in sys.modules
+    assert "gitops_rollback.cli.verbs.simulate" not in sys.modules
 
 
 HOOK = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]

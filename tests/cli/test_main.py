@@ -41,9 +41,9 @@ def verb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Verb:
     monkeypatch.setenv("GITOPS_ROLLBACK_STATE_DIR", str(tmp_path))
 
     def put(command: click.Command) -> None:
-        module = types.ModuleType("gitops_rollback.cli.version")
+        module = types.ModuleType("gitops_rollback.cli.verbs.version")
         module.command = command
-        monkeypatch.setitem(sys.modules, "gitops_rollback.cli.version", module)
+        monkeypatch.setitem(sys.modules, "gitops_rollback.cli.verbs.version", module)
 
     return put
 
@@ -80,6 +80,22 @@ def test_help_imports_nothing_but_click_and_names() -> None:
     loaded = done.stdout.splitlines()[-1]
     ours = [f"gitops_rollback.{name}" for name in ("cli", "cli.main", "core", "core.errors")]
     assert loaded == f"LOADED 0 {ours} []"
+
+
+def test_the_help_of_no_verb_loads_what_carries_it_out() -> None:
+    done = python(
+        "import sys\n"
+        "from gitops_rollback.cli.main import VERBS, outcome_of\n"
+        "codes = {outcome_of([verb, '--help']) for verb in VERBS}\n"
+        "light = ('gitops_rollback.cli.verbs', 'gitops_rollback.core', 'gitops_rollback.sandbox.kinds')\n"
+        "light += ('gitops_rollback.cli.main', 'gitops_rollback.cli.flags', 'gitops_rollback.cli.output')\n"
+        "packages = {'gitops_rollback.cli', 'gitops_rollback.sandbox'}\n"
+        "ours = {name for name in sys.modules if name.startswith('gitops_rollback.')} - packages\n"
+        "heavy = sorted(name for name in ours if not name.startswith(light))\n"
+        "heavy += sorted({'pydantic', 'httpx', 'requests', 'git', 'structlog', 'rich', 'jinja2'} & set(sys.modules))\n"
+        "print('LOADED', codes, heavy)\n"
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED {0} []", done.stderr
 
 
 def test_help_lists_every_verb(cli: Callable[..., Answer]) -> None:

@@ -315,9 +315,10 @@ def test_the_demo_exits_with_1_if_its_story_did_not_end_as_told(tmp_path: Path) 
         "from dataclasses import replace\n"
         "from datetime import timedelta\n"
         "from gitops_rollback.cli import demo\n"
+        "from gitops_rollback.cli.verbs.demo import command\n"
         "story = demo.ALL_STORIES[0]\n"
         "demo.find_story = lambda _name, _engine: replace(story, act=lambda _t: None, longest=timedelta(seconds=1))\n"
-        f"demo.command(['--out', {str(tmp_path / 'out')!r}, '--speed', '50'])\n"
+        f"command(['--out', {str(tmp_path / 'out')!r}, '--speed', '50'])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stderr
