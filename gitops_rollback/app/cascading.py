@@ -197,8 +197,8 @@ def _combined(found: Sequence[Dependant], stages: Stages | None, look: Look) -> 
     steps = tuple(steps_of(found, look.name))
     if stages is None:
         return Stages((NAME,), steps, (), on_failed=HOLD)
-    if stages.coordinated:
-        raise Unfit(f"{found[0].why}, and the culprit's own data goes back in steps of its own")
+    if stages.never_half:
+        raise Unfit(f"{found[0].why}, and what the culprit brought goes back in steps of its own")
     return replace(stages, strategies=(NAME, *stages.strategies), steps=(*steps, *stages.steps))
 
 

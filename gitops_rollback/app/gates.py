@@ -9,13 +9,16 @@ from datetime import datetime
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.workloads import check_workloads
 from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.strategies.seen import completed, emptied, hook_completed, kept, quiet
+from gitops_rollback.core.strategies.seen import completed, emptied, hook_completed, kept, promoted, quiet
 from gitops_rollback.core.strategies.stages import StepGate
+from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
-from gitops_rollback.ports import Workloads
+from gitops_rollback.ports import Objects, Workloads
 
+FLAGGER_API = "flagger.app/v1beta1"
 Measured = Callable[[Sequence[str], datetime], tuple[CheckResult, ...]]
 
 
@@ -25,6 +28,7 @@ class Gates:
 
     workloads: Workloads
     measured: Measured
+    objects: Objects
 
     def seen(self, gate: StepGate, record: RollbackRecord, watched: Watched, now: datetime) -> tuple[CheckResult, ...]:
         """All that the gate asks for; what nobody can tell is None."""
@@ -39,6 +43,13 @@ class Gates:
         if gate.complete is not None:
             name = _named(gate.complete)
             yield check_workloads(self.workloads, (gate.complete,), watched, name, record.pushed_at, now)
+        if gate.promoted is not None:
+            canary = canary_of(gate.promoted, watched.state, self.objects)
+            name = _named(gate.promoted)
+            if canary is None:
+                yield CheckResult(name, None, "cannot be seen")
+            else:
+                yield promoted(name, canary, gate.known, record.pushed_at)
         if gate.kept:
             counted = next((one.pushed_at for one in record.steps if one.n == gate.counted), None)
             before = self._asked(gate.kept, counted or record.pushed_at)
@@ -65,6 +76,15 @@ class Gates:
             return CheckResult(name, None, error.message)
         live = next((one.live for one in objects if _is(one.live, job)), {})
         return hook or completed(name, live, record.pushed_at)
+
+
+def canary_of(canary: Workload, state: ApplicationState, objects: Objects) -> Mapping[str, object] | None:
+    """Flagger's object; {} if there is none, None where it cannot be seen."""
+    wanted = RunObject(FLAGGER_API, canary.kind, canary.namespace, canary.name)
+    try:
+        return objects.find(state, [wanted]).get(wanted, {})
+    except RollbackError:
+        return None
 
 
 def _named(workload: Workload) -> str:

@@ -159,7 +159,9 @@ class Follower:
         gate = ahead.stages.gate(ahead.done)
         if gate is not None:
             full = next((one.state for one in found.applications if one.application == watched.name), None)
-            gates = Gates(self._workloads, lambda names, at: self._measured(found, watched, names, at))
+            gates = Gates(
+                self._workloads, lambda names, at: self._measured(found, watched, names, at), self.runs.objects
+            )
             seen = gates.seen(gate, record, replace(watched, state=full or watched.state), now)
             return replace(found, ahead=replace(ahead, since=self._lasting.good(identity, now, run), gate=seen))
         fired = self._ask_triggers(found, watched, record.triggers, now) if ahead.stages.checked else ()

@@ -13,6 +13,7 @@ from gitops_rollback.app.guard_facts import GuardFactsReader
 from gitops_rollback.app.holding import Holder
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.outbreaks import Alarm
+from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.staging import Staging, in_words
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
@@ -33,7 +34,7 @@ from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, Suspect
 from gitops_rollback.core.upstream import Upstream
 from gitops_rollback.crash_points import crash_point
-from gitops_rollback.ports import ConfigRepo, Workloads
+from gitops_rollback.ports import ConfigRepo, Objects, Workloads
 
 
 class Proposer:
@@ -47,13 +48,14 @@ class Proposer:
         blamer: Blamer,
         facts: GuardFactsReader,
         workloads: Workloads = NOBODY,
+        objects: Objects = UNSEEN,
     ) -> None:
         self._repo = repo
         self._directory = directory
         self._blamer = blamer
         self._facts = facts
         self._holder = Holder(repo)
-        self._staging = Staging(repo, workloads)
+        self._staging = Staging(repo, workloads, objects)
         self._cascading = Cascading(repo, directory, observer, blamer)
 
     @crash_point("propose")
@@ -116,6 +118,7 @@ class Proposer:
         facts = self._facts.read(look, blame, self._staging.whole(stages, reversal), view, listing, now)
         dependants = () if carried.known else facts.dependants
         facts = replace(facts, shifted=stages.files if stages else frozenset(), dependants=dependants)
+        facts = replace(facts, skipped=stages.skipped if stages else "")
         upstream = facts.writer.upstream if facts.writer else None
         if stages is not None and stages.cascade:
             carried = replace(carried, answers=(*carried.answers, *in_two_places(upstream, stages.words)))

@@ -258,7 +258,7 @@ class Runtime:
             viewer=Viewer(repo, opened.journal_repo, opened.journal, policies, parts.clock, committer_of(settings)),
             directory=directory,
             observer=observer,
-            proposer=Proposer(repo, directory, observer, blamer, facts, parts.workloads),
+            proposer=Proposer(repo, directory, observer, blamer, facts, parts.workloads, parts.objects),
             follower=Follower(
                 repo, policies, measuring, parts.probe, self.steady, parts.workloads, followed, parts.objects
             ),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gitops_rollback.app.choosing import owner_of_weights, settled
+from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.stepping import Stepper, message_of_step
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.workloads import NOBODY
@@ -20,7 +21,7 @@ from gitops_rollback.core.strategies.migration import Unfit
 from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, MIGRATION
 from gitops_rollback.core.strategies.stages import FieldValue, Stages
 from gitops_rollback.core.workloads import Progress, rollout_status
-from gitops_rollback.ports import ConfigRepo, Workloads
+from gitops_rollback.ports import ConfigRepo, Objects, Workloads
 
 GUARD = "strategy"
 SLOT = "$SLOT"
@@ -28,10 +29,14 @@ SLOT = "$SLOT"
 
 @dataclass(frozen=True)
 class Staging:
-    """Writes objects to the clone, and nothing to anybody else. `workloads` shows whether a slot is ready."""
+    """Writes objects to the clone, and nothing to anybody else. `workloads` shows whether a slot is ready.
+
+    `objects` shows what Flagger has promoted.
+    """
 
     repo: ConfigRepo
     workloads: Workloads = NOBODY
+    objects: Objects = UNSEEN
 
     def planned(
         self, reversal: Reversal, look: Look, records: Iterable[RollbackRecord] = (), migrated: bool = False
@@ -45,7 +50,7 @@ class Staging:
         if not pushes and not any(one.type == MIGRATION for one in look.policy.strategies):
             return None, ()
         try:
-            strategies, said = settled(Stepper(self.repo), look, reversal, records, migrated)
+            strategies, said = settled(Stepper(self.repo), look, reversal, records, migrated, self.objects)
             stages = Stepper(self.repo).stages(strategies, reversal, migrated)
             if stages is None or not (pushes or stages.coordinated):
                 return None, said
@@ -70,8 +75,11 @@ class Staging:
         """The plan with its first step. Raises: RollbackError."""
         if stages is None:
             return plan
-        stepper, first, base = Stepper(self.repo), stages.steps[0], plan.reversal.base
-        if first.reverts:
+        stepper, base = Stepper(self.repo), plan.reversal.base
+        first = stages.steps[0] if stages.steps else None
+        if first is None:
+            built = stepper.opening(stages, plan.reversal)
+        elif first.reverts:
             built = stepper.reverting(first, base, plan.restores, look.policy.chart_versions)
         else:
             built = stepper.step(stages, 1, base)

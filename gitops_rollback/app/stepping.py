@@ -15,6 +15,7 @@ from gitops_rollback.core.action import Step
 from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError
 from gitops_rollback.core.manifest_fields import FieldFault, Value, read_field, set_fields
+from gitops_rollback.core.manifest_presence import value_at, with_field, without_field
 from gitops_rollback.core.message import RevertText, StepText, for_people, revert_message, step_message
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import ChartVersions, Policy, Strategy
@@ -22,7 +23,16 @@ from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord, adv
 from gitops_rollback.core.strategies.gate import Ahead
 from gitops_rollback.core.strategies.migration import Read, Sides
 from gitops_rollback.core.strategies.planning import chosen, planned
-from gitops_rollback.core.strategies.stages import STAGES, FieldValue, PlannedStep, Stages, stages_of, unfinished
+from gitops_rollback.core.strategies.stages import (
+    DROP,
+    PUT,
+    STAGES,
+    FieldValue,
+    PlannedStep,
+    Stages,
+    stages_of,
+    unfinished,
+)
 from gitops_rollback.ports import ConfigRepo
 
 MAX_LATER = 200  # commits after ours among which the next one of the plan is looked for
@@ -64,6 +74,13 @@ class Stepper:
             return known[path]
 
         return read
+
+    def opening(self, stages: Stages, reversal: Reversal) -> Built:
+        """The first commit of a plan whose first commit is the revert. Raises: RollbackError."""
+        tree, changes = edited(
+            self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), stages.setting)
+        )
+        return Built(tree, changes, reversal.rung)
 
     def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
         """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""
@@ -112,7 +129,10 @@ class Stepper:
         found = self.repo.reverse(base, culprits, good=record.restores or None, charts=charts)
         if found.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or found.tree is None:
             raise StalledError(record.id, f"the revert after the steps: {found.message}", Reason.REVERT_CONFLICT)
-        tree, changes = edited(self.repo, head, found.tree, self._set(found.tree, kept, missing_ok=True))
+        files = self._set(found.tree, kept, missing_ok=True)
+        tree, changes = edited(self.repo, head, found.tree, files)
+        if stages.setting:
+            tree, changes = edited(self.repo, head, tree, self._set(tree, stages.setting))
         return Built(tree, changes, found.rung)
 
     def _at(self, treeish: str, fields: Sequence[FieldValue]) -> tuple[FieldValue, ...]:
@@ -138,7 +158,7 @@ class Stepper:
             try:
                 if content is None:
                     raise FieldFault("the file is gone")
-                files[path] = set_fields(content, {one.field: one.value for one in known})
+                files[path] = _with(content, known)
             except FieldFault as fault:
                 raise StalledError(path, str(fault), Reason.STRATEGY_UNFIT) from None
         return files
@@ -231,6 +251,18 @@ class Stepper:
         return message_of_step(text, stages, step.n, _name(record, policy))
 
 
+def _with(content: bytes, values: Sequence[FieldValue]) -> bytes:
+    """The file with all of these fields as they are to be. Raises: FieldFault."""
+    for one in values:
+        if one.how == DROP:
+            content = without_field(content, one.field)
+        elif one.how == PUT and not value_at(content, one.field):
+            content = with_field(content, one.field, one.value)
+        else:
+            content = set_fields(content, {one.field: one.value})
+    return content
+
+
 def landed_record(record: RollbackRecord, plan: Plan, commit: str, now: datetime) -> RollbackRecord:
     """The record of a rollback whose `commit` is on the branch."""
     changes = plan.staged.changes if plan.staged else plan.reversal.changes
@@ -247,9 +279,17 @@ def message_of_step(text: RevertText, stages: Stages, n: int, name: str) -> str:
     if going:
         first = (f"{for_people(stages.title(n)).capitalize()}, so it goes back first.",) if n < stages.revert else ()
         reverts = tuple(one for one in text.reverts if one.sha in going)
-        why = (*first, *text.why)
+        why = (*first, *text.why, *_skipped(stages, n))
         return revert_message(replace(text, reverts=reverts, why=why, step=f"{n}/{stages.total}"))
     return step_message(text, StepText(name, stages.title(n), n, stages.total))
+
+
+def _skipped(stages: Stages, n: int) -> tuple[str, ...]:
+    """What is set together with the revert, for people."""
+    if n != stages.revert or not stages.setting:
+        return ()
+    path = stages.setting[0].path
+    return (f"Flagger promotes it without analysis ({path}: skipAnalysis), and analyses again after step {n + 1}.",)
 
 
 def _name(record: RollbackRecord, policy: Policy) -> str:

@@ -229,7 +229,7 @@ def _stage_lines(stages: Stages, prepared: Prepared) -> Iterator[str]:
         yield f"step      {n}/{stages.total} {stages.title(n) or REVERT}"
     gates = [(n, gate) for n in range(1, stages.total + 1) if (gate := stages.gate(n)) is not None]
     yield from (f"held at {n} {gate.words}" for n, gate in gates)
-    if gates:
+    if gates and stages.coordinated:
         yield f"wrote     the bad version has been writing for {format_duration(_wrote_for(prepared))}"
     least = format_duration(len(stages.steps) * stages.pause)
     yield f"costs     {stages.total - 1} more pushes and syncs than a plain revert, and at least {least} of pauses"

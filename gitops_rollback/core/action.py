@@ -233,8 +233,8 @@ def _sync(progress: Progress, now: datetime) -> Action:
 
 
 def _never_half(action: Action, ahead: Ahead, now: datetime) -> Action:
-    """A coordinated rollback does not end between two of its steps by itself: people are told how it ends safely."""
-    if not isinstance(action, Finish) or ahead.stages is None or not ahead.stages.coordinated:
+    """One that may not stay half does not end between two steps by itself: people are told how it ends safely."""
+    if not isinstance(action, Finish) or ahead.stages is None or not ahead.stages.never_half:
         return action
     message = f"held at step {ahead.done}: {action.message}; {ahead.safe_end}"
     held = held_between(action.record, Passage(message, reason=action.reason, again=True), now)

@@ -69,7 +69,7 @@ def place_of(field: str) -> Place:
 
 def read_field(content: bytes, field: str) -> Value:
     """What stands at the field. Raises: FieldFault where nothing, no single value, or more than one does."""
-    text, place = _text(content, field), place_of(field)
+    text, place = text_of(content, field), place_of(field)
     scalar = _only(text, place, place.hops)
     if not place.inside:
         return _value(scalar)
@@ -96,7 +96,7 @@ def alike(old: Value, new: Value, field: str) -> Value:
 
 
 def _set(content: bytes, field: str, value: Value) -> bytes:
-    text, place = _text(content, field), place_of(field)
+    text, place = text_of(content, field), place_of(field)
     scalar = _only(text, place, place.hops)
     if place.inside:
         inner = _only(scalar.value, _within(place), place.inside)
@@ -137,7 +137,8 @@ def _hop(match: re.Match[str]) -> Hop:
     return match["key"] or match["quoted"]
 
 
-def _text(content: bytes, field: str) -> str:
+def text_of(content: bytes, field: str) -> str:
+    """The file as text. Raises: FieldFault where that is not plain UTF-8."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -147,13 +148,18 @@ def _text(content: bytes, field: str) -> str:
     return text
 
 
-def _only(text: str, place: Place, hops: tuple[Hop, ...]) -> Scalar:
-    """The one scalar that is meant."""
+def nodes_at(text: str, place: Place, hops: tuple[Hop, ...]) -> list[Node]:
+    """What stands at the end of `hops` in each object that may be meant. Raises: FieldFault."""
     try:
         documents = read_documents(text)
     except Unreadable as error:
         raise FieldFault(f"{place.text}: {error}") from None
-    nodes = [node for one in documents if _is_of(one, place) and (node := _at(one.root, hops)) is not None]
+    return [node for one in documents if _is_of(one, place) and (node := _at(one.root, hops)) is not None]
+
+
+def _only(text: str, place: Place, hops: tuple[Hop, ...]) -> Scalar:
+    """The one scalar that is meant."""
+    nodes = nodes_at(text, place, hops)
     if not nodes:
         raise FieldFault(f"{place.text}: there is no such field")
     if len(nodes) > 1:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.target import Workload
 
+CANARY_KIND = "Canary"  # of Flagger
+
 
 @dataclass(frozen=True)
 class FileField:
@@ -57,6 +59,19 @@ class Provisioning:
 
 
 @dataclass(frozen=True)
+class SkippedAnalysis:
+    """Flagger promotes what goes back without analysis: `file` has the Canary. `promoted` is what it promoted last."""
+
+    file: str
+    canary: Workload
+    promoted: str = ""
+
+    @property
+    def edits(self) -> FileField:
+        return FileField(self.file, f"Canary/{self.canary.name}: spec.skipAnalysis")
+
+
+@dataclass(frozen=True)
 class Strategy:
     """How a change is undone that touches one of `paths` or `fields`, or any where both are empty.
 
@@ -81,6 +96,7 @@ class Strategy:
     migration: Coordinated | None = None
     fixup: JobStep | None = None  # data that is put right before the old code serves
     provisioning: Provisioning | None = None
+    skips: SkippedAnalysis | None = None  # rolling
 
     @property
     def by_what_ran(self) -> bool:

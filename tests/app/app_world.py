@@ -394,7 +394,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
         viewer=Viewer(repo, journal_repo, journal, policies, world.clock, "gitops-rollback@example.com"),
         directory=directory,
         observer=observer,
-        proposer=Proposer(repo, directory, observer, blamer, facts, world.workloads),
+        proposer=Proposer(repo, directory, observer, blamer, facts, world.workloads, world.objects),
         follower=Follower(repo, policies, measuring, NoProbe(), steady, world.workloads, None, world.objects),
         surroundings=Surroundings(repo, lambda: PauseState(SETTINGS_DOOR), "gitops-rollback@example.com"),
         outbreaks=Outbreaks(repo, measuring),

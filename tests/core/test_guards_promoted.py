@@ -44,7 +44,7 @@ def canary(analysis: object, **spec: object) -> LiveObject:
         (rollout({"canary": {}}), "no controller takes it through"),
         (
             canary({"interval": "1m", "stepWeight": 10, "maxWeight": 45}),
-            "through 5 steps again, at least 5m; set `spec",
+            "through 5 steps again, at least 5m; `rolling.skipAnalysis`",
         ),
         (canary({"interval": "30s", "iterations": 10}), "through 10 steps again, at least 5m"),
         (canary({}), "nobody can tell for how long"),
@@ -128,6 +128,14 @@ def test_a_change_of_settings_alone_is_told_by_the_images_that_stay() -> None:
     settings = (replica_set("1.42.0", 3, pod_hash="before"), replica_set("1.42.0", 4))
 
     assert "it lies 1 version back, of 2" in told(*settings, window=2, back_to="1.42.0")
+
+
+def test_a_plan_that_skips_the_analysis_says_so() -> None:
+    one = canary({"interval": "1m", "stepWeight": 10})
+
+    said = judge_promoted(replace(facts(), live=(one,), skipped="web")).message
+
+    assert said.startswith("Canary web promotes without analysis: the revert says so")
 
 
 def test_what_runs_and_cannot_be_seen_is_said_too() -> None:

@@ -14,10 +14,12 @@ from gitops_rollback.adapters.kubernetes.resources import Resource
 from gitops_rollback.core.errors import EngineUnavailable, RollbackError
 from gitops_rollback.core.infrastructure import TERRAFORM_KIND, RunObject
 from gitops_rollback.core.kargo import KIND as STAGE_KIND
+from gitops_rollback.core.strategy import CANARY_KIND
 from gitops_rollback.core.sync import ApplicationState
 
 TERRAFORMS = Resource("infra.contrib.fluxcd.io", "v1alpha2", "terraforms")
 STAGES = Resource("kargo.akuity.io", "v1alpha1", "stages")
+CANARIES = Resource("flagger.app", "v1beta1", "canaries")
 
 
 class ClusterObjects:
@@ -28,6 +30,7 @@ class ClusterObjects:
         self._known = {
             (TERRAFORMS.api_version, TERRAFORM_KIND): (TERRAFORMS, True),
             (STAGES.api_version, STAGE_KIND): (STAGES, True),
+            (CANARIES.api_version, CANARY_KIND): (CANARIES, True),
         }
 
     def find(

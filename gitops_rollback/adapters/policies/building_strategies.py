@@ -8,7 +8,15 @@ from typing import TypeVar
 from gitops_rollback.adapters.policies import schema, schema_actions
 from gitops_rollback.adapters.policies.schema_shape import WorkloadShape
 from gitops_rollback.core.infrastructure import TERRAFORM_API, RunObject
-from gitops_rollback.core.strategy import Coordinated, FileField, JobStep, Provisioning, Strategy
+from gitops_rollback.core.strategy import (
+    CANARY_KIND,
+    Coordinated,
+    FileField,
+    JobStep,
+    Provisioning,
+    SkippedAnalysis,
+    Strategy,
+)
 from gitops_rollback.core.target import Workload
 
 Value = TypeVar("Value")
@@ -40,7 +48,13 @@ def build_strategy(shape: schema_actions.Strategy) -> Strategy:
         migration=_coordinated(shape.migration) if shape.migration else None,
         fixup=_job_step(shape.data_fixup),
         provisioning=_provisioning(shape.infrastructure),
+        skips=_skips(shape.rolling),
     )
+
+
+def _skips(shape: schema_actions.Rolling | None) -> SkippedAnalysis | None:
+    said = shape.skip_analysis if shape else None
+    return SkippedAnalysis(said.file, Workload(CANARY_KIND, said.canary.namespace, said.canary.name)) if said else None
 
 
 def _provisioning(shape: schema_actions.Infrastructure | None) -> Provisioning | None:

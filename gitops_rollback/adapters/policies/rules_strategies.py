@@ -19,6 +19,7 @@ from gitops_rollback.core.strategies.planning import (
     FEATURE_FLAG,
     INFRASTRUCTURE,
     MIGRATION,
+    ROLLING,
     STAGED_TYPES,
     WHOLE,
 )
@@ -29,6 +30,7 @@ PARTS = {
     INFRASTRUCTURE: "infrastructure",
     BLUE_GREEN: "blueGreen",
     CANARY: "canary",
+    ROLLING: "rolling",
 }
 RESTORE = "previous-value"
 

@@ -146,6 +146,23 @@ class Canary(Shape):
     """Triggers that measure the version that takes over: while one is beyond its limit, the next step waits."""
 
 
+class CanaryName(Shape):
+    namespace: Name
+    name: Name
+
+
+class SkipAnalysis(Shape):
+    file: Glob
+    """That has the Canary of Flagger: its `spec.skipAnalysis` is true from the revert until that is promoted."""
+    canary: CanaryName
+    """The object in the cluster: it shows what was promoted."""
+
+
+class Rolling(Shape):
+    skip_analysis: SkipAnalysis | None = None
+    """Once Flagger has promoted the bad version: the revert is promoted without analysis, by two commits."""
+
+
 class Strategy(Shape):
     name: Name
     match: Match | None = None
@@ -156,6 +173,7 @@ class Strategy(Shape):
     infrastructure: Infrastructure | None = None
     blue_green: BlueGreen | None = None
     canary: Canary | None = None
+    rolling: Rolling | None = None
     promotion: Free | None = None
     data_fixup: JobStep | None = None
     """A Job that puts data right before the old code serves."""

@@ -23,7 +23,8 @@ from gitops_rollback.core.rollback_window import within_window
 
 GUARD = "promoted"
 WINDOW = "set `spec.rollbackWindow.revisions` before it is needed"
-SKIP = "set `spec.skipAnalysis: true` in the same commit by hand if it cannot wait"
+SKIPPED = "promotes without analysis: the revert says so, and the commit after it takes that back"
+SKIP = "`rolling.skipAnalysis` of a strategy lets a rollback skip that"
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def _told(facts: GuardFacts) -> Iterator[str]:
     patience = facts.policy.delivery.sync_timeout
     for one in facts.live or ():
         kind, name = str(one.live.get("kind")), str(_at(one.live, "metadata", "name"))
-        replay, how = (
-            _of_rollout(one, facts) if kind == "Rollout" else _of_canary(one) if kind == "Canary" else (None, "")
-        )
+        replay, how = _of_rollout(one, facts) if kind == "Rollout" else (None, "")
+        if kind == "Canary":
+            replay, how = _of_canary(one) if name != facts.skipped else (None, SKIPPED)
         if replay is None:
             yield from (f"{kind} {name} {how}",) if how else ()
             continue

@@ -17,6 +17,7 @@ from gitops_rollback.core.paths import matches
 from gitops_rollback.core.policy import FileField, Strategy
 from gitops_rollback.core.strategies.choosing import AUTO, REVERT_MODE, STEPS_MODE, Shift
 from gitops_rollback.core.strategies.migration import Read, Sides, Unfit, content_of, fixup_step, sequence_of
+from gitops_rollback.core.strategies.skipping import skipping
 from gitops_rollback.core.strategies.stages import FieldValue, PlannedStep, Stages
 
 CANARY, BLUE_GREEN, FEATURE_FLAG, ROLLING = "canary", "blue-green", "feature-flag", "rolling"
@@ -36,7 +37,7 @@ def chosen(
     rules = [one for one in strategies if migrated or not one.by_what_ran]
     firsts = {first_rule(rules, path, read) for path in changed}
     staged = (*STAGED_TYPES, MIGRATION)
-    return tuple(one for one in rules if one in firsts and (one.type in staged or one.fixup is not None))
+    return tuple(one for one in rules if one in firsts and (one.type in staged or one.fixup or one.skips))
 
 
 def first_rule(strategies: Sequence[Strategy], path: str, read: Read) -> Strategy | None:
@@ -50,9 +51,9 @@ def planned(strategies: Sequence[Strategy], read: Read) -> Stages | None:
     Data is put right before anything that the old code serves from; where a migration is reversed that comes last.
     """
     found = _in_order(strategies, read)
-    if not found.steps:
+    if not found.steps and not found.setting:
         return None
-    before: dict[tuple[str, str], Value] = {}
+    before: dict[tuple[str, str], Value] = {(one.path, one.field): None for one in found.setting}
     for value in (value for step in found.steps for value in step.sets):
         before.setdefault((value.path, value.field), read_field(content_of(read, value.path), value.field))
     return replace(
@@ -71,8 +72,12 @@ def _in_order(strategies: Sequence[Strategy], read: Read) -> Stages:
     found = Stages(tuple(one.name for one in strategies), (), ())
     for one in sorted(strategies, key=lambda each: each.type == MIGRATION):
         try:
+            if one.skips is not None:
+                found = skipping(one.name, one.skips, read, found)
             if one.type == MIGRATION:
                 first = len(fixed) + len(found.steps) + 1
+                if found.closing is not None:
+                    raise Unfit(f"strategy {one.name}: data goes back, and with its own gate Flagger's analysis stays")
                 way = sequence_of(one, read, first)
                 found = replace(found, steps=(*found.steps, *way.before), closing=way.closing, after=way.after)
                 continue

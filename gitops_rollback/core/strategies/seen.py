@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from gitops_rollback.core.fields import Unclear, condition, count, moment, part
+from gitops_rollback.core.fields import Object, Unclear, condition, count, moment, part, text
 from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.new_pods import WorkloadFacts, counts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.verification import CheckResult
 
+SUCCEEDED, FAILED = "Succeeded", "Failed"  # phases of a Canary
 WHOLE_SECONDS = timedelta(seconds=1)  # the cluster's times have no fractions
 # What follows a `generateName`: five characters by Kubernetes, or revision, phase and time by Argo CD.
 _GENERATED = re.compile(r"-?(?:[bcdfghjklmnpqrstvwxz2456789]{5}|[0-9a-f]{7}-[a-z]+-\d+)")
@@ -89,6 +90,29 @@ def hook_completed(name: str, job: Workload, operation: Operation | None, since:
     if phase in ("Failed", "Error"):
         return CheckResult(name, False, f"failed: {ran[-1].message or phase}")
     return CheckResult(name, True if phase == "Succeeded" else None, f"hook is {phase or 'not run yet'}")
+
+
+def promoted(name: str, canary: Object, known: str, since: datetime) -> CheckResult:
+    """Flagger promoted something after `since`, and not the version `known` once more; {} for one that is not there.
+
+    Source: flagger pkg/controller/scheduler.go `shouldSkipAnalysis`, pkg/canary/status.go `setStatusPhase`.
+    """
+    if not canary:
+        return CheckResult(name, None, "is not there")
+    try:
+        status = part(canary, "status")
+        phase, turned = text(status, "phase"), moment(status, "lastTransitionTime")
+        applied, last = text(status, "lastAppliedSpec"), text(status, "lastPromotedSpec")
+        why = text(condition(status, "Promoted"), "message")
+    except Unclear as exc:
+        return CheckResult(name, None, f"{exc} cannot be read")
+    if turned is None or turned < since - WHOLE_SECONDS:
+        return CheckResult(name, None, f"is {phase or 'without a phase'}: Flagger has not begun with it yet")
+    if phase == FAILED:
+        return CheckResult(name, False, f"failed: {why or 'no reason given'}")
+    if phase != SUCCEEDED or last != applied or (known and last == known):
+        return CheckResult(name, None, f"is {phase}, and the version that comes back is not promoted yet")
+    return CheckResult(name, True, f"promoted it at {turned:%T}")
 
 
 def _is_named(ran: str, name: str) -> bool:

@@ -19,16 +19,18 @@ from gitops_rollback.core.rollback import RollbackRecord, StepRecord
 STAGES = "stages"  # in `evidence` of a record: see `document`
 JUMP, HOLD, PAGE = "jump-to-last", "hold", "page"  # what follows when a check gets worse between two steps
 FINISH, BACK = "finish", "back"  # how a plan that is held after a step ends safely
+SET, PUT, DROP = "set", "put", "drop"  # a field that is there; one that need not be; one that is taken out
 MAX_STEPS = 100
 
 
 @dataclass(frozen=True)
 class FieldValue:
-    """What a field of a file holds; the way to it is written as `manifest_fields` has it."""
+    """What a field of a file holds; the way to it is written as `manifest_fields` has it. `how` it comes to that."""
 
     path: str
     field: str
     value: Value
+    how: str = SET
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class StepGate:
 
     `end` says how a plan that is held here ends safely, and `way` what people do for that. `quiet` are triggers that
     must measure 0; `kept` those that may not measure less than when step `counted` was pushed. `empty` must have no Pod
-    left, `job` must have completed since the step was pushed, and `complete` must be rolled out.
+    left, `job` must have completed since the step was pushed, and `complete` must be rolled out. `promoted` is a Canary
+    of Flagger that must have promoted something else than `known` since.
     """
 
     end: str
@@ -48,6 +51,8 @@ class StepGate:
     complete: Workload | None = None
     kept: tuple[str, ...] = ()
     counted: int = 0
+    promoted: Workload | None = None
+    known: str = ""
 
     @property
     def words(self) -> str:
@@ -57,7 +62,7 @@ class StepGate:
     @property
     def document(self) -> dict[str, object]:
         """As it stands in a step of a record."""
-        named = {"empty": self.empty, "job": self.job, "complete": self.complete}
+        named = {"empty": self.empty, "job": self.job, "complete": self.complete, "promoted": self.promoted}
         return {
             "end": self.end,
             "way": self.way,
@@ -65,6 +70,7 @@ class StepGate:
             "kept": list(self.kept),
             "counted": self.counted,
             **{key: [one.kind, one.namespace, one.name] for key, one in named.items() if one is not None},
+            **({"known": self.known} if self.known else {}),
         }
 
 
@@ -88,7 +94,7 @@ class Stages:
 
     `before` is what stood at each field when it was planned. `pause` is how long each step must have been applied
     before the next; where it is `checked`, what fired may not be worse than it was. `stable` are triggers that measure
-    the version that the traffic goes back to. `closing` is the gate after the revert.
+    the version that the traffic goes back to. `closing` is the gate after the revert, which `setting` are set with.
     """
 
     strategies: tuple[str, ...]
@@ -101,6 +107,7 @@ class Stages:
     stable: tuple[str, ...] = ()
     after: tuple[PlannedStep, ...] = ()
     closing: StepGate | None = None
+    setting: tuple[FieldValue, ...] = ()
 
     @property
     def total(self) -> int:
@@ -113,8 +120,19 @@ class Stages:
 
     @property
     def coordinated(self) -> bool:
+        """Its order is what keeps it safe, so nothing else may land it: data goes back, or what needs it."""
+        return bool(self.cascade) or (self.closing is not None and not self.setting)
+
+    @property
+    def never_half(self) -> bool:
         """It stops between two commits only where people know how it ends safely."""
-        return self.closing is not None or bool(self.cascade)
+        return self.coordinated or self.closing is not None
+
+    @property
+    def skipped(self) -> str:
+        """The name of the Canary whose analysis the revert skips; "" for none."""
+        promoted = self.closing.promoted if self.closing else None
+        return promoted.name if promoted else ""
 
     @property
     def cascade(self) -> tuple[PlannedStep, ...]:
@@ -185,6 +203,7 @@ class Stages:
             "stable": list(self.stable),
             "after": _step_documents(self.after),
             **({"closing": self.closing.document} if self.closing else {}),
+            **({"setting": _documents(self.setting)} if self.setting else {}),
         }
 
 
@@ -242,10 +261,12 @@ def stages_of(record: RollbackRecord) -> Stages | None:
 
 def _stages(found: Mapping[str, object]) -> Stages:
     steps, after = (_steps(found.get(key, ())) for key in ("steps", "after"))
+    setting = _values(found.get("setting", ()))
     on_failed = _text(found, "onFailed")
     pause = found["pauseSeconds"]
     if (
-        not 0 < len(steps) <= MAX_STEPS - len(after)
+        not (steps or (setting and after))
+        or len(steps) + len(after) > MAX_STEPS
         or on_failed not in (JUMP, HOLD, PAGE)
         or not isinstance(pause, int | float)
     ):
@@ -261,6 +282,7 @@ def _stages(found: Mapping[str, object]) -> Stages:
         stable=texts(found["stable"]),
         after=after,
         closing=_gate(found.get("closing")),
+        setting=setting,
     )
 
 
@@ -293,6 +315,8 @@ def _gate(found: object) -> StepGate | None:
         complete=_workload(found.get("complete")),
         kept=texts(found["kept"]),
         counted=counted,
+        promoted=_workload(found.get("promoted")),
+        known=_text(found, "known") if "known" in found else "",
     )
 
 
@@ -316,11 +340,23 @@ def _step_documents(steps: tuple[PlannedStep, ...]) -> list[dict[str, object]]:
 
 
 def _documents(values: tuple[FieldValue, ...]) -> list[dict[str, object]]:
-    return [{"path": one.path, "field": one.field, "value": one.value} for one in values]
+    return [
+        {"path": one.path, "field": one.field, "value": one.value, **({} if one.how == SET else {"how": one.how})}
+        for one in values
+    ]
 
 
 def _values(found: object) -> tuple[FieldValue, ...]:
-    return tuple(FieldValue(_text(one, "path"), _text(one, "field"), _scalar(one["value"])) for one in _mappings(found))
+    return tuple(
+        FieldValue(_text(one, "path"), _text(one, "field"), _scalar(one["value"]), _how(one.get("how", SET)))
+        for one in _mappings(found)
+    )
+
+
+def _how(found: object) -> str:
+    if found not in (SET, PUT, DROP):
+        raise ValueError("no way to set a field")
+    return str(found)
 
 
 def _mappings(found: object) -> tuple[Mapping[str, object], ...]:
