@@ -28,7 +28,7 @@ from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.heartbeat import Outcome as BeatOutcome
 from gitops_rollback.core.heartbeat import Rhythm, is_automatic, newest_beat
 from gitops_rollback.core.measurement import Outcome
-from gitops_rollback.core.policy import MetricSettings
+from gitops_rollback.core.policy import MetricSettings, Policy
 from gitops_rollback.core.pull_request import BranchRules, ForgeFacts, MergeMethod
 from gitops_rollback.core.stop import stopped
 from gitops_rollback.core.sync import ApplicationState
@@ -39,6 +39,7 @@ OTHERS_ANSWER = {  # likewise: no series is an answer
     "datadog": "avg:datadog.agent.running{*}",
     "cloudwatch": 'SELECT MAX(CallCount) FROM SCHEMA("AWS/Usage", Service)',
 }
+WITHOUT_METRICS = {"health", "crashLoop", "event", "alert", "engine", "http", "kubernetes"}  # triggers and checks
 REMEDIES = {
     PushOutcome.PROTECTED: "let the controller's account push there, past the rule that refused",
     PushOutcome.REJECTED: "somebody pushed at the same moment: run this again",
@@ -83,11 +84,17 @@ def of_repository(opened: Opened, reconciler: Reconciler, parts: Parts) -> Itera
         yield _watched(watched, reconciler.surroundings, view, now)
         yield from of_obstacles(watched.state, opened.settings.signing_key_file is not None)
     for problem in listing.problems:
-        if problem not in listing.silent:  # an engine says for itself what is wrong
+        unseen = not parts.engines and problem.reason is Reason.ENGINE_UNCLEAR  # that there is none is said by itself
+        if not unseen and problem not in listing.silent:  # an engine says for itself what is wrong
             yield Finding(problem.subject, False, f"{problem.reason.value}: {problem.message}", "see its policy")
     yield from _of_events(parts, [watched.name for watched in listing.watched])
     yield from _of_places(parts.settings, places_of(parts.settings, view.policies.policies), own=False)
-    yield from of_metrics(parts.sources, [one.metrics for one in view.policies.policies] or [MetricSettings()], now)
+    wanted = [one.metrics for one in view.policies.policies if is_measured(one)]
+    if wanted or not view.policies.policies or parts.settings.metrics:
+        yield from of_metrics(parts.sources, wanted or [MetricSettings()], now)
+    else:
+        remedy = "set PROMETHEUS_URL before you add one that does"
+        yield Finding("metrics", True, "not asked: no trigger and no check needs a metric store", remedy, checked=False)
 
 
 def _of_events(parts: Parts, watched: Iterable[str]) -> Iterator[Finding]:
@@ -313,6 +320,12 @@ def _advice(engine: Engine, part: str) -> Iterator[Finding]:
                 yield Finding(part, True, f"a rollback may be slow: {sentence}")
         except RollbackError:
             return  # the complaints say it
+
+
+def is_measured(policy: Policy) -> bool:
+    """Whether a metric store must answer for it: it names one, or a trigger or a check asks one."""
+    types = {one.type for one in policy.triggers} | {one.type for one in policy.verification.checks}
+    return not types <= WITHOUT_METRICS or policy.metrics != MetricSettings()
 
 
 def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime) -> Iterator[Finding]:
