@@ -117,6 +117,7 @@ class Directory:
         self._before = PoliciesBefore(repo, policies, closures)
         self._judged: dict[str, Judged] = {}
         self._named: tuple[Sequence[Policy], TargetIndex] = (), TargetIndex(())
+        self._owned: tuple[Listing | None, dict[str, Listing]] = None, {}
 
     @crash_point("engine-list")
     def look(self, view: View, now: datetime) -> Listing:
@@ -194,8 +195,19 @@ class Directory:
         return said is not None and said == self._policies.said(revision, application)
 
     def owned_at(self, listing: Listing, revision: str) -> Listing:
-        """The listing with each application's own files by the word of the policies at `revision`."""
+        """The listing with each application's own files by the word of the policies at `revision`.
 
+        Found out once for all alarms of a tick: each of them asks about each application.
+        """
+        whose, known = self._owned
+        if whose is not listing:
+            known = {}
+            self._owned = listing, known
+        if revision not in known:
+            known[revision] = self._owned_by(listing, revision)
+        return known[revision]
+
+    def _owned_by(self, listing: Listing, revision: str) -> Listing:
         def own(fed: Fed) -> Paths:
             found = self._policies.naming(revision, fed.state.id)
             return own_paths(fed.state.sources, fed.indexes, found[1].paths if found else ())

@@ -109,6 +109,20 @@ def unnamed(journal: JournalView) -> dict[str, bool]:
     return {name: well[name] for name in sorted(left)}
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What a tree of policies holds, and whom they name: with where and when it was said, and without."""
+
+    policies: PolicySet
+    index: TargetIndex
+    nameless: TargetIndex
+
+    @classmethod
+    def of(cls, found: PolicySet) -> _Read:
+        nameless = (replace(policy, revision="", path="") for policy in found.policies)
+        return cls(found, TargetIndex(found.policies), TargetIndex(tuple(nameless)))
+
+
 class PolicyStore:
     """Policies as they stood at any revision, read from git objects and cached by their directory's tree.
 
@@ -120,20 +134,20 @@ class PolicyStore:
         self.directory = directory
         self._bounds = tuple(bounds)
         self.known = Known()
-        self._cached: OrderedDict[str, tuple[PolicySet, TargetIndex]] = OrderedDict()
+        self._cached: OrderedDict[str, _Read] = OrderedDict()
         self._newest: tuple[str, PolicySet, PolicySet] | None = None  # what `at` was asked last, and its answer
         self._lock = threading.Lock()
 
     def at(self, revision: str) -> PolicySet:
         """All policies at `revision`; an absent directory or unknown revision holds none."""
         known = self._newest
-        found, _ = self._read(revision)
+        found = self._read(revision).policies
         if known is None or known[0] != revision or known[1] is not found:
             policies = tuple(replace(policy, revision=revision) for policy in found.policies)
             self._newest = known = revision, found, replace(found, policies=policies)
         return known[2]
 
-    def _read(self, revision: str) -> tuple[PolicySet, TargetIndex]:
+    def _read(self, revision: str) -> _Read:
         try:
             tree = self._repo.entry_id(revision, self.directory) if is_sha(revision) else None
         except ObjectMissing:
@@ -143,12 +157,11 @@ class PolicyStore:
         with self._lock:
             known = self._cached.get(tree)
         if known is None:
-            found = self._load(revision)
-            known = found, TargetIndex(found.policies)
+            known = _Read.of(self._load(revision))
             self._keep(tree, known)
         return known
 
-    def _keep(self, tree: str, found: tuple[PolicySet, TargetIndex]) -> None:
+    def _keep(self, tree: str, found: _Read) -> None:
         with self._lock:
             self._cached[tree] = found
             while len(self._cached) > MAX_CACHED_TREES:
@@ -172,13 +185,12 @@ class PolicyStore:
 
     def naming(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """The policy and target that name `application` at `revision`, or take it in by what is known of it now."""
-        found = self._read(revision)[1].naming(application, self.known.of(application))
+        found = self._read(revision).index.naming(application, self.known.of(application))
         return (replace(found[0], revision=revision), found[1]) if found else None
 
     def said(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """As `naming`, without where and when it was said: equal answers judge alike."""
-        found = self._read(revision)[1].naming(application, self.known.of(application))
-        return (replace(found[0], revision="", path=""), found[1]) if found else None
+        return self._read(revision).nameless.naming(application, self.known.of(application))
 
     def _load(self, revision: str) -> PolicySet:
         entries = self._repo.files(revision, self.directory)[: MAX_POLICY_FILES + 1]
@@ -195,7 +207,7 @@ class PolicyStore:
             return None
 
 
-NOTHING = load_policies((), ""), TargetIndex(())
+NOTHING = _Read.of(load_policies((), ""))
 
 
 class Viewer:

@@ -43,9 +43,9 @@ def cleared(entries: Iterable[DecisionEntry], application: str, policy: Policy) 
     """The names of its triggers that a clean test has cleared, and that ask the same as then."""
     known: dict[str, object] = {}
     for entry in entries:
-        triggers = entry.details.get("triggers")
-        if entry.action == CLEARED and entry.application == application and isinstance(triggers, Mapping):
-            known.update(triggers)
+        if entry.action == CLEARED and entry.application == application:
+            triggers = entry.details.get("triggers")
+            known.update(triggers if isinstance(triggers, Mapping) else {})
     return frozenset(one.name for one in policy.triggers if known.get(one.name) == fingerprint(one))
 
 
