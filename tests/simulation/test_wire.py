@@ -37,7 +37,7 @@ def test_ten_worlds_break_no_promise() -> None:
 
 
 def test_a_seed_tells_the_same_story_again() -> None:
-    setup = replace(setup_of(9), lasts=660.0, lures=True)
+    setup = replace(setup_of(9), lasts=420.0, lures=True)
     one, other = run(9, setup), run(9, setup)
     assert one.rollbacks
     assert "dies" in "".join(one.story)
