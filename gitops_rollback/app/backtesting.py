@@ -25,8 +25,7 @@ from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.repositories import Opened
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.app.target_index import TargetIndex
-from gitops_rollback.app.view import PolicyStore, View
+from gitops_rollback.app.view import PolicyStore, ReadPolicies, View
 from gitops_rollback.app.wiring import Parts
 from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
@@ -66,9 +65,9 @@ class PresentPolicies(PolicyStore):
 
     def __init__(self, repo: ConfigRepo, directory: str, policies: PolicySet) -> None:
         super().__init__(repo, directory)
-        self._fixed = policies, TargetIndex(policies.policies)
+        self._fixed = ReadPolicies.of(policies)
 
-    def _read(self, revision: str) -> tuple[PolicySet, TargetIndex]:
+    def _read(self, revision: str) -> ReadPolicies:
         return self._fixed
 
 

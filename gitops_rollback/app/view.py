@@ -110,7 +110,7 @@ def unnamed(journal: JournalView) -> dict[str, bool]:
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadPolicies:
     """What a tree of policies holds, and whom they name: with where and when it was said, and without."""
 
     policies: PolicySet
@@ -118,7 +118,7 @@ class _Read:
     nameless: TargetIndex
 
     @classmethod
-    def of(cls, found: PolicySet) -> _Read:
+    def of(cls, found: PolicySet) -> ReadPolicies:
         nameless = (replace(policy, revision="", path="") for policy in found.policies)
         return cls(found, TargetIndex(found.policies), TargetIndex(tuple(nameless)))
 
@@ -134,7 +134,7 @@ class PolicyStore:
         self.directory = directory
         self._bounds = tuple(bounds)
         self.known = Known()
-        self._cached: OrderedDict[str, _Read] = OrderedDict()
+        self._cached: OrderedDict[str, ReadPolicies] = OrderedDict()
         self._newest: tuple[str, PolicySet, PolicySet] | None = None  # what `at` was asked last, and its answer
         self._lock = threading.Lock()
 
@@ -147,7 +147,7 @@ class PolicyStore:
             self._newest = known = revision, found, replace(found, policies=policies)
         return known[2]
 
-    def _read(self, revision: str) -> _Read:
+    def _read(self, revision: str) -> ReadPolicies:
         try:
             tree = self._repo.entry_id(revision, self.directory) if is_sha(revision) else None
         except ObjectMissing:
@@ -157,11 +157,11 @@ class PolicyStore:
         with self._lock:
             known = self._cached.get(tree)
         if known is None:
-            known = _Read.of(self._load(revision))
+            known = ReadPolicies.of(self._load(revision))
             self._keep(tree, known)
         return known
 
-    def _keep(self, tree: str, found: _Read) -> None:
+    def _keep(self, tree: str, found: ReadPolicies) -> None:
         with self._lock:
             self._cached[tree] = found
             while len(self._cached) > MAX_CACHED_TREES:
@@ -207,7 +207,7 @@ class PolicyStore:
             return None
 
 
-NOTHING = _Read.of(load_policies((), ""))
+NOTHING = ReadPolicies.of(load_policies((), ""))
 
 
 class Viewer:
