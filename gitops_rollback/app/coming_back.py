@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gitops_rollback.core.charts import ChartPresence, addresses_of, charts_coming_back
-from gitops_rollback.core.errors import Reason, RollbackError, TransientError
+from gitops_rollback.core.errors import Reason, RollbackError, StalledError, TransientError
+from gitops_rollback.core.fields import Unclear
 from gitops_rollback.core.guards.facts import ChangedFile, LiveObject, OwnFile
 from gitops_rollback.core.guards.images import coming_back
+from gitops_rollback.core.image_updater import Managed, managed_by
 from gitops_rollback.core.images import Found, Presence
 from gitops_rollback.core.references import Reference, ReferencePresence, references_needed
 from gitops_rollback.core.served import versions_coming_back
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import Charts, Objects, References, Registry
+from gitops_rollback.ports.lookups import ImageUpdaters
 
 MOST = 20  # images, charts, versions or references that are looked up for one plan
 
@@ -49,6 +52,7 @@ class ComingBack:
     charts: Charts | None = None
     objects: Objects | None = None
     references: References | None = None
+    updaters: ImageUpdaters | None = None
 
     def images_of(
         self, files: tuple[ChangedFile, ...] | None, live: tuple[LiveObject, ...] | None, seen: Seeing
@@ -90,6 +94,19 @@ class ComingBack:
         found = versions_coming_back((one.path, one.before, one.after) for one in files)
         served = ((f"{kind} of {version}", self.objects.serves(state, version, kind)) for version, kind in found[:MOST])
         return tuple(words for words, is_served in served if is_served is False)
+
+    def managed_of(self, state: ApplicationState) -> tuple[Managed, ...]:
+        """The images that Argo CD Image Updater keeps up to date in git, by its objects; () where nobody shows these.
+
+        Raises: RollbackError, as for any look that fails.
+        """
+        if self.updaters is None:
+            return ()
+        try:
+            found = self.updaters.beside(state)
+            return managed_by(found, state.id.namespace, state.id.name, state.labels, state.annotations)
+        except Unclear as unclear:
+            raise StalledError(state.id.short, f"{unclear} of an ImageUpdater cannot be read") from None
 
     def references_of(
         self,

@@ -39,6 +39,7 @@ from gitops_rollback.core.guards.facts import (
     WriterFacts,
 )
 from gitops_rollback.core.guards.writer import copied_from
+from gitops_rollback.core.image_updater import MAIL as UPDATERS_MAIL
 from gitops_rollback.core.image_updater import updates_of
 from gitops_rollback.core.infrastructure import Sides
 from gitops_rollback.core.ownership import ours
@@ -284,6 +285,7 @@ class GuardFactsReader:
             held=_held(look, reversal),
             kargo=_kargo(suspects, touching),
             updates=tuple(update for one in suspects for update in updates_of(one.message)),
+            managed=self._coming.managed_of(look.state),
         )
         rolled = Rolled(suspects, reversal.paths, view.heads.branch, look.policy.chart_versions)
         find = partial(UpstreamFinder(self._repo).found, look.policy.promotion, look.state, signs, rolled)
@@ -317,7 +319,8 @@ def _operation(look: Look) -> Operation | None:
 
 def _held(look: Look, reversal: Reversal) -> tuple[str, ...]:
     automations = look.state.image_automations if reversal.holds else ()
-    return tuple(f"<{one.author}>" for one in automations if one.author)
+    updater = (f"<{UPDATERS_MAIL}>",) if any(hold.by for hold in reversal.holds) else ()
+    return (*updater, *(f"<{one.author}>" for one in automations if one.author))
 
 
 def _kargo(suspects: Sequence[Commit], touching: Sequence[Commit]) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.keeping_off import in_git, let_go
 from gitops_rollback.app.notices import HELD_IMAGE, Notice
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.trees import content_at, edited
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Release
 from gitops_rollback.core.commit import FileChange
@@ -34,7 +36,6 @@ from gitops_rollback.core.verification import CheckResult
 from gitops_rollback.ports import ConfigRepo
 
 CHECK = "image-hold"
-SYNTHETIC = "side of a plan\n"  # no ref ever reaches such a commit
 
 
 class _Unheld(Exception):
@@ -89,14 +90,6 @@ class Holder:
         return ImageHold(path, mark.field, mark.comment, held=selected, kept=mark.value)
 
 
-def edited(repo: ConfigRepo, base: str, tree: str, files: Mapping[str, bytes]) -> tuple[str, tuple[FileChange, ...]]:
-    """`tree` with these files' contents, and how it differs from `base`. Written as objects alone."""
-    date = repo.commit(base).committed_at
-    side = repo.write_commit(tree, base, SYNTHETIC, date)
-    changed = repo.tree(repo.write_files(side, files, SYNTHETIC, date))
-    return changed, repo.commit(repo.write_commit(changed, base, SYNTHETIC, date)).changes
-
-
 def standings(repo: ConfigRepo, holds: Sequence[ImageHold], head: str) -> dict[ImageHold, Standing]:
     """How each is at `head`. Raises: ObjectMissing, and StalledError for a file that is too large."""
     return {hold: standing(hold, content_at(repo, head, hold.path)) for hold in holds}
@@ -123,6 +116,9 @@ def released(repo: ConfigRepo, holds: Sequence[ImageHold], head: str) -> dict[st
     files: dict[str, bytes] = {}
     for hold in holds:
         content = files.get(hold.path) or content_at(repo, head, hold.path)
+        if content is not None and hold.by:
+            files[hold.path] = let_go(hold, content)
+            continue
         changed = with_mark(content, hold.field, hold.comment) if content is not None else None
         if changed is None:
             message = f"{hold.field} has no place for the mark of {hold.policy}: put it back by hand"
@@ -131,14 +127,10 @@ def released(repo: ConfigRepo, holds: Sequence[ImageHold], head: str) -> dict[st
     return files
 
 
-def content_at(repo: ConfigRepo, head: str, path: str) -> bytes | None:
-    """A file's content at a commit; None if there is none."""
-    blob = repo.entry_id(head, path)
-    return None if blob is None else repo.read(blob)
-
-
 def _fault(hold: ImageHold, content: bytes | None) -> str:
     how = standing(hold, content)
+    if hold.by:
+        return "" if how is Standing.HELD else f"{hold.path}: {hold.field} does not keep {hold.policy} at {hold.kept}"
     if how is not Standing.HELD or content is None:
         return f"{hold.path}: the mark of {hold.policy} is {'back' if how is Standing.LIFTED else 'nowhere'}"
     found = unmarked(content, hold.field)
@@ -169,7 +161,7 @@ class Holds:
         """What its holds ask for now. Raises: RollbackError."""
         found = standings(self.repo, holds_of(record), view.heads.branch)
         watched = watched_of(record, listing)
-        selects = selected_by(watched)
+        selects = {**selected_by(watched), **in_git(self.repo, holds_of(record), view.heads.branch)}
         answer = judge_hold(record, found, selects, now)
         if answer.due is Due.RELEASE:
             stop = self._stop(watched, view, now)
@@ -234,6 +226,9 @@ def selected_words(record: RollbackRecord, watched: Watched | None) -> str:
     """What would be written where the marks are put back, for people."""
     selects, lines = selected_by(watched), []
     for hold in holds_of(record):
+        if hold.by:
+            lines.append(f"{hold.by} may take every tag again that {hold.field} allowed before; {hold.held} is held")
+            continue
         value = hold.selected(selects)
         same = ", the very image that was rolled back" if value == hold.held else ""
         lines.append(f"{hold.policy} selects {value or 'what cannot be seen'} now{same}; {hold.held} is held")

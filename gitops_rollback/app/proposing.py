@@ -11,6 +11,7 @@ from gitops_rollback.app.cascading import Carried, Cascading, in_two_places
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.guard_facts import GuardFactsReader
 from gitops_rollback.app.holding import Holder
+from gitops_rollback.app.keeping_off import kept_off
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.outbreaks import Alarm
 from gitops_rollback.app.runs import UNSEEN
@@ -25,6 +26,7 @@ from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.guards import ask_guards
 from gitops_rollback.core.guards.migrations import judge_migrations
+from gitops_rollback.core.image_holds import HOLD
 from gitops_rollback.core.incidents import Incident
 from gitops_rollback.core.message import RevertText, for_people, revert_message
 from gitops_rollback.core.paths import shared_paths
@@ -108,7 +110,7 @@ class Proposer:
     ) -> Proposal:
         if blame.reversal is None:
             return Proposal(blame.attribution, came_back=blame.came_back)
-        reversal = self._holder.held(blame.reversal, look.policy.image_automation, look.state.image_automations)
+        reversal = self._held(blame.reversal, look)
         migrated = self._migrated(reversal, look, blame, view, listing, now)
         stages, unfit = self._staging.planned(reversal, look, view.journal.records.values(), migrated)
         carried = Carried(replace(blame, reversal=reversal), stages, known=False)
@@ -130,6 +132,13 @@ class Proposer:
         plan = replace(self._plan(look, blame, reversal, text), guards=guards, provision=facts.provision)
         plan = replace(plan, upstream=upstream)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
+
+    def _held(self, reversal: Reversal, look: Look) -> Reversal:
+        """The same inverse, kept from being written back where the policy says how."""
+        says = look.policy
+        if says.updater is not None and says.image_automation == HOLD:
+            return kept_off(self._repo, reversal, says.updater)
+        return self._holder.held(reversal, says.image_automation, look.state.image_automations)
 
     def _with_cascade(self, found: Carried, look: Look, view: View, listing: Listing, now: datetime) -> Carried:
         """What else has to go back first, each judged as if it were to go back by itself."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from gitops_rollback.app.holding import content_at, edited
+from gitops_rollback.app.trees import content_at, edited
 from gitops_rollback.core.action import Step
 from gitops_rollback.core.commit import Commit, FileChange
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError, StalledError

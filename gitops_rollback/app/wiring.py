@@ -12,6 +12,7 @@ from typing import Protocol
 from gitops_rollback.adapters.chart_repositories import ChartRepositories, ChartRepositorySettings
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.kubernetes.image_updaters import ClusterImageUpdaters
 from gitops_rollback.adapters.kubernetes.references import ClusterReferences
 from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
@@ -40,6 +41,7 @@ from gitops_rollback.core.policy import MetricSettings
 from gitops_rollback.core.query_language import OF_PROVIDER
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier, References
+from gitops_rollback.ports.lookups import ImageUpdaters
 
 MAX_POLICY_SOURCES = 64
 
@@ -78,12 +80,13 @@ class Parts:
     workloads: WorkloadReaders = NOBODY
     objects: ObjectReaders = UNSEEN
     references: References | None = None  # None: no Kubernetes API is at hand
+    updaters: ImageUpdaters | None = None  # the same
     leave_workloads: Callable[[], None] = lambda: None
 
     @property
     def coming_back(self) -> ComingBack:
         """All that says whether what a rollback brings back can be had."""
-        return ComingBack(self.registry, self.charts, self.objects, self.references)
+        return ComingBack(self.registry, self.charts, self.objects, self.references, self.updaters)
 
     @property
     def keeps_looking(self) -> bool:
@@ -120,6 +123,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         workloads=workloads,
         objects=objects_of_engines(engines, client),
         references=ClusterReferences(client) if client is not None else None,
+        updaters=ClusterImageUpdaters(client) if client is not None else None,
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),

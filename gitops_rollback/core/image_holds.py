@@ -7,36 +7,60 @@ Source: safety.md, After the rollback; design.md, promises 8 and 9.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitops_rollback.core.image_marks import marks, part_of, policy_of, unmarked
+from gitops_rollback.core.image_updater import allowing
 from gitops_rollback.core.images import satisfies
+from gitops_rollback.core.manifest_fields import FieldFault
+from gitops_rollback.core.manifest_presence import value_at
 from gitops_rollback.core.rollback import HOLDS, RollbackOutcome, RollbackRecord
 
 ASK, HOLD = "ask", "hold"  # what a policy says of an automation that would write the image back
 LASTS = timedelta(hours=24)
 _TEXTS = ("path", "field", "comment", "held", "kept")
+_UPDATER = ("by", "source")
 
 
 @dataclass(frozen=True)
 class ImageHold:
-    """One mark that was taken off. `held` is the value that was taken back, `kept` what stands there instead."""
+    """One mark that was taken off. `held` is the value that was taken back, `kept` what stands there instead.
+
+    `by` names an updater that has no marks: then `field` is what says which tags it may take, `comment` what stood
+    there (see `stood`), `held` and `kept` are whole images, and `source` is the file that names them.
+    """
 
     path: str
     field: str
     comment: str
     held: str
     kept: str
+    by: str = ""
+    source: str = ""
 
     @property
     def policy(self) -> str:
-        return policy_of(self.comment)[0]
+        return self.by or policy_of(self.comment)[0]
+
+    @property
+    def allows(self) -> str:
+        """What an updater without marks is allowed."""
+        return allowing(part_of(self.kept, "tag"))
+
+    @property
+    def stood(self) -> str | None:
+        """What it was allowed before; None where nothing said so."""
+        found = json.loads(self.comment)
+        return found if isinstance(found, str) else None
 
     def selected(self, selects: Mapping[str, str]) -> str:
         """What would be written there now; "" if that is not known. `selects` has the image of each policy."""
+        if self.by:
+            return selects.get(self.source, "")
         policy, part = policy_of(self.comment)
         return part_of(selects.get(policy, ""), part)
 
@@ -70,26 +94,45 @@ class HoldAnswer:
 
 def hold_documents(holds: Sequence[ImageHold]) -> list[dict[str, str]]:
     """As they stand in a record's evidence."""
-    return [{name: getattr(hold, name) for name in _TEXTS} for hold in holds]
+    return [{name: getattr(hold, name) for name in (*_TEXTS, *(_UPDATER if hold.by else ()))} for hold in holds]
 
 
 def holds_of(record: RollbackRecord) -> tuple[ImageHold, ...]:
     """The holds of a rollback; what the journal holds otherwise is none, since whoever may push may have written it."""
     listed = record.evidence.get(HOLDS)
     found = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list | tuple) else []
-    texts = [{name: text for name in _TEXTS if isinstance(text := one.get(name), str)} for one in found]
-    holds = (ImageHold(**one) for one in texts if len(one) == len(_TEXTS))
-    return tuple(hold for hold in holds if hold.policy)
+    every = (*_TEXTS, *_UPDATER)
+    texts = [{name: text for name in every if isinstance(text := one.get(name), str)} for one in found]
+    holds = (ImageHold(**one) for one in texts if one.keys() >= set(_TEXTS))
+    return tuple(hold for hold in holds if hold.policy and (not hold.by or _is_json(hold.comment)))
 
 
 def standing(hold: ImageHold, content: bytes | None) -> Standing:
     """How it is in this content of its file; None: there is no such file."""
     if content is None:
         return Standing.GONE
+    if hold.by:
+        return _allowed(hold, content)
     found = marks(content)
     if found is not None and any(one.field == hold.field and one.policy == hold.policy for one in found):
         return Standing.LIFTED
     return Standing.HELD if unmarked(content, hold.field) is not None else Standing.GONE
+
+
+def _allowed(hold: ImageHold, content: bytes) -> Standing:
+    """Whoever has set the field since has taken over."""
+    try:
+        found = value_at(content, hold.field)
+    except FieldFault:
+        return Standing.GONE
+    return Standing.HELD if found == (hold.allows,) else Standing.LIFTED
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return json.loads(text) is None or isinstance(json.loads(text), str)
+    except ValueError:
+        return False
 
 
 def judge_hold(

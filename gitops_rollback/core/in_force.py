@@ -62,6 +62,7 @@ def restrict(in_force: Policy, head: Policy | None, head_brought_by_suspect: boo
         superseding="ask" if "ask" in (in_force.superseding, head.superseding) else head.superseding,
         by_cost=in_force.by_cost or head.by_cost,
         costs=_costs(in_force, head),
+        updater=in_force.updater if in_force.updater == head.updater else None,
         image_automation="ask" if "ask" in (in_force.image_automation, head.image_automation) else "hold",
         promotion=in_force.promotion if in_force.promotion == head.promotion else None,
         require_rehearsal=in_force.require_rehearsal or head.require_rehearsal,

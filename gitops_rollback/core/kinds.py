@@ -17,6 +17,7 @@ REVERSIBLE = frozenset(
         ("apps", "DaemonSet"),
         ("argoproj.io", "Rollout"),
         ("flagger.app", "Canary"),
+        ("argocd-image-updater.argoproj.io", "ImageUpdater"),
         ("batch", "Job"),
         ("batch", "CronJob"),
         ("", "Service"),

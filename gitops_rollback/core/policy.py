@@ -267,6 +267,7 @@ class Policy:
     chart_versions: ChartVersions = ChartVersions.AS_BEFORE
     by_cost: bool = False  # `decision: cost`: an automatic rollback must be the cheapest way, too
     costs: tuple[tuple[str, float], ...] = ()  # fields of `costs.Inputs` and `share`, as the policy sets them
+    updater: FileField | None = None  # says which tags an updater without marks may take; set where it is held
     image_automation: str = "ask"  # or "hold": take its mark off what is rolled back, so that it is not written again
     require_rehearsal: bool = False  # nothing is automatic that was not practised where the target says
     promotion: Promotion | None = None  # None: what another writer brought is a person's to take back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gitops_rollback.core.charts import Chart, ChartPresence
@@ -23,6 +24,14 @@ class Charts(Protocol):
 
     def look_up(self, chart: Chart) -> ChartPresence:
         """Whether it can be had now. Never raises: see `Found` for what cannot be told."""
+        ...
+
+
+class ImageUpdaters(Protocol):
+    """What Argo CD Image Updater is told to keep up to date."""
+
+    def beside(self, application: ApplicationState) -> tuple[Mapping[str, object], ...]:
+        """Its objects in the Application's namespace; () where there is no such kind. Raises: as an API refuses."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The stories that only Flux can tell: what is suspended, a health wait, and an image automation that would undo it."""
+"""Stories that Flux tells best: what is suspended, a health wait, and an image automation that would undo it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gitops_rollback.sandbox.kubernetes.kinds import IMAGE_POLICY, IMAGE_UPDATE_
 from gitops_rollback.sandbox.stories import (
     DEPLOYMENT,
     NEW_TAG,
+    OLD_TAG,
     SERVICE,
     decided,
     failing_release,
@@ -114,6 +115,27 @@ def bumped(telling: Telling, tag: str) -> str:
     return people.head()
 
 
+def updated_by_a_bot(telling: Telling) -> None:
+    """The engine's own updater lands the release: Flux's image automation, or Argo CD Image Updater."""
+    if telling.world.flux is not None:
+        updated_by_automation(telling)
+        return
+    people, now = telling.world.people, telling.world.clock.now()
+    telling.world.failing_tags.add(NEW_TAG)
+    telling.before = people.head()
+    text = people.read(DEPLOYMENT)
+    message = "build: automatic update of checkout-api-prod\n\n"
+    message += f"updates image {IMAGE} tag '{OLD_TAG}' to '{NEW_TAG}'\n"
+    bot = "argocd-image-updater <noreply@argoproj.io>"
+    telling.bad = people.push(message, {DEPLOYMENT: text.replace(f":{OLD_TAG}", f":{NEW_TAG}")}, now, bot)
+    telling.refresh()
+
+
+def asked_about_the_bot(telling: Telling) -> list[Claim]:
+    reason = "ImageAutomation" if telling.world.flux is not None else "WrittenByAnother"
+    return [*nothing_written(telling), decided(telling, reason), *waiting(telling)]
+
+
 def updated_by_automation(telling: Telling) -> None:
     """An image automation of Flux's lands the release, and would land it again after a rollback."""
     flux = flux_of(telling)
@@ -212,13 +234,12 @@ FLUX_STORIES: tuple[Story, ...] = (
     ),
     Story(
         "image-updater",
-        "An image automation would write the bad tag back. It is found before the push, and a person is asked.",
+        "An image updater would write the bad tag back. It is found before the push, and a person is asked.",
         prepare=mark_the_image,
-        act=updated_by_automation,
-        ended=lambda telling: telling.has_decided("ImageAutomation"),
-        claims=lambda telling: [*nothing_written(telling), decided(telling, "ImageAutomation"), *waiting(telling)],
+        act=updated_by_a_bot,
+        ended=lambda telling: telling.has_decided("ImageAutomation", "WrittenByAnother"),
+        claims=asked_about_the_bot,
         policy=policy(),
-        engines=("flux",),
     ),
     Story(
         "image-held",

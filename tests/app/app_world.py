@@ -68,6 +68,7 @@ from gitops_rollback.ports import (
     Registry,
     Workloads,
 )
+from gitops_rollback.ports.lookups import ImageUpdaters
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -306,6 +307,7 @@ class World:
         self.together: Together | None = None
         self.workloads: Workloads = NOBODY
         self.objects: Objects = UNSEEN
+        self.updaters: ImageUpdaters | None = None
         self.references: References | None = None
         self.kinds: frozenset[tuple[str, str]] = frozenset()  # that the settings let go back and forth
         self.registry: Registry | None = None
@@ -383,9 +385,8 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     closures = Closures(repo)
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
-    facts = GuardFactsReader(
-        repo, inputs, limits, ComingBack(world.registry, world.charts, world.objects, world.references), world.workloads
-    )
+    coming = ComingBack(world.registry, world.charts, world.objects, world.references, world.updaters)
+    facts = GuardFactsReader(repo, inputs, limits, coming, world.workloads)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     observer = Observer(repo, policies, measuring, world.tenancy, closures)
     observer.asks_together = world.together is not None

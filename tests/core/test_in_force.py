@@ -30,6 +30,7 @@ from gitops_rollback.core.policy import (
     Timing,
     Trigger,
 )
+from gitops_rollback.core.strategy import FileField
 
 MINUTE = timedelta(minutes=1)
 TARGET = Target("api", "argocd", ApplicationRef("argocd", "api-prod"))
@@ -198,6 +199,14 @@ def test_an_image_automation_is_held_only_if_both_sides_say_so(before: str, head
     assert judged.image_automation == ("hold" if before == head == "hold" else "ask")
 
 
+def test_no_change_names_another_field_that_keeps_an_updater_off() -> None:
+    before, head = FileField("argocd/updaters.yaml", "spec.a"), FileField("apps/web/web.yaml", "spec.replicas")
+    own = replace(BASE, updater=before)
+    assert restrict(own, own, head_brought_by_suspect=False).updater == before
+    assert restrict(own, replace(BASE, updater=head), head_brought_by_suspect=False).updater is None
+    assert restrict(BASE, replace(BASE, updater=head), head_brought_by_suspect=False).updater is None
+
+
 @pytest.mark.parametrize(
     ("before", "head", "judged"),
     [
@@ -274,7 +283,7 @@ def test_every_field_of_a_policy_has_a_direction_that_was_thought_about() -> Non
     known = {
         Policy: "name path revision targets triggers suspend branch timing metrics sources delivery strategies guards "
         "verification notifications certainty superseding chart_versions by_cost costs image_automation cascade "
-        "promotion require_rehearsal unbuilt warnings",
+        "updater promotion require_rehearsal unbuilt warnings",
         Target: "name engine application workload paths depends_on data_rollback data_because drill rehearse selector",
         Trigger: "name type severity query bad total comparison threshold hold_for immediate keep_firing_for reduce "
         "no_data_for minimum_per_second baseline states symptoms beside burn_rate alert counting built",

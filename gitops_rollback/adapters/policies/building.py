@@ -41,6 +41,7 @@ from gitops_rollback.core.policy import (
     Verification,
 )
 from gitops_rollback.core.promotion import Promotion
+from gitops_rollback.core.strategy import FileField
 
 Value = TypeVar("Value")
 
@@ -86,6 +87,7 @@ def build_policy(
         require_rehearsal=bool(spec.require_rehearsal),
         chart_versions=ChartVersions(spec.git.chart_versions or "as-before"),
         image_automation=spec.on_image_automation or "ask",
+        updater=FileField(spec.image_updater.file, spec.image_updater.field) if spec.image_updater else None,
         by_cost=spec.decision == "cost",
         costs=_costs(spec.costs),
         promotion=_promotion(spec.promotion),

@@ -17,7 +17,7 @@ from gitops_rollback.adapters.policies.rules_metrics import metric_faults
 from gitops_rollback.adapters.policies.rules_promotion import promotion_faults
 from gitops_rollback.adapters.policies.rules_regression import counter_faults, peer_faults, regression_faults
 from gitops_rollback.adapters.policies.rules_shape import Found, forbidden, missing
-from gitops_rollback.adapters.policies.rules_strategies import strategy_faults
+from gitops_rollback.adapters.policies.rules_strategies import strategy_faults, updater_faults
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.errors import QueryInvalid
@@ -50,6 +50,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
         _suspects,
         cost_faults,
         strategy_faults,
+        updater_faults,
         promotion_faults,
         guard_faults,
         check_faults,

@@ -9,6 +9,7 @@ from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import shown
+from gitops_rollback.core.image_holds import HOLD
 from gitops_rollback.core.infrastructure import TERRAFORM_KIND
 from gitops_rollback.core.manifest_fields import FieldFault, place_of
 from gitops_rollback.core.policy import LIMITED
@@ -60,6 +61,14 @@ def strategy_faults(spec: View) -> Iterator[Found]:
         restore = strategy.at("blueGreen", "restore")
         if restore.text not in (None, RESTORE):
             yield restore.mark, f"`restore` is {shown(restore.text or '')}", f"write `{RESTORE}`, or leave it out"
+
+
+def updater_faults(spec: View) -> Iterator[Found]:
+    """What is said of Argo CD Image Updater can be found, and is asked for."""
+    updater = spec.at("imageUpdater")
+    yield from _field(updater.at("field"))
+    if updater.here and spec.at("onImageAutomation").text != HOLD:
+        yield updater.mark, "`imageUpdater` is for images that are held", "write `onImageAutomation: hold` as well"
 
 
 def _edited(strategy: View, kind: str, part: View) -> Iterator[Found]:

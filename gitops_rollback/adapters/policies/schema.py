@@ -36,7 +36,7 @@ from gitops_rollback.adapters.policies.leaves import (
     Url,
 )
 from gitops_rollback.adapters.policies.scalars import Duration, Flag, Label, Name, Number, Text
-from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, Promotion, Strategy
+from gitops_rollback.adapters.policies.schema_actions import Cascade, Delivery, Guard, ImageUpdater, Promotion, Strategy
 from gitops_rollback.adapters.policies.schema_costs import Costs
 from gitops_rollback.adapters.policies.schema_outcome import Notification, Verification
 from gitops_rollback.adapters.policies.schema_shape import Free, Shape, schema_of
@@ -280,6 +280,8 @@ class Spec(Shape):
     on_superseded: OnSuperseded | None = None
     on_image_automation: OnImageAutomation | None = None
     """hold: its mark comes off what is rolled back, until it selects something newer. ask (default): a person looks."""
+    image_updater: ImageUpdater | None = None
+    """With `onImageAutomation: hold`: by which field Argo CD Image Updater is kept at the tag that comes back."""
     decision: Decision | None = None
     """cost: what may roll back by its severity does so only if that is the cheapest way out, too. severity (default):
     the costs are told, and decide nothing."""

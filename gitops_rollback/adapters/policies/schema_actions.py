@@ -179,6 +179,13 @@ class Strategy(Shape):
     """A Job that puts data right before the old code serves."""
 
 
+class ImageUpdater(Shape):
+    file: Glob
+    """In this repository: the ImageUpdater, or the Application with the annotations."""
+    field: Text
+    """Its `allowTags`, or an annotation `<alias>.allow-tags`. Need not be there yet; what it belongs to must."""
+
+
 class PromotionFrom(Shape):
     repository: Text | None = None
     """Another one, by its URL, which the settings must name among `upstreams`; left out, it is the same."""

@@ -30,7 +30,7 @@ def judge_branch(facts: GuardFacts) -> GuardAnswer:
         found = check(branch)
         if found is not None:
             return found
-    held = "".join(f"; {hold.words()} is held: its mark is taken off" for hold in facts.reversal.holds)
+    held = "".join(f"; {hold.words()} is held" for hold in facts.reversal.holds)
     return allow(LEVER, f"the application follows this branch{held}")
 
 

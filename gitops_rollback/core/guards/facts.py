@@ -13,7 +13,7 @@ from gitops_rollback.core.charts import ChartPresence
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
-from gitops_rollback.core.image_updater import ImageUpdate
+from gitops_rollback.core.image_updater import ImageUpdate, Managed
 from gitops_rollback.core.images import Presence
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import GuardAnswer, Reversal
@@ -103,6 +103,7 @@ class WriterFacts:
     held: tuple[str, ...] = ()  # `<mail>` of the image automations that the plan keeps from writing these paths again
     kargo: tuple[str, ...] = ()  # Kargo's promotions that wrote these paths, the culprit's first
     updates: tuple[ImageUpdate, ...] = ()  # by Argo CD Image Updater, in the culprit
+    managed: tuple[Managed, ...] = ()  # images that its objects keep up to date in git, where they can be seen
     upstream: Upstream | None = None  # what would be taken back where the writer reads
     unreachable: str = ""  # why that is not known
 

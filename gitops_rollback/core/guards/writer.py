@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, WriterFacts, allow, ask
-from gitops_rollback.core.image_updater import kept_off, writes_git, writes_into
+from gitops_rollback.core.image_updater import brought_back, kept_off, writes_git, writes_into
+from gitops_rollback.core.images import image_changes
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.upstream import COPY, HYDRATE, KARGO, MADE, MERGE, METADATA, RENDER, promote_command
@@ -154,14 +155,19 @@ def _generated(_writer: WriterFacts, facts: GuardFacts) -> Sign | None:
 
 def _image_updater(writer: WriterFacts, facts: GuardFacts) -> Sign | None:
     """Argo CD's own: it looks at the registry again within minutes, and the tag that was taken back is there still."""
+    if any(hold.by for hold in facts.reversal.holds):
+        return None  # the plan itself keeps it from that
     file = writes_into(facts.reversal.paths)
     author = facts.suspects[0].author if facts.suspects else ""
-    if not (writer.updates or file or (writes_git(writer.annotations) and is_machine(author))):
+    changes = (change for one in facts.files or () for change in image_changes(one.before, one.after) or ())
+    updates = writer.updates or brought_back(changes, writer.managed)
+    if not (updates or file or (writes_git(writer.annotations) and is_machine(author))):
         return None
-    tags = ", ".join(f"{one.image}:{one.tag}" for one in writer.updates)
+    tags = ", ".join(f"{one.image}:{one.tag}" for one in updates)
     what = f"and would write {tags} again" if tags else f"and {file or 'what it wrote'} is what the plan takes back"
-    remedy = f"keep it from that by {kept_off(writer.updates, writer.annotations)}; then approve the plan"
-    return Sign(f"Argo CD Image Updater writes this application's images, {what}", remedy)
+    remedy = f"keep it from that by {kept_off(updates, writer.annotations, writer.managed)}; then approve the plan"
+    unheld = f"; it is not held: {facts.reversal.unheld}" if facts.reversal.unheld else ""
+    return Sign(f"Argo CD Image Updater writes this application's images, {what}{unheld}", remedy)
 
 
 def _by_machine(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
