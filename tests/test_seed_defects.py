@@ -319,7 +319,7 @@ def test_a_fixed_threshold_missed_a_tenfold_rise_below_it() -> None:
     before = [Tick(T0 - n * INTERVAL, Level.FALSE, 0.001) for n in range(1, 60)]
     baseline = judge_baseline(rise, before, T0, INTERVAL, True)
     assert against_baseline(rise, baseline, 0.01).level is BaselineLevel.QUIET
-    worse_before = [replace(tick, level=Level.FALSE, value=0.006) for tick in before]
+    worse_before = [tick._replace(level=Level.FALSE, value=0.006) for tick in before]
     always_so = judge_baseline(rise, worse_before, T0, INTERVAL, True)
     assert against_baseline(rise, always_so, 0.01).level is BaselineLevel.FIRING
 

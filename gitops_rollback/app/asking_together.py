@@ -13,9 +13,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from gitops_rollback.app.queries import EPOCH, MAX_POINTS, Span
 from gitops_rollback.core.errors import Reason
@@ -32,11 +33,10 @@ ROUNDS_KEPT = 240  # an hour at the usual interval: so long it is remembered wha
 HUNG = 0.8  # of the patience: who took so long and has no answer gives none at the next tick either
 MOST_ALONE = 20  # applications that spoil a group; with more it is the template
 
-Found = dict[Key, Answer]
+Found = dict[Key, tuple[Answer, tuple[Series, ...]]]  # what was answered to all, and the application's own part
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One expression that an application is about to ask for, and the template that it comes from."""
 
     source: MetricSource
@@ -47,8 +47,7 @@ class Wanted:
     patience: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class _Sort:
+class _Sort(NamedTuple):
     """What can be asked by one query, where the times allow it."""
 
     source: MetricSource
@@ -67,13 +66,29 @@ class _Batch:
     everything: bool = False
 
 
+class _Outcome:
+    """What a batch found: known at once, or when its future is done."""
+
+    __slots__ = ("_found", "_future")
+
+    def __init__(self, found: Found | None = None, future: Future[Found] | None = None) -> None:
+        self._found = found
+        self._future = future
+
+    def of(self, key: Key) -> tuple[Answer, tuple[Series, ...]]:
+        """One application's; waits for it. Raises: CancelledError."""
+        if self._found is None:  # thousands ask: the future's lock is taken once
+            self._found = self._future.result() if self._future is not None else {}
+        return self._found[key]
+
+
 class Together:
     """An `Ahead`. `executor` sends the groups side by side; without one they are sent one after the other, at once."""
 
     def __init__(self, executor: Executor | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._executor = executor
         self._monotonic = monotonic
-        self._known: Mapping[tuple[MetricSource, str, datetime | Span], tuple[Future[Found], Key]] = {}
+        self._known: Mapping[tuple[MetricSource, str, datetime | Span], tuple[_Outcome, Key]] = {}
         self._sent: list[Future[Found]] = []
         self._rounds = 0
         self._alone: dict[_Sort, set[Key]] = {}
@@ -87,25 +102,28 @@ class Together:
         if self._rounds % ROUNDS_KEPT == 0:
             self._alone, self._most, self._apart = {}, {}, set()
         self._rounds += 1
-        known: dict[tuple[MetricSource, str, datetime | Span], tuple[Future[Found], Key]] = {}
+        known: dict[tuple[MetricSource, str, datetime | Span], tuple[_Outcome, Key]] = {}
         self._sent = []
         batches, later = self._planned(wanted)
         for batch in batches:
             future = self._begin(batch)
             self._sent.append(future)
+            outcome = _Outcome(future=future)
             for key, one in batch.members.items():
-                known[one.source, one.expression, one.when] = future, key
+                known[one.source, one.expression, one.when] = outcome, key
         for key, one in later:
-            known[one.source, one.expression, one.when] = _done({key: _failed(one, "it is read at a later tick")}), key
+            outcome = _Outcome({key: _failed(one, "it is read at a later tick")})
+            known[one.source, one.expression, one.when] = outcome, key
         self._known = known
 
     def answer(self, source: MetricSource, expression: str, when: datetime | Span) -> Answer | None:
         """As in `queries.Ahead`."""
-        future, key = self._known.get((source, expression, when), (None, ()))
-        if future is None:
+        sent = self._known.get((source, expression, when))
+        if sent is None:
             return None
+        outcome, key = sent
         try:
-            return _own(future.result()[key], expression, when)
+            return _own(*outcome.of(key), expression, when)
         except CancelledError:
             at = when.end if isinstance(when, Span) else when
             return Answer(
@@ -115,11 +133,14 @@ class Together:
     def _planned(self, wanted: Iterable[Wanted]) -> tuple[list[_Batch], list[tuple[Key, Wanted]]]:
         """The queries to send now, and what is left for a later tick."""
         same: dict[tuple[_Sort, datetime | Span], dict[Key, Wanted]] = {}
+        groupings: dict[_Sort, Grouping | None] = {}
         for one in wanted:
-            grouping, sort = _grouping(one.template), _Sort(one.source, one.template, one.patience)
+            sort = _Sort(one.source, one.template, one.patience)
+            if sort not in groupings:
+                groupings[sort] = self._grouped(sort)
+            grouping = groupings[sort]
             key = grouping.key(one.variables) if grouping is not None else None
-            alone = self._alone.get(sort, ())
-            if key is not None and key not in alone and len(alone) <= MOST_ALONE and sort not in self._apart:
+            if key is not None and key not in self._alone.get(sort, ()):
                 same.setdefault((sort, one.when), {})[key] = one
         batches: list[_Batch] = []
         apart: dict[tuple[_Sort, timedelta, timedelta], list[tuple[Key, Wanted]]] = {}
@@ -131,6 +152,12 @@ class Together:
         for (sort, _, _), several in apart.items():
             batches.extend(self._joined(sort, several))
         return _at_once(batches)
+
+    def _grouped(self, sort: _Sort) -> Grouping | None:
+        """How its queries are grouped; None where each has to be asked by itself."""
+        if sort in self._apart or len(self._alone.get(sort, ())) > MOST_ALONE:
+            return None
+        return _grouping(sort.template)
 
     def _chunks(self, sort: _Sort, when: datetime | Span, members: Mapping[Key, Wanted]) -> Iterator[_Batch]:
         grouping = _grouping(sort.template)
@@ -224,13 +251,13 @@ class Together:
         else:
             self._most[sort] = min(len(keys) // 2, self._most.get(sort, MOST_NAMES))
 
-    def _alone_now(self, batch: _Batch, key: Key) -> Answer:
+    def _alone_now(self, batch: _Batch, key: Key) -> tuple[Answer, tuple[Series, ...]]:
         """One application whose group was refused; if it is refused alone too, it is its own fault."""
         one = batch.members[key]
         answer = self._send(batch, one.expression, one.when)
         if _is_refused(answer):
             self._alone.setdefault(batch.sort, set()).add(key)
-        return answer
+        return answer, answer.series
 
     def _send(self, batch: _Batch, expression: str, when: datetime | Span) -> Answer:
         source, patience = batch.sort.source, batch.sort.patience
@@ -273,24 +300,24 @@ def _is_refused(answer: Answer) -> bool:
 def _shared(answer: Answer, parts: Mapping[Key, tuple[Series, ...]] | None, keys: Iterable[Key]) -> Found:
     """Each application's own part; whoever is not in a good answer has no series, and an error is everybody's."""
     known = parts or {}
-    return {key: _with(answer, known.get(key, ()), answer.query, answer.at) for key in keys}
+    return {key: (answer, known.get(key, ())) for key in keys}
 
 
 def _with(answer: Answer, series: tuple[Series, ...], query: str, at: datetime) -> Answer:
-    """`answer` about other series; thousands a tick, for which `replace` is too slow."""
+    """`answer` about other series."""
     return Answer(answer.outcome, at, query, series, answer.kind, answer.reason, answer.detail, answer.oversized)
 
 
-def _own(answer: Answer, expression: str, when: datetime | Span) -> Answer:
+def _own(answer: Answer, own: Sequence[Series], expression: str, when: datetime | Span) -> Answer:
     """The part of one application as if it had asked by itself, and for its own time alone."""
     if not isinstance(when, Span):
-        return _with(answer, answer.series, expression, answer.at)
+        return _with(answer, tuple(own), expression, answer.at)
     start, end = when.start, when.end
     series = []
-    for one in answer.series:
-        inside = tuple(sample for sample in one.samples if start <= sample[0] <= end)
+    for one in own:
+        inside = [sample for sample in one.samples if start <= sample[0] <= end]
         if inside:
-            series.append(one if len(inside) == len(one.samples) else replace(one, samples=inside))
+            series.append(one if len(inside) == len(one.samples) else Series(one.labels, tuple(inside)))
     return _with(answer, tuple(series), expression, end)
 
 
@@ -302,9 +329,9 @@ def _points(when: datetime | Span) -> int:
     return max(1, (when.end - when.start) // when.step + 1) if isinstance(when, Span) else 1
 
 
-def _failed(one: Wanted, detail: str) -> Answer:
+def _failed(one: Wanted, detail: str) -> tuple[Answer, tuple[Series, ...]]:
     at = one.when.end if isinstance(one.when, Span) else one.when
-    return Answer(Outcome.ERROR, at, one.expression, reason=Reason.QUERY_BUDGET, detail=detail)
+    return Answer(Outcome.ERROR, at, one.expression, reason=Reason.QUERY_BUDGET, detail=detail), ()
 
 
 def _done(found: Found) -> Future[Found]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from gitops_rollback.app.neighbours import Neighbours, heard, neighbours_of
 from gitops_rollback.app.queries import Asker, Question, Span, tick_of
@@ -67,8 +69,7 @@ class Counted:
     neighbours: Neighbours | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What one look gives: the ticks that it added, the newest tick in words, and what it was before the deployment."""
 
     counted: Counted | None
@@ -85,17 +86,24 @@ def look(
         return Look(known, (), Measurement.invalid(at, question.fault), UNREAD)
     span = unread(question.trigger, known, past.t0, at, interval)
     if known is not None and known.newest is not None and (known.test is None or span.is_empty):
-        return replace(known.newest, ticks=())
+        return known.newest._replace(ticks=())
     read = _read_gauge if question.trigger.type == "gauge" else _read_counters
     return read(asker, question, known, past, span)
 
 
 def unread(trigger: Trigger, known: Counted | None, t0: datetime, at: datetime, interval: timedelta) -> Span:
     """The ticks that a look at `at` has to read: since the last one, or from long before the sync at the first one."""
-    seconds = interval * math.ceil(LEAST_TICK / interval)
+    seconds = _tick_every(interval)
+    if known is not None:
+        return Span(known.read_until + seconds, tick_of(at, seconds), seconds)
     back = timedelta(seconds=FAR_SECONDS if trigger.type == "gauge" else NEAR_SECONDS)
-    start = known.read_until + seconds if known else tick_of(t0, seconds) - back
-    return Span(start, tick_of(at, seconds), seconds)
+    return Span(tick_of(t0, seconds) - back, tick_of(at, seconds), seconds)
+
+
+@lru_cache(maxsize=64)
+def _tick_every(interval: timedelta) -> timedelta:
+    """So many intervals that a tick is not too short to count in."""
+    return interval * math.ceil(LEAST_TICK / interval)
 
 
 @dataclass(frozen=True)
@@ -252,7 +260,8 @@ def _judged(
     raised: Mapping[datetime, float] = NOBODY_ELSE,
 ) -> Look:
     """`raised` are the null rates of ticks at which neighbours are heard."""
-    state, verdict = counted.state or test.start, unseen(test, counted.state or test.start, span.end.timestamp())
+    state: State = counted.state or test.start
+    verdict: Verdict | None = None
     stepped: list[Tick] = []
     for instant, counts, _ in found:
         if instant <= t0:
@@ -265,6 +274,8 @@ def _judged(
                 counted.beyond.step(counts, raised.get(instant))
         stepped.append(_tick(instant, verdict))
         counted.began_before = counted.began_before or (counted.bad_before and verdict.severity is not None)
+    if verdict is None:
+        verdict = unseen(test, state, span.end.timestamp())
     counted.state, counted.read_until = state, span.end
     counted.newest = Look(counted, tuple(stepped), _measured(verdict), _baseline(counted, test))
     return counted.newest

@@ -6,7 +6,6 @@ Source: Argo CD `status.operationState.phase` (Failed, Error); Flux conditions, 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from gitops_rollback.app.reading_back import Memory, Subject
@@ -45,13 +44,13 @@ def _word(subject: Subject, trigger: Trigger, operation: Operation | None, at: d
     if health.outcome is Outcome.ERROR:
         return health  # the engine is silent: nothing that it said before is a word about now
     if SYNC_FAILED in trigger.symptoms and _failed(operation):
-        return replace(Measurement.of(1.0, at), detail="the engine says that the sync failed")
+        return Measurement.of(1.0, at)._replace(detail="the engine says that the sync failed")
     if DEGRADED in trigger.symptoms:
         return health
     if operation is None:
         return Measurement.missing(Reason.ENGINE_UNCLEAR, at, "the engine says nothing of this sync any more")
     said = "is under way" if operation.in_progress else "has not failed"
-    return replace(Measurement.of(0.0, at), detail=f"the engine says that the sync {said}")
+    return Measurement.of(0.0, at)._replace(detail=f"the engine says that the sync {said}")
 
 
 def _failed(operation: Operation | None) -> bool:

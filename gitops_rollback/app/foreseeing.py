@@ -17,6 +17,7 @@ from gitops_rollback.core.policy import Trigger
 from gitops_rollback.ports import MetricSource
 
 COUNTED = ("regression", "gauge")
+NOTHING_KNOWN = Memory()
 
 
 @dataclass(frozen=True)
@@ -31,24 +32,26 @@ def foreseen(
     subject: Subject, memories: Mapping[Trigger, Memory], questions: Questions, at: datetime, asking: Asking
 ) -> Iterator[Wanted]:
     """Each expression and each time that the look at `at` asks for, if what it knows by then is in `memories`."""
+    (source, patience), variables = (asking.source, asking.patience), subject.variables
     for trigger in subject.policy.triggers:
-        times = tuple(_times(subject, trigger, memories.get(trigger) or Memory(), at))
+        times = _times(subject, trigger, memories.get(trigger) or NOTHING_KNOWN, at)
         if not times:
             continue
-        question = questions.of(trigger, subject.variables)
+        question = questions.of(trigger, variables)
         for template, expression in zip(question.templates, question.expressions, strict=False):
             for when in times:
-                yield Wanted(asking.source, template, subject.variables, expression, when, asking.patience)
+                yield Wanted(source, template, variables, expression, when, patience)
 
 
-def _times(subject: Subject, trigger: Trigger, memory: Memory, at: datetime) -> Iterator[datetime | Span]:
+def _times(subject: Subject, trigger: Trigger, memory: Memory, at: datetime) -> list[datetime | Span]:
     if trigger.is_asked:
-        yield at
-        if not memory.ready:
-            yield from _filled(span_since(subject.t0, at, subject.interval), baseline_span(subject, trigger))
-    elif trigger.built and trigger.type in COUNTED:
-        yield from _filled(unread(trigger, memory.counted, subject.t0, at, subject.interval))
+        if memory.ready:
+            return [at]
+        return [at, *_filled(span_since(subject.t0, at, subject.interval), baseline_span(subject, trigger))]
+    if trigger.built and trigger.type in COUNTED:
+        return _filled(unread(trigger, memory.counted, subject.t0, at, subject.interval))
+    return []
 
 
-def _filled(*spans: Span) -> Iterator[Span]:
-    return (span for span in spans if not span.is_empty)
+def _filled(*spans: Span) -> list[datetime | Span]:
+    return [span for span in spans if not span.is_empty]

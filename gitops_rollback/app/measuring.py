@@ -13,18 +13,18 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import is_
 
 from gitops_rollback.app.alerts import look_at_alerts
+from gitops_rollback.app.asked_triggers import Asked, blind, health_word, read_back
 from gitops_rollback.app.asking_together import Together, Wanted
 from gitops_rollback.app.counting import look
 from gitops_rollback.app.engine_events import look_at_events
-from gitops_rollback.app.foreseeing import Asking, foreseen
-from gitops_rollback.app.queries import Asker, Question, Questions, after, span_since, tick_of
-from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
+from gitops_rollback.app.foreseeing import COUNTED, Asking, foreseen
+from gitops_rollback.app.queries import Asker, Question, Questions, after, tick_of
+from gitops_rollback.app.reading_back import Memory, Subject
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.verdicts import (
-    engine_baseline,
-    engine_word,
     name_lost_telemetry,
     stale,
     tick_of_word,
@@ -48,12 +48,14 @@ from gitops_rollback.core.trigger import (
 )
 from gitops_rollback.ports import Alerts, MetricSource, Workloads
 
+Telling = Callable[[Subject, Memory, Trigger, datetime], Measurement]  # what one says who is no metric source
+
 MAX_WATCHED = 10_000
 SHORTEST_DEADLINE = timedelta(seconds=1)
 NEW_PODS = Baseline(BaselineLevel.QUIET, None, "only Pods of the template that came with the sync count")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Watch:
     """One application's newest deployment; `lock` is held during a whole look, so looks never overlap."""
 
@@ -66,6 +68,17 @@ class _Watch:
     memories: dict[Trigger, Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
     ahead: timedelta = timedelta(0)  # by how much the wall clock had jumped at the last look
+
+    @property
+    def had_data(self) -> bool:
+        """Anything of the application had data before the sync."""
+        return any(memory.had_data for memory in self.memories.values())
+
+    def remember(self, triggers: tuple[Trigger, ...]) -> None:
+        """Keep what is known of each of these, and of no other."""
+        known = self.memories
+        if len(known) != len(triggers) or not all(map(is_, known, triggers)):
+            self.memories = {trigger: known.get(trigger) or Memory() for trigger in triggers}
 
 
 class Measuring:
@@ -88,6 +101,11 @@ class Measuring:
         self._together = together
         self._alerts = alerts
         self._workloads = workloads
+        self._telling: Mapping[str, Telling] = {
+            "crashLoop": self._pods,
+            "alert": self._active,
+            "event": look_at_events,
+        }
         self._source_of = source_of
         self._executor = executor
         self._new_lock = new_lock
@@ -204,37 +222,38 @@ class Measuring:
 
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
-        watch.memories = {trigger: watch.memories.get(trigger, Memory()) for trigger in triggers}
-        asked = [trigger for trigger in triggers if trigger.is_asked]
-        questions = {trigger: watch.questions.of(trigger, subject.variables) for trigger in asked}
-        measured = self._measured(subject, watch, questions, at)
+        watch.remember(triggers)
+        asker = self._asker(subject, at) if any(_is_measured(trigger) for trigger in triggers) else None
+        measured = self._measured(subject, watch, asker, at) if asker is not None else {}
         for trigger in triggers:
-            if trigger.built and trigger.type == "health":
-                measured[trigger] = _health(subject, watch.memories[trigger], trigger, at)
-            elif trigger.built and trigger.type == "crashLoop":
-                measured[trigger] = self._pods(subject, watch.memories[trigger], trigger, at)
-            elif trigger.built and trigger.type == "alert":
-                measured[trigger] = self._active(subject, watch.memories[trigger], trigger, at)
-            elif trigger.built and trigger.type == "event":
-                measured[trigger] = look_at_events(subject, watch.memories[trigger], trigger, at)
-            elif trigger.built and trigger.type in ("regression", "gauge"):
-                measured[trigger] = self._counted(subject, watch, trigger, at)
+            if trigger.is_asked or not trigger.built:
+                continue
+            memory = watch.memories[trigger]
+            if trigger.type in COUNTED and asker is not None:
+                measured[trigger] = _counted(asker, subject, watch, trigger, at)
+            elif trigger.type == "health":
+                measured[trigger] = health_word(subject, memory, trigger, at)
+            elif trigger.type in self._telling:
+                measured[trigger] = self._telling[trigger.type](subject, memory, trigger, at)
         warm = at >= subject.t0 + subject.policy.timing.initial_delay
+        had_data = watch.had_data
         return tuple(
-            verdict_of(trigger, watch.memories[trigger].state, _baseline(watch, trigger), measured.get(trigger), warm)
-            for trigger in triggers
+            [
+                verdict_of(trigger, memory.state, _baseline(memory, trigger, had_data), measured.get(trigger), warm)
+                for trigger, memory in watch.memories.items()
+            ]
         )
 
     def _look_within(self, subject: Subject, watch: _Watch, now: datetime) -> tuple[Verdict, ...]:
         """The verdicts, with those that need no metric store as of `now`: who says "look now" does so for these."""
         warm = now >= subject.t0 + subject.policy.timing.initial_delay
-        look = {"crashLoop": self._pods, "alert": self._active, "event": look_at_events}
         verdicts = {verdict.trigger: verdict for verdict in watch.verdicts}
         for trigger in subject.policy.triggers:
-            if trigger.built and trigger.type in look:
-                measured = look[trigger.type](subject, watch.memories[trigger], trigger, now)
-                state = watch.memories[trigger].state
-                verdicts[trigger.name] = verdict_of(trigger, state, _baseline(watch, trigger), measured, warm)
+            if trigger.built and trigger.type in self._telling:
+                memory = watch.memories[trigger]
+                measured = self._telling[trigger.type](subject, memory, trigger, now)
+                baseline = _baseline(memory, trigger, watch.had_data)
+                verdicts[trigger.name] = verdict_of(trigger, memory.state, baseline, measured, warm)
         return tuple(verdicts.values())
 
     def _pods(self, subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
@@ -249,58 +268,58 @@ class Measuring:
         patience = _deadline(subject.policy, subject.policy.metrics.timeout)
         return look_at_alerts(self._alerts, subject, memory, trigger, at, patience)
 
-    def _counted(self, subject: Subject, watch: _Watch, trigger: Trigger, at: datetime) -> Measurement:
-        """What counters or a gauge say since the last look, or since long before the sync at the first one."""
-        memory, question = watch.memories[trigger], watch.questions.of(trigger, subject.variables)
+    def _asker(self, subject: Subject, at: datetime) -> Asker | Measurement:
+        """Who asks within this look; what all that is measured says where there is nobody to ask."""
         try:
             cluster = subject.variables.get("CLUSTER", "")
-            asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
+            return self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
         except RollbackError as exc:
-            return _blind(memory, Measurement.failed(exc.reason, at, exc.message))
-        seen = look(asker, question, memory.counted, subject.past, at, subject.interval)
-        memory.counted = seen.counted
-        hold = Hold.of(trigger, subject.interval)
-        memory.state = replay(seen.ticks, hold, memory.state)
-        if seen.measured.outcome in (Outcome.ERROR, Outcome.INVALID):
-            return _blind(memory, replace(seen.measured, at=at))
-        memory.ready, memory.alone, memory.beside = True, seen.baseline, seen.baseline
-        return seen.measured
+            return Measurement.failed(exc.reason, at, exc.message)
 
     def _measured(
-        self, subject: Subject, watch: _Watch, questions: Mapping[Trigger, Question], at: datetime
+        self, subject: Subject, watch: _Watch, asker: Asker | Measurement, at: datetime
     ) -> dict[Trigger, Measurement]:
         """Each asked trigger's measurement at this tick; its memory is restored first, then stepped."""
+        questions = [watch.questions.of(one, subject.variables) for one in watch.memories if one.is_asked]
         if not questions:
             return {}
-        try:
-            cluster = subject.variables.get("CLUSTER", "")
-            asker = self.asker(subject.policy, cluster, subject.policy.metrics.timeout, subject.t0)
-        except RollbackError as exc:
-            failed = Measurement.failed(exc.reason, at, exc.message)
-            return {trigger: _blind(watch.memories[trigger], failed) for trigger in questions}
-        answers = asker.now((text for question in questions.values() for text in question.expressions), at)
-        asked = {
-            trigger: question.measured([answers[text] for text in question.expressions], at)
-            for trigger, question in questions.items()
-        }
-        # A source that fails now is not asked for the past as well: a hanging one would cost a deadline each time.
-        seen = {trigger: one for trigger, one in questions.items() if asked[trigger].outcome is not Outcome.ERROR}
-        faults = restore(asker, subject, watch.memories, seen, at)
-        breached = [trigger for trigger in seen if seen[trigger].tick(asked[trigger], at).level is Level.TRUE]
-        catch_up(asker, subject, watch.memories, {trigger: seen[trigger] for trigger in breached}, at)
+        if isinstance(asker, Measurement):
+            return {one.trigger: blind(watch.memories[one.trigger], asker) for one in questions}
+        answers = asker.now([text for question in questions for text in question.expressions], at)
+        asked = [Asked.of(question, watch.memories, answers, at) for question in questions]
+        faults = read_back(asker, subject, watch.memories, asked, at)
         measured: dict[Trigger, Measurement] = {}
-        for trigger, now in asked.items():
-            memory = watch.memories[trigger]
+        for trigger, _, memory, now, tick in asked:
             if not memory.ready:
                 worse = faults.get(trigger, now) if now.value is not None else now
-                measured[trigger] = _blind(memory, replace(worse, at=at))
+                measured[trigger] = blind(memory, worse._replace(at=at))
                 continue
             if at > subject.t0:
-                tick = questions[trigger].tick(now, at)
                 memory.state = step(memory.state, tick, Hold.of(trigger, subject.interval))
             measured[trigger] = now
         had_data = any(memory.had_data or memory.state.last_observed for memory in watch.memories.values())
         return name_lost_telemetry(measured, answers.values(), had_data)
+
+
+def _is_measured(trigger: Trigger) -> bool:
+    """A metric source is asked for it."""
+    return trigger.is_asked or (trigger.built and trigger.type in COUNTED)
+
+
+def _counted(
+    asker: Asker | Measurement, subject: Subject, watch: _Watch, trigger: Trigger, at: datetime
+) -> Measurement:
+    """What counters or a gauge say since the last look, or since long before the sync at the first one."""
+    memory, question = watch.memories[trigger], watch.questions.of(trigger, subject.variables)
+    if isinstance(asker, Measurement):
+        return blind(memory, asker)
+    seen = look(asker, question, memory.counted, subject.past, at, subject.interval)
+    memory.counted = seen.counted
+    memory.state = replay(seen.ticks, Hold.of(trigger, subject.interval), memory.state)
+    if seen.measured.outcome in (Outcome.ERROR, Outcome.INVALID):
+        return blind(memory, seen.measured._replace(at=at))
+    memory.ready, memory.alone, memory.beside = True, seen.baseline, seen.baseline
+    return seen.measured
 
 
 def _deadline(policy: Policy, patience: timedelta) -> timedelta:
@@ -319,45 +338,17 @@ def _begin_anew(watch: _Watch, at: datetime) -> None:
     for memory in watch.memories.values():
         state = memory.state
         if state.phase is Phase.PENDING:
-            state = replace(state, phase=Phase.INACTIVE)
+            state = state._replace(phase=Phase.INACTIVE)
         if state.phase is Phase.FIRING:
-            state = replace(state, last_observed=at)
-        memory.state = replace(state, last=Tick(at, Level.ERROR), blind_since=None)
+            state = state._replace(last_observed=at)
+        memory.state = state._replace(last=Tick(at, Level.ERROR), blind_since=None)
     watch.at, watch.verdicts = at, tuple(stale(verdict) for verdict in watch.verdicts)
 
 
-def _baseline(watch: _Watch, trigger: Trigger) -> Baseline:
+def _baseline(memory: Memory, trigger: Trigger, others: bool) -> Baseline:
     """The baseline against the value now. Other triggers' data before the sync counts, however late it was read."""
-    memory = watch.memories[trigger]
-    others = any(other.had_data for other in watch.memories.values())
     last = memory.state.last
     return against_baseline(trigger, memory.beside if others else memory.alone, last.value if last else None)
-
-
-def _health(subject: Subject, memory: Memory, trigger: Trigger, at: datetime) -> Measurement:
-    """The engine's word at this tick. It says since when it holds, so ticks that were not lived are known."""
-    hold = Hold.of(trigger, subject.interval)
-    measured = engine_word(trigger, subject.state, at, subject.interval)
-    changed_at = subject.state.health_changed_at
-    if not memory.ready and measured.value is not None:
-        memory.ready = True
-        memory.alone = memory.beside = engine_baseline(trigger, subject.state, subject.t0, subject.health_before)
-    if measured.value and changed_at is not None:
-        known = max(changed_at, subject.t0, memory.state.last.at if memory.state.last else subject.t0)
-        unlived = span_since(known, at, subject.interval).instants
-        memory.state = replay((Tick(instant, Level.TRUE, 1.0) for instant in unlived), hold, memory.state)
-    if at > subject.t0:
-        memory.state = step(memory.state, tick_of_word(measured, at), hold)
-    return measured
-
-
-def _blind(memory: Memory, failed: Measurement) -> Measurement:
-    """A look that cannot be stepped, since what came before it is unknown. It counts as blind from now on."""
-    levels = {Outcome.INVALID: Level.INVALID, Outcome.NO_DATA: Level.NO_DATA}
-    since = memory.state.blind_since or failed.at
-    last = Tick(failed.at, levels.get(failed.outcome, Level.ERROR))
-    memory.state = replace(memory.state, blind_since=since, last=last)
-    return failed
 
 
 def _measured_by(policy: Policy, check: Check) -> Trigger:

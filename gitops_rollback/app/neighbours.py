@@ -63,11 +63,13 @@ def neighbours_of(asker: Asker, question: Question, baseline: Baseline, span: Sp
 
 def heard(asker: Asker, question: Question, span: Span, t0: datetime) -> list[tuple[datetime, Counts]] | Measurement:
     """What the peers counted in the minute before each tick of `span` from shortly before `t0` on."""
+    if not question.control:
+        return []
     start = span.start
     while start <= t0 - SHORTLY_BEFORE:
         start += span.step
     late = Span(start, span.end, span.step)
-    if not question.control or not late.instants:
+    if not late.instants:
         return []
     answers = asker.ranges(question.control, late)
     return _broken(answers) or _windows(answers, late)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.queries import EPOCH, MAX_POINTS
@@ -87,8 +86,8 @@ def joined(first: Answer, second: Answer) -> Answer:
     samples = {series.labels: series.samples for series in first.series}
     for series in second.series:
         samples[series.labels] = (*samples.get(series.labels, ()), *series.samples)
-    whole = tuple(replace(second.series[0], labels=labels, samples=of) for labels, of in samples.items())
-    return replace(second, series=whole) if second.series else first
+    whole = tuple(second.series[0]._replace(labels=labels, samples=of) for labels, of in samples.items())
+    return second._replace(series=whole) if second.series else first
 
 
 class PastSources:

@@ -165,7 +165,7 @@ def _as_deployed(look: Look, revision: str, now: datetime) -> Look:
     revisions = tuple(revision if n == index else one for n, one in enumerate(last.revisions))
     newest = DeploymentRecord(revisions, look.state.sources, now, now)
     event = SyncEvent(look.watched.id, newest, last)
-    verdicts = tuple(replace(one, baseline=_baseline(one)) for one in look.case.verdicts)
+    verdicts = tuple(one._replace(baseline=_baseline(one)) for one in look.case.verdicts)
     return replace(
         look,
         records=(*look.records[:-1], replace(last, replaced_at=now), newest),

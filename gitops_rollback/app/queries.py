@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gitops_rollback.core.absence import absence
 from gitops_rollback.core.burn_rate import burn, expressions
@@ -79,10 +79,12 @@ class Questions:
 
     def of(self, trigger: Trigger, variables: Mapping[str, str]) -> Question:
         """As `Question.of`."""
-        if variables != self._variables:
-            self._variables, self._kept = dict(variables), {}
+        if variables is not self._variables:
+            if variables != self._variables:
+                self._kept = {}
+            self._variables = variables
         kept = self._kept.get(trigger.name)
-        if kept is None or kept.trigger != trigger:
+        if kept is None or (kept.trigger is not trigger and kept.trigger != trigger):
             kept = self._kept[trigger.name] = Question.of(trigger, variables)
         return kept
 
@@ -112,8 +114,7 @@ def _templates(trigger: Trigger) -> tuple[str, ...]:
     return (trigger.bad, trigger.total) if trigger.type in HALVES and not trigger.query else (trigger.query,)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Ticks from `start` to `end`, both inclusive; empty if `end` is before `start`."""
 
     start: datetime
@@ -129,8 +130,7 @@ class Span:
         return tuple(self.start + n * self.step for n in range(max(0, (self.end - self.start) // self.step + 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """A trigger's ticks over a span. `fault` set: it could not be read, and nothing may be concluded from it."""
 
     ticks: tuple[Tick, ...] = ()
@@ -192,6 +192,8 @@ class Asker:
     ) -> dict[str, Answer]:
         known = {expression: self._known(expression, when) for expression in expressions}
         missing = [expression for expression, answer in known.items() if answer is None]
+        if not missing:
+            return {expression: answer for expression, answer in known.items() if answer is not None}
         answers = self._executor.map(ask, missing) if self._executor is not None and missing else map(ask, missing)
         asked = dict(zip(missing, answers, strict=True))
         return {expression: answer or asked[expression] for expression, answer in known.items()}

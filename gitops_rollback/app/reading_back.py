@@ -6,7 +6,7 @@ That is all before a start or a new policy, the baseline before the sync, and th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.counting import Counted
@@ -56,7 +56,7 @@ class Subject:
         return self.policy.timing.interval
 
 
-@dataclass
+@dataclass(slots=True)
 class Memory:
     """One trigger's. `alone` is its baseline by its own data, `beside` where the application had other data then."""
 
@@ -94,7 +94,7 @@ def restore(
             if fault is not None:  # else nobody would ever hear of what began under the sync before
                 faults[trigger] = fault
                 continue
-            alone, beside = replace(alone, began=began), replace(beside, began=began)
+            alone, beside = alone._replace(began=began), beside._replace(began=began)
         memory = memories[trigger]
         memory.state = replay(lived[trigger].ticks, Hold.of(trigger, subject.interval))
         memory.alone, memory.beside, memory.had_data, memory.ready = alone, beside, had_data, True

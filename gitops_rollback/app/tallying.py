@@ -15,14 +15,14 @@ from typing import NamedTuple
 from gitops_rollback.app.queries import Question, Span
 from gitops_rollback.core.measurement import Answer, Series, by_instant
 from gitops_rollback.core.policy import Counting
-from gitops_rollback.core.regression.counters import Counters, increase
+from gitops_rollback.core.regression.counters import Counters, Labels, increase
 from gitops_rollback.core.regression.counts import Counts
 from gitops_rollback.core.regression.latency import slow_bound
 
 BOUND = "le"  # the label of a histogram's buckets
 ALL = float("inf")
 
-Values = Mapping[str, float]
+Values = Mapping[Labels, float]
 
 
 class Tallied(NamedTuple):
@@ -33,7 +33,7 @@ class Tallied(NamedTuple):
     old: Counts | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pair:
     """The counters of bad events, or in a histogram of those that are not, and of all."""
 
@@ -46,7 +46,7 @@ class _Pair:
         return None if events is None else (min(counted or 0.0, events), events)
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """What is remembered of the series of one trigger for one deployment. `bound` is that of a histogram."""
 
@@ -119,8 +119,8 @@ class Tally:
         return Counts(seconds, events, max(0.0, events - part) if self.histogram else min(part, events))
 
 
-def _values(series: Sequence[Series], wanted: Callable[[Series], bool] | None = None) -> dict[str, float]:
-    return {repr(one.labels): one.samples[0][1] for one in series if wanted is None or wanted(one)}
+def _values(series: Sequence[Series], wanted: Callable[[Series], bool] | None = None) -> dict[Labels, float]:
+    return {one.labels: one.samples[0][1] for one in series if wanted is None or wanted(one)}
 
 
 def _label(series: Series, name: str) -> str:
@@ -145,10 +145,10 @@ def _bound(ticks: Sequence[Answer], instants: Sequence[datetime], t0: datetime) 
     for at, answer in zip(instants, ticks, strict=True):
         if at > t0:
             break
-        buckets: dict[float, dict[str, float]] = {}
+        buckets: dict[float, dict[Labels, float]] = {}
         for one in answer.series:
             if (bound := _bound_of(one)) is not None:
-                buckets.setdefault(bound, {})[repr(one.labels)] = one.samples[0][1]
+                buckets.setdefault(bound, {})[one.labels] = one.samples[0][1]
         for bound, values in buckets.items():
             before = known.get(bound, Counters(t0.timestamp()))
             known[bound], grown = increase(before, at.timestamp(), values)

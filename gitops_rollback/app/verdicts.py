@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.duration import format_duration
@@ -44,9 +43,9 @@ def stale(verdict: Verdict) -> Verdict:
     """The verdict of a tick whose clock was set anew, back or ahead: nobody may act on it."""
     state = verdict.state
     if state.last is not None:
-        state = replace(state, last=Tick(state.last.at, Level.ERROR))
+        state = state._replace(last=Tick(state.last.at, Level.ERROR))
     message = f"{verdict.trigger}: the clock was set, so this look is not the next one after the last"
-    return replace(verdict, state=state, reason=Reason.STALE_TICK, message=message)
+    return verdict._replace(state=state, reason=Reason.STALE_TICK, message=message)
 
 
 def engine_word(trigger: Trigger, state: ApplicationState, at: datetime, interval: timedelta) -> Measurement:
@@ -57,7 +56,7 @@ def engine_word(trigger: Trigger, state: ApplicationState, at: datetime, interva
     if state.health is Health.UNKNOWN and state.health.value not in trigger.states:
         return Measurement.missing(Reason.ENGINE_UNCLEAR, at, "the engine does not know the application's health")
     measured = Measurement.of(float(state.health.value in trigger.states), at)
-    return replace(measured, detail=f"the engine says {state.health.value}")
+    return measured._replace(detail=f"the engine says {state.health.value}")
 
 
 def tick_of_word(measured: Measurement, at: datetime) -> Tick:
@@ -88,7 +87,7 @@ def name_lost_telemetry(
         return dict(measured)
     detail = "all series of the application have vanished since the sync"
     return {
-        trigger: replace(measurement, reason=Reason.TELEMETRY_LOST, detail=detail)
+        trigger: measurement._replace(reason=Reason.TELEMETRY_LOST, detail=detail)
         if measurement.outcome is Outcome.NO_DATA
         else measurement
         for trigger, measurement in measured.items()

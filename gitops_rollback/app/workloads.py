@@ -6,7 +6,6 @@ Where its Pods can be seen depends on its engine. Nobody to ask is no data: it n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from gitops_rollback.app.subject import Watched
@@ -79,11 +78,11 @@ def pods_word(
             unclear = unclear or f"{of}: {error} cannot be read"
             continue
         if found.symptom is not None:
-            return replace(Measurement.of(1.0, at), detail=f"{found.symptom.value} of {of}: {found.why}")
+            return Measurement.of(1.0, at)._replace(detail=f"{found.symptom.value} of {of}: {found.why}")
         quiet.append(f"{of}: {found.why}")
     if unclear:
         return Measurement.missing(Reason.ENGINE_UNCLEAR, at, unclear)
-    return replace(Measurement.of(0.0, at), detail=quiet[0])
+    return Measurement.of(0.0, at)._replace(detail=quiet[0])
 
 
 def workloads_seen(workloads: Workloads, target: Target, state: ApplicationState) -> tuple[WorkloadFacts, ...] | None:

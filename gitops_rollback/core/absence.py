@@ -7,8 +7,6 @@ Source: detection.md 2.3 (no series, and telemetry lost, are told apart) and 2.8
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome, single
 
@@ -20,11 +18,11 @@ def absence(wanted: Answer, beside: Answer) -> Measurement:
     for answer, name in ((wanted, "query"), (beside, "beside")):
         if answer.outcome is not Outcome.VALUE:
             failed = single(answer)
-            return replace(failed, detail=f"{name}: {failed.detail}")
+            return failed._replace(detail=f"{name}: {failed.detail}")
     if any(series.samples for series in wanted.series):
-        return replace(Measurement.of(THERE, wanted.at, wanted.query), detail="it is there")
+        return Measurement.of(THERE, wanted.at, wanted.query)._replace(detail="it is there")
     if not any(series.samples for series in beside.series):
         detail = "neither it nor what should stand beside it is there"
         return Measurement.missing(Reason.NO_DATA, wanted.at, detail, wanted.query)
     gone = Measurement.of(GONE, wanted.at, wanted.query)
-    return replace(gone, detail="no series is left, though others of the application are there")
+    return gone._replace(detail="no series is left, though others of the application are there")

@@ -8,7 +8,7 @@ Source: prometheus `rules/manager.go` (`StartsAt: alert.FiredAt`); alertmanager 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from gitops_rollback.core.errors import Reason
@@ -52,13 +52,13 @@ def judge_alerts(alerts: Collection[Alert], name: str, at: datetime) -> Measurem
     if active:
         first = min(alert.starts_at for alert in active)
         several = f", {len(active)} of them" if len(active) > 1 else ""
-        return replace(Measurement.of(1.0, at), detail=f"the alert {name} is active since {first:%H:%M:%S}Z{several}")
+        return Measurement.of(1.0, at)._replace(detail=f"the alert {name} is active since {first:%H:%M:%S}Z{several}")
     if any(alert.state == SUPPRESSED for alert in alerts):
         detail = f"the alert {name} is silenced or inhibited in Alertmanager"
         return Measurement.missing(Reason.ALERT_SUPPRESSED, at, detail)
     if alerts:
         return Measurement.missing(Reason.NO_DATA, at, f"Alertmanager has not yet processed the alert {name}")
-    return replace(Measurement.of(0.0, at), detail=f"the alert {name} is not active")
+    return Measurement.of(0.0, at)._replace(detail=f"the alert {name} is not active")
 
 
 def alert_baseline(alerts: Collection[Alert], rule: AlertRule, t0: datetime) -> Baseline:

@@ -8,7 +8,6 @@ Source: detection.md 2.8; the Site Reliability Workbook, chapter 5 (multiwindow,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from gitops_rollback.core.duration import format_duration as written
@@ -41,8 +40,8 @@ def burn(answers: Sequence[Answer], windows: BurnRate, minimum_per_second: float
     rates: list[float] = []
     for share, window in named:
         if share.value is None:
-            return replace(share, detail=f"over {written(window)}: {share.detail}")
+            return share._replace(detail=f"over {written(window)}: {share.detail}")
         rates.append(share.value / windows.budget)
     each = " and ".join(f"{rate:.4g} over {written(window)}" for rate, (_, window) in zip(rates, named, strict=True))
     query = "; ".join(share.query for share in shares)
-    return replace(Measurement.of(min(rates), shares[0].at, query), detail=each)
+    return Measurement.of(min(rates), shares[0].at, query)._replace(detail=each)

@@ -58,7 +58,7 @@ class Grouping:
 
     def key(self, variables: Mapping[str, str]) -> Key | None:
         """An application's own values, in the order of `labels`; None if one of them is missing."""
-        values = tuple(variables.get(name, "") for name in self.variables)
+        values = tuple([variables.get(name, "") for name in self.variables])
         return values if all(values) else None
 
     def expression(self, keys: Iterable[Key]) -> str:
@@ -80,11 +80,12 @@ class Grouping:
         found: dict[Key, list[Series]] = {}
         for series in answer.series:
             labels = dict(series.labels)
-            key = tuple(labels.get(label, "") for label in self.labels)
+            key = tuple([labels.get(label, "") for label in self.labels])
             if not all(key):
                 return None
-            own = tuple(pair for pair in series.labels if pair[0] not in self.added)
-            found.setdefault(key, []).append(Series(own, series.samples))
+            if self.added:
+                series = Series(tuple([pair for pair in series.labels if pair[0] not in self.added]), series.samples)
+            found.setdefault(key, []).append(series)
         return {key: tuple(several) for key, several in found.items()}
 
     def _filled(self, selectors: Mapping[str, str]) -> str:

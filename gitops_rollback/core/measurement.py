@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Comparison
+
+ONE_SERIES = frozenset({"one", "sum", "max", "min", "any", "all"})  # each `reduce`: of one value all say that value
 
 
 class Outcome(StrEnum):
@@ -40,8 +41,7 @@ class Compared(NamedTuple):
     dispersion: float
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(NamedTuple):
     """What was measured at `at` (the tick's instant, not the arrival). `value` is set only for VALUE, always finite."""
 
     outcome: Outcome
@@ -72,16 +72,14 @@ class Measurement:
         return cls(Outcome.INVALID, at, reason=Reason.QUERY_INVALID, detail=detail, query=query)
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One series of an answer: labels and samples (time, value); a value may be NaN or infinite here."""
 
     labels: tuple[tuple[str, str], ...]
     samples: tuple[tuple[datetime, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """All that a metric source answered to one query at `at`. `series` may be empty only with VALUE (no match).
 
     NO_DATA is never set here: whether no series means zero, no traffic or no data depends on the query's role.
@@ -130,17 +128,17 @@ def ratio(bad: Answer, total: Answer, minimum_per_second: float = 0.0, reduce: s
         return Measurement.invalid(total.at, f"`reduce: {reduce}` cannot be used with `bad` and `total`", query)
     denominator = single(total, reduce)
     if denominator.value is None:
-        return replace(denominator, query=query, detail=f"total: {denominator.detail}")
+        return denominator._replace(query=query, detail=f"total: {denominator.detail}")
     if bad.outcome is Outcome.VALUE and bad.kind == "vector" and not bad.series:
         numerator = Measurement.of(0.0, bad.at)
     else:
         numerator = single(bad, reduce)
     if numerator.value is None:
-        return replace(numerator, query=query, detail=f"bad: {numerator.detail}", denominator=denominator.value)
+        return numerator._replace(query=query, detail=f"bad: {numerator.detail}", denominator=denominator.value)
     if denominator.value <= 0 or denominator.value < minimum_per_second:
         detail = f"{denominator.value:g} per second is below the traffic that is needed to tell"
         nothing = Measurement.missing(Reason.NO_TRAFFIC, total.at, detail, query)
-        return replace(nothing, numerator=numerator.value, denominator=denominator.value)
+        return nothing._replace(numerator=numerator.value, denominator=denominator.value)
     value = numerator.value / denominator.value
     if not math.isfinite(value):
         return Measurement.missing(Reason.NO_DATA, total.at, "the ratio is not finite", query)
@@ -156,7 +154,9 @@ def by_instant(answer: Answer, instants: Sequence[datetime], tolerance: timedelt
     that failed fails at each instant.
     """
     if answer.outcome is not Outcome.VALUE or answer.kind != "matrix":
-        return tuple(replace(answer, at=at) for at in instants)
+        return tuple(answer._replace(at=at) for at in instants)
+    if len(instants) == 1:
+        return (_at_one(answer, instants[0], tolerance),)
     found: dict[int, list[Series]] = {}
     ordered = sorted((at, index) for index, at in enumerate(instants))
     for series in answer.series:
@@ -168,11 +168,29 @@ def by_instant(answer: Answer, instants: Sequence[datetime], tolerance: timedelt
     )
 
 
+def _at_one(answer: Answer, instant: datetime, tolerance: timedelta) -> Answer:
+    """As `by_instant`, of one: so is nearly all read that is read, a tick after a tick."""
+    earliest, latest = instant - tolerance, instant + tolerance
+    found: list[Series] = []
+    for series in answer.series:
+        samples = series.samples
+        if len(samples) != 1:
+            samples = tuple(sorted([one for one in samples if earliest <= one[0] <= latest], key=_time)[:1])
+        if samples and earliest <= samples[0][0] <= latest:
+            exact = samples is series.samples and samples[0][0] == instant
+            found.append(series if exact else Series(series.labels, ((instant, samples[0][1]),)))
+    return Answer(Outcome.VALUE, instant, answer.query, tuple(found), "vector", answer.reason, answer.detail)
+
+
+def _time(sample: tuple[datetime, float]) -> datetime:
+    return sample[0]
+
+
 def _matched(
     samples: Sequence[tuple[datetime, float]], ordered: Sequence[tuple[datetime, int]], tolerance: timedelta
 ) -> Iterable[tuple[int, float]]:
     position = 0
-    for at, value in sorted(samples, key=lambda sample: sample[0]):
+    for at, value in sorted(samples, key=_time):
         while position < len(ordered) and ordered[position][0] < at - tolerance:
             position += 1
         if position < len(ordered) and ordered[position][0] <= at + tolerance:
@@ -186,6 +204,8 @@ def _reason(answer: Answer) -> Reason:
 
 def _reduced(answer: Answer, values: Sequence[float], reduce: str, comparison: Comparison) -> Measurement:
     greater = comparison is Comparison.GREATER_THAN
+    if len(values) == 1 and reduce in ONE_SERIES and math.isfinite(values[0]):
+        return Measurement(Outcome.VALUE, answer.at, values[0], query=answer.query)
     if any(math.isinf(value) for value in values):
         return Measurement.missing(Reason.NO_DATA, answer.at, "the value is infinite", answer.query)
     numbers = [value for value in values if not math.isnan(value)]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Measurement, Outcome
@@ -44,8 +44,7 @@ class Phase(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """One evaluation at one instant (a multiple of the interval)."""
 
     at: datetime
@@ -53,8 +52,7 @@ class Tick:
     value: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerState:
+class TriggerState(NamedTuple):
     """The memory of one trigger for one (application, revision). Bounded: counts, never a list of ticks."""
 
     phase: Phase = Phase.INACTIVE
@@ -81,8 +79,7 @@ class BaselineLevel(StrEnum):
     PENDING = "pending"  # not asked yet
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """`began`: of one that was firing, its first TRUE tick, where a quiet one was seen before it.
 
     `only_no_worse`: it was quiet, and counts as firing since what is measured now is no worse than that.
@@ -95,8 +92,7 @@ class Baseline:
     only_no_worse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one trigger says now, for people and for the decision. `reason` is set when it does not fire."""
 
     trigger: str
@@ -118,8 +114,7 @@ class Verdict:
         return self.state.since
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """How long a trigger must be TRUE before it fires. `interval` is the time between ticks, above zero."""
 
     hold_for: timedelta
@@ -183,18 +178,18 @@ def until_the_hole(state: TriggerState) -> TriggerState:
     if state.phase not in (Phase.PENDING, Phase.FIRING) or seen is None or state.last is None or seen >= state.last.at:
         return state
     conclusive = Level.FALSE if state.quiet_since is not None else Level.TRUE
-    return replace(state, last=Tick(seen, conclusive), blind_since=None)
+    return state._replace(last=Tick(seen, conclusive), blind_since=None)
 
 
 def _on_true(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
     at = tick.at
-    seen = replace(state, last=tick, last_observed=at, quiet_since=None, blind_since=None)
+    seen = state._replace(last=tick, last_observed=at, quiet_since=None, blind_since=None)
     if not _goes_on(state, at, hold):
-        seen = replace(seen, phase=Phase.PENDING, since=at, true_ticks=1)
+        seen = seen._replace(phase=Phase.PENDING, since=at, true_ticks=1)
     else:
-        seen = replace(seen, true_ticks=state.true_ticks + 1)
+        seen = seen._replace(true_ticks=state.true_ticks + 1)
     if seen.phase is Phase.PENDING and _has_held(seen, at, hold):
-        return replace(seen, phase=Phase.FIRING, fired_at=at)
+        return seen._replace(phase=Phase.FIRING, fired_at=at)
     return seen
 
 
@@ -207,15 +202,15 @@ def _on_false(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
         return seen
     quiet_since = state.quiet_since or at
     if at - quiet_since >= hold.keep_firing_for:
-        return replace(seen, phase=Phase.RESOLVED, quiet_since=quiet_since)
-    return replace(seen, quiet_since=quiet_since)
+        return seen._replace(phase=Phase.RESOLVED, quiet_since=quiet_since)
+    return seen._replace(quiet_since=quiet_since)
 
 
 def _on_nothing(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
     at = tick.at
-    seen = replace(state, last=tick, blind_since=state.blind_since or at)
+    seen = state._replace(last=tick, blind_since=state.blind_since or at)
     if state.phase is Phase.PENDING and not _goes_on(state, at, hold):
-        return replace(seen, phase=Phase.INACTIVE)
+        return seen._replace(phase=Phase.INACTIVE)
     return seen
 
 
@@ -286,7 +281,7 @@ def as_before(verdict: Verdict) -> Verdict:
     """The verdict with its baseline by itself, for a change that nobody blames: how it is now is of no matter."""
     if not verdict.baseline.only_no_worse:
         return verdict
-    return replace(verdict, baseline=Baseline(BaselineLevel.QUIET, verdict.baseline.value))
+    return verdict._replace(baseline=Baseline(BaselineLevel.QUIET, verdict.baseline.value))
 
 
 def _mean_baseline(trigger: Trigger, earlier: Sequence[Tick], interval: timedelta) -> Baseline:

@@ -40,7 +40,7 @@ class Store(MemoryMetrics):
         alone = [NAMES.sub(f'service="{name}"', expression) for name in named[1].split("|")]
         found = [super(Store, self).query_range(one, start, end, step, timeout).series[0] for one in alone]
         labelled = zip(named[1].split("|"), found, strict=True)
-        return replace(answer, series=tuple(replace(one, labels=(("service", name),)) for name, one in labelled))
+        return answer._replace(series=tuple(one._replace(labels=(("service", name),)) for name, one in labelled))
 
     def one(self, expression: str, name: str, at: datetime) -> Series:
         alone = NAMES.sub(f'service="{name}"', expression)

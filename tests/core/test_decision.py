@@ -73,8 +73,8 @@ def test_an_alarm_needs_a_firing_trigger_that_was_quiet_before(verdict: Verdict,
 
 def _still_so(verdict: Verdict, began: datetime | None) -> Verdict:
     """It was so before the sync, and was never gone since."""
-    state = replace(verdict.state, since=T0 + timedelta(seconds=15))
-    return replace(verdict, state=state, baseline=Baseline(BaselineLevel.FIRING, began=began))
+    state = verdict.state._replace(since=T0 + timedelta(seconds=15))
+    return verdict._replace(state=state, baseline=Baseline(BaselineLevel.FIRING, began=began))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_people_were_told_of_and_came_back_after_the_next_sync_is_told_agai
 ) -> None:
     """In seconds since the sync, which is somebody's try to mend it: the plan of before is no longer offered."""
     verdict = _still_so(a_verdict(), T0 - timedelta(minutes=5))
-    verdict = replace(verdict, state=replace(verdict.state, since=T0 + timedelta(seconds=onset)))
+    verdict = verdict._replace(state=verdict.state._replace(since=T0 + timedelta(seconds=onset)))
     case = replace(a_case(verdict), told=T0 + timedelta(seconds=told))
     assert case.event is not None
     before = DeploymentRecord((GOOD,), (), T0 - timedelta(minutes=6))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -83,5 +82,5 @@ def test_each_part_is_what_that_application_alone_is_answered(source: Prometheus
 
 def ordered(found: tuple[Series, ...]) -> list[Series]:
     """Without the last digits, in which a sum over pods may differ with their order."""
-    rounded = [replace(one, samples=tuple((at, round(value, 9)) for at, value in one.samples)) for one in found]
+    rounded = [one._replace(samples=tuple((at, round(value, 9)) for at, value in one.samples)) for one in found]
     return sorted(rounded, key=lambda one: one.labels)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed
@@ -124,7 +124,7 @@ class BucketedSource:
         detail = answer.detail
         for secret in filter(None, self._dialect.secrets):
             detail = detail.replace(secret, "[redacted]")
-        return replace(answer, detail=detail)
+        return answer._replace(detail=detail)
 
 
 def begun(past_milliseconds: int, buckets: Buckets, length: timedelta) -> datetime:

@@ -7,7 +7,7 @@ it raises or answers is not: a provider that breaks is an error of its own queri
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -91,7 +91,7 @@ class InstalledSource:
 
     def _answered(self, asked: Asked, ask: Callable[[str], Answer]) -> Answer:
         try:
-            answer = replace(ask(asked_of(asked.query)), query=asked.query)
+            answer = ask(asked_of(asked.query))._replace(query=asked.query)
         except QueryInvalid as exc:
             answer = asked.invalid(exc.message)
         except OutboundBlocked as exc:
@@ -100,4 +100,4 @@ class InstalledSource:
             answer = asked.failed(Reason.METRICS_UNAVAILABLE, str(exc))
         except Exception as exc:
             answer = asked.failed(Reason.METRICS_UNAVAILABLE, f"the installed provider raised {type(exc).__name__}")
-        return replace(answer, detail=answer.detail.replace(self._secret, "[redacted]")) if self._secret else answer
+        return answer._replace(detail=answer.detail.replace(self._secret, "[redacted]")) if self._secret else answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -133,7 +133,7 @@ class PrometheusSource:
         detail = answer.detail
         for secret in self._secrets:
             detail = detail.replace(secret, "[redacted]")
-        return answer if detail == answer.detail else replace(answer, detail=detail)
+        return answer if detail == answer.detail else answer._replace(detail=detail)
 
 
 def _refuse_unusable(settings: PrometheusSettings) -> None:

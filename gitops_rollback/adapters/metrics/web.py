@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from gitops_rollback.adapters.http import Http, HttpAnswer, HttpFailed, HttpSettings
@@ -71,7 +71,7 @@ class WebSource:
             if not passed:
                 return asked.failed(Reason.QUERY_BUDGET, "the source's query limit is used up; it is asked again later")
             answer = self._sent(asked, path, place, timeout)
-        return replace(answer, detail=answer.detail.replace(self._token, "[redacted]")) if self._token else answer
+        return answer._replace(detail=answer.detail.replace(self._token, "[redacted]")) if self._token else answer
 
     def query_range(
         self, expression: str, start: datetime, end: datetime, step: timedelta, timeout: timedelta

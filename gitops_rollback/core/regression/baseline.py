@@ -152,7 +152,8 @@ def _unrest(baseline: Baseline, ticks: Sequence[Counts]) -> float:
     per_event = slopes(min(baseline.null_rate, MAX_NULL), rung.times_worse)
     cap = needed / (rung.scrapes * baseline.share_of_scrapes)
     limit = math.exp(CALIBRATION_LIMIT * needed) * len(per_event)
-    sums, most = [0.0] * len(per_event), [0.0]
+    sums: tuple[float, ...] = (0.0,) * len(per_event)
+    most = sums
     for _, events, bad in ticks:
         share = bad / baseline.dispersion
         sums = added(sums, per_event, 1.0, share, events / baseline.dispersion - share, cap, limit)

@@ -18,7 +18,7 @@ class Counts(NamedTuple):
 def total(ticks: Iterable[Counts]) -> tuple[float, float]:
     """Events and bad ones of all `ticks`; exact, so that their order does not matter."""
     known = list(ticks)
-    return math.fsum(tick.events for tick in known), math.fsum(tick.bad for tick in known)
+    return math.fsum([tick.events for tick in known]), math.fsum([tick.bad for tick in known])
 
 
 def within(ticks: Sequence[Counts], after_seconds: float, until_seconds: float) -> list[Counts]:

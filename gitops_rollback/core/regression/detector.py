@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitops_rollback.core.regression.baseline import Baseline, baseline_of
 from gitops_rollback.core.regression.counts import Counts, total, within
@@ -64,8 +65,7 @@ class Regression:
         return State(sums=tuple((0.0,) * len(one.rung.times_worse) for one in self.thresholds))
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The memory of one test: bounded, whatever the number of ticks."""
 
     sums: tuple[tuple[float, ...], ...]  # e^S_k of each rung
@@ -73,8 +73,7 @@ class State:
     recent: tuple[Counts, ...] = ()  # of the last four intervals
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one tick says. `severity` counts the rungs from 1 and is None where none fires.
 
     `events`, `bad`: those of the last four intervals. `evidence` (M) and `needed` are those of the rung that fires, or
@@ -105,8 +104,10 @@ def step(test: Regression, state: State, tick: Counts, null_rate: float | None =
     chance, dispersion = prior(state.ticks + 1), test.baseline.dispersion
     bad, good = tick.bad / dispersion, (tick.events - tick.bad) / dispersion
     sums = tuple(
-        tuple(added(known, slopes(one.level(normal), one.rung.times_worse), chance, bad, good, one.cap, one.limit))
-        for one, known in zip(test.thresholds, state.sums, strict=True)
+        [
+            added(known, slopes(one.level(normal), one.rung.times_worse), chance, bad, good, one.cap, one.limit)
+            for one, known in zip(test.thresholds, state.sums, strict=True)
+        ]
     )
     stepped = State(sums, state.ticks + 1, (*_still_recent(test, state, tick.end_seconds), tick))
     return stepped, _verdict(test, stepped, tick.end_seconds, normal)
@@ -147,7 +148,7 @@ def _bad_since(
 def _still_recent(test: Regression, state: State, at_seconds: float) -> tuple[Counts, ...]:
     """The ticks of the four intervals up to `at_seconds`; half an interval of grace for ticks that come unevenly."""
     oldest = at_seconds - (WINDOW_TICKS - 0.5) * test.tick_seconds
-    return tuple(tick for tick in state.recent if tick.end_seconds > oldest)
+    return tuple([tick for tick in state.recent if tick.end_seconds > oldest])
 
 
 def _verdict(test: Regression, state: State, at_seconds: float, normal: float, observed: bool = True) -> Verdict:
@@ -167,5 +168,5 @@ def _verdict(test: Regression, state: State, at_seconds: float, normal: float, o
 
 
 def _together(test: Regression, evidence: Sequence[float]) -> float:
-    together = math.fsum(one.rung.weight * math.exp(m) for one, m in zip(test.thresholds, evidence, strict=True))
+    together = math.fsum([one.rung.weight * math.exp(m) for one, m in zip(test.thresholds, evidence, strict=True)])
     return math.log(together) if together > 0 else -math.inf

@@ -35,7 +35,7 @@ def slopes(null_level: float, times_worse: tuple[float, ...]) -> Slopes:
 
 def added(
     sums: Sequence[float], per_event: Slopes, chance: float, bad: float, good: float, cap: float, limit: float
-) -> list[float]:
+) -> tuple[float, ...]:
     """The sums e^S_k after one tick: `(e^S_k + chance) * e^min(l_k, cap)`, none above `limit` (as e^S too).
 
     `bad` and `good` are the tick's counts, divided by the dispersion.
@@ -45,7 +45,7 @@ def added(
         gained = bad * of_bad + good * of_good
         grown = (grown + chance) * math.exp(gained if gained < cap else cap)
         result.append(grown if grown < limit else limit)
-    return result
+    return tuple(result)
 
 
 def mixed(sums: Sequence[float]) -> float:
