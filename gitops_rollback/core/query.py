@@ -254,6 +254,8 @@ def _escape(value: str, quote: str) -> str:
             raise QueryInvalid("query", "a value with a backtick cannot stand in backticks")
         return value
     escaped = value.replace("\\", "\\\\").replace(quote, "\\" + quote)
+    if escaped.isprintable():
+        return escaped
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in escaped)
 
 

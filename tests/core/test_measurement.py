@@ -151,3 +151,18 @@ def test_a_range_answer_is_taken_apart_tick_by_tick() -> None:
 
 def test_a_failed_range_answer_fails_at_each_tick() -> None:
     assert [part.outcome for part in by_instant(FAILED, [AT, AT], timedelta(seconds=1))] == [Outcome.ERROR] * 2
+
+
+OFFSETS = st.lists(st.tuples(st.integers(-40, 40), st.floats(allow_nan=False)), max_size=4)
+
+
+@given(st.lists(OFFSETS, max_size=3))
+def test_one_tick_of_a_range_reads_as_among_others(several: list[list[tuple[int, float]]]) -> None:
+    """A usual look reads one tick by a short way; a look after a restart reads many. Both must see the same."""
+    series = tuple(
+        Series((("n", str(n)),), tuple((AT + timedelta(seconds=seconds), value) for seconds, value in samples))
+        for n, samples in enumerate(several)
+    )
+    answer = Answer(Outcome.VALUE, AT, "q", series, "matrix")
+    among, tolerance = [AT, AT + timedelta(hours=1)], timedelta(seconds=4)
+    assert by_instant(answer, [AT], tolerance)[0] == by_instant(answer, among, tolerance)[0]

@@ -25,6 +25,8 @@ MAX_SEPARATORS = 1_000_000
 OLDEST_SAMPLE = timedelta(seconds=60)
 NEWEST_SAMPLE = timedelta(seconds=5)
 
+TIMES = (int, float)  # exactly: true is no time
+
 Instants = dict[float, datetime]  # of one answer, whose series mostly have the same ones
 
 
@@ -131,16 +133,17 @@ def _series(kind: object, result: object) -> tuple[tuple[Series, ...], bool]:
     if kind not in ("vector", "matrix"):
         raise Malformed("the resultType is none that is known")
     elements = [object_of(element, "a series") for element in list_of(result, "result")]
-    if any("histogram" in element or "histograms" in element for element in elements):
-        return (), True
+    for element in elements:
+        if "histogram" in element or "histograms" in element:
+            return (), True
     instants: Instants = {}
-    return tuple(_one_series(element, kind == "matrix", instants) for element in elements), False
+    return tuple([_one_series(element, kind == "matrix", instants) for element in elements]), False
 
 
 def _one_series(element: Mapping[str, object], matrix: bool, instants: Instants) -> Series:
     labels = object_of(element.get("metric"), "metric")
     samples = list_of(element.get("values"), "values") if matrix else [element.get("value")]
-    ordered = tuple(sorted((name, str(value)) for name, value in labels.items()))
+    ordered = tuple(sorted([(name, str(value)) for name, value in labels.items()]))
     return Series(ordered, tuple([_sample(sample, instants) for sample in samples]))
 
 
@@ -148,7 +151,7 @@ def _sample(pair: object, instants: Instants) -> tuple[datetime, float]:
     if not isinstance(pair, list) or len(pair) != 2:
         raise Malformed("a sample is not a pair of time and value")
     at, value = pair
-    if isinstance(at, bool) or not isinstance(at, int | float) or not isinstance(value, str):
+    if type(at) not in TIMES or not isinstance(value, str):
         raise Malformed("a sample is not a pair of time and value")
     if not NUMBER.fullmatch(value):
         raise Malformed("a sample's value is not a number")
@@ -163,7 +166,7 @@ def _sample(pair: object, instants: Instants) -> tuple[datetime, float]:
 
 def _not_about(asked: Asked, series: Sequence[Series]) -> str:
     """A sentence if a sample is not of the asked instant, which a backend with a cache or a wrong clock answers."""
-    for age in (asked.at - at for one in series for at, _ in one.samples):
+    for age in [asked.at - at for at in dict.fromkeys([at for one in series for at, _ in one.samples])]:
         if age > OLDEST_SAMPLE:
             return f"a sample is {age.total_seconds():.0f} s older than the instant that was asked for"
         if -age > NEWEST_SAMPLE:
