@@ -73,9 +73,10 @@ PARTS = (
 END = """\
 ## And then
 
-`gitops-rollback run --observe` watches, decides in full and writes nothing; `gitops-rollback explain checkout-api` says
-why it decided so. Once you trust it, leave `--observe` out, and change one trigger's `severity` to `page_and_suggest`,
-later to `auto_rollback`, by pull request.
+`gitops-rollback run --observe` watches, decides in full and writes nothing but its own log;
+`gitops-rollback report --since 7d` says what it would have done, beside what people reverted meanwhile. Once you trust
+it, leave `--observe` out: then each decision stands in the journal, and `gitops-rollback explain checkout-api` says why
+it was made. Change one trigger's `severity` to `page_and_suggest`, later to `auto_rollback`, by pull request.
 """
 
 
@@ -180,7 +181,9 @@ def _beginning() -> str:
     return (
         "# The first ten minutes\n\n"
         "From a config repository to a policy that watches it. `python3 make.py docs` made this page: all of it is"
-        " what the commands printed, with the sandbox's Argo CD. Addresses stand for the sandbox's.\n"
+        " what the commands printed, with the sandbox's Argo CD. Addresses stand for the sandbox's.\n\n"
+        "The program comes with `pip install .` in a clone of gitops-rollback, or `pip install` of its wheel, with"
+        " Python 3.11 and git 2.38; for Flux see [that page](flux.md).\n"
     )
 
 

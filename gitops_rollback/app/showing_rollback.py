@@ -24,7 +24,7 @@ from gitops_rollback.core.journal import format_time
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.policy import Policy, Trigger
 from gitops_rollback.core.postmortem import postmortem
-from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.rollback import RollbackRecord, StepRecord
 from gitops_rollback.ports import DecisionEntry
 
 PATIENCE = timedelta(seconds=3)  # a page waits no longer for a metric store
@@ -65,6 +65,7 @@ def rollback_document(picture: Picture, record: RollbackRecord, chart: Document)
         "undoes": record.commit if not record.open and len(record.steps) == 1 else "",
         "phases": _phases(record),
         "chart": chart,
+        "steps": [_step(picture, one) for one in record.steps] if len(record.steps) > 1 else [],
         "diff": diff,
         "suspects": [for_people(str(one), 600).split("; ") for one in _list(record.evidence.get("suspects"))],
         "certainty": record.evidence.get("certainty"),
@@ -106,6 +107,13 @@ def _commit(picture: Picture, sha: str) -> Document:
         return {"sha": sha, "subject": "", "author": ""}
     author = commit.author.split("<")[0].strip()
     return {"sha": sha, "subject": for_people(commit.subject), "author": for_people(author)}
+
+
+def _step(picture: Picture, step: StepRecord) -> Document:
+    """One commit of several; without a SHA it is still ahead."""
+    subject = _commit(picture, step.commit)["subject"] if step.commit else ""
+    pushed = format_time(step.pushed_at) if step.pushed_at else None
+    return {"n": step.n, "of": step.of, "commit": step.commit, "subject": subject, "pushed": pushed}
 
 
 def _phases(record: RollbackRecord) -> list[Document]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import click
 
+from gitops_rollback.cli.main import TIMEOUT
+from gitops_rollback.cli.output import say
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story, stories_of
-from gitops_rollback.sandbox.demo import Demo
+from gitops_rollback.sandbox.demo import Demo, NotUp
 from gitops_rollback.sandbox.quarter_demo import QUARTER, tell_quarter
 from gitops_rollback.sandbox.world import Ports
 
@@ -44,6 +46,9 @@ def carry_out(
             demo.start_controller()
             click.echo(f" the sandbox of {engine} and the dashboard, {demo.dashboard}, stay up until Ctrl-C")
             threading.Event().wait()
+    except NotUp as error:
+        say(f"{error}. A machine that has much else to do is too slow for it: try again later.")
+        sys.exit(TIMEOUT)
     finally:
         demo.stop_controller()
         demo.close()

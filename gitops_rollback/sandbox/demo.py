@@ -37,6 +37,10 @@ LEASE_TIMES = {
 }
 
 
+class NotUp(RuntimeError):
+    """The sandbox or the controller in it did not come up in time: a machine that is too busy, mostly."""
+
+
 class Demo:
     """One telling of one story. `out` is made anew; it keeps repository, log and state."""
 
@@ -176,7 +180,7 @@ class Demo:
         world.start()
         self.story.begin(self.telling)
         if not self.wait_for(self._all_healthy, START_SECONDS):
-            raise RuntimeError(f"the sandbox did not become healthy: {self._why_unhealthy()}")
+            raise NotUp(f"the sandbox did not become healthy: {self._why_unhealthy()}")
         world.clock.jump(QUIET_BEFORE)
         commits = people.git("rev-list", "--count", "main")
         self._say(f"{self.story.name}: {self.story.summary}")
@@ -189,7 +193,7 @@ class Demo:
             self._say(f" ✔ {world.forge.title:<19} sandbox, real wire shapes   {world.forge.url}")
         self.start_controller()
         if not self.wait_for(lambda: bool(self.telling.decisions()), START_SECONDS):
-            raise RuntimeError(f"the controller did not start: see {self._replicas.log(1)}")
+            raise NotUp(f"the controller did not start: see {self._replicas.log(1)}")
         times = f", {self.story.replicas} replicas" if self.story.replicas > 1 else ""
         runs = f"gitops-rollback run --repo {world.url}   (time runs {world.clock.speed:g}x{times})"
         self._say(f" ✔ controller          {runs}")
@@ -242,8 +246,8 @@ class Demo:
         shown = (self.telling.reverts() or [self.telling.bad])[0][:7]
         self._say(f"   look at it:  git -C {self._out}/config show {shown}")
         self._say(f"   why:         git -C {self._out}/{REPOSITORY}.git log -p gitops-rollback-journal")
-        named = "Argo CD" if self.world.flux is None else "Flux"
-        self._say(f"   on your own: README.md, Point it at your own {named}")
+        page = "first-ten-minutes.md" if self.world.flux is None else "flux.md"
+        self._say(f"   on your own: gitops-rollback init, in a clone of your config repository; docs/{page}")
 
 
 def free_port() -> int:

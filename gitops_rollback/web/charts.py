@@ -103,7 +103,8 @@ def metric_svg(chart: Mapping[str, Any]) -> str:
         line = f'x1="{CHART_LEFT}" x2="{WIDTH - CHART_RIGHT}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"'
         place = f'x="{CHART_LEFT + 6}" y="{y(limit) - 6:.1f}"'  # on the left nothing has gone wrong yet
         words = f'<text class="limit-name" {place}>limit {_number(limit, chart)}</text>'
-        parts.append(f'<line class="limit" {line}/>{words}')
+        here = f'<text class="limit-name here" aria-hidden="true" x="{WIDTH - CHART_RIGHT}" y="{y(limit) - 6:.1f}">'
+        parts.append(f'<line class="limit" {line}/>{words}{here}limit {_number(limit, chart)}</text>')
     parts += [f'<polyline class="curve" points="{run}"/>' for run in _runs(points, x, y)]
     for number, marker in enumerate(chart["markers"]):
         at = x(_seconds(marker["at"]))

@@ -6,6 +6,7 @@ import hashlib
 import re
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -17,7 +18,8 @@ from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, 
 import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
-from gitops_rollback.app.showing_rollback import version_back
+from gitops_rollback.app.showing_rollback import rollback_document, version_back
+from gitops_rollback.core.rollback import StepRecord
 from gitops_rollback.web.actions import Actions
 from gitops_rollback.web.dashboard import Dashboard, is_ours, outline, visible
 from gitops_rollback.web.dashboard_server import DashboardServer
@@ -252,3 +254,22 @@ def test_a_policy_in_force_reads_like_a_file() -> None:
 )
 def test_the_sentence_names_the_version_that_comes_back_where_there_is_one(line: str, version: str) -> None:
     assert version_back(f"--- a/web.yaml\n+++ b/web.yaml\n{line}\n") == version
+
+
+def test_a_rollback_of_several_commits_lists_each_and_what_is_still_ahead(shown: Shown) -> None:
+    rolled_back(shown)
+    (picture,) = shown.board.pictures().values()
+    (record,) = picture.view.journal.records.values()
+    alone = rollback_document(picture, record, {})
+    assert alone["steps"] == []
+    stepped = replace(record, steps=(replace(record.steps[0], n=1, of=2), StepRecord(2, 2, None)))
+    first, second = rollback_document(picture, stepped, {})["steps"]
+    assert (first["n"], first["of"], first["commit"]) == (1, 2, record.commit)
+    assert first["subject"].startswith('Revert "')
+    assert (second["commit"], second["pushed"]) == (None, None)
+
+
+def test_the_page_of_one_rollback_says_in_which_part_it_is(shown: Shown) -> None:
+    rolled_back(shown)
+    (told,) = shown.json("/rollbacks.json")["rollbacks"]
+    assert '<a href="/rollbacks" aria-current="true">' in shown.html(f"/r/{told['id']}")
