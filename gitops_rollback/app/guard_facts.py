@@ -46,7 +46,7 @@ from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import Reversal
 from gitops_rollback.core.provision import provided, provision_of
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.strategies.stages import taking_back
+from gitops_rollback.core.strategies.stages import set_meanwhile, taking_back
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.core.upstream import METADATA, kargo_promotion, proposed_branch
@@ -237,7 +237,8 @@ class GuardFactsReader:
             state = seen(partial(self._inputs.of, record.bad_revision, look.watched.own)) if concerns else None
             # What a fetch did not bring is on no branch of ours, so nothing was taken back by it.
             known = [one for one in taking_back(record) if young and self._repo.has(one)]
-            blobs = {path: blob for each in known for path, blob in self._taken_blobs(each).items()}
+            left = set_meanwhile(record) if known else frozenset()
+            blobs = {path: blob for each in known for path, blob in self._taken_blobs(each).items() if path not in left}
             found.append(TakenBack(at, record.id, state, blobs))
         return tuple(found)
 

@@ -92,7 +92,7 @@ def workloads_seen(workloads: Workloads, target: Target, state: ApplicationState
     """
     try:
         return tuple(workloads.read(state, one) for one in workloads_of(target, state))
-    except RollbackError:
+    except (RollbackError, Unclear):
         return None
 
 

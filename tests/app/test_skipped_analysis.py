@@ -118,6 +118,25 @@ def test_the_revert_skips_the_analysis_and_the_next_commit_brings_it_back(world:
     assert flagger.asked[0] == "flagger.app/v1beta1 Canary shop/web"
 
 
+def test_what_was_taken_back_is_known_when_it_comes_back_with_something_else(world: World) -> None:
+    flagger = Flagger()
+    one = promoted(world, flagger)
+    now = until_pushed(world, one)
+    flagger.promoted, flagger.since = "111", now + TICK
+    world.metrics.mend("web", now)
+    one.until(now + TICK, now + 8 * MINUTE)
+    assert only_record(one).outcome == "verified"
+
+    now += 40 * MINUTE
+    files = {WEB: deployment("web", "1.1"), PATH: CANARY.replace("1m", "2m")}
+    world.engine.deploy("web", world.people.push("Try 1.1 again", files, now), now)
+    world.metrics.break_from("web", now + MINUTE)
+    one.until(now, now + 5 * MINUTE)
+
+    assert world.commits()[0] == "Try 1.1 again"
+    assert any(record.reason == "CameBack" for record in one.reconciler.see_now().journal.records.values())
+
+
 def test_whoever_comes_after_a_crash_between_the_two_commits_goes_on(world: World) -> None:
     flagger = Flagger()
     now = until_pushed(world, promoted(world, flagger))

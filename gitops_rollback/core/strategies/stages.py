@@ -239,11 +239,25 @@ def must_have(record: RollbackRecord, application: str, pushed: datetime) -> tup
 
 
 def taking_back(record: RollbackRecord) -> tuple[str, ...]:
-    """Its commits that took a change back whole: the newest, and each that did so for another application."""
+    """Its commits that took a change back whole: the newest, and each that did so for another application.
+
+    Where commits follow the revert, they take nothing away, and the revert does.
+    """
     stages = stages_of(record)
     carried = len(stages.cascade) if stages is not None else 0
+    own = stages.revert if stages is not None and stages.after else None
     newest = record.commit
-    return tuple(one.commit for one in record.steps if one.commit and (one.n <= carried or one.commit == newest))
+    return tuple(
+        one.commit
+        for one in record.steps
+        if one.commit and (one.n <= carried or (one.commit == newest if own is None else one.n == own))
+    )
+
+
+def set_meanwhile(record: RollbackRecord) -> frozenset[str]:
+    """The files that its revert changed only until the commit after it."""
+    stages = stages_of(record)
+    return frozenset(one.path for one in stages.setting) if stages is not None else frozenset()
 
 
 def stages_of(record: RollbackRecord) -> Stages | None:
