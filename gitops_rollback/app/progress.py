@@ -24,10 +24,11 @@ from gitops_rollback.app.runs import UNSEEN, Runs
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.stepping import Stepper
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.undeployed import Undeployed
 from gitops_rollback.app.upstreams import standing
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.app.workloads import NOBODY, check_workloads, workloads_of
-from gitops_rollback.core.convergence import blocked_by, converged, failed_fast, unapplied
+from gitops_rollback.core.convergence import blocked_by, converged, failed_fast, unapplied, works_in_vain
 from gitops_rollback.core.deployments import contains_our_operation, deployments, revision_in
 from gitops_rollback.core.errors import ObjectMissing, Reason, RollbackError
 from gitops_rollback.core.plan import PlanOutcome
@@ -54,6 +55,8 @@ MAX_HELD = 1000
 MAX_READ_BACK = 40  # ticks between two looks that are read from the metric store afterwards
 LABEL_DIGITS = 12
 LONG_BEFORE = timedelta(days=1)  # longer than any range that a check asks over
+
+_Holds = Callable[[str], bool]  # whether a revision holds a commit
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Follower:
         self._beside = Beside()
         self.offered = OfferedTrees(repo)
         self.stepper = Stepper(repo)
+        self._undeployed = Undeployed(repo)
         self._judging: dict[str, str] = {}
         self._held_changes: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -128,7 +132,8 @@ class Follower:
             return Progress(record, policy, landed)
         since = self._lasting.times(record, now)
         affected = self._affected(record, listing)
-        applications = tuple(self._pool.map(lambda fed: self._application(record, fed, since.pushed, now), affected))
+        asked = self._pool.map(lambda fed: self._application(record, fed, since.pushed, view, now), affected)
+        applications = tuple(one for one in asked if one is not None)
         runs = self.runs.seen(record, affected, lambda revision: self._contains(revision, commit))
         above = standing(self._repo, record, view.heads.branch, applications, policy, self.runs.objects)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
@@ -293,7 +298,9 @@ class Follower:
         at = record.commit or record.bad_revision
         return tuple(fed for fed in listing.fed if fed.name in names or fed.touches(paths, at))
 
-    def _application(self, record: RollbackRecord, fed: Fed, since: datetime, now: datetime) -> ApplicationProgress:
+    def _application(
+        self, record: RollbackRecord, fed: Fed, since: datetime, view: View, now: datetime
+    ) -> ApplicationProgress | None:
         commit, since = must_have(record, fed.name, since)
         try:
             state = fed.engine.application(fed.state.id, fed.state.project)
@@ -303,7 +310,11 @@ class Follower:
             return ApplicationProgress(fed.name, None, gone=True)
         if record.is_about_another(fed.name, state.uid):
             return ApplicationProgress(fed.name, None, anew=True)
-        found = _judged(fed, state, record, since, lambda revision: self._contains(revision, commit))
+        state = self._undeployed.followed(record, between(record)[1], fed, state, view)
+        if state is None:
+            return None
+        has, bad = (partial(self._contains, commit=one) for one in (commit, record.bad_revision))
+        found = _judged(fed, state, record, since, has, bad)
         asked = [at for at in (found.asked_at, self._lasting.asked(_asking(record), fed.name)) if at is not None]
         if found.asked_at is not None:
             self.asks(record, fed.name, min(found.asked_at, now))  # another replica may have asked: that counts as well
@@ -360,26 +371,18 @@ class Follower:
 
 
 def _judged(
-    fed: Fed, state: ApplicationState, record: RollbackRecord, since: datetime, contains: Callable[[str], bool]
+    fed: Fed, state: ApplicationState, record: RollbackRecord, since: datetime, contains: _Holds, reached: _Holds
 ) -> ApplicationProgress:
     index = fed.indexes[0] if len(state.sources) > 1 else None
     bad = (record.bad_revision,)
     done, why = converged(state, contains, since, index, bad)
     applied = done or not unapplied(state, contains, since, index, bad)
-    blockage = blocked_by(state, _without_our_commit(state, index, contains))
+    blockage = blocked_by(state, works_in_vain(state, contains, reached, index))
     failure = failed_fast(state, contains, since, index)
     blocked = blockage is not None and blockage.terminate
     failed = failure[1] if failure is not None and failure[0] is Reason.SYNC_FAILED else ""
     asked = _asked_at(state, record)
     return ApplicationProgress(fed.name, state, done, applied, why, blocked=blocked, asked_at=asked, failed=failed)
-
-
-def _without_our_commit(state: ApplicationState, index: int | None, contains: Callable[[str], bool]) -> tuple[str, ...]:
-    """What the operation works on, if that cannot be what we pushed: then nobody needs it to end well."""
-    revisions = (state.operation.revisions or state.requested_revisions) if state.operation else ()
-    at = index or 0
-    revision = revisions[at] if at < len(revisions) else ""
-    return (revision,) if revision and not contains(revision) else ()
 
 
 def _asked_at(state: ApplicationState, record: RollbackRecord) -> datetime | None:

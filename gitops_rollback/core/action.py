@@ -324,9 +324,8 @@ def _sync_one(record: RollbackRecord, application: ApplicationProgress, now: dat
     if application.failed:
         message = f"the sync of {application.application} failed: {application.failed}"
         return Finish(record, RollbackOutcome.UNVERIFIED, Reason.SYNC_FAILED, message)
-    if state.busy or recently:
-        return None
-    return Sync(application, record)
+    waits = any(one.reason is Reason.PENDING_CHANGES for one in obstacles(application))
+    return None if state.busy or recently or waits else Sync(application, record)
 
 
 def _verify(progress: Progress, now: datetime) -> Action:

@@ -51,6 +51,25 @@ def blocked_by(state: ApplicationState, bad_revisions: Collection[str]) -> Block
     return Blockage(False, Reason.OPERATION_RUNNING, f"{on} is running: {_cut(operation)}")
 
 
+def works_in_vain(
+    state: ApplicationState,
+    contains: Callable[[str], bool],
+    reached: Callable[[str], bool],
+    index: int | None = None,
+) -> tuple[str, ...]:
+    """What the operation works on, if that holds the bad revision and not our commit: nobody needs it to end well.
+
+    What somebody lets the engine apply from before the bad revision is theirs, and ends by itself.
+    """
+    revision = _at_source(state, index or 0)
+    return (revision,) if revision and not contains(revision) and reached(revision) else ()
+
+
+def _at_source(state: ApplicationState, index: int) -> str:
+    revisions = (state.operation.revisions or state.requested_revisions) if state.operation else ()
+    return revisions[index] if index < len(revisions) else ""
+
+
 def converged(
     state: ApplicationState,
     contains: Callable[[str], bool],

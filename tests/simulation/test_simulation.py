@@ -98,6 +98,7 @@ REGRESSIONS = {
 REGRESSIONS |= {
     ("weights", 2): "a plan ended between two steps, and people were not told where the branch stood",
     ("weights", 5088): "a process died between writing a mass event and telling it, and no other told it",
+    ("overlays", 3000009): "a rollback of a shared base deployed what waited for a person elsewhere",
 }
 
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gitops_rollback.sandbox.simulation.events import Event, Recorded
+from gitops_rollback.sandbox.simulation.events import Event, Recorded, Rollback
 from gitops_rollback.sandbox.simulation.metrics import GREEN
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
@@ -31,6 +31,8 @@ def check(world: World, event: Event) -> Iterator[str]:
             continue
         since = [one for one in world.truth.runs(name) if one.at >= end.at]
         live = world.cluster.live(name)
+        if _never_had_it(world, event, rollback, name):
+            continue
         if not since and world.truth.inputs(name, live) != world.truth.inputs(name, end.commit.sha):
             yield f"{event.after['id']} is verified, but {name} still runs {live[:8]}"
         if since and not any(world.objects.is_ancestor(end.commit.sha, one.revision) for one in since):
@@ -47,6 +49,15 @@ def check(world: World, event: Event) -> Iterator[str]:
     asked |= set(rollback.applications[:1])
     for name in (one for one in sorted(asked) if world.shown(one, verified_at, HOLD)[0] != GREEN):
         yield f"{event.after['id']} is verified, but {name} was not seen quiet within its hold time"
+
+
+def _never_had_it(world: World, event: Recorded, rollback: Rollback, name: str) -> bool:
+    """People deploy it by hand, and have deployed nothing of what is undone: nothing has to be done for it."""
+    told = world.cluster.shown.get((event.who, name), ())
+    live = world.cluster.live(name)
+    undone = any(world.objects.is_ancestor(one, live) for one in rollback.reverts)
+    by_hand = any(not one.state.auto_sync for one in told)
+    return by_hand and not undone and name not in rollback.applications
 
 
 def _is_watched(world: World, event: Recorded, name: str) -> bool:
