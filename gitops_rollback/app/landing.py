@@ -5,6 +5,7 @@ The later commits of a plan of several are looked at anew at each tick, so a los
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.stepping import Built, Stepper
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
-from gitops_rollback.core.action import Advance, Finish, HoldOn, Land, Note, Step
+from gitops_rollback.core.action import SEEN_JUST_NOW, STOOD_STILL, Advance, Finish, HoldOn, Land, Note, Step
 from gitops_rollback.core.decision import Act, Decision
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.policy import PULL_REQUEST_MODE
@@ -37,7 +38,8 @@ class Lander:
     """`again` looks, decides and plans anew; None: it was decided otherwise, and that has been done.
 
     `landed` hears of a push that the branch has taken. `offers`: where the branch refuses us, a pull request may be
-    opened.
+    opened. `monotonic` tells a process that has stood still, or waited for an answer, since it decided: what was
+    true then is looked at anew, a stop first of all.
     """
 
     executor: Executor | ObservingExecutor
@@ -45,13 +47,17 @@ class Lander:
     retries: PushRetries = field(default_factory=PushRetries)
     landed: Callable[[], None] = lambda: None
     offers: bool = False
+    monotonic: Callable[[], float] = time.monotonic
 
     def land(self, land: Land, look: Look, again: Callable[[], tuple[Land, Look] | None]) -> None:
         """Nothing is pushed once something newer has been deployed."""
-        landing = Landing(PushOutcome.REJECTED)
+        landing, decided = Landing(PushOutcome.REJECTED), self.monotonic()
         for _ in self.retries:
             if self.proposer.moved_on(look):
                 self._note(look, Decision(Act.LEAVE, Reason.SUPERSEDED, "a newer sync came first"), None)
+                return
+            if self.monotonic() - decided > SEEN_JUST_NOW.total_seconds():
+                self._note(look, Decision(Act.WAIT, Reason.STALE_TICK, "it was decided too long ago to push it"), None)
                 return
             landing = self.executor.land(land, look)
             if landing.outcome not in TRY_AGAIN:
@@ -61,6 +67,7 @@ class Lander:
             if renewed is None:
                 return
             land, look = renewed
+            decided = self.monotonic()
         self._give_up(landing, land, look)
 
     def _after(self, landing: Landing, land: Land, look: Look) -> None:
@@ -108,6 +115,7 @@ class StepLander:
         record, stages, head = progress.record, stages_of(progress.record), view.heads.branch
         if stages is None or not isinstance(self.executor, Executor) or self._stopped(watched, stages, view, now):
             return None
+        asked = self.clock.monotonic()
         if self._is_suspended(record, watched, head):
             words = f"held at step {record.steps[-1].n}: policy {watched.policy.name} is suspended"
             held = held_between(record, Passage(words, reason=Reason.SUSPENDED), now)
@@ -129,6 +137,8 @@ class StepLander:
         words = self.stepper.message(stages, step, progress.policy, built.rung)
         if gives_back(stages, step.n):
             step = replace(step, record=replace(record, times=restored(record, self.clock.now())))
+        if self.clock.monotonic() - asked > STOOD_STILL.total_seconds():
+            return None  # a stop may stand there by now: the next tick looks anew
         landing = self._push(self.executor, step, built, head, words)
         if landing.outcome is PushOutcome.LANDED:
             self.landed()

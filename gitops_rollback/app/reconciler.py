@@ -37,6 +37,7 @@ from gitops_rollback.app.upstreams import Upstreams
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import (
     SEEN_JUST_NOW,
+    STOOD_STILL,
     Action,
     Advance,
     Arrived,
@@ -285,10 +286,9 @@ class Reconciler:
         """What was decided before something else in this tick fetched again is decided anew: a stop may stand there."""
         again = partial(self._decide_anew, look.watched, tick)
         as_read = tick.view.heads == self.executor.read and land.plan.reversal.base == tick.view.heads.branch
-        decided = (land, look) if as_read else again()
-        if decided is not None:
-            offers = self.pull_requests is not None
-            Lander(self.executor, self.proposer, self.retries(), self.landed, offers).land(*decided, again)
+        offers, elapsed = self.pull_requests is not None, self.clock.monotonic
+        if (decided := (land, look) if as_read else again()) is not None:
+            Lander(self.executor, self.proposer, self.retries(), self.landed, offers, elapsed).land(*decided, again)
 
     def _attend_all(self, tick: Tick) -> None:
         """Each open pull request, and what people ask for, after all that is more urgent."""
@@ -361,10 +361,12 @@ class Reconciler:
         return None
 
     def _look_anew(self, watched: Watched, tick: Tick) -> tuple[Sight, Tick] | None:
-        """The same tick as it would be seen now."""
+        """The same tick as it would be seen now; None where the process stands still at this look as well."""
         view, now = self.see_now(), self.clock.now()
         sight = self.look(watched, view, tick.listing, now)
-        return None if sight is None else (sight, replace(tick, now=now, view=view, sights=(sight,)))
+        if sight is None or self.clock.monotonic() - sight.since > STOOD_STILL.total_seconds():
+            return None
+        return sight, replace(tick, now=now, view=view, sights=(sight,))
 
     def _follow(
         self, watched: Watched, record: RollbackRecord, view: View, listing: Listing, now: datetime

@@ -27,6 +27,7 @@ from gitops_rollback.core.sync import Health
 from gitops_rollback.core.upstream import waits_upstream
 
 SEEN_JUST_NOW = timedelta(seconds=20)
+STOOD_STILL = timedelta(seconds=60)  # slow answers alone do not make one look at one application last so long
 SEEN_FOR_SYNC = timedelta(seconds=5)  # another replica may have asked for the same, and been served, since
 SYNC_PATIENCE = timedelta(minutes=2)  # of whoever looks for the first time, or again after a long pause
 

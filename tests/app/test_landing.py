@@ -380,3 +380,50 @@ def test_a_word_is_about_the_plan_that_was_asked_for(world: World, apart: int) -
     assert prepared.plan is not None
     assert prepared.plan.reversal.reverts == record.reverts
     assert prepared.plan.rollback_id == record.id
+
+
+def _stands_still_once(world: World, monkeypatch: pytest.MonkeyPatch, parts: object, what: str) -> None:
+    """When this has been answered the process stands still for minutes, in which somebody says stop."""
+    real, stops = getattr(parts, what), [_stop]
+
+    def answers_late(*asked: object) -> object:
+        answer = real(*asked)
+        if stops:
+            stops.pop()(world)
+            world.clock.at += 7 * MINUTE
+        return answer
+
+    monkeypatch.setattr(parts, what, answers_late)
+
+
+def test_a_process_that_stands_still_right_before_its_push_obeys_the_stop_of_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _broken(world)
+    one = world.replica()
+    _stands_still_once(world, monkeypatch, one.reconciler.proposer, "moved_on")
+    one.until(START, LATER)
+    one.until(START + 10 * MINUTE, START + 11 * MINUTE)
+    assert world.reverts() == 0
+    assert "Paused" in one.told.reasons
+
+
+def test_a_process_that_stands_still_once_more_while_it_looks_anew_obeys_the_stop_of_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _broken(world)
+    one = world.replica()
+    looks, slow = one.reconciler.side_by_side, [MINUTE]
+
+    def slowly(look: Callable[[Watched], Sight | None], watched: Sequence[Watched]) -> tuple[Sight, ...]:
+        found = looks(look, watched)
+        if slow and any(one.look is not None and one.look.raised.raises_alarm for one in found):
+            world.clock.at += slow.pop()
+            _stands_still_once(world, monkeypatch, one.reconciler, "look")
+        return found
+
+    monkeypatch.setattr(one.reconciler, "side_by_side", slowly)
+    one.until(START, LATER)
+    one.until(START + 15 * MINUTE, START + 16 * MINUTE)
+    assert world.reverts() == 0
+    assert "Paused" in one.told.reasons
