@@ -5,7 +5,7 @@ All of it is known before anything is written. What does not go, or may not go b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,8 +24,7 @@ from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.ownership import ours
 from gitops_rollback.core.plan import GuardAnswer, PlanOutcome, Reversal
 from gitops_rollback.core.policy import PUSH_MODE, GuardResult, Severity
-from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.strategies.cascade import Dependant, Later, dependants, entangled, short, steps_of
+from gitops_rollback.core.strategies.cascade import Dependant, Later, dependants, entangled, gone_back, short, steps_of
 from gitops_rollback.core.strategies.migration import Unfit
 from gitops_rollback.core.strategies.stages import HOLD, Stages
 from gitops_rollback.core.suspects import Suspect
@@ -92,7 +91,7 @@ class Cascading:
         if len(since) >= MAX_RANGE:
             raise Unfit(f"{MAX_RANGE} commits have landed since, and more are not read")
         records = view.journal.records.values()
-        gone = {*going, *_taken_back(records)}
+        gone = {*going, *(sha for record in records for sha in gone_back(record))}
         later = tuple(one for one in reversed(since) if one.sha not in gone and not ours(one, records, None))
         changes = tuple(
             Later(one.sha, frozenset(fed.name for fed in listing.fed if fed.own.of(one.paths))) for one in later
@@ -184,12 +183,6 @@ def in_two_places(upstream: Upstream | None, why: str) -> Iterator[GuardAnswer]:
     if upstream is not None:
         message = f"{why}; another writer would bring it again, and its source does not go back step by step"
         yield ask(GUARD, Reason.WRITTEN_BY_ANOTHER, message, "take it back at the source, then approve the plan")
-
-
-def _taken_back(records: Iterable[RollbackRecord]) -> Iterator[str]:
-    for record in records:
-        if record.commit is not None:
-            yield from record.reverts
 
 
 def _combined(found: Sequence[Dependant], stages: Stages | None, look: Look) -> Stages:

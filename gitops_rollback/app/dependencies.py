@@ -8,7 +8,10 @@ from datetime import timedelta
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.subject import Look
+from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.rollback import RollbackRecord
+from gitops_rollback.core.strategies.cascade import short
+from gitops_rollback.core.strategies.stages import Stages
 from gitops_rollback.core.waves import needs_by_waves
 
 Needs = Mapping[str, Collection[str]]  # of each application by full name: those that it needs itself
@@ -70,6 +73,17 @@ def broken_by(look: Look, listing: Listing, records: Iterable[RollbackRecord]) -
         if needed & changed and look.name not in changed:
             return record
     return None
+
+
+def built_on(record: RollbackRecord, stages: Stages, listing: Listing, later: Iterable[Commit]) -> str:
+    """Who has changed by one of these commits and needs what goes back, so that it would break; "" for nobody."""
+    going, known = {*record.applications, *stages.carried}, needs(listing, engines=True)
+    for commit in later:
+        for one in listing.fed:
+            needed = sorted(reached(one.name, known) & going)
+            if needed and one.own.of(commit.paths):
+                return f"{short(one.name)} has changed with {commit.sha[:12]} since, and needs {short(needed[0])}"
+    return ""
 
 
 def _changed(record: RollbackRecord, commit: str, listing: Listing) -> frozenset[str]:

@@ -26,7 +26,7 @@ from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.recovery import gives_back, restored
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
-from gitops_rollback.core.strategies.gate import Passage, held_between
+from gitops_rollback.core.strategies.gate import Ahead, Passage, held_between
 from gitops_rollback.core.strategies.stages import Stages, stages_of
 from gitops_rollback.ports import Clock, PushOutcome
 
@@ -174,4 +174,6 @@ class StepLander:
 
     def _halfway(self, record: RollbackRecord, why: str) -> str:
         done, of = record.steps[-1].n, record.steps[-1].of
-        return f"{why}; the branch stands at step {done} of {of}, and the culprit is not reverted"
+        ahead = Ahead(stages_of(record), done)
+        way = f"; {ahead.safe_end}" if ahead.safe_end else ""
+        return f"{why}; the branch stands at step {done} of {of}, and the culprit is not reverted{way}"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gitops_rollback.app.beside import Beside
-from gitops_rollback.app.dependencies import dependants_of
+from gitops_rollback.app.dependencies import built_on, dependants_of
 from gitops_rollback.app.directory import Fed, Listing
 from gitops_rollback.app.gates import Gates
 from gitops_rollback.app.holding import hold_checks
@@ -20,7 +20,7 @@ from gitops_rollback.app.pools import OneByOne, Pool
 from gitops_rollback.app.probing import Probe, check_address
 from gitops_rollback.app.queries import span_since
 from gitops_rollback.app.recovering import Case, Recovering
-from gitops_rollback.app.runs import UNSEEN, Runs
+from gitops_rollback.app.runs import UNSEEN, Runs, caused
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.stepping import Stepper
 from gitops_rollback.app.subject import Watched
@@ -134,12 +134,13 @@ class Follower:
         affected = self._affected(record, listing)
         asked = self._pool.map(lambda fed: self._application(record, fed, since.pushed, view, now), affected)
         applications = tuple(one for one in asked if one is not None)
-        runs = self.runs.seen(record, affected, lambda revision: self._contains(revision, commit))
+        provision = caused(self._repo, record, listing.watched, policy)
+        runs = self.runs.seen(record, provision, affected, lambda revision: self._contains(revision, commit))
         above = standing(self._repo, record, view.heads.branch, applications, policy, self.runs.objects)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
         found = replace(found, came_back=above.came_back)
         if record.phase is not Phase.VERIFYING:
-            return self._between(found, watched, view.heads.branch, now)
+            return self._between(found, watched, listing, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)
         ask = partial(self._said_before, record)
         changed = {fed.name for fed in affected}
@@ -150,10 +151,10 @@ class Follower:
         found = replace(found, checks=checks)
         return replace(found, held_since=self._holding(found, judged, now))
 
-    def _between(self, found: Progress, watched: Watched, head: str, now: datetime) -> Progress:
+    def _between(self, found: Progress, watched: Watched, listing: Listing, head: str, now: datetime) -> Progress:
         """What the gate before the next commit of its plan needs to know; nothing where no more are to come."""
         record = found.record
-        ahead = self.stepper.ahead(record, head)
+        ahead = self.stepper.ahead(record, head, lambda stages, later: built_on(record, stages, listing, later))
         if ahead is None or ahead.stages is None:
             return replace(found, ahead=ahead)
         identity = f"{record.id}/{record.commit}"

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitops_rollback.app.directory import Fed
+from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.trees import content_at
 from gitops_rollback.core.errors import EngineUnavailable, RollbackError
-from gitops_rollback.core.infrastructure import RunObject
-from gitops_rollback.core.provision import Provision, provision_in
+from gitops_rollback.core.infrastructure import RunObject, Sides
+from gitops_rollback.core.policy import Policy
+from gitops_rollback.core.provision import Provision, provision_in, provision_of
 from gitops_rollback.core.rollback import Phase, RollbackRecord
 from gitops_rollback.core.runs import Revert, RunSeen, run_by_status, run_of
+from gitops_rollback.core.strategies.stages import between, unfinished
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
-from gitops_rollback.ports import Objects
+from gitops_rollback.ports import ConfigRepo, Objects
 from gitops_rollback.ports.forge import Forge
 
 
@@ -49,10 +53,13 @@ class Runs:
     forge: Forge | None = None
 
     def seen(
-        self, record: RollbackRecord, affected: Sequence[Fed], contains: Callable[[str], bool]
+        self,
+        record: RollbackRecord,
+        provision: Provision | None,
+        affected: Sequence[Fed],
+        contains: Callable[[str], bool],
     ) -> tuple[RunSeen, ...]:
-        """One for each that the record's plan watches; what nobody can tell is not done."""
-        provision = provision_in(record.evidence)
+        """One for each that is to be watched; what nobody can tell is not done."""
         if provision is None or record.phase not in (Phase.SYNCING, Phase.VERIFYING):
             return ()
         return tuple(self._seen(provision, record, affected, contains))
@@ -90,3 +97,20 @@ class Runs:
             return run_by_status(context, next((one for one in statuses if one is not None), None))
         except RollbackError as error:
             return RunSeen(replace(unseen, message=error.message))
+
+
+def caused(repo: ConfigRepo, record: RollbackRecord, watched: Sequence[Watched], policy: Policy) -> Provision | None:
+    """The infrastructure that the rollback changes; while more of its commits are to come, that of the newest alone.
+
+    What goes back for another one's sake is watched by the rules of its own policy, too. Raises: RollbackError.
+    """
+    if record.commit is None or not unfinished(record):
+        return provision_in(record.evidence)
+    _, names = between(record)
+    rules = [rule for one in watched if one.name in names for rule in one.policy.strategies]
+    before = repo.commit(record.commit).parents[0]
+    sides = (
+        Sides(path, content_at(repo, before, path), content_at(repo, record.commit, path))
+        for path in record.steps[-1].blobs
+    )
+    return provision_of(sides, (*rules, *policy.strategies))

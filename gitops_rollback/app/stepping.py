@@ -5,7 +5,7 @@ Where a plan stands is read anew from the branch at each look; the journal only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -40,11 +40,15 @@ MAX_LATER = 200  # commits after ours among which the next one of the plan is lo
 
 @dataclass(frozen=True)
 class Built:
-    """A step as a tree on a head. No `changes`: what it would bring is there already."""
+    """A step as a tree on a head. No `changes`: what it would bring is there already.
+
+    `superseded` are later commits that it takes back, too.
+    """
 
     tree: str
     changes: tuple[FileChange, ...]
     rung: int | None = None
+    superseded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,15 +111,29 @@ class Stepper:
         """Step `n` on `head`, whether it sets fields or is the revert. Raises: RollbackError."""
         step = stages.planned(n)
         if step is None:
-            return self._closing(record, stages, head, charts)
-        return self.reverting(step, head, record.restores, charts) if step.reverts else self.step(stages, n, head)
+            made = self._closing(record, stages, head, charts)
+        elif step.reverts:
+            made = self.reverting(step, head, record.restores, charts)
+        else:
+            return self.step(stages, n, head)
+        self._require_nothing_newer(record, made)
+        return made
+
+    def _require_nothing_newer(self, record: RollbackRecord, made: Built) -> None:
+        """What somebody has set since the plan began nobody has agreed to take back. Raises: StalledError."""
+        first = record.steps[0].commit or ""
+        ours = {one.commit for one in record.steps}
+        newer = [sha for sha in made.superseded if sha not in ours and not self.repo.is_ancestor(sha, first)]
+        if newer:
+            named = ", ".join(sha[:12] for sha in newer)
+            raise StalledError(record.id, f"its revert would also take back what {named} set since", Reason.SUPERSEDES)
 
     def reverting(self, step: PlannedStep, head: str, restores: str, charts: ChartVersions) -> Built:
         """A step that takes another application back. Raises: StalledError where that does not go any more."""
         found = self.repo.reverse(head, step.reverts, good=restores or None, charts=charts)
         if found.outcome not in (PlanOutcome.CLEAN, PlanOutcome.EMPTY) or found.tree is None:
             raise StalledError(step.application, f"its revert: {found.message}", Reason.REVERT_CONFLICT)
-        return Built(found.tree, found.changes, found.rung)
+        return Built(found.tree, found.changes, found.rung, found.superseded)
 
     def _closing(self, record: RollbackRecord, stages: Stages, head: str, charts: ChartVersions) -> Built:
         """The revert with the plan's fields as they are at the head; else it would conflict with our own steps."""
@@ -133,7 +151,8 @@ class Stepper:
         tree, changes = edited(self.repo, head, found.tree, files)
         if stages.setting:
             tree, changes = edited(self.repo, head, tree, self._set(tree, stages.setting))
-        return Built(tree, changes, found.rung)
+        later = tuple(sha for sha in found.superseded if sha != base or base == head)
+        return Built(tree, changes, found.rung, later)
 
     def _at(self, treeish: str, fields: Sequence[FieldValue]) -> tuple[FieldValue, ...]:
         """The same fields with what they hold at a commit; those that are not there are left out."""
@@ -199,14 +218,21 @@ class Stepper:
             return False
         return planned_tree == self.repo.tree(commit.sha)
 
-    def ahead(self, record: RollbackRecord, head: str) -> Ahead | None:
-        """What is still to come of an open rollback; None where all of its commits are on the branch."""
+    def ahead(
+        self, record: RollbackRecord, head: str, built_on: Callable[[Stages, Sequence[Commit]], str] | None = None
+    ) -> Ahead | None:
+        """What is still to come of an open rollback; None where all of its commits are on the branch.
+
+        `built_on` tells who has changed by the commits since that needs what goes back, in words.
+        """
         if not unfinished(record) or record.commit is None:
             return None
         stages, done = stages_of(record), record.steps[-1].n
         if stages is None or stages.total != record.steps[-1].of:
             return Ahead(None, done)
         foreign = self._foreign(record.commit, stages, head) or self._undone(record, stages, head)
+        if not foreign and stages.cascade and built_on is not None:
+            foreign = built_on(stages, self.repo.commits(record.commit, head, MAX_LATER))
         return Ahead(stages, done, foreign)
 
     def _foreign(self, ours: str, stages: Stages, head: str) -> str:

@@ -191,7 +191,8 @@ def continue_rollback(progress: Progress, now: datetime) -> Action:
     action, ahead = _continue(progress, now), progress.ahead
     if not isinstance(action, Finish) or ahead is None or ahead.stages is None or action.reason is Reason.FIELD_EDITED:
         return action
-    return replace(action, message=f"{action.message}; {halfway(ahead, ahead.stages)}")
+    safe_end = f"; {ahead.safe_end}" if ahead.safe_end and ahead.safe_end not in action.message else ""
+    return replace(action, message=f"{action.message}; {halfway(ahead, ahead.stages)}{safe_end}")
 
 
 def _continue(progress: Progress, now: datetime) -> Action:
@@ -245,8 +246,7 @@ def _never_half(action: Action, ahead: Ahead, now: datetime) -> Action:
 def _sync_on(progress: Progress, now: datetime) -> Action:
     """Towards an engine that has applied the newest commit."""
     record, applications = progress.record, progress.applications
-    ran = all(one.check.ok is True for one in progress.runs)
-    if ran and applications and all(application.converged for application in applications):
+    if _ran(progress) and applications and all(application.converged for application in applications):
         over = ", and its runs are over" if progress.runs else ""
         return Advance(record, Phase.VERIFYING, f"every application that it changes has applied it{over}")
     gone = next((application for application in applications if application.gone), None)
@@ -275,7 +275,7 @@ def _between(progress: Progress, ahead: Ahead, now: datetime) -> Action | None:
         if not applications or not all(one.applied for one in applications):
             return None
         unhealthy = _unhealthy(progress, now)
-        if not unhealthy and not all(one.converged for one in applications):
+        if not unhealthy and not (all(one.converged for one in applications) and _ran(progress)):
             return Wait(_why_not_synced(progress))
         way = passage(ahead, unhealthy, progress.policy.verification.timeout, record.pushed_at, now)
     if way.ends and way.reason is not None:
@@ -290,7 +290,13 @@ def _unhealthy(progress: Progress, now: datetime) -> str:
     """What the engine calls bad after a step; what only takes time is bad once that has passed."""
     late = now >= _sync_deadline(progress)
     bad = [one for one in progress.applications if not one.converged and (late or _degraded(one))]
-    return "; ".join(_why(one) for one in bad)
+    runs = [one for one in progress.runs if one.asks or one.check.ok is False or (late and one.check.ok is None)]
+    return "; ".join([*map(_why, bad), *(one.words for one in runs)])
+
+
+def _ran(progress: Progress) -> bool:
+    """The runs of infrastructure that it caused so far are over."""
+    return all(one.check.ok is True for one in progress.runs)
 
 
 def _degraded(one: ApplicationProgress) -> bool:

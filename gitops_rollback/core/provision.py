@@ -78,16 +78,19 @@ def provision_of(files: Iterable[File], strategies: Sequence[Strategy]) -> Provi
 
     found: dict[Piece, None] = {}
     rules: dict[str, Strategy] = {}
+    own: list[RunObject] = []
     for file in known.values():
         listed = pieces_of(file)
         rule = _rule(strategies, file.path, read)
         if rule is not None:
             rules[rule.name] = rule
+        if not _shows(rule):
+            own += [one.object for one in listed if one.object is not None]
         found.update(dict.fromkeys(listed))
     if not found and not rules:
         return None
     named = Provision(tuple(one.words for one in found), tuple(rules))
-    return _ruled(named, tuple(found), tuple(rules.values())) if rules else named
+    return _ruled(named, tuple(found), tuple(rules.values()), own) if rules else named
 
 
 def delivered(delivery: Delivery, provision: Provision | None) -> Delivery:
@@ -119,13 +122,17 @@ def _rule(strategies: Sequence[Strategy], path: str, read: Read) -> Strategy | N
     return rule if rule is not None and rule.type == INFRASTRUCTURE else None
 
 
-def _ruled(named: Provision, found: Sequence[Piece], rules: Sequence[Strategy]) -> Provision:
-    """Where the rules name nothing to watch, the changed objects themselves are watched."""
+def _shows(rule: Strategy | None) -> bool:
+    """The rule names itself what shows the runs of its files."""
+    told = rule.provisioning if rule is not None else None
+    return told is not None and bool(told.objects or told.status)
+
+
+def _ruled(named: Provision, found: Sequence[Piece], rules: Sequence[Strategy], own: Sequence[RunObject]) -> Provision:
+    """Where a file's rule names nothing to watch, its `own` changed objects are watched."""
     told = [one.provisioning for one in rules if one.provisioning is not None]
-    objects = [one for rule in told for one in rule.objects]
+    objects = [*(one for rule in told for one in rule.objects), *own]
     statuses = [rule.status for rule in told if rule.status]
-    if not objects and not statuses:
-        objects = [one.object for one in found if one.object is not None]
     return replace(
         named,
         mode=max((rule.mode for rule in told if rule.mode), key=MODES.index, default=""),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, running, ship
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish
+from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.sync import Health
+from gitops_rollback.core.sync import ApplicationState, Health
 from gitops_rollback.core.waves import TRACKED, WAVE
 from gitops_rollback.ports import PushOutcome
 
@@ -219,6 +221,86 @@ def test_whoever_ships_it_anew_between_two_steps_has_the_last_word(world: World)
     assert world.head() == fixed
     record = record_of(one, world.clock.at)
     assert (record.outcome, record.reason) == ("held", "FieldEdited")
+
+
+def test_whoever_ships_another_dependant_between_two_steps_is_not_left_without_what_it_needs(world: World) -> None:
+    """kiosk was as it was when the plan was made; now it calls what the last step would take away."""
+    chained(world, moved=("till",), files={f"{POLICIES}/kiosk.yaml": needing("kiosk", "web")})
+    one = world.replica()
+    until_pushed(world, one, 1)
+    shipped = ship(world, "kiosk", world.clock.at)
+    one.until(world.clock.at, world.clock.at + MINUTE)
+
+    assert world.head() == shipped
+    record = record_of(one, world.clock.at)
+    assert (record.outcome, record.reason) == ("held", "FieldEdited")
+    assert "kiosk has changed with" in record.message
+    assert "safe end: finish" in record.message
+
+
+def test_a_cascade_that_can_go_no_further_says_how_it_ends_safely(world: World) -> None:
+    """Somebody has shipped on meanwhile, so that the culprit's revert, the last step, would take that back, too."""
+    chained(world, moved=("till",))
+    one = world.replica()
+    until_pushed(world, one, 1)
+    world.people.push("Ship web 1.2", {"apps/web/web.yaml": deployment("web", "1.2")}, world.clock.at)
+    one.until(world.clock.at, world.clock.at + MINUTE)
+
+    assert since(world) == ['Revert "Ship till 1.1"'], "nobody has agreed to take 1.2 back"
+    record = record_of(one, world.clock.at)
+    assert (record.outcome, record.reason) == ("unverified", "Supersedes")
+    (page,) = [message for message in one.told.messages if message.event == "unverified"]
+    assert "safe end: finish: go on until web is back, or land" in page.text
+
+
+DATABASE = """\
+apiVersion: infra.contrib.fluxcd.io/v1alpha2
+kind: Terraform
+metadata: {name: db, namespace: shop}
+spec: {approvePlan: auto, path: ./infra/db, vars: [{name: connections, value: SIZE}]}
+"""
+PROVIDED = "  strategies:\n    - {name: database, type: infrastructure, infrastructure: {syncTimeout: 40m}}\n"
+
+
+class OneDatabase:
+    """A cluster with one `Terraform` object, whose run is over or not."""
+
+    over = False
+
+    def find(self, application: ApplicationState, named: Sequence[RunObject]) -> Mapping[RunObject, Any]:
+        ready = {
+            "type": "Ready",
+            "status": "True" if self.over else "Unknown",
+            "reason": "Ran" if self.over else "Runs",
+        }
+        status = {"observedGeneration": 2, "conditions": [ready]}
+        found = {"metadata": {"generation": 2}, "spec": {"approvePlan": "auto"}, "status": status}
+        return {one: found for one in named if one.kind == "Terraform"}
+
+    def serves(self, application: ApplicationState, api_version: str, kind: str) -> bool | None:
+        return True
+
+
+def test_the_next_step_waits_for_the_run_of_infrastructure_that_the_one_before_it_caused(world: World) -> None:
+    """By the rule of the application that goes back: the culprit's policy knows nothing of its database."""
+    cluster = OneDatabase()
+    world.objects, world.kinds = cluster, frozenset({("infra.contrib.fluxcd.io", "Terraform")})
+    running(world, "web", "till", extra={"apps/till/db.yaml": DATABASE})
+    policies = {f"{POLICIES}/till.yaml": needing("till", "web") + PROVIDED}
+    policies[f"{POLICIES}/web.yaml"] = policy("web") + CASCADE % 1
+    world.people.push("Say who needs whom", policies, START - 50 * MINUTE)
+    world.engine.deploy("web", ship(world, "web", START - 4 * MINUTE), START)
+    files = {"apps/till/till.yaml": deployment("till", "1.1"), "apps/till/db.yaml": DATABASE.replace("SIZE", "5")}
+    world.engine.deploy("till", world.people.push("Ship till 1.1", files, START - 3 * MINUTE), START + TICK)
+    world.metrics.break_from("web", START + MINUTE)
+    one = world.replica()
+    until_pushed(world, one, 1)
+    one.until(world.clock.at, world.clock.at + 10 * MINUTE)
+    assert len(since(world)) == 1, "the engine has been content for long"
+
+    cluster.over = True
+    until_pushed(world, one, 2, world.clock.at)
+    assert since(world)[1] == 'Revert "Ship web 1.1"'
 
 
 def factor(text: str) -> str:

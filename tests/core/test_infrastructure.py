@@ -217,6 +217,13 @@ def test_a_rule_without_match_is_for_what_is_recognised_and_watches_that() -> No
     assert provision_of([WEB_CHANGED], [ANY]) is None
 
 
+def test_what_one_rule_names_does_not_hide_what_another_one_is_for() -> None:
+    """Code is watched by the object that its rule names, and the bucket beside it by itself."""
+    found = provision_of([CODE_CHANGED, BUCKET_CHANGED], [RULE, ANY])
+    assert found is not None
+    assert [one.name for one in found.objects] == ["db", "uploads"]
+
+
 def test_a_rule_without_match_leaves_other_files_to_the_rules_after_it() -> None:
     fixed = Strategy("weights", "canary", paths=("apps/**",))
     after = {one.path: Both(one.after, one.before) for one in (WEB_CHANGED, BUCKET_CHANGED)}

@@ -70,8 +70,14 @@ def test_a_circle_has_no_order(needs: dict[str, set[str]]) -> None:
 
 def test_what_needs_any_of_the_applications_that_one_commit_changed_goes_back_first() -> None:
     needs = {"till": {"api"}, "api": {"web"}, "kiosk": {"web"}}
-    found = dependants({"web", "api"}, needs, later("till", "api"))
+    found = dependants({"web", "api"}, needs, later("till", "other"))
     assert [(one.application, one.needs, one.commits) for one in found] == [("till", "api", ("1",))]
+
+
+def test_what_the_culprit_changed_and_somebody_again_since_is_nothing_that_goes_back_by_itself() -> None:
+    """Its own change stays where it is, and may need what goes."""
+    with pytest.raises(Unfit, match="api was changed with the culprit and again since, and needs web"):
+        dependants({"web", "api"}, {"api": {"web"}}, later("api"))
 
 
 def test_more_than_a_person_could_read_is_no_plan() -> None:

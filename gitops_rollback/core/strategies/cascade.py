@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.strategies.migration import Unfit
-from gitops_rollback.core.strategies.stages import FINISH, PlannedStep, StepGate
+from gitops_rollback.core.strategies.stages import FINISH, PlannedStep, StepGate, stages_of
 
 Needs = Mapping[str, Collection[str]]  # of each application by full name: those that it needs
 MOST = 20  # commits of one cascade
@@ -43,7 +44,8 @@ def dependants(culprits: Collection[str], needs: Needs, later: Sequence[Later]) 
     """Those that go back before the culprit's applications, in this order: what nothing else needs comes first.
 
     `later` are the commits since the culprit landed, oldest first, without those that go back with it or went back
-    already. Raises: Unfit where the changed ones need each other in a circle, or too much would go back.
+    already. Raises: Unfit where the changed ones need each other in a circle, where one of the culprit's own changed
+    again since and needs another, or too much would go back.
     """
     since, through, depth = dict.fromkeys(culprits, -1), dict[str, str](), dict.fromkeys(culprits, 0)
     waiting = sorted(culprits)
@@ -53,6 +55,8 @@ def dependants(culprits: Collection[str], needs: Needs, later: Sequence[Later]) 
             if _comes_back(one, needed, through):
                 raise Unfit(f"{short(one)} and {short(needed)} need each other, so no order exists to go back in")
             first = next((at for at, each in enumerate(later) if at > since[needed] and one in each.applications), None)
+            if one in culprits and first is not None:
+                raise Unfit(f"{short(one)} was changed with the culprit and again since, and needs {short(needed)}")
             if one in culprits or first is None or (first >= since.get(one, len(later)) and depth[needed] < depth[one]):
                 continue
             since[one] = min(first, since.get(one, first))
@@ -74,6 +78,14 @@ def _comes_back(one: str, needed: str, through: Mapping[str, str]) -> bool:
 
 def _dependant(name: str, needs: str, depth: int, since: Sequence[Later]) -> Dependant:
     return Dependant(name, needs, depth, tuple(one.sha for one in reversed(since) if name in one.applications))
+
+
+def gone_back(record: RollbackRecord) -> tuple[str, ...]:
+    """Those of its reverts that its commits so far have made: what a later one is to make still stands."""
+    stages = stages_of(record)
+    if stages is None:
+        return record.reverts if record.commit is not None else ()
+    return tuple(sha for step in record.steps for sha in stages.reverted(step.n, record.reverts))
 
 
 def entangled(found: Sequence[Dependant], later: Sequence[Later]) -> str:
