@@ -52,6 +52,7 @@ class ArgoCluster(Cluster):
 
     apps: dict[str, App] = field(default_factory=dict)
     stuck: Callable[[str], bool] = lambda _application: False
+    more_objects: Callable[[str], Iterable[dict[str, object]]] = lambda _application: ()
 
     def start(self, names: Iterable[str], manual: Iterable[str], revision: str, since: datetime) -> None:
         """As in `Cluster`."""

@@ -53,6 +53,7 @@ class Rollback:
     reverts: tuple[str, ...]
     restores: str
     speaker: str  # of the applications, the one by whose policy it was decided
+    before: tuple[str, ...] = ()  # commits of other applications, which go back before the reverted ones
 
     @property
     def staged(self) -> bool:

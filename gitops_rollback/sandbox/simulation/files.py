@@ -49,7 +49,7 @@ metadata: {{name: {name}}}
 spec:{suspend}{writes}
   targets:
     - name: {name}
-      application: {{namespace: {namespace}, name: {name}}}{engine}
+      application: {{namespace: {namespace}, name: {name}}}{engine}{depends}
       data: {{rollback: safe, because: each release reads what the next one wrote}}
   triggers:
     - name: errors
@@ -60,7 +60,7 @@ spec:{suspend}{writes}
       severity: {severity}{health}
   timing: {{interval: 15s, window: {window}m, initialDelay: 15s, cooldown: {cooldown}s}}
   delivery: {{syncTimeout: 5m{delivery}}}
-  verification: {{startAfter: 0s, holdFor: 30s, timeout: 5m}}
+  verification: {{startAfter: 0s, holdFor: 30s, timeout: 5m}}{cascade}
 """
 _HEALTH = """
     - name: engine
@@ -93,6 +93,9 @@ class PolicyText:
     engine: str = "argocd"
     automation: str = ""  # what it says of an image automation; "" is nothing
     strategies: str = ""  # what it says of plans of several commits
+    needs: tuple[str, ...] = ()  # whom its application depends on
+    depth: int | None = None  # how many levels of dependants go back by themselves; None: no word on cascades
+    cascade: str = ""  # what it says of them
     promotes: bool = False  # it says that a promoter copies from staging
     merges: str = ""  # how the forge merges: merge, squash, rebase; "" is no word on a forge
     opens: bool = False  # always by pull request, whether the branch would take a push or not
@@ -116,8 +119,9 @@ class PolicyText:
         writes += self.strategies
         writes += "\n  promotion: {type: copy, from: {paths: [staging/]}}" if self.promotes else ""
         namespace, engine = _PLACES[self.engine]
+        depends = f"\n      dependsOn: [{', '.join(self.needs)}]" if self.needs else ""
         words = {**self.__dict__, "suspend": suspend, "health": health, "namespace": namespace, "engine": engine}
-        return _POLICY.format(**words, writes=writes, delivery=self._delivery).encode()
+        return _POLICY.format(**words, depends=depends, writes=writes, delivery=self._delivery).encode()
 
     @property
     def _delivery(self) -> str:

@@ -57,11 +57,9 @@ class Landings:
 
     def requested(self, commit: Commit, accepted: Accepted) -> Landed | None:
         """A rollback that we pushed ourselves because a person's request says so; None for one of our own."""
-        if commit.trailers.get("Rollback-Requested-By", (CONTROLLER,))[-1] == CONTROLLER:
-            return None
-        said = Rollback.of(commit, accepted.at, accepted.who, self._ran)
-        self.all.append(Landed(**vars(said), identity=commit.trailers["Rollback-Id"][0]))
-        return self.all[-1]
+        found = requested(commit, accepted, self._ran)
+        self.all += [found] if found is not None else []
+        return found
 
     def see(self, accepted: Accepted, records: Mapping[str, Document]) -> Iterator[Landed]:
         """Those that come by this move of the followed branch."""
@@ -83,7 +81,7 @@ class Landings:
         automatic = pull is not None and pull.merged_by == OURS and not self.approved(pull, planned.sha)
         landed = Landed(
             accepted.at, accepted.who, commit, said.applications, said.bad, said.reverts, said.restores, said.speaker,
-            identity, pull.number if pull else None, automatic,
+            identity=identity, number=pull.number if pull else None, automatic=automatic,
         )  # fmt: skip
         self.all.append(landed)
         yield landed
@@ -108,3 +106,11 @@ class Landings:
     def _has(self, commit: Commit, planned: Mapping[str, str | None]) -> bool:
         """All that is planned is there: whoever does the same as a request, but for its file, leaves it open."""
         return all(self._objects.entry(commit.sha, path) == blob for path, blob in planned.items())
+
+
+def requested(commit: Commit, accepted: Accepted, ran: Callable[[str, str], bool]) -> Landed | None:
+    """What a person's word let us push; None for what nobody asked us for."""
+    if commit.trailers.get("Rollback-Requested-By", (CONTROLLER,))[-1] == CONTROLLER:
+        return None
+    said = Rollback.of(commit, accepted.at, accepted.who, ran)
+    return Landed(**vars(said), identity=commit.trailers["Rollback-Id"][0])

@@ -30,6 +30,7 @@ from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.retrying import PushRetries
+from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.taking import take_requests
@@ -40,6 +41,7 @@ from gitops_rollback.core.errors import LeaseLost, RollbackError, StalledError
 from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.chat import Chat, QuietFanout
+from gitops_rollback.sandbox.simulation.cloud import REVERSIBLE, SimObjects
 from gitops_rollback.sandbox.simulation.engines import engine_of
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
@@ -192,8 +194,10 @@ class Replica:
         closures = Closures(repo, seconds=lambda: 0.0)  # no look at files takes simulated time
         directory = Directory(repo, (engine,), policies, closures=closures)
         registry = SimRegistry(gate, world.gone) if world.setup.registry else None
-        limits = Limits(Budgets(), ledger.counted, forge=world.forge is not None)
+        kinds = REVERSIBLE if world.cloud is not None else frozenset()
+        limits = Limits(Budgets(), ledger.counted, forge=world.forge is not None, kinds=kinds)
         facts = GuardFactsReader(repo, inputs, limits, ComingBack(registry))
+        objects = SimObjects(gate, world.cloud) if world.cloud is not None else UNSEEN
         observer = Observer(repo, policies, measuring, closures=closures)
         workloads = SimWorkloads(gate, world.slots, lambda: world.now)
         made = Reconciler(
@@ -201,7 +205,7 @@ class Replica:
             directory=directory,
             observer=observer,
             proposer=Proposer(repo, directory, observer, Blamer(repo, inputs, closures), facts, workloads),
-            follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers),
+            follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers, objects=objects),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(gate, repo, leading, announces),

@@ -42,6 +42,12 @@ def waits_for_people(world: World, record: Document) -> bool:
     return held is not None and any(one.page and one.reason == record["reason"] for one in told)
 
 
+def held_between(world: World) -> frozenset[str]:
+    """Those that are held between two of their commits: people are told of them again and again."""
+    held = (one for one in world.records.values() if one["phase"] not in WAITING and waits_for_people(world, one))
+    return frozenset(str(one["id"]) for one in held)
+
+
 def left_open(world: World) -> Iterator[str]:
     """Whose pull request and record do not end together: a forge that was away is asked again after minutes only."""
     for record in world.records.values() if world.forge is not None else ():

@@ -11,6 +11,7 @@ from random import Random
 
 from gitops_rollback.core.how_many import how_many
 from gitops_rollback.sandbox.simulation.actors import DEVELOPER, OTHERS
+from gitops_rollback.sandbox.simulation.beginnings import more_files, provide, with_more
 from gitops_rollback.sandbox.simulation.determinism import guarded, uncollected
 from gitops_rollback.sandbox.simulation.files import (
     BASE_FILE,
@@ -30,9 +31,9 @@ from gitops_rollback.sandbox.simulation.flux.images import OLDEST
 from gitops_rollback.sandbox.simulation.log import listening
 from gitops_rollback.sandbox.simulation.points import deadly
 from gitops_rollback.sandbox.simulation.promises import PROMISES
-from gitops_rollback.sandbox.simulation.remote import MAIN
+from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN
 from gitops_rollback.sandbox.simulation.replica import Replica
-from gitops_rollback.sandbox.simulation.rest import at_rest, unsettled
+from gitops_rollback.sandbox.simulation.rest import at_rest, held_between, unsettled
 from gitops_rollback.sandbox.simulation.scenarios import setup_of
 from gitops_rollback.sandbox.simulation.schedule import START
 from gitops_rollback.sandbox.simulation.setup import Smaller
@@ -114,10 +115,10 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     world = World(seed, setup_of(seed, scenario, smaller))
     world.judge = lambda: judge(world)
     random, setup = world.random("build"), world.setup
-    files = dict(first_files((*setup.names, POISON)))
+    files = dict(first_files((*setup.names, POISON))) | more_files(world)
     for name in setup.names:
         policy = PolicyText(name, hold=random.choice((30, 60)), health=name in setup.health, engine=setup.engine)
-        policy = replace(policy, promotes=setup.promotes)
+        policy = with_more(replace(policy, promotes=setup.promotes), world)
         policy = policy.disarmed("severity") if name in setup.tame else policy
         if setup.forge:
             policy = _by_forge(policy, world.random(f"delivery of {name}"))
@@ -144,6 +145,7 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
         world.remote.barred[MAIN] = OURS, "protected branch hook declined"
     world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
     world.cluster.start((*setup.names, POISON), setup.manual, world.head, START - LIVED)
+    provide(world)
     who = f"{how_many(len(setup.names), 'application')}, {how_many(setup.replicas, 'controller')}"
     others = ", ".join(sorted(setup.actors)) or "nobody else"
     world.tell("world", f"seed {seed}: {who}, {others}; {setup.rates}")
@@ -195,7 +197,7 @@ def _come_to_rest(world: World) -> None:
 
 
 def _fall_silent(world: World, since: datetime) -> None:
-    """In the end nothing is written any more, and nobody is told anything.
+    """In the end nothing is written any more, and nobody is told anything but where a plan waits between two steps.
 
     A watch of before the world began may end in between, hours after its sync, which is noted once.
     """
@@ -207,10 +209,11 @@ def _fall_silent(world: World, since: datetime) -> None:
         world.schedule.run_until(world.now + SILENCE)
     if world.violations:
         return
+    waiting = held_between(world)
     for ref, head in world.remote.refs.items():
-        if refs.get(ref) != head:
+        if refs.get(ref) != head and not (ref == JOURNAL and waiting):
             world.broken(AT_REST, f"{ref} is still written to, {LAST_WORD} after the faults have stopped")
-    for said in world.messages[messages:]:
+    for said in (one for one in world.messages[messages:] if one.message.rollback_id not in waiting):
         world.broken(AT_REST, f"people are still told things: {said.message.title}")
     for text in unsettled(world):
         world.broken(AT_REST, text)

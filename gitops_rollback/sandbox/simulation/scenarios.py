@@ -7,6 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from gitops_rollback.sandbox.simulation.actors import OTHERS
+from gitops_rollback.sandbox.simulation.cascade_scenarios import CASCADE_SCENARIOS
 from gitops_rollback.sandbox.simulation.forge.pulls import ForgeRules
 from gitops_rollback.sandbox.simulation.gate import Rates
 from gitops_rollback.sandbox.simulation.setup import NAMES, RATES, Setup, Smaller
@@ -365,4 +366,5 @@ SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
     "next-plans": _next_plans,
     "forge-points": _forge_points,
     **STRATEGY_SCENARIOS,
+    **CASCADE_SCENARIOS,
 }

@@ -53,6 +53,8 @@ class Setup:
     holding: frozenset[str] = frozenset()  # of those, whose policy lets a rollback hold the image
     strategy: str = ""  # how the staged applications steer their traffic: weights, slots, flags
     staged: tuple[str, ...] = ()
+    cascades: bool = False  # applications call each other, and policies say who needs whom
+    provisioned: tuple[str, ...] = ()  # applications with infrastructure of their own
     forge: bool = False  # the repository has one, with these rules
     forge_rules: ForgeRules = field(default_factory=ForgeRules)
 
@@ -80,6 +82,7 @@ class Smaller:
         setup.fleet = tuple(name for name in setup.fleet if name in setup.names)
         setup.automated = tuple(name for name in setup.automated if name in setup.names)
         setup.staged = tuple(name for name in setup.staged if name in setup.names)
+        setup.provisioned = tuple(name for name in setup.provisioned if name in setup.names)
         setup.overlays = tuple(name for name in setup.overlays if name in setup.names)
         setup.actors -= self.without
         for name in self.without & set(RATES):

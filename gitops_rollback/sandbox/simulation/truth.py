@@ -47,6 +47,7 @@ class Truth:
     hangs: set[str] = field(default_factory=set)  # words whose sync never ends
     crashes: set[str] = field(default_factory=set)  # words that the engine sees, too
     ran: dict[str, list[Ran]] = field(default_factory=dict)
+    lacks: Callable[[str, datetime], bool] = lambda _application, _when: False  # what it calls is not there
     shared: dict[str, str] = field(default_factory=dict)  # application -> a file beside its directory that it reads
 
     def words(self, application: str, treeish: str) -> frozenset[str]:
@@ -101,7 +102,8 @@ class Truth:
     def is_bad(self, application: str, when: datetime) -> bool:
         """True if the application really hurt its users then."""
         ran = self.at(application, when)
-        return ran is not None and ran.bad_from is not None and ran.bad_from <= when
+        own = ran is not None and ran.bad_from is not None and ran.bad_from <= when
+        return own or self.lacks(application, when)
 
     def runs(self, application: str) -> tuple[Ran, ...]:
         """All that ever ran, oldest first."""

@@ -13,6 +13,7 @@ from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.message import UPSTREAM_TRAILER
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
+from gitops_rollback.sandbox.simulation.cloud import Cloud
 from gitops_rollback.sandbox.simulation.cluster import LATELY, Cluster
 from gitops_rollback.sandbox.simulation.engine import ArgoCluster
 from gitops_rollback.sandbox.simulation.events import (
@@ -38,9 +39,10 @@ from gitops_rollback.sandbox.simulation.flux.images import Images
 from gitops_rollback.sandbox.simulation.forge.pulls import Pull
 from gitops_rollback.sandbox.simulation.forge.site import ForgeSite
 from gitops_rollback.sandbox.simulation.holds import RELEASES, Holds
-from gitops_rollback.sandbox.simulation.landings import Landings
+from gitops_rollback.sandbox.simulation.landings import Landings, requested
 from gitops_rollback.sandbox.simulation.leasing import Leases
 from gitops_rollback.sandbox.simulation.metrics import Store
+from gitops_rollback.sandbox.simulation.needing import Broke, Needs
 from gitops_rollback.sandbox.simulation.objects import Objects
 from gitops_rollback.sandbox.simulation.remote import JOURNAL, MAIN, Accepted, Remote
 from gitops_rollback.sandbox.simulation.repo import AUTHOR, URL
@@ -49,6 +51,7 @@ from gitops_rollback.sandbox.simulation.setup import Setup
 from gitops_rollback.sandbox.simulation.slots import Slots
 from gitops_rollback.sandbox.simulation.story import Story
 from gitops_rollback.sandbox.simulation.truth import Truth
+from gitops_rollback.sandbox.simulation.whole import whole
 
 PERSON = "A Developer <developer@example.com>"
 OURS = ("controller", "operator")  # whose pushes are the product's; an operator's are by one of its verbs
@@ -101,10 +104,14 @@ class World:
         self.rollbacks: list[Rollback] = []
         self.steps: list[Stepped] = []  # of plans of several commits, all but the first of each
         self.slots = Slots(self.objects, self.cluster.live)
+        self.needs: Needs = {}  # application -> those that it depends on, as policies say
+        self.broke: list[Broke] = []  # what was well until a rollback took back what it needs
+        self.approved: list[Landed] = []  # where no forge is: what a person's word let us push
         self.upstreamed: list[Upstreamed] = []
         self.releases: list[Released] = []
         self.holds = Holds(self.objects)
         self.said: set[str] = set()  # applications whose hold an operator has asked to end
+        self.cloud: Cloud | None = None  # where infrastructure is
         self.images: Images | None = None  # where automations write images
         self.forge: ForgeSite | None = None
         self.landings: Landings | None = None
@@ -121,6 +128,7 @@ class World:
         self.requests: dict[tuple[str, str, str], datetime] = {}  # (replica, object, rollback) -> the newest one
         self.gone: dict[str, datetime] = {}  # image -> since when no registry has it
         self.still: dict[str, list[tuple[datetime, datetime]]] = {}  # when a replica's process stood still
+        self.pushing: dict[str, tuple[RefUpdate, ...]] = {}  # what each replica was about to push last
         self.at_calm: list[Callable[[], None]] = []
         self.racing: Callable[[], Mapping[str, bytes]] = lambda: {"docs/notes.md": f"{self.now}\n".encode()}
 
@@ -136,7 +144,7 @@ class World:
     def carried(self) -> list[Rollback]:
         """All rollbacks that are on the branch: pushed by ourselves, or landed by pull request; the oldest first."""
         landed = self.landings.all if self.landings is not None else []
-        return sorted([*self.rollbacks, *landed], key=lambda one: one.at)
+        return sorted([*self.rollbacks, *landed, *self.approved], key=lambda one: one.at)
 
     def random(self, name: str) -> Random:
         """A stream of chances of its own, so that one actor's draws do not move another's."""
@@ -192,6 +200,7 @@ class World:
 
     def asked(self, event: Asked) -> None:
         """A replica is about to push."""
+        self.pushing[event.who] = event.updates
         self.report(event)
 
     def _sync_asked(self, who: str, name: str, identity: str) -> None:
@@ -239,11 +248,7 @@ class World:
                 elif commit.committer == AUTHOR and (first := self._begun(commit)) is not None:
                     self._stepped_on(Stepped(accepted.at, accepted.who, commit, first, *step_of(commit)))
                 elif commit.committer == AUTHOR:
-                    asked = self.landings.requested(commit, accepted) if self.landings is not None else None
-                    if asked is not None:
-                        self._landed(asked)
-                    else:
-                        self._rolled_back(Rollback.of(commit, accepted.at, accepted.who, self.cluster.ran))
+                    self._pushed(commit, accepted)
         if self.landings is not None and self.forge is not None:
             self._by_forge(accepted, self.landings)
             self.forge.moved(accepted)
@@ -257,6 +262,19 @@ class World:
             self.report(ours)
         if accepted.ref == JOURNAL:
             self._read_records(accepted)
+
+    def _pushed(self, commit: Commit, accepted: Accepted) -> None:
+        """A rollback of ours, by itself or on a person's word."""
+        updates = self.pushing.get(accepted.who, ())
+        ran = self.cluster.ran
+        asked = self.landings.requested(commit, accepted) if self.landings is not None else None
+        said = requested(commit, accepted, ran) if self.landings is None else None
+        if said is not None:
+            self.approved.append(said := whole(said, updates, self.truth))
+        if (found := asked or said) is not None:
+            self._landed(found)
+        else:
+            self._rolled_back(whole(Rollback.of(commit, accepted.at, accepted.who, ran), updates, self.truth))
 
     def _by_forge(self, accepted: Accepted, landings: Landings) -> None:
         """What went by pull request, and what came of it."""
@@ -288,7 +306,7 @@ class World:
     def _begun(self, commit: Commit) -> Rollback | None:
         """The rollback of which this is a later commit."""
         said = commit.trailers.get("Rollback-Id", ("",))
-        plans = (one for one in self.rollbacks if one.staged and one.commit.trailers["Rollback-Id"] == said)
+        plans = (one for one in self.carried if one.staged and one.commit.trailers["Rollback-Id"] == said)
         return next(plans, None) if step_of(commit)[0] > 1 else None
 
     def _stepped_on(self, step: Stepped) -> None:

@@ -19,7 +19,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     ours = [one for one in world.carried if not isinstance(one, Landed) or one.automatic]
     # One commit may carry out two plans at once: then it is one rollback all the same.
     deployed = {(one.commit.sha, (name, one.bad)) for one in ours for name in one.applications}
-    undone = {(one.commit.sha, sha) for one in ours for sha in one.reverts}
+    undone = {(one.commit.sha, sha) for one in ours for sha in (*one.before, *one.reverts)}
     revisions, culprits = Counter(one for _, one in sorted(deployed)), Counter(one for _, one in sorted(undone))
     for (name, bad), count in revisions.items():
         if count > 1:

@@ -9,9 +9,10 @@ from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 
-def check(_world: World, event: Event) -> Iterator[str]:
+def check(world: World, event: Event) -> Iterator[str]:
     """Claims and secrets are the ones that the simulated developers know."""
-    if isinstance(event, Rollback | Stepped):
+    approved = isinstance(event, Stepped) and event.rollback in world.approved
+    if isinstance(event, Rollback | Stepped) and not approved:
         for path in event.commit.paths:
             if path.endswith(("claim.yaml", "secret.yaml")):
                 yield f"{event.commit.sha[:8]} changes {path} without a person's word"

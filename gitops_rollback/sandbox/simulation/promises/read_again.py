@@ -40,13 +40,18 @@ def _moved_on(world: World, who: str, name: str, bad: str) -> str:
     # An older state that is shown late says nothing new.
     heard = [one.state.operation for one in shown if one.state.operation and one.state.operation.started_at]
     told = max(heard, key=lambda one: one.started_at or known.at, default=known.state.operation)
-    if told is not None and world.cluster.is_newer(name, told, bad):
+    if told is not None and world.cluster.is_newer(name, told, bad) and not _tried(world, bad, told.revisions[0]):
         return f"the engine told it at {known.at:%H:%M:%S} that {name} goes to {told.revisions[0][:8]}"
     now = world.cluster.moving(name, bad)
-    if now is not None and now.at > known.at:
+    if now is not None and now.at > known.at and not _tried(world, bad, now.revision):
         began = f"{now.at:%H:%M:%S}"
         return f"{name} has gone to {now.revision[:8]} since {began}, and it looked last at {known.at:%H:%M:%S}"
     return ""
+
+
+def _tried(world: World, bad: str, revision: str) -> bool:
+    """What is newer is a rollback of the same bad revision, which a person wants to be followed by another one."""
+    return any(one.bad == bad and world.objects.is_ancestor(one.commit.sha, revision) for one in world.carried)
 
 
 PROMISE = Promise("3", "a sync that is newer than the bad one cancels the push", check)

@@ -26,9 +26,9 @@ def check(world: World, event: Event) -> Iterator[str]:
         yield f"{event.after['id']} is verified, but its commit never landed"
         return
     verified_at, end = _verified_at(world, event), world.plan(rollback)[-1]
-    for name in world.setup.names:
-        if not world.truth.own_paths(name, rollback.commit.paths):
-            continue
+    paths = [path for one in world.plan(rollback) for path in one.commit.paths]
+    changed = [name for name in world.setup.names if world.truth.own_paths(name, paths)]
+    for name in changed:
         since = [one for one in world.truth.runs(name) if one.at >= end.at]
         live = world.cluster.live(name)
         if _never_had_it(world, event, rollback, name):
@@ -44,7 +44,6 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.after['id']} is verified, but the mark of {hold.path} is back since {hold.ended:%H:%M:%S}"
     if world.stepped or not _asks_metrics(event):
         return
-    changed = [name for name in world.setup.names if world.truth.own_paths(name, rollback.commit.paths)]
     asked = {name for name in changed if _is_watched(world, event, name) and _was_well_before(world, event, name)}
     asked |= set(rollback.applications[:1])
     for name in (one for one in sorted(asked) if world.shown(one, verified_at, HOLD)[0] != GREEN):

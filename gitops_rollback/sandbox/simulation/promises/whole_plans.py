@@ -23,18 +23,18 @@ def check(world: World, event: Event) -> Iterator[str]:
             yield f"{event.commit.sha[:8]} does not descend from {before.sha[:8]}, the step before it"
     if isinstance(event, Recorded) and event.after["outcome"] == "verified":
         plan = _plan_of(world, event.after)
-        for path in _left(world, plan) if plan is not None else ():
+        for path in left(world, plan) if plan is not None else ():
             yield f"{event.after['id']} is verified, and {path} is still as the culprit left it"
 
 
 def at_end(world: World) -> Iterator[str]:
     """What stands half way says so in its record, and to people, with what is not done."""
-    for plan in world.rollbacks if not world.forced else ():
+    for plan in world.carried if not world.forced else ():
         n, of = step_of(world.plan(plan)[-1].commit)
         record = world.records.get(plan.commit.trailers["Rollback-Id"][0])
         if not plan.staged or n == of or record is None or record["outcome"] in ("verified", "superseded"):
             continue
-        if not list(_left(world, plan)):
+        if not list(left(world, plan)):
             continue  # people have done what was left
         told = [one.message for one in world.messages if one.message.rollback_id == record["id"] and one.message.page]
         if not any(word in one.text for one in told for word in ("at step", "not done any more")):
@@ -43,16 +43,17 @@ def at_end(world: World) -> Iterator[str]:
 
 def _plan_of(world: World, record: Document) -> Rollback | None:
     return next(
-        (one for one in world.rollbacks if one.staged and record["id"] in one.commit.trailers["Rollback-Id"]), None
+        (one for one in world.carried if one.staged and record["id"] in one.commit.trailers["Rollback-Id"]), None
     )
 
 
-def _left(world: World, plan: Rollback) -> Iterator[str]:
+def left(world: World, plan: Rollback) -> Iterator[str]:
     """Files of the culprits that have been as they left them ever since our last commit, whoever has pushed since."""
     last = world.plan(plan)[-1].commit.sha
     since = [one.sha for one in world.objects.first_parents(world.head) if world.objects.is_ancestor(last, one.sha)]
-    for path in sorted({change.path for sha in plan.reverts for change in world.objects.commits[sha].changes}):
-        changes = [one for sha in plan.reverts for one in world.objects.commits[sha].changes if one.path == path]
+    going = (*plan.before, *plan.reverts)
+    for path in sorted({change.path for sha in going for change in world.objects.commits[sha].changes}):
+        changes = [one for sha in going for one in world.objects.commits[sha].changes if one.path == path]
         old, new = changes[-1].old_blob, changes[0].new_blob
         if old != new and all(world.objects.files(sha).get(path) == new for sha in since):
             yield path

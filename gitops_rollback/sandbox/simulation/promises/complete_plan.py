@@ -1,0 +1,29 @@
+"""Promise 16, of cascades: the plan was complete before its first write, and nothing joins it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_rollback.sandbox.simulation.events import Event, Rollback, Stepped, step_of
+from gitops_rollback.sandbox.simulation.needing import carried_by
+from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.world import World
+
+
+def check(world: World, event: Event) -> Iterator[str]:
+    """By what the record names that landed with the first commit; each later one takes back some of that alone."""
+    if not isinstance(event, Rollback | Stepped) or not world.needs:
+        return
+    plan = event.rollback if isinstance(event, Stepped) else event
+    n, of = step_of(event.commit)
+    if isinstance(event, Rollback) and event.staged and not event.before:
+        yield f"{event.commit.sha[:8]} begins a plan of {of} commits, and no record says what goes back"
+        return
+    named = {path for sha in (*plan.before, *plan.reverts) for path in world.objects.commits[sha].paths}
+    for path in sorted(set(event.commit.paths) - named):
+        yield f"{event.commit.sha[:8]} changes {path}, which the plan did not name when it began"
+    if plan.before and n < of and len(carried_by(world.truth, world.setup.names, event)) != 1:
+        yield f"{event.commit.sha[:8]} is step {n} of {of}, and takes back not just one application"
+
+
+PROMISE = Promise("16", "a cascade is complete before its first write", check)
