@@ -137,6 +137,9 @@ def _lines(found: Beginning, place: Place, dry_run: bool) -> Iterator[str]:
         guess = ", a guess by the layout" if one.guessed else ""
         where = ", ".join(folder or "the root" for folder in one.folders)
         yield f"found        {target.name}: {one.label}, {one.renderer}{f' in {where}' if where else ''}{guess}"
+    if any(target.found.guessed and target.found.engine == ARGOCD for target in found.targets):
+        again = "take back what is written, and run init --engine flux" if not dry_run else "init --engine flux"
+        yield f"engine       git holds no object of one, so Argo CD is assumed; with Flux: {again}"
     for one in found.watched:
         yield f"watched      {one.label}: a policy names it already"
     for left in found.survey.left_out:

@@ -142,7 +142,7 @@ class Narrator:
 
     def _tell_suspects(self, suspects: list[str]) -> None:
         for suspect in suspects:
-            self.line("suspect", suspect)
+            self.line("suspect", suspect.partition("; ")[0])  # what it changes; when it was deployed is told above
 
     def _tell_guards(self, guards: list[Mapping[str, str]]) -> None:
         words = [f"{guard['guard']} {MARKS.get(guard['result'], guard['result'])}" for guard in guards]

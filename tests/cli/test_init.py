@@ -94,6 +94,13 @@ def test_it_says_what_it_found_and_what_comes_next(clone: Callable[..., Path], c
     assert steps == ["lint", "doctor", "plan", "run"]
 
 
+def test_where_git_holds_no_object_of_an_engine_it_says_what_it_assumes(clone: Callable[..., Path], cli: Cli) -> None:
+    root = clone({"apps/web/deployment.yaml": deployment("web", "shop")})
+    assumed = cli("init", str(root), "--dry-run").out
+    assert "Argo CD is assumed; with Flux: init --engine flux" in assumed
+    assert "is assumed" not in cli("init", str(root), "--dry-run", "--engine", "flux").out
+
+
 def test_the_lines_that_are_commented_out_are_without_a_fault_too(clone: Callable[..., Path], cli: Cli) -> None:
     root = clone(ARGO)
     cli("init", str(root))
