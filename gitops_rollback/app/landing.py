@@ -26,7 +26,7 @@ from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.recovery import gives_back, restored
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
-from gitops_rollback.core.strategies.gate import Ahead, Passage, held_between
+from gitops_rollback.core.strategies.gate import Passage, held_between, left_half
 from gitops_rollback.core.strategies.stages import Stages, stages_of
 from gitops_rollback.ports import Clock, PushOutcome
 
@@ -128,7 +128,7 @@ class StepLander:
                 step = replace(step, n=step.n + 1)
                 built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
         except StalledError as error:
-            return Finish(record, RollbackOutcome.UNVERIFIED, error.reason, self._halfway(record, str(error)))
+            return Finish(record, RollbackOutcome.UNVERIFIED, error.reason, f"{error}; {left_half(record)}")
         if not built.changes:
             times = restored(record, self.clock.now()) if gives_back(stages, step.n) else record.times
             record = replace(record, times=times)
@@ -146,7 +146,7 @@ class StepLander:
             PushOutcome.PROTECTED: Reason.BRANCH_PROTECTED,
             PushOutcome.REWOUND: Reason.BRANCH_REWRITTEN,
         }.get(landing.outcome)
-        message = self._halfway(record, f"step {step.n} could not be pushed: {landing.message}")
+        message = f"step {step.n} could not be pushed: {landing.message}; {left_half(record)}"
         return Finish(record, RollbackOutcome.HELD, reason, message) if reason else None
 
     def _push(self, executor: Executor, step: Step, built: Built, head: str, words: str) -> Landing:
@@ -171,9 +171,3 @@ class StepLander:
             return False
         newer = self.stepper.repo.commits(record.bad_revision, head)
         return any(watched.policy.path in commit.paths for commit in newer)
-
-    def _halfway(self, record: RollbackRecord, why: str) -> str:
-        done, of = record.steps[-1].n, record.steps[-1].of
-        ahead = Ahead(stages_of(record), done)
-        way = f"; {ahead.safe_end}" if ahead.safe_end else ""
-        return f"{why}; the branch stands at step {done} of {of}, and the culprit is not reverted{way}"

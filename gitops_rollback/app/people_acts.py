@@ -20,6 +20,7 @@ from gitops_rollback.core.errors import Reason, RepositoryUnavailable, StalledEr
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult, Policy
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance, offered
+from gitops_rollback.core.strategies.gate import left_half
 from gitops_rollback.ports import ConfigRepo, PushOutcome
 
 OPEN = (Phase.PENDING, Phase.AWAITING_APPROVAL, Phase.PUSHING, Phase.SYNCING, Phase.VERIFYING)
@@ -124,6 +125,9 @@ def aborted_words(record: RollbackRecord, by: str, reason: str) -> str:
 
 def left_as(record: RollbackRecord) -> str:
     """What of an open rollback stands on the branch."""
+    half = left_half(record)
+    if half:
+        return half
     return f"commit {record.commit[:12]} is on the branch" if record.commit else "nothing was pushed"
 
 

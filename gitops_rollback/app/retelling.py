@@ -71,7 +71,7 @@ def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy
     if entry.action == Act.ROLL_BACK.value and record.open:
         begun = replace(record, phase=Phase.SYNCING, reason=entry.reason, message=entry.message)
         return message_about_record("started", begun, policy)
-    if entry.reason in WAITS and record.phase is Phase.SYNCING:
+    if entry.reason in WAITS and entry.reason == record.reason and record.phase is Phase.SYNCING:
         return message_about_waiting(record, policy)
     if record.outcome in ENDS and entry.action == record.outcome.value:
         return message_about_record(event_of(record.outcome), record, policy)

@@ -17,7 +17,7 @@ from gitops_rollback.core.plan import GuardAnswer, Plan, Reversal, Staged
 from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.strategies.choosing import REVERT_MODE
-from gitops_rollback.core.strategies.migration import Unfit
+from gitops_rollback.core.strategies.migration import Unfit, by_hand
 from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, MIGRATION
 from gitops_rollback.core.strategies.stages import FieldValue, Stages
 from gitops_rollback.core.workloads import Progress, rollout_status
@@ -57,6 +57,7 @@ class Staging:
             if reversal.holds:
                 raise Unfit("an image updater would write between the steps of a coordinated rollback; stop it first")
             self._require_fit(stages, strategies, look)
+            self._require_one_migration(stages, strategies, reversal)
         except (Unfit, RollbackError) as error:
             remedy = "mend the policy or the file, or approve the plain revert"
             return None, (ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),)
@@ -110,6 +111,20 @@ class Staging:
         status = rollout_status(found)
         if status.progress is not Progress.COMPLETE:
             raise Unfit(f"{of} is not ready: {status.why}")
+
+    def _require_one_migration(self, stages: Stages, strategies: Sequence[Strategy], reversal: Reversal) -> None:
+        """A Job moves back what one release has moved: what an older one did would meet code that cannot read it.
+
+        Raises: Unfit.
+        """
+        for strategy in (one for one in strategies if one.type == MIGRATION and one.name in stages.strategies):
+            reverse = strategy.migration.reverse if strategy.migration is not None else None
+            moved = () if reverse is None else Stepper(self.repo).changing(reverse.edits, reversal.reverts)
+            if reverse is not None and len(moved) > 1:
+                named = ", ".join(sha[:12] for sha in moved)
+                job = f"{reverse.job.namespace}/{reverse.job.name}"
+                of = f"strategy {strategy.name}: {named} may each have moved data, and Job {job} reverses one"
+                raise Unfit(f"{of}; ask for them one by one, the newest first, or {by_hand()}")
 
 
 def _require_own_weights(strategy: Strategy, look: Look) -> None:

@@ -18,7 +18,7 @@ from gitops_rollback.core.manifest_fields import FieldFault, Value, read_field, 
 from gitops_rollback.core.manifest_presence import value_at, with_field, without_field
 from gitops_rollback.core.message import RevertText, StepText, for_people, revert_message, step_message
 from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
-from gitops_rollback.core.policy import ChartVersions, Policy, Strategy
+from gitops_rollback.core.policy import ChartVersions, FileField, Policy, Strategy
 from gitops_rollback.core.rollback import Phase, RollbackRecord, StepRecord, advance
 from gitops_rollback.core.strategies.gate import Ahead
 from gitops_rollback.core.strategies.migration import Read, Sides
@@ -85,6 +85,14 @@ class Stepper:
             self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), stages.setting)
         )
         return Built(tree, changes, reversal.rung)
+
+    def changing(self, place: FileField, shas: Sequence[str]) -> tuple[str, ...]:
+        """Which of these commits give a field another value; where none does, which change its file."""
+        touched = [one for one in map(self.repo.commit, shas) if place.file in one.paths and one.parents]
+        field = FieldValue(place.file, place.field, None)
+        values = [(one, self._value(one.sha, field), self._value(one.parents[0], field)) for one in touched]
+        found = [one.sha for one, after, before in values if after != before]
+        return tuple(found or [one.sha for one in touched])
 
     def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
         """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""

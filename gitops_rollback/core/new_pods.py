@@ -69,10 +69,14 @@ def new_pods(facts: WorkloadFacts) -> NewPods:
     return find(facts, workload)
 
 
+def has_ended(pod: Object) -> bool:
+    """True for a Pod of which no container runs any more. Raises: Unclear."""
+    return text(part(pod, "status"), "phase") in ("Failed", "Succeeded")
+
+
 def counts(pod: Object) -> bool:
     """False for a Pod that is going, was evicted, lost its node or has ended: its controller replaces it."""
-    ended = text(part(pod, "status"), "phase") in ("Failed", "Succeeded")
-    return not ended and part(pod, "metadata").get("deletionTimestamp") is None
+    return not has_ended(pod) and part(pod, "metadata").get("deletionTimestamp") is None
 
 
 def owner_of(found: Object) -> str:

@@ -20,6 +20,7 @@ from gitops_rollback.app.requesting import Requests, Wish
 from gitops_rollback.cli.asking import plan_lines
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
+from gitops_rollback.core.request import ToCommit
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationId, ApplicationState
 from gitops_rollback.ports import ManagedObject, PushOutcome
@@ -232,9 +233,10 @@ class Shop:
         assert isinstance(executor, Executor)
         return Requests(one.repo, one.reconciler, executor, one.clock)
 
-    def plan_lines(self) -> list[str]:
-        """What `plan` prints now."""
-        return list(plan_lines(self._requests(self.one).prepare(Wish("web", "ann", "plan")), self.one.repo))
+    def plan_lines(self, to: str = "") -> list[str]:
+        """What `plan` prints now, of the way back to a commit if one is named."""
+        wish = Wish("web", "ann", "plan", ToCommit(to) if to else None)
+        return list(plan_lines(self._requests(self.one).prepare(wish), self.one.repo))
 
     def approve(self, one: Replica) -> None:
         """A person gives the plan that waits their word."""

@@ -12,7 +12,7 @@ import pytest
 from app_world import MINUTE, START, World
 from databases import Sqlite, postgres, server_program
 from fake_forge import FakeForge
-from migrating import BACK, RULES, STEPS, WEB, Shop
+from migrating import BACK, DEPLOYMENT, FOLDER, JOB, LIST, RULES, STEPS, WEB, Shop, listing
 
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
@@ -171,6 +171,20 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(world: World, tmp_path
 
     assert shop.steps() == []
     assert why in "\n".join(message.text for message in shop.one.told.messages)
+
+
+def test_the_reverse_of_one_release_is_not_offered_for_two(world: World, tmp_path: Path) -> None:
+    """What the older one moved would meet code that cannot read it."""
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"))
+    job = JOB.format(name="again", sql="select 1")
+    files = {WEB: DEPLOYMENT.format(version="1.2"), LIST: listing("web.yaml", "again.yaml")}
+    newer = world.people.push("Ship 1.2", {**files, f"{FOLDER}/again.yaml": job}, START + 10 * SECOND)
+    shop.cluster.deploy("web", newer, START + 20 * SECOND)
+    shop.until(shop.one, START, ASKED)
+
+    lines = "\n".join(shop.plan_lines(to=world.people.git("rev-parse", f"{shop.bad}~1").strip()))
+    assert f"{newer[:12]}, {shop.bad[:12]} may each have moved data, and Job shop/migrate-back reverses one" in lines
+    assert "reverse migration, Job" not in lines
 
 
 def test_a_plan_says_the_steps_and_how_long_the_bad_version_wrote(shop: Shop) -> None:

@@ -50,6 +50,9 @@ def test_rows_are_kept_where_both_counts_are_known(before: float | None, now: fl
     assert kept(check(before), check(now)).ok is ok
 
 
+GOING = {"metadata": {"deletionTimestamp": "2026-11-25T03:00:30Z"}, "status": {"phase": "Running"}}
+
+
 def deployment(wanted: int, left: int) -> dict[str, object]:
     return {"spec": {"replicas": wanted}, "status": {"replicas": left} if left else {}}
 
@@ -61,10 +64,21 @@ def deployment(wanted: int, left: int) -> dict[str, object]:
         (WorkloadFacts(deployment(0, 1)), None),
         (WorkloadFacts(deployment(3, 0)), None),
         (WorkloadFacts(deployment(0, 0), pods=({"metadata": {}, "status": {"phase": "Running"}},)), None),
+        (WorkloadFacts(deployment(0, 0), pods=(GOING,)), None),
+        (WorkloadFacts(deployment(0, 0), pods=({"metadata": {}, "status": {"phase": "Failed"}},)), True),
         (WorkloadFacts({"spec": {"replicas": "none"}}), None),
         (WorkloadFacts(None), None),
     ],
-    ids=["none", "one goes", "wanted again", "a Pod", "unreadable", "not there"],
+    ids=[
+        "none",
+        "one goes",
+        "wanted again",
+        "a Pod",
+        "one that is going",
+        "one that was evicted",
+        "unreadable",
+        "not there",
+    ],
 )
 def test_no_pod_may_be_left(facts: WorkloadFacts, ok: bool | None) -> None:
     assert emptied("web", facts).ok is ok
@@ -174,6 +188,17 @@ def test_people_are_told_again_as_long_as_it_is_held() -> None:
     again = held_between(first, way, NOW + timedelta(minutes=15))
     assert again is not None
     assert again.times[STEP_HELD_AT] == NOW + timedelta(minutes=15)
+
+
+def test_people_hear_of_each_step_that_is_held() -> None:
+    """Whatever a view of the record from before the step still says."""
+    record = a_record(Phase.SYNCING)
+    told = {**record.times, STEP_HELD_AT: NOW}
+    steps = (*record.steps, StepRecord(2, 4, "2" * 40, {}, NOW + timedelta(minutes=1)))
+    way = passage(Ahead(PLAN, 2, since=NOW, gate=(BAD,)), "", LONG, NOW, NOW)
+    held = held_between(replace(record, times=told, steps=steps), way, NOW + timedelta(minutes=2))
+    assert held is not None
+    assert held.times[STEP_HELD_AT] == NOW + timedelta(minutes=2)
 
 
 def test_whoever_takes_over_hears_how_it_ends_safely() -> None:

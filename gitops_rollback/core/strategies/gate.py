@@ -13,7 +13,7 @@ from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.policy import Comparison, Policy
 from gitops_rollback.core.rollback import STEP_HELD_AT, RollbackRecord, held_up
-from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages, StepGate
+from gitops_rollback.core.strategies.stages import HOLD, JUMP, Stages, StepGate, stages_of, unfinished
 from gitops_rollback.core.verification import CheckResult
 
 BETWEEN = frozenset(
@@ -69,15 +69,21 @@ def broken(ahead: Ahead) -> Passage | None:
         return Passage(message, reason=Reason.JOURNAL_LOST, ends=True)
     if ahead.foreign:
         message = f"{ahead.foreign}, so somebody else has taken over; {halfway(ahead, ahead.stages)}"
-        message += f"; {ahead.safe_end}" if ahead.safe_end else ""
         return Passage(message, reason=Reason.FIELD_EDITED, ends=True)
     return None
 
 
 def halfway(ahead: Ahead, stages: Stages) -> str:
-    """Where a plan stands that nobody goes on with, and what is left of it, in words."""
+    """Where a plan stands that nobody goes on with, what is left of it, and how it ends safely, in words."""
     left = "; ".join(f"{n}. {stages.title(n) or 'the revert'}" for n in range(ahead.done + 1, stages.total + 1))
-    return f"the branch stands at step {ahead.done} of {stages.total}; not done any more: {left}"
+    words = f"the branch stands at step {ahead.done} of {stages.total}; not done any more: {left}"
+    return f"{words}; {ahead.safe_end}" if ahead.safe_end else words
+
+
+def left_half(record: RollbackRecord) -> str:
+    """The same of a rollback as its record has it; "" where all of its commits are on the branch."""
+    stages = stages_of(record) if unfinished(record) else None
+    return "" if stages is None else halfway(Ahead(stages, record.steps[-1].n), stages)
 
 
 def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: datetime, now: datetime) -> Passage:
@@ -130,8 +136,13 @@ def _gated(ahead: Ahead, stages: Stages, gate: StepGate, unhealthy: str, late: b
 
 
 def held_between(record: RollbackRecord, way: Passage, now: datetime) -> RollbackRecord | None:
-    """The record of which people are to hear now that its next step is not pushed; None where they know."""
+    """The record of which people are to hear now that its next step is not pushed; None where they know.
+
+    What they heard of an earlier step is no word on this one, whichever view of the record has kept it.
+    """
     said = record.times.get(STEP_HELD_AT)
+    pushed = record.steps[-1].pushed_at if record.steps else None
+    said = None if said is not None and pushed is not None and said < pushed else said
     if way.reason is None or (said is not None and not (way.again and now >= said + PAGE_AGAIN)):
         return None
     times = {name: at for name, at in record.times.items() if name != STEP_HELD_AT}

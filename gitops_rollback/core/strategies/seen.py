@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.core.fields import Object, Unclear, condition, count, moment, part, text
 from gitops_rollback.core.how_many import how_many
-from gitops_rollback.core.new_pods import WorkloadFacts, counts
+from gitops_rollback.core.new_pods import WorkloadFacts, has_ended
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import Operation
 from gitops_rollback.core.verification import CheckResult
@@ -43,12 +43,14 @@ def kept(before: CheckResult, now: CheckResult) -> CheckResult:
 
 
 def emptied(name: str, facts: WorkloadFacts) -> CheckResult:
-    """Not one Pod is left, so the Service has no endpoint of it."""
+    """Not one Pod is left: one that is going has no endpoint any more, but may still write until it has gone."""
     if facts.workload is None:
         return CheckResult(name, None, "it is not there, so nobody can tell what its Pods do")
     try:
         wanted = count(part(facts.workload, "spec"), "replicas", 1)
-        left = max(count(part(facts.workload, "status"), "replicas"), sum(1 for pod in facts.pods if counts(pod)))
+        left = max(
+            count(part(facts.workload, "status"), "replicas"), sum(1 for pod in facts.pods if not has_ended(pod))
+        )
     except Unclear as exc:
         return CheckResult(name, None, f"{exc} cannot be read")
     if wanted or left:
