@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from gitops_rollback.app.showing_application import application_document, polici
 from gitops_rollback.app.showing_rollback import Charts, rollback_document
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.headline import amount
+from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import Clock
@@ -107,6 +108,7 @@ class Dashboard:
     def _pages(self) -> Environment:
         made = Environment(loader=PackageLoader("gitops_rollback.web"), autoescape=select_autoescape(default=True))
         made.filters |= {
+            "means": means,
             "short": _short,
             "seconds": _in_words,
             "clock": _clock,
@@ -336,3 +338,10 @@ def _fingerprint() -> str:
     for path in sorted(STATIC.iterdir()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=256)
+def means(reason: str) -> str:
+    """What `gitops-rollback explain REASON` says of it, in one line; "" for a word that is none."""
+    meaning = meaning_of(reason)
+    return f"{meaning.says} To do: {meaning.todo}" if meaning is not None else ""

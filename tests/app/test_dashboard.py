@@ -19,6 +19,7 @@ import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
 from gitops_rollback.app.showing_rollback import rollback_document, version_back
+from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.core.rollback import StepRecord
 from gitops_rollback.web.actions import Actions
 from gitops_rollback.web.dashboard import Dashboard, is_ours, outline, visible
@@ -273,3 +274,10 @@ def test_the_page_of_one_rollback_says_in_which_part_it_is(shown: Shown) -> None
     rolled_back(shown)
     (told,) = shown.json("/rollbacks.json")["rollbacks"]
     assert '<a href="/rollbacks" aria-current="true">' in shown.html(f"/r/{told['id']}")
+
+
+def test_the_word_of_a_decision_says_what_it_means_where_it_stands(shown: Shown) -> None:
+    rolled_back(shown)
+    means = meaning_of("TriggerFired")
+    assert means is not None
+    assert f'title="{means.says} To do: {means.todo}">TriggerFired</code>' in unescape(shown.html(f"/a/{NAME}"))
