@@ -300,7 +300,8 @@ def _is_refused(answer: Answer) -> bool:
 def _shared(answer: Answer, parts: Mapping[Key, tuple[Series, ...]] | None, keys: Iterable[Key]) -> Found:
     """Each application's own part; whoever is not in a good answer has no series, and an error is everybody's."""
     known = parts or {}
-    return {key: (answer, known.get(key, ())) for key in keys}
+    bare = answer._replace(series=())  # what is everybody's is not kept beside what is each one's own
+    return {key: (bare, known.get(key, ())) for key in keys}
 
 
 def _with(answer: Answer, series: tuple[Series, ...], query: str, at: datetime) -> Answer:

@@ -15,14 +15,14 @@ from typing import NamedTuple
 from gitops_rollback.app.queries import Question, Span
 from gitops_rollback.core.measurement import Answer, Series, by_instant
 from gitops_rollback.core.policy import Counting
-from gitops_rollback.core.regression.counters import Counters, Labels, increase
+from gitops_rollback.core.regression.counters import Counters, increase
 from gitops_rollback.core.regression.counts import Counts
 from gitops_rollback.core.regression.latency import slow_bound
 
 BOUND = "le"  # the label of a histogram's buckets
 ALL = float("inf")
 
-Values = Mapping[Labels, float]
+Values = Mapping[str, float]
 
 
 class Tallied(NamedTuple):
@@ -119,8 +119,15 @@ class Tally:
         return Counts(seconds, events, max(0.0, events - part) if self.histogram else min(part, events))
 
 
-def _values(series: Sequence[Series], wanted: Callable[[Series], bool] | None = None) -> dict[Labels, float]:
-    return {one.labels: one.samples[0][1] for one in series if wanted is None or wanted(one)}
+def _values(series: Sequence[Series], wanted: Callable[[Series], bool] | None = None) -> dict[str, float]:
+    return {_name(one): one.samples[0][1] for one in series if wanted is None or wanted(one)}
+
+
+def _name(series: Series) -> str:
+    """What tells the series from all others: one text, since it is kept, and labels take four times the memory."""
+    words = [word for pair in series.labels for word in pair]
+    text = "\0".join(words)
+    return text if text.count("\0") < len(words) else repr(series.labels)
 
 
 def _label(series: Series, name: str) -> str:
@@ -145,10 +152,10 @@ def _bound(ticks: Sequence[Answer], instants: Sequence[datetime], t0: datetime) 
     for at, answer in zip(instants, ticks, strict=True):
         if at > t0:
             break
-        buckets: dict[float, dict[Labels, float]] = {}
+        buckets: dict[float, dict[str, float]] = {}
         for one in answer.series:
             if (bound := _bound_of(one)) is not None:
-                buckets.setdefault(bound, {})[one.labels] = one.samples[0][1]
+                buckets.setdefault(bound, {})[_name(one)] = one.samples[0][1]
         for bound, values in buckets.items():
             before = known.get(bound, Counters(t0.timestamp()))
             known[bound], grown = increase(before, at.timestamp(), values)

@@ -124,6 +124,17 @@ def _allowed(warning: str, allowed: Sequence[str]) -> bool:
     return warning.startswith(LINT) or any(words in warning for words in allowed)
 
 
+class _Pairs(dict[tuple[str, object], tuple[str, str]]):
+    """Labels of one answer, each kept once: most of its series share most of theirs."""
+
+    def __missing__(self, pair: tuple[str, object]) -> tuple[str, str]:
+        name, value = pair
+        if not isinstance(value, str):
+            raise Malformed("a label's value is not text")
+        kept = self[pair] = (name, value)
+        return kept
+
+
 def _series(kind: object, result: object) -> tuple[tuple[Series, ...], bool]:
     """The series of a result, and whether any of them are native histograms."""
     if kind == "string":
@@ -137,13 +148,17 @@ def _series(kind: object, result: object) -> tuple[tuple[Series, ...], bool]:
         if "histogram" in element or "histograms" in element:
             return (), True
     instants: Instants = {}
-    return tuple([_one_series(element, kind == "matrix", instants) for element in elements]), False
+    pairs = _Pairs()
+    return tuple([_one_series(element, kind == "matrix", instants, pairs) for element in elements]), False
 
 
-def _one_series(element: Mapping[str, object], matrix: bool, instants: Instants) -> Series:
+def _one_series(element: Mapping[str, object], matrix: bool, instants: Instants, pairs: _Pairs) -> Series:
     labels = object_of(element.get("metric"), "metric")
     samples = list_of(element.get("values"), "values") if matrix else [element.get("value")]
-    ordered = tuple(sorted([(name, str(value)) for name, value in labels.items()]))
+    try:
+        ordered = tuple(sorted([pairs[pair] for pair in labels.items()]))
+    except TypeError as exc:  # a list or an object, which is no key either
+        raise Malformed("a label's value is not text") from exc
     return Series(ordered, tuple([_sample(sample, instants) for sample in samples]))
 
 

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 AWAY_SECONDS = 300.0
 
-Labels = tuple[tuple[str, str], ...]  # of one series
-
 
 class Reading(NamedTuple):
     """The last value of one series, and when it was read."""
@@ -24,18 +22,18 @@ class Reading(NamedTuple):
     value: float
 
 
-NOTHING_READ: Mapping[Labels, Reading] = MappingProxyType({})
+NOTHING_READ: Mapping[str, Reading] = MappingProxyType({})
 
 
 class Counters(NamedTuple):
     """What is remembered of the series of one metric, by their labels. It starts before the deployment."""
 
     t0_seconds: float
-    last: Mapping[Labels, Reading] = NOTHING_READ
+    last: Mapping[str, Reading] = NOTHING_READ
     is_read: bool = False  # so that a series which comes now is new, though there was none before
 
 
-def increase(known: Counters, at_seconds: float, values: Mapping[Labels, float]) -> tuple[Counters, float | None]:
+def increase(known: Counters, at_seconds: float, values: Mapping[str, float]) -> tuple[Counters, float | None]:
     """What is known after reading `values`, and by how much they grew together.
 
     None where there is nothing to compare: no series at all, or the first reading. A value that is no number is away.
@@ -48,7 +46,7 @@ def increase(known: Counters, at_seconds: float, values: Mapping[Labels, float])
     return Counters(known.t0_seconds, last, is_read=True), math.fsum(grown) if grown and known.is_read else None
 
 
-def _grown(known: Counters, name: Labels, at_seconds: float, value: float) -> float:
+def _grown(known: Counters, name: str, at_seconds: float, value: float) -> float:
     before = known.last.get(name)
     if before is None:
         return value if known.is_read and at_seconds > known.t0_seconds else 0.0
