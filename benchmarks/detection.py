@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from _blindness import told_after
 from _cases import ALONE, FAULTS, LIMIT, OURS, RATES, Case, Found, all_cases, asked, smoke_cases
 from _figures import MISSED, floor_seconds, interval, missed, quantile, upper_bound
 from _rivals import RIVALS
@@ -142,6 +143,7 @@ def _targets(results: Results) -> Iterator[Target]:
         blamed = sum(false(results, "hole", name, rps)[0] for rps in RATES)
         yield Target(f"rollbacks for: {name}", 0, blamed)
     yield Target("J", 16, loss(results, OURS))
+    yield _blind()
 
 
 _LIMITS: dict[str, dict[float, float]] = {
@@ -160,6 +162,11 @@ def _smoke_targets(results: Results) -> Iterator[Target]:
     )
     for _, name, rps in sorted(key for key in results if key[0] == "fault"):
         yield Target(f"{name} at {rps:g} rps, median s", _LIMITS[name][rps] * 1.3, _median(results, "fault", name, rps))
+    yield _blind()
+
+
+def _blind() -> Target:
+    return Target("page after a metric source fails, worst s", 75, max(told_after()))
 
 
 def _median(results: Results, group: str, name: str, rps: float) -> float:

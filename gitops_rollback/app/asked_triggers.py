@@ -14,7 +14,7 @@ from gitops_rollback.app.reading_back import Memory, Subject, catch_up, restore
 from gitops_rollback.app.verdicts import engine_baseline, engine_word, tick_of_word
 from gitops_rollback.core.measurement import Answer, Measurement, Outcome
 from gitops_rollback.core.policy import Trigger
-from gitops_rollback.core.trigger import Hold, Level, Tick, replay, step
+from gitops_rollback.core.trigger import Hold, Level, Tick, inconclusive, replay, step
 
 
 class Asked(NamedTuple):
@@ -71,7 +71,5 @@ def health_word(subject: Subject, memory: Memory, trigger: Trigger, at: datetime
 def blind(memory: Memory, failed: Measurement) -> Measurement:
     """A look that cannot be stepped, since what came before it is unknown. It counts as blind from now on."""
     levels = {Outcome.INVALID: Level.INVALID, Outcome.NO_DATA: Level.NO_DATA}
-    since = memory.state.blind_since or failed.at
-    last = Tick(failed.at, levels.get(failed.outcome, Level.ERROR))
-    memory.state = memory.state._replace(blind_since=since, last=last)
+    memory.state = inconclusive(memory.state, Tick(failed.at, levels.get(failed.outcome, Level.ERROR)))
     return failed

@@ -18,6 +18,7 @@ from gitops_rollback.app.notices import (
     about_pauses,
     about_unreachable,
 )
+from gitops_rollback.app.outages import about_sources
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, asked_of, renders
 from gitops_rollback.app.silencing import about_silences
 from gitops_rollback.app.subject import Look
@@ -108,6 +109,7 @@ class Surroundings:
         yield from about_damage(view.journal.damaged)
         if outbreak.is_mass_event or outbreak.calm:
             yield from about_mass_event(outbreak.too_many if outbreak.is_mass_event else "", self._left(view, listing))
+        yield from about_sources(outbreak.outages)
         silent = self._silences(listing, now)
         answering = {fed.engine.instance for fed in listing.fed} - {one.engine for one in silent}
         yield from about_engines(silent, answering, now)

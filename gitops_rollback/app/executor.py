@@ -40,7 +40,7 @@ from gitops_rollback.app.stepping import landed_record
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release
-from gitops_rollback.core.errors import LeaseLost, Reason, RollbackError
+from gitops_rollback.core.errors import FOR_ALL, LeaseLost, RollbackError
 from gitops_rollback.core.journal import due, started
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.refs import Landing as Landing
@@ -162,7 +162,7 @@ class Executor(EngineHands):
             return
         record = record_of_note(note, look, self._clock.now())
         self._write((record,) if record else (), (entry,))
-        if note.decision.reason is not Reason.MASS_EVENT:  # the repository's notice speaks for all of them
+        if note.decision.reason not in FOR_ALL:  # the repository's notice speaks for all of them
             self.tell(message_about_entry(entry, record, look.policy))
 
     def _say(self, entry: DecisionEntry) -> None:

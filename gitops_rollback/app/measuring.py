@@ -31,10 +31,12 @@ from gitops_rollback.app.verdicts import (
     verdict_of,
 )
 from gitops_rollback.app.workloads import NOBODY, pods_word
+from gitops_rollback.core.blindness import sees_nothing
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
 from gitops_rollback.core.policy import Check, MetricSettings, Policy, Trigger
 from gitops_rollback.core.trigger import (
+    MAX_GAP_INTERVALS,
     Baseline,
     BaselineLevel,
     Hold,
@@ -67,6 +69,7 @@ class _Watch:
     triggers: tuple[Trigger, ...] = ()
     memories: dict[Trigger, Memory] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
+    blind: timedelta = timedelta(0)  # for how long its source has failed since the sync
     ahead: timedelta = timedelta(0)  # by how much the wall clock had jumped at the last look
 
     @property
@@ -122,7 +125,7 @@ class Measuring:
             watch.subject = subject
             key, jumped = (subject.event.record.revisions, subject.t0, interval), self._jumped(watch)
             if watch.key != key or jumped <= -interval:  # what was seen by a clock that ran ahead is read back
-                watch.key, watch.at, watch.memories = key, None, {}
+                watch.key, watch.at, watch.memories, watch.blind = key, None, {}, timedelta(0)
             if watch.at is not None and at < watch.at:
                 return tuple(stale(verdict) for verdict in watch.verdicts)
             if jumped >= interval and watch.at is not None:
@@ -130,6 +133,8 @@ class Measuring:
                 return watch.verdicts
             if watch.at != at or watch.triggers != subject.policy.triggers:
                 watch.verdicts = self._look(subject, watch, at)
+                if sees_nothing(watch.verdicts) and watch.at is not None:
+                    watch.blind += min(at - watch.at, MAX_GAP_INTERVALS * interval)
                 watch.at, watch.triggers = at, subject.policy.triggers
             elif now > at:
                 watch.verdicts = self._look_within(subject, watch, now)
@@ -190,6 +195,11 @@ class Measuring:
             return Measurement.missing(Reason.WARMING_UP, now, waiting)
         answers = asker.now([expression for expression, _ in expressions if expression is not None], now)
         return question.measured([answers[expression] for expression, _ in expressions if expression is not None], now)
+
+    def blind_for(self, application: str) -> timedelta:
+        """For how long this process has looked at its newest deployment and its metric source has failed."""
+        watch = self._watches.get(application)
+        return watch.blind if watch is not None else timedelta(0)
 
     def forget(self, application: str) -> None:
         """Drop what is kept of the application of this full name."""
@@ -341,7 +351,7 @@ def _begin_anew(watch: _Watch, at: datetime) -> None:
             state = state._replace(phase=Phase.INACTIVE)
         if state.phase is Phase.FIRING:
             state = state._replace(last_observed=at)
-        memory.state = state._replace(last=Tick(at, Level.ERROR), blind_since=None)
+        memory.state = state._replace(last=Tick(at, Level.ERROR), blind_since=None, failures=0, failing_since=None)
     watch.at, watch.verdicts = at, tuple(stale(verdict) for verdict in watch.verdicts)
 
 

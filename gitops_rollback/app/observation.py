@@ -185,7 +185,8 @@ class Observer:
     ) -> _Sync:
         bad = our_revision(event.record, feeds) or ""
         force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, records, bad, feeds))
-        return _Sync(event, bad, records, force, partial(_was_watched, state, force.policy.timing.window, records))
+        window = force.policy.timing.window + self._measuring.blind_for(subject.name)
+        return _Sync(event, bad, records, force, partial(_was_watched, state, window, records))
 
     def _saw_the_end(
         self, application: str, event: SyncEvent, now: datetime, was_watched: Callable[[datetime], bool]

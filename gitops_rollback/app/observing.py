@@ -14,7 +14,7 @@ from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Advance, Finish, HoldOn, Join, Land, Note, Release, Sync, Terminate
 from gitops_rollback.core.decision import Act, Decision
-from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.errors import FOR_ALL, RollbackError
 from gitops_rollback.core.journal import decode_entries, due, encode_entry, newest_entries
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.policy import Policy
@@ -69,7 +69,7 @@ class ObservingExecutor:
             return
         self._newest[look.name] = entry
         self._append(entry, plan)
-        if decision.act.tells and decision.reason is not Reason.MASS_EVENT:
+        if decision.act.tells and decision.reason not in FOR_ALL:
             told = entry if decision.act is not Act.ROLL_BACK else replace(entry, action=Act.ASK.value)
             self.tell(message_about_entry(told, None, look.policy))
 

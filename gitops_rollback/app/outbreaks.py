@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
+from gitops_rollback.app.outages import Outages
 from gitops_rollback.app.queries import Question, Span, tick_of
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
@@ -81,6 +82,7 @@ class Outbreak:
     failing: Mapping[str, datetime] = field(default_factory=dict)  # metric sources that hide others, and since when
     alarms: tuple[Alarm, ...] = ()  # of this tick
     observed: tuple[ObservedApplication, ...] = ()
+    outages: Outages = field(default_factory=Outages)
 
     @property
     def is_mass_event(self) -> bool:

@@ -23,6 +23,7 @@ from gitops_rollback.app.landing import Lander, StepLander
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
+from gitops_rollback.app.outages import outages
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
 from gitops_rollback.app.overtaking import newer_alarm, on_top, overtaken_by
 from gitops_rollback.app.progress import Follower
@@ -333,7 +334,7 @@ class Reconciler:
         if record is not None and record.phase is not Phase.AWAITING_APPROVAL:
             return Facts()  # a look that came late, from before the push: what it would judge is under way
         if sight.proposal is None:
-            return Facts(decision=sight.look.raised)
+            return Facts(decision=tick.outbreak.outages.told_once(sight.look))
         alarm = Alarm(sight.look, sight.proposal)
         around = self.surroundings.around(alarm, tick.view, tick.outbreak, tick.now, self.executor.writable)
         proposal = self.proposer.for_incident(alarm, tick.outbreak.incident_of(sight.look.name), tick.listing)
@@ -346,7 +347,8 @@ class Reconciler:
         """All red applications together: one commit's incident, or more than can be anybody's commits."""
         alarms = [Alarm(one.look, one.proposal) for one in sights if one.look and one.proposal]
         quiet = {one.look.name for one in sights if one.look and one.look.is_quiet}
-        return self.outbreaks.judge(alarms, quiet, view, listing, now)
+        found = self.outbreaks.judge(alarms, quiet, view, listing, now)
+        return replace(found, outages=outages(one.look for one in sights if one.look))
 
     def _decide_anew(self, watched: Watched, tick: Tick) -> tuple[Land, Look] | None:
         """After a lost race: nothing that was decided on the old head counts."""

@@ -18,7 +18,7 @@ from gitops_rollback.app.records import (
     message_about_waiting,
 )
 from gitops_rollback.core.decision import Act
-from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.errors import FOR_ALL, Reason
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 from gitops_rollback.core.strategies.gate import BETWEEN
@@ -54,11 +54,11 @@ def said_again(written: DecisionEntry, now: datetime) -> bool:
     Only of the notice that speaks for applications, whose own decisions would be said again; it pages, and may be all
     that anybody hears of them.
     """
-    return written.reason == Reason.MASS_EVENT.value and now - written.at <= RECENT
+    return written.reason in FOR_ALL and now - written.at <= RECENT
 
 
 def _message(entry: DecisionEntry, record: RollbackRecord | None, policy: Policy) -> Message | None:
-    if entry.reason == Reason.MASS_EVENT.value:
+    if entry.reason in FOR_ALL:
         return None  # told once, about the repository
     if entry.action == Act.ASK.value and record is not None and record.phase is not Phase.AWAITING_APPROVAL:
         return None  # somebody has answered

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from gitops_rollback.core.blindness import is_out
 from gitops_rollback.core.clearance import COMPARING
 from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.errors import Reason
@@ -37,7 +38,10 @@ def _leave_without_recent_sync(case: Case, _now: datetime) -> Decision | None:
 
 
 def _page_when_blind(case: Case, now: datetime) -> Decision | None:
-    """A trigger that cannot see for too long is told to a person, unless another one sees a fault."""
+    """A trigger that cannot see for too long is told to a person, unless another one sees a fault.
+
+    Its source fails for a minute, or there is no data for `noDataFor`.
+    """
     if any(_counts(verdict, case, now) for verdict in case.verdicts):
         return None
     blind = [verdict for verdict in case.verdicts if _blind_too_long(verdict, case, now)]
@@ -162,7 +166,7 @@ def _why_capped(verdict: Verdict, case: Case) -> Reason:
 def _blind_too_long(verdict: Verdict, case: Case, now: datetime) -> bool:
     trigger, since = _trigger(verdict, case), verdict.state.blind_since
     patience = trigger.no_data_for if trigger else timedelta(minutes=5)
-    return since is not None and now - since >= patience
+    return is_out(verdict) or (since is not None and now - since >= patience)
 
 
 def _why_quiet(case: Case, now: datetime) -> Decision:

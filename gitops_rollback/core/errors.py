@@ -29,6 +29,7 @@ class Reason(StrEnum):
     TELEMETRY_LOST = "TelemetryLost"
     ALERT_SUPPRESSED = "AlertSuppressed"  # silenced, muted or inhibited in Alertmanager
     METRICS_UNAVAILABLE = "MetricsUnavailable"
+    METRICS_OUTAGE = "MetricsOutage"  # for none of several applications: one page for all of them
     QUERY_INVALID = "QueryInvalid"
     QUERY_BUDGET = "QueryBudget"
     REMOTE_UNAVAILABLE = "RemoteUnavailable"
@@ -160,6 +161,10 @@ class Reason(StrEnum):
     OVERTAKEN = "Overtaken"  # a newer deployment on top of it went bad before it was verified
     VERIFIED = "Verified"
     INTERNAL_ERROR = "InternalError"
+
+
+# One notice about the whole repository speaks for all the applications whose decisions have it.
+FOR_ALL = frozenset({Reason.MASS_EVENT, Reason.METRICS_OUTAGE})
 
 
 class RollbackError(Exception):

@@ -24,7 +24,7 @@ STRENGTH = {Act.PAGE: 1, Act.HOLD: 2, Act.REFUSE: 3, Act.ASK: 4, Act.ROLL_BACK: 
 WOULD_ACT = 5  # every guard said yes, and only the policy's severity made it a question
 HOLDS = timedelta(minutes=10)
 BLIND = frozenset(
-    {Reason.NO_DATA, Reason.NO_TRAFFIC, Reason.TELEMETRY_LOST, Reason.METRICS_UNAVAILABLE}
+    {Reason.NO_DATA, Reason.NO_TRAFFIC, Reason.TELEMETRY_LOST, Reason.METRICS_UNAVAILABLE, Reason.METRICS_OUTAGE}
     | {Reason.QUERY_INVALID, Reason.QUERY_BUDGET, Reason.ALERT_SUPPRESSED}
 )
 

@@ -48,6 +48,9 @@ AlertSuppressed
 MetricsUnavailable
   The metric source did not answer, or with an error of its own.
   Look at its address, its certificate and its health; `doctor` asks it once.
+MetricsOutage
+  The metric source answers for none of several applications, each of which is blind by it: one page speaks for all.
+  Mend it; watches last as much longer as they saw nothing, and it says when it answers again.
 QueryInvalid
   The metric source refuses the query as wrong.
   Run `lint`, and ask the query by hand.

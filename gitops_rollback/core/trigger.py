@@ -63,6 +63,8 @@ class TriggerState(NamedTuple):
     fired_at: datetime | None = None
     quiet_since: datetime | None = None  # first FALSE tick after firing, for keepFiringFor
     blind_since: datetime | None = None  # first of the newest run of inconclusive ticks
+    failures: int = 0  # ERROR ticks in a row, up to the newest one
+    failing_since: datetime | None = None  # the first of these
 
     @property
     def fires(self) -> bool:
@@ -178,12 +180,25 @@ def until_the_hole(state: TriggerState) -> TriggerState:
     if state.phase not in (Phase.PENDING, Phase.FIRING) or seen is None or state.last is None or seen >= state.last.at:
         return state
     conclusive = Level.FALSE if state.quiet_since is not None else Level.TRUE
-    return state._replace(last=Tick(seen, conclusive), blind_since=None)
+    return state._replace(last=Tick(seen, conclusive), blind_since=None, failures=0, failing_since=None)
+
+
+def inconclusive(state: TriggerState, tick: Tick) -> TriggerState:
+    """`state` after a tick that says nothing: how long that lasts, and whether it is the source that fails."""
+    failed = tick.level is Level.ERROR
+    return state._replace(
+        last=tick,
+        blind_since=state.blind_since or tick.at,
+        failures=state.failures + 1 if failed else 0,
+        failing_since=(state.failing_since or tick.at) if failed else None,
+    )
 
 
 def _on_true(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
     at = tick.at
-    seen = state._replace(last=tick, last_observed=at, quiet_since=None, blind_since=None)
+    seen = state._replace(
+        last=tick, last_observed=at, quiet_since=None, blind_since=None, failures=0, failing_since=None
+    )
     if not _goes_on(state, at, hold):
         seen = seen._replace(phase=Phase.PENDING, since=at, true_ticks=1)
     else:
@@ -207,9 +222,8 @@ def _on_false(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
 
 
 def _on_nothing(state: TriggerState, tick: Tick, hold: Hold) -> TriggerState:
-    at = tick.at
-    seen = state._replace(last=tick, blind_since=state.blind_since or at)
-    if state.phase is Phase.PENDING and not _goes_on(state, at, hold):
+    seen = inconclusive(state, tick)
+    if state.phase is Phase.PENDING and not _goes_on(state, tick.at, hold):
         return seen._replace(phase=Phase.INACTIVE)
     return seen
 

@@ -424,9 +424,10 @@ def test_the_engine_s_word_is_taken_since_it_holds(
 def test_an_engine_that_has_said_nothing_for_long_is_no_data(world: World) -> None:
     subject = a_subject(a_policy(DEGRADED), a_state(Health.DEGRADED, T0 + timedelta(seconds=5), seen=10))
     verdict = world.look(600, subject)
+    since = T0 + timedelta(seconds=593)
     assert (verdict.reason, verdict.state) == (
         Reason.ENGINE_UNAVAILABLE,
-        TriggerState(last=verdict.state.last, blind_since=T0 + timedelta(seconds=593)),
+        TriggerState(last=verdict.state.last, blind_since=since, failures=1, failing_since=since),
     )
 
 

@@ -1,0 +1,36 @@
+"""Does a trigger fail to be measured for so long that nobody watches? A source that fails is told of within a minute.
+
+That a query gives nothing may be a quiet night, so it is told after `noDataFor`. An error is none: a store that answers
+four times in a row with one is out, and until then no fault would be found.
+Source: detection.md 2.3 (ERROR), and 8.3 for the time until a person knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.trigger import Verdict
+
+IN_A_ROW = 4
+LEAST = timedelta(seconds=45)  # four ticks of 15 s: where it looks more often, a restart is no outage
+TOLD_ELSEWHERE = frozenset(
+    {Reason.ENGINE_UNAVAILABLE, Reason.STALE_TICK}  # the engine's silence has its own notice
+    | {Reason.QUERY_BUDGET}  # we do not ask: the source is well
+)
+
+
+def sees_nothing(verdicts: Iterable[Verdict]) -> bool:
+    """A trigger's source failed at the newest tick: that time is no time under watch."""
+    return any(
+        one.state.failures and one.reason not in (Reason.ENGINE_UNAVAILABLE, Reason.STALE_TICK) for one in verdicts
+    )
+
+
+def is_out(verdict: Verdict) -> bool:
+    """Its source has failed at the newest tick and at those before it, often and long enough to tell a person."""
+    state = verdict.state
+    if state.last is None or state.failing_since is None or verdict.reason in TOLD_ELSEWHERE:
+        return False
+    return state.failures >= IN_A_ROW and state.last.at - state.failing_since >= LEAST
