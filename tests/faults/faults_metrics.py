@@ -47,7 +47,10 @@ def away(folder: Path, seed: int) -> tuple[str, ...]:
         for name, verb in faults:
             _spoiled(it, name, verb)
         lasting = it.live.links.prometheus.strike(faults[seed % 2][1])
-        it.until(lambda: it.paged("MetricsUnavailable", "QueryInvalid", "NoData", "TelemetryLost"), "it pages")
+        it.until(
+            lambda: it.paged("MetricsUnavailable", "MetricsOutage", "QueryInvalid", "NoData", "TelemetryLost"),
+            "it pages",
+        )
         it.check(not it.reverts(), "a commit was pushed without data")
         it.live.links.prometheus.heal(lasting)
         it.verified()
