@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from gitops_rollback.app.notices import MAX_NAMED, Notice
@@ -41,11 +42,18 @@ class Outages:
         return replace(look.raised, reason=Reason.METRICS_OUTAGE, message=said)
 
 
-def outages(looks: Iterable[Look]) -> Outages:
+class OneLook(Protocol):
+    """What one tick saw of one application."""
+
+    @property
+    def look(self) -> Look | None: ...
+
+
+def outages(seen: Iterable[OneLook]) -> Outages:
     """By all looks of one tick."""
     by_source: dict[str, list[Look]] = {}
-    for look in looks:
-        if any(_is_asked(look.policy, verdict) for verdict in look.case.verdicts):
+    for look in (one.look for one in seen):
+        if look is not None and any(_is_asked(look.policy, verdict) for verdict in look.case.verdicts):
             by_source.setdefault(look.policy.metrics.url, []).append(look)
     answering = frozenset(source for source, asked in by_source.items() if any(map(_is_answered, asked)))
     blind = {source: _blind(asked) for source, asked in by_source.items() if source not in answering}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
-from gitops_rollback.app.outages import Outages
+from gitops_rollback.app.outages import OneLook, Outages, outages
 from gitops_rollback.app.queries import Question, Span, tick_of
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
@@ -88,6 +88,10 @@ class Outbreak:
     def is_mass_event(self) -> bool:
         """People should know that many are red at once."""
         return bool(self.too_many) and not self.spreading
+
+    def with_sources(self, seen: Iterable[OneLook]) -> Outbreak:
+        """With what these looks say about metric sources that answer nobody."""
+        return replace(self, outages=outages(seen))
 
     def incident_of(self, application: str) -> Incident | None:
         return incident_of(application, self.incidents)

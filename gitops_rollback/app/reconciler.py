@@ -23,7 +23,6 @@ from gitops_rollback.app.landing import Lander, StepLander
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
-from gitops_rollback.app.outages import outages
 from gitops_rollback.app.outbreaks import Alarm, Outbreak, Outbreaks
 from gitops_rollback.app.overtaking import newer_alarm, on_top, overtaken_by
 from gitops_rollback.app.progress import Follower
@@ -347,8 +346,7 @@ class Reconciler:
         """All red applications together: one commit's incident, or more than can be anybody's commits."""
         alarms = [Alarm(one.look, one.proposal) for one in sights if one.look and one.proposal]
         quiet = {one.look.name for one in sights if one.look and one.look.is_quiet}
-        found = self.outbreaks.judge(alarms, quiet, view, listing, now)
-        return replace(found, outages=outages(one.look for one in sights if one.look))
+        return self.outbreaks.judge(alarms, quiet, view, listing, now).with_sources(sights)
 
     def _decide_anew(self, watched: Watched, tick: Tick) -> tuple[Land, Look] | None:
         """After a lost race: nothing that was decided on the old head counts."""
