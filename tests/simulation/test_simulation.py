@@ -34,7 +34,7 @@ DESIGN = {str(number) for number in range(1, 22)}
 # How many of each kind; fewer worlds of those that take long, and of crowds one that is soon at rest.
 SEEDS = dict.fromkeys(sorted(set(SCENARIOS) - {"all"}), range(4))
 SEEDS |= dict.fromkeys(("forks", "next-plans", "on-top"), range(1))
-SEEDS |= dict.fromkeys(("weights", "slots", "flags", "busy", "race", "pipelined"), range(2))
+SEEDS |= dict.fromkeys(("weights", "slots", "flags", "migration", "busy", "race", "pipelined"), range(2))
 SEEDS |= {"crowd": range(1, 2), "fleet": range(3, 4), "cascade": range(2), "infrastructure": range(2)}
 # Worlds in which something went wrong once: (scenario, seed) -> what it was.
 REGRESSIONS = {

@@ -10,6 +10,7 @@ from random import Random
 from typing import ClassVar
 
 from gitops_rollback.core.sync import ApplicationState, Health, Operation
+from gitops_rollback.sandbox.simulation.databases import Databases
 from gitops_rollback.sandbox.simulation.remote import Remote
 from gitops_rollback.sandbox.simulation.schedule import START, Schedule
 from gitops_rollback.sandbox.simulation.story import Story
@@ -48,6 +49,7 @@ class Cluster(ABC):
     random: Random
     url: str
     down_until: datetime = START
+    databases: Databases | None = None  # where releases move data
     told: dict[tuple[str, str], Health] = field(default_factory=dict)  # (replica, application) -> its newest word
     shown: dict[tuple[str, str], tuple[Shown, ...]] = field(default_factory=dict)  # the whole words of late
     sync_asked: Callable[[str, str, str], None] = lambda _who, _application, _identity: None
@@ -77,6 +79,10 @@ class Cluster(ABC):
     @abstractmethod
     def sync(self, name: str, info: Mapping[str, str], by: str = "gitops-rollback") -> bool:
         """Make it apply the branch's head now; False while another operation runs."""
+
+    def settle(self, _name: str) -> None:
+        """Something that ran beside an application has ended."""
+        return
 
     def shows(self, who: str, name: str, state: ApplicationState) -> None:
         """A replica is told this of an application; what it was told lately is kept, the newest comes last."""

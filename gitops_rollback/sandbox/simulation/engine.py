@@ -146,7 +146,12 @@ class ArgoCluster(Cluster):
         changed = self.truth.inputs(name, revision) != self.truth.inputs(name, app.live)
         app.live = revision
         self.truth.started(name, revision, self.schedule.now)
-        results = (ResourceResult("apps", "Deployment", "shop", name, "Synced", "configured"),)
+        results: tuple[ResourceResult, ...] = (
+            ResourceResult("apps", "Deployment", "shop", name, "Synced", "configured"),
+        )
+        if self.databases is not None:
+            self.databases.applied(name, revision)
+            results += self.databases.results(name)
         self._set(app, operation=replace(operation, results=results))
         if changed:
             self._health(app, Health.PROGRESSING)
@@ -174,7 +179,13 @@ class ArgoCluster(Cluster):
         app = self.apps[name]
         if app.turn == turn:
             broken = bool(self.truth.named(name, app.live) & self.truth.crashes)
-            self._health(app, Health.DEGRADED if broken else Health.HEALTHY)
+            jobs = self.databases.health(name) if self.databases is not None else Health.HEALTHY
+            self._health(app, Health.DEGRADED if broken else jobs)
+
+    def settle(self, name: str) -> None:
+        """Something that ran there has ended."""
+        if not self.apps[name].state.busy:
+            self._settle(name, self.apps[name].turn)
 
     def terminate(self, name: str) -> None:
         """End the running operation, in a while."""

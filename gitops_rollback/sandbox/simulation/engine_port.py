@@ -71,8 +71,10 @@ class SimArgo:
         """As in `ports.Engine`; a secret is among them."""
         self._reach("engine.live_objects")
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "data": {"token": CANARY}}
+        databases = self._cluster.databases
+        jobs = databases.shown(application.name) if databases is not None else ()
         more = (ManagedObject(one, one) for one in self._cluster.more_objects(application.name))
-        return (ManagedObject(secret, secret), *more)
+        return (ManagedObject(secret, secret), *jobs, *more)
 
     def watch(self, wake: Callable[[ApplicationId], None], stop: threading.Event) -> None:
         """As in `ports.Engine`; the simulation has no streams."""

@@ -108,6 +108,18 @@ class Landed(Rollback):
 
 
 @dataclass(frozen=True)
+class Given:
+    """The first commit, of `of`, of a rollback that landed on a person's word, where there is no forge."""
+
+    at: datetime
+    who: str
+    commit: Commit
+    rollback: Landed
+    n: int
+    of: int
+
+
+@dataclass(frozen=True)
 class MergeAsked:
     """A replica asks the forge to merge a pull request, now or once nothing is missing, if this is its head."""
 
@@ -212,6 +224,7 @@ Event = (
     | Accepted
     | Rollback
     | Stepped
+    | Given
     | MergeAsked
     | Released
     | Upstreamed

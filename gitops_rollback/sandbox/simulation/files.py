@@ -75,6 +75,17 @@ STRAIN_TRIGGER = """
       threshold: 0.3
       for: 60s
       severity: log_only"""
+COUNTED_TRIGGERS = """
+    - name: requests
+      query: requests{service="$SERVICE"}
+      comparison: greater_than
+      threshold: 1000
+      severity: log_only
+    - name: rows
+      query: rows{service="$SERVICE"}
+      comparison: less_than
+      threshold: 1
+      severity: log_only"""
 _PLACES = {"argocd": ("argocd", ""), "flux": ("flux-system", "\n      engine: flux")}  # of the engines' applications
 
 
@@ -115,6 +126,7 @@ class PolicyText:
         suspend = "\n  suspend: true" if self.suspend else ""
         health = _HEALTH.format(severity=self.severity) if self.health else ""
         health += STRAIN_TRIGGER if "stable:" in self.strategies else ""
+        health += COUNTED_TRIGGERS if "type: migration" in self.strategies else ""
         writes = f"\n  onImageAutomation: {self.automation}" if self.automation else ""
         writes += self.strategies
         writes += "\n  promotion: {type: copy, from: {paths: [staging/]}}" if self.promotes else ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gitops_rollback.core.measurement import Answer, Outcome, Series
+from gitops_rollback.sandbox.simulation.databases import Databases
 from gitops_rollback.sandbox.simulation.gate import Gate
 from gitops_rollback.sandbox.simulation.traffic import stable_share
 from gitops_rollback.sandbox.simulation.truth import Truth
@@ -18,6 +19,7 @@ from gitops_rollback.sandbox.simulation.truth import Truth
 GREEN, RED = 0.01, 0.5
 WORSE = 0.9  # what is answered of a red one that fails harder than before; for the truth that is red, too
 LOOKBACK = timedelta(minutes=5)
+COUNTED = ("requests", "rows")  # what is counted where releases move data
 SERVICE = re.compile(r'service="([^"]*)"')
 
 
@@ -53,6 +55,7 @@ class Store:
     down: list[tuple[datetime, datetime]] = field(default_factory=list)
     weak: dict[str, list[tuple[datetime, datetime, float]]] = field(default_factory=dict)
     hard: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+    databases: Databases | None = None
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)  # (replica, service) -> its newest answer
 
     def show(self, service: str, shows: str, start: datetime, seconds: float) -> None:
@@ -72,9 +75,20 @@ class Store:
         """What a query reads: errors, and how much worse than bad; or how the old version bears its traffic."""
         if expression.startswith("strain"):
             return RED if self.is_strained(service, at) else GREEN
+        if expression.startswith(COUNTED):
+            return self._counted(expression, service, at)
         value = self.value(service, at)
         harder = any(start <= at < end for start, end in self.hard.get(service, ()))
         return WORSE if value == RED and harder else value
+
+    def _counted(self, expression: str, service: str, at: datetime) -> float | None:
+        """Requests or rows, where they can be seen."""
+        hidden = self.overlays.get(f"{expression.partition('{')[0]} of {service}", ())
+        if self.databases is None or any(one.start <= at < one.end for one in hidden):
+            return None
+        if expression.startswith("requests"):
+            return self.databases.requests(service, at)
+        return float(self.databases.data[service].count(at))
 
     def is_strained(self, service: str, at: datetime) -> bool:
         """The old version has more of the traffic than it bears."""
@@ -100,7 +114,8 @@ class SimMetrics:
     def query(self, expression: str, at: datetime, timeout: timedelta, priority: float = 0.0) -> Answer:
         """As in `ports.MetricSource`."""
         service = self._service(expression)
-        asked = f"strain of {service}" if expression.startswith("strain") else service
+        kind = expression.partition("{")[0]
+        asked = f"{kind} of {service}" if kind in ("strain", *COUNTED) else service
         fails, now = self._fails("metrics.query"), self._store.clock()
         if fails:
             self._store.seen[self._gate.who, asked] = Seen(at, now, None, "error")

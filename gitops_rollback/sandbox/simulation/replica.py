@@ -42,6 +42,7 @@ from gitops_rollback.core.guards.facts import Budgets
 from gitops_rollback.ports import Message, RefUpdate
 from gitops_rollback.sandbox.simulation.chat import Chat, QuietFanout
 from gitops_rollback.sandbox.simulation.cloud import REVERSIBLE, SimObjects
+from gitops_rollback.sandbox.simulation.databases import SimServers
 from gitops_rollback.sandbox.simulation.engines import engine_of
 from gitops_rollback.sandbox.simulation.events import Asked, Broken, Ticked
 from gitops_rollback.sandbox.simulation.files import POLICIES
@@ -199,13 +200,14 @@ class Replica:
         facts = GuardFactsReader(repo, inputs, limits, ComingBack(registry))
         objects = SimObjects(gate, world.cloud) if world.cloud is not None else UNSEEN
         observer = Observer(repo, policies, measuring, closures=closures)
-        workloads = SimWorkloads(gate, world.slots, lambda: world.now)
+        databases, slots = world.cluster.databases, SimWorkloads(gate, world.slots, lambda: world.now)
+        workloads = slots if databases is None else SimServers(gate, databases, lambda: world.now)
         made = Reconciler(
             viewer=Viewer(repo, repo, journal, policies, clock),
             directory=directory,
             observer=observer,
             proposer=Proposer(repo, directory, observer, Blamer(repo, inputs, closures), facts, workloads),
-            follower=Follower(repo, policies, measuring, NoProbe(), steady, pool=workers, objects=objects),
+            follower=Follower(repo, policies, measuring, NoProbe(), steady, workloads, pool=workers, objects=objects),
             surroundings=Surroundings(repo, lambda: world.pauses.settings, AUTHOR),
             outbreaks=Outbreaks(repo, measuring),
             executor=self._executor(gate, repo, leading, announces),

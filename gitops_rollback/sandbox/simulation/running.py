@@ -146,6 +146,8 @@ def build(seed: int, scenario: str, smaller: Smaller = NOTHING_LESS) -> World:
     world.remote.force("developer", MAIN, world.objects.commit(tree, (), PERSON, "First", START - LIVED))
     world.cluster.start((*setup.names, POISON), setup.manual, world.head, START - LIVED)
     provide(world)
+    if world.cluster.databases is not None:
+        world.databases.start(setup.staged, world.head, START - LIVED)
     who = f"{how_many(len(setup.names), 'application')}, {how_many(setup.replicas, 'controller')}"
     others = ", ".join(sorted(setup.actors)) or "nobody else"
     world.tell("world", f"seed {seed}: {who}, {others}; {setup.rates}")

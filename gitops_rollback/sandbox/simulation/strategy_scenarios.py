@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gitops_rollback.sandbox.simulation.setup import NAMES, Setup
-from gitops_rollback.sandbox.simulation.traffic import FLAGS, SLOTS, WEIGHTS
+from gitops_rollback.sandbox.simulation.traffic import FLAGS, MIGRATION, SLOTS, WEIGHTS
 
 AWAY = {"clock", "forcer", "promoter", "outage", "gaps", "liar", "forger", "editor", "base"}
 
@@ -39,4 +39,17 @@ def _flags(setup: Setup) -> None:
     _staged(setup, FLAGS, "flagger")
 
 
-STRATEGY_SCENARIOS: Mapping[str, Callable[[Setup], None]] = {"weights": _weights, "slots": _slots, "flags": _flags}
+def _migration(setup: Setup) -> None:
+    """Releases move data. A person lets the way back begin; Pods, Jobs and metrics do not do as they should."""
+    _staged(setup, MIGRATION, "migrator")
+    setup.names, setup.staged, setup.lasts = NAMES[:3], NAMES[:2], 1300.0
+    setup.manual, setup.health = setup.manual & set(setup.names[2:]), setup.health & set(setup.names)
+    setup.actors = (setup.actors | {"on-call", "job-trouble", "unseen", "between"}) - {"meddler"}
+
+
+STRATEGY_SCENARIOS: Mapping[str, Callable[[Setup], None]] = {
+    "weights": _weights,
+    "slots": _slots,
+    "flags": _flags,
+    "migration": _migration,
+}

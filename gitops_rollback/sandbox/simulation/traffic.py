@@ -9,13 +9,24 @@ import re
 from random import Random
 
 from gitops_rollback.sandbox.simulation.files import config, deployment
+from gitops_rollback.sandbox.simulation.migrating import (
+    LIST,
+    SERVER,
+    first_server,
+    migration_rules,
+    moved,
+    serves,
+    without_moved,
+)
 from gitops_rollback.sandbox.simulation.objects import Objects
 
-WEIGHTS, SLOTS, FLAGS = "weights", "slots", "flags"
+WEIGHTS, SLOTS, FLAGS, MIGRATION = "weights", "slots", "flags", "migration"
 BLUE, GREEN_SLOT = "blue", "green"
 ON, OFF = "on", "off"
 FLAG, OTHER_FLAG = "new", "other"  # the one that policies name, and a neighbour in the same file
-STEERING = {WEIGHTS: "route.yaml", SLOTS: "service.yaml", FLAGS: "flags.yaml"}  # the file that a strategy edits
+STEERING = {  # the files that a strategy edits
+    WEIGHTS: ("route.yaml",), SLOTS: ("service.yaml",), FLAGS: ("flags.yaml",), MIGRATION: (SERVER, LIST),
+}  # fmt: skip
 
 _ROUTE = """apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -84,6 +95,8 @@ _VARIANT = re.compile(rb'"(\w+)": \{"state": "ENABLED", "defaultVariant": "(\w+)
 def first_traffic(kind: str, name: str, total: int) -> dict[str, bytes]:
     """The files of an application that steers its traffic in this way: all of it goes to what has always run."""
     folder = f"apps/{name}"
+    if kind == MIGRATION:
+        return first_server(name)
     if kind == WEIGHTS:
         return {f"{folder}/route.yaml": route(name, 0, total), f"{folder}/canary.yaml": deployment(name, "1.0")}
     if kind == SLOTS:
@@ -94,6 +107,8 @@ def first_traffic(kind: str, name: str, total: int) -> dict[str, bytes]:
 
 def rules(kind: str, name: str, random: Random) -> str:
     """What a policy says of it, as one of the ways in which people may write that."""
+    if kind == MIGRATION:
+        return migration_rules(name, random)
     if kind == SLOTS:
         return _SLOT_RULES.format(name=name)
     if kind == FLAGS:
@@ -152,15 +167,24 @@ def flags_of(text: bytes) -> dict[str, str]:
     return {name.decode(): variant.decode() for name, variant in _VARIANT.findall(text)}
 
 
-def steered(kind: str, text: bytes) -> tuple[object, ...]:
+def steering(kind: str, application: str) -> tuple[str, ...]:
+    """The files of an application that a strategy of this kind edits."""
+    return tuple(f"apps/{application}/{file}" for file in STEERING[kind])
+
+
+def steered(kind: str, path: str, text: bytes) -> tuple[object, ...]:
     """The values that a strategy of this kind may set, and nothing else of the file."""
+    if kind == MIGRATION:
+        return moved(path.rpartition("/")[2], text)
     if kind == WEIGHTS:
         return weights_of(text)
     return (slot_of(text),) if kind == SLOTS else (flags_of(text).get(FLAG),)
 
 
-def without_steering(kind: str, text: bytes) -> bytes:
+def without_steering(kind: str, path: str, text: bytes) -> bytes:
     """The rest of the file."""
+    if kind == MIGRATION:
+        return without_moved(path.rpartition("/")[2], text)
     if kind == WEIGHTS:
         return _WEIGHT.sub(b"weight:", text)
     if kind == SLOTS:
@@ -171,6 +195,8 @@ def without_steering(kind: str, text: bytes) -> bytes:
 def is_served(objects: Objects, treeish: str, path: str) -> bool:
     """True if what this file says reaches anybody: not a canary without weight, an idle slot, what a flag hides."""
     folder, _, file = path.rpartition("/")
+    if not is_run(objects, treeish, path):
+        return False
     if file == "canary.yaml":
         text = objects.text(treeish, f"{folder}/route.yaml")
         return text is None or weights_of(text)[1] > 0
@@ -181,3 +207,9 @@ def is_served(objects: Objects, treeish: str, path: str) -> bool:
         text = objects.text(treeish, f"{folder}/flags.yaml")
         return text is None or flags_of(text).get(FLAG) == ON
     return True
+
+
+def is_run(objects: Objects, treeish: str, path: str) -> bool:
+    """True if the cluster has a Pod of what this file says: where traffic was stopped it has none."""
+    parts = path.split("/")
+    return parts[-1] != SERVER or serves(objects, parts[1], treeish) > 0

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from gitops_rollback.sandbox.simulation.files import words_of
 from gitops_rollback.sandbox.simulation.objects import Objects
-from gitops_rollback.sandbox.simulation.traffic import is_served
+from gitops_rollback.sandbox.simulation.traffic import is_run, is_served
 
 LONG_AGO = timedelta(days=9)
 
@@ -56,7 +56,8 @@ class Truth:
 
     def named(self, application: str, treeish: str) -> frozenset[str]:
         """The same with those in files that no traffic reaches: they hurt nobody, but the engine sees them."""
-        return frozenset(word for word, _ in self._named(application, treeish))
+        named = self._named(application, treeish)
+        return frozenset(word for word, path in named if is_run(self.objects, treeish, path))
 
     def _named(self, application: str, treeish: str) -> Iterator[tuple[str, str]]:
         bad = self.faulty.get(application)

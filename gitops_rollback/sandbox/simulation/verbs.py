@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import cast
 
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.people_acts import OPEN, aborted
 from gitops_rollback.app.requesting import HoldRequests, Requests, Wish, landed
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, advance
@@ -102,6 +103,24 @@ class Reject(Verb):
         if record is not None and record.phase is Phase.AWAITING_APPROVAL:
             kept = self._requests.close_record(record, _rejected)
             self._world.tell(OPERATOR, f"{'does' if kept else 'cannot'} {self._what}")
+
+
+class Abort(Verb):
+    """`gitops-rollback abort ID`."""
+
+    def __init__(self, world: World, replica: Replica, identity: str) -> None:
+        self._identity = identity
+        super().__init__(world, replica, f"abort {identity}")
+
+    def _do(self) -> None:
+        record = self._requests.record(self._identity)
+        if record is not None and record.phase in OPEN:
+            self._requests.close_record(record, _aborted)
+            self._world.tell(OPERATOR, f"does {self._what}")
+
+
+def _aborted(record: RollbackRecord, at: datetime) -> RollbackRecord:
+    return aborted(record, at, OPERATOR, "enough of it")
 
 
 def _rejected(record: RollbackRecord, at: datetime) -> RollbackRecord:

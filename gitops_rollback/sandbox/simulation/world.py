@@ -15,11 +15,13 @@ from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
 from gitops_rollback.ports import Message, PushOutcome, RefUpdate
 from gitops_rollback.sandbox.simulation.cloud import Cloud
 from gitops_rollback.sandbox.simulation.cluster import LATELY, Cluster
+from gitops_rollback.sandbox.simulation.databases import Databases
 from gitops_rollback.sandbox.simulation.engine import ArgoCluster
 from gitops_rollback.sandbox.simulation.events import (
     Asked,
     Document,
     Event,
+    Given,
     Landed,
     Logged,
     MergeAsked,
@@ -50,6 +52,7 @@ from gitops_rollback.sandbox.simulation.schedule import Schedule
 from gitops_rollback.sandbox.simulation.setup import Setup
 from gitops_rollback.sandbox.simulation.slots import Slots
 from gitops_rollback.sandbox.simulation.story import Story
+from gitops_rollback.sandbox.simulation.traffic import MIGRATION
 from gitops_rollback.sandbox.simulation.truth import Truth
 from gitops_rollback.sandbox.simulation.whole import whole
 
@@ -107,6 +110,9 @@ class World:
         self.needs: Needs = {}  # application -> those that it depends on, as policies say
         self.broke: list[Broke] = []  # what was well until a rollback took back what it needs
         self.approved: list[Landed] = []  # where no forge is: what a person's word let us push
+        self.yes: set[str] = set()  # rollbacks that a person has approved, whether it came through or not
+        if setup.strategy == MIGRATION:
+            self.cluster.databases = self.store.databases = self._databases()
         self.upstreamed: list[Upstreamed] = []
         self.releases: list[Released] = []
         self.holds = Holds(self.objects)
@@ -139,6 +145,16 @@ class World:
     @property
     def head(self) -> str:
         return self.remote.refs[MAIN]
+
+    def _databases(self) -> Databases:
+        return Databases(self.objects, self.schedule, self.random("databases"), self.tell, self.cluster.settle)
+
+    @property
+    def databases(self) -> Databases:
+        """Where releases move data. Raises: RuntimeError elsewhere."""
+        if self.cluster.databases is None:
+            raise RuntimeError("no release of this world moves data")
+        return self.cluster.databases
 
     @property
     def carried(self) -> list[Rollback]:
@@ -236,7 +252,7 @@ class World:
 
     def _moved(self, accepted: Accepted) -> None:
         known, ended, above = len(self.rollbacks), len(self.releases), len(self.upstreamed)
-        went_on = len(self.steps)
+        went_on, given = len(self.steps), len(self.approved)
         if accepted.ref == MAIN and accepted.who.startswith(OURS):
             for commit in self.objects.first_parents(accepted.new):
                 if commit.sha == accepted.old:
@@ -257,6 +273,7 @@ class World:
                 self.tell(accepted.who, text)
         self.report(accepted)
         news: list[Event] = [*self.rollbacks[known:], *self.releases[ended:], *self.upstreamed[above:]]
+        news += [Given(one.at, one.who, one.commit, one, *step_of(one.commit)) for one in self.approved[given:]]
         news += self.steps[went_on:]
         for ours in news:
             self.report(ours)

@@ -19,13 +19,13 @@ from gitops_rollback.sandbox.simulation.traffic import (
     ON,
     OTHER_FLAG,
     SLOTS,
-    STEERING,
     WEIGHTS,
     flags,
     flags_of,
     route,
     service,
     slot_of,
+    steering,
     weights_of,
 )
 from gitops_rollback.sandbox.simulation.world import World
@@ -60,7 +60,7 @@ class Meddler:
 
     def _meddle(self, plan: Rollback) -> None:
         world, random, name = self._world, self._random, plan.applications[0]
-        path = f"apps/{name}/{STEERING[world.setup.strategy]}"
+        path = steering(world.setup.strategy, name)[0]
         text = world.objects.text(world.head, path)
         if world.calm or text is None:
             return

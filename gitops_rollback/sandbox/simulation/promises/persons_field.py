@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gitops_rollback.sandbox.simulation.events import Event, Stepped
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
-from gitops_rollback.sandbox.simulation.traffic import STEERING, steered
+from gitops_rollback.sandbox.simulation.traffic import steered, steering
 from gitops_rollback.sandbox.simulation.world import World
 
 
@@ -19,15 +19,15 @@ def check(world: World, event: Event) -> Iterator[str]:
         return
     line = world.plan(event.rollback)
     before = line[line.index(event) - 1]
-    path = f"apps/{name}/{STEERING[world.setup.strategy]}"
-    left, found = (_fields(world, sha, path) for sha in (before.commit.sha, event.commit.parents[0]))
-    if left != found:
-        yield f"{event.commit.sha[:8]} is step {event.n}, though somebody has set {path} to {found} after our {left}"
+    for path in steering(world.setup.strategy, name):
+        left, found = (_fields(world, sha, path) for sha in (before.commit.sha, event.commit.parents[0]))
+        if left != found:
+            yield f"{event.commit.sha[:8]} is step {event.n}, though {path} is set to {found} after our {left}"
 
 
 def _fields(world: World, sha: str, path: str) -> tuple[object, ...]:
     text = world.objects.text(sha, path)
-    return steered(world.setup.strategy, text) if text is not None else ()
+    return steered(world.setup.strategy, path, text) if text is not None else ()
 
 
 PROMISE = Promise("5", "a person's edit of the same field stops a plan", check)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gitops_rollback.core.message import UPSTREAM_TRAILER
+from gitops_rollback.core.ownership import CONTROLLER
 from gitops_rollback.sandbox.simulation.events import Asked, Event, short, step_of
 from gitops_rollback.sandbox.simulation.holds import RELEASES
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
@@ -24,11 +25,19 @@ def check(world: World, event: Event) -> Iterator[str]:
         return  # it takes nothing back of what runs
     if step_of(world.objects.commits[update.new])[0] > 1:
         return  # the first commit of its plan has been deployed, which is newer than the bad one
+    if _next_plan(world, said):
+        return  # what did not help runs, and what comes next is a person's to begin
     names = [short(name) for name in said.get("Rollback-Application", ())]
     bad = said.get("Rollback-Bad-Revision", ("",))[0]
     against = [_moved_on(world, event.who, name, bad) for name in names]
     if all(against):
         yield f"{event.who} pushes, though {'; '.join(against)}"
+
+
+def _next_plan(world: World, said: Mapping[str, tuple[str, ...]]) -> bool:
+    """A person says so, after a rollback from the same bad revision."""
+    asked = said.get("Rollback-Requested-By", (CONTROLLER,))[-1] != CONTROLLER
+    return asked and any(one.bad in said.get("Rollback-Bad-Revision", ()) for one in world.carried)
 
 
 def _moved_on(world: World, who: str, name: str, bad: str) -> str:

@@ -36,6 +36,8 @@ def at_end(world: World) -> Iterator[str]:
             continue
         if not list(left(world, plan)):
             continue  # people have done what was left
+        if record["reason"] == "Aborted" and "stands at step" in str(record["message"]):
+            continue  # whoever stopped it reads this
         told = [one.message for one in world.messages if one.message.rollback_id == record["id"] and one.message.page]
         if not any(word in one.text for one in told for word in ("at step", "not done any more")):
             yield f"{record['id']} stands at step {n} of {of}, and nobody was told so"
