@@ -5,7 +5,6 @@ The later commits of a plan of several are looked at anew at each tick, so a los
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -33,30 +32,38 @@ from gitops_rollback.ports import Clock, PushOutcome
 TRY_AGAIN = (PushOutcome.REJECTED, PushOutcome.LOCKED)
 
 
+def stood_still(clock: Clock, since: float, limit: timedelta = STOOD_STILL) -> bool:
+    """True if more than `limit` has passed since `since`, by `clock.monotonic`.
+
+    In real time: the faster clock of a demo makes no answer slower, and must not keep it from acting at all.
+    """
+    return clock.real_seconds(timedelta(seconds=clock.monotonic() - since)) > limit.total_seconds()
+
+
 @dataclass
 class Lander:
     """`again` looks, decides and plans anew; None: it was decided otherwise, and that has been done.
 
     `landed` hears of a push that the branch has taken. `offers`: where the branch refuses us, a pull request may be
-    opened. `monotonic` tells a process that has stood still, or waited for an answer, since it decided: what was
+    opened. The clock tells a process that has stood still, or waited for an answer, since it decided: what was
     true then is looked at anew, a stop first of all.
     """
 
     executor: Executor | ObservingExecutor
     proposer: Proposer
+    clock: Clock
     retries: PushRetries = field(default_factory=PushRetries)
     landed: Callable[[], None] = lambda: None
     offers: bool = False
-    monotonic: Callable[[], float] = time.monotonic
 
     def land(self, land: Land, look: Look, again: Callable[[], tuple[Land, Look] | None]) -> None:
         """Nothing is pushed once something newer has been deployed."""
-        landing, decided = Landing(PushOutcome.REJECTED), self.monotonic()
+        landing, decided = Landing(PushOutcome.REJECTED), self.clock.monotonic()
         for _ in self.retries:
             if self.proposer.moved_on(look):
                 self._note(look, Decision(Act.LEAVE, Reason.SUPERSEDED, "a newer sync came first"), None)
                 return
-            if self.monotonic() - decided > SEEN_JUST_NOW.total_seconds():
+            if stood_still(self.clock, decided, SEEN_JUST_NOW):
                 self._note(look, Decision(Act.WAIT, Reason.STALE_TICK, "it was decided too long ago to push it"), None)
                 return
             landing = self.executor.land(land, look)
@@ -67,7 +74,7 @@ class Lander:
             if renewed is None:
                 return
             land, look = renewed
-            decided = self.monotonic()
+            decided = self.clock.monotonic()
         self._give_up(landing, land, look)
 
     def _after(self, landing: Landing, land: Land, look: Look) -> None:
@@ -137,7 +144,7 @@ class StepLander:
         words = self.stepper.message(stages, step, progress.policy, built.rung)
         if gives_back(stages, step.n):
             step = replace(step, record=replace(record, times=restored(record, self.clock.now())))
-        if self.clock.monotonic() - asked > STOOD_STILL.total_seconds():
+        if stood_still(self.clock, asked):
             return None  # a stop may stand there by now: the next tick looks anew
         landing = self._push(self.executor, step, built, head, words)
         if landing.outcome is PushOutcome.LANDED:

@@ -19,7 +19,7 @@ from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.heartbeats import Heartbeats
 from gitops_rollback.app.holding import Holds, watched_of
-from gitops_rollback.app.landing import Lander, StepLander
+from gitops_rollback.app.landing import Lander, StepLander, stood_still
 from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.observing import ObservingExecutor
@@ -37,7 +37,6 @@ from gitops_rollback.app.upstreams import Upstreams
 from gitops_rollback.app.view import View, Viewer
 from gitops_rollback.core.action import (
     SEEN_JUST_NOW,
-    STOOD_STILL,
     Action,
     Advance,
     Arrived,
@@ -286,9 +285,10 @@ class Reconciler:
         """What was decided before something else in this tick fetched again is decided anew: a stop may stand there."""
         again = partial(self._decide_anew, look.watched, tick)
         as_read = tick.view.heads == self.executor.read and land.plan.reversal.base == tick.view.heads.branch
-        offers, elapsed = self.pull_requests is not None, self.clock.monotonic
+        offers = self.pull_requests is not None
         if (decided := (land, look) if as_read else again()) is not None:
-            Lander(self.executor, self.proposer, self.retries(), self.landed, offers, elapsed).land(*decided, again)
+            lander = Lander(self.executor, self.proposer, self.clock, self.retries(), self.landed, offers)
+            lander.land(*decided, again)
 
     def _attend_all(self, tick: Tick) -> None:
         """Each open pull request, and what people ask for, after all that is more urgent."""
@@ -364,7 +364,7 @@ class Reconciler:
         """The same tick as it would be seen now; None where the process stands still at this look as well."""
         view, now = self.see_now(), self.clock.now()
         sight = self.look(watched, view, tick.listing, now)
-        if sight is None or self.clock.monotonic() - sight.since > STOOD_STILL.total_seconds():
+        if sight is None or stood_still(self.clock, sight.since):
             return None
         return sight, replace(tick, now=now, view=view, sights=(sight,))
 

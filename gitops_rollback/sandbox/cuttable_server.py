@@ -52,6 +52,7 @@ class CuttableServer(ThreadingHTTPServer):
 class EveryMethod(BaseHTTPRequestHandler):
     """One connection; each request, whatever its method, goes to `_serve`. Nothing is logged."""
 
+    disable_nagle_algorithm = True  # else each answer in several pieces waits for an acknowledgement
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:

@@ -342,7 +342,7 @@ def test_the_engine_is_asked_right_after_the_push_and_not_an_interval_later(
     one.until(START, START + MINUTE)
     world.clock.at = LATER
     assert world.reverts() == 0
-    monkeypatch.setattr(world.clock, "real_seconds", lambda _duration: 3600.0)
+    monkeypatch.setattr(world.clock, "real_seconds", lambda duration: 3600.0 if duration else 0.0)
     loop = RepositoryLoop("shop", one.reconciler, world.clock, Health(), lambda _name, _error: None)
     one.reconciler.landed = loop.call
     stop = threading.Event()
@@ -385,6 +385,7 @@ def test_a_word_is_about_the_plan_that_was_asked_for(world: World, apart: int) -
 def _stands_still_once(world: World, monkeypatch: pytest.MonkeyPatch, parts: object, what: str) -> None:
     """When this has been answered the process stands still for minutes, in which somebody says stop."""
     real, stops = getattr(parts, what), [_stop]
+    monkeypatch.setattr(world.clock, "real_seconds", timedelta.total_seconds)  # minutes, not a demo's
 
     def answers_late(*asked: object) -> object:
         answer = real(*asked)

@@ -60,7 +60,6 @@ class Server(CuttableServer):
 class Handler(EveryMethod):
     """One connection."""
 
-    disable_nagle_algorithm = True
     server: Server
 
     def send_response(self, code: int, message: str | None = None) -> None:
