@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gitops_rollback.app.blame import Blame
+from gitops_rollback.app.choosing import WEIGHT_OWNERS
 from gitops_rollback.app.coming_back import NOTHING_ASKED, ComingBack, Seeing
 from gitops_rollback.app.dependencies import broken_by, needs
 from gitops_rollback.app.directory import Listing
@@ -129,6 +130,9 @@ class GuardFactsReader:
             operation=_operation(look),
             live=live,
             workloads=workloads,
+            owners=tuple(
+                (one.kind, one.name) for one in look.state.resources if (one.group, one.kind) in WEIGHT_OWNERS
+            ),
             running=images_running(workloads),
             asks_registries=self._coming.registry is not None,
             images=self._coming.images_of(files, live, seen),

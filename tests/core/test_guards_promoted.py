@@ -138,5 +138,14 @@ def test_a_plan_that_skips_the_analysis_says_so() -> None:
     assert said.startswith("Canary web promotes without analysis: the revert says so")
 
 
+def test_what_the_engine_lists_and_does_not_show_is_not_passed_over() -> None:
+    told = judge_promoted(replace(facts(), live=(), owners=(("Canary", "web"),))).message
+    assert told == "whether Canary web takes it through steps again cannot be seen"
+    known = judge_promoted(replace(facts(), live=(canary({}),), owners=(("Canary", "web"),))).message
+    assert "cannot be seen" not in known
+    skips = judge_promoted(replace(facts(), live=(), owners=(("Canary", "web"),), skipped="web")).message
+    assert skips.startswith("Canary web promotes without analysis")
+
+
 def test_what_runs_and_cannot_be_seen_is_said_too() -> None:
     assert "cannot be seen" in judge_promoted(replace(facts(), live=None)).message

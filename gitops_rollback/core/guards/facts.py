@@ -186,6 +186,7 @@ class GuardFacts:
     claimed_by: tuple[str, ...] = ()  # other applications that apply the same directory to the same place
     foreign: tuple[str, ...] = ()  # applications and files of other tenants that the plan would change
     tenant: TenantBudget | None = None  # None: no tenants, or one without a budget
+    owners: tuple[tuple[str, str], ...] = ()  # (kind, name) of the controllers' objects that move weights by themselves
     skipped: str = ""  # the Canary that Flagger promotes without analysis by the plan
     shifted: frozenset[str] = frozenset()  # files whose weights the policy's strategy takes down
     extra_kinds: frozenset[tuple[str, str]] = frozenset()  # (group, kind) that the settings add

@@ -23,6 +23,7 @@ from gitops_rollback.core.rollback_window import within_window
 
 GUARD = "promoted"
 WINDOW = "set `spec.rollbackWindow.revisions` before it is needed"
+UNSEEN = "takes it through steps again cannot be seen"
 SKIPPED = "promotes without analysis: the revert says so, and the commit after it takes that back"
 SKIP = "`rolling.skipAnalysis` of a strategy lets a rollback skip that"
 
@@ -46,7 +47,7 @@ def judge_promoted(facts: GuardFacts) -> GuardAnswer:
     """Allow, with the steps that a controller will replay and their time; more than the sync's patience is said."""
     if facts.live is None:
         return allow(GUARD, "whether a controller takes it through steps again cannot be seen")
-    told = list(_told(facts))
+    told = [*_told(facts), *_unseen(facts)]
     return allow(GUARD, "; ".join(told) or "no controller takes it through steps of its own")
 
 
@@ -62,6 +63,16 @@ def _told(facts: GuardFacts) -> Iterator[str]:
             continue
         late = f", longer than syncTimeout {format_duration(patience)}" if replay.least > patience else ""
         yield f"{kind} {name} takes it through {replay.words}{late}; {how}"
+
+
+def _unseen(facts: GuardFacts) -> Iterator[str]:
+    """What the engine lists and does not show: to say nothing of it would say that it does nothing."""
+    shown = {(one.live.get("kind"), _at(one.live, "metadata", "name")) for one in facts.live or ()}
+    for kind, name in facts.owners:
+        if (kind, name) in shown:
+            continue
+        skipped = kind == "Canary" and name == facts.skipped
+        yield f"{kind} {name} {SKIPPED}" if skipped else f"whether {kind} {name} {UNSEEN}"
 
 
 def _of_rollout(one: LiveObject, facts: GuardFacts) -> tuple[Replay | None, str]:
