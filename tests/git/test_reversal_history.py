@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -293,7 +294,11 @@ def test_a_commit_that_git_would_not_take_is_an_error_and_the_next_one_works(his
 def test_an_answer_that_comes_too_late_is_never_taken_for_the_next_one(history: History) -> None:
     sha = history.commit({"a": "1\n"})
     tree = history.git("rev-parse", f"{sha}^{{tree}}")
-    writer = ObjectWriter(Git(history.git_dir), deadline=0.0)
+    writer = ObjectWriter(Git(history.git_dir))
+    writer.commit(tree, [sha], "Before\n", 1, "A <a@example.com>")
+    assert writer._process is not None
+    writer._process.send_signal(signal.SIGSTOP)
+    writer._deadline = 0.1
     with pytest.raises(RepositoryUnavailable, match="no answer"):
         writer.commit(tree, [sha], "First\n", 1, "A <a@example.com>")
     writer._deadline = 30.0

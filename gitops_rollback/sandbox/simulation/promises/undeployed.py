@@ -13,16 +13,30 @@ LATELY = timedelta(seconds=30)
 
 
 def check(world: World, event: Event) -> Iterator[str]:
-    """What a sync would apply now has run there before, or the rollback names it; by all that was told of late."""
+    """Between what ran there and what a sync would apply now stand only our own commits, or the rollback names it.
+
+    By all that was told of late.
+    """
     if not isinstance(event, SyncAsked) or not event.told or any(state.auto_sync for state in event.told):
         return
     name = event.application
     mine = [one for one in world.rollbacks if event.identity in one.commit.trailers.get("Rollback-Id", ())]
     if not mine or any(name in one.applications for one in mine):
         return
-    ran = {one.inputs for one in world.truth.runs(name)}
-    if not any(world.truth.inputs(name, head) in ran for head in _heads_of_late(world, event.at)):
+    if not any(_only_ours(world, name, head) for head in _heads_of_late(world, event.at)):
         yield f"{event.who} syncs {name}, which people deploy by hand, to what never ran there"
+
+
+def _only_ours(world: World, name: str, head: str) -> bool:
+    """A rollback may meet what it reverts in the company of what came since: the two never ran together."""
+    ran, inputs = {one.inputs for one in world.truth.runs(name)}, world.truth.inputs
+    for commit in world.objects.first_parents(head):
+        now = inputs(name, commit.sha)
+        if now in ran:
+            return True
+        if commit.sha not in world.ours and (not commit.parents or now != inputs(name, commit.parents[0])):
+            return False
+    return False
 
 
 def _heads_of_late(world: World, at: datetime) -> Iterator[str]:
