@@ -32,6 +32,7 @@ from gitops_rollback.app.wiring_alerts import Alertmanagers
 from gitops_rollback.app.wiring_argocd import argocd_of
 from gitops_rollback.app.wiring_flux import flux_of
 from gitops_rollback.app.wiring_forges import Forges, forges_of
+from gitops_rollback.app.wiring_installed import installed_engines
 from gitops_rollback.app.wiring_kubernetes import Election, election_of, events_of, kubernetes_of
 from gitops_rollback.app.wiring_notifiers import answers_of, audit_stream_of, notifier_of, offered
 from gitops_rollback.app.wiring_workloads import objects_of_engines, workloads_of_engines
@@ -113,7 +114,8 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
     """`clock`: instead of the settings' one. Raises: SettingsInvalid with what cannot be used."""
     clock = clock or clock_of(settings)
     client, past = kubernetes_of(settings), GitPast()
-    engines: tuple[Engine, ...] = (*argocd_of(settings, client, clock), *flux_of(settings, client, clock, past))
+    ours: tuple[Engine, ...] = (*argocd_of(settings, client, clock), *flux_of(settings, client, clock, past))
+    engines = (*ours, *installed_engines(client, clock, ours))
     workloads, leave = workloads_of_engines(engines, client, clock)
     registry = _registries(settings)
     return Parts(

@@ -27,7 +27,7 @@ from gitops_rollback.adapters.kubernetes.transport import Transport
 from gitops_rollback.adapters.kubernetes.watched import WatchedCluster
 from gitops_rollback.adapters.kubernetes.watching import WatchTimes
 from gitops_rollback.core.convergence import converged
-from gitops_rollback.core.sync import ApplicationId, ApplicationState
+from gitops_rollback.core.sync import ApplicationId, ApplicationState, SyncStatus
 from gitops_rollback.ports import Engine
 from gitops_rollback.sandbox.argocd import AppSpec, SyncWindow
 from gitops_rollback.sandbox.clock import ScaledClock
@@ -46,7 +46,7 @@ REFRESH_TIMEOUT = timedelta(seconds=10)
 
 ARGOCD = ("rest", "objects")
 FLUX_DOORS = ("flux", "helm")
-DOORS = (*ARGOCD, *FLUX_DOORS)
+DOORS = (*ARGOCD, *FLUX_DOORS)  # of engines that show deployments and act
 
 
 def until(condition: Callable[[], bool], what: str = "it came true") -> None:
@@ -68,6 +68,7 @@ class Door(Protocol):
     queues: bool  # a request while one is under way is one more of the same, and not refused
     kubernetes: KubernetesSandbox
     indexes: tuple[int | None, ...] = (None,)  # its sources in the repository, None where there is one source
+    in_step: SyncStatus = SyncStatus.SYNCED  # what it says of an application that is as git has it
 
     def arrived(self, revision: str, since: datetime) -> bool:
         """Whether just this revision is what every source of the application has come to since then."""

@@ -1,11 +1,8 @@
-"""CONTRIBUTING.md shows a whole small engine: it is written to a file, imported, and asked what the port asks."""
+"""CONTRIBUTING.md shows a whole small engine: it is installed as the page says, and what is its own is asked of it."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,14 +11,16 @@ from typing import Any
 
 import pytest
 from kubernetes_server import UNSERVED, Reply, api, reply, status
+from page_packages import ENGINE, installed
 
+from gitops_rollback.adapters.engines.installed import UNVOUCHED
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.app.wiring_installed import installed_engines
 from gitops_rollback.core.deployments import deployments
-from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, StalledError
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, SettingsInvalid, StalledError
 from gitops_rollback.core.sync import ApplicationId, Health, SyncStatus
 from gitops_rollback.ports import Engine
 
-ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CARTS = ApplicationId("fleet", "GitRepo", "fleet-default", "carts")
 COMMIT = "c" * 40
@@ -32,14 +31,28 @@ Make = Callable[[Any], Engine]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("### A whole small engine")[2]
-    code = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
-    (tmp_path / "gitops_rollback_fleet.py").write_text("".join(code))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = importlib.import_module("gitops_rollback_fleet")
-    yield lambda kubernetes: found.Fleet("fleet", kubernetes, lambda: AT, 0.02)
-    del sys.modules["gitops_rollback_fleet"]
+def make(tmp_path: Path) -> Iterator[Make]:
+    with installed(tmp_path, ENGINE):
+        yield lambda kubernetes: fleet(kubernetes)
+
+
+class Standing:
+    """A clock that stands, and by which no wait is long."""
+
+    def now(self) -> datetime:
+        return AT
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def real_seconds(self, duration: timedelta) -> float:
+        return duration.total_seconds() / 1000
+
+
+def fleet(kubernetes: Any) -> Engine:
+    """As the product finds it, whose name is that of the entry point."""
+    (engine,) = installed_engines(kubernetes, Standing(), ())
+    return engine
 
 
 def carts(spec: dict[str, Any] | None = None, observed: int = 3, **summary: object) -> dict[str, Any]:
@@ -132,7 +145,8 @@ def test_what_is_in_the_way_is_told_the_most_telling_first(make: Make) -> None:
         with pytest.raises(StalledError) as refused:
             make(client).sync(CARTS, "", True, {})
     expected = [Reason.SUSPENDED_APPLICATION, Reason.PINNED_SOURCE, Reason.FEATURE_NOT_BUILT]
-    assert [one.reason for one in found] == expected
+    assert [one.reason for one in found[:3]] == expected
+    assert found[3:] == (UNVOUCHED,)
     assert refused.value.reason is Reason.SUSPENDED_APPLICATION
 
 
@@ -179,3 +193,38 @@ def test_the_watch_wakes_for_what_is_there_and_for_each_change(make: Make) -> No
         assert stop.wait(30)
         watching.join(30)
     assert woken == [CARTS] * 3
+
+
+def test_an_engine_that_breaks_is_one_that_does_not_answer(tmp_path: Path) -> None:
+    head = "def applications(self):\n"
+    with (
+        installed(tmp_path, ENGINE, lambda code: code.replace(head, f"{head}        raise KeyError(self)\n")),
+        api(listed(carts())) as (client, _),
+        pytest.raises(EngineUnavailable, match="raised KeyError"),
+    ):
+        fleet(client).applications()
+
+
+def test_it_cannot_tell_of_the_applications_of_another_engine(tmp_path: Path) -> None:
+    with (
+        installed(tmp_path, ENGINE, lambda code: code.replace("access.instance,", '"flux",')),
+        api(listed(carts())) as (client, _),
+        pytest.raises(EngineUnavailable, match="an application of flux"),
+    ):
+        fleet(client).applications()
+
+
+def test_one_that_cannot_be_made_or_has_the_name_of_another_is_refused_by_name(tmp_path: Path) -> None:
+    with api(listed()) as (client, _):
+        with (
+            installed(tmp_path / "a", ENGINE, lambda _code: "raise ImportError('canary')"),
+            pytest.raises(SettingsInvalid, match=r"fleet: .*cannot be used: ImportError"),
+        ):
+            fleet(client)
+        with installed(tmp_path / "b", ENGINE), pytest.raises(SettingsInvalid, match="fleet"):
+            installed_engines(client, Standing(), [fleet(client)])
+
+
+def test_without_a_cluster_there_is_none(tmp_path: Path) -> None:
+    with installed(tmp_path, ENGINE):
+        assert installed_engines(None, Standing(), ()) == ()

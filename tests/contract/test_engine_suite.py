@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from engine_doors import ARGOCD, DOORS, PATIENCE, SHOP, ArgoCdDoor, Door, argocd_door, door, until
+from engine_of_the_page_door import WATCHED_DOORS, watched_door
 
 from gitops_rollback.core.deployments import contains_our_operation, deployments
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, StalledError
-from gitops_rollback.core.sync import ApplicationId, Health, SyncStatus
+from gitops_rollback.core.sync import ApplicationId, Health
 from gitops_rollback.ports import Engine
 from gitops_rollback.sandbox.argocd import SyncWindow
 
@@ -23,6 +24,13 @@ INFO = {"rollback-id": "rb-0123456789abcdef"}
 @pytest.fixture(params=DOORS)
 def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     with door(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=WATCHED_DOORS)
+def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    """Engines that act, and one of a package of its own that does not: it owes this much all the same."""
+    with watched_door(request.param, tmp_path) as made:
         yield made
 
 
@@ -48,12 +56,12 @@ def watching(engine: Engine, app: ApplicationId = SHOP) -> Iterator[list[Applica
     assert not thread.is_alive()
 
 
-def test_it_shows_the_application_in_a_list_and_alone(at: Door) -> None:
-    assert at.engine.probe() == ()
-    (listed,) = at.listed()
-    alone = at.state()
-    assert (listed.id, listed.project, listed.sources) == (at.app, at.project, alone.sources)
-    assert (listed.sync, listed.health) == (alone.sync, alone.health) == (SyncStatus.SYNCED, Health.HEALTHY)
+def test_it_shows_the_application_in_a_list_and_alone(watched: Door) -> None:
+    assert watched.engine.probe() == ()
+    (listed,) = watched.listed()
+    alone = watched.state()
+    assert (listed.id, listed.project, listed.sources) == (watched.app, watched.project, alone.sources)
+    assert (listed.sync, listed.health) == (alone.sync, alone.health) == (watched.in_step, Health.HEALTHY)
     assert alone.malformed == ""
 
 
@@ -75,10 +83,10 @@ def test_a_deployment_has_its_revision_and_the_time_since_when(at: Door) -> None
     assert old.replaced_at == new.started_at
 
 
-def test_a_commit_of_another_application_is_no_deployment_though_it_is_compared(at: Door) -> None:
-    known = deployments(at.state())
-    revision = at.foreign()
-    state = at.state()
+def test_a_commit_of_another_application_is_no_deployment_though_it_is_compared(watched: Door) -> None:
+    known = deployments(watched.state())
+    revision = watched.foreign()
+    state = watched.state()
     assert set(state.sync_revisions) == {revision}
     assert deployments(state) == known
 
@@ -204,30 +212,30 @@ def test_which_windows_are_in_the_way_of_a_person(argocd: ArgoCdDoor, windows: l
     assert bool(argocd.engine.obstacles(argocd.app, argocd.project)) == closed
 
 
-def test_gone_is_told_from_no_rights_and_from_no_answer(at: Door) -> None:
+def test_gone_is_told_from_no_rights_and_from_no_answer(watched: Door) -> None:
     with pytest.raises(CredentialsRejected):
-        at.other("a.stranger.token", PATIENCE).application(at.app, at.project)
+        watched.other("a.stranger.token", PATIENCE).application(watched.app, watched.project)
     with pytest.raises(CredentialsRejected):
-        at.other("a.stranger.token", PATIENCE).applications()
-    assert at.other("a.stranger.token", PATIENCE).probe() != ()
-    at.go_down()
+        watched.other("a.stranger.token", PATIENCE).applications()
+    assert watched.other("a.stranger.token", PATIENCE).probe() != ()
+    watched.go_down()
     with pytest.raises(EngineUnavailable):
-        at.engine.application(at.app, at.project)
+        watched.engine.application(watched.app, watched.project)
     with pytest.raises(EngineUnavailable):
-        at.engine.sync(at.app, at.project, True, INFO)
-    assert at.engine.probe() != ()
-    at.come_back()
-    at.delete()
-    assert at.engine.application(at.app, at.project) is None
-    assert at.listed() == []
+        watched.engine.sync(watched.app, watched.project, True, INFO)
+    assert watched.engine.probe() != ()
+    watched.come_back()
+    watched.delete()
+    assert watched.engine.application(watched.app, watched.project) is None
+    assert watched.listed() == []
 
 
-def test_a_sync_of_what_is_gone_is_an_error(at: Door) -> None:
-    at.delete()
+def test_a_sync_of_what_is_gone_is_an_error(watched: Door) -> None:
+    watched.delete()
     with pytest.raises(EngineUnavailable):
-        at.engine.sync(at.app, at.project, True, INFO)
+        watched.engine.sync(watched.app, watched.project, True, INFO)
     with pytest.raises(EngineUnavailable):
-        at.engine.refresh(at.app, at.project)
+        watched.engine.refresh(watched.app, watched.project)
 
 
 def test_a_reader_that_lags_never_makes_a_release_look_arrived(at: Door) -> None:
@@ -240,27 +248,27 @@ def test_a_reader_that_lags_never_makes_a_release_look_arrived(at: Door) -> None
     assert at.arrived(revision, since)
 
 
-def test_the_watch_wakes_resumes_after_a_cut_and_tells_what_happened_meanwhile(at: Door) -> None:
-    with watching(at.engine, at.app) as woken:
+def test_the_watch_wakes_resumes_after_a_cut_and_tells_what_happened_meanwhile(watched: Door) -> None:
+    with watching(watched.engine, watched.app) as woken:
         woken.clear()
-        at.release("2")
-        until(lambda: at.app in woken, "it wakes for a change")
-        at.cut_watches()
+        watched.release("2")
+        until(lambda: watched.app in woken, "it wakes for a change")
+        watched.cut_watches()
         woken.clear()
-        at.release("3")
-        until(lambda: at.app in woken, "it wakes again after a cut")
+        watched.release("3")
+        until(lambda: watched.app in woken, "it wakes again after a cut")
 
 
-def test_what_the_watch_knows_is_what_is_there(at: Door) -> None:
-    with watching(at.engine, at.app):
-        revision = at.release("2")
-        until(lambda: set(at.listed()[0].sync_revisions) == {revision}, "the list is new")
-        at.go_down()
-        at.cut_watches()
-        until(lambda: _unavailable(at.engine), "what may be old is not shown")
-        at.come_back()
-        at.delete()
-        until(lambda: _listed(at) == 0, "it is gone from the list")
+def test_what_the_watch_knows_is_what_is_there(watched: Door) -> None:
+    with watching(watched.engine, watched.app):
+        revision = watched.release("2")
+        until(lambda: set(watched.listed()[0].sync_revisions) == {revision}, "the list is new")
+        watched.go_down()
+        watched.cut_watches()
+        until(lambda: _unavailable(watched.engine), "what may be old is not shown")
+        watched.come_back()
+        watched.delete()
+        until(lambda: _listed(watched) == 0, "it is gone from the list")
 
 
 def _unavailable(engine: Engine) -> bool:

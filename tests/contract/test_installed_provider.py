@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from canned_http import Script, canned, serving
+from page_packages import METRICS, block, installed
 
-from gitops_rollback.adapters.metrics.installed import GROUP, Access, installed
+from gitops_rollback.adapters.metrics.installed import Access
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.app.queries import after
@@ -22,43 +21,15 @@ from gitops_rollback.core.errors import Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer, Outcome, single
 from gitops_rollback.core.policy import MetricSettings, Policy, Severity
 
-ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PATIENCE = timedelta(seconds=5)
 QUERY = "graphite[2m]: sumSeries(stats.prod.carts.http.5xx)"
 
 
-def block(language: str) -> str:
-    section = (ROOT / "CONTRIBUTING.md").read_text().partition("### In a package of your own")[2]
-    (found,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
-    return str(found)
-
-
-def install(folder: Path, code: str, points: str) -> None:
-    """As pip leaves a package of one file."""
-    project = tomllib.loads(points)
-    name, version = project["project"]["name"], project["project"]["version"]
-    about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    entries = project["project"]["entry-points"][GROUP]
-    lines = "".join(f"{key} = {value}\n" for key, value in entries.items())
-    (about / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}")
-    (folder / "gitops_rollback_graphite.py").write_text(code)
-
-
 @pytest.fixture
-def graphite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    yield from installing(tmp_path, monkeypatch, block("python"))
-
-
-def installing(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> Iterator[None]:
-    install(folder / "site", code, block("toml"))
-    monkeypatch.syspath_prepend(str(folder / "site"))
-    monkeypatch.delitem(__import__("sys").modules, "gitops_rollback_graphite", raising=False)
-    installed.cache_clear()
-    yield
-    installed.cache_clear()
+def graphite(tmp_path: Path) -> Iterator[None]:
+    with installed(tmp_path, METRICS):
+        yield
 
 
 def asked(folder: Path, script: Script) -> Answer:
@@ -116,7 +87,7 @@ def loaded(text: str) -> Policy:
 
 @pytest.mark.usefixtures("graphite")
 def test_the_policy_of_the_example_loads_and_suggests_at_most() -> None:
-    text = block("yaml").replace("threshold: 5", "threshold: 5\n      severity: auto_rollback")
+    text = block(METRICS, "yaml").replace("threshold: 5", "threshold: 5\n      severity: auto_rollback")
     policy = loaded(text)
     assert (policy.metrics.provider, policy.triggers[0].severity) == ("graphite", Severity.PAGE_AND_SUGGEST)
     assert after(QUERY, timedelta(seconds=119))[0] is None
@@ -124,21 +95,22 @@ def test_the_policy_of_the_example_loads_and_suggests_at_most() -> None:
 
 
 def test_without_the_package_the_policy_is_refused_and_says_why() -> None:
-    read = read_policy(block("yaml").encode(), "p.yaml", "a" * 40)
+    read = read_policy(block(METRICS, "yaml").encode(), "p.yaml", "a" * 40)
     assert read.policy is None
     assert "a provider that is not installed here" in str(read.faults)
 
 
-def test_a_provider_that_breaks_breaks_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_that_breaks_breaks_no_other(tmp_path: Path) -> None:
     head = "def _answered(self, asked, instants, timeout):\n"
-    broken = block("python").replace(head, f"{head}        raise KeyError(asked)\n")
-    for _ in installing(tmp_path, monkeypatch, broken):
+    with installed(tmp_path, METRICS, lambda code: code.replace(head, f"{head}        raise KeyError(asked)\n")):
         answer = asked(tmp_path, canned("200 OK", b"[]"))
     assert (answer.outcome, answer.detail) == (Outcome.ERROR, "the installed provider raised KeyError")
 
 
-def test_a_provider_that_cannot_be_made_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in installing(tmp_path, monkeypatch, "raise ImportError('canary')"):
-        with pytest.raises(SettingsInvalid, match="ImportError"):
-            asked(tmp_path, canned("200 OK", b"[]"))
+def test_a_provider_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    with (
+        installed(tmp_path, METRICS, lambda _code: "raise ImportError('canary')"),
+        pytest.raises(SettingsInvalid, match="ImportError"),
+    ):
+        asked(tmp_path, canned("200 OK", b"[]"))
     assert repr(Access("https://a", OriginRules.parse([], []), "canary")).count("canary") == 0
