@@ -47,7 +47,7 @@ from gitops_rollback.ports import ConfigRepo
 
 SHOWN = 3  # commits that a line names
 # What went bad is newer, was landed again, or may be; or nobody can tell.
-NOT_FAILED = (Reason.OVERTAKEN, Reason.RECREATED, Reason.CAME_BACK, Reason.WRITTEN_BY_ANOTHER)
+NOT_FAILED = (Reason.OVERTAKEN, Reason.RECREATED, Reason.CAME_BACK, Reason.WRITTEN_BY_ANOTHER, Reason.RUN_UNSEEN)
 BECAUSE = {
     Way.NEXT_SUSPECT: "the next one under suspicion",
     Way.WHOLE_RANGE: "part of the whole range",

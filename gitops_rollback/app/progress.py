@@ -147,7 +147,7 @@ class Follower:
         beside = self._beside.of(record, changed | dependants_of(changed, listing), listing.watched, ask)
         judged = _Judged(named, beside)
         checks = (*self._checks(found, judged, now), *hold_checks(self._repo, record, view.heads.branch))
-        checks += (*(one.check for one in runs), *above.checks)
+        checks += (*(one.check for one in runs if not one.unseen), *above.checks)
         found = replace(found, checks=checks)
         return replace(found, held_since=self._holding(found, judged, now))
 

@@ -13,7 +13,7 @@ from gitops_rollback.core.infrastructure import RunObject, Sides
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.provision import Provision, provision_in, provision_of
 from gitops_rollback.core.rollback import Phase, RollbackRecord
-from gitops_rollback.core.runs import Revert, RunSeen, run_by_status, run_of
+from gitops_rollback.core.runs import Revert, RunSeen, run_by_status, run_of, unseen_run
 from gitops_rollback.core.strategies.stages import between, unfinished
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
@@ -77,6 +77,7 @@ class Runs:
                 yield from (run_of(one, found.get(one), revert) for one in provision.objects)
         for context in provision.statuses:
             yield self._by_status(context, record)
+        yield from map(unseen_run, provision.unwatched)
 
     def _found(self, named: Sequence[RunObject], affected: Sequence[Fed]) -> dict[RunObject, Mapping[str, object]]:
         """In the clusters of all applications that the commit changed."""

@@ -247,7 +247,7 @@ def _sync_on(progress: Progress, now: datetime) -> Action:
     """Towards an engine that has applied the newest commit."""
     record, applications = progress.record, progress.applications
     if _ran(progress) and applications and all(application.converged for application in applications):
-        over = ", and its runs are over" if progress.runs else ""
+        over = ", and its runs are over" if any(not one.unseen for one in progress.runs) else ""
         return Advance(record, Phase.VERIFYING, f"every application that it changes has applied it{over}")
     gone = next((application for application in applications if application.gone), None)
     if gone is not None:
@@ -290,13 +290,14 @@ def _unhealthy(progress: Progress, now: datetime) -> str:
     """What the engine calls bad after a step; what only takes time is bad once that has passed."""
     late = now >= _sync_deadline(progress)
     bad = [one for one in progress.applications if not one.converged and (late or _degraded(one))]
-    runs = [one for one in progress.runs if one.asks or one.check.ok is False or (late and one.check.ok is None)]
+    seen = [one for one in progress.runs if not one.unseen]
+    runs = [one for one in seen if one.asks or one.check.ok is False or (late and one.check.ok is None)]
     return "; ".join([*map(_why, bad), *(one.words for one in runs)])
 
 
 def _ran(progress: Progress) -> bool:
-    """The runs of infrastructure that it caused so far are over."""
-    return all(one.check.ok is True for one in progress.runs)
+    """The runs of infrastructure that it caused so far are over, as far as anything shows them."""
+    return all(one.check.ok is True for one in progress.runs if not one.unseen)
 
 
 def _degraded(one: ApplicationProgress) -> bool:
@@ -339,7 +340,11 @@ def _verify(progress: Progress, now: datetime) -> Action:
     record, rules = progress.record, progress.policy.verification
     if progress.held_since is not None and now >= progress.held_since + rules.hold_for:
         message = "; ".join(f"{check.name} {check.message}" for check in progress.checks) or "the engine is healthy"
-        return Finish(record, RollbackOutcome.VERIFIED, Reason.VERIFIED, f"held {_words(rules.hold_for)}: {message}")
+        held = f"held {_words(rules.hold_for)}: {message}"
+        unseen = "; ".join(one.words for one in progress.runs if one.unseen)
+        if unseen:
+            return Finish(record, RollbackOutcome.UNVERIFIED, Reason.RUN_UNSEEN, f"{unseen}; all else {held}")
+        return Finish(record, RollbackOutcome.VERIFIED, Reason.VERIFIED, held)
     timeout = (progress.began or record.times.get("synced") or record.pushed_at) + rules.timeout
     if now >= timeout or any(check.final for check in progress.checks):
         return _unverified(progress)
@@ -356,7 +361,7 @@ def _unverified(progress: Progress) -> Finish:
 
 def _why_not_synced(progress: Progress) -> str:
     waiting = [_why(one) for one in progress.applications if not one.converged]
-    waiting += [one.words for one in progress.runs if one.check.ok is not True]
+    waiting += [one.words for one in progress.runs if one.check.ok is not True and not one.unseen]
     return "; ".join(waiting) or "no application was seen"
 
 

@@ -150,6 +150,7 @@ class Reason(StrEnum):
     SYNC_FAILED = "SyncFailed"
     RUN_WAITS = "RunWaits"  # a run of infrastructure waits for a person
     RUN_FAILED = "RunFailed"
+    RUN_UNSEEN = "RunUnseen"  # nothing that the policy names shows whether it is over
     VERIFICATION_TIMEOUT = "VerificationTimeout"
     STILL_BAD = "StillBad"
     RECREATED = "Recreated"  # the engine's object was deleted and made anew, so its status says nothing of the old one

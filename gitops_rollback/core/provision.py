@@ -11,13 +11,17 @@ from datetime import timedelta
 
 from gitops_rollback.core.infrastructure import Piece, RunObject, Tool, pieces_of
 from gitops_rollback.core.infrastructure import Sides as File
+from gitops_rollback.core.paths import is_bystander
 from gitops_rollback.core.policy import MODES, Delivery, Policy, Strategy
 from gitops_rollback.core.strategies.migration import Read, Sides
 from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, first_rule
 from gitops_rollback.core.strategies.stages import texts
 
 PROVISION = "infrastructure"  # in `evidence` of a record: see `document`
+UNWATCHED = "nothing shows whether its run is over, so it is never verified"
 GONE = "gone"  # how an object of the plan is to end
+RUN_ELSEWHERE = (Tool.TERRAFORM, Tool.CLOUDFORMATION)  # by a tool that is no part of the cluster, or by another object
+MANIFESTS = (".yaml", ".yml", ".json")  # what is no infrastructure in these the engine applies and watches
 MOST_RUNS = 50
 MOST_SECONDS = timedelta(days=7).total_seconds()
 
@@ -27,7 +31,8 @@ class Provision:
     """The infrastructure that a plan changes, and what the policy's rules say of it.
 
     `mode` "" and `sync_timeout` None leave both to the policy's `delivery`. `objects` and `statuses` show how the runs
-    go; `by_revision`: files outside of these objects change, so what they ran must hold our commit.
+    go; `by_revision`: files outside of these objects change, so what they ran must hold our commit. `unwatched` is what
+    nothing shows the run of.
     """
 
     found: tuple[str, ...]
@@ -37,6 +42,7 @@ class Provision:
     objects: tuple[RunObject, ...] = ()
     statuses: tuple[str, ...] = ()
     by_revision: bool = False
+    unwatched: tuple[str, ...] = ()
 
     @property
     def watched(self) -> bool:
@@ -50,7 +56,8 @@ class Provision:
         how = [f"rule {', '.join(self.rules)}"] if self.rules else ["no rule of the policy is for it"]
         how += [f"by {self.mode}"] if self.mode else []
         how += [f"watched: {', '.join(shown)}"] if shown else []
-        return (*self.found, "; ".join(how))
+        unseen = (f"{UNWATCHED}: {'; '.join(self.unwatched)}",) if self.unwatched else ()
+        return (*self.found, "; ".join(how), *unseen)
 
     @property
     def document(self) -> dict[str, object]:
@@ -66,6 +73,7 @@ class Provision:
             ],
             "statuses": list(self.statuses),
             "byRevision": self.by_revision,
+            **({"unwatched": list(self.unwatched)} if self.unwatched else {}),
         }
 
 
@@ -79,6 +87,7 @@ def provision_of(files: Iterable[File], strategies: Sequence[Strategy]) -> Provi
     found: dict[Piece, None] = {}
     rules: dict[str, Strategy] = {}
     own: list[RunObject] = []
+    unwatched: list[str] = []
     for file in known.values():
         listed = pieces_of(file)
         rule = _rule(strategies, file.path, read)
@@ -86,10 +95,11 @@ def provision_of(files: Iterable[File], strategies: Sequence[Strategy]) -> Provi
             rules[rule.name] = rule
         if not _shows(rule):
             own += [one.object for one in listed if one.object is not None]
+            unwatched += _unseen(file.path, listed, rule)
         found.update(dict.fromkeys(listed))
     if not found and not rules:
         return None
-    named = Provision(tuple(one.words for one in found), tuple(rules))
+    named = Provision(tuple(one.words for one in found), tuple(rules), unwatched=tuple(unwatched[:MOST_RUNS]))
     return _ruled(named, tuple(found), tuple(rules.values()), own) if rules else named
 
 
@@ -128,6 +138,13 @@ def _shows(rule: Strategy | None) -> bool:
     return told is not None and bool(told.objects or told.status)
 
 
+def _unseen(path: str, listed: Sequence[Piece], rule: Strategy | None) -> list[str]:
+    """What of a file a tool runs that no object of the cluster speaks for: code, and what a rule alone calls so."""
+    if rule is not None and not listed and not is_bystander(path) and not path.endswith(MANIFESTS):
+        return [path]
+    return [one.words for one in listed if one.tool in RUN_ELSEWHERE]
+
+
 def _ruled(named: Provision, found: Sequence[Piece], rules: Sequence[Strategy], own: Sequence[RunObject]) -> Provision:
     """Where a file's rule names nothing to watch, its `own` changed objects are watched."""
     told = [one.provisioning for one in rules if one.provisioning is not None]
@@ -139,7 +156,7 @@ def _ruled(named: Provision, found: Sequence[Piece], rules: Sequence[Strategy], 
         sync_timeout=max((rule.sync_timeout for rule in told if rule.sync_timeout), default=None),
         objects=tuple(dict.fromkeys(objects))[:MOST_RUNS],
         statuses=tuple(dict.fromkeys(statuses)),
-        by_revision=any(one.tool in (Tool.TERRAFORM, Tool.CLOUDFORMATION) for one in found),
+        by_revision=any(one.tool in RUN_ELSEWHERE for one in found),
     )
 
 
@@ -155,6 +172,7 @@ def _read(found: Mapping[str, object]) -> Provision:
         objects=tuple(_object(one) for one in _list(found["objects"])[:MOST_RUNS]),
         statuses=texts(found["statuses"]),
         by_revision=found["byRevision"] is True,
+        unwatched=texts(found.get("unwatched", ())),
     )
 
 

@@ -257,6 +257,9 @@ RunWaits
 RunFailed
   The run of infrastructure that the revert caused failed. It is watched until the time-out, since its tool tries again.
   Read the message at the object or the commit status, and mend it there.
+RunUnseen
+  Nothing shows whether the run of changed infrastructure is over, so that is not verified; all else is good.
+  Look at the run in its tool. For the next time, name `objects` or a `status` in the rule for these files.
 VerificationTimeout
   It was applied, and not every check came true in time.
   Look at the checks in `explain ID`; the page has the plans that are possible.

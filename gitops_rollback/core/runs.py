@@ -32,10 +32,14 @@ _STOPPED = frozenset({"ReconcilePaused", "ReconcileForbidden"})
 
 @dataclass(frozen=True)
 class RunSeen:
-    """One run at one look: done, failed for now, or not yet. `asks`: it waits for a person."""
+    """One run at one look: done, failed for now, or not yet. `asks`: it waits for a person.
+
+    `unseen`: nothing ever shows how it goes, so nobody waits for it, and nobody calls it done.
+    """
 
     check: CheckResult
     asks: bool = False
+    unseen: bool = False
 
     @property
     def words(self) -> str:
@@ -78,6 +82,11 @@ def run_by_status(context: str, found: CommitStatus | None) -> RunSeen:
     if found.state is StatusState.PENDING:
         return RunSeen(CheckResult(name, None, said), asks=bool(_DESTROYS.search(found.description)))
     return RunSeen(CheckResult(name, False, f"failed: {said}"))
+
+
+def unseen_run(words: str) -> RunSeen:
+    """One that neither an object nor a commit status tells of."""
+    return RunSeen(CheckResult(words, None, "nothing shows whether its run is over"), unseen=True)
 
 
 def run_held(record: RollbackRecord, runs: Sequence[RunSeen], now: datetime) -> RollbackRecord | None:

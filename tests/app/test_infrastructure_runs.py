@@ -174,6 +174,21 @@ def test_code_asks_a_person_and_a_commit_status_ends_its_run(world: World, clust
     assert "commit status atlantis/apply Apply succeeded." in story.record.message
 
 
+@pytest.mark.parametrize("rule", [RULE.replace("MORE", ""), ""], ids=["a rule that names nothing", "no rule"])
+def test_code_whose_run_nothing_shows_is_never_called_verified(world: World, rule: str) -> None:
+    """The application is well again, and nobody knows what became of the database."""
+    story = a_story(world, {"infra/db/main.tf": 'resource "aws_db_instance" "orders" {}\n'}, rule)
+    assert world.reverts() == 0
+    lines = [line for line in plan_lines(_prepared(story), story.one.repo) if line.startswith("runs ")]
+    assert "nothing shows whether its run is over" in lines[-1]
+    story.forge.land(1, MergeMethod.SQUASH, "octocat")
+    story.cure()
+    story.later(8)
+    assert (story.record.outcome, story.record.reason) == ("unverified", "RunUnseen")
+    assert "infra/db/main.tf" in story.record.message
+    assert "RunUnseen" in story.pages
+
+
 def test_without_the_settings_word_a_person_is_asked_with_what_would_be_watched(world: World) -> None:
     story = a_story(world, WORSE)
     assert (world.reverts(), story.record.reason) == (0, "Irreversible")

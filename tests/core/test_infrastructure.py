@@ -239,6 +239,27 @@ def test_without_a_rule_it_is_only_said() -> None:
     assert delivered(Delivery(), found) == Delivery()
 
 
+@pytest.mark.parametrize("rules", [[], [ANY], [Strategy("code", "infrastructure", paths=("infra/**",))]])
+def test_code_that_nothing_is_named_for_is_said_to_be_seen_by_nobody(rules: list[Strategy]) -> None:
+    """The object of a file shows its own run, and not that of code."""
+    found = provision_of([CODE_CHANGED, BUCKET_CHANGED, WEB_CHANGED], rules)
+    assert found is not None
+    assert found.unwatched == ("Terraform or OpenTofu: infra/db/main.tf",)
+    assert "nothing shows whether its run is over" in found.words[-1]
+    assert provision_in({PROVISION: json.loads(json.dumps(found.document))}) == found
+
+
+def test_a_file_that_a_rule_alone_calls_infrastructure_asks() -> None:
+    other = sides("new s3.Bucket('a')\n", "new s3.Bucket('b')\n", "infra/index.ts")
+    plain = sides("resources: []\n", "resources: [a.yaml]\n", "infra/kustomization.yaml")
+    found = provision_of([other, plain], [Strategy("code", "infrastructure", paths=("infra/**",))])
+    assert found is not None
+    assert found.unwatched == ("infra/index.ts",)
+    changed = tuple(a_file(*(str(side, "utf-8") for side in one.either), one.path) for one in (other, plain))
+    judged = judge_infrastructure(facts(files=changed, provision=found))
+    assert (judged.result, judged.reason) == (GuardResult.ASK, Reason.RUN_UNSEEN)
+
+
 def test_what_the_plan_removes_is_watched_until_it_is_gone() -> None:
     found = provision_of([sides(BUCKET, None, "apps/bucket.yaml")], [ANY])
     assert found is not None

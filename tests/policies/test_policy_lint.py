@@ -96,6 +96,18 @@ def test_a_policy_that_only_pages_need_not_speak_of_data(plain: str, read: Calla
     assert read(text).faults == ()
 
 
+@pytest.mark.parametrize(
+    ("paths", "said", "named"),
+    [("infra/**", "", True), ("infra/**", "status: atlantis/apply", False), ("infra/*.yaml", "", False)],
+)
+def test_a_rule_for_code_that_names_nothing_to_watch_is_named(
+    plain: str, read: Callable[[str], ReadPolicy], paths: str, said: str, named: bool
+) -> None:
+    rule = f"{{name: cloud, type: infrastructure, match: {{paths: ['{paths}']}}, infrastructure: {{{said}}}}}"
+    read_policy = read(f"{plain}  strategies: [{rule}]\n")
+    assert ["never verified" in fault.message for fault in read_policy.faults] == [True] * named
+
+
 def test_a_percentage_as_the_limit_of_a_ratio_is_named(read_with: Reading) -> None:
     ratio = read_with(f"      query: {QUERY}\n      comparison: greater_than\n      threshold: 0.05\n",
                       "      bad: a\n      total: b\n      threshold: 5\n")  # fmt: skip

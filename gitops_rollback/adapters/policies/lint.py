@@ -8,6 +8,7 @@ from datetime import timedelta
 from gitops_rollback.adapters.policies.promql import template_errors, template_warnings
 from gitops_rollback.adapters.policies.rules_costs import cost_warnings
 from gitops_rollback.adapters.policies.rules_shape import Found
+from gitops_rollback.adapters.policies.rules_strategies import unseen_runs
 from gitops_rollback.adapters.policies.unbuilt import Unbuilt, trigger_type, unbuilt
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.faults import Fault, shown
@@ -23,7 +24,7 @@ def lint_faults(spec: View, text: str, path: str) -> list[Fault]:
     """All warnings about a policy file; never an error."""
     checks: tuple[Callable[[View], Iterator[Found]], ...] = (
         *(_data, _hold, _queries, _rehearsals, _severity, _suspects),
-        cost_warnings,
+        *(cost_warnings, unseen_runs),
     )
     found = [_warning(path, mark, message, fix) for check in checks for mark, message, fix in check(spec)]
     return [*found, *unmarked(text, path), *(_not_built(path, key) for key in unbuilt(spec))]

@@ -13,6 +13,7 @@ from gitops_rollback.core.image_holds import HOLD
 from gitops_rollback.core.infrastructure import TERRAFORM_KIND
 from gitops_rollback.core.manifest_fields import FieldFault, place_of
 from gitops_rollback.core.policy import LIMITED
+from gitops_rollback.core.provision import MANIFESTS
 from gitops_rollback.core.strategies.migration import SEQUENCE
 from gitops_rollback.core.strategies.planning import (
     BLUE_GREEN,
@@ -121,6 +122,18 @@ def _infrastructure(rules: View) -> Iterator[Found]:
         if kind not in (None, TERRAFORM_KIND) and not named.has("apiVersion"):
             fix = "add its `apiVersion`, such as `database.aws.example.org/v1alpha1`"
             yield named.mark, f"{shown(kind or '')} is no kind of the Terraform controller", fix
+
+
+def unseen_runs(spec: View) -> Iterator[Found]:
+    """A warning where a rule is for files, and nothing that it names shows how the run of code among them goes."""
+    for strategy in spec.at("strategies").items:
+        globs = [glob.text or "" for glob in strategy.at("match", "paths").items]
+        rules = strategy.at(PARTS[INFRASTRUCTURE])
+        if strategy.at("type").text != INFRASTRUCTURE or rules.has("objects") or rules.has("status"):
+            continue
+        if not all(glob.endswith(MANIFESTS) for glob in globs):
+            said = f"nothing shows whether the run of code in {shown(globs[0])} is over, so it is never verified"
+            yield strategy.at("match", "paths").mark, said, "add `objects: [...]` or `status:` to `infrastructure`"
 
 
 def _migration(migration: View, triggers: Iterable[View]) -> Iterator[Found]:

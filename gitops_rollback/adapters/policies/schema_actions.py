@@ -110,7 +110,8 @@ class Infrastructure(Shape):
     sync_timeout: Duration | None = None
     """How long the run of the revert may take. Left out: as the policy's delivery. The longer one of both holds."""
     objects: Annotated[list[RunObject], Field(min_length=1, max_length=20)] | None = None
-    """Whose status shows how the run goes. Left out, and no status either: the objects that the plan changes."""
+    """Whose status shows how the run goes. Left out, and no status either: the objects that the plan changes, and no
+    code is ever verified."""
     status: Text | None = None
     """The commit status that shows how the run went, such as atlantis/apply."""
 

@@ -5,7 +5,7 @@ Also where only the tool's own plan can tell: code and templates, in which a cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gitops_rollback.core.destroys import destroyed
 from gitops_rollback.core.errors import Reason
@@ -13,9 +13,11 @@ from gitops_rollback.core.fields import Unclear, part, text
 from gitops_rollback.core.guards.facts import GuardFacts, allow, ask
 from gitops_rollback.core.infrastructure import TERRAFORM_GROUP, Sides, pieces
 from gitops_rollback.core.plan import GuardAnswer
+from gitops_rollback.core.provision import UNWATCHED
 
 GUARD = "infrastructure"
 REMEDY = "let its tool show the plan of the revert, keep what must stay, then approve"
+WATCH = "the rule for it names `objects` or a `status`"
 SHOWN = 4
 
 
@@ -25,7 +27,8 @@ def judge_infrastructure(facts: GuardFacts) -> GuardAnswer:
         return ask(GUARD, Reason.DESTROYS, "the plan's files could not be read", REMEDY)
     files = tuple(Sides(one.path, one.before, one.after) for one in facts.files)
     found = pieces(files)
-    if not found:
+    unwatched = facts.provision.unwatched if facts.provision else ()
+    if not found and not unwatched:
         return allow(GUARD, "the plan changes no infrastructure")
     gone = (*destroyed(files), *(_pending(facts) if any(one.object for one in found) else ()))
     if gone:
@@ -33,9 +36,15 @@ def judge_infrastructure(facts: GuardFacts) -> GuardAnswer:
         return ask(GUARD, Reason.DESTROYS, f"the run would destroy {'; '.join(gone[:SHOWN])}{more}", REMEDY)
     unseen = next((one for one in found if one.object is None), None)
     if unseen is not None:
-        message = f"{unseen.words}: only a plan of the tool shows what it would replace"
+        message = f"{unseen.words}: only a plan of the tool shows what it would replace{_unwatched(unwatched)}"
         return ask(GUARD, Reason.IRREVERSIBLE, message, REMEDY)
+    if unwatched:
+        return ask(GUARD, Reason.RUN_UNSEEN, f"{unwatched[0]}: {UNWATCHED}", WATCH)
     return allow(GUARD, f"{found[0].words}: nothing is destroyed")
+
+
+def _unwatched(unwatched: Sequence[str]) -> str:
+    return f"; {UNWATCHED}, unless {WATCH}" if unwatched else ""
 
 
 def _pending(facts: GuardFacts) -> Iterator[str]:
