@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gitops_rollback.app.foreseeing import COUNTED
 from gitops_rollback.app.queries import Question
 from gitops_rollback.core.policy import Policy, Trigger
 from gitops_rollback.core.query import VARIABLES, variables_of
@@ -44,7 +43,7 @@ class Cost:
 
 def cost_of(policy: Policy) -> Cost:
     """What the triggers of `policy` cost; verification asks the same queries or fewer."""
-    asked = [one for one in policy.triggers if one.built and (one.is_asked or one.type in COUNTED)]
+    asked = [one for one in policy.triggers if one.is_measured]
     filled = [[_question(trigger, target) for target in policy.targets] for trigger in asked]
     alone = {expression for several in filled for one in several[:1] for expression in one.expressions}
     apart: set[str] = set()

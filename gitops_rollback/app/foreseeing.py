@@ -13,10 +13,9 @@ from gitops_rollback.app.asking_together import Wanted
 from gitops_rollback.app.counting import unread
 from gitops_rollback.app.queries import Questions, Span, span_since
 from gitops_rollback.app.reading_back import Memory, Subject, baseline_span
-from gitops_rollback.core.policy import Trigger
+from gitops_rollback.core.policy import COUNTED, Trigger
 from gitops_rollback.ports import MetricSource
 
-COUNTED = ("regression", "gauge")
 NOTHING_KNOWN = Memory()
 
 

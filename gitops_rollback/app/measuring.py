@@ -20,7 +20,7 @@ from gitops_rollback.app.asked_triggers import Asked, blind, health_word, read_b
 from gitops_rollback.app.asking_together import Together, Wanted
 from gitops_rollback.app.counting import look
 from gitops_rollback.app.engine_events import look_at_events
-from gitops_rollback.app.foreseeing import COUNTED, Asking, foreseen
+from gitops_rollback.app.foreseeing import Asking, foreseen
 from gitops_rollback.app.queries import Asker, Question, Questions, after, tick_of
 from gitops_rollback.app.reading_back import Memory, Subject
 from gitops_rollback.app.steady import Steady
@@ -34,7 +34,7 @@ from gitops_rollback.app.workloads import NOBODY, pods_word
 from gitops_rollback.core.blindness import sees_nothing
 from gitops_rollback.core.errors import QueryInvalid, Reason, RollbackError
 from gitops_rollback.core.measurement import Measurement, Outcome
-from gitops_rollback.core.policy import Check, MetricSettings, Policy, Trigger
+from gitops_rollback.core.policy import COUNTED, Check, MetricSettings, Policy, Trigger
 from gitops_rollback.core.trigger import (
     MAX_GAP_INTERVALS,
     Baseline,
@@ -233,7 +233,7 @@ class Measuring:
     def _look(self, subject: Subject, watch: _Watch, at: datetime) -> tuple[Verdict, ...]:
         triggers = subject.policy.triggers
         watch.remember(triggers)
-        asker = self._asker(subject, at) if any(_is_measured(trigger) for trigger in triggers) else None
+        asker = self._asker(subject, at) if any(trigger.is_measured for trigger in triggers) else None
         measured = self._measured(subject, watch, asker, at) if asker is not None else {}
         for trigger in triggers:
             if trigger.is_asked or not trigger.built:
@@ -309,11 +309,6 @@ class Measuring:
             measured[trigger] = now
         had_data = any(memory.had_data or memory.state.last_observed for memory in watch.memories.values())
         return name_lost_telemetry(measured, answers.values(), had_data)
-
-
-def _is_measured(trigger: Trigger) -> bool:
-    """A metric source is asked for it."""
-    return trigger.is_asked or (trigger.built and trigger.type in COUNTED)
 
 
 def _counted(

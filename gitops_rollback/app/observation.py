@@ -11,7 +11,6 @@ from typing import Any
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
 from gitops_rollback.app.directory import Listing
-from gitops_rollback.app.foreseeing import COUNTED
 from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
@@ -25,7 +24,7 @@ from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revi
 from gitops_rollback.core.errors import Reason, RollbackError, StalledError
 from gitops_rollback.core.in_force import restrict
 from gitops_rollback.core.paths import Paths
-from gitops_rollback.core.policy import Policy, Target
+from gitops_rollback.core.policy import COUNTED, Policy, Target
 from gitops_rollback.core.relanding import sharpened
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.core.tenants import Tenancy

@@ -82,7 +82,7 @@ def about_sources(found: Outages) -> Iterator[Notice]:
 
 
 def _is_asked(policy: Policy, verdict: Verdict) -> bool:
-    asked = {one.name for one in policy.triggers if one.is_asked or one.type in ("regression", "gauge")}
+    asked = {one.name for one in policy.triggers if one.is_measured}
     return verdict.trigger in asked and verdict.measurement is not None
 
 

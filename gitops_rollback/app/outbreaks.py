@@ -11,6 +11,7 @@ from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.observation import variables
 from gitops_rollback.app.outages import OneLook, Outages, outages
 from gitops_rollback.app.queries import Question, Span, tick_of
+from gitops_rollback.app.risen import Beside, Risen, Standing
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
 from gitops_rollback.core.commit import Commit, is_sha
@@ -124,6 +125,7 @@ class Seen:
     quiet: frozenset[str]
     empty: frozenset[str]
     lately_red: frozenset[str]
+    since: datetime  # the first of the deployments that alarms are about
 
 
 @dataclass
@@ -135,6 +137,10 @@ class Outbreaks:
     _red: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
     _calm_since: datetime | None = None
     _failing: dict[str, datetime] = field(default_factory=dict)
+    _risen: Risen = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._risen = Risen(self.measuring, MEMORY)
 
     def judge(
         self, alarms: Sequence[Alarm], quiet: Collection[str], view: View, listing: Listing, now: datetime
@@ -151,7 +157,7 @@ class Outbreaks:
         lately = {name for name, (at, why) in red.items() if not why and MEMORY < now - at <= 2 * MEMORY}
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)
-        seen = Seen(frozenset(quiet), empty, frozenset(lately))
+        seen = Seen(frozenset(quiet), empty, frozenset(lately), _deployed_at(alarms, now))
         beside = self._bystanders(listing, seen, suspects, now) if alarms else Bystanders(seen.quiet)
         # An outage that has just ended explains what still fires in somebody's window, so it is remembered as well.
         self._red.update({name: (now, frozenset()) for name in beside.red if name not in self._red})
@@ -227,15 +233,19 @@ class Outbreaks:
             and one.name not in quiet
             and not any(self._carries(one, commit, listing) for commit in suspects.values())
         ][:ASKED_AS_CONTROL]
-        said = {one.name: self._says(one, now) for one in others}
+        self._risen.keep({one.name for one in others})
+        stand = {one.name: self._stands(one, seen.since, now) for one in others}
+        said = {name: tuple(one.level for one in standing) for name, standing in stand.items()}
         answering = {one.policy.metrics.url for one in listing.watched if one.name in quiet and asked_of(one.policy)}
         answering |= {one.policy.metrics.url for one in others if _is_answer(said[one.name], one, seen.empty)}
         failed = [one for one in others if Level.ERROR in said[one.name] and one.policy.metrics.url in answering]
-        said |= {one.name: self._says(one, now) for one in failed}  # one answer that got lost hides nobody
+        again = {one.name: self._stands(one, seen.since, now) for one in failed}  # a lost answer hides nobody
+        stand |= again
+        said |= {name: tuple(one.level for one in standing) for name, standing in again.items()}
         calm = {name for name, levels in said.items() if levels and set(levels) == {Level.FALSE}}
         hidden = {one.name for one in others if said[one.name] and one.policy.metrics.url not in answering}
         before = {
-            one.name: one.name in seen.lately_red or self._was_quiet(one, now)
+            one.name: one.name in seen.lately_red or self._was_quiet(one, stand[one.name], now)
             for one in others
             if Level.TRUE in said[one.name]
         }
@@ -243,15 +253,23 @@ class Outbreaks:
         hidden |= {name for name, was_quiet in before.items() if was_quiet is None}
         return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
 
-    def _was_quiet(self, watched: Watched, now: datetime) -> bool | None:
+    def _was_quiet(self, watched: Watched, standing: Sequence[Standing], now: datetime) -> bool | None:
         """At some tick of the last ten minutes, however short that was: an old trouble is never well in between.
 
         None: nobody can tell.
         """
+        counted = {one.was_quiet for one in standing if one.level is Level.TRUE and one.counted}
+        if True in counted:
+            return True
+        limits = any(one.level is Level.TRUE and not one.counted for one in standing)
+        was = self._limits_were_quiet(watched, now) if limits else False
+        return None if was is False and None in counted else was
+
+    def _limits_were_quiet(self, watched: Watched, now: datetime) -> bool | None:
         policy, interval = watched.policy, watched.policy.timing.interval
         last = tick_of(now, interval)
         span = Span(last - MEMORY // interval * interval, last - interval, interval)
-        questions = [Question.of(trigger, _names(watched)) for trigger in asked_of(policy)]
+        questions = [Question.of(trigger, _names(watched)) for trigger in policy.triggers if trigger.is_asked]
         try:
             asker = self.measuring.asker(policy, watched.state.destination, policy.metrics.timeout, now)
         except RollbackError:
@@ -262,9 +280,15 @@ class Outbreaks:
         by_tick = zip(*(history.ticks for history in told), strict=True)
         return any(all(tick.level is Level.FALSE for tick in ticks) for ticks in by_tick)
 
-    def _says(self, watched: Watched, now: datetime) -> tuple[Level, ...]:
+    def _stands(self, watched: Watched, since: datetime, now: datetime) -> tuple[Standing, ...]:
         """What each trigger that a metric source answers says then."""
-        return tuple(self._level(watched, trigger, now) for trigger in asked_of(watched.policy))
+        beside = Beside(watched.name, watched.policy, watched.state, _names(watched))
+        return tuple(
+            Standing(self._level(watched, trigger, now))
+            if trigger.is_asked
+            else self._risen.says(beside, trigger, since, now)
+            for trigger in asked_of(watched.policy)
+        )
 
     def _level(self, watched: Watched, trigger: Trigger, now: datetime) -> Level:
         check = Check(trigger.name, "prometheus", query_from=trigger.name)
@@ -305,7 +329,12 @@ def _is_answer(levels: Collection[Level], one: Watched, empty: Collection[str]) 
 
 def asked_of(policy: Policy) -> tuple[Trigger, ...]:
     """The triggers that a metric source answers."""
-    return tuple(trigger for trigger in policy.triggers if trigger.is_asked)
+    return tuple(trigger for trigger in policy.triggers if trigger.is_measured)
+
+
+def _deployed_at(alarms: Sequence[Alarm], now: datetime) -> datetime:
+    """Since when the first of the deployments is live that alarms are about."""
+    return min((alarm.look.event_started for alarm in alarms if alarm.look.event is not None), default=now)
 
 
 def _is_answered(one: ObservedApplication, view: View, now: datetime) -> bool:

@@ -29,6 +29,7 @@ PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE = "push", "pull-request", "suggest"  
 MODES = (PUSH_MODE, PULL_REQUEST_MODE, SUGGEST_MODE)  # the later, the less happens by itself
 SYNC_FAILED, DEGRADED = "syncFailed", "degraded"  # of a trigger of type event
 LIMITED = ("query", "ratio", "burnRate", "absence")  # types of triggers that measure one number against a limit
+COUNTED = ("regression", "gauge")  # compared with what was before the deployment
 
 
 class Severity(StrEnum):
@@ -135,6 +136,11 @@ class Trigger:
     def is_asked(self) -> bool:
         """A metric source answers it with one number now, which is held against `threshold`."""
         return self.built and self.type in LIMITED
+
+    @property
+    def is_measured(self) -> bool:
+        """A metric source is asked for it: against a limit, or against what was before."""
+        return self.built and (self.type in LIMITED or self.type in COUNTED)
 
 
 @dataclass(frozen=True)
