@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
 
-from gitops_rollback.adapters.forges.settings import GITEA, GITHUB, GITHUB_VERSION, GITLAB, default_api
+from gitops_rollback.adapters.forges.installed import installed
+from gitops_rollback.adapters.forges.settings import GITEA, GITHUB, GITHUB_VERSION, GITLAB, KINDS, default_api
 from gitops_rollback.app.origins import origin_of, repository_path
 from gitops_rollback.app.settings_values import Closed, HttpUrl, Words
 
@@ -33,6 +34,12 @@ def _version(value: object) -> object:
     return str(value)
 
 
+def _kind(value: str) -> str:
+    if value not in {*KINDS, *installed()}:
+        raise ValueError(f"must be {', '.join(KINDS)}, or the name of an installed forge")
+    return value
+
+
 class ForgeApp(Closed):
     """A GitHub App: `id` is its client id or its number; `installation` left out is looked up."""
 
@@ -45,11 +52,13 @@ class ForgeApp(Closed):
 class ForgeAccess(Closed):
     """Where pull requests are opened, and as whom. Left out, `kind`, `api` and `repository` follow from the URL.
 
+    `kind` is github, gitlab, gitea, or the name of a forge that a package brings.
+
     Without `token` and `app` the well-known variable of the kind counts, else the token that git pushes with.
     `approvers` may give commands where the forge does not tell what a person may do.
     """
 
-    kind: Literal["github", "gitlab", "gitea"] | None = None
+    kind: Annotated[str, AfterValidator(_kind)] | None = None
     api: HttpUrl | None = None
     repository: Annotated[str, AfterValidator(_path)] = ""
     token: SecretStr | None = None
@@ -58,6 +67,12 @@ class ForgeAccess(Closed):
     approvers: Words = ()
     ca_file: str | None = None
     api_version: Annotated[str, BeforeValidator(_version)] = GITHUB_VERSION
+
+    @model_validator(mode="after")
+    def _an_installed_one_has_an_address(self) -> ForgeAccess:
+        if self.kind is not None and self.kind not in KINDS and self.api is None:
+            raise ValueError(f"api is missing: nobody but you knows where the API of {self.kind} begins")
+        return self
 
 
 @dataclass(frozen=True)

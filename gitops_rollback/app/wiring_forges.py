@@ -11,6 +11,7 @@ from gitops_rollback.adapters.forges.git_password import AppPassword
 from gitops_rollback.adapters.forges.gitea import Gitea
 from gitops_rollback.adapters.forges.github import GitHub
 from gitops_rollback.adapters.forges.gitlab import GitLab
+from gitops_rollback.adapters.forges.installed import installed_forge
 from gitops_rollback.adapters.forges.settings import GITEA, GITHUB, GITLAB, AppKey, ForgeSettings
 from gitops_rollback.app.origins import origin_of, repository_path
 from gitops_rollback.app.settings import Settings
@@ -35,7 +36,7 @@ class Forges:
     def add(self, label: str, exchange: Exchange) -> None:
         """Make the client of one repository."""
         self._exchanges.append(exchange)
-        self._by_label[label] = CLIENTS[exchange.settings.kind](exchange)
+        self._by_label[label] = client_of(exchange)
 
     def of(self, label: str) -> Forge | None:
         """None where the settings say of no forge who may ask it, and what it is."""
@@ -59,8 +60,13 @@ class Forges:
             exchange.close()
 
 
+def client_of(exchange: Exchange) -> Forge:
+    """One of ours, or of an installed package. Raises: SettingsInvalid for one of these that cannot be made."""
+    return CLIENTS.get(exchange.settings.kind, installed_forge)(exchange)
+
+
 def forges_of(settings: Settings, clock: Clock) -> Forges:
-    """Raises: SettingsInvalid for a key or CA file that is unusable, and for an App without the extra."""
+    """Raises: SettingsInvalid for a key or CA file that is unusable, an App without the extra, a broken package."""
     made = Forges()
     for repository in settings.repositories:
         wanted = forge_settings(repository, clock)

@@ -15,7 +15,7 @@ from sandbox_forge_world import REPOSITORY, VALUES, Stage, forge_world
 from gitops_rollback.adapters.forges.exchange import Exchange
 from gitops_rollback.adapters.forges.settings import ForgeSettings, default_api
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.app.wiring_forges import CLIENTS
+from gitops_rollback.app.wiring_forges import client_of
 from gitops_rollback.core.pull_request import Mergeability, MergeMethod, PullRequest
 from gitops_rollback.ports.forge import Forge
 from gitops_rollback.sandbox.forge import BOT, Rules, token_of
@@ -44,7 +44,7 @@ class ForgeDoor:
         url = self.stage.forge.url
         settings = ForgeSettings(
             kind=self.kind,
-            api=default_api(self.kind, url),
+            api=default_api(self.kind, url) if self.kind in FORGES else url,
             repository=REPOSITORY,
             web_url=f"{url}/{REPOSITORY}",
             token=token_of(BOT),
@@ -52,7 +52,7 @@ class ForgeDoor:
         )
         exchange = Exchange(replace(settings, **changes), OriginRules.parse([url]), self.meter)
         self.made.append(exchange)
-        return CLIENTS[exchange.settings.kind](exchange)
+        return client_of(exchange)
 
     def branch(self, name: str = BRANCH, tag: str = "v1", login: str = BOT) -> str:
         """A branch with one commit on top of main; its head."""
@@ -61,7 +61,15 @@ class ForgeDoor:
     def opened(self, name: str = BRANCH, tag: str = "v1") -> PullRequest:
         """A pull request of ours, about which the forge has made up its mind."""
         self.branch(name, tag)
-        return self.settled(self.forge.open(name, "main", MESSAGE.splitlines()[0], "plan").number)
+        return self.settled(self.open(name).number)
+
+    def open(self, name: str = BRANCH, base: str = "main", title: str = MESSAGE.splitlines()[0]) -> PullRequest:
+        """A pull request of a branch that is there, opened by whoever can: by us, unless this client only reads."""
+        return self.forge.open(name, base, title, "plan")
+
+    def close(self, number: int) -> None:
+        """Closed likewise."""
+        self.forge.close(number)
 
     def settled(self, number: int) -> PullRequest:
         return until(lambda: self.forge.get(number), lambda one: one.mergeability is not Mergeability.CHECKING)

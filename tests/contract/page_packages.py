@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from gitops_rollback.adapters.engines import installed as engines
+from gitops_rollback.adapters.forges import installed as forges
 from gitops_rollback.adapters.metrics import installed as metrics
 
 ROOT = Path(__file__).resolve().parents[2]
-ENGINE, METRICS = "### A whole small engine", "### In a package of your own"
-CACHES = (engines.installed, metrics.installed)
+ENGINE, FORGE, METRICS = "### A whole small engine", "### A whole small forge", "### In a package of your own"
+CACHES = (engines.installed, forges.installed, metrics.installed)
 
 
 def block(heading: str, language: str) -> str:

@@ -1,11 +1,8 @@
-"""CONTRIBUTING.md shows a whole small forge: it is written to a file, imported, and asked what the port asks."""
+"""CONTRIBUTING.md shows a whole small forge: it is installed as the page says, and what is its own is asked of it."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,26 +11,26 @@ from typing import Any
 
 import pytest
 from forge_canned import HEAD, TOKEN, Canned, Reply, answering
+from page_packages import FORGE, block, installed
 
+from gitops_rollback.adapters.clock import SystemClock
 from gitops_rollback.adapters.forges.exchange import Exchange
 from gitops_rollback.adapters.forges.settings import ForgeSettings
 from gitops_rollback.adapters.origins import OriginRules
-from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable
+from gitops_rollback.app.settings import Settings
+from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.app.wiring_forges import client_of, forges_of
+from gitops_rollback.core.errors import CredentialsRejected, ForgeRefused, ForgeUnavailable, SettingsInvalid
 from gitops_rollback.core.pull_request import Mergeability, MergeMethod, Permission, PullRequestState
 from gitops_rollback.ports.forge import Forge
 
-ROOT = Path(__file__).resolve().parents[2]
 PULLS = "GET /projects/owner/repos/config/pull-requests"
 
 
 @pytest.fixture(autouse=True)
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("### A whole small forge")[2]
-    code = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
-    (tmp_path / "gitops_rollback_bitbucket.py").write_text("".join(code))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield
-    sys.modules.pop("gitops_rollback_bitbucket", None)
+def _installed(tmp_path: Path) -> Iterator[None]:
+    with installed(tmp_path, FORGE):
+        yield
 
 
 @contextmanager
@@ -42,7 +39,7 @@ def bitbucket(replies: Mapping[str, Reply | list[Reply]]) -> Iterator[tuple[Forg
         url = canned.server.url
         settings = ForgeSettings("bitbucket", url, "owner/config", url, TOKEN, settling=timedelta())
         canned.exchanges.append(Exchange(settings, OriginRules.parse([url])))
-        yield importlib.import_module("gitops_rollback_bitbucket").Bitbucket(canned.exchanges[0]), canned
+        yield client_of(canned.exchanges[0]), canned
 
 
 def pull(number: int = 1, head: str = "b", **changes: Any) -> dict[str, Any]:
@@ -58,6 +55,47 @@ def pull(number: int = 1, head: str = "b", **changes: Any) -> dict[str, Any]:
         "links": {"self": [{"href": "https://bitbucket.example.com/1"}]},
     }
     return found | changes
+
+
+def settings_of(folder: Path, text: str) -> Settings:
+    token, path = folder / "token", folder / "gitops-rollback.yaml"
+    token.write_text(TOKEN)
+    path.write_text(text.replace("/run/secrets/bitbucket", str(token)))
+    return load_settings({"HOME": str(folder)}, {"config": str(path)})
+
+
+def test_the_settings_of_the_page_lead_to_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, block(FORGE, "yaml"))
+    forges = forges_of(settings, SystemClock())
+    forge = forges.of(settings.repositories[0].label)
+    forges.close()
+    assert forge is not None
+    assert (forge.kind, forge.repository) == ("bitbucket", "owner/config")
+    assert settings.repositories[0].forge_place.api == "https://bitbucket.example.com/rest/api/latest"
+
+
+def test_what_is_not_installed_or_has_no_address_is_refused_with_the_word_that_is_wrong(tmp_path: Path) -> None:
+    text = block(FORGE, "yaml")
+    with pytest.raises(SettingsInvalid, match="must be github, gitlab, gitea, or the name of an installed forge"):
+        settings_of(tmp_path, text.replace("kind: bitbucket", "kind: gerrit"))
+    with pytest.raises(SettingsInvalid, match="nobody but you knows where the API of bitbucket begins"):
+        settings_of(tmp_path, "".join(line for line in text.splitlines(True) if "api:" not in line))
+
+
+def test_a_forge_that_breaks_or_cannot_be_made_is_told_by_name(tmp_path: Path) -> None:
+    head = "def changed_paths(self, number):\n"
+    with (
+        installed(tmp_path / "a", FORGE, lambda code: code.replace(head, f"{head}        raise KeyError(number)\n")),
+        bitbucket({}) as (forge, _),
+        pytest.raises(ForgeUnavailable, match="the installed forge raised KeyError"),
+    ):
+        forge.changed_paths(1)
+    with (
+        installed(tmp_path / "b", FORGE, lambda _code: "raise ImportError('canary')"),
+        pytest.raises(SettingsInvalid, match=r"bitbucket: .* cannot be used: ImportError"),
+        bitbucket({}),
+    ):
+        raise AssertionError("it was made")
 
 
 def page(*values: object, after: int | None = None) -> Reply:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from forge_doors import BRANCH, FORGES, MERGE, MESSAGE, ForgeDoor, forge_door, until
+from forge_of_the_page_door import READ_FORGES, read_door
 from sandbox_forge_world import VALUES
 
 from gitops_rollback.adapters.forges.settings import default_api
@@ -34,6 +35,13 @@ def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeDoor]:
         yield made
 
 
+@pytest.fixture(params=READ_FORGES)
+def read(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeDoor]:
+    """Forges that are written to, and one of a package of its own that is only read: it owes this much all the same."""
+    with read_door(request.param, tmp_path) as made:
+        yield made
+
+
 def test_it_says_who_we_are_and_what_we_may_do(at: ForgeDoor) -> None:
     facts = at.forge.facts()
     assert (facts.kind, facts.login, facts.permission) == (at.kind, BOT, Permission.WRITE)
@@ -55,40 +63,40 @@ def test_a_pull_request_is_opened_once_and_found_by_its_branches(at: ForgeDoor) 
     assert at.stage.forge.state.pulls[opened.number].reviewers == ["writer"]
 
 
-def test_only_the_pull_request_of_just_these_branches_is_found(at: ForgeDoor) -> None:
-    at.branch(f"{BRANCH}/more")
-    at.branch("other", "v3")
-    at.branch("release/1")
-    at.forge.open(f"{BRANCH}/more", "main", "a", "")
-    elsewhere = at.forge.open("other", "release/1", "b", "")
-    assert at.forge.find(BRANCH, "main") is None
-    assert at.forge.find("other", "main") is None
-    found = at.forge.find("other", "release/1")
+def test_only_the_pull_request_of_just_these_branches_is_found(read: ForgeDoor) -> None:
+    read.branch(f"{BRANCH}/more")
+    read.branch("other", "v3")
+    read.branch("release/1")
+    read.open(f"{BRANCH}/more", "main", "a")
+    elsewhere = read.open("other", "release/1", "b")
+    assert read.forge.find(BRANCH, "main") is None
+    assert read.forge.find("other", "main") is None
+    found = read.forge.find("other", "release/1")
     assert found is not None
     assert found.number == elsewhere.number
 
 
-def test_one_that_was_closed_is_found_until_there_is_another(at: ForgeDoor) -> None:
-    at.branch()
-    first = at.forge.open(BRANCH, "main", "a", "")
-    at.forge.close(first.number)
-    over = at.forge.find(BRANCH, "main")
+def test_one_that_was_closed_is_found_until_there_is_another(read: ForgeDoor) -> None:
+    read.branch()
+    first = read.open(BRANCH, "main", "a")
+    read.close(first.number)
+    over = read.forge.find(BRANCH, "main")
     assert over is not None
     assert (over.number, over.state) == (first.number, PullRequestState.CLOSED)
-    second = at.forge.open(BRANCH, "main", "b", "")
+    second = read.open(BRANCH, "main", "b")
     assert second.number != first.number
-    found = at.forge.find(BRANCH, "main")
+    found = read.forge.find(BRANCH, "main")
     assert found is not None
     assert (found.number, found.state) == (second.number, PullRequestState.OPEN)
 
 
-def test_a_branch_of_a_fork_is_not_ours_though_it_has_the_same_name(at: ForgeDoor) -> None:
-    people = at.stage.forge.people
+def test_a_branch_of_a_fork_is_not_ours_though_it_has_the_same_name(read: ForgeDoor) -> None:
+    people = read.stage.forge.people
     theirs = people.open_from_fork("stranger", "stranger/config", "mine", {VALUES: "tag: v9\n"})
-    at.branch(theirs.head)
-    assert at.forge.find(theirs.head, "main") is None
-    assert at.forge.get(theirs.number).from_fork
-    ours = at.forge.open(theirs.head, "main", "ours", "")
+    read.branch(theirs.head)
+    assert read.forge.find(theirs.head, "main") is None
+    assert read.forge.get(theirs.number).from_fork
+    ours = read.open(theirs.head, "main", "ours")
     assert ours.number != theirs.number
     assert not ours.from_fork
 
@@ -119,26 +127,26 @@ def test_a_label_or_a_reviewer_that_is_refused_is_no_reason_to_fail(at: ForgeDoo
     assert at.forge.open(BRANCH, "main", "Revert shop", "plan", ("a",), ("writer", "nobody-such")).number
 
 
-def test_open_ones_come_newest_first_and_of_late_only_those_that_changed(at: ForgeDoor) -> None:
-    numbers = [at.opened(f"b{index}").number for index in range(3)]
-    at.forge.close(numbers[1])
-    assert [one.number for one in at.forge.open_pull_requests("main")] == [numbers[2], numbers[0]]
-    assert at.forge.open_pull_requests("other") == ()
-    later = at.stage.forge.clock.now() + timedelta(hours=1)
-    assert at.forge.open_pull_requests("main", later) == ()
+def test_open_ones_come_newest_first_and_of_late_only_those_that_changed(read: ForgeDoor) -> None:
+    numbers = [read.opened(f"b{index}").number for index in range(3)]
+    read.close(numbers[1])
+    assert [one.number for one in read.forge.open_pull_requests("main")] == [numbers[2], numbers[0]]
+    assert read.forge.open_pull_requests("other") == ()
+    later = read.stage.forge.clock.now() + timedelta(hours=1)
+    assert read.forge.open_pull_requests("main", later) == ()
 
 
-def test_more_than_one_page_is_read_to_its_end(at: ForgeDoor) -> None:
+def test_more_than_one_page_is_read_to_its_end(read: ForgeDoor) -> None:
     files = {f"apps/many/{index:03}.yaml": "a: 1\n" for index in range(130)}
-    at.stage.forge.people.push("writer", "many", "many files", files)
-    opened = at.forge.open("many", "main", "many", "")
-    assert at.forge.changed_paths(opened.number) == tuple(sorted(files))
+    read.stage.forge.people.push("writer", "many", "many files", files)
+    opened = read.open("many", "main", "many")
+    assert read.forge.changed_paths(opened.number) == tuple(sorted(files))
 
 
-def test_a_renamed_file_is_told_by_both_names(at: ForgeDoor) -> None:
-    at.stage.forge.people.push("writer", "moved", "move", {VALUES: None, "apps/shop/new.yaml": "tag: v2\n"})
-    opened = at.forge.open("moved", "main", "move", "")
-    assert set(at.forge.changed_paths(opened.number)) == {VALUES, "apps/shop/new.yaml"}
+def test_a_renamed_file_is_told_by_both_names(read: ForgeDoor) -> None:
+    read.stage.forge.people.push("writer", "moved", "move", {VALUES: None, "apps/shop/new.yaml": "tag: v2\n"})
+    opened = read.open("moved", "main", "move")
+    assert set(read.forge.changed_paths(opened.number)) == {VALUES, "apps/shop/new.yaml"}
 
 
 def test_closing_twice_and_closing_what_is_merged_are_no_errors(at: ForgeDoor) -> None:
@@ -158,9 +166,9 @@ def test_who_closed_one_unmerged_is_told(at: ForgeDoor) -> None:
     assert (closed.state, closed.closed_by) == (PullRequestState.CLOSED, "writer")
 
 
-def test_what_is_not_there_is_a_refusal(at: ForgeDoor) -> None:
+def test_what_is_not_there_is_a_refusal(read: ForgeDoor) -> None:
     with pytest.raises(ForgeRefused) as caught:
-        at.forge.get(999)
+        read.forge.get(999)
     assert caught.value.status == 404
 
 
@@ -223,10 +231,10 @@ def test_a_conflict_is_told(at: ForgeDoor) -> None:
     assert merged.outcome in (MergeOutcome.NOT_READY, MergeOutcome.REFUSED)
 
 
-def test_a_draft_is_no_candidate(at: ForgeDoor) -> None:
-    at.branch()
-    drafted = at.stage.forge.people.open("writer", BRANCH, "not yet", draft=True)
-    found = at.forge.get(drafted.number)
+def test_a_draft_is_no_candidate(read: ForgeDoor) -> None:
+    read.branch()
+    drafted = read.stage.forge.people.open("writer", BRANCH, "not yet", draft=True)
+    found = read.forge.get(drafted.number)
     assert (found.draft, found.mergeability) == (True, Mergeability.DRAFT)
 
 
@@ -403,29 +411,33 @@ def test_the_rules_of_a_branch_are_told_as_far_as_we_may_see(at: ForgeDoor) -> N
 # Trouble
 
 
-def test_a_wrong_token_is_told_and_never_shown(at: ForgeDoor) -> None:
+def test_a_wrong_token_is_told_and_never_shown(read: ForgeDoor) -> None:
     with pytest.raises(CredentialsRejected) as caught:
-        at.client(token="canary-7f3a").get(1)
+        read.client(token="canary-7f3a").get(1)
     assert "canary-7f3a" not in str(caught.value)
 
 
-def test_a_forge_that_is_down_or_says_no_json_is_unavailable(at: ForgeDoor) -> None:
-    number = at.opened().number
+def test_a_forge_that_is_down_or_says_no_json_is_unavailable(read: ForgeDoor) -> None:
+    number = read.opened().number
+    read.stage.forge.faults.add(down(), times=None)
+    with pytest.raises(ForgeUnavailable):
+        read.forge.get(number)
+    read.stage.forge.faults.reset()
+    read.stage.forge.faults.add(Fault(200, "<html>sign in</html>", {"Content-Type": "text/html"}), times=None)
+    with pytest.raises(ForgeUnavailable, match="no forge's API"):
+        read.forge.get(number)
+
+
+def test_a_write_to_a_forge_that_is_down_is_an_error(at: ForgeDoor) -> None:
     at.stage.forge.faults.add(down(), times=None)
     with pytest.raises(ForgeUnavailable):
-        at.forge.get(number)
-    with pytest.raises(ForgeUnavailable):
         at.forge.set_status("0" * 40, PLAN, StatusState.SUCCESS, "x")
-    at.stage.forge.faults.reset()
-    at.stage.forge.faults.add(Fault(200, "<html>sign in</html>", {"Content-Type": "text/html"}), times=None)
-    with pytest.raises(ForgeUnavailable, match="no forge's API"):
-        at.forge.get(number)
 
 
-def test_one_lost_answer_of_a_read_is_not_noticed(at: ForgeDoor) -> None:
-    number = at.opened().number
-    at.stage.forge.faults.add(Fault(cut=True), "GET")
-    assert at.forge.get(number).number == number
+def test_one_lost_answer_of_a_read_is_not_noticed(read: ForgeDoor) -> None:
+    number = read.opened().number
+    read.stage.forge.faults.add(Fault(cut=True), "GET")
+    assert read.forge.get(number).number == number
 
 
 def test_a_guess_by_the_name_of_the_host_is_asked_about_first(at: ForgeDoor) -> None:
