@@ -67,6 +67,7 @@ class Counted:
     newest: Look | None = None
     gauge: Gauge | None = None  # of a trigger of that type
     neighbours: Neighbours | None = None
+    control: tuple[str, ...] = ()  # that the neighbours were asked by
 
 
 class Look(NamedTuple):
@@ -84,6 +85,8 @@ def look(
     """Read on until `at` and judge each new tick. What cannot be read changes nothing, and is read at the next look."""
     if question.fault:
         return Look(known, (), Measurement.invalid(at, question.fault), UNREAD)
+    if known is not None and known.control != question.control:
+        known = None  # a peer is no control any more: all is judged anew, as after a restart
     span = unread(question.trigger, known, past.t0, at, interval)
     if known is not None and known.newest is not None and (known.test is None or span.is_empty):
         return known.newest._replace(ticks=())
@@ -155,7 +158,7 @@ def _read_counters(asker: Asker, question: Question, known: Counted | None, past
     windows = heard(asker, question, span, t0)
     if isinstance(windows, Measurement):
         return Look(known, (), windows, UNREAD)
-    counted = known or Counted(span.start, Tally.of(question, t0))
+    counted = known or Counted(span.start, Tally.of(question, t0), control=question.control)
     found = counted.tally.read(answers, span)
     test = counted.test
     if test is None:
@@ -220,7 +223,7 @@ def _read_gauge(asker: Asker, question: Question, known: Counted | None, past: P
     if history.fault is not None:
         return Look(known, (), history.fault, UNREAD)
     values = [(tick.at, tick.value) for tick in history.ticks]
-    counted = known or Counted(span.start, Tally.of(question, t0))
+    counted = known or Counted(span.start, Tally.of(question, t0), control=question.control)
     gauge, test = counted.gauge, counted.test
     if gauge is None or test is None:
         before = [(at.timestamp(), value) for at, value in values if value is not None and at <= t0]

@@ -318,6 +318,8 @@ def _counted(
     memory, question = watch.memories[trigger], watch.questions.of(trigger, subject.variables)
     if isinstance(asker, Measurement):
         return blind(memory, asker)
+    if subject.deploying:
+        question = question.beside(subject.deploying, subject.variables)
     seen = look(asker, question, memory.counted, subject.past, at, subject.interval)
     memory.counted = seen.counted
     memory.state = replay(seen.ticks, Hold.of(trigger, subject.interval), memory.state)

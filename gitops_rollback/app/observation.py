@@ -10,6 +10,7 @@ from typing import Any
 
 from gitops_rollback.app.closures import Closures
 from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisions
+from gitops_rollback.app.deploying import Deploying
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.idle_syncs import IdleSyncs
 from gitops_rollback.app.measuring import Measuring
@@ -83,6 +84,7 @@ class Observer:
         self._looked: dict[str, datetime] = {}  # when each was measured last
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
         self._uids: dict[str, str] = {}
+        self._deploying = Deploying(self._records)
         self.asks_together = False
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
@@ -123,6 +125,7 @@ class Observer:
         Asked is about what is under watch by the listing, which may say less than a look knows: that asks the rest.
         """
         self.remember_health([fed.state for fed in listing.fed], now)
+        self._deploying.see(listing)
         if self.asks_together:
             under_watch = (self._expected(one, now) for one in listing.watched)
             self._measuring.ask_together((one for one in under_watch if one is not None), now)
@@ -282,6 +285,7 @@ class Observer:
     def _subject(self, subject: Watched, state: ApplicationState, sync: _Sync, view: View) -> Subject:
         t0, force = sync.event.record.started_at, sync.force
         learns = any(trigger.type in COUNTED for trigger in force.policy.triggers)
+        peers = {peer for trigger in force.policy.triggers for peer in trigger.counting.peers}
         rollbacks = view.journal.records.values()
         return Subject(
             policy=force.policy,
@@ -293,6 +297,7 @@ class Observer:
             watches=earlier_watches(subject.name, t0, force.policy.timing.window, sync.records, rollbacks)
             if learns
             else (),
+            deploying=self._deploying.among(peers, t0) if peers else frozenset(),
         )
 
     def remember_health(self, states: Iterable[ApplicationState], now: datetime) -> None:

@@ -7,9 +7,9 @@ Source: detection.md 2.6 (a range query gives the ticks that were not lived) and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ from gitops_rollback.core.measurement import Answer, Measurement, Outcome, by_in
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.query_language import language_of
 from gitops_rollback.core.regression.past import NEAR_SECONDS
+from gitops_rollback.core.regression.peers import MIN_PEERS
 from gitops_rollback.core.trigger import Tick, level
 from gitops_rollback.ports import MetricSource
 
@@ -52,6 +53,17 @@ class Question:
             return cls(trigger, filled, "", templates, control, before)
         except QueryInvalid as exc:
             return cls(trigger, (), exc.message)
+
+    def beside(self, deploying: Collection[str], variables: Mapping[str, str]) -> Question:
+        """Without those peers that are `deploying` themselves; too few that are left are none."""
+        named = tuple(name for name in self.trigger.counting.peers if name != variables.get("SERVICE"))
+        left = tuple(name for name in named if name not in deploying)
+        if self.fault or len(left) == len(named):
+            return self
+        if len(left) < MIN_PEERS:
+            return replace(self, control=(), before=())
+        calm = Question.of(replace(self.trigger, counting=replace(self.trigger.counting, peers=left)), variables)
+        return replace(self, control=calm.control, before=calm.before)
 
     def measured(self, answers: Sequence[Answer], at: datetime) -> Measurement:
         """What the answers to `expressions`, in their order, are worth."""

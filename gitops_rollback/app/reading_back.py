@@ -42,6 +42,7 @@ class Subject:
     variables: Mapping[str, str]
     health_before: Health | None = None
     watches: tuple[Watch, ...] = ()  # because of earlier deployments
+    deploying: frozenset[str] = frozenset()  # peers that had a deployment of their own: no control
 
     @property
     def past(self) -> Past:
