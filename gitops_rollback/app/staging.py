@@ -61,12 +61,11 @@ class Staging:
         except (Unfit, RollbackError) as error:
             remedy = "mend the policy or the file, or approve the plain revert"
             return None, (ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),)
-        if not stages.coordinated:
+        again = Stepper(self.repo).run_again(stages, reversal)
+        if not (stages.coordinated or again):
             return stages, said
-        return stages, (
-            *said,
-            ask(GUARD, Reason.MIGRATION_RAN, stages.words, "approve the sequence; it moves data back"),
-        )
+        words = ". ".join((stages.words, *again))
+        return stages, (*said, ask(GUARD, Reason.MIGRATION_RAN, words, "approve the sequence; it moves data back"))
 
     def whole(self, stages: Stages | None, reversal: Reversal) -> Reversal:
         """What the plan leaves on the branch in the end, which is what guards judge."""

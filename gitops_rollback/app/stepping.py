@@ -96,10 +96,20 @@ class Stepper:
 
     def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
         """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""
-        tree, changes = edited(
-            self.repo, reversal.base, str(reversal.tree), self._set(str(reversal.tree), stages.sets, missing_ok=True)
-        )
+        files = self._set(str(reversal.tree), _lasting(stages), missing_ok=True)
+        tree, changes = edited(self.repo, reversal.base, str(reversal.tree), files)
         return replace(reversal, tree=tree, changes=changes)
+
+    def run_again(self, stages: Stages, reversal: Reversal) -> tuple[str, ...]:
+        """Which fields that let a Job run name an earlier one with the revert, in words: that may run once more."""
+        planned_for = {(one.path, one.field): one.value for one in stages.before}
+        switches = (one for one in stages.before if (one.path, one.field) in _switches(stages))
+        found = ((one, self._value(str(reversal.tree), one)) for one in switches)
+        return tuple(
+            f"{one.path}: {one.field} is {value[0]!r} again with the revert, and what that runs may run once more"
+            for one, value in found
+            if value is not None and value[0] != planned_for[one.path, one.field]
+        )
 
     def _unless_nothing_is_left(self, stages: Stages, reversal: Reversal) -> Stages | None:
         """Where the steps undo all that the culprit did, no revert follows; where one equals it, it is the plan."""
@@ -144,8 +154,11 @@ class Stepper:
         return Built(found.tree, found.changes, found.rung, found.superseded)
 
     def _closing(self, record: RollbackRecord, stages: Stages, head: str, charts: ChartVersions) -> Built:
-        """The revert with the plan's fields as they are at the head; else it would conflict with our own steps."""
-        kept = self._at(head, stages.before)
+        """The revert with the plan's fields as they are at the head; else it would conflict with our own steps.
+
+        A field that let a Job run has done what it was set for: it goes back with the rest.
+        """
+        kept = self._at(head, [one for one in stages.before if (one.path, one.field) not in _switches(stages)])
         base = head
         files = self._set(head, stages.before)
         if files:
@@ -283,6 +296,17 @@ class Stepper:
             requested_by=record.requested_by,
         )
         return message_of_step(text, stages, step.n, _name(record, policy))
+
+
+def _switches(stages: Stages) -> frozenset[tuple[str, str]]:
+    """The fields that let a Job run: what they say holds until it has completed."""
+    steps = (step for step in stages.steps if step.gate is not None and step.gate.job is not None)
+    return frozenset((one.path, one.field) for step in steps for one in step.sets)
+
+
+def _lasting(stages: Stages) -> tuple[FieldValue, ...]:
+    """What the steps set for good."""
+    return tuple(one for one in stages.sets if (one.path, one.field) not in _switches(stages))
 
 
 def _with(content: bytes, values: Sequence[FieldValue]) -> bytes:

@@ -113,12 +113,12 @@ class Cluster(MemoryEngine):
         self.jobs = {name: found for name, found in self.jobs.items() if name in jobs}
         for job, manifest in jobs.items():
             if job not in self.jobs:
-                self.jobs[job] = self._run(manifest, at)
+                self.jobs[job] = self.run(manifest, at)
         web = next(one for one in objects if one["kind"] == "Deployment")
         image = web["spec"]["template"]["spec"]["containers"][0]["image"]
         self._start(image.rpartition(":")[2], web["spec"]["replicas"])
 
-    def _run(self, manifest: dict[str, Any], at: datetime) -> dict[str, Any]:
+    def run(self, manifest: dict[str, Any], at: datetime) -> dict[str, Any]:
         done = {"type": "Complete", "status": "True"}
         status: dict[str, Any] = {"conditions": [done], "completionTime": f"{at:%FT%TZ}"}
         try:
@@ -191,14 +191,22 @@ class Shop:
     """The world of these tests: 1.1 was shipped with a migration, serves, and is bad."""
 
     def __init__(
-        self, world: World, database: Database, rules: str = RULES, back: str = BACK, journal: str = ""
+        self,
+        world: World,
+        database: Database,
+        rules: str = RULES,
+        back: str = BACK,
+        journal: str = "",
+        earlier: Mapping[str, str] | None = None,
     ) -> None:
+        """`earlier` are files that the list named before the release."""
         self.world, self.cluster, self.counts = world, Cluster(world, database), Counts()
         world.engine, world.metrics, world.workloads = self.cluster, self.counts, self.cluster
         database.run(OLD_SCHEMA)
         known = policy("web").replace("data: {rollback: safe, because: each release reads what the next one wrote}", "")
         known = known.replace("  timing:", MEASURED + "  timing:").replace("timeout: 5m", "timeout: 1m")
-        files = {WEB: DEPLOYMENT.format(version="1.0"), LIST: listing("web.yaml")}
+        named = (path.rpartition("/")[2] for path in earlier or {})
+        files = {WEB: DEPLOYMENT.format(version="1.0"), LIST: listing("web.yaml", *named), **(earlier or {})}
         first = world.first({**files, f"{POLICIES}/web.yaml": known + rules})
         self.cluster.add("web")
         self.cluster.deploy("web", first, START - 60 * MINUTE)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import yaml
 from app_world import MINUTE, START, World
 from databases import Sqlite, postgres, server_program
 from fake_forge import FakeForge
@@ -185,6 +186,43 @@ def test_the_reverse_of_one_release_is_not_offered_for_two(world: World, tmp_pat
     lines = "\n".join(shop.plan_lines(to=world.people.git("rev-parse", f"{shop.bad}~1").strip()))
     assert f"{newer[:12]}, {shop.bad[:12]} may each have moved data, and Job shop/migrate-back reverses one" in lines
     assert "reverse migration, Job" not in lines
+
+
+def test_a_list_that_named_an_earlier_migration_names_it_again(world: World, tmp_path: Path) -> None:
+    """An entry that stays on the reverse while its file goes back is one that no engine can render."""
+    earlier = {f"{FOLDER}/earlier.yaml": JOB.format(name="earlier", sql="select 1")}
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), earlier=earlier)
+    shop.until(shop.one, START, ASKED)
+    asked = "\n".join(message.text for message in shop.one.told.messages)
+    assert "resources[1] is 'earlier.yaml' again with the revert, and what that runs may run once more" in asked
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 4)
+    shop.counts.mend("web", world.clock.at)
+    shop.go_on(shop.one, 90 * SECOND)
+
+    assert shop.steps() == STEPS
+    assert world.people.read(LIST) == listing("web.yaml", "earlier.yaml")
+    assert shop.record(shop.one).outcome == "verified"
+
+
+def test_a_switch_that_let_the_reverse_run_is_taken_back_with_the_revert(world: World, tmp_path: Path) -> None:
+    """Else the Job would run again by each sync to come, and move data back under the next release."""
+    switch = {
+        f"{FOLDER}/switch.yaml": "kind: ConfigMap\napiVersion: v1\nmetadata: {name: switch}\ndata: {back: 'no'}\n"
+    }
+    rules = RULES.replace("kustomization.yaml", "switch.yaml").replace('"resources[1]"', "data.back")
+    rules = rules.replace("to: migrate-back.yaml", "to: 'yes'")
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), rules=rules, earlier=switch)
+    shop.until(shop.one, START, ASKED)
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 2)
+    shop.go_on(shop.one, 30 * SECOND)  # the engine has it
+    assert "back: 'yes'" in world.people.read(f"{FOLDER}/switch.yaml")
+    job = yaml.safe_load(JOB.format(name="migrate-back", sql=" ".join(BACK.split())))
+    shop.cluster.jobs["migrate-back"], shop.cluster.moved = shop.cluster.run(job, world.clock.at), False
+    shop.until_step(shop.one, 4)
+
+    assert world.people.read(f"{FOLDER}/switch.yaml") == switch[f"{FOLDER}/switch.yaml"]
 
 
 def test_a_plan_says_the_steps_and_how_long_the_bad_version_wrote(shop: Shop) -> None:
