@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -147,16 +148,25 @@ class Dashboard:
         return self._answer(request, "applications.html", document)
 
     def _application(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        row = next((one for one in self._found() if one.name == name), None)
+        name, found = request.path_params["name"], self._found()
+        row = next((one for one in found if one.name == name), None)
         picture = self.board.pictures().get(row.repository) if row else None
+        if row is None and (named := [one for one in found if name in _names(one)]):
+            return self._by_a_shorter_name(request, name, named)
         if row is None or picture is None:
             read = [words for words in map(elsewhere, self.board.pictures().values()) if words]
             raise HTTPException(404, " ".join(["No application of this name is watched here.", *read]))
-        known = names_of(name) | {row.watched.target.name}
-        stopped = list(stops(row.repository, picture, self.clock().now(), known))
+        stopped = list(stops(row.repository, picture, self.clock().now(), _names(row)))
         document = {**application_document(picture, row, self._shelf.past()), "stops": stopped}
         return self._answer(request, "application.html", document)
+
+    def _by_a_shorter_name(self, request: Request, name: str, named: list[Row]) -> Response:
+        if len({one.name for one in named}) == 1:
+            ending = ".json" if request.url.path.endswith(".json") else ""
+            return RedirectResponse(f"/a/{quote(named[0].name)}{ending}", 302, {"Cache-Control": "no-store"})
+        found, where = page_of(named, _number(request))
+        document: Document = {"rows": [row.document for row in found], "name": name, **where}
+        return self._answer(request, "applications.html", document, 300)
 
     def _rollbacks(self, request: Request) -> Response:
         found, where = page_of(self._shelf.past().records, _number(request))
@@ -286,6 +296,11 @@ def is_ours(host: str, hosts: Collection[str]) -> bool:
     except ValueError:
         return name.lower() == "localhost" or name.lower() in {one.lower() for one in hosts}
     return True
+
+
+def _names(row: Row) -> set[str]:
+    """All by which a person may call it, as the verbs take them."""
+    return names_of(row.name) | {row.watched.target.name}
 
 
 def _number(request: Request) -> int:

@@ -169,6 +169,32 @@ def test_application_policy_and_setup_say_what_the_verbs_say(shown: Shown) -> No
     assert "mend it" in shown.words("/setup") or shown.json("/setup.json")["findings"]
 
 
+def test_a_shorter_name_leads_to_the_one_application_that_has_it(shown: Shown) -> None:
+    running(shown.world, "web")
+    shown.watch().tick(START)
+    for short in ("web", "argocd/web", "Application/web"):
+        answer = shown.browser.get(f"/a/{short}")
+        assert (answer.status_code, answer.headers["location"]) == (302, f"/a/{NAME}")
+    assert shown.browser.get("/a/web.json", follow_redirects=True).json()["application"] == NAME
+    assert shown.browser.get("/a/we").status_code == 404
+
+
+def test_a_name_that_several_have_leads_to_a_page_of_them(shown: Shown) -> None:
+    running(shown.world, "web", "api")
+    same = {f"{POLICIES}/{one}.yaml": policy(one).replace(f"- name: {one}", "- name: shop") for one in ("web", "api")}
+    shown.world.people.push("Call both shop", same, START)
+    shown.watch().tick(START + MINUTE)
+    answer = shown.browser.get("/a/shop")
+    assert answer.status_code == 300
+    assert "2 applications have this name" in answer.text
+    assert f'href="/a/{NAME}"' in answer.text
+    assert [one["application"] for one in shown.browser.get("/a/shop.json").json()["rows"]] == [
+        "default/Application/argocd/api",
+        NAME,
+    ]
+    assert shown.browser.get(f"/a/{NAME}").status_code == 200
+
+
 def test_a19_the_words_of_a_commit_are_text_wherever_they_stand(shown: Shown) -> None:
     running(shown.world, "web")
     bad = START + MINUTE
