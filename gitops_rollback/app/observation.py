@@ -19,6 +19,7 @@ from gitops_rollback.app.relands import relanded_in
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
+from gitops_rollback.core.blindness import told_blind
 from gitops_rollback.core.clearance import cleared
 from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, revision_in, watched
@@ -85,6 +86,7 @@ class Observer:
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
         self._uids: dict[str, str] = {}
         self._deploying = Deploying(self._records)
+        self._began: datetime | None = None  # when this process looked first
         self.asks_together = False
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
@@ -110,7 +112,7 @@ class Observer:
         told = view.told(subject.name, "" if late else bad) if asked else None
         before = distinct(sync.records)
         earlier = tuple(one.started_at for one in before if one.started_at < event.record.started_at)
-        tested = cleared(view.journal.decisions, subject.name, force.policy)
+        tested = cleared(view.decisions_on(subject.name), subject.name, force.policy)
         case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records), tested)
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
         conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
@@ -126,6 +128,7 @@ class Observer:
         """
         self.remember_health([fed.state for fed in listing.fed], now)
         self._deploying.see(listing)
+        self._began = self._began or now
         if self.asks_together:
             under_watch = (self._expected(one, now) for one in listing.watched)
             self._measuring.ask_together((one for one in under_watch if one is not None), now)
@@ -187,8 +190,15 @@ class Observer:
     ) -> _Sync:
         bad = our_revision(event.record, feeds) or ""
         force = self.in_force(subject, view, Deployed(state, subject.indexes, event.record, records, bad, feeds))
-        window = force.policy.timing.window + self._measuring.blind_for(subject.name)
+        window = force.policy.timing.window + self._blind_for(subject.name, view, event)
         return _Sync(event, bad, records, force, partial(_was_watched, state, window, records))
+
+    def _blind_for(self, application: str, view: View, event: SyncEvent) -> timedelta:
+        """For how long its metric source has failed since the sync: as the journal tells, then as this process saw."""
+        lived = self._measuring.blind_for(application)
+        if self._began is None or self._began <= event.record.started_at:
+            return lived
+        return lived + told_blind(view.decisions_on(application), event.record.started_at, self._began)
 
     def _saw_the_end(
         self, application: str, event: SyncEvent, now: datetime, was_watched: Callable[[datetime], bool]

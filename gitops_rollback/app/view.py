@@ -18,6 +18,7 @@ from gitops_rollback.core.decision import Act
 from gitops_rollback.core.errors import ObjectMissing, Reason, StalledError
 from gitops_rollback.core.guards.facts import Limit
 from gitops_rollback.core.in_force import within_bounds
+from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.policy import Policy, Target
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, before_newest
 from gitops_rollback.core.stop import (
@@ -71,6 +72,17 @@ class View:
     def _still_open(self) -> tuple[RollbackRecord, ...]:
         """Of all applications, found once: thousands of looks ask for their own among thousands that are over."""
         return tuple(one for one in self.journal.records.values() if one.open and not one.is_waiting_request)
+
+    def decisions_on(self, application: str) -> tuple[DecisionEntry, ...]:
+        """What the journal has on one application, found once for all of them."""
+        return tuple(self._by_application.get(application, ()))
+
+    @cached_property
+    def _by_application(self) -> dict[str, list[DecisionEntry]]:
+        found: dict[str, list[DecisionEntry]] = {}
+        for entry in self.journal.decisions:
+            found.setdefault(entry.application, []).append(entry)
+        return found
 
     def told(self, application: str, but: str) -> datetime | None:
         """When people last heard of the application, or of all at once, because of another revision than `but`."""

@@ -8,9 +8,10 @@ Source: detection.md 2.3 (ERROR), and 8.3 for the time until a person knows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gitops_rollback.core.errors import Reason
+from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.trigger import Verdict
 
 IN_A_ROW = 4
@@ -18,6 +19,9 @@ LEAST = timedelta(seconds=45)  # four ticks of 15 s: where it looks more often, 
 TOLD_ELSEWHERE = frozenset(
     {Reason.ENGINE_UNAVAILABLE, Reason.STALE_TICK}  # the engine's silence has its own notice
     | {Reason.QUERY_BUDGET}  # we do not ask: the source is well
+)
+FAILING = frozenset(
+    {Reason.METRICS_UNAVAILABLE, Reason.METRICS_OUTAGE, Reason.CREDENTIALS_REJECTED, Reason.QUERY_BUDGET}
 )
 
 
@@ -34,3 +38,17 @@ def is_out(verdict: Verdict) -> bool:
     if state.last is None or state.failing_since is None or verdict.reason in TOLD_ELSEWHERE:
         return False
     return state.failures >= IN_A_ROW and state.last.at - state.failing_since >= LEAST
+
+
+def told_blind(entries: Iterable[DecisionEntry], since: datetime, until: datetime) -> timedelta:
+    """For how long between the two the journal's `entries` on one application say that its source failed.
+
+    So a process that began at `until` knows what those before it did not see. What said so last may say so still.
+    """
+    found, began = timedelta(0), None
+    for entry in sorted(entries, key=lambda one: one.at):
+        at = min(max(entry.at, since), until)
+        if began is not None:
+            found += at - began
+        began = at if entry.reason in FAILING else None
+    return found + (max(until, began) - began if began is not None else timedelta(0))

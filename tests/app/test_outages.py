@@ -96,13 +96,19 @@ def test_no_data_is_no_outage_and_has_five_minutes(
 @pytest.mark.parametrize(
     ("minutes", "reverts"), [pytest.param(33, 1, id="within it"), pytest.param(41, 0, id="and no longer")]
 )
+@pytest.mark.parametrize("restarted", [None, 27, 31], ids=["lived", "restarted meanwhile", "restarted at its end"])
 def test_a_watch_lasts_as_much_longer_as_it_saw_nothing(
-    world: World, shop: Replica, minutes: int, reverts: int
+    world: World, shop: Replica, minutes: int, reverts: int, restarted: int | None
 ) -> None:
-    """Half an hour, of which eight minutes were blind, up to its end."""
+    """Half an hour, of which eight minutes were blind, up to its end; whoever is started since knows it, too."""
     shop.until(START + 20 * MINUTE, START + 23 * MINUTE)
     world.metrics.down = True
-    shop.until(START + 23 * MINUTE + TICK, START + 31 * MINUTE)
+    end = START + 31 * MINUTE
+    change = START + restarted * MINUTE if restarted else end
+    shop.until(START + 23 * MINUTE + TICK, change)
+    if restarted:
+        shop = world.replica("two")
+        shop.until(change + TICK, end)
     world.metrics.down = False
     begin = START + minutes * MINUTE
     world.metrics.break_from("web", begin)
