@@ -25,7 +25,8 @@ from gitops_rollback.core.policy import PULL_REQUEST_MODE
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.recovery import gives_back, restored
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord, stepped
-from gitops_rollback.core.strategies.gate import Passage, held_between, left_half
+from gitops_rollback.core.strategies.gate import Ahead, Passage, held_between, left_half
+from gitops_rollback.core.strategies.migration import by_hand
 from gitops_rollback.core.strategies.stages import Stages, stages_of
 from gitops_rollback.ports import Clock, PushOutcome
 
@@ -135,7 +136,13 @@ class StepLander:
                 step = replace(step, n=step.n + 1)
                 built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
         except StalledError as error:
+            if stages.closing is not None:
+                self._held(progress, stages, f"step {step.n} cannot be made: {error}", error.reason, now)
+                return None
             return Finish(record, RollbackOutcome.UNVERIFIED, error.reason, f"{error}; {left_half(record)}")
+        if not built.changes and stages.closing is not None and step.n < stages.total:
+            message = f"somebody else has done step {step.n}, and so has taken over; {left_half(record)}"
+            return Finish(record, RollbackOutcome.HELD, Reason.FIELD_EDITED, message)
         if not built.changes:
             times = restored(record, self.clock.now()) if gives_back(stages, step.n) else record.times
             record = replace(record, times=times)
@@ -149,12 +156,25 @@ class StepLander:
         landing = self._push(self.executor, step, built, head, words)
         if landing.outcome is PushOutcome.LANDED:
             self.landed()
+        if landing.outcome is PushOutcome.PROTECTED and stages.closing is not None:
+            why = f"step {step.n} could not be pushed: {landing.message}"
+            self._held(progress, stages, why, Reason.BRANCH_PROTECTED, now)
+            return None
         reason = {
             PushOutcome.PROTECTED: Reason.BRANCH_PROTECTED,
             PushOutcome.REWOUND: Reason.BRANCH_REWRITTEN,
         }.get(landing.outcome)
         message = f"step {step.n} could not be pushed: {landing.message}; {left_half(record)}"
         return Finish(record, RollbackOutcome.HELD, reason, message) if reason else None
+
+    def _held(self, progress: Progress, stages: Stages, why: str, reason: Reason, now: datetime) -> None:
+        """Where traffic is stopped, or analysis off, people hear again and again how it ends safely, until it does."""
+        record, done = progress.record, progress.record.steps[-1].n
+        safe_end = Ahead(stages, done).safe_end or by_hand()
+        words = f"held at step {done}: {why}; {safe_end}; it goes on by itself once that is mended"
+        held = held_between(record, Passage(words, reason=reason, again=True), now)
+        if held is not None and isinstance(self.executor, Executor):
+            self.executor.hold_on(HoldOn(held), progress.policy)
 
     def _push(self, executor: Executor, step: Step, built: Built, head: str, words: str) -> Landing:
         now, record = self.clock.now(), step.record

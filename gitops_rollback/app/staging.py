@@ -11,10 +11,10 @@ from gitops_rollback.app.stepping import Stepper, message_of_step
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import Reason, RollbackError
-from gitops_rollback.core.guards.facts import ask
+from gitops_rollback.core.guards.facts import answer, ask
 from gitops_rollback.core.message import RevertText
 from gitops_rollback.core.plan import GuardAnswer, Plan, Reversal, Staged
-from gitops_rollback.core.policy import PUSH_MODE, Strategy, Workload
+from gitops_rollback.core.policy import PUSH_MODE, GuardResult, Strategy, Workload
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.strategies.choosing import REVERT_MODE
 from gitops_rollback.core.strategies.migration import Unfit, by_hand
@@ -59,8 +59,7 @@ class Staging:
             self._require_fit(stages, strategies, look)
             self._require_one_migration(stages, strategies, reversal)
         except (Unfit, RollbackError) as error:
-            remedy = "mend the policy or the file, or approve the plain revert"
-            return None, (ask(GUARD, Reason.STRATEGY_UNFIT, str(error), remedy),)
+            return None, (self._unfit(str(error), look, reversal),)
         again = Stepper(self.repo).run_again(stages, reversal)
         if not (stages.coordinated or again):
             return stages, said
@@ -70,6 +69,18 @@ class Staging:
     def whole(self, stages: Stages | None, reversal: Reversal) -> Reversal:
         """What the plan leaves on the branch in the end, which is what guards judge."""
         return reversal if stages is None else Stepper(self.repo).whole(stages, reversal)
+
+    def _unfit(self, why: str, look: Look, reversal: Reversal) -> GuardAnswer:
+        """A person is asked about the plain revert; but not about one that itself moves data back under traffic."""
+        named = [one.migration.reverse for one in look.policy.strategies if one.migration is not None]
+        for reverse in (one for one in named if one is not None):
+            place = FieldValue(reverse.edits.file, reverse.edits.field, reverse.to)
+            if Stepper(self.repo).would_set(place, reversal):
+                job = f"{reverse.job.namespace}/{reverse.job.name}"
+                words = f"{why}; and the plain revert lets Job {job} run while the traffic comes"
+                return answer(GUARD, GuardResult.DENY, Reason.STRATEGY_UNFIT, words, by_hand())
+        remedy = "mend the policy or the file, or approve the plain revert"
+        return ask(GUARD, Reason.STRATEGY_UNFIT, why, remedy)
 
     def staged(self, plan: Plan, stages: Stages | None, look: Look, text: RevertText) -> Plan:
         """The plan with its first step. Raises: RollbackError."""

@@ -111,6 +111,11 @@ class Stepper:
             if value is not None and value[0] != planned_for[one.path, one.field]
         )
 
+    def would_set(self, place: FieldValue, reversal: Reversal) -> bool:
+        """The inverse alone gives the field this value, which it has not now."""
+        now, after = (self._value(str(side), place) for side in (reversal.base, reversal.tree))
+        return after is not None and after != now and str(after[0]) == str(place.value)
+
     def _unless_nothing_is_left(self, stages: Stages, reversal: Reversal) -> Stages | None:
         """Where the steps undo all that the culprit did, no revert follows; where one equals it, it is the plan."""
         head = self.repo.tree(reversal.base)

@@ -115,6 +115,38 @@ def test_while_requests_still_come_nothing_is_reversed(shop: Shop) -> None:
     assert shop.cluster.deliverable() == shop.cluster.orders
 
 
+def test_a_conflict_between_two_steps_holds_with_the_traffic_stopped_and_says_the_safe_end(shop: Shop) -> None:
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 2)
+    people, now = shop.world.people, shop.world.clock.at
+    theirs = people.edit("Another image", WEB, "web:1.1", "web:1.1-fix", now)
+
+    pages = stuck(shop, 3, 20 * MINUTE)  # theirs is one of them
+
+    assert [page.partition(":")[0] for page in pages] == ["Supersedes", "Supersedes"]
+    assert "held at step 2: step 3 cannot be made" in pages[0]
+    assert "safe end: finish: keep the old version from serving" in pages[0]
+    assert shop.world.head() == theirs
+    people.edit("The image that was shipped", WEB, "web:1.1-fix", "web:1.1", shop.world.clock.at)
+    shop.until_step(shop.one, 6)
+    assert shop.cluster.deliverable() == shop.cluster.orders
+
+
+def test_whoever_reverts_by_hand_between_two_steps_has_taken_over(shop: Shop) -> None:
+    """The traffic is not started by itself onto what nobody has looked at, nor is that called verified."""
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 2)
+    gone = dict.fromkeys((f"{FOLDER}/migrate.yaml", f"{FOLDER}/migrate-back.yaml"))
+    stopped = DEPLOYMENT.format(version="1.0").replace("replicas: 3", "replicas: 0")
+    shop.world.people.push("By hand", {**gone, WEB: stopped, LIST: listing("web.yaml")}, shop.world.clock.at)
+    shop.go_on(shop.one, 2 * MINUTE)
+
+    record = shop.record(shop.one)
+    assert (record.outcome, record.reason) == ("held", "FieldEdited")
+    assert "not done any more: 3. the revert; 4. start traffic" in record.message
+    assert shop.cluster.replicas == 0
+
+
 def test_pods_that_are_left_keep_the_gate_shut(shop: Shop) -> None:
     shop.approve(shop.one)
     shop.cluster.left = 1

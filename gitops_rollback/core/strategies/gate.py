@@ -18,6 +18,7 @@ from gitops_rollback.core.verification import CheckResult
 
 BETWEEN = frozenset(
     {"StepFailed", "OldVersionStrained", "NoData", "GateShut", "WrittenByAnother", "Suspended"}
+    | {"RevertConflict", "Supersedes", "StrategyUnfit", "BranchProtected"}
 )  # why a plan waits between two steps
 PAGE_AGAIN = timedelta(minutes=15)  # while a coordinated rollback stands between two steps
 WORSE = 0.1  # of the value at the decision: less is noise
