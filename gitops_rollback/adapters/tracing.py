@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gitops_rollback import __version__
+from gitops_rollback.adapters.extras import install
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.core.trace import Span, Trace
 
@@ -83,7 +84,7 @@ def traces_of(environ: Mapping[str, str]) -> Traces | None:
     if named is None:
         return None
     if importlib.util.find_spec("opentelemetry") is None:
-        raise SettingsInvalid(named, "traces need more packages: pip install 'gitops-rollback[otel]', or unset it")
+        raise SettingsInvalid(named, f"traces need more packages: {install('otel')}, or unset it")
     return Traces()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from gitops_rollback.adapters.extras import install
 from gitops_rollback.cli.main import TIMEOUT
 from gitops_rollback.cli.output import say
 from gitops_rollback.sandbox.all_stories import ALL_STORIES, find_story, stories_of
@@ -33,7 +34,7 @@ def carry_out(
         names = ", ".join(one.name for one in stories_of(engine)) + f", {QUARTER.name}"
         raise click.UsageError(f"there is no story {story!r} with {engine}; stories: {names}")
     if engine == "flux" and importlib.util.find_spec("lightkube") is None:
-        raise click.UsageError("with Flux it needs the extra: pip install 'gitops-rollback[kubernetes]'")
+        raise click.UsageError(f"with Flux it needs the extra: {install('kubernetes')}")
     if forge is not None:
         if not chosen.forge:
             raise click.UsageError(f"the story {story!r} is told without a forge: leave --forge away")

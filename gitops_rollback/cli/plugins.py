@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitops_rollback.adapters.extras import install
+
 NAMES = {
     "kubectl": "kubectl-gitops_rollback",
     "argocd": "argocd-gitops-rollback",
@@ -39,7 +41,7 @@ def linked(environ: Mapping[str, str], scripts: Path | None = None) -> Iterator[
         yield _on_path(tool, folder, environ)
     program = folder / NAMES["flux"]
     if not program.exists():
-        yield Plugin("flux", False, f"{program} is not installed", "pip install gitops-rollback")
+        yield Plugin("flux", False, f"{program} is not installed", install())
         return
     yield _link(program, _flux_folder(environ))
 
@@ -51,7 +53,7 @@ def _on_path(tool: str, folder: Path, environ: Mapping[str, str]) -> Plugin:
         return Plugin(tool, True, f"`{tool} gitops-rollback` finds {at}")
     if (folder / name).exists():
         return Plugin(tool, False, f"{name} lies in no folder of PATH", f'export PATH="{folder}:$PATH"')
-    return Plugin(tool, False, f"{name} is not installed", "pip install gitops-rollback")
+    return Plugin(tool, False, f"{name} is not installed", install())
 
 
 def _flux_folder(environ: Mapping[str, str]) -> Path:

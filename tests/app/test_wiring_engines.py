@@ -48,7 +48,10 @@ def test_argo_cd_alone_needs_nothing_of_kubernetes(monkeypatch: pytest.MonkeyPat
         monkeypatch.setitem(sys.modules, name, None)
     with wired(ARGOCD) as parts:
         assert ([engine.instance for engine in parts.engines], parts.kubernetes) == (["default"], None)
-    with pytest.raises(SettingsInvalid, match=r"pip install 'gitops-rollback\[kubernetes\]'"), wired({}, flux=True):
+    with (
+        pytest.raises(SettingsInvalid, match=r"pip install '\.\[kubernetes\]' in a clone"),
+        wired({}, flux=True),
+    ):
         pass
 
 

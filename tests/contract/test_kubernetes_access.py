@@ -426,7 +426,7 @@ def test_without_the_extra_the_rest_works_and_says_what_to_install(monkeypatch: 
     monkeypatch.setitem(sys.modules, "lightkube", None)
     monkeypatch.setitem(sys.modules, "lightkube.config", None)
     monkeypatch.setitem(sys.modules, "lightkube.config.client_adapter", None)
-    with pytest.raises(SettingsInvalid, match=r"pip install 'gitops-rollback\[kubernetes\]'"):
+    with pytest.raises(SettingsInvalid, match=r"pip install '\.\[kubernetes\]' in a clone of gitops-rollback"):
         connect()
 
 

@@ -53,5 +53,5 @@ def test_an_url_that_apprise_cannot_read_is_a_fault_that_does_not_quote_it() -> 
 
 def test_without_the_library_the_fault_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(SettingsInvalid, match=r"pip install 'gitops-rollback\[notify\]'"):
+    with pytest.raises(SettingsInvalid, match=r"pip install '\.\[notify\]' in a clone"):
         AppriseUrl("json://127.0.0.1")

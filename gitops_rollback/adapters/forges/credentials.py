@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from gitops_rollback.adapters.extras import install
 from gitops_rollback.adapters.forges.settings import GITEA, ForgeSettings
 from gitops_rollback.adapters.http import Http
 from gitops_rollback.core.errors import SettingsInvalid
 
-NEEDS = "a GitHub App needs the extra: pip install 'gitops-rollback[github-app]'"
+NEEDS = f"a GitHub App needs the extra: {install('github-app')}"
 
 
 class Credentials(Protocol):

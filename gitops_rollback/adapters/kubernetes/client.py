@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from gitops_rollback.adapters.extras import install
 from gitops_rollback.adapters.json_node import Node, load
 from gitops_rollback.adapters.kubernetes.answer import JSON_TYPE, Answer, error_of
 from gitops_rollback.adapters.kubernetes.errors import Expired
@@ -277,7 +278,7 @@ def connect(settings: KubernetesSettings = DEFAULTS) -> Kubernetes:
         access = importlib.import_module("gitops_rollback.adapters.kubernetes.access")
         transport = importlib.import_module("gitops_rollback.adapters.kubernetes.transport")
     except ModuleNotFoundError as exc:
-        needed = "needs the extra: pip install 'gitops-rollback[kubernetes]'"
+        needed = f"needs the extra: {install('kubernetes')}"
         raise SettingsInvalid("Kubernetes", f"{needed} ({exc.name} is missing)") from exc
     found = access.find_access(settings)
     wire = transport.Transport(found.server, found.tls, found.credentials, settings.max_body, found.server_name)

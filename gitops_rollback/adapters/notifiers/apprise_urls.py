@@ -10,12 +10,11 @@ import importlib
 import logging
 from typing import Any
 
+from gitops_rollback.adapters.extras import install
 from gitops_rollback.adapters.notifiers.sender import Outcome, Receipt
 from gitops_rollback.adapters.notifiers.texts import body_lines, quoted
 from gitops_rollback.core.errors import SettingsInvalid
 from gitops_rollback.ports import Message
-
-INSTALL = "pip install 'gitops-rollback[notify]'"
 
 
 class AppriseUrl:
@@ -51,7 +50,7 @@ def _library() -> Any:
     try:
         found = importlib.import_module("apprise")
     except ImportError as exc:
-        message = f"apprise: the library is not installed; {INSTALL}"
+        message = f"apprise: the library is not installed; {install('notify')}"
         raise SettingsInvalid("notifications", message) from exc
     logging.getLogger("apprise").disabled = True  # it quotes what services answer, and parts of URLs
     return found
