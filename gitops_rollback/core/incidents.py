@@ -77,8 +77,9 @@ def breaker(incidents: Sequence[Incident], watched: int) -> str:
     """
     count = len(incidents)
     if count >= MANY or (count >= MANY_OF_SHARE and 100 * count > MANY_PERCENT * watched):
-        names = ", ".join(incident.applications[0] for incident in incidents[:3])
-        return f"{count} incidents at once without a common suspect, of {watched} applications ({names}, ...)"
+        names = [incident.applications[0].rsplit("/", 1)[-1] for incident in incidents[:3]]
+        named = ", ".join([*names, "..."] if count > len(names) else names)
+        return f"{count} incidents at once without a common suspect, of {watched} applications ({named})"
     return ""
 
 

@@ -150,7 +150,7 @@ def _evidence(
 ) -> tuple[str, ...]:
     found = [*_touched(own)]
     age = end - commit.committed_at
-    found.append(f"{_words(age)} before the {'onset' if onset is not None else 'revision'}")
+    found.append(f"committed {_words(age)} before the {'onset' if onset is not None else 'revision'}")
     if newest:
         found.append("the newest that changes an input")
     others = len(commit.paths) - len(own)

@@ -100,6 +100,12 @@ def test_the_same_outage_without_a_control_group_is_many_and_breaks() -> None:
     assert "30 incidents" in breaker(group(observed), len(observed))
 
 
+@pytest.mark.parametrize(("count", "named"), [(3, "(web0, web1, web2)"), (6, "(web0, web1, web2, ...)")])
+def test_the_sentence_names_three_by_their_short_names_and_says_whether_there_are_more(count: int, named: str) -> None:
+    found = [Incident((f"default/Application/argocd/web{index}",)) for index in range(count)]
+    assert breaker(found, count).endswith(named)
+
+
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 TICK = timedelta(seconds=15)
 
