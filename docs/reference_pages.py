@@ -174,7 +174,8 @@ def reasons_page() -> str:
 
 def exit_codes_page() -> str:
     lines = _head("Exit codes", "The same for all verbs.")
-    return _page([*lines, *_table(("code", "means"), ((f"`{code}`", says) for code, says in EXIT_CODES.items()))])
+    rows = ((f'<a id="exit-{code}"></a>`{code}`', says) for code, says in EXIT_CODES.items())
+    return _page([*lines, *_table(("code", "means"), rows)])
 
 
 def _head(title: str, sentence: str) -> list[str]:

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from gitops_rollback.adapters.policies.reader import read_policy
-from gitops_rollback.cli.main import VERBS, cli
+from gitops_rollback.cli.main import EXIT_CODES, VERBS, cli
+from gitops_rollback.core.errors import Reason, RollbackError
+from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.sandbox.all_stories import ALL_STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +57,24 @@ def anchors(page: Path) -> set[str]:
 
 def prose(text: str) -> str:
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def test_each_reason_and_each_exit_code_has_a_place_that_a_message_can_lead_to() -> None:
+    page, place = next(iter(Reason)), anchors(DOCS / "reference" / "reasons.md")
+    assert {one.value for one in Reason} <= place
+    assert {one.reason for one in errors(RollbackError)} <= set(Reason)
+    meaning = meaning_of(page.value)
+    assert meaning is not None
+    path, _, named = meaning.anchor.partition("#")
+    assert named in anchors(DOCS.parent / path)
+    codes = (DOCS / "reference" / "exit-codes.md").read_text("utf-8")
+    assert re.findall(r'<a id="exit-(\d+)"></a>`\1`', codes) == [str(int(code)) for code in EXIT_CODES]
+
+
+def errors(kind: type[RollbackError]) -> Iterator[type[RollbackError]]:
+    yield kind
+    for one in kind.__subclasses__():
+        yield from errors(one)
 
 
 def links() -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.reasons_text import ACTING, DECIDING
 from gitops_rollback.core.reasons_text_guards import GUARDS
 
+REFERENCE = "docs/reference/reasons.md"
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -17,6 +19,11 @@ class Meaning:
     reason: Reason
     says: str
     todo: str
+
+    @property
+    def anchor(self) -> str:
+        """Where it stands in the reference: a path of the repository, and a place there."""
+        return f"{REFERENCE}#{self.reason.value}"
 
 
 def sections() -> Iterator[tuple[str, tuple[Meaning, ...]]]:

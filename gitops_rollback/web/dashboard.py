@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -33,7 +33,7 @@ from gitops_rollback.app.showing_application import application_document, polici
 from gitops_rollback.app.showing_rollback import Charts, rollback_document
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.headline import amount
-from gitops_rollback.core.reasons import meaning_of
+from gitops_rollback.core.reasons import meaning_of, sections
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import names_of
 from gitops_rollback.ports import Clock
@@ -91,6 +91,7 @@ class Dashboard:
             "/policies": self._policies,
             "/p/{repository:path}": self._policy,
             "/setup": self._setup,
+            "/reasons": self._reasons,
         }
         routes = [
             Route("/index.json", self._overview),
@@ -206,6 +207,10 @@ class Dashboard:
 
     def _setup(self, request: Request) -> Response:
         return self._answer(request, "setup.html", self.setup.document())
+
+    def _reasons(self, request: Request) -> Response:
+        found = [{"title": title, "reasons": [asdict(one) for one in meanings]} for title, meanings in sections()]
+        return self._answer(request, "reasons.html", {"sections": found})
 
     def _login(self, request: Request) -> Response:
         return self._answer(request, "login.html", {})

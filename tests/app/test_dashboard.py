@@ -19,6 +19,7 @@ import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
 from gitops_rollback.app.showing_rollback import rollback_document, version_back
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.core.rollback import StepRecord
 from gitops_rollback.web.actions import Actions
@@ -306,4 +307,14 @@ def test_the_word_of_a_decision_says_what_it_means_where_it_stands(shown: Shown)
     rolled_back(shown)
     means = meaning_of("TriggerFired")
     assert means is not None
-    assert f'title="{means.says} To do: {means.todo}">TriggerFired</code>' in unescape(shown.html(f"/a/{NAME}"))
+    page = unescape(shown.html(f"/a/{NAME}"))
+    assert f'href="/reasons#TriggerFired"><code title="{means.says} To do: {means.todo}">TriggerFired</code>' in page
+
+
+def test_each_word_of_a_decision_has_its_place_on_one_page_of_ours(shown: Shown) -> None:
+    page = unescape(shown.html("/reasons"))
+    for one in Reason:
+        assert f'<div id="{one.value}">' in page
+    first = shown.json("/reasons.json")["sections"][0]["reasons"][0]
+    assert first["says"] in page
+    assert first["todo"] in page

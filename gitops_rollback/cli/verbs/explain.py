@@ -15,6 +15,7 @@ def _say_what_it_means(ctx: click.Context, _parameter: click.Parameter, subject:
     """A reason is a word of ours: no repository has to be asked for it."""
     if (meaning := meaning_of(subject)) is not None:
         click.echo(f"{meaning.reason.value}\n  says   {meaning.says}\n  to do  {meaning.todo}")
+        click.echo(f"  page   {meaning.anchor}")
         ctx.exit(0)
     return subject
 
