@@ -30,7 +30,7 @@ from gitops_rollback.core.how_many import how_many
 from gitops_rollback.core.plan import Plan, PlanOutcome
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.strategies.finding import Found, editable
-from gitops_rollback.core.strategies.stages import Stages
+from gitops_rollback.core.strategies.stages import PlannedStep, Stages
 from gitops_rollback.ports import ConfigRepo
 
 REVERT = "the revert"
@@ -132,6 +132,7 @@ def could_be(prepared: Prepared, repo: ConfigRepo) -> Iterator[Found]:
     """Weights, slots and flags in the application's files that no strategy of its policy sets yet."""
     look, head = prepared.look, prepared.plan.reversal.base if prepared.plan else ""
     named = {one.edits.file for one in look.policy.strategies if one.edits is not None}
+    named |= {one.skips.file for one in look.policy.strategies if one.skips is not None}
     listed = repo.files(head) if head else ()
     own = [one for one in listed if one.path in look.watched.own and one.path not in named]
     files = [one for one in own if one.mode == PLAIN_FILE and one.path.endswith(MANIFESTS)][:MOST_MANIFESTS]
@@ -148,15 +149,14 @@ def _steps(plan: Plan | None) -> list[dict[str, object]]:
     stages = plan.staged.stages if plan and plan.staged else None
     if stages is None:
         return []
-    found: list[dict[str, object]] = [
-        {
-            "title": one.title,
-            "sets": [asdict(value) for value in one.sets],
-            **({"application": one.application, "reverts": list(one.reverts)} if one.reverts else {}),
-        }
-        for one in stages.steps
-    ]
-    return [*found, {"title": REVERT, "sets": []}] if stages.closes else found
+    revert: list[dict[str, object]] = [{"title": REVERT, "sets": [asdict(value) for value in stages.setting]}]
+    before, after = ([_step(one) for one in steps] for steps in (stages.steps, stages.after))
+    return [*before, *(revert if stages.closes else []), *after]
+
+
+def _step(one: PlannedStep) -> dict[str, object]:
+    reverts = {"application": one.application, "reverts": list(one.reverts)} if one.reverts else {}
+    return {"title": one.title, "sets": [asdict(value) for value in one.sets], **reverts}
 
 
 def suspects_document(prepared: Prepared) -> dict[str, object]:

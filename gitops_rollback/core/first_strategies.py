@@ -12,7 +12,8 @@ from itertools import groupby
 
 from gitops_rollback.core.faults import visible
 from gitops_rollback.core.strategies.finding import Found
-from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY
+from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, ROLLING
+from gitops_rollback.core.strategy import CANARY_KIND
 
 MOST = 20  # of one policy
 MARK = "  # "
@@ -43,6 +44,10 @@ def _each(found: Sequence[Found]) -> Iterator[Sequence[str]]:
             yield name, "    type: canary", f"    canary: {{{_field(last)}, complement: {_quoted(fields[0].field)}}}"
         elif kind == CANARY:
             yield name, "    type: canary", f"    canary: {{{_field(last)}}}"
+        elif kind == ROLLING:
+            canary = last.field.partition(":")[0].removeprefix(f"{CANARY_KIND}/")
+            named = f"canary: {{namespace: {_quoted(last.namespace or 'NAMESPACE')}, name: {_quoted(canary)}}}"
+            yield name, "    type: rolling", f"    rolling: {{skipAnalysis: {{file: {_quoted(last.path)}, {named}}}}}"
         elif kind == BLUE_GREEN:
             matched = f"    match: {{fields: [{{{_field(last)}}}]}}"
             yield name, matched, "    type: blue-green", "    blueGreen: {restore: previous-value}"

@@ -17,7 +17,7 @@ from databases import Database
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish
-from gitops_rollback.cli.asking import plan_lines
+from gitops_rollback.cli.asking import plan_document, plan_lines
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.request import ToCommit
@@ -240,6 +240,10 @@ class Shop:
         executor = one.reconciler.executor
         assert isinstance(executor, Executor)
         return Requests(one.repo, one.reconciler, executor, one.clock)
+
+    def plan_document(self) -> dict[str, object]:
+        """What `plan -o json` prints now."""
+        return plan_document(self._requests(self.one).prepare(Wish("web", "ann", "plan")), self.one.repo)
 
     def plan_lines(self, to: str = "") -> list[str]:
         """What `plan` prints now, of the way back to a commit if one is named."""

@@ -262,6 +262,9 @@ def test_a_plan_says_the_steps_and_how_long_the_bad_version_wrote(shop: Shop) ->
 
     assert "step      2/4 reverse migration, Job shop/migrate-back" in lines
     assert "step      3/4 the revert" in lines
+    steps = shop.plan_document()["steps"]
+    assert isinstance(steps, list)
+    assert [step["title"] for step in steps][2:] == ["the revert", "start traffic, spec.replicas 0 -> 3"]
     assert "wrote     the bad version has been writing for 2m" in lines
     assert any("safe end: go back to the step before" in line for line in lines)
 

@@ -253,3 +253,16 @@ def test_what_does_not_fit_a_migration_is_said(rules: Coordinated | None, why: s
 def test_a_migration_rule_without_names_goes_by_what_ran(migrated: bool, names: tuple[str, ...]) -> None:
     rules = (Strategy("schema", "migration"), Strategy("weights", "canary"))
     assert tuple(one.name for one in chosen(rules, (WEB,), lambda path: FILES[path], migrated)) == names
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_hooks_the_one_of_that_very_name_speaks(order: int) -> None:
+    """A Job `back-ghjkl` is named as if it had been generated from `back`."""
+    both = [
+        ResourceResult("batch", "Job", "shop", name, "Synced", hook_phase=phase, hook_type="PreSync")
+        for name, phase in (("back", "Failed"), ("back-ghjkl", "Succeeded"))
+    ]
+    operation = Operation(OperationPhase.SUCCEEDED, ("a" * 40,), (), NOW, results=tuple(both[::order]))
+    seen = hook_completed("Job", JOB, operation, NOW)
+    assert seen is not None
+    assert seen.ok is False

@@ -20,6 +20,7 @@ from test_manifest_fields import (
     WAY_FLAG,
 )
 
+from gitops_rollback.core.first_strategies import strategies_text
 from gitops_rollback.core.manifest_fields import Value, read_field
 from gitops_rollback.core.strategies.finding import editable
 
@@ -54,3 +55,25 @@ def test_what_could_be_stepped_down_is_found(manifest: str, kind: str, owner: st
     assert {one.field: one.value for one in found} == fields
     assert {(one.type, one.owner) for one in found} == ({(kind, owner)} if fields else set())
     assert all(read_field(manifest.encode(), one.field) == one.value for one in found)
+
+
+FLAGGER = """\
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: cart, namespace: shop}
+spec: {targetRef: {kind: Deployment, name: cart}MORE}
+"""
+
+
+@pytest.mark.parametrize("more", ["", ", skipAnalysis: false"])
+def test_a_canary_of_flagger_is_named_with_the_strategy_that_skips_its_analysis(more: str) -> None:
+    found = editable(FLAGGER.replace("MORE", more).encode(), "apps/cart/canary.yaml")
+    assert [one.words for one in found] == [
+        "rolling: apps/cart/canary.yaml: Canary/cart: spec.skipAnalysis is false (Flagger)"
+    ]
+    named = "canary: {namespace: 'shop', name: 'cart'}"
+    assert f"    rolling: {{skipAnalysis: {{file: 'apps/cart/canary.yaml', {named}}}}}" in strategies_text(found)
+
+
+def test_a_canary_whose_analysis_is_skipped_anyway_needs_no_strategy() -> None:
+    assert editable(FLAGGER.replace("MORE", ", skipAnalysis: true").encode(), "a.yaml") == ()

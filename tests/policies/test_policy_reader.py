@@ -494,6 +494,9 @@ SPEC_FAULTS = [
         18, 68, "does not belong", id="teams-with-a-channel",
     ),
     pytest.param("strategies: [{name: a, type: rolling, canary: {}}]", 18, 41, "type: canary", id="strategy"),
+    pytest.param(
+        "strategies: [{name: a, type: rolling, promotion: {type: kargo}}]", 18, 41, "below `spec`", id="whose-promotion"
+    ),
     pytest.param("promotion: {type: merge, from: {paths: [a/]}}", 18, 34, "needs `from.branch`", id="merge-of-what"),
     pytest.param("promotion: {type: kargo, from: {stage: prod}}", 18, 42, "names no Stage", id="stage-of-what"),
     pytest.param("promotion: {type: copy, from: {paths: [a/], stage: 'a:b'}}", 18, 54, "names no Stage", id="no-kargo"),

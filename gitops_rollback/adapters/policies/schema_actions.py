@@ -28,7 +28,7 @@ from gitops_rollback.adapters.policies.leaves import (
     TrailerLine,
 )
 from gitops_rollback.adapters.policies.scalars import Count, Duration, Flag, Name, Scalar, Text
-from gitops_rollback.adapters.policies.schema_shape import Free, Shape
+from gitops_rollback.adapters.policies.schema_shape import Shape
 
 
 class FileField(Shape):
@@ -175,7 +175,6 @@ class Strategy(Shape):
     blue_green: BlueGreen | None = None
     canary: Canary | None = None
     rolling: Rolling | None = None
-    promotion: Free | None = None
     data_fixup: JobStep | None = None
     """A Job that puts data right before the old code serves."""
 

@@ -24,6 +24,16 @@ KINDS = {
 }
 
 
+# Keys that belong somewhere else, with where.
+ELSEWHERE: dict[tuple[str, ...], str] = {
+    (
+        "spec",
+        "strategies",
+        "promotion",
+    ): "it is of the whole policy: write it below `spec`, beside `strategies`",
+}
+
+
 def one_mapping(text: bytes, path: str, what: str) -> tuple[Mapped | None, list[Fault]]:
     """The one mapping that a file is, and the faults of its writing; `what` should be in it, for people."""
     root, faults = read_written(text, path)
@@ -66,7 +76,7 @@ def _fault(root: Mapped, path: str, error: Mapping[str, Any], whole: type[Shape]
     last = shown(str(location[-1])) if location else "the file"
     if kind == "extra_forbidden":
         mark = _place(root, location, of_key=True)
-        known = nearest(str(location[-1]), known_keys(location, whole))
+        known = ELSEWHERE.get(_ways(location)) or nearest(str(location[-1]), known_keys(location, whole))
         return Fault(path, mark.line, mark.col, f"unknown key {last}", known)
     if kind == "missing":
         mark = _place(root, location[:-1])
@@ -81,6 +91,10 @@ def _fault(root: Mapped, path: str, error: Mapping[str, Any], whole: type[Shape]
     if kind == "too_long":
         return Fault(path, mark.line, mark.col, f"`{name}` has too many items", f"at most {context['max_length']}")
     return Fault(path, mark.line, mark.col, f"`{name}` {KINDS.get(kind, 'is not what it should be')}")
+
+
+def _ways(location: Location) -> tuple[str, ...]:
+    return tuple(part for part in location if isinstance(part, str))
 
 
 def _named(location: Location) -> str:

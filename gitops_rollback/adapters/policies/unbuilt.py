@@ -110,8 +110,6 @@ def _strategies(spec: View) -> Iterator[Unbuilt]:
         kind = strategy.at("type").text
         if kind and kind not in (ROLLING, *STAGED_TYPES, MIGRATION, INFRASTRUCTURE):
             yield Unbuilt(f"strategies.type: {kind}", strategy.key_mark("type"))
-        if strategy.has("promotion"):
-            yield Unbuilt("strategies.promotion", strategy.key_mark("promotion"))
         rules = strategy.at("migration")
         lacking = [key for key in ("traffic", "reverse") if not rules.has(key)]
         if kind == MIGRATION and lacking:

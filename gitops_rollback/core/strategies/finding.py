@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from gitops_rollback.core.manifest import ManifestObject, at, objects
 from gitops_rollback.core.manifest_fields import INSIDE, FieldFault, Value, read_field
 from gitops_rollback.core.manifest_text import Value as Read
-from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, FEATURE_FLAG
+from gitops_rollback.core.strategies.planning import BLUE_GREEN, CANARY, FEATURE_FLAG, ROLLING
+from gitops_rollback.core.strategy import CANARY_KIND, SkippedAnalysis
+from gitops_rollback.core.target import Workload
 
+FLAGGER_GROUP = "flagger.app"
 EACH = "*"  # every element of a list, or every key of a mapping
 NGINX_WEIGHT = "nginx.ingress.kubernetes.io/canary-weight"
 ALB_ACTIONS = "alb.ingress.kubernetes.io/actions."
@@ -43,6 +46,7 @@ class Found:
     path: str
     field: str
     value: Value
+    namespace: str = ""  # of the object, where its strategy names that
 
     @property
     def words(self) -> str:
@@ -53,8 +57,18 @@ class Found:
 def editable(content: bytes, path: str) -> tuple[Found, ...]:
     """All of them in a file, in order; those whose value cannot be told for certain are left out."""
     listed = ((one, kind, owner, field) for one in objects(content, path) or () for kind, owner, field in _fields(one))
-    found = (_read(content, path, one, kind, owner, field) for one, kind, owner, field in listed)
-    return tuple(one for one in found if one is not None)
+    found = [_read(content, path, one, kind, owner, field) for one, kind, owner, field in listed]
+    skipped = (_analysis(path, one) for one in objects(content, path) or ())
+    return tuple(one for one in (*found, *skipped) if one is not None)
+
+
+def _analysis(path: str, one: ManifestObject) -> Found | None:
+    """The field of a Canary by which Flagger promotes what goes back at once; None where it does so already."""
+    skips = at(one.document, "spec", "skipAnalysis")
+    if (one.group, one.kind) != (FLAGGER_GROUP, CANARY_KIND) or not one.name or str(skips).lower() == "true":
+        return None
+    edits = SkippedAnalysis(path, Workload(CANARY_KIND, one.namespace, one.name)).edits
+    return Found(ROLLING, "Flagger", path, edits.field, False, one.namespace)
 
 
 def _fields(one: ManifestObject) -> Iterator[tuple[str, str, str]]:

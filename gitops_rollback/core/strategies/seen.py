@@ -81,11 +81,9 @@ def hook_completed(name: str, job: Workload, operation: Operation | None, since:
     """The same of a Job that the engine runs as a hook; None where its newest operation ran no such hook."""
     if operation is None or operation.started_at < since - WHOLE_SECONDS:
         return None
-    ran = [
-        one for one in operation.results
-        if one.hook_type and one.kind == job.kind and (one.namespace or job.namespace) == job.namespace
-        and _is_named(one.name, job.name)
-    ]  # fmt: skip
+    hooks = [one for one in operation.results if one.hook_type and one.kind == job.kind]
+    near = [one for one in hooks if (one.namespace or job.namespace) == job.namespace and _is_named(one.name, job.name)]
+    ran = [one for one in near if one.name == job.name] or near  # `reverse-ghjkl` may be a Job of that very name
     if not ran:
         return None
     phase = ran[-1].hook_phase
