@@ -16,11 +16,12 @@ from gitops_rollback.core.guards.facts import ChangedFile, LiveObject, OwnFile
 from gitops_rollback.core.guards.images import coming_back
 from gitops_rollback.core.image_updater import Managed, managed_by
 from gitops_rollback.core.images import Found, Presence
+from gitops_rollback.core.promoter import Promoting, promoting
 from gitops_rollback.core.references import Reference, ReferencePresence, references_needed
 from gitops_rollback.core.served import versions_coming_back
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.ports import Charts, Objects, References, Registry
-from gitops_rollback.ports.lookups import ImageUpdaters
+from gitops_rollback.ports.lookups import ImageUpdaters, Promoters
 
 MOST = 20  # images, charts, versions or references that are looked up for one plan
 
@@ -53,6 +54,7 @@ class ComingBack:
     objects: Objects | None = None
     references: References | None = None
     updaters: ImageUpdaters | None = None
+    promoters: Promoters | None = None
 
     def images_of(
         self, files: tuple[ChangedFile, ...] | None, live: tuple[LiveObject, ...] | None, seen: Seeing
@@ -107,6 +109,16 @@ class ComingBack:
             return managed_by(found, state.id.namespace, state.id.name, state.labels, state.annotations)
         except Unclear as unclear:
             raise StalledError(state.id.short, f"{unclear} of an ImageUpdater cannot be read") from None
+
+    def promoting(self, branch: str, url: str) -> Promoting | None:
+        """What GitOps Promoter says that it writes to this branch; None for nothing, and where nobody shows it.
+
+        Raises: RollbackError, as for any look that fails.
+        """
+        try:
+            return promoting(self.promoters.objects(), branch, url) if self.promoters is not None else None
+        except Unclear as unclear:
+            raise StalledError(branch, f"{unclear} of an object of GitOps Promoter cannot be read") from None
 
     def references_of(
         self,

@@ -291,6 +291,7 @@ class GuardFactsReader:
             kargo=_kargo(suspects, touching),
             updates=tuple(update for one in suspects for update in updates_of(one.message)),
             managed=self._coming.managed_of(look.state),
+            promoter=self._coming.promoting(self._repo.branch, self._repo.url),
         )
         rolled = Rolled(suspects, reversal.paths, view.heads.branch, look.policy.chart_versions)
         find = partial(UpstreamFinder(self._repo).found, look.policy.promotion, look.state, signs, rolled)

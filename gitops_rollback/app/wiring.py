@@ -13,6 +13,7 @@ from gitops_rollback.adapters.chart_repositories import ChartRepositories, Chart
 from gitops_rollback.adapters.clock import ScaledClock, SystemClock
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.image_updaters import ClusterImageUpdaters
+from gitops_rollback.adapters.kubernetes.promoters import ClusterPromoters
 from gitops_rollback.adapters.kubernetes.references import ClusterReferences
 from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
@@ -42,7 +43,7 @@ from gitops_rollback.core.policy import MetricSettings
 from gitops_rollback.core.query_language import OF_PROVIDER
 from gitops_rollback.core.tenants import Tenancy
 from gitops_rollback.ports import Clock, Engine, MetricSource, Notifier, References
-from gitops_rollback.ports.lookups import ImageUpdaters
+from gitops_rollback.ports.lookups import ImageUpdaters, Promoters
 
 MAX_POLICY_SOURCES = 64
 
@@ -82,12 +83,13 @@ class Parts:
     objects: ObjectReaders = UNSEEN
     references: References | None = None  # None: no Kubernetes API is at hand
     updaters: ImageUpdaters | None = None  # the same
+    promoters: Promoters | None = None  # the same
     leave_workloads: Callable[[], None] = lambda: None
 
     @property
     def coming_back(self) -> ComingBack:
         """All that says whether what a rollback brings back can be had."""
-        return ComingBack(self.registry, self.charts, self.objects, self.references, self.updaters)
+        return ComingBack(self.registry, self.charts, self.objects, self.references, self.updaters, self.promoters)
 
     @property
     def keeps_looking(self) -> bool:
@@ -126,6 +128,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Parts:
         objects=objects_of_engines(engines, client),
         references=ClusterReferences(client) if client is not None else None,
         updaters=ClusterImageUpdaters(client) if client is not None else None,
+        promoters=ClusterPromoters(client) if client is not None else None,
         leave_workloads=leave,
         sources=MetricSources(settings),
         probe=HttpProbe(settings.origin_rules),

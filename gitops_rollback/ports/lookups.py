@@ -35,6 +35,14 @@ class ImageUpdaters(Protocol):
         ...
 
 
+class Promoters(Protocol):
+    """What GitOps Promoter is told to promote."""
+
+    def objects(self) -> tuple[Mapping[str, object], ...]:
+        """Its objects, each with its `kind`; () where there are no such kinds. Raises: as an API refuses."""
+        ...
+
+
 class References(Protocol):
     """Whether Secrets and ConfigMaps are there. No value of one is ever asked for."""
 

@@ -68,7 +68,7 @@ from gitops_rollback.ports import (
     Registry,
     Workloads,
 )
-from gitops_rollback.ports.lookups import ImageUpdaters
+from gitops_rollback.ports.lookups import ImageUpdaters, Promoters
 from gitops_rollback.sandbox.people import People
 
 AUTHOR = "gitops-rollback <gitops-rollback@example.com>"
@@ -308,6 +308,7 @@ class World:
         self.workloads: Workloads = NOBODY
         self.objects: Objects = UNSEEN
         self.updaters: ImageUpdaters | None = None
+        self.promoters: Promoters | None = None
         self.references: References | None = None
         self.kinds: frozenset[tuple[str, str]] = frozenset()  # that the settings let go back and forth
         self.registry: Registry | None = None
@@ -385,7 +386,7 @@ def reconciler_of(repo: ConfigRepo, world: World, told: Told, journal_repo: Conf
     closures = Closures(repo)
     directory = Directory(repo, (world.engine, *world.beside), policies, tenancy=world.tenancy, closures=closures)
     limits = Limits(Budgets(), ledger.counted, world.tenancy, forge=world.forge is not None, kinds=world.kinds)
-    coming = ComingBack(world.registry, world.charts, world.objects, world.references, world.updaters)
+    coming = ComingBack(world.registry, world.charts, world.objects, world.references, world.updaters, world.promoters)
     facts = GuardFactsReader(repo, inputs, limits, coming, world.workloads)
     executor = Executor(repo, journal_repo, journal, told, world.clock)
     observer = Observer(repo, policies, measuring, world.tenancy, closures)

@@ -424,3 +424,36 @@ def test_a_pause_holds_the_second_commit_back(world: World) -> None:
     world.people.push("Stop", {".gitops-rollback/pause.yaml": pause}, START + 90 * timedelta(seconds=1))
     one.until(START + 105 * timedelta(seconds=1), START + 4 * MINUTE)
     assert subjects(place)[0] == "Elsewhere"
+
+
+@dataclass
+class Promoters:
+    """`ports.lookups.Promoters` with one policy for the branch that the application follows."""
+
+    branch: str
+
+    def objects(self) -> tuple[Mapping[str, object], ...]:
+        spec = {"activeBranch": self.branch, "proposedBranch": f"{self.branch}-next", "gitRepositoryRef": {"name": "a"}}
+        status = {"active": {"dry": {"sha": "5" * 40}}}
+        metadata = {"name": "prod", "namespace": "promoter"}
+        return ({"kind": "ChangeTransferPolicy", "metadata": metadata, "spec": spec, "status": status},)
+
+
+@pytest.mark.parametrize(("branch", "asked"), [("main", True), ("staging", False)])
+def test_a_branch_that_gitops_promoter_writes_by_its_objects_is_a_persons_matter(
+    world: World, branch: str, asked: bool
+) -> None:
+    """Whoever merged the last of its pull requests by hand left no word of it in the commit."""
+    world.promoters = Promoters(branch)
+    first = world.first({"apps/web/web.yaml": deployment("web", "1.0"), f"{POLICIES}/web.yaml": policy("web")})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 60 * MINUTE)
+    bad = world.people.push("Promote 1.1", {"apps/web/web.yaml": deployment("web", "1.1")}, START - MINUTE)
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + MINUTE, START + 4 * MINUTE)
+    one = world.replica()
+    one.until(START, START + 3 * MINUTE)
+
+    assert world.reverts() == (0 if asked else 1)
+    said = [message.text for message in one.told.messages if "revert 555555555555 on the dry branch" in message.text]
+    assert bool(said) == asked

@@ -49,6 +49,7 @@ from gitops_rollback.core.image_holds import ImageHold
 from gitops_rollback.core.image_updater import ImageUpdate
 from gitops_rollback.core.plan import Explanation, GuardAnswer, PlanOutcome
 from gitops_rollback.core.policy import Delivery, GuardResult, GuardRule, Timing
+from gitops_rollback.core.promoter import Promoting
 from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.rendering import Rendered
 from gitops_rollback.core.sync import Obstacle
@@ -236,6 +237,10 @@ WRITERS: dict[str, tuple[dict[str, Any], str]] = {
     "root-unseen": ({"root_files": None}, "cannot be seen"),
     "kargo": ({"annotations": {"kargo.akuity.io/authorized-stage": "shop:prod"}}, "Kargo stage shop:prod"),
     "promoter": ({"next_branch": "main-next"}, "main-next"),
+    "promoter-by-its-objects": (
+        {"promoter": Promoting("ChangeTransferPolicy shop/prod", "env/prod", "env/prod-next")},
+        "GitOps Promoter (ChangeTransferPolicy shop/prod) writes env/prod from env/prod-next",
+    ),
     "nine-of-ten-by-one-machine": ({"authors": (ANN, *(BOT,) * 9)}, "9 of the last 10"),
     "nine-of-ten-by-a-machine-that-is-held": ({"authors": (ANN, *(BOT,) * 9), "held": ("<noreply@argoproj.io>",)}, ""),
     "nine-of-ten-while-another-is-held": ({"authors": (ANN, *(BOT,) * 9), "held": ("<flux@x.org>",)}, "9 of the last"),

@@ -18,6 +18,7 @@ from gitops_rollback.core.images import Presence
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.plan import GuardAnswer, Reversal
 from gitops_rollback.core.policy import GuardResult, Policy, Target
+from gitops_rollback.core.promoter import Promoting
 from gitops_rollback.core.provision import Provision
 from gitops_rollback.core.references import ReferencePresence
 from gitops_rollback.core.rehearsal import Stage
@@ -101,6 +102,7 @@ class WriterFacts:
     copied_from: str | None = None
     merged_from: str | None = None
     held: tuple[str, ...] = ()  # `<mail>` of the image automations that the plan keeps from writing these paths again
+    promoter: Promoting | None = None  # what GitOps Promoter's objects say of the branch, where they can be seen
     kargo: tuple[str, ...] = ()  # Kargo's promotions that wrote these paths, the culprit's first
     updates: tuple[ImageUpdate, ...] = ()  # by Argo CD Image Updater, in the culprit
     managed: tuple[Managed, ...] = ()  # images that its objects keep up to date in git, where they can be seen

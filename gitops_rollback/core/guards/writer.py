@@ -137,6 +137,8 @@ def _promoted(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
         command = promote_command(stage or writer.kargo[0].partition(".")[0], previous)
         what = f"Kargo stage {stage}" if stage else f"Kargo's promotion {writer.kargo[0]}"
         return Sign(f"{what} writes this application's files", command, (*ANY, KARGO))
+    if writer.promoter is not None:
+        return Sign(writer.promoter.words, writer.promoter.remedy, (HYDRATE, MERGE))
     if writer.next_branch:
         message = f"a promoter writes this branch from {writer.next_branch}"
         return Sign(message, "revert the commit that the promoter reads", (HYDRATE, MERGE))
