@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from canned_http import Script, canned
+from page_packages import METRICS, installed
 
 from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
+from gitops_rollback.adapters.metrics.installed import Access, installed_source
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.metrics.web import WebSettings, WebSource
 from gitops_rollback.adapters.origins import OriginRules
@@ -158,4 +162,31 @@ WEB = Door(
     },
 )
 
-DOORS = (PROMETHEUS, DATADOG, CLOUDWATCH, WEB)
+# Graphite, of the package that CONTRIBUTING.md shows: docs/render_api.rst, "json".
+
+
+def graphite(url: str) -> MetricSource:
+    with TemporaryDirectory() as folder, installed(Path(folder), METRICS):
+        return installed_source("graphite", Access(url, rules(url), SECRET))
+
+
+def render(*values: object) -> Script:
+    return ok([{"target": f"pod{n}", "datapoints": [[value, int(AT.timestamp())]]} for n, value in enumerate(values)])
+
+
+GRAPHITE = Door(
+    "graphite",
+    graphite,
+    "graphite[2m]: sumSeries(stats.prod.api.http.5xx)",
+    {
+        "number": render(0.25),
+        "none": render(),
+        "null": render(None),
+        "two": render(1, 2),
+        "wrong-query": canned("400 Bad Request", SECRET.encode()),
+        "refused": canned("403 Forbidden", b""),
+        "down": canned("503 Service Unavailable", SECRET.encode()),
+    },
+)
+
+DOORS = (PROMETHEUS, DATADOG, CLOUDWATCH, WEB, GRAPHITE)
