@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_of_the_page_door import page_door
 from kubernetes_server import UNSERVED, Reply, api, reply, status
 from page_packages import ENGINE, installed
 
 from gitops_rollback.adapters.engines.installed import UNVOUCHED
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.app.wiring import wire
 from gitops_rollback.app.wiring_installed import installed_engines
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, SettingsInvalid, StalledError
@@ -228,3 +231,17 @@ def test_one_that_cannot_be_made_or_has_the_name_of_another_is_refused_by_name(t
 def test_without_a_cluster_there_is_none(tmp_path: Path) -> None:
     with installed(tmp_path, ENGINE):
         assert installed_engines(None, Standing(), ()) == ()
+
+
+def test_the_settings_that_lead_to_a_cluster_lead_to_it_beside_our_own(tmp_path: Path) -> None:
+    with page_door(tmp_path) as door:
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(door.kubernetes.kubeconfig())
+        path = tmp_path / "gitops-rollback.yaml"
+        path.write_text(f"flux: {{}}\nkubernetes: {{kubeconfig: {kubeconfig}}}\n")
+        parts = wire(load_settings({"HOME": str(tmp_path)}, {"config": str(path)}))
+        assert [one.instance for one in parts.engines] == ["flux", "fleet"]
+        (carts_here,) = parts.engines[1].applications()
+        parts.close()
+    assert carts_here.id == CARTS
+    assert UNVOUCHED in carts_here.obstacles
