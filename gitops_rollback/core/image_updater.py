@@ -20,6 +20,7 @@ KIND = "ImageUpdater"
 NAME, MAIL = "argocd-image-updater", "noreply@argoproj.io"  # of its commits, where nobody chose another
 PREFIX = "argocd-image-updater.argoproj.io/"
 _UPDATES = re.compile(r"^updates image (\S+) tag '([^'\n]*)' to '([^'\n]*)'[ \t]*$", re.MULTILINE)
+_INDEX = re.compile(r"\[([^\]]*)\]")
 _WRITTEN = re.compile(r"\.argocd-source-.+\.ya?ml")
 
 
@@ -91,6 +92,32 @@ def _annotation(alias: str) -> str:
 def allowing(tag: str) -> str:
     """What lets it take this tag alone. To ignore the bad one is not enough: it takes the newest that is left."""
     return f"regexp:^{re.escape(tag)}$"
+
+
+def decided_elsewhere(image: str, field: str, managed: Iterable[Managed]) -> str:
+    """The place that says which tags of this image it may take, where that is not `field`; "" where it may be.
+
+    Where no object manages the image, or none could be seen, nobody can tell.
+    """
+    places = [one.place for one in managed if one.image == image]
+    return "" if not places or any(_is_at(place, field) for place in places) else places[0]
+
+
+def _is_at(place: str, field: str) -> bool:
+    way, _, of = place.strip("`").partition("` of ")
+    owner, sign, own = field.partition(": ")
+    if way.startswith(PREFIX):
+        return f'["{way}"]' in field
+    named = not sign or owner.rpartition("/")[2] == of.rpartition("/")[2]
+    return named and _same_way(way, own if sign else field)
+
+
+def _same_way(one: str, other: str) -> bool:
+    """Two ways to one field. Of an item named by its number and by a key nobody can tell, so that it may be one."""
+    if _INDEX.sub("[]", one) != _INDEX.sub("[]", other):
+        return False
+    pairs = zip(_INDEX.findall(one), _INDEX.findall(other), strict=True)
+    return all(mine == theirs or mine.isdecimal() != theirs.isdecimal() for mine, theirs in pairs)
 
 
 def brought_back(changes: Iterable[ImageChange], managed: Iterable[Managed]) -> tuple[ImageUpdate, ...]:

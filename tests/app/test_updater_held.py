@@ -169,3 +169,17 @@ def test_what_an_image_updater_object_manages_is_known_whoever_committed_it(worl
     assert "and would write registry.example/web:1.1.0 again" in answer["message"]
     way = "spec.applicationRefs[0].images[alias=web].commonUpdateSettings.allowTags"
     assert f"`regexp:^1\\.0\\.0$` at `{way}` of ImageUpdater argocd/shop" in answer["message"] + answer["remedy"]
+
+
+@pytest.mark.parametrize(("alias", "reverts"), [("web", 1), ("shop", 0)])
+def test_it_is_not_kept_off_where_it_never_looks(world: World, alias: str, reverts: int) -> None:
+    image = {"alias": alias, "imageName": "registry.example/web:~1"}
+    reference = {"namePattern": "we*", "writeBackConfig": {"method": "git"}, "images": [image]}
+    seen = {"metadata": {"name": "shop", "namespace": "argocd"}, "spec": {"applicationRefs": [reference]}}
+    world.updaters = Updaters((seen,))
+    one = begun(world)
+    one.until(START, START + 4 * MINUTE)
+
+    assert world.reverts() == reverts
+    said = [guard["message"] for guard in only_record(one).guards if guard["guard"] == "another-writer"]
+    assert ("images[alias=shop]" in said[0]) == (reverts == 0)

@@ -11,6 +11,7 @@ from gitops_rollback.core.image_updater import (
     PREFIX,
     ImageUpdate,
     Managed,
+    decided_elsewhere,
     kept_off,
     managed_by,
     updates_of,
@@ -108,3 +109,29 @@ def test_what_holds_it_names_the_alias_and_the_tag_that_comes_back() -> None:
     assert words.startswith(f"`{PREFIX}cart.allow-tags: regexp:^1\\.0\\.0$`")
     assert kept_off([UPDATE], {}).startswith(f"`{PREFIX}allow-tags: ")
     assert "allowTags" in kept_off([], {})
+
+
+IN_ALL, IN_OWN = "spec.images[alias=cart]", "spec.applicationRefs[0].images[alias=cart]"
+TAGS = "commonUpdateSettings.allowTags"
+NOTED = Managed("shop/cart", f"`{PREFIX}cart.allow-tags` of the Application")
+
+
+@pytest.mark.parametrize(
+    ("managed", "field", "elsewhere"),
+    [
+        (OWN, f"ImageUpdater/shop: {IN_OWN}.{TAGS}", False),
+        (OWN, f"{IN_OWN}.{TAGS}", False),
+        (OWN, f"ImageUpdater/shop: spec.applicationRefs[namePattern=cart-*].images[0].{TAGS}", False),
+        (OWN, f"ImageUpdater/other: {IN_OWN}.{TAGS}", True),
+        (OWN, f"ImageUpdater/shop: {IN_OWN.replace('cart', 'web')}.{TAGS}", True),
+        (OWN, f"ImageUpdater/shop: {IN_OWN.replace('0', '1')}.{TAGS}", True),
+        (OWN, f"ImageUpdater/shop: {IN_ALL}.{TAGS}", True),
+        (OF_ALL, f"ImageUpdater/shop: {IN_ALL}.{TAGS}", False),
+        (OWN, f'Application/cart: metadata.annotations["{PREFIX}cart.allow-tags"]', True),
+        (NOTED, f"ImageUpdater/shop: {IN_OWN}.{TAGS}", True),
+        (NOTED, f'Application/cart: metadata.annotations["{PREFIX}cart.allow-tags"]', False),
+        (Managed("shop/web", OWN.place), f"ImageUpdater/other: {IN_OWN}.{TAGS}", False),
+    ],
+)  # fmt: skip
+def test_a_field_that_it_never_looks_at_keeps_it_off_nothing(managed: Managed, field: str, elsewhere: bool) -> None:
+    assert decided_elsewhere("shop/cart", field, [managed]) == (managed.place if elsewhere else "")

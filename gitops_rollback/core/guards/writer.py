@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from gitops_rollback.core.commit import FileChange
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.guards.facts import GuardFacts, WriterFacts, allow, ask
-from gitops_rollback.core.image_updater import brought_back, kept_off, writes_git, writes_into
-from gitops_rollback.core.images import image_changes
+from gitops_rollback.core.image_holds import ImageHold
+from gitops_rollback.core.image_updater import brought_back, decided_elsewhere, kept_off, writes_git, writes_into
+from gitops_rollback.core.images import image_changes, parse_image
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.promotion import Promotion
 from gitops_rollback.core.upstream import COPY, HYDRATE, KARGO, MADE, MERGE, METADATA, RENDER, promote_command
@@ -157,8 +158,9 @@ def _generated(_writer: WriterFacts, facts: GuardFacts) -> Sign | None:
 
 def _image_updater(writer: WriterFacts, facts: GuardFacts) -> Sign | None:
     """Argo CD's own: it looks at the registry again within minutes, and the tag that was taken back is there still."""
-    if any(hold.by for hold in facts.reversal.holds):
-        return None  # the plan itself keeps it from that
+    held = [hold for hold in facts.reversal.holds if hold.by]
+    if held:  # the plan itself keeps it from that, if it does so where the updater looks
+        return next((sign for hold in held if (sign := _kept_elsewhere(hold, writer))), None)
     file = writes_into(facts.reversal.paths)
     author = facts.suspects[0].author if facts.suspects else ""
     changes = (change for one in facts.files or () for change in image_changes(one.before, one.after) or ())
@@ -170,6 +172,16 @@ def _image_updater(writer: WriterFacts, facts: GuardFacts) -> Sign | None:
     remedy = f"keep it from that by {kept_off(updates, writer.annotations, writer.managed)}; then approve the plan"
     unheld = f"; it is not held: {facts.reversal.unheld}" if facts.reversal.unheld else ""
     return Sign(f"Argo CD Image Updater writes this application's images, {what}{unheld}", remedy)
+
+
+def _kept_elsewhere(hold: ImageHold, writer: WriterFacts) -> Sign | None:
+    place = decided_elsewhere(parse_image(hold.kept).name, hold.field, writer.managed)
+    if not place:
+        return None
+    message = f"Argo CD Image Updater takes its word on {hold.kept} from {place}, and not from {hold.field} of "
+    return Sign(
+        f"{message}{hold.path}", "name that field in `imageUpdater` of the policy, or keep it off there by hand"
+    )
 
 
 def _by_machine(writer: WriterFacts, _facts: GuardFacts) -> Sign | None:
