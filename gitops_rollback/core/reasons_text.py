@@ -86,7 +86,7 @@ NoSuspect
   Nothing was deployed to it that could explain the fault.
   Look outside of git: the cluster, a dependency, traffic.
 SeveralSuspects
-  Several commits can be to blame, and what would be left after undoing them never ran here.
+  Several commits can be to blame: the onset fits two deployments alike, or what would be left never ran here.
   Read the suspects in the plan, then approve it or name one: `rollback APP --revert SHA`.
 SuspectUncertain
   The likeliest suspect is less likely than the policy's `suspects.threshold` asks for.

@@ -6,17 +6,18 @@ Source: safety.md, Definitions and Suspects and known ground.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gitops_rollback.core.certainty import RANGE, Certainty, Weighing
 from gitops_rollback.core.commit import Commit
+from gitops_rollback.core.contenders import Contender, lead_of
 from gitops_rollback.core.deployments import earlier_records, our_revision, spec_changed
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.paths import Paths, is_bystander, shared_paths
-from gitops_rollback.core.ranking import Traces, rank
+from gitops_rollback.core.ranking import NO_TRACES, Traces, rank
 from gitops_rollback.core.sync import DeploymentRecord, Source
 
 
@@ -329,16 +330,34 @@ def _weighed(facts: RangeFacts, suspects: tuple[Suspect, ...]) -> _Choice:
     return _Choice(plan, ground, weighing)
 
 
-def _doubt(choice: _Choice, suspects: Sequence[Suspect]) -> tuple[Reason | None, str]:
-    """What the policy's threshold forbids; what goes back by itself below it ends on known ground."""
+def _doubt(choice: _Choice, suspects: Sequence[Suspect], facts: RangeFacts) -> tuple[Reason | None, str]:
+    """What the policy's threshold forbids; what goes back by itself below it ends on known ground.
+
+    Without a threshold a deployment that stays must be ten times less likely than what goes back.
+    """
     if choice.weighing.enough:
-        return None, ""
+        plan, left = (
+            _contenders(group, facts) for group in (choice.plan, [one for one in suspects if one not in choice.plan])
+        )
+        lead = None if choice.weighing.certainty.threshold else lead_of(plan, left, facts.onset)
+        return (None, "") if lead is None or lead.enough else (Reason.SEVERAL_SUSPECTS, lead.sentence)
     said = choice.weighing.sentence
     if choice.weighing.certainty.below != RANGE:
         return Reason.SUSPECT_UNCERTAIN, said
     if choice.ground is Ground.KNOWN and len(choice.plan) == len(suspects):
         return None, f"{said}: the whole range goes back"
     return Reason.SUSPECT_UNCERTAIN, f"{said}, and the whole range does not lead to known ground"
+
+
+def _contenders(suspects: Iterable[Suspect], facts: RangeFacts) -> list[Contender]:
+    """By deployment."""
+    found: dict[datetime, Contender] = {}
+    for one in suspects:
+        since, traced = one.record.started_at, facts.traces.get(one.commit.sha, NO_TRACES).score
+        known = found.get(since, Contender(since, one.commit.sha[:12], 0.0, traced))
+        share = known.probability + (one.probability or 0.0)
+        found[since] = replace(known, probability=share, traced=max(traced, known.traced))
+    return list(found.values())
 
 
 def _obstacle(facts: RangeFacts, parts: _Sorted, choice: _Choice) -> tuple[Reason | None, str]:
@@ -359,14 +378,14 @@ def _obstacle(facts: RangeFacts, parts: _Sorted, choice: _Choice) -> tuple[Reaso
         names = ", ".join(commit.sha[:12] for commit in parts.unclear[:3])
         return Reason.UNKNOWN_GROUND, f"the application's inputs around {names} cannot be read"
     if ground is Ground.KNOWN:
-        return _doubt(choice, parts.suspects)
+        return _doubt(choice, parts.suspects, facts)
     if len(parts.suspects) > 1:
         return (
             Reason.SEVERAL_SUSPECTS,
             f"{len(parts.suspects)} suspects, and no choice of them leads to known ground",
         )
     if ground is Ground.NEW and not choice.weighing.enough:
-        return _doubt(choice, parts.suspects)
+        return _doubt(choice, parts.suspects, facts)
     if ground is Ground.NEW:
         return None, "one suspect alone is undone; the combination that is left has never run here"
     if ground is Ground.BAD:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from gitops_rollback.sandbox.services import FAILING, GOOD_ERROR_RATIO, Behaviour
@@ -22,6 +23,7 @@ from gitops_rollback.sandbox.world import SERVICES
 
 A_LITTLE_WORSE = Behaviour(error_ratio=GOOD_ERROR_RATIO + 0.01)
 FOUND_WITHIN = timedelta(minutes=12)
+APART = timedelta(minutes=8)
 COMPARES = """\
     - name: worse-than-before
       type: regression
@@ -51,11 +53,15 @@ def everything_fails(telling: Telling) -> None:
 
 
 def two_in_a_row(telling: Telling) -> None:
-    """A setting is changed and deployed; before anybody could judge that, a release comes that fails."""
+    """A setting is changed and deployed; before that is judged to its end, a release comes that fails.
+
+    Were they deployed at once, the onset would fit both, and a person would be asked.
+    """
     people, now = telling.world.people, telling.world.clock.now()
     telling.landed["setting"] = people.edit("Log in debug", DEPLOYMENT, "value: info", "value: debug", now)
     telling.refresh()
     until_deployed(telling, telling.landed["setting"])
+    time.sleep(telling.world.clock.real_seconds(APART))
     failing_release(telling)
 
 
@@ -114,7 +120,7 @@ DETECTION_STORIES: tuple[Story, ...] = (
     ),
     Story(
         "two-deployments",
-        "Two changes are deployed one after the other, and the second fails. That one alone is taken back.",
+        "Two changes are deployed within minutes, and the second fails. That one alone is taken back.",
         act=two_in_a_row,
         ended=lambda telling: telling.is_done("verified"),
         claims=only_the_second,

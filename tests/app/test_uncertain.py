@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from app_world import MINUTE, POLICIES, START, Replica, World, policy, pushed, running, ship
+from app_world import MINUTE, POLICIES, START, TICK, Replica, World, policy, pushed, running, ship
 
 from gitops_rollback.app.requesting import Requests, Wish
 from gitops_rollback.cli.asking import plan_document, plan_lines
@@ -84,3 +84,19 @@ def test_a_change_that_lowers_the_threshold_does_not_judge_itself(world: World) 
     one.until(START, START + 3 * MINUTE)
     assert world.reverts() == 0
     assert "SuspectUncertain" in one.told.reasons
+
+
+def test_of_two_deployments_that_the_onset_fits_alike_neither_goes_back_by_itself(world: World) -> None:
+    running(world, "web")
+    one = world.replica()
+    world.engine.deploy("web", ship(world, "web", START - 2 * MINUTE), START - TICK)
+    newer = ship(world, "web", START - MINUTE, old="1.1", new="1.2")
+    world.engine.deploy("web", newer, START)
+    world.metrics.break_from("web", START + 2 * MINUTE)
+    last = one.until(START, START + 4 * MINUTE)[-1]
+    assert world.reverts() == 0
+    (told,) = [message for message in one.told.messages if message.event == "suggested"]
+    assert told.reason == "SeveralSuspects"
+    assert "were deployed 15s apart" in told.text
+    (record,) = last.view.journal.records.values()
+    assert (record.reverts, record.phase) == ((newer,), "AwaitingApproval")

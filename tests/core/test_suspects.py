@@ -15,6 +15,7 @@ from gitops_rollback.core.deployments import last_good, our_revision, spec_chang
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.ground import Ground
 from gitops_rollback.core.paths import Paths
+from gitops_rollback.core.ranking import Traces
 from gitops_rollback.core.suspects import Attribution, RangeFacts, attribute
 from gitops_rollback.core.sync import DeploymentRecord, Source
 
@@ -487,10 +488,38 @@ def test_a_threshold_that_is_just_reached_is_enough() -> None:
     assert (found.automatic, found.reason) == (True, None)
 
 
-def test_without_a_threshold_the_probability_forbids_nothing() -> None:
-    records = (GOOD, a_record("a", 100), a_record("b", 101))
-    found = attribute(a_range((B, A), records, {frozenset("b"): KNOWN}))
+TWO: dict[str, tuple[tuple[float, float], Certainty, Mapping[str, Traces], bool]] = {
+    "long-after-the-other": ((100, 190), Certainty(), {}, True),
+    "at-the-onset-and-the-other-not": ((196, 199.5), Certainty(), {}, True),
+    "both-at-the-onset": ((199.25, 199.5), Certainty(), {}, False),
+    "both-long-before-it": ((100, 101), Certainty(), {}, False),
+    "both-but-its-own-pods-fail": ((100, 101), Certainty(), {sha("b"): Traces("web:2", "web")}, True),
+    "at-the-onset-but-the-pods-of-the-other-fail": (
+        (196, 199.5),
+        Certainty(),
+        {sha("a"): Traces("web:1", "web")},
+        False,
+    ),
+    "both-and-less-is-enough-for-the-policy": ((100, 101), Certainty(0.5), {}, True),
+}
+
+
+@pytest.mark.parametrize(("synced", "certainty", "traces", "automatic"), TWO.values(), ids=TWO)
+def test_of_two_deployments_the_onset_must_fit_one_ten_times_better_or_a_person_is_asked(
+    synced: tuple[float, float], certainty: Certainty, traces: Mapping[str, Traces], automatic: bool
+) -> None:
+    first, second = synced
+    commits = tuple(replace(one, committed_at=minutes(at - 0.1)) for one, at in ((B, second), (A, first)))
+    records = (GOOD, a_record("a", first), a_record("b", second))
+    found = attribute(a_range(commits, records, {frozenset("b"): KNOWN}, certainty=certainty, traces=traces))
+    assert (names(found), found.automatic) == (["b"], automatic)
+    assert found.reason is (None if automatic else Reason.SEVERAL_SUSPECTS)
+    assert automatic or "the onset does not tell them apart by ten to one" in found.message
+
+
+def test_without_a_threshold_the_probability_of_a_single_deployment_forbids_nothing() -> None:
+    commits = (B, A)
+    found = attribute(a_range(commits, (GOOD, a_record("b", 101)), {frozenset("ba"): KNOWN}))
     assert found.automatic
     assert found.weighing is not None
-    assert 0.3 < found.weighing.probability < 0.9
     assert "sets no threshold" in found.weighing.sentence
