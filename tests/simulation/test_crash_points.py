@@ -25,14 +25,15 @@ DIED = re.compile(r"is killed ((?:before|after)-[a-z-]+)$")
 FORGE = {place for place in PLACES if place.partition("-")[2].startswith(("offer-", "attend"))}  # needs one
 SOURCE = {place for place in PLACES if place.endswith("-upstream")}  # of another writer: tests/app/test_two_places.py
 MOST = 80  # worlds; about thirty are enough
-SELDOM = {"forge-points": (353, 512)}  # worlds with a place that few come by: a planned merge is taken back
+# These few go by all places, as the worlds are today; where they do not any more, the others are played after them.
+RICH = {"crash-points": (0, 19, 11, 15, 36, 4, 1, 7, 10, 27), "forge-points": (74, 64, 2, 40, 353, 512)}
 
 
 @pytest.mark.parametrize(("scenario", "places"), [("crash-points", PLACES - FORGE - SOURCE), ("forge-points", FORGE)])
 def test_whoever_dies_at_any_named_place_breaks_no_promise(scenario: str, places: set[str]) -> None:
     left = set(places)
-    seldom = (run(seed, scenario) for seed in SELDOM.get(scenario, ()))
-    for result in chain(seldom, simulate(MOST, scenario=scenario, jobs=os.cpu_count() or 1)):
+    rich = (run(seed, scenario) for seed in RICH.get(scenario, ()))
+    for result in chain(rich, simulate(MOST, scenario=scenario, jobs=os.cpu_count() or 1)):
         assert not result.violations, told(result)
         left -= {found[1] for line in result.story if (found := DIED.search(line))}
         if not left:
