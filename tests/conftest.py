@@ -21,15 +21,15 @@ def _isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     ours = ("GIT_", "GITOPS_ROLLBACK_", "ARGOCD_", "PROMETHEUS_")
     for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
+    home = tmp_path_factory.mktemp("home")
+    # A file, not variables of the identity: the product unsets those for its git, by one more process for each command.
+    identity = home / "gitconfig"
+    identity.write_text("[user]\n\tname = A Developer\n\temail = developer@example.com\n", "utf-8")
     os.environ.update(
-        HOME=str(tmp_path_factory.mktemp("home")),
-        GIT_CONFIG_GLOBAL="/dev/null",
+        HOME=str(home),
+        GIT_CONFIG_GLOBAL=str(identity),
         GIT_CONFIG_NOSYSTEM="1",
         GIT_TERMINAL_PROMPT="0",
-        GIT_AUTHOR_NAME="A Developer",
-        GIT_AUTHOR_EMAIL="developer@example.com",
-        GIT_COMMITTER_NAME="A Developer",
-        GIT_COMMITTER_EMAIL="developer@example.com",
         NO_PROXY="*",
         NO_COLOR="1",
     )

@@ -30,6 +30,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 @pytest.fixture
-def cli() -> Callable[..., Answer]:
-    """Run one command line in this process; see `config_world.Answer`."""
+def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """Run one command line in this process, as A Developer; see `config_world.Answer`."""
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "A Developer")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "developer@example.com")
     return run_cli
