@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy
+from app_world import MINUTE, POLICIES, START, TICK, MemoryMetrics, Replica, World, deployment, policy
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.requesting import Requests, Wish
@@ -17,7 +17,7 @@ from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.recovery import spans, strategy_of
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.sync import ApplicationState, ResourceStatus, SyncStatus
+from gitops_rollback.core.sync import ApplicationState, Health, ResourceStatus, SyncStatus
 from gitops_rollback.sandbox.people import People
 
 ROUTE = """\
@@ -118,6 +118,41 @@ def test_weights_go_down_step_by_step_and_the_revert_comes_last(world: World) ->
     assert record.times["pushed"] < record.times["restored"] == closing < record.times["synced"]
     assert list(spans(record)) == ["initiation", "trafficRestored", "complete"]
     assert len(set(world.people.git("log", "--format=%(trailers:key=Rollback-Id,valueonly)").split())) == 1
+
+
+class Worse(MemoryMetrics):
+    """What is bad is so by more from an instant on."""
+
+    worse_from: datetime | None = None
+
+    def _value(self, expression: str, at: datetime) -> float:
+        value = super()._value(expression, at)
+        return 0.9 if value > 0.1 and self.worse_from is not None and at >= self.worse_from else value
+
+
+@pytest.mark.parametrize("hard", ["the engine", "a trigger"])
+def test_a_hard_failure_between_two_steps_jumps_to_the_last(world: World, hard: str) -> None:
+    """The weights between are left out: all traffic is off the bad version by the very next commit."""
+    world.metrics = metrics = Worse()
+    one = shifted(world, FOUR_STEPS)
+    until_step(world, one, "1/5")
+    now, states = world.clock.at, world.engine.states
+    if hard == "a trigger":
+        metrics.worse_from = now
+    else:
+        states["web"] = replace(states["web"], health=Health.DEGRADED)
+    until_step(world, one, "4/5", now + TICK)
+    states["web"] = replace(states["web"], health=Health.HEALTHY)
+    world.metrics.mend("web", world.clock.at)
+    one.until(world.clock.at + TICK, world.clock.at + 8 * MINUTE)
+
+    assert weights(world) == [(40, 60), (50, 50), (100, 0)]
+    assert steps(world) == ["1/5", "4/5", "5/5"]
+    assert world.people.read(WEB) == deployment("web", "1.0")
+    record = only_record(one, 20)
+    assert record.outcome == "verified"
+    jumped = world.people.git("log", "-1", "--format=%B", "main~1")
+    assert "it got worse at step 1, so the rest is done at once" in jumped
 
 
 @pytest.mark.parametrize("journal", ["", "memory"], ids=["in the repository", "elsewhere"])
