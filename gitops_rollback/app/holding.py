@@ -132,7 +132,8 @@ def _fault(hold: ImageHold, content: bytes | None) -> str:
     if hold.by:
         return "" if how is Standing.HELD else f"{hold.path}: {hold.field} does not keep {hold.policy} at {hold.kept}"
     if how is not Standing.HELD or content is None:
-        return f"{hold.path}: the mark of {hold.policy} is {'back' if how is Standing.LIFTED else 'nowhere'}"
+        is_back = how is Standing.LIFTED and content is not None
+        return f"{hold.path}: the mark of {hold.policy} is {'back' if is_back else 'nowhere'}"
     found = unmarked(content, hold.field)
     if found is None or found.value != hold.kept:
         return f"{hold.path}: {hold.field} is {found.value if found else 'gone'}, not {hold.kept}"
@@ -171,13 +172,14 @@ class Holds:
         return None if answer.due is Due.KEEP else about_hold(record, answer, now)
 
     def release(self, record: RollbackRecord, view: View, why: str, by: str = "controller") -> Release:
-        """The commit that puts back every mark that is still off.
+        """The commit that puts back every mark that is still off and has a place.
 
-        Raises: StalledError where there is none, or no place for one.
+        Raises: StalledError where there is none, or a place for none.
         """
         head = view.heads.branch
         found = standings(self.repo, holds_of(record), head)
-        held = [hold for hold, how in found.items() if how is not Standing.LIFTED]
+        held = [hold for hold, how in found.items() if how is Standing.HELD]
+        held = held or [hold for hold, how in found.items() if how is Standing.GONE]
         if not held:
             raise StalledError(record.id, "every mark is back already", Reason.ALREADY_UNDONE)
         tree, changes = edited(self.repo, head, self.repo.tree(head), released(self.repo, held, head))

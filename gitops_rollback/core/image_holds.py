@@ -73,7 +73,7 @@ class Standing(StrEnum):
     """How a hold is in a tree."""
 
     HELD = "held"
-    LIFTED = "lifted"  # the mark is back
+    LIFTED = "lifted"  # the mark is back, or its file is gone
     GONE = "gone"  # the field is not there any more, or cannot be read
 
 
@@ -108,9 +108,9 @@ def holds_of(record: RollbackRecord) -> tuple[ImageHold, ...]:
 
 
 def standing(hold: ImageHold, content: bytes | None) -> Standing:
-    """How it is in this content of its file; None: there is no such file."""
+    """How it is in this content of its file; None: there is no such file, and whoever removed it has taken over."""
     if content is None:
-        return Standing.GONE
+        return Standing.LIFTED
     if hold.by:
         return _allowed(hold, content)
     found = marks(content)
@@ -144,7 +144,7 @@ def judge_hold(
     if record.open:
         return HoldAnswer(Due.KEEP, "the rollback is not verified yet")
     if not held and not gone:
-        return HoldAnswer(Due.OVER, "the mark is back")
+        return HoldAnswer(Due.OVER, "the mark is back, or its file is gone")
     if gone:
         return HoldAnswer(Due.ASK, f"{gone[0].path} has no {gone[0].field} any more, so its mark cannot be put back")
     if record.outcome is RollbackOutcome.VERIFIED:

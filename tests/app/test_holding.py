@@ -228,6 +228,29 @@ def test_a_person_ends_a_hold_and_is_told_what_is_written_then(world: World) -> 
         asked.prepare("web", "ann", "again")
 
 
+def test_a_mark_that_has_no_place_any_more_keeps_no_other_one_off(world: World) -> None:
+    """A person's word ends the hold all the same: else it would stay for ever, and be asked about each day."""
+    other, aux = "apps/web/aux.yaml", {n: marked(n).replace("name: web", "name: aux") for n in ("1.0.0", "1.1.0")}
+    said = policy("web").replace("spec:\n", "spec:\n  onImageAutomation: hold\n")
+    first = world.first({FILE: marked("1.0.0"), other: aux["1.0.0"], f"{POLICIES}/web.yaml": said})
+    world.engine.add("web")
+    world.engine.deploy("web", first, START - 60 * MINUTE)
+    bad = world.people.push("Update", {FILE: marked("1.1.0"), other: aux["1.1.0"]}, START - MINUTE, BOT)
+    world.engine.deploy("web", bad, START)
+    selects(world, "1.1.0")
+    world.metrics.break_from("web", START + MINUTE, START + 4 * MINUTE)
+    one = world.replica()
+    one.until(START, START + 10 * MINUTE)
+    assert held(world)
+    world.people.push("No Pods", {other: "apiVersion: v1\nkind: List\n"}, START + 10 * MINUTE)
+    executor = one.reconciler.executor
+    assert isinstance(executor, Executor)
+    requests = HoldRequests(Requests(one.repo, one.reconciler, executor, world.clock))
+
+    assert landed(requests.carry_out(requests.prepare("web", "ann", "1.1.1 is out")))
+    assert world.people.read(FILE) == marked("1.0.0")
+
+
 def test_somebody_who_lands_first_makes_the_end_of_a_hold_look_anew(world: World) -> None:
     one = verified(world)
     executor = one.reconciler.executor
