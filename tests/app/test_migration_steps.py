@@ -257,6 +257,19 @@ def test_a_switch_that_let_the_reverse_run_is_taken_back_with_the_revert(world: 
     assert world.people.read(f"{FOLDER}/switch.yaml") == switch[f"{FOLDER}/switch.yaml"]
 
 
+def test_a_plain_revert_that_would_move_data_back_under_traffic_is_refused(world: World, tmp_path: Path) -> None:
+    """The list before the release was what half a rollback had left; and the strategy does not fit."""
+    half = {f"{FOLDER}/migrate-back.yaml": JOB.format(name="migrate-back", sql="select 1")}
+    rules = RULES.replace("field: spec.replicas,", "field: spec.replicas, stopped: 3,")
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"), rules=rules, earlier=half)
+    shop.until(shop.one, START, ASKED)
+
+    assert shop.steps() == []
+    told = [f"{message.reason}: {message.text}" for message in shop.one.told.messages if message.page]
+    assert any("the plain revert lets Job shop/migrate-back run while the traffic comes" in one for one in told)
+    assert shop.one.told.messages[-1].event == "refused"
+
+
 def test_a_plan_says_the_steps_and_how_long_the_bad_version_wrote(shop: Shop) -> None:
     lines = shop.plan_lines()
 
