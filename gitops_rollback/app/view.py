@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from gitops_rollback.adapters.git.kept import Kept
 from gitops_rollback.adapters.policies.loading import PolicyFile, PolicySet, load_policies
 from gitops_rollback.app.notices import MASS_EVENT
 from gitops_rollback.app.target_index import Known, TargetIndex
@@ -36,6 +37,7 @@ from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, ConfigRepo, Heads, Journal, JournalView
 
 MAX_CACHED_TREES = 64
+MAX_DATED = 2000
 MAX_POLICY_FILES = 1000
 MAX_HISTORY = 200  # commits that are searched for the last valid state of a policy
 VANISHED_TICKS = 2
@@ -147,6 +149,7 @@ class PolicyStore:
         self._bounds = tuple(bounds)
         self.known = Known()
         self._cached: OrderedDict[str, ReadPolicies] = OrderedDict()
+        self._dated: Kept[tuple[Policy, Policy]] = Kept(MAX_DATED)
         self._newest: tuple[str, PolicySet, PolicySet] | None = None  # what `at` was asked last, and its answer
         self._lock = threading.Lock()
 
@@ -198,7 +201,14 @@ class PolicyStore:
     def naming(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """The policy and target that name `application` at `revision`, or take it in by what is known of it now."""
         found = self._read(revision).index.naming(application, self.known.of(application))
-        return (replace(found[0], revision=revision), found[1]) if found else None
+        return (self._said_at(revision, found[0]), found[1]) if found else None
+
+    def _said_at(self, revision: str, policy: Policy) -> Policy:
+        """Each look at an application asks this of the same few; the answer holds the policy, so its id is its own."""
+        known = self._dated.get((revision, id(policy)))
+        if known is None:
+            known = self._dated.put((revision, id(policy)), (policy, replace(policy, revision=revision)))
+        return known[1]
 
     def said(self, revision: str, application: ApplicationId) -> tuple[Policy, Target] | None:
         """As `naming`, without where and when it was said: equal answers judge alike."""

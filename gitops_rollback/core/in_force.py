@@ -110,6 +110,8 @@ def _target(target: Target, head: Target) -> Target:
 
     Where it is rehearsed the older one says, if it says anything.
     """
+    if target == head:
+        return target
     target = replace(target, drill=target.drill and head.drill, rehearse=target.rehearse or head.rehearse)
     if DATA.index(head.data_rollback) <= DATA.index(target.data_rollback):
         return target
