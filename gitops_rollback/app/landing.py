@@ -125,10 +125,7 @@ class StepLander:
             return None
         asked = self.clock.monotonic()
         if self._is_suspended(record, watched, head):
-            words = f"held at step {record.steps[-1].n}: policy {watched.policy.name} is suspended"
-            held = held_between(record, Passage(words, reason=Reason.SUSPENDED), now)
-            if held is not None:
-                self.executor.hold_on(HoldOn(held), progress.policy)
+            self._held(progress, stages, f"policy {watched.policy.name} is suspended", Reason.SUSPENDED, now)
             return None
         try:
             built = self.stepper.built(record, stages, step.n, head, progress.policy.chart_versions)
@@ -170,9 +167,10 @@ class StepLander:
     def _held(self, progress: Progress, stages: Stages, why: str, reason: Reason, now: datetime) -> None:
         """Where traffic is stopped, or analysis off, people hear again and again how it ends safely, until it does."""
         record, done = progress.record, progress.record.steps[-1].n
-        safe_end = Ahead(stages, done).safe_end or by_hand()
-        words = f"held at step {done}: {why}; {safe_end}; it goes on by itself once that is mended"
-        held = held_between(record, Passage(words, reason=reason, again=True), now)
+        safe_end = Ahead(stages, done).safe_end or (by_hand() if stages.closing is not None else "")
+        way_out = f"; {safe_end}" if safe_end else ""
+        words = f"held at step {done}: {why}{way_out}; it goes on by itself once that is over"
+        held = held_between(record, Passage(words, reason=reason, again=bool(safe_end)), now)
         if held is not None and isinstance(self.executor, Executor):
             self.executor.hold_on(HoldOn(held), progress.policy)
 

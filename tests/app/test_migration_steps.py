@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from app_world import MINUTE, START, World
+from app_world import MINUTE, POLICIES, START, World
 from databases import Sqlite, postgres, server_program
 from fake_forge import FakeForge
 from migrating import BACK, DEPLOYMENT, FOLDER, JOB, LIST, RULES, STEPS, WEB, Shop, listing
@@ -188,6 +188,19 @@ def test_a_person_who_sets_the_same_field_has_the_last_word(shop: Shop) -> None:
     record = next(one for one in shop.one.tick(shop.world.clock.at).view.journal.records.values() if one.steps)
     assert (record.outcome, record.reason) == ("held", "FieldEdited")
     assert "safe end: finish" in record.message
+
+
+def test_who_suspends_the_policy_with_the_traffic_stopped_hears_until_then_how_it_ends_safely(shop: Shop) -> None:
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 2)
+    file = f"{POLICIES}/web.yaml"
+    suspended = shop.world.people.read(file).replace("spec:", "spec:\n  suspend: true", 1)
+    shop.world.people.push("Let me look", {file: suspended}, shop.world.clock.at)
+    shop.go_on(shop.one, 20 * MINUTE)
+    assert len(shop.steps()) == 2 + 1
+    told = [message.text for message in shop.one.told.messages if message.reason == "Suspended"]
+    assert len(told) == 2  # every quarter of an hour
+    assert all("policy web is suspended; safe end: " in text for text in told)
 
 
 @pytest.mark.parametrize(
