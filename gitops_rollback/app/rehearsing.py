@@ -49,7 +49,7 @@ class Contents:
         files = {entry.path: entry.blob for entry in self._files(practised.revision, stage)}
         manifests = {blob for path, blob in files.items() if path.endswith(MANIFESTS)}
         digests = frozenset(digest for blob in manifests for digest in self._digests_in(blob))
-        return Rehearsal(practised.by, practised.at, frozenset(files.values()), digests)
+        return Rehearsal(practised.by, practised.at, frozenset(files.values()), digests, practised.skips)
 
     def _files(self, revision: str, stage: Fed) -> Iterator[TreeEntry]:
         read = stage.reads(revision).why

@@ -18,6 +18,7 @@ from gitops_rollback.core.drill import is_drill
 from gitops_rollback.core.images import images_of
 from gitops_rollback.core.manifest_text import documents
 from gitops_rollback.core.rollback import RollbackOutcome, RollbackRecord
+from gitops_rollback.core.strategies.stages import stages_of
 
 MOST = 10  # rehearsals that are compared, the newest ones
 DIGEST = re.compile(r"(?:[^@\s]+@)?(sha256:[0-9a-f]{64})")
@@ -35,6 +36,7 @@ class Practised:
     revision: str
     reverts: tuple[str, ...] = ()
     drill: bool = False
+    skips: bool = False  # Flagger promoted it without analysis
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Rehearsal:
     at: datetime
     blobs: frozenset[str]
     digests: frozenset[str] = frozenset()
+    skips: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ def _practised(record: RollbackRecord) -> Practised | None:
     at = record.times.get("verified")
     drill = is_drill(record)
     revision = record.commit if drill else record.bad_revision
-    return Practised(record.id, at, revision, record.reverts, drill) if at is not None and revision else None
+    stages = stages_of(record)
+    skips = stages is not None and bool(stages.skipped)
+    return Practised(record.id, at, revision, record.reverts, drill, skips) if at is not None and revision else None
 
 
 def _holds(rehearsal: Rehearsal, version: Version) -> bool:

@@ -131,6 +131,14 @@ def test_all_else_asks_where_the_policy_requires_one_and_is_only_said_where_not(
     assert judged(**{**fields, "policy": a_policy()}).result is GuardResult.ALLOW
 
 
+@pytest.mark.parametrize("skips", [True, False])
+def test_a_plan_that_skips_flaggers_analysis_is_practised_only_where_that_was_skipped_too(skips: bool) -> None:
+    stage = Stage(STAGE, (Rehearsal("rb-1", NOW, frozenset({BLOB}), skips=skips),))
+    assert judged(stage=stage, skipped="cart").result is (GuardResult.ALLOW if skips else GuardResult.ASK)
+    assert judged(stage=stage, skipped="cart", policy=a_policy()).result is GuardResult.ALLOW
+    assert judged(stage=stage).result is GuardResult.ALLOW
+
+
 def test_documentation_that_goes_along_needs_no_rehearsal() -> None:
     stage = Stage(STAGE, (Rehearsal("rb-1", NOW, frozenset({BLOB})),))
     files = (a_file("kind: A\n", "kind: B\n"), a_file("new\n", "old\n", path="README.md"))

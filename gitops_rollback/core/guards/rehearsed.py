@@ -34,6 +34,10 @@ def judge_rehearsal(facts: GuardFacts) -> GuardAnswer:
     if versions is None:
         return _lacking(required, "the files that the plan changes cannot be read", PRACTISE)
     found, path = rehearsal_of(versions, stage.rehearsals)
+    if found is not None and facts.skipped and not any(one.skips for one in stage.rehearsals):
+        return _lacking(
+            required, f"on {short} it was practised with Flagger's analysis, which the plan skips", PRACTISE
+        )
     if found is not None:
         return allow(GUARD, f"practised on {short} at {found.at:%F %H:%M}Z, {found.by}")
     why = f"{path} was not, by its contents" if stage.rehearsals else "nothing was yet"
