@@ -226,13 +226,15 @@ class Outbreaks:
         an answer, since not everybody has traffic, but not of the sources that are empty.
         """
         quiet = seen.quiet
-        others = [
+        uninvolved = [
             one
             for one in listing.watched
             if one.name not in self._red
             and one.name not in quiet
             and not any(self._carries(one, commit, listing) for commit in suspects.values())
-        ][:ASKED_AS_CONTROL]
+        ]
+        unwell = {one.name: is_new for one in uninvolved if (is_new := _turned_unwell(one, now)) is not None}
+        others = uninvolved[:ASKED_AS_CONTROL]
         self._risen.keep({one.name for one in others})
         stand = {one.name: self._stands(one, seen.since, now) for one in others}
         said = {name: tuple(one.level for one in standing) for name, standing in stand.items()}
@@ -251,7 +253,8 @@ class Outbreaks:
         }
         red = {name for name, was_quiet in before.items() if was_quiet}
         hidden |= {name for name, was_quiet in before.items() if was_quiet is None}
-        return Bystanders(frozenset(quiet) | calm, frozenset(red), frozenset(hidden))
+        red |= {name for name, is_new in unwell.items() if is_new}
+        return Bystanders(frozenset(quiet) | (calm - set(unwell)), frozenset(red), frozenset(hidden))
 
     def _was_quiet(self, watched: Watched, standing: Sequence[Standing], now: datetime) -> bool | None:
         """At some tick of the last ten minutes, however short that was: an old trouble is never well in between.
@@ -330,6 +333,15 @@ def _is_answer(levels: Collection[Level], one: Watched, empty: Collection[str]) 
 def asked_of(policy: Policy) -> tuple[Trigger, ...]:
     """The triggers that a metric source answers."""
     return tuple(trigger for trigger in policy.triggers if trigger.is_measured)
+
+
+def _turned_unwell(one: Watched, now: datetime) -> bool | None:
+    """Its engine says a word that one of its triggers is about: whether of late. None where it does not."""
+    states = {word for trigger in one.policy.triggers if trigger.type == "health" for word in trigger.states}
+    if one.state.health.value not in states:
+        return None
+    since = one.state.health_changed_at
+    return since is not None and now - since <= MEMORY
 
 
 def _deployed_at(alarms: Sequence[Alarm], now: datetime) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +10,7 @@ from app_world import MINUTE, POLICIES, START, TICK, MemoryMetrics, Replica, Wor
 
 from gitops_rollback.core.measurement import Answer, Outcome, Series
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState
+from gitops_rollback.core.sync import Health
 
 QUERY = """      query: errors{service="$SERVICE"}
       comparison: greater_than
@@ -18,6 +19,7 @@ QUERY = """      query: errors{service="$SERVICE"}
 """
 COUNTS = '      type: regression\n      bad: bad{service="$SERVICE"}\n      total: total{service="$SERVICE"}\n'
 GAUGE = '      type: gauge\n      query: depth{service="$SERVICE"}\n'
+HEALTH = "      type: health\n      states: [Degraded]\n      for: 30s\n"
 CALM = ("calm1", "calm2", "calm3", "calm4")
 SECOND = timedelta(seconds=1)
 LATER = START + 4 * MINUTE
@@ -61,7 +63,7 @@ class Everything(MemoryMetrics):
 def _world(world: World, *names: str, others: str, calm: tuple[str, ...] = CALM) -> tuple[Everything, Replica]:
     """One commit changes `names`, which have a limit; the others have nothing but a trigger of that kind."""
     world.metrics = metrics = Everything()
-    running(world, *names, *calm, since=START - 100 * MINUTE)
+    running(world, *names, *calm, since=START - 150 * MINUTE)
     texts: dict[str, str | None] = {f"{POLICIES}/{name}.yaml": policy(name).replace(QUERY, others) for name in calm}
     world.people.push("Compare with before", texts, START - 90 * MINUTE)
     files: dict[str, str | None] = {f"apps/{name}/{name}.yaml": deployment(name, "1.1") for name in names}
@@ -116,3 +118,18 @@ def test_hours_of_such_a_peer_are_read_once_and_later_looks_read_what_is_new(wor
     long = [since for since in metrics.asked_since if since < START - 60 * MINUTE]
     assert len(long) == 2 * len(CALM)
     assert max(metrics.asked_since) >= LATER - 2 * TICK
+
+
+@pytest.mark.parametrize(("minutes", "reverts"), [(-1, 0), (60, 1)], ids=["with the alarm", "for an hour"])
+def test_peers_that_the_engine_alone_tells_of_are_red_if_they_turned_so_with_it(
+    world: World, minutes: int, reverts: int
+) -> None:
+    _, one = _world(world, "web", others=HEALTH)
+    since = START - minutes * MINUTE
+    one.until(START, START + MINUTE - TICK)
+    for name in CALM:
+        state = world.engine.states[name]
+        world.engine.states[name] = replace(state, health=Health.DEGRADED, health_changed_at=since)
+    one.until(START + MINUTE, LATER)
+    assert world.reverts() == reverts
+    assert ("MassEvent" in one.told.reasons) is (reverts == 0)
