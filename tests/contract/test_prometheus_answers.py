@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from canned_http import Request, Script, canned, serving
 
+from gitops_rollback.adapters.http import HttpAnswer
+from gitops_rollback.adapters.metrics.answers import Asked, read_answer
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.core.errors import Reason, SettingsInvalid
@@ -302,3 +307,24 @@ def test_a_range_answer_keeps_each_sample_s_own_time() -> None:
         prometheus.close()
     assert answer.kind == "matrix"
     assert [at for at, _ in answer.series[0].samples] == [AT, AT + timedelta(seconds=15)]
+
+
+def test_answers_that_come_at_once_are_read_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer for thousands of applications takes tens of megabytes while it is read; only one does at a time."""
+    real, inside, most = json.loads, list[int](), list[int]()
+    another = threading.Event()
+
+    def loads(text: bytes, **how: Any) -> object:
+        inside.append(1)
+        most.append(len(inside))
+        another.wait(0.05)
+        inside.pop()
+        return real(text, **how)
+
+    monkeypatch.setattr("gitops_rollback.adapters.metrics.answers.json.loads", loads)
+    query = Asked("up", datetime.fromtimestamp(NOW, UTC), instant=True)
+    received = HttpAnswer(status=200, headers={}, body=vector("2"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: read_answer(query, received), range(4)))
+    assert [single(answer).value for answer in found] == [2.0] * 4
+    assert max(most) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,10 @@ OLDEST_SAMPLE = timedelta(seconds=60)
 NEWEST_SAMPLE = timedelta(seconds=5)
 
 TIMES = (int, float)  # exactly: true is no time
+
+# What JSON is read into takes many times the place of its text and of what is kept of it, and threads that read at once
+# take turns all the same: so one reads after the other.
+READING = threading.Lock()
 
 Instants = dict[float, datetime]  # of one answer, whose series mostly have the same ones
 
@@ -62,7 +67,8 @@ def read_answer(asked: Asked, received: HttpAnswer) -> Answer:
         detail = "no Prometheus API at this address (HTTP 404): is the path prefix right?"
         return asked.failed(Reason.METRICS_UNAVAILABLE, detail)
     try:
-        return _read(asked, received.status, object_of(read_json(received.body), "the answer"))
+        with READING:
+            return _read(asked, received.status, object_of(read_json(received.body), "the answer"))
     except Malformed as exc:
         return asked.failed(
             Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}", oversized=isinstance(exc, TooMuch)
