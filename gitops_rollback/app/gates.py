@@ -12,7 +12,15 @@ from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.rollback import RollbackRecord
-from gitops_rollback.core.strategies.seen import completed, emptied, hook_completed, kept, promoted, quiet
+from gitops_rollback.core.strategies.seen import (
+    completed,
+    counted_since,
+    emptied,
+    hook_completed,
+    kept,
+    promoted,
+    quiet,
+)
 from gitops_rollback.core.strategies.stages import StepGate
 from gitops_rollback.core.sync import ApplicationState
 from gitops_rollback.core.verification import CheckResult
@@ -38,8 +46,9 @@ class Gates:
         yield from map(quiet, self._asked(gate.quiet, now))
         if gate.empty is not None:
             yield self._emptied(_named(gate.empty), watched, gate.empty)
-        if gate.job is not None:
-            yield self._completed(gate.job, record, watched)
+        ran = self._completed(gate.job, record, watched) if gate.job is not None else None
+        if ran is not None:
+            yield ran
         if gate.complete is not None:
             name = _named(gate.complete)
             yield check_workloads(self.workloads, (gate.complete,), watched, name, record.pushed_at, now)
@@ -53,7 +62,8 @@ class Gates:
         if gate.kept:
             counted = next((one.pushed_at for one in record.steps if one.n == gate.counted), None)
             before = self._asked(gate.kept, counted or record.pushed_at)
-            yield from map(kept, before, self._asked(gate.kept, now))
+            found = map(kept, before, self._asked(gate.kept, now))
+            yield from found if ran is None else (counted_since(one, ran, now) for one in found)
 
     def _asked(self, names: Sequence[str], at: datetime) -> tuple[CheckResult, ...]:
         """One for each name, in their order: a trigger that the policy does not know measures nothing."""

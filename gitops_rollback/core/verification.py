@@ -30,6 +30,7 @@ class CheckResult:
     message: str
     value: float | None = None  # what was measured, where that is a number
     final: bool = False  # it says for good that it is bad
+    at: datetime | None = None  # since when it has been so, of what happens once
 
 
 def checks_of(policy: Policy, fired: Sequence[str]) -> tuple[Check, ...]:

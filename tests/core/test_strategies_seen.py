@@ -15,7 +15,7 @@ from gitops_rollback.core.rollback import STEP_HELD_AT, Phase, StepRecord
 from gitops_rollback.core.strategies.gate import Ahead, broken, held_between, passage
 from gitops_rollback.core.strategies.migration import Sides, Unfit
 from gitops_rollback.core.strategies.planning import chosen, planned
-from gitops_rollback.core.strategies.seen import completed, emptied, hook_completed, kept, quiet
+from gitops_rollback.core.strategies.seen import completed, counted_since, emptied, hook_completed, kept, quiet
 from gitops_rollback.core.strategies.stages import (
     BACK,
     FINISH,
@@ -48,6 +48,17 @@ def test_only_a_measured_zero_is_no_traffic(value: float | None, ok: bool | None
 )
 def test_rows_are_kept_where_both_counts_are_known(before: float | None, now: float | None, ok: bool | None) -> None:
     assert kept(check(before), check(now)).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("completed_before", "counted", "ok"),
+    [(30, True, None), (60, True, True), (None, True, None), (30, False, False), (None, None, None)],
+)
+def test_rows_count_as_kept_once_the_store_has_had_a_minute_to_see_it(
+    completed_before: int | None, counted: bool | None, ok: bool | None
+) -> None:
+    at = NOW - timedelta(seconds=completed_before) if completed_before is not None else None
+    assert counted_since(CheckResult("rows", counted, ""), CheckResult("Job", True, "", at=at), NOW).ok is ok
 
 
 GOING = {"metadata": {"deletionTimestamp": "2026-11-25T03:00:30Z"}, "status": {"phase": "Running"}}

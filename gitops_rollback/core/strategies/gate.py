@@ -90,14 +90,16 @@ def left_half(record: RollbackRecord) -> str:
 def passage(ahead: Ahead, unhealthy: str, patience: timedelta, pushed_at: datetime, now: datetime) -> Passage:
     """The way from a step that the engine has applied. `unhealthy`: the engine calls it bad, in words.
 
-    `patience` is how long a measurement may be missing after `pushed_at` before people hear of it.
+    `patience` is how long a measurement may be missing after `pushed_at` before people hear of it, or after what the
+    gate waits for has happened.
     """
     stages = ahead.stages
     if stages is None:
         return broken(ahead) or Passage("")
     following, gate = ahead.done + 1, stages.gate(ahead.done)
     if gate is not None:
-        return _gated(ahead, stages, gate, unhealthy, now - pushed_at >= patience, now)
+        since = max([pushed_at, *(one.at for one in ahead.gate if one.at is not None)])
+        return _gated(ahead, stages, gate, unhealthy, now - since >= patience, now)
     if ahead.done >= len(stages.steps):  # no traffic is left to shift: only the revert makes it right
         return _paused(ahead, stages, now) or Passage("every step is done", following)
     strained = _first(ahead.stable, ok=False)

@@ -20,6 +20,7 @@ from gitops_rollback.core.verification import CheckResult
 
 SUCCEEDED, FAILED = "Succeeded", "Failed"  # phases of a Canary
 WHOLE_SECONDS = timedelta(seconds=1)  # the cluster's times have no fractions
+COUNTED_AFTER = timedelta(minutes=1)  # a metric store may hold so long what was counted before
 # What follows a `generateName`: five characters by Kubernetes, or revision, phase and time by Argo CD.
 _GENERATED = re.compile(r"-?(?:[bcdfghjklmnpqrstvwxz2456789]{5}|[0-9a-f]{7}-[a-z]+-\d+)")
 
@@ -40,6 +41,13 @@ def kept(before: CheckResult, now: CheckResult) -> CheckResult:
         return CheckResult(now.name, None, f"how many there were {when} is not known: {missing.message or 'no data'}")
     words = f"{now.value:.15g}, and {before.value:.15g} before"
     return CheckResult(now.name, now.value >= before.value, words, now.value)
+
+
+def counted_since(check: CheckResult, job: CheckResult, now: datetime) -> CheckResult:
+    """What is still there was counted after the Job had completed; what is lost needs no such proof."""
+    if not check.ok or (job.at is not None and now >= job.at + COUNTED_AFTER):
+        return check
+    return CheckResult(check.name, None, f"{check.message}; counted again once {job.name} is done for a minute")
 
 
 def emptied(name: str, facts: WorkloadFacts) -> CheckResult:
@@ -74,7 +82,7 @@ def completed(name: str, job: Mapping[str, object], since: datetime) -> CheckRes
         return CheckResult(name, None, "has not completed yet")
     if ended < since - WHOLE_SECONDS:
         return CheckResult(name, None, f"completed at {ended:%T}, before it was asked for: that was another run")
-    return CheckResult(name, True, f"completed at {ended:%T}")
+    return CheckResult(name, True, f"completed at {ended:%T}", at=ended)
 
 
 def hook_completed(name: str, job: Workload, operation: Operation | None, since: datetime) -> CheckResult | None:
@@ -89,7 +97,8 @@ def hook_completed(name: str, job: Workload, operation: Operation | None, since:
     phase = ran[-1].hook_phase
     if phase in ("Failed", "Error"):
         return CheckResult(name, False, f"failed: {ran[-1].message or phase}")
-    return CheckResult(name, True if phase == "Succeeded" else None, f"hook is {phase or 'not run yet'}")
+    ok = True if phase == "Succeeded" else None
+    return CheckResult(name, ok, f"hook is {phase or 'not run yet'}", at=operation.finished_at if ok else None)
 
 
 def promoted(name: str, canary: Object, known: str, since: datetime) -> CheckResult:
