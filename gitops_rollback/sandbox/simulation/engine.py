@@ -22,7 +22,7 @@ from gitops_rollback.core.sync import (
     Source,
     SyncStatus,
 )
-from gitops_rollback.sandbox.simulation.cluster import Cluster, Move
+from gitops_rollback.sandbox.simulation.cluster import LATELY, Cluster, Move
 from gitops_rollback.sandbox.simulation.files import FLEET_FILE
 from gitops_rollback.sandbox.simulation.remote import MAIN
 
@@ -86,8 +86,10 @@ class ArgoCluster(Cluster):
 
     def was_healthy(self, name: str, at: datetime) -> bool:
         """As in `Cluster`."""
-        known = [state for when, state in self.apps[name].past if when <= at]
-        return not known or any(state.health is Health.HEALTHY for state in known)
+        past = self.apps[name].past
+        known = [state for when, state in past if when <= at]
+        forgotten = len(past) == KEPT_STATES and past[0][0] > at - LATELY
+        return forgotten or not known or any(state.health is Health.HEALTHY for state in known)
 
     def moving(self, name: str, bad: str) -> Move | None:
         """As in `Cluster`."""
