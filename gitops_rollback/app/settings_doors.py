@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from gitops_rollback.app.settings_values import Bind, Closed, Networks, Words
+from gitops_rollback.app.settings_values import Bind, Closed, HttpUrl, Networks, Words
 
 SHORTEST_TOKEN = 16  # characters; the webhooks' port may face the internet
 STANDARD_WEBHOOKS_KEY = r"whsec_(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
@@ -95,9 +96,17 @@ class DashboardLogin(Closed):
 class DashboardPlace(Closed):
     """Where the dashboard is served; nowhere without `bind`. It only reads unless `login` says who may do more.
 
-    `hosts`: names, besides addresses and localhost, by which browsers may call it.
+    `hosts`: names, besides addresses and localhost, by which browsers may call it. `address` is where people reach it,
+    such as `https://rollback.example.com`: messages then lead to its pages.
     """
 
     bind: Bind | None = None
+    address: HttpUrl | None = None
     hosts: Words = ()
     login: DashboardLogin | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names by which browsers may call it; that of its address is one."""
+        own = urlsplit(self.address).hostname if self.address else None
+        return tuple(dict.fromkeys([*self.hosts, *([own] if own else [])]))

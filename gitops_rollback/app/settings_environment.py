@@ -62,7 +62,11 @@ _ELECTION: Mapping[str, str] = {
     "LEADER_ELECT_RENEW_DEADLINE": "renewDeadline",
     "LEADER_ELECT_RETRY_PERIOD": "retryPeriod",
 }
-_DASHBOARD: Mapping[str, str] = {"DASHBOARD_BIND": "bind", "DASHBOARD_HOSTS": "hosts"}
+_DASHBOARD: Mapping[str, str] = {
+    "DASHBOARD_BIND": "bind",
+    "DASHBOARD_HOSTS": "hosts",
+    "DASHBOARD_ADDRESS": "address",
+}
 _BUDGETS = ("APPLICATION", "REPOSITORY", "CONTROLLER")
 _SECRET = re.compile(r"SECRET_(?P<name>[A-Z0-9_]+?)(?P<part>_FILE|_ORIGINS)?")
 _PARTS = {None: "value", "_FILE": "valueFile", "_ORIGINS": "origins"}
@@ -73,6 +77,7 @@ def _variables() -> dict[str, str]:
     nested = {**_PLAIN} | {name: f"repositories[].git.{key}" for name, key in _GIT.items()}
     nested |= {name: f"kubernetes.{key}" for name, key in _KUBERNETES.items()}
     nested |= {name: f"leaderElection.{key}" for name, key in _ELECTION.items()}
+    nested |= {name: f"dashboard.{key}" for name, key in _DASHBOARD.items()}
     nested |= {f"BUDGET_{name}": f"budgets.{name.lower()}" for name in _BUDGETS}
     nested |= {"FLUX": "flux.enabled", "ARGOCD_OBJECTS": "argocdObjects.enabled", "PAUSE": "paused"}
     nested |= {"REPO": "repositories[].url", "REPO_ALIAS": "repositories[].aliases", "BRANCH": "repositories[].branch"}

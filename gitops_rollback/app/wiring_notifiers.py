@@ -9,6 +9,7 @@ from gitops_rollback.adapters.notifiers.apprise_urls import AppriseUrl
 from gitops_rollback.adapters.notifiers.exchange import MAX_ANSWER, Exchange
 from gitops_rollback.adapters.notifiers.fanout import Fanout
 from gitops_rollback.adapters.notifiers.grafana import Grafana
+from gitops_rollback.adapters.notifiers.linked import Linked
 from gitops_rollback.adapters.notifiers.log import LogNotifier
 from gitops_rollback.adapters.notifiers.pagerduty import PagerDuty
 from gitops_rollback.adapters.notifiers.routes import Opened, Routes
@@ -36,7 +37,8 @@ def notifier_of(settings: Settings, events: Channel | None = None) -> Notifier:
     templates = {event: template.parsed for event, template in settings.templates.items()}
     routes = Routes(own_places(settings), lambda place: channel_of(settings, place), templates)
     on_objects = (Sender(events, "Kubernetes Events"),) if events is not None else ()
-    return Fanout((LogNotifier(), routes, *on_objects))
+    address = settings.dashboard.address
+    return Fanout((LogNotifier(), Linked(routes, address) if address else routes, *on_objects))
 
 
 def audit_stream_of(settings: Settings) -> AuditStream:

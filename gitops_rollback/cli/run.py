@@ -123,7 +123,7 @@ class _Service:
 
         setup = Setup(lambda: findings_of(self.settings, push=False), clock)
         actions = self._actions(clock)
-        board = Dashboard(self._runtime.board, clock, setup, place.hosts, actions)
+        board = Dashboard(self._runtime.board, clock, setup, place.names, actions)
         server = DashboardServer(_address(place.bind), board)
         server.start()
         return server
@@ -142,7 +142,7 @@ class _Service:
                 self._controller.pressed(pressed)
 
         board = self._runtime.board
-        return Actions(Login(place.login), self._runtime.receipts, press, board.pictures, clock, place.hosts)
+        return Actions(Login(place.login), self._runtime.receipts, press, board.pictures, clock, place.names)
 
     def _started(self) -> Controller:
         """The controller of the settings in force, and the doors of its webhooks."""

@@ -9,7 +9,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -104,6 +104,18 @@ def test_a_policys_webhook_is_told_and_can_check_who_told_it(receiver: Receiver)
     assert got.path == "/hook"
     assert got.signature == "sha256=" + hmac.new(b"s3cret", got.body, hashlib.sha256).hexdigest()
     assert json.loads(got.body)["application"] == "default/Application/argocd/web"
+
+
+def test_a_message_leads_to_the_pages_that_explain_it_where_people_reach_the_dashboard(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("dashboard: {address: 'https://rollback.example.com/'}\n", "utf-8")
+    notifier = notifier_of(settings(receiver, str(config)))
+    message = told("links", Notification(("verified",), "webhook", f"{receiver.url}/hook"))
+    notifier.tell(replace(message, rollback_id="rb-1", guide=("safe to do: waiting",)))
+    pages = ["https://rollback.example.com/r/rb-1", "https://rollback.example.com/reasons#Verified"]
+    assert texts(receiver, 1)["/hook"]["guide"] == ["safe to do: waiting", *pages]
 
 
 def test_only_wanted_events_and_offered_secrets_reach_a_webhook(receiver: Receiver) -> None:

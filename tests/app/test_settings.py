@@ -554,3 +554,13 @@ def test_the_state_directory_has_a_default(environ: dict[str, str], path: str) -
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().paused = True
+
+
+def test_the_dashboard_answers_to_the_name_of_its_address() -> None:
+    environment = {
+        "GITOPS_ROLLBACK_DASHBOARD_ADDRESS": "https://rollback.example.com:8443/pages/",
+        "GITOPS_ROLLBACK_DASHBOARD_HOSTS": "inside.example",
+    }
+    assert load_settings(environment).dashboard.names == ("inside.example", "rollback.example.com")
+    with pytest.raises(SettingsInvalid, match="address"):
+        load_settings({"GITOPS_ROLLBACK_DASHBOARD_ADDRESS": "rollback.example.com"})
