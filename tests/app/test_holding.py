@@ -136,8 +136,7 @@ def test_a_person_is_asked_where_it_is_not_allowed_or_not_clear(
 
 def _mark_oddly(world: World) -> None:
     text = "# " + MARK.strip(" #") + "\n" + world.people.read(FILE)
-    revision = world.people.push("Comment", {FILE: text}, START - MINUTE / 2)
-    world.engine.deploy("web", revision, START + MINUTE / 2)
+    world.people.push("Comment", {FILE: text}, START - MINUTE / 2)
 
 
 def test_a_mark_that_is_back_too_early_is_no_verified_rollback(world: World) -> None:
