@@ -136,6 +136,13 @@ def test_a_hook_beside_a_file_that_cannot_be_read_asks() -> None:
     assert judge_migrations(facts(files=None, operation=operation)).reason is Reason.MIGRATION_RAN
 
 
+def test_what_a_culprit_ran_counts_though_somebody_has_taken_it_off_the_branch_since() -> None:
+    operation = an_operation(a_hook("Job", "registry.example/loader:5"))
+    brought = a_file(a_job("registry.example/loader:4"), a_job("registry.example/loader:5"), "apps/payments/job.yaml")
+    assert judge_migrations(facts(culprit_files=(brought,), operation=operation)).reason is Reason.MIGRATION_RAN
+    assert judge_migrations(facts(culprit_files=(), operation=operation)).reason is None
+
+
 def test_a_migration_in_a_configmap_is_data_at_risk() -> None:
     script = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {001.sql: x}\n"
     found = judge_migrations(facts(files=(a_file(script, script.replace("x}", "y}"), FILE),)))

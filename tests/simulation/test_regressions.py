@@ -71,6 +71,7 @@ REGRESSIONS = {
     ("cascade", 31): "what another plan was still to take back counted as gone, so what needed it lost it",
     ("cascade", 47): "an application of the culprit's that had changed again since was left without what it called",
     ("migration", 51): "a plain revert ended on a list that half a rollback had left, and ran its Job under traffic",
+    ("migration", 920004): "what moved data had been taken off the branch by hand, and went back without a word",
     ("migration", 910138): "rows were counted before the Job that lost them had ended, and old code came back to them",
     ("migration", 910017): "who suspended the policy with data moved back half way did not hear how it ends safely",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",

@@ -193,15 +193,20 @@ def _containers(document: Mapping[str, object], lists: Sequence[str]) -> Iterato
 
 
 def _planned(facts: GuardFacts) -> PlannedImages | None:
-    """What the plan does to images; None if one of its files cannot be read."""
+    """What the plan does to images, and what it undoes; None if one of these files cannot be read.
+
+    What a culprit brought may have run, though somebody has taken it off the branch since and the plan need not.
+    """
     if facts.files is None:
         return None
+    sides = [(one.before, one.after, one.unread) for one in facts.files]
+    sides += [(one.after, one.before, one.unread) for one in facts.culprit_files or ()]  # None: another guard asks
     images: list[ImageChange] = []
     values: set[str] = set()
-    for changed in facts.files:
-        found = image_changes(changed.before, changed.after)
-        gone = changed_scalars(changed.before, changed.after)
-        if changed.unread or found is None or gone is None:
+    for before, after, unread in sides:
+        found = image_changes(before, after)
+        gone = changed_scalars(before, after)
+        if unread or found is None or gone is None:
             return None
         images.extend(found)
         values.update(gone)
