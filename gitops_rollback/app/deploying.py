@@ -40,8 +40,10 @@ class Deploying:
         return False
 
     def _states(self, service: str) -> Collection[ApplicationState]:
-        if self._by_service is None:
-            self._by_service = {}
+        found = self._by_service
+        if found is None:
+            found = {}
             for one in self._listing.watched if self._listing else ():
-                self._by_service.setdefault(one.target.name, []).append(one.state)
-        return self._by_service.get(service, ())
+                found.setdefault(one.target.name, []).append(one.state)
+            self._by_service = found  # as a whole: other looks ask at the same time
+        return found.get(service, ())

@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gitops_rollback.adapters.engines import installed as engines
-from gitops_rollback.adapters.forges import installed as forges
-from gitops_rollback.adapters.metrics import installed as metrics
+from gitops_rollback.adapters.packages import names_in
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE, FORGE, METRICS = "### A whole small engine", "### A whole small forge", "### In a package of your own"
-CACHES = (engines.installed, forges.installed, metrics.installed)
 
 
 def block(heading: str, language: str) -> str:
@@ -57,5 +54,4 @@ def _write(site: Path, project: dict[str, dict[str, object]], module: str, code:
 
 def _forget(module: str) -> None:
     sys.modules.pop(module, None)
-    for cache in CACHES:
-        cache.cache_clear()
+    names_in.cache_clear()

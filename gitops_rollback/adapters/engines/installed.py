@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
-from importlib.metadata import entry_points
 
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
+from gitops_rollback.adapters.packages import loaded, names_in
 from gitops_rollback.core.errors import EngineUnavailable, Reason, RollbackError, SettingsInvalid
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import Engine, ManagedObject
@@ -38,17 +37,15 @@ class Access:
     look_every: float
 
 
-@lru_cache(maxsize=1)
 def installed() -> frozenset[str]:
     """The names of all that are installed; none of their code runs for this."""
-    return frozenset(entry.name for entry in entry_points(group=GROUP))
+    return names_in(GROUP)
 
 
 def installed_engine(access: Access) -> Engine:
     """The engine of this name. Raises: SettingsInvalid if it cannot be made."""
-    (entry, *_) = entry_points(group=GROUP, name=access.instance)
     try:
-        return InstalledEngine(access.instance, entry.load()(access))
+        return InstalledEngine(access.instance, loaded(GROUP, access.instance)(access))
     except Exception as exc:
         said = f"the installed engine cannot be used: {type(exc).__name__}"
         raise SettingsInvalid(access.instance, said) from exc

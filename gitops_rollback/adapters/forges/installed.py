@@ -7,11 +7,11 @@ answer: nothing is merged, commented or believed by it, and no other forge is ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
-from importlib.metadata import entry_points
+from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
 from gitops_rollback.adapters.forges.exchange import Exchange
+from gitops_rollback.adapters.packages import loaded, names_in
 from gitops_rollback.core.errors import ForgeUnavailable, RollbackError, SettingsInvalid
 from gitops_rollback.ports.forge import Forge
 
@@ -20,18 +20,16 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
-@lru_cache(maxsize=1)
 def installed() -> frozenset[str]:
     """The names of all that are installed; none of their code runs for this."""
-    return frozenset(entry.name for entry in entry_points(group=GROUP))
+    return names_in(GROUP)
 
 
 def installed_forge(exchange: Exchange) -> Forge:
     """The client of this kind. Raises: SettingsInvalid if it cannot be made."""
     kind = exchange.settings.kind
-    (entry, *_) = entry_points(group=GROUP, name=kind)
     try:
-        return cast(Forge, _Careful(entry.load()(exchange), exchange.settings.subject))
+        return cast(Forge, _Careful(loaded(GROUP, kind)(exchange), exchange.settings.subject))
     except Exception as exc:
         raise SettingsInvalid(kind, f"the installed forge cannot be used: {type(exc).__name__}") from exc
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Protocol
 
 from gitops_rollback.adapters.http import Http, HttpFailed, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed
 from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
+from gitops_rollback.adapters.packages import loaded, names_in
 from gitops_rollback.core.errors import QueryInvalid, Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.other_query import asked as asked_of
@@ -45,17 +44,15 @@ class ClosingSource(MetricSource, Protocol):
     def close(self) -> None: ...
 
 
-@lru_cache(maxsize=1)
 def installed() -> frozenset[str]:
     """The names of all that are installed; none of their code runs for this."""
-    return frozenset(entry.name for entry in entry_points(group=GROUP))
+    return names_in(GROUP)
 
 
 def installed_source(name: str, access: Access) -> ClosingSource:
     """The provider of this name. Raises: SettingsInvalid if it cannot be made."""
-    (entry, *_) = entry_points(group=GROUP, name=name)
     try:
-        return InstalledSource(entry.load()(access), access)
+        return InstalledSource(loaded(GROUP, name)(access), access)
     except SettingsInvalid:
         raise
     except Exception as exc:

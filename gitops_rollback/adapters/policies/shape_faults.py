@@ -23,14 +23,9 @@ KINDS = {
     "too_short": "must not be empty",
 }
 
-
 # Keys that belong somewhere else, with where.
 ELSEWHERE: dict[tuple[str, ...], str] = {
-    (
-        "spec",
-        "strategies",
-        "promotion",
-    ): "it is of the whole policy: write it below `spec`, beside `strategies`",
+    ("spec", "strategies", "promotion"): "it is of the whole policy: write it below `spec`, beside `strategies`",
 }
 
 
