@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.notices import GONE_IMAGES, GONE_REFERENCES, Notice, digest
@@ -21,8 +22,17 @@ from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult, Severity
 
 EVERY = timedelta(minutes=10)  # of an application that nothing was deployed to meanwhile
+AGAIN = timedelta(minutes=1)  # where it was not known: a plan may not be possible yet, a registry may be away
 GONE = (Reason.IMAGE_MISSING, Reason.CHART_MISSING, Reason.REFERENCE_MISSING)
 MOST = 2  # applications at one look: each takes a plan
+
+
+class Asked(NamedTuple):
+    """At which revision it was asked for; in monotonic seconds: when, and when it is asked for again."""
+
+    revision: str = ""
+    at: float = 0.0
+    again: float = 0.0
 
 
 @dataclass
@@ -31,7 +41,7 @@ class WatchedImages:
 
     reconciler: Reconciler
     measured: Callable[[str, bool | None], None]
-    _asked: dict[str, tuple[str, float]] = field(default_factory=dict)  # by application: revision, monotonic seconds
+    _asked: dict[str, Asked] = field(default_factory=dict)  # by application
 
     def attend(self, tick: Tick, executor: Executor) -> None:
         """Ask for those that were asked for longest ago. Raises: what the journal raises."""
@@ -40,8 +50,9 @@ class WatchedImages:
             self.measured(gone, None)
         for sight in sorted(self._due(tick), key=self._last)[:MOST]:
             name, revision = sight.watched.name, sight.look.live_revision if sight.look else ""
-            self._asked[name] = (revision, self.reconciler.clock.monotonic())
             brought = self._brought(sight.watched, tick)
+            now, wait = self.reconciler.clock.monotonic(), EVERY if _is_known(brought) else AGAIN
+            self._asked[name] = Asked(revision, now, now + wait.total_seconds())
             self.measured(name, False if _there(brought.references) is False else _there(brought.images))
             for subject, answer in ((GONE_IMAGES, brought.images), (GONE_REFERENCES, brought.references)):
                 there = _there(answer)
@@ -50,16 +61,16 @@ class WatchedImages:
 
     def _due(self, tick: Tick) -> Iterator[Sight]:
         """What has an open rollback is left alone: that one asks by itself."""
-        before = self.reconciler.clock.monotonic() - EVERY.total_seconds()
+        now = self.reconciler.clock.monotonic()
         for sight in tick.sights:
-            known = self._asked.get(sight.watched.name)
-            if sight.look is not None and (known is None or known[0] != sight.look.live_revision or known[1] <= before):
+            known = self._asked.get(sight.watched.name, Asked())
+            if sight.look is not None and (known.revision != sight.look.live_revision or known.again <= now):
                 yield sight
 
     def _last(self, sight: Sight) -> tuple[bool, float]:
         """What was deployed anew comes first."""
-        revision, asked = self._asked.get(sight.watched.name, ("", 0.0))
-        return sight.look is not None and revision == sight.look.live_revision, asked
+        known = self._asked.get(sight.watched.name, Asked())
+        return sight.look is not None and known.revision == sight.look.live_revision, known.at
 
     def _brought(self, watched: Watched, tick: Tick) -> Brought:
         try:
@@ -83,6 +94,13 @@ def about_gone(prefix: str, watched: Watched, answer: GuardAnswer, there: bool, 
     title = f"{name} could not be rolled back: {answer.guard} gone"
     state, reason = digest([answer.message]), answer.reason or Reason.IMAGE_MISSING
     return Notice(subject, "page", reason, state, title, message, page=wakes, routes=routes)
+
+
+def _is_known(brought: Brought) -> bool:
+    """Whether it is pointless to ask again soon: it was answered, or nobody can answer it."""
+    answers = [one for one in (brought.images, brought.references) if one is not None]
+    asking = any(_there(one) is None and one.result is not GuardResult.NOT_EVALUATED for one in answers)
+    return bool(answers) and not asking
 
 
 def _there(answer: GuardAnswer | None) -> bool | None:

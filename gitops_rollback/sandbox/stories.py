@@ -48,15 +48,16 @@ def failing_release(telling: Telling) -> None:
 
 def until_deployed(telling: Telling, sha: str) -> None:
     """Returns once the engine runs this commit, or does not come to it."""
-    _until(lambda: telling.live_revision() == sha)
+    until(lambda: telling.live_revision() == sha)
 
 
 def until_healthy(telling: Telling) -> None:
     """Returns once Argo CD calls it healthy, or does not come to that."""
-    _until(lambda: bool(telling.live()["status"]["health"]["status"] == "Healthy"))
+    until(lambda: bool(telling.live()["status"]["health"]["status"] == "Healthy"))
 
 
-def _until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool]) -> None:
+    """Returns once it holds, or after `DEPLOYED_WITHIN_SECONDS` real seconds."""
     deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
     while not holds() and time.monotonic() < deadline:
         time.sleep(LOOK_AGAIN_SECONDS)

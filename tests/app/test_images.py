@@ -177,6 +177,18 @@ def test_an_image_that_goes_and_comes_back_is_told_while_nothing_is_wrong(
     assert world.reverts() == 0
 
 
+@pytest.mark.usefixtures("forgetful")
+def test_what_no_registry_answered_is_asked_again_in_a_minute(world: World, registry: RegistrySandbox) -> None:
+    registry.status = 503
+    one, shown = watching(world)
+    one.tick(START)
+    assert shown == {"web": None}
+    registry.status = 0
+    registry.remove("web", "1.0")
+    one.tick(START + MINUTE)
+    assert (shown, pages(one)) == ({"web": False}, [(True, False)])
+
+
 def test_an_image_that_is_still_gone_is_not_told_again_by_the_next_replica(
     world: World, registry: RegistrySandbox
 ) -> None:
