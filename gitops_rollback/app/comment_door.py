@@ -18,7 +18,7 @@ from gitops_rollback.core.authority import Asked, Authority, Door, Person, may
 from gitops_rollback.core.comment_commands import Command, NotUnderstood, Verb, command_of, pressed_command
 from gitops_rollback.core.errors import Reason, StalledError
 from gitops_rollback.core.left_press import MARK, press_left
-from gitops_rollback.core.markdown import code
+from gitops_rollback.core.markdown import code, explaining
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.press import CheckPress
 from gitops_rollback.core.pull_request import Comment, Permission
@@ -135,7 +135,8 @@ class CommentDoor:
             said_there = Said(command, comment, pull, about.record, about.watched, about.why, about.brought)
             words = self.acts.carry_out(said_there, looked)
         except StalledError as error:
-            return Answered(comment.id, comment.author, said, f"Not done: {error.message}.", False)
+            why = f"Not done: {error.message} ({explaining(error.reason.value)})."
+            return Answered(comment.id, comment.author, said, why, False)
         if asked is not Asked.SEE:
             details = {"comment": comment.id, "by": comment.author, "said": said, "head": pull.head_sha}
             message = f"{comment.author}: {said}: {words}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 from gitops_rollback.adapters.forges.exchange import UNMETERED, Exchange, Meter
 from gitops_rollback.adapters.forges.git_password import AppPassword
@@ -12,7 +13,9 @@ from gitops_rollback.adapters.forges.gitea import Gitea
 from gitops_rollback.adapters.forges.github import GitHub
 from gitops_rollback.adapters.forges.gitlab import GitLab
 from gitops_rollback.adapters.forges.installed import installed_forge
+from gitops_rollback.adapters.forges.linked import Linked
 from gitops_rollback.adapters.forges.settings import GITEA, GITHUB, GITLAB, AppKey, ForgeSettings
+from gitops_rollback.adapters.pages import Pages
 from gitops_rollback.app.origins import origin_of, repository_path
 from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_forges import ForgeAccess
@@ -26,9 +29,13 @@ CLIENTS: Mapping[str, Callable[[Exchange], Forge]] = {GITHUB: GitHub, GITLAB: Gi
 
 
 class Forges:
-    """The forges, by the label of their repository, and the meter that all of them tell."""
+    """The forges, by the label of their repository, and the meter that all of them tell.
 
-    def __init__(self) -> None:
+    Their texts lead to `pages`, where there are any.
+    """
+
+    def __init__(self, pages: Pages | None = None) -> None:
+        self._pages = pages
         self._meter: Meter = UNMETERED
         self._exchanges: list[Exchange] = []
         self._by_label: dict[str, Forge] = {}
@@ -36,7 +43,8 @@ class Forges:
     def add(self, label: str, exchange: Exchange) -> None:
         """Make the client of one repository."""
         self._exchanges.append(exchange)
-        self._by_label[label] = client_of(exchange)
+        client = client_of(exchange)
+        self._by_label[label] = client if self._pages is None else cast(Forge, Linked(client, self._pages))
 
     def of(self, label: str) -> Forge | None:
         """None where the settings say of no forge who may ask it, and what it is."""
@@ -67,7 +75,8 @@ def client_of(exchange: Exchange) -> Forge:
 
 def forges_of(settings: Settings, clock: Clock) -> Forges:
     """Raises: SettingsInvalid for a key or CA file that is unusable, an App without the extra, a broken package."""
-    made = Forges()
+    address = settings.dashboard.address
+    made = Forges(Pages(address) if address else None)
     for repository in settings.repositories:
         wanted = forge_settings(repository, clock)
         if wanted is not None:

@@ -18,6 +18,7 @@ from gitops_rollback.adapters.notifiers.slack import Slack
 from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
 from gitops_rollback.adapters.notifiers.teams import Teams
 from gitops_rollback.adapters.notifiers.webhook import AuditHook, Webhook
+from gitops_rollback.adapters.pages import Pages
 from gitops_rollback.app.audit_stream import AuditStream
 from gitops_rollback.app.origins import origin_of
 from gitops_rollback.app.settings import Settings
@@ -38,7 +39,7 @@ def notifier_of(settings: Settings, events: Channel | None = None) -> Notifier:
     routes = Routes(own_places(settings), lambda place: channel_of(settings, place), templates)
     on_objects = (Sender(events, "Kubernetes Events"),) if events is not None else ()
     address = settings.dashboard.address
-    return Fanout((LogNotifier(), Linked(routes, address) if address else routes, *on_objects))
+    return Fanout((LogNotifier(), Linked(routes, Pages(address)) if address else routes, *on_objects))
 
 
 def audit_stream_of(settings: Settings) -> AuditStream:

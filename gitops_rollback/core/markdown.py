@@ -26,6 +26,11 @@ def code(foreign: str) -> str:
     return for_people(foreign).replace("`", "'")
 
 
+def explaining(word: str) -> str:
+    """The command that tells all of a rollback, or what a reason means; a forge is given a link in its place."""
+    return f"`gitops-rollback explain {code(word)}`"
+
+
 def listed(name: str, items: Sequence[str]) -> str:
     """A heading with the items below it, each made safe; "" where there is none."""
     if not items:

@@ -12,11 +12,12 @@ from datetime import datetime
 
 from gitops_rollback.core.comment_commands import BUTTONS, Verb
 from gitops_rollback.core.delivery import OPENED_AT
-from gitops_rollback.core.markdown import MAX_LISTED, PARAGRAPH, code, fenced, listed, safe
+from gitops_rollback.core.markdown import MAX_LISTED, PARAGRAPH, code, explaining, fenced, listed, safe
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.offer import Offer
 from gitops_rollback.core.plan import Plan
 from gitops_rollback.core.pull_request import StatusButtons, StatusState
+from gitops_rollback.core.reasons import meaning_of
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord
 
 MAX_BODY = 60_000  # characters; the forges take 65,536
@@ -51,7 +52,7 @@ def body(record: RollbackRecord, plan: Plan, diff: str, by_itself: bool) -> str:
         next_words(record, by_itself),
         "### Change",
         fenced(diff[:MAX_DIFF] + ("\n..." if len(diff) > MAX_DIFF else "")),
-        f"Policy `{code(record.policy)}` · `{record.id}`",
+        f"Policy `{code(record.policy)}` · {_explained(record)}",
     ]
     return "\n\n".join(part for part in parts if part)[:MAX_BODY]
 
@@ -92,16 +93,22 @@ def shown(record: RollbackRecord, trouble: str = "") -> Shown:
     comment = "\n".join(_comment(record, trouble))[:MAX_BODY]
     waits = record.phase is Phase.AWAITING_APPROVAL
     if trouble:
-        return Shown(comment, StatusState.FAILURE, for_people(trouble, MAX_STATUS), TROUBLED if waits else ())
+        return Shown(comment, StatusState.FAILURE, status(trouble, record.id), TROUBLED if waits else ())
     if waits:
-        words = f"planned: undoes {_short(record.reverts)}"[:MAX_STATUS]
+        words = status(f"planned: undoes {_short(record.reverts)}", record.id)
         return Shown(comment, StatusState.SUCCESS, words, PLANNED)
     if record.open:
-        return Shown(comment, StatusState.PENDING, f"landed: {record.phase.value}")
+        return Shown(comment, StatusState.PENDING, status(f"landed: {record.phase.value}", record.id))
     good = record.outcome is RollbackOutcome.VERIFIED
     state = StatusState.SUCCESS if good else StatusState.FAILURE
     outcome = record.outcome.value if record.outcome else ""
-    return Shown(comment, state, for_people(f"{outcome}: {record.message}", MAX_STATUS))
+    return Shown(comment, state, status(f"{outcome}: {record.message}", record.id))
+
+
+def status(words: str, rollback_id: str) -> str:
+    """The words of a commit status, with the rollback that they are about: its page is a click away there."""
+    about = f" ({rollback_id})"
+    return for_people(words, MAX_STATUS - len(about)) + about
 
 
 def _comment(record: RollbackRecord, trouble: str) -> Iterator[str]:
@@ -124,6 +131,15 @@ def _comment(record: RollbackRecord, trouble: str) -> Iterator[str]:
         yield f"**{outcome}** (`{record.reason}`): {safe(record.message, PARAGRAPH)}"
     elif record.phase is not Phase.AWAITING_APPROVAL:
         yield f"Now: {safe(record.message, PARAGRAPH)}"
+    yield ""
+    yield _explained(record)
+
+
+def _explained(record: RollbackRecord) -> str:
+    words = f"All of it: {explaining(record.id)}"
+    if meaning_of(record.reason) is None:
+        return words
+    return f"{words} · what `{record.reason}` means: {explaining(record.reason)}"
 
 
 def _steps(record: RollbackRecord) -> Iterator[tuple[str, datetime, str]]:

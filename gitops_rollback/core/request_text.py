@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from gitops_rollback.core.comment_commands import Verb
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.faults import Fault
-from gitops_rollback.core.markdown import PARAGRAPH, code, fenced, listed, safe
+from gitops_rollback.core.markdown import PARAGRAPH, code, explaining, fenced, listed, safe
 from gitops_rollback.core.message import for_people
 from gitops_rollback.core.plan import GuardAnswer, Plan
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.pull_request import StatusState
-from gitops_rollback.core.pull_request_text import PLANNED
+from gitops_rollback.core.pull_request_text import PLANNED, status
 
 MAX_BODY = 60_000  # characters; the forges take 65,536
 MAX_DIFF = 40_000
@@ -68,7 +68,8 @@ class RequestAnswer:
         if self.why:
             return for_people(self.why, MAX_STATUS)
         reverts = ", ".join(sha[:12] for sha in self.plan.reversal.reverts[:3]) if self.plan else ""
-        return f"planned: undoes {reverts}"[:MAX_STATUS]
+        words = f"planned: undoes {reverts}"
+        return status(words, self.plan.rollback_id) if self.plan and not self.after_merge else words
 
 
 def marker(path: str) -> str:
@@ -117,7 +118,9 @@ def _parts(answer: RequestAnswer) -> Iterator[str]:
     if answer.diff:
         cut = "\n..." if len(answer.diff) > MAX_DIFF else ""
         yield f"### Change\n\n{fenced(answer.diff[:MAX_DIFF] + cut)}"
-    yield f"Policy `{code(plan.policy_label)}`"
+    # What is carried out after its merge alone has no record before.
+    known = f" · All of it: {explaining(plan.rollback_id)}" if not (answer.why or answer.after_merge) else ""
+    yield f"Policy `{code(plan.policy_label)}`{known}"
 
 
 def _fault(fault: Fault) -> str:

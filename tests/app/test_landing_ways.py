@@ -20,6 +20,7 @@ from gitops_rollback.sandbox.forge import BOT, Access, ForgeSandbox, Rules, toke
 from gitops_rollback.sandbox.git_server import GitServer
 
 KINDS = ("github", "gitlab", "gitea")
+PAGES = "https://rollback.example.com"  # where people reach the dashboard
 
 
 @contextmanager
@@ -30,7 +31,8 @@ def a_forge(world: World, kind: str) -> Iterator[ForgeSandbox]:
     forge.start()
     address = f"{server.url}/{world.folder.name}/shop.git"
     config = world.folder / "config.yaml"
-    config.write_text(f"repositories:\n  - {{url: {address}, name: shop/config, forge: {{kind: {kind}}}}}\n")
+    repository = f"  - {{url: {address}, name: shop/config, forge: {{kind: {kind}}}}}\n"
+    config.write_text(f"dashboard: {{address: {PAGES}}}\nrepositories:\n{repository}")
     environment = {"GITOPS_ROLLBACK_REPO": address, "GITOPS_ROLLBACK_GIT_TOKEN": token_of(BOT)}
     settings = load_settings(environment, {"config": str(config)})
     forges = forges_of(settings, world.clock)
@@ -103,3 +105,7 @@ def test_it_is_found_as_done_once_and_verified(world: World, kind: str, way: str
         assert len(forge.state.pulls) == 1
         assert not forge.state.open_pulls()
         assert world.reverts() <= 1
+        pull, page = forge.state.pulls[1], f"[{record.id}]({PAGES}/r/{record.id})"
+        assert page in pull.body
+        assert f"[Verified]({PAGES}/reasons#Verified)" in "".join(one.body for one in pull.comments)
+        assert {one.url for one in forge.state.statuses} == {f"{PAGES}/r/{record.id}"}

@@ -84,8 +84,10 @@ def test_the_revert_is_on_the_branch_within_one_look_with_plan_and_status(story:
     assert body.startswith('Revert "Ship web 1.1"')
     assert "Rollback-Requested-By: ada" in body
     state, words = story.status()
-    assert (state, words) == (StatusState.SUCCESS, f"planned: undoes {story.bad[:12]}")
+    (record,) = story.records
+    assert (state, words) == (StatusState.SUCCESS, f"planned: undoes {story.bad[:12]} ({record.id})")
     comment = story.comment()
+    assert f"`gitops-rollback explain {record.id}`" in comment
     for part in ("### Guards", "### Change", "+          image: registry.example/web:1.0", "Argo CD is then made"):
         assert part in comment
     assert f"`/rollback approve {world.head(pull.head)}`" in comment

@@ -63,7 +63,7 @@ def test_no_foreign_text_fires(foreign: str, never: str) -> None:
 
 
 def test_a_status_calls_nobody() -> None:
-    assert shown(RECORD, "@org/all \x1b[31m<!channel>").status == "(at)org/all (!channel>"
+    assert shown(RECORD, "@org/all \x1b[31m<!channel>").status == f"(at)org/all (!channel> ({RECORD.id})"
 
 
 def test_a_change_does_not_end_its_own_block_of_code() -> None:
@@ -97,7 +97,7 @@ def test_the_comment_follows_the_record_to_its_proof() -> None:
 
 def test_what_stands_in_the_way_is_a_failure_with_its_words() -> None:
     found = shown(RECORD, "policy web is suspended")
-    assert (found.state, found.status) == (StatusState.FAILURE, "policy web is suspended")
+    assert (found.state, found.status) == (StatusState.FAILURE, f"policy web is suspended ({RECORD.id})")
     assert "policy web is suspended" in found.comment
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import quote
 
 from gitops_rollback.adapters.notifiers.fanout import Closing
-from gitops_rollback.core.reasons import meaning_of
+from gitops_rollback.adapters.pages import Pages
 from gitops_rollback.ports import Message, Notifier
 
 
 class Linked:
-    """Tells another notifier, with the links below each message. `address` is where people reach the dashboard."""
+    """Tells another notifier, with the links below each message."""
 
-    def __init__(self, notifier: Notifier, address: str) -> None:
+    def __init__(self, notifier: Notifier, pages: Pages) -> None:
         self._notifier = notifier
-        self._address = address.rstrip("/")
+        self._pages = pages
 
     def tell(self, message: Message) -> None:
         self._notifier.tell(replace(message, guide=(*message.guide, *self._links(message))))
@@ -28,6 +27,7 @@ class Linked:
 
     def _links(self, message: Message) -> Iterator[str]:
         if message.rollback_id:
-            yield f"{self._address}/r/{quote(message.rollback_id, safe='')}"
-        if meaning_of(message.reason) is not None:
-            yield f"{self._address}/reasons#{message.reason}"
+            yield self._pages.rollback(message.rollback_id)
+        reason = self._pages.reason(message.reason)
+        if reason is not None:
+            yield reason
