@@ -185,6 +185,14 @@ def _scrapes_until(test: Regression, state: State, rung: int) -> list[float]:
     return gained
 
 
+@pytest.mark.parametrize("slow", [3, 4, 5, 6])
+def test_a_slow_start_is_no_regression_however_few_requests_come(slow: int) -> None:
+    """Of 30 requests one is usually slow; for a minute and a half it is more, then it is warm."""
+    test = Regression.since(of(before(15, 2), SLOW), TICK)
+    assert first(after(test, [(15, slow)] * 6 + [(15, 0.5)] * 114)) is None
+    assert first(after(test, [(15, slow)] * 9)) is not None
+
+
 def test_one_terrible_scrape_is_not_enough() -> None:
     test = Regression.since(of(BUSY), TICK)
     assert first(after(test, [(15000, 15000)] + [(15000, 15)] * 119)) is None

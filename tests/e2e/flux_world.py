@@ -36,7 +36,7 @@ from gitops_rollback.sandbox.story_texts import POLICY_PATH
 from gitops_rollback.sandbox.telling import Telling
 from gitops_rollback.sandbox.world import REPOSITORY, SERVICES, World, run_command, scenario
 
-SPEED = 40.0
+SPEED = 30.0
 PATIENCE_SECONDS = 90.0
 Json = dict[str, Any]
 

@@ -29,7 +29,7 @@ from gitops_rollback.sandbox.story_texts import policy as story_policy
 from gitops_rollback.sandbox.telling import Telling
 from gitops_rollback.sandbox.world import SERVICES, World, default_application, run_command
 
-SPEED = 40.0
+SPEED = 30.0
 QUIET_BEFORE = timedelta(hours=4)
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.1  # many a look is a run of git, and several worlds live side by side

@@ -14,7 +14,7 @@ import pytest
 from gitops_rollback.sandbox.demo import Demo
 from gitops_rollback.sandbox.telling import Story
 
-SPEED = 40.0  # a tick each 0.375 s; a controller that gets no CPU for a second of them begins its `for` anew
+SPEED = 30.0  # a tick each 0.5 s; a controller that gets no CPU for a second of them begins its `for` anew
 AT_ONCE = 3
 TAIL_LINES = 40
 Ended = TypeVar("Ended")

@@ -64,7 +64,9 @@ class Baseline:
 
     @property
     def share_of_scrapes(self) -> float:
-        """s: with few events in a tick, fewer ticks have to confirm."""
+        """s: with few events in a tick, fewer ticks have to confirm, where the kind allows it."""
+        if not self.kind.quicker_with_few:
+            return 1.0
         enough = (share for events, share in NOMINAL_SHARE_OF_SCRAPES if self.events_per_tick >= events)
         return next(enough, FEWEST_SHARE_OF_SCRAPES)
 

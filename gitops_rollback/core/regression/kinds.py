@@ -31,6 +31,7 @@ class Kind:
     delta: float  # the smallest rise of the rate that matters
     usual_dispersion: float  # of the variance, against that of independent events
     rungs: tuple[Rung, ...]
+    quicker_with_few: bool = True  # with few events in a tick, fewer ticks have to confirm
 
 
 ERRORS = Kind(
@@ -44,4 +45,6 @@ SLOW = Kind(
     delta=0.01,
     usual_dispersion=1.2,
     rungs=(Rung(0.0, 1.0, 10, 0.6, WIDE), Rung(0.25, 2.0, 6, 0.2, NARROW), Rung(0.50, 4.0, 4, 0.2, NARROW)),
+    # A start is slow for up to two minutes, however few requests come: those ticks must not be enough.
+    quicker_with_few=False,
 )
