@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gitops_rollback.app.choosing import owner_of_weights, settled
+from gitops_rollback.app.own_reverse import OwnReverse
 from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.stepping import Stepper, message_of_step
 from gitops_rollback.app.subject import Look
@@ -57,13 +58,13 @@ class Staging:
             if reversal.holds:
                 raise Unfit("an image updater would write between the steps of a coordinated rollback; stop it first")
             self._require_fit(stages, strategies, look)
-            self._require_one_migration(stages, strategies, reversal)
+            doubts = self._unless_of_another_release(stages, strategies, reversal)
         except (Unfit, RollbackError) as error:
             return None, (self._unfit(str(error), look, reversal),)
         again = Stepper(self.repo).run_again(stages, reversal)
         if not (stages.coordinated or again):
             return stages, said
-        words = ". ".join((stages.words, *again))
+        words = ". ".join((stages.words, *again, *doubts))
         return stages, (*said, ask(GUARD, Reason.MIGRATION_RAN, words, "approve the sequence; it moves data back"))
 
     def whole(self, stages: Stages | None, reversal: Reversal) -> Reversal:
@@ -122,11 +123,14 @@ class Staging:
         if status.progress is not Progress.COMPLETE:
             raise Unfit(f"{of} is not ready: {status.why}")
 
-    def _require_one_migration(self, stages: Stages, strategies: Sequence[Strategy], reversal: Reversal) -> None:
+    def _unless_of_another_release(
+        self, stages: Stages, strategies: Sequence[Strategy], reversal: Reversal
+    ) -> tuple[str, ...]:
         """A Job moves back what one release has moved: what an older one did would meet code that cannot read it.
 
-        Raises: Unfit.
+        What a person must make sure of, in words. Raises: Unfit.
         """
+        doubts = list[str]()
         for strategy in (one for one in strategies if one.type == MIGRATION and one.name in stages.strategies):
             reverse = strategy.migration.reverse if strategy.migration is not None else None
             moved = () if reverse is None else Stepper(self.repo).changing(reverse.edits, reversal.reverts)
@@ -135,6 +139,9 @@ class Staging:
                 job = f"{reverse.job.namespace}/{reverse.job.name}"
                 of = f"strategy {strategy.name}: {named} may each have moved data, and Job {job} reverses one"
                 raise Unfit(f"{of}; ask for them one by one, the newest first, or {by_hand()}")
+            if reverse is not None:
+                doubts.append(OwnReverse(Stepper(self.repo)).doubt(strategy.name, reverse, reversal))
+        return tuple(filter(None, doubts))
 
 
 def _require_own_weights(strategy: Strategy, look: Look) -> None:

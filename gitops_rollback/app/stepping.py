@@ -89,10 +89,14 @@ class Stepper:
     def changing(self, place: FileField, shas: Sequence[str]) -> tuple[str, ...]:
         """Which of these commits give a field another value; where none does, which change its file."""
         touched = [one for one in map(self.repo.commit, shas) if place.file in one.paths and one.parents]
-        field = FieldValue(place.file, place.field, None)
-        values = [(one, self._value(one.sha, field), self._value(one.parents[0], field)) for one in touched]
-        found = [one.sha for one, after, before in values if after != before]
+        found = [one.sha for one in touched if self.sets(place, one)]
         return tuple(found or [one.sha for one in touched])
+
+    def sets(self, place: FileField, commit: Commit) -> bool:
+        """True if this commit gives the field another value."""
+        field = FieldValue(place.file, place.field, None)
+        sides = (commit.sha, *commit.parents[:1])
+        return place.file in commit.paths and len({self._value(side, field) for side in sides}) > 1
 
     def whole(self, stages: Stages, reversal: Reversal) -> Reversal:
         """The same inverse with the fields as the steps leave them: what stands on the branch in the end."""

@@ -219,18 +219,47 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(world: World, tmp_path
     assert why in "\n".join(message.text for message in shop.one.told.messages)
 
 
+def next_release(shop: Shop, files: dict[str, str]) -> str:
+    """1.2 on top of 1.1, with a migration of its own."""
+    job = JOB.format(name="again", sql="select 1")
+    listed = {WEB: DEPLOYMENT.format(version="1.2"), LIST: listing("web.yaml", "again.yaml")}
+    newer = shop.world.people.push("Ship 1.2", {**listed, f"{FOLDER}/again.yaml": job, **files}, START + 10 * SECOND)
+    shop.cluster.deploy("web", newer, START + 20 * SECOND)
+    shop.until(shop.one, START, ASKED)
+    return newer
+
+
 def test_the_reverse_of_one_release_is_not_offered_for_two(world: World, tmp_path: Path) -> None:
     """What the older one moved would meet code that cannot read it."""
     shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"))
-    job = JOB.format(name="again", sql="select 1")
-    files = {WEB: DEPLOYMENT.format(version="1.2"), LIST: listing("web.yaml", "again.yaml")}
-    newer = world.people.push("Ship 1.2", {**files, f"{FOLDER}/again.yaml": job}, START + 10 * SECOND)
-    shop.cluster.deploy("web", newer, START + 20 * SECOND)
-    shop.until(shop.one, START, ASKED)
+    newer = next_release(shop, {})
 
     lines = "\n".join(shop.plan_lines(to=world.people.git("rev-parse", f"{shop.bad}~1").strip()))
     assert f"{newer[:12]}, {shop.bad[:12]} may each have moved data, and Job shop/migrate-back reverses one" in lines
     assert "reverse migration, Job" not in lines
+
+
+def test_the_reverse_of_an_earlier_release_is_not_offered_for_one_that_brought_none(
+    world: World, tmp_path: Path
+) -> None:
+    """It would move the data back past what the version that comes back can read."""
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"))
+    touched = JOB.format(name="migrate-back", sql=" ".join(BACK.split())) + "# read by ann\n"
+    newer = next_release(shop, {f"{FOLDER}/migrate-back.yaml": touched})
+
+    lines = "\n".join(shop.plan_lines(to=shop.bad))
+    assert f"Job shop/migrate-back is as it was when {shop.bad[:12]} had moved data" in lines
+    assert f"{newer[:12]} brought no reverse of its own; by hand: stop traffic, reverse the migration" in lines
+    assert "reverse migration, Job" not in lines
+
+
+def test_a_release_that_brings_its_reverse_anew_is_offered_it(world: World, tmp_path: Path) -> None:
+    shop = Shop(world, Sqlite(tmp_path / "shop.sqlite"))
+    next_release(shop, {f"{FOLDER}/migrate-back.yaml": JOB.format(name="migrate-back", sql="select 2")})
+
+    lines = "\n".join(shop.plan_lines(to=shop.bad))
+    assert "step      2/4 reverse migration, Job shop/migrate-back" in lines
+    assert "make sure" not in lines
 
 
 def test_a_list_that_named_an_earlier_migration_names_it_again(world: World, tmp_path: Path) -> None:
@@ -263,6 +292,8 @@ def test_a_switch_that_let_the_reverse_run_is_taken_back_with_the_revert(world: 
     shop.until_step(shop.one, 2)
     shop.go_on(shop.one, 30 * SECOND)  # the engine has it
     assert "back: 'yes'" in world.people.read(f"{FOLDER}/switch.yaml")
+    asked = "\n".join(message.text for message in shop.one.told.messages)
+    assert f"make sure that Job shop/migrate-back reverses {shop.bad[:12]}: no file shows it" in asked
     job = yaml.safe_load(JOB.format(name="migrate-back", sql=" ".join(BACK.split())))
     shop.cluster.jobs["migrate-back"], shop.cluster.moved = shop.cluster.run(job, world.clock.at), False
     shop.until_step(shop.one, 4)

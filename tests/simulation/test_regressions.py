@@ -74,6 +74,8 @@ REGRESSIONS = {
     ("migration", 920004): "what moved data had been taken off the branch by hand, and went back without a word",
     ("migration", 910138): "rows were counted before the Job that lost them had ended, and old code came back to them",
     ("migration", 910017): "who suspended the policy with data moved back half way did not hear how it ends safely",
+    ("migration", 920105): "a release brought no reverse of its own, and that of the one before was run for it",
+    ("migration", 920141): "the same, where the word was given on a plan that no guard called a migration",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 

@@ -39,8 +39,6 @@ SEEDS |= dict.fromkeys(("weights", "slots", "flags", "migration", "busy", "race"
 SEEDS |= {"crowd": range(1, 2), "fleet": range(3, 4), "cascade": range(2), "infrastructure": range(2)}
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
 OPEN: dict[tuple[str, int], str] = {
-    ("migration", 920105): "a release brought no reverse of its own, and the one before it was run for it, by a word",
-    ("migration", 920141): "the same, where the word was given on a plan that no guard called a migration",
     (
         "migration",
         920169,
