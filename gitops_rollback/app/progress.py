@@ -138,7 +138,7 @@ class Follower:
         runs = self.runs.seen(record, provision, affected, lambda revision: self._contains(revision, commit))
         above = standing(self._repo, record, view.heads.branch, applications, policy, self.runs.objects)
         found = Progress(record, policy, True, applications, began=since.began, watching=since.watching, runs=runs)
-        found = replace(found, came_back=above.came_back)
+        found = replace(found, came_back=above.came_back, stopped=self.stepper.stopped_again(record, view.heads.branch))
         if record.phase is not Phase.VERIFYING:
             return self._between(found, watched, listing, view.heads.branch, now)
         named = tuple(one for one in listing.watched if one.name in record.applications) or (watched,)

@@ -286,6 +286,17 @@ class Stepper:
                     return f"{path} is not as step {step.n} left it any more"
         return ""
 
+    def stopped_again(self, record: RollbackRecord, head: str) -> str:
+        """Which field of a plan whose commits are all there stops the traffic at the head, in words; "" for none."""
+        stages = None if unfinished(record) else stages_of(record)
+        stopping = {} if stages is None else {(one.path, one.field): one for step in stages.steps for one in step.sets}
+        for one in (one for step in (stages.after if stages else ()) for one in step.sets):
+            stop, now = stopping.get((one.path, one.field)), self._value(head, one)
+            if stop is not None and now is not None and now[0] == stop.value != one.value:
+                left = f"{one.path}: {one.field} is {now[0]!r} again, and not {one.value!r} as we left it"
+                return f"{left}: somebody else has stopped the traffic, so nothing shows that what came back serves"
+        return ""
+
     # Words
 
     def message(self, stages: Stages, step: Step, policy: Policy, rung: int | None) -> str:

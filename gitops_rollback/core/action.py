@@ -208,6 +208,8 @@ def _continue(progress: Progress, now: datetime) -> Action:
         return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.RECREATED, message)
     if progress.overtaken:
         return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.OVERTAKEN, progress.overtaken)
+    if progress.stopped:
+        return Finish(progress.record, RollbackOutcome.HELD, Reason.FIELD_EDITED, progress.stopped)
     if progress.came_back:
         return Finish(progress.record, RollbackOutcome.UNVERIFIED, Reason.CAME_BACK, progress.came_back)
     if progress.record.phase is Phase.VERIFYING:

@@ -154,7 +154,7 @@ class Reason(StrEnum):
     VERIFICATION_TIMEOUT = "VerificationTimeout"
     STILL_BAD = "StillBad"
     RECREATED = "Recreated"  # the engine's object was deleted and made anew, so its status says nothing of the old one
-    FIELD_EDITED = "FieldEdited"  # somebody set a field of a plan between two of its steps
+    FIELD_EDITED = "FieldEdited"  # somebody set a field of a plan between two of its steps, or stopped traffic after it
     STEP_FAILED = "StepFailed"  # it got worse after a step of a plan
     OLD_VERSION_STRAINED = "OldVersionStrained"  # the version that takes over does not bear the traffic
     GATE_SHUT = "GateShut"  # nothing shows that a step of a coordinated rollback has done what it is for

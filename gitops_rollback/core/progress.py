@@ -52,7 +52,7 @@ class Progress:
     ahead: Ahead | None = None  # commits of its plan that are still to be pushed
     runs: tuple[RunSeen, ...] = ()  # of infrastructure, each done, failed for now, or not yet
     overtaken: str = ""  # what was deployed on top of it is bad by its own triggers, in words; "" while nothing is
-
+    stopped: str = ""  # somebody has stopped the traffic again that its last step started, in words
     came_back: str = ""  # what was taken back where the writer of our branch reads stands there again, in words
 
     @property

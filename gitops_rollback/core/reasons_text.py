@@ -224,7 +224,7 @@ LeaseLost
   Nothing; if it flaps, look at clocks and at the Kubernetes API.
 # Step by step
 FieldEdited
-  Somebody set a field of the plan between two of its steps, so it ends there: their value stays.
+  Somebody set a field of the plan between two of its steps, or stopped the traffic after the last: their value stays.
   Look at the value; go on by hand, or ask for a rollback anew.
 StepFailed
   It got worse after a step. What follows is the policy's `onCheckFailed`: jump to the last step, hold, or page.

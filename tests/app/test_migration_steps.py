@@ -190,6 +190,31 @@ def test_a_person_who_sets_the_same_field_has_the_last_word(shop: Shop) -> None:
     assert "safe end: finish" in record.message
 
 
+def test_what_serves_nobody_since_a_person_stopped_it_after_the_last_step_is_not_called_verified(shop: Shop) -> None:
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 4)
+    people, now = shop.world.people, shop.world.clock.at
+    by_hand = people.edit("Not yet", WEB, "replicas: 3", "replicas: 0", now)
+    shop.counts.mend("web", now)
+    shop.go_on(shop.one, 90 * SECOND)
+
+    assert shop.world.head() == by_hand
+    record = shop.record(shop.one)
+    assert (record.outcome, record.reason) == ("held", "FieldEdited")
+    assert "spec.replicas is 0 again, and not 3 as we left it: somebody else has stopped the traffic" in record.message
+    assert [message.page for message in shop.one.told.messages if message.reason == "FieldEdited"] == [True]
+
+
+def test_a_person_who_lets_fewer_serve_after_the_last_step_changes_nothing_about_that(shop: Shop) -> None:
+    shop.approve(shop.one)
+    shop.until_step(shop.one, 4)
+    shop.world.people.edit("Two will do", WEB, "replicas: 3", "replicas: 2", shop.world.clock.at)
+    shop.counts.mend("web", shop.world.clock.at)
+    shop.go_on(shop.one, 90 * SECOND)
+
+    assert shop.record(shop.one).outcome == "verified"
+
+
 def test_who_suspends_the_policy_with_the_traffic_stopped_hears_until_then_how_it_ends_safely(shop: Shop) -> None:
     shop.approve(shop.one)
     shop.until_step(shop.one, 2)

@@ -76,6 +76,10 @@ REGRESSIONS = {
     ("migration", 910017): "who suspended the policy with data moved back half way did not hear how it ends safely",
     ("migration", 920105): "a release brought no reverse of its own, and that of the one before was run for it",
     ("migration", 920141): "the same, where the word was given on a plan that no guard called a migration",
+    (
+        "migration",
+        920169,
+    ): "a person stopped the traffic after the last step, and it was called verified with nobody served",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 

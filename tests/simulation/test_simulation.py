@@ -38,12 +38,7 @@ SEEDS |= dict.fromkeys(("forks", "next-plans", "on-top"), range(1))
 SEEDS |= dict.fromkeys(("weights", "slots", "flags", "migration", "busy", "race", "pipelined"), range(2))
 SEEDS |= {"crowd": range(1, 2), "fleet": range(3, 4), "cascade": range(2), "infrastructure": range(2)}
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
-OPEN: dict[tuple[str, int], str] = {
-    (
-        "migration",
-        920169,
-    ): "a person sets fields after the last step, and it is verified with nobody served",
-}
+OPEN: dict[tuple[str, int], str] = {}
 
 
 def test_five_hundred_worlds_break_no_promise() -> None:
