@@ -6,6 +6,8 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
+ENGINE_GROUP = "gitops_rollback.engines"  # named here, since policies are read without what a cluster needs
+
 
 @lru_cache(maxsize=8)
 def names_in(group: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from gitops_rollback.core.commit import Commit
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord
+from gitops_rollback.core.selecting import engine_of
 
 MESSAGE = "made again from its commits, since the journal was lost; how it ended is not known"
 
@@ -41,7 +42,7 @@ def _record(name: str, commits: Sequence[Commit], repository: str) -> RollbackRe
     return RollbackRecord(
         id=name,
         applications=applications,
-        engine="argocd" if applications[0].split("/")[1:2] == ["Application"] else "flux",
+        engine=_engine(applications[0]),
         repository=repository,
         bad_revision=_one(first["Rollback-Bad-Revision"]),
         restores=_one(first.get("Rollback-Restores", ())),
@@ -57,6 +58,11 @@ def _record(name: str, commits: Sequence[Commit], repository: str) -> RollbackRe
         requested_by=_one(first.get("Rollback-Requested-By", ())) or "controller",
         times={"decided": commits[0].committed_at, "pushed": commits[0].committed_at},
     )
+
+
+def _engine(application: str) -> str:
+    instance, kind, *_ = (*application.split("/"), "")
+    return engine_of(kind, instance)
 
 
 def _step(commit: Commit, n: int) -> StepRecord:

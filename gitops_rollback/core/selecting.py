@@ -21,6 +21,11 @@ VARIABLE = re.compile(r"\$([A-Z][A-Za-z0-9_]*)")
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]")
 
 
+def engine_of(kind: str, instance: str) -> str:
+    """What a policy calls the engine of an application; that of a package is called by its instance."""
+    return ENGINE_OF.get(kind, instance)
+
+
 @dataclass(frozen=True)
 class Selectable:
     """What selectors look at. `namespace` is where its workloads live, `cluster` the destination's name or address."""
@@ -49,7 +54,7 @@ def takes_in(selector: Selector, one: Selectable) -> bool:
     said = (selector.project, selector.namespace, selector.name, selector.labels)
     return (
         any(said)
-        and ENGINE_OF.get(one.id.kind) == selector.engine
+        and engine_of(one.id.kind, one.id.instance) == selector.engine
         and _fits(selector.project, one.project)
         and _fits(selector.namespace, one.id.namespace)
         and _fits(selector.name, one.id.name)

@@ -17,11 +17,16 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINE, FORGE, METRICS = "### A whole small engine", "### A whole small forge", "### In a package of your own"
 
 
+def blocks(heading: str, language: str) -> list[str]:
+    """The blocks of this language below the heading."""
+    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition(heading)[2].partition("\n## ")[0]
+    return [str(found) for found in re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)]
+
+
 def block(heading: str, language: str) -> str:
     """The one block of this language below the heading."""
-    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition(heading)[2].partition("\n## ")[0]
-    (found,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
-    return str(found)
+    (found,) = blocks(heading, language)
+    return found
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,19 @@ from typing import Any
 import pytest
 from engine_of_the_page_door import page_door
 from kubernetes_server import UNSERVED, Reply, api, reply, status
-from page_packages import ENGINE, installed
+from page_packages import ENGINE, blocks, installed
 
 from gitops_rollback.adapters.engines.installed import UNVOUCHED
 from gitops_rollback.adapters.kubernetes.settings import KubernetesSettings
+from gitops_rollback.adapters.policies.reader import ReadPolicy, read_policy
+from gitops_rollback.adapters.policies.schema import json_schema
 from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.app.target_index import TargetIndex
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.app.wiring_installed import installed_engines
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, Reason, SettingsInvalid, StalledError
+from gitops_rollback.core.selecting import Selectable
 from gitops_rollback.core.sync import ApplicationId, Health, SyncStatus
 from gitops_rollback.ports import Engine
 
@@ -245,3 +251,50 @@ def test_the_settings_that_lead_to_a_cluster_lead_to_it_beside_our_own(tmp_path:
         parts.close()
     assert carts_here.id == CARTS
     assert UNVOUCHED in carts_here.obstacles
+
+
+def policy_of(change: Callable[[str], str] = str) -> ReadPolicy:
+    """As `lint` and the controller read the policy of the page."""
+    return read_policy(change(blocks(ENGINE, "yaml")[1]).encode(), "carts.yaml", "a" * 40)
+
+
+def test_a_policy_means_an_application_of_the_engine_by_name_and_by_selector(tmp_path: Path) -> None:
+    by_name = "application: {namespace: fleet-default, name: carts, kind: GitRepo}"
+    selecting = "selector: {namespace: fleet-*}"
+    with installed(tmp_path, ENGINE):
+        read, pattern = policy_of(), policy_of(lambda text: text.replace(by_name, selecting))
+    assert read.faults == pattern.faults == ()
+    for policy in (read.policy, pattern.policy):
+        assert policy is not None
+        index = TargetIndex([policy])
+        found = index.naming(CARTS, Selectable(CARTS))
+        assert found is not None
+        assert (found[1].name, found[1].engine) == ("carts", "fleet")
+        of_flux = replace(CARTS, instance="flux", kind="Kustomization")
+        assert index.naming(of_flux, Selectable(of_flux)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param((", kind: GitRepo", ""), "`fleet` needs `kind`", id="no-kind"),
+        pytest.param(("kind: GitRepo", "kind: GitRepo, instance: flux"), "no other instance", id="another-instance"),
+        pytest.param(("engine: fleet", "engine: flet"), "did you mean `fleet`?", id="misspelt"),
+    ],
+)
+def test_a_policy_that_cannot_mean_any_of_them_says_so(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    with installed(tmp_path, ENGINE):
+        read = policy_of(lambda text: text.replace(*change))
+    assert read.policy is None
+    assert says in str(read.faults)
+
+
+def test_a_policy_of_an_engine_that_is_not_installed_is_refused_and_the_schema_knows_those_that_are(
+    tmp_path: Path,
+) -> None:
+    (fault,) = policy_of().faults
+    assert (fault.line, fault.message) == (8, "`engine`: `fleet` is no engine that is known or installed here")
+    assert fault.fix == "known: argocd, flux; install the package that brings another"
+    with installed(tmp_path, ENGINE):
+        assert "fleet" in json.dumps(json_schema())
+    assert "fleet" not in json.dumps(json_schema())

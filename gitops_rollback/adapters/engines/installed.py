@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_rollback.adapters.kubernetes.client import Kubernetes
-from gitops_rollback.adapters.packages import loaded, names_in
+from gitops_rollback.adapters.packages import ENGINE_GROUP, loaded, names_in
 from gitops_rollback.core.errors import EngineUnavailable, Reason, RollbackError, SettingsInvalid
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Obstacle
 from gitops_rollback.ports import Engine, ManagedObject
 
-GROUP = "gitops_rollback.engines"
 UNVOUCHED = Obstacle(
     Reason.FEATURE_NOT_BUILT,
     "the engine comes from an installed package, and its word about what is deployed is not ours to vouch for",
@@ -39,13 +38,13 @@ class Access:
 
 def installed() -> frozenset[str]:
     """The names of all that are installed; none of their code runs for this."""
-    return names_in(GROUP)
+    return names_in(ENGINE_GROUP)
 
 
 def installed_engine(access: Access) -> Engine:
     """The engine of this name. Raises: SettingsInvalid if it cannot be made."""
     try:
-        return InstalledEngine(access.instance, loaded(GROUP, access.instance)(access))
+        return InstalledEngine(access.instance, loaded(ENGINE_GROUP, access.instance)(access))
     except Exception as exc:
         said = f"the installed engine cannot be used: {type(exc).__name__}"
         raise SettingsInvalid(access.instance, said) from exc

@@ -137,8 +137,10 @@ def _application(shape: schema.TargetShape) -> ApplicationRef:
     application = shape.application
     if application is None:
         return ApplicationRef("", "")
-    kind = application.kind or DEFAULT_KIND[shape.engine]
-    return ApplicationRef(application.namespace or "", application.name, kind, application.instance or "")
+    ours = shape.engine in DEFAULT_KIND
+    kind = application.kind or DEFAULT_KIND.get(shape.engine, "")
+    instance = application.instance or ("" if ours else shape.engine)  # one of a package is there once, by this name
+    return ApplicationRef(application.namespace or "", application.name, kind, instance)
 
 
 def _timing(shape: schema.TimingShape) -> Timing:

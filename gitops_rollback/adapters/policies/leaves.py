@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from gitops_rollback.adapters.metrics.installed import installed
+from gitops_rollback.adapters.packages import ENGINE_GROUP, names_in
 from gitops_rollback.adapters.policies.promql import template_errors
 from gitops_rollback.adapters.policies.scalars import (
     DNS_LABEL,
@@ -13,6 +15,7 @@ from gitops_rollback.adapters.policies.scalars import (
     Leaf,
     Misspelt,
     choice,
+    choice_or_brought,
     pattern,
     read_number,
     read_text,
@@ -114,7 +117,8 @@ KindName = Annotated[str, pattern(r"[A-Z][A-Za-z0-9]{0,62}", "a kind", "write it
 TrailerLine = Annotated[
     str, pattern(r"[A-Za-z][A-Za-z0-9-]{0,60}: ?[^\n]{1,200}", "a trailer", 'write it like "Rollback-Safe: false"')
 ]
-Engine = Annotated[str, choice("argocd", "flux")]
+ENGINES = ("argocd", "flux")
+Engine = Annotated[str, choice_or_brought("engine", partial(names_in, ENGINE_GROUP), *ENGINES)]
 Severity = Annotated[str, choice("auto_rollback", "page_and_suggest", "log_only")]
 Comparison = Annotated[str, choice("greater_than", "less_than")]
 TriggerType = Annotated[
@@ -128,18 +132,14 @@ SymptomWord = Annotated[str, choice("crashLoop", "imagePull", "configuration", "
 EngineEventWord = Annotated[str, choice("syncFailed", "degraded")]
 Reduce = Annotated[str, choice("one", "any", "all", "max", "min", "sum", "per_series")]
 HealthWord = Annotated[str, choice("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown")]
-PROVIDERS = choice(
-    *("prometheus", "thanos", "mimir", "victoriametrics"),
-    *("web", "datadog", "cloudwatch", "newrelic", "graphite", "influxdb"),
-)
-
-
-def read_provider(written: Written) -> str:
-    """A provider that is known here, or one that is installed. Raises: Misspelt."""
-    return written.text if written.text in installed() else str(PROVIDERS.read(written))
-
-
-Provider = Annotated[str, Leaf(read_provider, PROVIDERS.json)]
+Provider = Annotated[
+    str,
+    choice_or_brought(
+        *("provider", installed),
+        *("prometheus", "thanos", "mimir", "victoriametrics"),
+        *("web", "datadog", "cloudwatch", "newrelic", "graphite", "influxdb"),
+    ),
+]
 StrategyType = Annotated[
     str,
     choice("rolling", "feature-flag", "migration", "infrastructure", "blue-green", "canary"),

@@ -13,6 +13,7 @@ from gitops_rollback.adapters.policies.rules_alerts import alert_faults
 from gitops_rollback.adapters.policies.rules_burn_rate import burn_rate_faults
 from gitops_rollback.adapters.policies.rules_costs import cost_faults
 from gitops_rollback.adapters.policies.rules_dependencies import dependency_faults
+from gitops_rollback.adapters.policies.rules_engines import engine_faults
 from gitops_rollback.adapters.policies.rules_metrics import metric_faults
 from gitops_rollback.adapters.policies.rules_promotion import promotion_faults
 from gitops_rollback.adapters.policies.rules_regression import counter_faults, peer_faults, regression_faults
@@ -40,6 +41,7 @@ def rule_faults(spec: View, path: str) -> list[Fault]:
     rules: tuple[Callable[[View], Iterator[Found]], ...] = (
         _names,
         _targets,
+        engine_faults,
         dependency_faults,
         _timing,
         _metrics,

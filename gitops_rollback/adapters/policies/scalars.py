@@ -171,6 +171,34 @@ def choice(*words: str) -> Leaf:
     return Leaf(read, (("enum", words),))
 
 
+@dataclass(frozen=True)
+class OpenLeaf(Leaf):
+    """A word that is known here, or one of those that installed packages bring; a schema lists what is there now."""
+
+    brought: Callable[[], Iterable[str]] = frozenset
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        words = dict(self.json)
+        return words | {"enum": [*words["enum"], *sorted(self.brought())]}
+
+
+def choice_or_brought(what: str, brought: Callable[[], frozenset[str]], *words: str) -> Leaf:
+    """One of `words`, or the name of a `what` that an installed package brings."""
+
+    def read(written: Written) -> str:
+        known = frozenset(words) | brought()
+        if written.text not in known:
+            message = f"{shown(written.text)} is no {what} that is known or installed here"
+            raise Misspelt(
+                message, f"{_choice_fix(written.text, tuple(known))}; install the package that brings another"
+            )
+        return written.text
+
+    return OpenLeaf(read, (("enum", words),), brought)
+
+
 SYMBOLS = {">": "greater_than", ">=": "greater_than", "<": "less_than", "<=": "less_than"}
 
 

@@ -54,7 +54,7 @@ class Application(Shape):
     """Namespace of the engine's own object, not of the workloads; left out, any."""
     name: Name
     kind: KindName | None = None
-    """Application for Argo CD; Kustomization (default) or HelmRelease for Flux."""
+    """Application for Argo CD; Kustomization (default) or HelmRelease for Flux; as `get` shows it for any other."""
     instance: Name | None = None
     """Which of several engines; left out, any."""
 
@@ -89,6 +89,7 @@ class TargetShape(Shape):
     """Name of the target, and $SERVICE in queries. With a selector from the object: $APPLICATION, $PROJECT, $CLUSTER,
     $NAMESPACE (of its workloads), $LABEL_name."""
     engine: Engine = "argocd"
+    """argocd, flux, or one that an installed package brings, by its name there."""
     application: Application | None = None
     selector: Selector | None = None
     """Instead of `application`: one target for each application of the engine that it takes in."""
