@@ -18,7 +18,7 @@ from gitops_rollback.app.neighbours import Neighbours, heard, neighbours_of
 from gitops_rollback.app.queries import Asker, Question, Span, tick_of
 from gitops_rollback.app.tallying import Tallied, Tally
 from gitops_rollback.core.errors import Reason
-from gitops_rollback.core.measurement import Answer, Compared, Measurement, Outcome, single
+from gitops_rollback.core.measurement import Answer, Compared, Measurement, OldVersion, Outcome, single
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.regression.baseline import FAR_BELOW_PER_SECOND, after_watches, baseline_of
 from gitops_rollback.core.regression.baseline import Baseline as Normality
@@ -28,6 +28,8 @@ from gitops_rollback.core.regression.gauges import Gauge, gauge_of
 from gitops_rollback.core.regression.kinds import ERRORS, SLOW, Kind
 from gitops_rollback.core.regression.past import FAR_SECONDS, FAR_TICK_SECONDS, NEAR_SECONDS
 from gitops_rollback.core.regression.told import sentence
+from gitops_rollback.core.regression.versions import Pair, SideBySide, compare, held_against
+from gitops_rollback.core.regression.versions import State as ComparedSoFar
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, Level, Tick
 from gitops_rollback.core.watches import Past
 
@@ -53,6 +55,23 @@ class Beyond:
 
 
 @dataclass(slots=True)
+class Versions:
+    """The test of the new version against the old one beside it, where counters tell them apart."""
+
+    test: SideBySide
+    state: ComparedSoFar
+    fired: bool = False
+
+    def step(self, verdict: Verdict, new: Counts, old: Counts | None) -> Verdict:
+        """`verdict` with what the two versions are to one another, from the first tick of a new one on."""
+        if old is None:
+            return verdict
+        self.state, beside = compare(self.test, self.state, Pair(new, old))
+        self.fired = self.fired or beside.fires
+        return held_against(verdict, beside)
+
+
+@dataclass(slots=True)
 class Counted:
     """What was read of one trigger for one deployment. `read_until` is the newest tick in it."""
 
@@ -64,6 +83,7 @@ class Counted:
     bad_before: bool = False  # it would have fired on the last minutes before the deployment
     began_before: bool = False  # and it fires
     beyond: Beyond | None = None
+    versions: Versions | None = None
     newest: Look | None = None
     gauge: Gauge | None = None  # of a trigger of that type
     neighbours: Neighbours | None = None
@@ -204,7 +224,13 @@ def _beside_watches(counted: Counted, baseline: Normality, past: Past, span: Spa
 def _begin(counted: Counted, baseline: Normality, span: Span) -> Regression:
     """The test against what is normal. What was before is not needed any more: hours of ticks for each application."""
     counted.before = []
-    counted.test = Regression.since(baseline, span.step.total_seconds())
+    tick_seconds = span.step.total_seconds()
+    if not counted.tally.tells_apart:
+        counted.test = Regression.since(baseline, tick_seconds)
+        return counted.test
+    side_by_side = SideBySide.since(baseline, tick_seconds)
+    counted.versions = Versions(side_by_side, side_by_side.start)
+    counted.test = side_by_side.beside
     return counted.test
 
 
@@ -266,7 +292,7 @@ def _judged(
     state: State = counted.state or test.start
     verdict: Verdict | None = None
     stepped: list[Tick] = []
-    for instant, counts, _ in found:
+    for instant, counts, old in found:
         if instant <= t0:
             continue
         if counts is None:
@@ -275,12 +301,15 @@ def _judged(
             state, verdict = step(test, state, counts, raised.get(instant))
             if counted.beyond is not None:
                 counted.beyond.step(counts, raised.get(instant))
+            counted.began_before = counted.began_before or (counted.bad_before and verdict.severity is not None)
+            if counted.versions is not None:
+                verdict = counted.versions.step(verdict, counts, old)
         stepped.append(_tick(instant, verdict))
-        counted.began_before = counted.began_before or (counted.bad_before and verdict.severity is not None)
     if verdict is None:
         verdict = unseen(test, state, span.end.timestamp())
     counted.state, counted.read_until = state, span.end
-    counted.newest = Look(counted, tuple(stepped), _measured(verdict), _baseline(counted, test))
+    gone = bool(found) and found[-1].counts is None and found[-1].old is not None
+    counted.newest = Look(counted, tuple(stepped), _measured(verdict, counted.tally, gone), _baseline(counted, test))
     return counted.newest
 
 
@@ -290,8 +319,13 @@ def _tick(at: datetime, verdict: Verdict) -> Tick:
     return Tick(at, Level.FALSE if verdict.severity is None else Level.TRUE, verdict.rate)
 
 
-def _measured(verdict: Verdict) -> Measurement:
+def _measured(verdict: Verdict, tally: Tally, gone: bool) -> Measurement:
+    """`gone`: the newest tick has counters, but none of the new version any more."""
     at, said = datetime.fromtimestamp(verdict.at_seconds, UTC), sentence(verdict).rstrip(".")
+    if gone:
+        said = "No counters of the new version any more, and the old one's say nothing about it"
+    if tally.together:
+        said = f"{said} (versions are counted together: {tally.together})"
     if not verdict.observed:
         return Measurement.missing(Reason.NO_DATA, at, said)
     if verdict.rate is None:
@@ -306,15 +340,23 @@ def _measured(verdict: Verdict) -> Measurement:
         numerator=verdict.bad,
         denominator=verdict.events,
         log_evidence=evidence,
-        compared=Compared(
-            verdict.null_rate, verdict.level, verdict.evidence, verdict.needed, verdict.baseline.dispersion
-        ),
+        compared=_compared(verdict),
     )
+
+
+def _compared(verdict: Verdict) -> Compared:
+    beside = verdict.beside
+    old = OldVersion(beside.bad, beside.events, beside.evidence, beside.needed) if beside else None
+    dispersion = verdict.baseline.dispersion
+    return Compared(verdict.null_rate, verdict.level, verdict.evidence, verdict.needed, dispersion, old)
 
 
 def _baseline(counted: Counted, test: Regression) -> Baseline:
     """Quiet, unless it would have fired on the time before; without enough requests before it cannot be told."""
     rate = test.baseline.rate
+    if counted.bad_before and counted.versions is not None and counted.versions.fired:
+        detail = "it was bad before the sync already, and the new version is worse than the old one beside it"
+        return Baseline(BaselineLevel.NONE, rate, detail)
     if counted.beyond is not None and counted.beyond.fired:
         detail = "it was bad before the sync already, and is surely worse since"
         return Baseline(BaselineLevel.NONE, rate, detail)

@@ -1,7 +1,8 @@
 """How many events did each tick see, and how many of them were bad? From a metric store's answers to plain selectors.
 
 Two counters, of which one counts the bad ones; or the buckets of one histogram, where what is slower than a bound is
-bad. Where a label tells versions apart, Pods of one that came with the deployment are counted apart from the others.
+bad. Where a label tells versions apart, Pods of one that came with the deployment are counted apart from the others;
+where that label is not on each counter, or tells more apart than versions, all are counted together.
 Source: detection.md section 4, and 4.4 for old and new Pods side by side.
 """
 
@@ -21,12 +22,16 @@ from gitops_rollback.core.regression.latency import slow_bound
 
 BOUND = "le"  # the label of a histogram's buckets
 ALL = float("inf")
+MOST_OLD, MOST_NEW = 50, 10  # versions, in the hours before and since: more is a label of something else
 
 Values = Mapping[str, float]
 
 
 class Tallied(NamedTuple):
-    """One tick. `counts` None: without data. `old`: those of other versions, where a new one is counted apart."""
+    """One tick. `counts` None: without data. `old`: those of other versions, where a new one is counted apart.
+
+    Once there was a new version, its counters' absence is no data: the old one's say nothing about it.
+    """
 
     at: datetime
     counts: Counts | None
@@ -57,6 +62,8 @@ class Tally:
     _every: _Pair = field(init=False)
     _new: _Pair = field(init=False)
     _known: set[str] = field(default_factory=set)  # versions from before the deployment
+    _came: set[str] = field(default_factory=set)  # and since
+    together: str = ""  # why versions are not told apart, though they should be
 
     def __post_init__(self) -> None:
         t0 = self.t0.timestamp()
@@ -100,19 +107,40 @@ class Tally:
         every = self._every.step(seconds, _values(part), _values(whole))
         if every is None:
             return Tallied(at, None)
-        if not self.how.version:
+        if not self._tells_apart(at, (*part, *whole)):
             return Tallied(at, self._counts(seconds, every))
-        if at <= self.t0:
-            self._known |= {_label(one, self.how.version) for one in whole}
         new = self._new.step(seconds, _values(part, self._is_new), _values(whole, self._is_new))
-        if at <= self.t0 or new is None:
+        if not self._came:
             return Tallied(at, self._counts(seconds, every))
+        new_counts = None if new is None else self._counts(seconds, new)
+        new = new or (0.0, 0.0)
         old = (max(0.0, every[0] - new[0]), max(0.0, every[1] - new[1]))
-        return Tallied(at, self._counts(seconds, new), self._counts(seconds, old))
+        return Tallied(at, new_counts, self._counts(seconds, old))
+
+    def _tells_apart(self, at: datetime, series: Sequence[Series]) -> bool:
+        """Learns from one tick which versions there are. Once they cannot be told apart, that stays so."""
+        if not self.how.version or self.together:
+            return False
+        for one in series:
+            version = _label(one, self.how.version)
+            if not version:
+                self.together = f"not each counter has the label {self.how.version}"
+                return False
+            if at <= self.t0:
+                self._known.add(version)
+            elif self._known and version not in self._known:
+                self._came.add(version)
+        if len(self._known) > MOST_OLD or len(self._came) > MOST_NEW:
+            self.together = f"the label {self.how.version} tells more apart than versions"
+        return not self.together
+
+    @property
+    def tells_apart(self) -> bool:
+        """Versions have been told apart so far."""
+        return bool(self._known) and not self.together
 
     def _is_new(self, series: Series) -> bool:
-        version = _label(series, self.how.version)
-        return bool(version) and bool(self._known) and version not in self._known
+        return _label(series, self.how.version) in self._came
 
     def _counts(self, seconds: float, counted: tuple[float, float]) -> Counts:
         part, events = counted

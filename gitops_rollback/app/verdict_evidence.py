@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from gitops_rollback.core.journal import format_time
-from gitops_rollback.core.measurement import Measurement
+from gitops_rollback.core.measurement import Measurement, OldVersion
 from gitops_rollback.core.trigger import Verdict
 
 
@@ -43,5 +43,15 @@ def _counts(measured: Measurement) -> dict[str, object]:
         "evidence": found.evidence if math.isfinite(found.evidence) else None,
         "needed": found.needed,
         "dispersion": found.dispersion,
+        **({"oldVersion": _old_version(found.beside)} if found.beside else {}),
     }
     return {"counts": counts}
+
+
+def _old_version(found: OldVersion) -> dict[str, object]:
+    return {
+        "bad": found.bad,
+        "of": found.of,
+        "evidence": found.evidence if math.isfinite(found.evidence) else None,
+        "needed": found.needed,
+    }

@@ -27,6 +27,15 @@ class Outcome(StrEnum):
     INVALID = "invalid"
 
 
+class OldVersion(NamedTuple):
+    """What the old version did at the same time as the new one, and how far that tells the two apart."""
+
+    bad: float
+    of: float
+    evidence: float
+    needed: float
+
+
 class Compared(NamedTuple):
     """What a trigger that compares with before held its counts against; `numerator` and `denominator` are those.
 
@@ -39,6 +48,7 @@ class Compared(NamedTuple):
     evidence: float
     needed: float
     dispersion: float
+    beside: OldVersion | None = None  # where the counts are those of the new version alone
 
 
 class Measurement(NamedTuple):

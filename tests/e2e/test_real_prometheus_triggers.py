@@ -21,7 +21,7 @@ from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Outcome
-from gitops_rollback.core.policy import Check, Policy, Trigger
+from gitops_rollback.core.policy import Check, Counting, Policy, Trigger
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, DeploymentRecord, Health, SyncEvent, SyncStatus
 from gitops_rollback.core.trigger import BaselineLevel, Phase, Verdict
 
@@ -67,9 +67,29 @@ def history() -> Iterator[Written]:
             yield Written("http_request_duration_seconds_bucket", f'service="{service}",le="{bound}"', counted)
         labels = f'namespace="shop",pod="{service}-7d9f8-x2z4q"'
         yield Written("kube_pod_container_status_restarts_total", labels, growing(1 / 40, service, True))
+    yield from canary()
     for pod, lives in (("5c4d7-aaaaa", range(-4800, 0)), ("6f8b9-bbbbb", range(1000))):
         labels, restarts = f'namespace="shop",pod="replaced-{pod}"', 9.0 if lives.start else 0.0
         yield Written("kube_pod_container_status_restarts_total", labels, while_in(lives, restarts))
+
+
+def canary() -> Iterator[Written]:
+    """Since the sync a new version has a tenth of the requests, of which 30% fail; of the old one's 4% do."""
+    for version, before, since, failing in (("old", 100.0, 90.0, 0.04), ("new", 0.0, 10.0, 0.3)):
+        labels = f'service="canary",pod_template_hash="{version}"'
+        ok, failed = (phases(before, since * (1 - failing)), phases(0.0, since * failing))
+        yield Written("http_requests_total", f'{labels},status="200"', born_when_first_counted(ok))
+        yield Written("http_requests_total", f'{labels},status="503"', born_when_first_counted(failed))
+
+
+def phases(before: float, since: float) -> Counter:
+    """A counter that grows by so much a second before the sync and since."""
+
+    def value(at: datetime) -> float:
+        until_then, after = (T0 - START).total_seconds(), (at - T0).total_seconds()
+        return before * min(until_then, until_then + after) + since * max(0.0, after)
+
+    return value
 
 
 def while_in(seconds: range, value: float) -> Counter:
@@ -239,3 +259,14 @@ def test_a_regression_finds_what_rose_with_the_sync_and_nothing_else(source: Pro
         assert not [verdict for verdict in found[service] if verdict.fires and verdict.reason is None]
     again = lived(source, policy, "bad", since=151, until=151)[-1]
     assert again.message == lived(source, policy, "bad", until=151)[-1].message
+
+
+def test_a_new_version_is_found_by_what_it_has_more_than_the_old_one_beside_it(source: PrometheusSource) -> None:
+    """In an incident of both; the old Pods' trouble alone raises what counts as normal above what the new ones have."""
+    rise = replace(RISE, counting=Counting(version="pod_template_hash"))
+    policy = replace(policy_of("error-rate"), triggers=(rise,))
+    found = lived(source, policy, "canary", until=300)
+    fired = next(verdict for verdict in found if verdict.fires and verdict.reason is None)
+    assert "of the new version failed (30%)" in fired.message
+    assert "of the old version beside it" in fired.message
+    assert lived(source, policy, "canary", since=286, until=286)[-1].message == found[-1].message

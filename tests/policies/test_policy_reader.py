@@ -343,6 +343,9 @@ def test_a_regression_compares_a_histogram_peers_and_versions(read_with: Reading
         pytest.param("bad: 'h', total: 'h', regression: {peers: [a, b, c]}", "the same for every peer", id="all alike"),
         pytest.param(f"{BUCKETS}, regression: {{peers: [a, b, c]}}", "peers of a histogram", id="a histogram's peers"),
         pytest.param(f"{BY_SERVICE}, regression: {{version: 'a b'}}", "is no label", id="no label"),
+        pytest.param(
+            f"{BY_SERVICE}, regression: {{version: pod}}", "tells no versions apart", id="a label of each Pod"
+        ),
         pytest.param(f"{BY_SERVICE}, regression: {{slow: 1}}", "is not a boolean", id="no boolean"),
     ],
 )

@@ -15,6 +15,7 @@ from gitops_rollback.core.regression.peers import MIN_PEERS
 HISTOGRAM = re.compile(r"\s*[A-Za-z_:][\w:]*_bucket\s*(?:\{|$)", re.ASCII)
 LABEL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 MOST_PEERS = 20
+OF_EACH_POD = frozenset({"pod", "pod_name", "instance", "container_id", "uid", "le"})  # and of each bucket
 
 
 def counter_faults(trigger: View, kind: str, *keys: str) -> Iterator[Found]:
@@ -40,6 +41,9 @@ def regression_faults(trigger: View) -> Iterator[Found]:
     label = trigger.at("regression", "version").text
     if label and not LABEL.fullmatch(label):
         yield trigger.at("regression", "version").mark, f"{shown(label)} is no label", "write it like pod_template_hash"
+    if label in OF_EACH_POD:
+        fix = "name one that all Pods of a version share, such as pod_template_hash"
+        yield trigger.at("regression", "version").mark, f"`{label}` tells no versions apart", fix
 
 
 def peer_faults(spec: View) -> Iterator[Found]:

@@ -202,7 +202,8 @@ class RegressionShape(Shape):
     peers: Annotated[list[Name], Field(min_length=1)] | None = None
     """$SERVICE of at least three others that share its troubles. While they fail too, more must be seen."""
     version: Text | None = None
-    """A label by which counters of versions differ, such as pod_template_hash: new Pods are held against old ones."""
+    """A label of all counters by which versions differ, such as pod_template_hash: new Pods are held against the old
+    ones beside them."""
 
 
 class Absence(Shape):

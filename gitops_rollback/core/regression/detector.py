@@ -35,9 +35,9 @@ class Threshold:
     limit: float
 
     @classmethod
-    def of(cls, rung: Rung, baseline: Baseline) -> Threshold:
+    def of(cls, rung: Rung, baseline: Baseline, share: float = 1.0) -> Threshold:
         alternatives = len(rung.times_worse)
-        needed = baseline.needed + math.log(1 / rung.weight)
+        needed = baseline.needed + math.log(1 / (rung.weight * share))
         whole = needed + math.log(alternatives) + math.log(4 / EARLY_SHARE)
         cap = whole / max(MIN_SCRAPES, rung.scrapes * baseline.share_of_scrapes)
         return cls(rung, needed, cap, math.exp(needed + HEADROOM) * alternatives)
@@ -56,8 +56,9 @@ class Regression:
     thresholds: tuple[Threshold, ...]
 
     @classmethod
-    def since(cls, baseline: Baseline, tick_seconds: float) -> Regression:
-        thresholds = tuple(Threshold.of(rung, baseline) for rung in baseline.kind.rungs)
+    def since(cls, baseline: Baseline, tick_seconds: float, share: float = 1.0) -> Regression:
+        """`share` of the false alarms that are allowed is its own; another test beside it has the rest."""
+        thresholds = tuple(Threshold.of(rung, baseline, share) for rung in baseline.kind.rungs)
         return cls(baseline, tick_seconds, thresholds)
 
     @property
@@ -71,6 +72,20 @@ class State(NamedTuple):
     sums: tuple[tuple[float, ...], ...]  # e^S_k of each rung
     ticks: int = 0  # with data
     recent: tuple[Counts, ...] = ()  # of the last four intervals
+
+
+class Beside(NamedTuple):
+    """The old version beside the new one (`versions.py`): its last four ticks, and whether the new one is worse.
+
+    `limit`: what the new version's rate must exceed now. It is infinite where the old one has no requests.
+    """
+
+    events: float
+    bad: float
+    evidence: float
+    needed: float
+    limit: float
+    fires: bool
 
 
 class Verdict(NamedTuple):
@@ -91,6 +106,8 @@ class Verdict(NamedTuple):
     severity: int | None = None
     observed: bool = True
     weighed: float = -math.inf  # ln of the rungs' evidence together, each by its weight
+    beside: Beside | None = None  # where the counts are those of the new version alone
+    only_beside: bool = False  # it fires by that alone
 
     @property
     def rate(self) -> float | None:

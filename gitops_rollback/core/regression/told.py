@@ -22,16 +22,37 @@ def sentence(verdict: Verdict) -> str:
     rate = verdict.rate
     if rate is None:
         return f"No {nouns} in the last four ticks: nothing can be told."
-    seen = f"{_number(verdict.bad)} of the last {_number(verdict.events)} {nouns} {did} ({_percent(rate)})"
-    normal = f"up to {_number(verdict.events * verdict.null_rate)} ({_percent(verdict.null_rate)}) would be normal"
-    if verdict.null_rate > verdict.baseline.null_rate:
-        normal += " while its neighbours are in trouble too"
+    of_new = " of the new version" if verdict.beside else ""
+    seen = f"{_number(verdict.bad)} of the last {_number(verdict.events)} {nouns}{of_new} {did} ({_percent(rate)})"
+    seen = f"{seen}, {_before(verdict)}{_beside(verdict)}"
     weighed = f"evidence {_evidence(verdict.evidence)} of the {verdict.needed:.1f} that it takes"
     if verdict.severity is None:
-        return f"{seen}, {_before(verdict)}; {normal}; {weighed}."
-    plain = f"a plain limit of {_percent(verdict.level)} on these says the same"
-    said = f"{seen}, {_before(verdict)}; {normal}; {weighed}: worse since the deployment, severity {verdict.severity}"
-    return f"{said}; {plain}."
+        return f"{seen}; {_normal(verdict)}; {weighed}."
+    than = "than the old version" if verdict.only_beside else "since the deployment"
+    said = f"{seen}; {_normal(verdict)}; {weighed}: worse {than}, severity {verdict.severity}"
+    return f"{said}; a plain limit of {_percent(verdict.level)} on these says the same."
+
+
+def _normal(verdict: Verdict) -> str:
+    normal = f"up to {_number(verdict.events * verdict.null_rate)} ({_percent(verdict.null_rate)}) would be normal"
+    if verdict.only_beside:
+        return f"{normal} beside that"
+    if verdict.null_rate > verdict.baseline.null_rate:
+        return f"{normal} while its neighbours are in trouble too"
+    return normal
+
+
+def _beside(verdict: Verdict) -> str:
+    """What the old version did at the same time, and how far that alone tells the two apart."""
+    beside = verdict.beside
+    if beside is None:
+        return ""
+    if not beside.events:
+        return ", and no requests of the old version beside it"
+    counted = f"{_number(beside.bad)} of {_number(beside.events)} of the old version beside it"
+    if verdict.only_beside:
+        return f", {counted}"
+    return f", {counted} (evidence {_evidence(beside.evidence)} of {beside.needed:.1f} that it is worse than that)"
 
 
 def _before(verdict: Verdict) -> str:
