@@ -163,18 +163,24 @@ class Blamer:
             marked=marked,
             on_line=lambda revision: self._repo.on_first_parent(revision, look.bad_revision),
         )
-        useless = self._useless(look, view)
+        useless, half = self._useless(look, view), self._half_way(look, view)
         lived = tuple(
             LivedTree(
                 state,
                 record.started_at,
                 _quiet(record, look, good, self._is_of(useless, state, revisions[record.started_at])),
-                state in undone,
+                state in undone or state in half,
             )
             for record in earlier
             if (state := states[record.started_at]) is not None
         )
         return Past(lived, undone, good, our_revision(good, feeds) if good else None)
+
+    def _half_way(self, look: Look, view: View) -> frozenset[str]:
+        """States that the steps of its rollbacks left only until the next one, or until somebody took over."""
+        records = (one for one in view.journal.records.values() if look.name in one.applications)
+        states = (self._state(sha, look) for record in records for sha in record.halfway)
+        return frozenset(state for state in states if state is not None)
 
     def _useless(self, look: Look, view: View) -> Mapping[str, str | None]:
         """The commits of rollbacks of this application that did not help, with the state that each ended in."""

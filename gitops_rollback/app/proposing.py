@@ -10,12 +10,14 @@ from gitops_rollback.app.blame import Blame, Blamer
 from gitops_rollback.app.cascading import Carried, Cascading, in_two_places
 from gitops_rollback.app.directory import Directory, Listing
 from gitops_rollback.app.guard_facts import GuardFactsReader
+from gitops_rollback.app.half_done import HalfDone
 from gitops_rollback.app.holding import Holder
 from gitops_rollback.app.keeping_off import kept_off
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.outbreaks import Alarm
 from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.staging import Staging, in_words
+from gitops_rollback.app.stepping import Stepper
 from gitops_rollback.app.subject import Look
 from gitops_rollback.app.view import View
 from gitops_rollback.app.workloads import NOBODY
@@ -58,6 +60,7 @@ class Proposer:
         self._facts = facts
         self._holder = Holder(repo)
         self._staging = Staging(repo, workloads, objects)
+        self._half_done = HalfDone(Stepper(repo))
         self._cascading = Cascading(repo, directory, observer, blamer)
 
     @crash_point("propose")
@@ -124,7 +127,8 @@ class Proposer:
         upstream = facts.writer.upstream if facts.writer else None
         if stages is not None and stages.cascade:
             carried = replace(carried, answers=(*carried.answers, *in_two_places(upstream, stages.words)))
-        guards = (*ask_guards(facts), *carried.answers, *unfit)
+        half = self._half_done.answers(reversal, look.name, blame.restores, view.journal.records.values())
+        guards = (*ask_guards(facts), *carried.answers, *unfit, *half)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,), upstream)
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:

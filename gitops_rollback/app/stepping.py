@@ -196,6 +196,10 @@ class Stepper:
         except FieldFault:
             return None
 
+    def field(self, treeish: str, one: FieldValue) -> FieldValue | None:
+        """The same field with what it holds there; None where it is not there."""
+        return next(iter(self._at(treeish, [one])), None)
+
     def _set(self, treeish: str, sets: Sequence[FieldValue], missing_ok: bool = False) -> dict[str, bytes]:
         """The files of a tree with these fields set."""
         files: dict[str, bytes] = {}

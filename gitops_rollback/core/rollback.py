@@ -135,9 +135,13 @@ class RollbackRecord:
     @property
     def halfway(self) -> tuple[str, ...]:
         """Its commits that stand between two states: the steps before the last, and the last where it ended there."""
-        done = not self.open and bool(self.steps) and self.steps[-1].n < self.steps[-1].of
-        between = self.steps if done else self.steps[:-1]
+        between = self.steps if self.ended_half else self.steps[:-1]
         return tuple(step.commit for step in between if step.commit)
+
+    @property
+    def ended_half(self) -> bool:
+        """It is over, and not all of its commits were pushed."""
+        return not self.open and bool(self.steps) and self.steps[-1].n < self.steps[-1].of
 
     @property
     def release(self) -> StepRecord | None:

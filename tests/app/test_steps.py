@@ -220,6 +220,25 @@ def test_a_person_who_sets_a_weight_has_the_last_word(world: World) -> None:
     assert one.told.reasons.count("FieldEdited") == 1
 
 
+def test_what_a_person_made_of_a_plan_half_way_is_not_put_back_to_that(world: World) -> None:
+    """There the weight was on its way, and nobody meant to stay there."""
+    one = shifted(world)
+    until_step(world, one, "1/3")
+    now = world.clock.at
+    world.engine.deploy("web", world.head(), now)
+    world.metrics.mend("web", now)
+    by_hand = world.people.edit("All of it", PATH, "weight: 25 ", "weight: 100 ", now)
+    one.until(now + TICK, now + 12 * MINUTE)
+    world.engine.deploy("web", by_hand, now + 12 * MINUTE)
+    world.metrics.break_from("web", now + 13 * MINUTE)
+    one.until(now + 12 * MINUTE, now + 17 * MINUTE)
+
+    assert world.head() == by_hand
+    asked = [message.text for message in one.told.messages if message.event == "suggested"]
+    assert len(asked) == 1
+    assert "route[1].weight would be 25 again, as rb-" in asked[0]
+
+
 def test_a_commit_beside_the_steps_is_built_upon(world: World) -> None:
     one = shifted(world)
     until_step(world, one, "1/3")

@@ -80,6 +80,7 @@ REGRESSIONS = {
         "migration",
         920169,
     ): "a person stopped the traffic after the last step, and it was called verified with nobody served",
+    ("migration", 940181): "who had taken over a plan half way was put back to that by a rollback without a word",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 

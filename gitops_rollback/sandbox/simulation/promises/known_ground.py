@@ -1,11 +1,15 @@
-"""Promise 21: a rollback ends where the application ran before and was quiet, or undoes one commit alone."""
+"""Promise 21: a rollback ends where the application ran before and was quiet, or undoes one commit alone.
+
+What a plan left between two of its steps is no such place: whoever took it over from there is not put back to it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event, Rollback, Stepped
+from gitops_rollback.sandbox.simulation.events import Event, Landed, Rollback, Stepped, step_of
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
+from gitops_rollback.sandbox.simulation.traffic import steered, steering
 from gitops_rollback.sandbox.simulation.world import World
 
 
@@ -21,6 +25,25 @@ def check(world: World, event: Event) -> Iterator[str]:
     if len(event.reverts) > 1 and ends not in ran:
         yield f"{event.commit.sha[:8]} undoes {len(event.reverts)} commits, and {name} never ran in that state"
     yield from _taken_back(world, event, event.commit.sha)
+    if not isinstance(event, Landed):
+        yield from _half_way(world, event)
+
+
+def _half_way(world: World, event: Rollback) -> Iterator[str]:
+    """By the fields that a plan steers, of those that were never finished and not followed by a good release."""
+    name, kind, objects = event.speaker, world.setup.strategy, world.objects
+    if not kind:
+        return
+    for plan in (one for one in world.carried if one.staged and one.speaker == name and one.at < event.at):
+        newest = world.plan(plan)[-1].commit
+        n, of = step_of(newest)
+        if n == of or objects.is_ancestor(newest.sha, event.restores):
+            continue
+        for path in steering(kind, name):
+            texts = [objects.text(sha, path) for sha in (newest.sha, event.commit.sha, event.commit.parents[0])]
+            left, ends, before = (None if text is None else steered(kind, path, text) for text in texts)
+            if left is not None and left == ends != before:
+                yield f"{event.commit.sha[:8]} sets {path} as step {n} of {of} of an earlier plan had left it"
 
 
 def _taken_back(world: World, rollback: Rollback, end: str) -> Iterator[str]:

@@ -15,6 +15,15 @@ LONGER = 181  # seconds that a run of red ticks may be longer than its `for`
 SHARE = 0.7  # of the ticks within a `for` that must have been red; gaps count for nothing
 JUMPED = 30  # seconds of a `for` that small jumps of a clock may skip
 OLD = timedelta(seconds=90)  # a tick that was slowed down, and its retries
+SOONER, LEAST = 2, 30  # what brings back a file that a rollback took away is waited for half as long, and two ticks
+
+
+def _came_back(world: World, event: Rollback) -> bool:
+    """What is undone brings back a file that an earlier commit of ours had taken away."""
+    ours = [one.commit for plan in world.carried if plan.at < event.at for one in world.plan(plan)]
+    taken = {(change.path, change.old_blob) for one in ours for change in one.changes if change.old_blob}
+    blamed = [world.objects.commits[sha] for sha in event.reverts]
+    return any((change.path, change.new_blob) in taken for one in blamed for change in one.changes)
 
 
 def check(world: World, event: Event) -> Iterator[str]:
@@ -36,6 +45,8 @@ def is_red(world: World, event: Rollback, name: str) -> bool:
         return False
     policy = world.policy_at(event.restores, name)
     hold = policy.hold if policy is not None else 30
+    if _came_back(world, event):
+        hold = max(hold // SOONER, min(hold, LEAST))
     if world.stepped:
         hold -= JUMPED
     at = min(seen.at, seen.really)
