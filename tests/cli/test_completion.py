@@ -26,6 +26,10 @@ def test_each_shell_is_told_how_to_ask(cli: Callable[..., Answer], shell: str) -
     assert f"{COMPLETED_BY}={shell}_complete" in answer.out
 
 
+def test_fish_shows_the_whole_of_a_help_text_with_commas(cli: Callable[..., Answer]) -> None:
+    assert 'metadata (string split --max 1 "," $completion)' in cli("completion", "fish").out
+
+
 def test_bash_takes_the_script(cli: Callable[..., Answer]) -> None:
     checked = subprocess.run(["bash", "-n"], input=cli("completion", "bash").out.encode(), check=False, timeout=60)
     assert checked.returncode == 0

@@ -24,4 +24,5 @@ def command(shell: str) -> None:
     made = get_completion_class(shell)
     if made is None:
         raise click.UsageError(f"the installed click knows no {shell}")
-    click.echo(made(cli, {}, PROGRAM, COMPLETED_BY).source())
+    script = made(cli, {}, PROGRAM, COMPLETED_BY).source()
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'))  # fish: a help text has commas, too
