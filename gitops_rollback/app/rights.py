@@ -30,5 +30,7 @@ def _parts(settings: Settings) -> Iterator[str]:
         yield "components/flux"
     if by_objects or flux:
         yield "components/pods"
+    if settings.uses_kubernetes and settings.argocd and not by_objects:
+        yield "components/writers"
     if any(one.instance in settings.with_events for one in settings.argocd):
         yield "components/events"

@@ -40,6 +40,15 @@ def test_argo_cd_by_its_api_needs_nothing_of_a_cluster(world: World, cli: Cli, m
     assert roles(cli("doctor", "--rbac", "--repo", world.url)) == {}
 
 
+def test_beside_argo_cd_by_its_api_what_else_writes_is_seen_where_there_is_a_cluster(
+    world: World, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGOCD_SERVER", "https://argocd.example.com")
+    monkeypatch.setenv("GITOPS_ROLLBACK_LEADER_ELECT", "true")
+    found = roles(cli("doctor", "--rbac", "--repo", world.url))
+    assert found == {"leases": "gitops-rollback", "writers": ""}
+
+
 def test_the_own_namespace_is_that_of_the_settings(world: World, cli: Cli, tmp_path: object) -> None:
     config = f"{tmp_path}/settings.yaml"
     with open(config, "w") as file:

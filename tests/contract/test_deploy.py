@@ -32,7 +32,7 @@ DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "gitops-rollback"
 NEWEST, OLDEST = "1.36", "1.27"
 WITHOUT_SCHEMA = ("ServiceMonitor", "Kustomization", "Component")
-ALL_VALUES = "repositories={https://git.example.com/shop/config.git},rbac.flux=true,rbac.pods=true,rbac.argocd=true,rbac.events=true"
+ALL_VALUES = "repositories={https://git.example.com/shop/config.git},rbac.flux=true,rbac.pods=true,rbac.argocd=true,rbac.events=true,rbac.writers=true"
 
 
 def documents(text: str) -> list[Json]:
@@ -172,7 +172,7 @@ def test_the_chart_switches_on_what_it_gives_the_rights_for(values: str, engines
 
 def test_each_right_of_the_components_stands_in_the_chart_under_its_own_switch() -> None:
     template = (CHART / "templates" / "rbac.yaml").read_text()
-    for name in ("argocd", "flux", "pods", "events"):
+    for name in ("argocd", "flux", "pods", "writers", "events"):
         rules = re.findall(r"^  - \{.*\}$", (DEPLOY / "components" / name / "rbac.yaml").read_text(), re.MULTILINE)
         block = template.split(f"if .Values.rbac.{name} ")[1].split("{{- end }}")[0]
         assert re.findall(r"^  - \{.*\}$", block, re.MULTILINE) == rules
