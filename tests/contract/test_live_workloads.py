@@ -18,13 +18,14 @@ from gitops_rollback.adapters.kubernetes.client import Kubernetes
 from gitops_rollback.adapters.kubernetes.credentials import Fixed
 from gitops_rollback.adapters.kubernetes.transport import Transport
 from gitops_rollback.adapters.kubernetes.watching import WatchTimes
-from gitops_rollback.adapters.kubernetes.workloads import ClusterWorkloads
-from gitops_rollback.core.errors import EngineUnavailable, RollbackError
+from gitops_rollback.adapters.kubernetes.workloads import FIRST_LIST, ClusterWorkloads
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, RollbackError
 from gitops_rollback.core.fields import part
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import ApplicationId, ApplicationState, Health, SyncStatus
 from gitops_rollback.sandbox.kubernetes import By, KubernetesSandbox
+from gitops_rollback.sandbox.kubernetes.access import Rule
 from gitops_rollback.sandbox.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET
 
 Json = dict[str, Any]
@@ -104,6 +105,14 @@ def until(condition: Callable[[], bool]) -> None:
 
 def names(facts: WorkloadFacts) -> list[str]:
     return [str(part(one, "metadata")["name"]) for one in (*facts.replica_sets, *facts.pods)]
+
+
+def test_who_may_not_look_is_told_at_once(sandbox: KubernetesSandbox, workloads: ClusterWorkloads) -> None:
+    sandbox.grant(sandbox.token, rules=[Rule(("coordination.k8s.io",), ("leases",), ("get",))])
+    began = time.monotonic()
+    with pytest.raises(CredentialsRejected):
+        workloads.read(WEB)
+    assert time.monotonic() - began < FIRST_LIST.total_seconds() / 2
 
 
 def test_a_workload_is_read_with_all_that_it_owns(sandbox: KubernetesSandbox, workloads: ClusterWorkloads) -> None:

@@ -16,7 +16,7 @@ from sandbox_argocd_world import deployment
 
 from gitops_rollback.adapters.engines.argocd import ArgoCd
 from gitops_rollback.adapters.engines.argocd_workloads import ArgoCdWorkloads
-from gitops_rollback.core.errors import RollbackError
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, RollbackError
 from gitops_rollback.core.fields import Unclear, part
 from gitops_rollback.core.new_pods import WorkloadFacts, new_pods
 from gitops_rollback.core.pod_trouble import PodTrouble, Symptom, judge_pods
@@ -190,3 +190,29 @@ def test_a_pod_has_the_recorded_fields(pods: Pods, shared: Path) -> None:
     ]
     assert set(ours["status"]) == set(running["status"])
     assert set(ours["status"]["containerStatuses"][0]) == set(running["status"]["containerStatuses"][0])
+
+
+@dataclass
+class NoHelp:
+    """A Kubernetes API at hand that shows no Pods."""
+
+    error: RollbackError
+    asked: int = 0
+
+    def read(self, workload: Workload) -> WorkloadFacts:
+        self.asked += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        pytest.param(CredentialsRejected("Kubernetes", "forbidden"), 1, id="leases-are-all-that-it-gives"),
+        pytest.param(EngineUnavailable("Kubernetes", "no answer"), 2, id="down"),
+    ],
+)
+def test_an_api_at_hand_that_shows_no_pods_is_in_nobodys_way(pods: Pods, error: RollbackError, asked: int) -> None:
+    near = NoHelp(error)
+    pods.reader = ArgoCdWorkloads(cast(ArgoCd, pods.door.engine), near)
+    assert [pods.read().workload is None for _ in range(2)] == [False, False]
+    assert near.asked == asked

@@ -1,24 +1,27 @@
 """What does a workload consist of now, through one Argo CD: its resource tree, and the live objects in it?
 
 For workloads of clusters that only Argo CD can reach. Where a Kubernetes API is at hand and the workload there has the
-uid that Argo CD shows, it is the same one, and its watches are faster.
+uid that Argo CD shows, it is the same one, and its watches are faster. One that we may ask for Leases alone, or
+that does not answer, is in nobody's way.
 Source: contracts/argocd.md section 9 (`resource-tree`, `resource`); argo-cd v3.5.1 controller/cache/info.go
 (`Revision` of Deployments and ReplicaSets as `Rev:4`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from gitops_rollback.adapters.json_node import Node, load
-from gitops_rollback.core.errors import EngineUnavailable
+from gitops_rollback.core.errors import CredentialsRejected, EngineUnavailable, RollbackError
 from gitops_rollback.core.new_pods import WorkloadFacts
 from gitops_rollback.core.policy import Workload
 from gitops_rollback.core.sync import ApplicationId, ApplicationState
 
 MAX_PODS = 12  # read one by one, the healthy ones first: a single one of those settles it
 MAX_REPLICA_SETS = 2  # the newest, and the one before it
+ASKED_AGAIN_SECONDS = 1800.0  # of an API that said no: a right may be given later
 GROUPS = {"Rollout": ("argoproj.io", "v1alpha1")}
 
 
@@ -45,10 +48,11 @@ class ArgoCdWorkloads:
         self._engine = engine
         self._near = near
         self._uids: dict[tuple[ApplicationId, Workload], str] = {}
+        self._refused: dict[str, float] = {}  # until when a namespace is not asked about
 
     def read(self, application: ApplicationState, workload: Workload) -> WorkloadFacts:
         """Raises: EngineUnavailable; CredentialsRejected."""
-        near = self._near.read(workload) if self._near is not None else None
+        near = self._nearby(workload)
         if near is not None and near.workload is not None:
             known = self._uids.get((application.id, workload))
             uid = Node(near.workload).get("metadata", "uid").text()
@@ -63,6 +67,18 @@ class ArgoCdWorkloads:
         if near is not None and near.workload is not None and Node(near.workload).get("metadata", "uid").text() == uid:
             return near
         return self._from_tree(application, nodes, found)
+
+    def _nearby(self, workload: Workload) -> WorkloadFacts | None:
+        """As the API at hand shows it; None where it does not."""
+        if self._near is None or time.monotonic() < self._refused.get(workload.namespace, 0.0):
+            return None
+        try:
+            return self._near.read(workload)
+        except CredentialsRejected:
+            self._refused[workload.namespace] = time.monotonic() + ASKED_AGAIN_SECONDS
+        except RollbackError:
+            pass
+        return None
 
     def _from_tree(self, application: ApplicationState, nodes: Sequence[Node], found: Node) -> WorkloadFacts:
         sets = sorted(_children(nodes, {found.get("uid").text()}, "ReplicaSet"), key=_newest_first)[:MAX_REPLICA_SETS]

@@ -100,6 +100,7 @@ class Reflector:
         self._list_again = True
         self._listed_at = 0.0
         self._first_list = threading.Event()
+        self._answered = threading.Event()  # with the first list, or by what keeps it away
         self._lock = threading.Lock()  # over all that follows
         self._cache = Cache(f"{client.subject} {resource}", limit)
         self._heard_at = 0.0
@@ -120,8 +121,9 @@ class Reflector:
             return self._cache.objects.get(Key(namespace, name))
 
     def wait_for_first_list(self, timeout: timedelta) -> bool:
-        """True once the first list is there; False if it takes longer."""
-        return self._first_list.wait(timeout.total_seconds())
+        """True once the first list is there; False if it takes longer, and at once where something keeps it away."""
+        self._answered.wait(timeout.total_seconds())
+        return self._first_list.is_set()
 
     def run(self, stop: threading.Event) -> None:
         """List and watch until `stop`, whatever happens in between; ends soon after it is set."""
@@ -169,6 +171,7 @@ class Reflector:
             self._heard(lists=1, changes=len(changes))
         self._list_again, self._listed_at = False, time.monotonic()
         self._first_list.set()
+        self._answered.set()
         for change in changes:
             self._changed(change)
 
@@ -208,6 +211,7 @@ class Reflector:
         with self._lock:
             told, self._trouble = self._trouble == exc.message, exc.message
             self._counts = _added(self._counts, more)
+        self._answered.set()
         if isinstance(exc, Unserved):
             if not told:
                 again = f"{exc.message}; asked again every {self._times.unserved:g} s"
