@@ -19,7 +19,7 @@ from gitops_rollback.app.relands import relanded_in
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
-from gitops_rollback.core.blindness import told_blind
+from gitops_rollback.core.blindness import Absences, told_blind
 from gitops_rollback.core.clearance import cleared
 from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, revision_in, watched
@@ -86,7 +86,7 @@ class Observer:
         self._healths: dict[str, tuple[tuple[datetime, Health], ...]] = {}
         self._uids: dict[str, str] = {}
         self._deploying = Deploying(self._records)
-        self._began: datetime | None = None  # when this process looked first
+        self._absences = Absences(LONGEST_PAUSE)
         self.asks_together = False
 
     def look(self, subject: Watched, view: View, now: datetime, feeds: Callable[[Source], bool]) -> Look:
@@ -128,7 +128,7 @@ class Observer:
         """
         self.remember_health([fed.state for fed in listing.fed], now)
         self._deploying.see(listing)
-        self._began = self._began or now
+        self._absences = self._absences.looking(now)
         if self.asks_together:
             under_watch = (self._expected(one, now) for one in listing.watched)
             self._measuring.ask_together((one for one in under_watch if one is not None), now)
@@ -194,11 +194,10 @@ class Observer:
         return _Sync(event, bad, records, force, partial(_was_watched, state, window, records))
 
     def _blind_for(self, application: str, view: View, event: SyncEvent) -> timedelta:
-        """For how long its metric source has failed since the sync: as the journal tells, then as this process saw."""
-        lived = self._measuring.blind_for(application)
-        if self._began is None or self._began <= event.record.started_at:
-            return lived
-        return lived + told_blind(view.decisions_on(application), event.record.started_at, self._began)
+        """For how long its metric source has failed since the sync: as this process saw, else as the journal tells."""
+        lived, decisions = self._measuring.blind_for(application), view.decisions_on(application)
+        away = self._absences.since(event.record.started_at)
+        return sum((told_blind(decisions, since, until) for since, until in away), lived)
 
     def _saw_the_end(
         self, application: str, event: SyncEvent, now: datetime, was_watched: Callable[[datetime], bool]

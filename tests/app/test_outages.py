@@ -114,3 +114,21 @@ def test_a_watch_lasts_as_much_longer_as_it_saw_nothing(
     world.metrics.break_from("web", begin)
     shop.until(START + 31 * MINUTE + TICK, begin + 3 * MINUTE)
     assert world.reverts() == reverts
+
+
+@pytest.mark.parametrize(
+    ("minutes", "reverts"), [pytest.param(33, 1, id="within it"), pytest.param(41, 0, id="and no longer")]
+)
+def test_what_another_one_that_led_meanwhile_did_not_see_is_no_time_under_watch(
+    world: World, shop: Replica, minutes: int, reverts: int
+) -> None:
+    """Eight minutes again: the second replica leads through most of the outage, then the first one does as before."""
+    shop.until(START + 20 * MINUTE, START + 23 * MINUTE)
+    world.metrics.down = True
+    world.replica("two").until(START + 23 * MINUTE + TICK, START + 29 * MINUTE)
+    shop.until(START + 29 * MINUTE + TICK, START + 31 * MINUTE)
+    world.metrics.down = False
+    begin = START + minutes * MINUTE
+    world.metrics.break_from("web", begin)
+    shop.until(START + 31 * MINUTE + TICK, begin + 3 * MINUTE)
+    assert world.reverts() == reverts

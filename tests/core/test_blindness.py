@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops_rollback.core.blindness import told_blind
+from gitops_rollback.core.blindness import MOST_ABSENCES, Absences, told_blind
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.journal import DecisionEntry
 
@@ -37,3 +37,23 @@ def said(minutes: float, reason: Reason) -> DecisionEntry:
 )
 def test_blind_is_what_the_journal_says_between_sync_and_start(entries: list[DecisionEntry], minutes: float) -> None:
     assert told_blind(entries, T0, T0 + 10 * MINUTE) == minutes * MINUTE
+
+
+def test_a_process_was_away_before_its_start_and_while_another_one_led() -> None:
+    absences = Absences(2 * MINUTE)
+    assert absences.since(T0) == ()
+    for minutes in (5, 6, 7, 12, 13):
+        absences = absences.looking(T0 + minutes * MINUTE)
+    began, led = (T0, T0 + 5 * MINUTE), (T0 + 7 * MINUTE, T0 + 12 * MINUTE)
+    assert absences.since(T0) == (began, led)
+    assert absences.since(T0 + 6 * MINUTE) == (led,)
+    assert absences.since(T0 + 8 * MINUTE) == ((T0 + 8 * MINUTE, T0 + 12 * MINUTE),)
+    assert absences.since(T0 + 13 * MINUTE) == ()
+
+
+def test_of_too_many_absences_the_oldest_become_one_and_none_is_forgotten() -> None:
+    absences = Absences(2 * MINUTE)
+    for number in range(MOST_ABSENCES + 10):
+        absences = absences.looking(T0 + 5 * number * MINUTE)
+    assert len(absences.away) == MOST_ABSENCES
+    assert absences.since(T0)[0][0] == T0
