@@ -14,6 +14,7 @@ from gitops_rollback.app.half_done import HalfDone
 from gitops_rollback.app.holding import Holder
 from gitops_rollback.app.keeping_off import kept_off
 from gitops_rollback.app.observation import Observer
+from gitops_rollback.app.open_runs import OpenRuns
 from gitops_rollback.app.outbreaks import Alarm
 from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.staging import Staging, in_words
@@ -61,6 +62,7 @@ class Proposer:
         self._holder = Holder(repo)
         self._staging = Staging(repo, workloads, objects)
         self._half_done = HalfDone(Stepper(repo))
+        self._open_runs = OpenRuns(repo, objects)
         self._cascading = Cascading(repo, directory, observer, blamer)
 
     @crash_point("propose")
@@ -128,7 +130,10 @@ class Proposer:
         if stages is not None and stages.cascade:
             carried = replace(carried, answers=(*carried.answers, *in_two_places(upstream, stages.words)))
         half = self._half_done.answers(reversal, look.name, blame.restores, view.journal.records.values())
-        guards = (*ask_guards(facts), *carried.answers, *unfit, *half)
+        names = facts.applications or (look.name,)
+        states = [fed.state for fed in listing.fed if fed.name in names] or [look.state]
+        runs = self._open_runs.answers(facts.provision, reversal.base, view.journal.records.values(), states)
+        guards = (*ask_guards(facts), *carried.answers, *unfit, *half, *runs)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,), upstream)
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:

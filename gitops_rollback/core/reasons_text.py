@@ -252,8 +252,8 @@ SyncFailed
   The engine tried to apply our commit and failed.
   Read its message; mend what it names.
 RunWaits
-  The revert is applied, and the run of its infrastructure waits for a person: a plan that nobody has approved.
-  Read that plan where its tool shows it, and approve it there; the rollback goes on by itself.
+  A run of infrastructure waits for a person, after a revert that is applied; or it is open when the next one is ready.
+  Read its plan where its tool shows it, and approve it there; or let it end before another rollback changes the same.
 RunFailed
   The run of infrastructure that the revert caused failed. It is watched until the time-out, since its tool tries again.
   Read the message at the object or the commit status, and mend it there.

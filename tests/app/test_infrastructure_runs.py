@@ -109,6 +109,25 @@ def test_a_run_that_does_not_end_well_is_no_rollback_that_was_verified(
     assert f"{reason}: said so" in record.message
 
 
+def test_a_run_that_an_earlier_rollback_left_open_asks_before_its_object_is_changed_again(
+    world: World, cluster: Cluster
+) -> None:
+    story = a_story(world, WORSE)
+    story.cure()
+    story.later(1)
+    story.one.tick(world.clock.at + 45 * MINUTE)
+    story.later(2.5)
+    now, (record,) = world.clock.at, pushed(story.one.tick(world.clock.at))
+    assert record.outcome == "unverified"
+    newer = world.people.push("Ship 1.2", {"apps/web/db.yaml": DATABASE.replace("SIZE", "7")}, now)
+    world.engine.deploy("web", newer, now)
+    story.later(1)
+    of = f"ask: the run that {record.id} caused is not over: Terraform shop/db"
+    assert any(of in line for line in plan_lines(_prepared(story), story.one.repo))
+    cluster.runs("True", "TerraformAppliedSucceed")
+    assert not any("is not over" in line for line in plan_lines(_prepared(story), story.one.repo))
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "words"),
     [

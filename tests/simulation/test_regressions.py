@@ -81,6 +81,11 @@ REGRESSIONS = {
         920169,
     ): "a person stopped the traffic after the last step, and it was called verified with nobody served",
     ("migration", 940181): "who had taken over a plan half way was put back to that by a rollback without a word",
+    ("infrastructure", 940063): "an object whose deletion hung was not shown any more, and its run was called over",
+    (
+        "infrastructure",
+        940096,
+    ): "an object was changed again while the run that an earlier rollback had caused was open",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 

@@ -156,15 +156,23 @@ class Cloud:
     def document(self, thing: Thing) -> Json | None:
         """The object as it is; None where there is none."""
         self._see(thing)
-        if thing.spec is None:
+        spec = thing.spec if thing.spec is not None else self._going(thing)
+        if spec is None:
             return None
         api_version, kind = TERRAFORM if thing.code else QUEUE
         metadata: Json = {"name": thing.name, "generation": thing.generation}
         if thing.code:
             metadata["namespace"] = "shop"
-        spec: Json = {"approvePlan": "" if is_manual(thing.spec) else "auto", "destroy": destroys(thing.spec)}
+        if thing.spec is None:
+            metadata["deletionTimestamp"] = f"{thing.runs[-1].began:%Y-%m-%dT%H:%M:%SZ}"
+        said: Json = {"approvePlan": "" if is_manual(spec) else "auto", "destroy": destroys(spec)}
         status = self._terraform(thing) if thing.code else self._crossplane(thing)
-        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec, "status": status}
+        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": said, "status": status}
+
+    def _going(self, thing: Thing) -> bytes | None:
+        """What is taken out of git is there until all that it managed has gone: a finalizer keeps it."""
+        before = next((one for one in reversed(thing.runs[:-1]) if one.contents[0] is not None), None)
+        return self.objects.text(before.revision, thing.path) if before is not None and thing.open else None
 
     def _terraform(self, thing: Thing) -> Json:
         run, seen = thing.runs[-1], thing.observed == thing.generation

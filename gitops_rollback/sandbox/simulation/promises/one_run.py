@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_rollback.sandbox.simulation.events import Event, Rollback, Stepped
+from gitops_rollback.sandbox.simulation.events import Event, Landed, Rollback, Stepped
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
 from gitops_rollback.sandbox.simulation.world import World
 
 
 def check(world: World, event: Event) -> Iterator[str]:
     """Of one plan no next step at all, of two no change of the same object; people may do what they like.
+
+    So may they let a plan go on that says whose run is open: its own steps still wait for one another.
 
     By what really ran: a run that a later change has made unnecessary is over with that one's.
     """
@@ -20,7 +22,7 @@ def check(world: World, event: Event) -> Iterator[str]:
     for plan in [*world.rollbacks, *world.approved]:
         for earlier in (one for one in world.plan(plan) if one is not event):
             for path in sorted(set(earlier.commit.paths) & set(cloud.things)):
-                concerns = plan is own or path in event.commit.paths
+                concerns = plan is own or (path in event.commit.paths and not isinstance(own, Landed))
                 if concerns and not cloud.has_run(path, earlier.commit.sha, event.at):
                     yield f"{event.commit.sha[:8]} follows, and {path} has not run with {earlier.commit.sha[:8]} yet"
 
