@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,16 @@ from gitops_rollback.core.commit import Commit, is_sha
 from gitops_rollback.core.decision import Proposal
 from gitops_rollback.core.deployments import deployments
 from gitops_rollback.core.errors import Reason, RollbackError
-from gitops_rollback.core.incidents import Incident, ObservedApplication, breaker, group, incident_of, many, spreading
+from gitops_rollback.core.incidents import (
+    CONTROL_GROUP,
+    Incident,
+    ObservedApplication,
+    breaker,
+    group,
+    incident_of,
+    many,
+    spreading,
+)
 from gitops_rollback.core.plan import PlanOutcome
 from gitops_rollback.core.policy import Check, Policy, Trigger
 from gitops_rollback.core.rollback import Phase, RollbackRecord
@@ -126,6 +136,7 @@ class Seen:
     empty: frozenset[str]
     lately_red: frozenset[str]
     since: datetime  # the first of the deployments that alarms are about
+    sources: frozenset[str]  # metric sources of the alarms
 
 
 @dataclass
@@ -157,7 +168,8 @@ class Outbreaks:
         lately = {name for name, (at, why) in red.items() if not why and MEMORY < now - at <= 2 * MEMORY}
         suspects = {commit.sha: commit for alarm in alarms for commit in alarm.suspects}
         empty = _empty_sources(alarms)
-        seen = Seen(frozenset(quiet), empty, frozenset(lately), _deployed_at(alarms, now))
+        sources = frozenset(alarm.look.policy.metrics.url for alarm in alarms)
+        seen = Seen(frozenset(quiet), empty, frozenset(lately), _deployed_at(alarms, now), sources)
         beside = self._bystanders(listing, seen, suspects, now) if alarms else Bystanders(seen.quiet)
         # An outage that has just ended explains what still fires in somebody's window, so it is remembered as well.
         self._red.update({name: (now, frozenset()) for name in beside.red if name not in self._red})
@@ -234,7 +246,7 @@ class Outbreaks:
             and not any(self._carries(one, commit, listing) for commit in suspects.values())
         ]
         unwell = {one.name: is_new for one in uninvolved if (is_new := _turned_unwell(one, now)) is not None}
-        others = uninvolved[:ASKED_AS_CONTROL]
+        others = _asked_first(uninvolved, seen.sources)
         self._risen.keep({one.name for one in others})
         stand = {one.name: self._stands(one, seen.since, now) for one in others}
         said = {name: tuple(one.level for one in standing) for name, standing in stand.items()}
@@ -300,6 +312,21 @@ class Outbreaks:
         except RollbackError:
             return Level.ERROR
         return level(measured, trigger.comparison, trigger.threshold)
+
+
+def _asked_first(uninvolved: Iterable[Watched], sources: Collection[str]) -> list[Watched]:
+    """So many that each of the alarms' metric sources has a control group: those of these sources in turn, then others.
+
+    What is behind another source says nothing about an outage of theirs.
+    """
+    so_far: Counter[str] = Counter()
+
+    def place(one: Watched) -> tuple[bool, int]:
+        source = one.policy.metrics.url
+        so_far[source] += 1
+        return source not in sources, so_far[source]
+
+    return sorted(uninvolved, key=place)[: max(ASKED_AS_CONTROL, CONTROL_GROUP * len(sources))]
 
 
 def _names(watched: Watched) -> dict[str, str]:

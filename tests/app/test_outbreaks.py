@@ -9,6 +9,7 @@ import pytest
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, decision_of, deployment, policy, running, ship
 
 from gitops_rollback.app.executor import Executor
+from gitops_rollback.app.outbreaks import ASKED_AS_CONTROL
 from gitops_rollback.app.records import open_record
 from gitops_rollback.core.measurement import Answer, Outcome
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, advance
@@ -106,6 +107,22 @@ def test_a_persons_no_to_an_incident_counts_for_each_of_its_applications(world: 
 def test_a_region_that_is_out_is_nobodys_commit_though_only_one_was_deployed(world: World) -> None:
     """The others were not deployed to, so nothing is under watch there; they are red all the same."""
     one = _shared_commit(world, "web", calm=(*CALM, "calm4"))
+    one.until(START, START + MINUTE - TICK)
+    _break(world, "web", *CALM, "calm4")
+    one.until(START + MINUTE, LATER)
+    assert world.reverts() == 0
+    assert "MassEvent" in one.told.reasons
+
+
+def test_a_region_that_is_out_is_nobodys_commit_however_many_there_are_in_another_one(world: World) -> None:
+    """Who is behind another metric source is well, and says nothing about this one."""
+    others = tuple(f"a{number:02}" for number in range(ASKED_AS_CONTROL))
+    one = _shared_commit(world, "web", calm=(*others, *CALM, "calm4"))
+    elsewhere = {
+        f"{POLICIES}/{name}.yaml": policy(name).replace("spec:\n", "spec:\n  metrics: {url: https://b.example}\n", 1)
+        for name in others
+    }
+    world.people.push("Another region", elsewhere, START - 30 * TICK)
     one.until(START, START + MINUTE - TICK)
     _break(world, "web", *CALM, "calm4")
     one.until(START + MINUTE, LATER)
