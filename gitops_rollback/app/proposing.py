@@ -13,6 +13,7 @@ from gitops_rollback.app.guard_facts import GuardFactsReader
 from gitops_rollback.app.half_done import HalfDone
 from gitops_rollback.app.holding import Holder
 from gitops_rollback.app.keeping_off import kept_off
+from gitops_rollback.app.left_without import LeftWithout
 from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.open_runs import OpenRuns
 from gitops_rollback.app.outbreaks import Alarm
@@ -27,13 +28,13 @@ from gitops_rollback.core.deployments import deployments, our_revision
 from gitops_rollback.core.drill import SIGN, practised
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import Reason, RollbackError
-from gitops_rollback.core.guards import ask_guards
+from gitops_rollback.core.guards import GuardFacts, ask_guards
 from gitops_rollback.core.guards.migrations import judge_migrations
 from gitops_rollback.core.image_holds import HOLD
 from gitops_rollback.core.incidents import Incident
 from gitops_rollback.core.message import RevertText, for_people, revert_message
 from gitops_rollback.core.paths import shared_paths
-from gitops_rollback.core.plan import Plan, PlanOutcome, Reversal
+from gitops_rollback.core.plan import GuardAnswer, Plan, PlanOutcome, Reversal
 from gitops_rollback.core.policy import GuardResult
 from gitops_rollback.core.rollback import rollback_id
 from gitops_rollback.core.suspects import Attribution, Suspect
@@ -63,6 +64,7 @@ class Proposer:
         self._staging = Staging(repo, workloads, objects)
         self._half_done = HalfDone(Stepper(repo))
         self._open_runs = OpenRuns(repo, objects)
+        self._left_without = LeftWithout(repo)
         self._cascading = Cascading(repo, directory, observer, blamer)
 
     @crash_point("propose")
@@ -129,11 +131,8 @@ class Proposer:
         upstream = facts.writer.upstream if facts.writer else None
         if stages is not None and stages.cascade:
             carried = replace(carried, answers=(*carried.answers, *in_two_places(upstream, stages.words)))
-        half = self._half_done.answers(reversal, look.name, blame.restores, view.journal.records.values())
-        names = facts.applications or (look.name,)
-        states = [fed.state for fed in listing.fed if fed.name in names] or [look.state]
-        runs = self._open_runs.answers(facts.provision, reversal.base, view.journal.records.values(), states)
-        guards = (*ask_guards(facts), *carried.answers, *unfit, *half, *runs)
+        earlier = self._of_earlier(look, blame, reversal, facts, view, listing)
+        guards = (*ask_guards(facts), *carried.answers, *unfit, *earlier)
         text = self._text(look, blame.attribution, blame.restores, reversal, (look.name,), upstream)
         drill = practised(view.journal.decisions, reversal.reverts) if look.target.drill else None
         if drill is not None:
@@ -141,6 +140,19 @@ class Proposer:
         plan = replace(self._plan(look, blame, reversal, text), guards=guards, provision=facts.provision)
         plan = replace(plan, upstream=upstream)
         return Proposal(blame.attribution, self._staging.staged(plan, stages, look, text), guards, blame.came_back)
+
+    def _of_earlier(
+        self, look: Look, blame: Blame, reversal: Reversal, facts: GuardFacts, view: View, listing: Listing
+    ) -> tuple[GuardAnswer, ...]:
+        """What rollbacks before have left half way, still running, or without what it needs."""
+        records, names = tuple(view.journal.records.values()), facts.applications or (look.name,)
+        states = [fed.state for fed in listing.fed if fed.name in names] or [look.state]
+        undone = tuple(one.commit for one in blame.attribution.undone)
+        return (
+            *self._half_done.answers(reversal, look.name, blame.restores, records),
+            *self._open_runs.answers(facts.provision, reversal.base, records, states),
+            *self._left_without.answers(look, undone, listing, records),
+        )
 
     def _held(self, reversal: Reversal, look: Look) -> Reversal:
         """The same inverse, kept from being written back where the policy says how."""

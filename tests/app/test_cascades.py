@@ -137,6 +137,28 @@ def asked(world: World, one: Replica) -> str:
     return f"{told.reason}: {told.text}"
 
 
+def test_who_was_left_without_what_it_needs_is_not_left_so_once_more(world: World) -> None:
+    """It has changed before today's culprit, which only brought again what an earlier rollback had taken from it."""
+    chained(world, moved=("till",), files={f"{POLICIES}/web.yaml": policy("web")})
+    one = world.replica()
+    one.until(START, START + 3 * MINUTE)
+    (waiting,) = one.tick(world.clock.at).view.journal.records.values()
+    approve(world, one, waiting.id)
+    world.metrics.mend("web", world.clock.at)
+    one.until(world.clock.at + TICK, START + 6 * MINUTE)
+    again = ship(world, "web", START + 20 * MINUTE, "1.0", "1.2")
+    world.engine.deploy("web", again, START + 20 * MINUTE)
+    world.metrics.break_from("web", START + 21 * MINUTE)
+    one.until(START + 19 * MINUTE, START + 24 * MINUTE)
+
+    assert since(world) == ['Revert "Ship web 1.1"']
+    records = one.tick(world.clock.at).view.journal.records.values()
+    (asking,) = (record for record in records if record.id != waiting.id)
+    said = {told["guard"]: told for told in asking.guards}
+    assert (said["dependants"]["result"], said["left-without"]["result"]) == ("allow", "ask")
+    assert f"and needs what {waiting.id} had taken back before" in said["left-without"]["message"]
+
+
 def test_a_deeper_cascade_is_a_plan_that_waits_and_goes_in_order_once_approved(world: World) -> None:
     chained(world, depth=1)
     one = world.replica()

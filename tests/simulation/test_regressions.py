@@ -70,6 +70,7 @@ REGRESSIONS = {
     ("cascade", 16): "a cascade ended half way for a conflict, and people were not told how it ends safely",
     ("cascade", 31): "what another plan was still to take back counted as gone, so what needed it lost it",
     ("cascade", 47): "an application of the culprit's that had changed again since was left without what it called",
+    ("cascade", 940115): "a person had agreed that two go back by one commit, which the check did not allow",
     ("migration", 51): "a plain revert ended on a list that half a rollback had left, and ran its Job under traffic",
     ("migration", 920004): "what moved data had been taken off the branch by hand, and went back without a word",
     ("migration", 910138): "rows were counted before the Job that lost them had ended, and old code came back to them",
@@ -86,6 +87,10 @@ REGRESSIONS = {
         "infrastructure",
         940096,
     ): "an object was changed again while the run that an earlier rollback had caused was open",
+    (
+        "infrastructure",
+        940011,
+    ): "who had been left without what it calls got it again, and lost it by the next rollback",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 

@@ -22,8 +22,17 @@ def check(world: World, event: Event) -> Iterator[str]:
     named = {path for sha in (*plan.before, *plan.reverts) for path in world.objects.commits[sha].paths}
     for path in sorted(set(event.commit.paths) - named):
         yield f"{event.commit.sha[:8]} changes {path}, which the plan did not name when it began"
-    if plan.before and n < of and len(carried_by(world.truth, world.setup.names, event)) != 1:
+    carried = carried_by(world.truth, world.setup.names, event)
+    if plan.before and n < of and len(carried) != 1 and not _goes_together(world, plan, event, carried):
         yield f"{event.commit.sha[:8]} is step {n} of {of}, and takes back not just one application"
+
+
+def _goes_together(world: World, plan: Rollback, event: Rollback | Stepped, carried: frozenset[str]) -> bool:
+    """One commit had changed all of these, which no step can part; a plan that has such a one asks a person first."""
+    shared = (world.objects.commits[sha].paths for sha in event.commit.trailers.get("Rollback-Reverts", ()))
+    return plan in world.approved and any(
+        all(world.truth.own_paths(name, paths) for name in carried) for paths in shared if carried
+    )
 
 
 PROMISE = Promise("16", "a cascade is complete before its first write", check)
