@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from gitops_rollback.core.measurement import Measurement
 from gitops_rollback.core.policy import Trigger
 from gitops_rollback.core.trigger import Verdict
 
@@ -169,19 +170,30 @@ def shared_cause(red: int, quiet: int) -> float:
 def harm_of(verdict: Verdict, trigger: Trigger | None, share: float) -> tuple[float, str]:
     """(the harm, in full-outage-minutes a minute, and where that comes from). `share` is that of the traffic concerned.
 
-    A share of bad requests counts by how far it has risen; without a value from before, all of it. What tells no share
-    counts as if all its traffic were lost.
+    A share of bad requests counts by how far it has risen; without a value from before, all of it. That of a new
+    version which is counted apart counts as far as it exceeds the old one's, by its part of the traffic. What tells no
+    share counts as if all its traffic were lost.
     """
     value = verdict.measurement.value if verdict.measurement is not None else None
     before = verdict.baseline.value or 0.0
     if trigger is not None and trigger.type in RATES and value is not None:
         weight = LATENCY_WEIGHT if trigger.counts_slow else 1.0
-        return weight * max(0.0, value - before) * share, "measured: the rise of the rate"
+        usual, part = _beside_old(verdict.measurement, before)
+        of_new = " of the new version, by its part of the traffic" if part < 1 else ""
+        return weight * max(0.0, value - usual) * part * share, f"measured: the rise of the rate{of_new}"
     if trigger is not None and trigger.burn_rate is not None and value is not None:
         return max(0.0, value - before) * trigger.burn_rate.budget * share, "measured: the rise of the rate"
     if trigger is not None and any(word in trigger.query for word in LATENCY_WORDS):
         return LATENCY_WEIGHT * share, "all its traffic, slow ones weighed less, since the trigger tells no share"
     return share, "all its traffic, since the trigger tells no share"
+
+
+def _beside_old(measured: Measurement | None, before: float) -> tuple[float, float]:
+    """The rate that the old version has, or had before, and the new one's part of the traffic; 1 where nobody knows."""
+    old = measured.compared.beside if measured is not None and measured.compared is not None else None
+    if old is None or measured is None or not measured.denominator or not old.of:
+        return before, 1.0
+    return max(before, old.bad / old.of), measured.denominator / (measured.denominator + old.of)
 
 
 @dataclass(frozen=True)

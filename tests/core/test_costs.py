@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops_rollback.core.costs import Inputs, Weighed, costs, harm_of, likelihood_of, shared_cause
-from gitops_rollback.core.measurement import Measurement
+from gitops_rollback.core.measurement import Compared, Measurement, OldVersion, Outcome
 from gitops_rollback.core.policy import BurnRate, Severity, Trigger
 from gitops_rollback.core.trigger import Baseline, BaselineLevel, TriggerState, Verdict
 
@@ -164,6 +164,24 @@ def test_the_harm_is_the_rise_or_else_all_of_the_traffic(
         found, told = harm_of(a_verdict(value, before), trigger, share)
         assert found == pytest.approx(harm * share)
         assert source in told
+
+
+@pytest.mark.parametrize(
+    ("old", "harm", "source"),
+    [
+        pytest.param((30.0, 900.0), 0.1 * (0.2 - 30 / 900), "by its part of the traffic", id="a canary in an incident"),
+        pytest.param((0.0, 100.0), 0.5 * (0.2 - 0.01), "by its part of the traffic", id="half of the traffic"),
+        pytest.param((0.0, 0.0), 0.2 - 0.01, "rise of the rate", id="all of it: the old one is gone"),
+    ],
+)
+def test_a_new_version_harms_its_part_of_the_traffic_by_what_it_has_more_than_the_old_one(
+    old: tuple[float, float], harm: float, source: str
+) -> None:
+    compared = Compared(0.015, 0.015, 9.0, 7.0, 2.0, OldVersion(*old, evidence=9.0, needed=7.0))
+    said = Measurement(Outcome.VALUE, NOW, 0.2, numerator=20.0, denominator=100.0, compared=compared)
+    found, told = harm_of(a_verdict(0.2, 0.01)._replace(measurement=said), Trigger("errors", "regression"), 1.0)
+    assert found == pytest.approx(harm)
+    assert told.endswith(source)
 
 
 def test_evidence_stays_within_what_can_be_multiplied() -> None:
