@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gitops_rollback"
@@ -77,8 +76,27 @@ def _layer(module: str) -> str:
     return part if part in LAYERS else ""
 
 
+LOOKED_AT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Call, ast.Attribute)
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Those that any rule here looks at; each file is walked once."""
+    return tuple(node for node in ast.walk(_parsed(path)) if isinstance(node, LOOKED_AT))
+
+
+def _wrong(paths: Iterable[Path], look: Callable[[Path], Iterable[str]]) -> list[str]:
+    """What `look` finds wrong in each: one test for all files, since a test for each costs more than its look."""
+    return [f"{path.relative_to(ROOT)}: {found}" for path in paths for found in look(path)]
+
+
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,25 +104,29 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef]:
-    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
+    return (node for node in _nodes(path) if isinstance(node, ast.FunctionDef))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_imports_go_one_way(path: Path) -> None:
+def test_imports_go_one_way() -> None:
+    assert not _wrong(SOURCES, _up_the_house)
+
+
+def _up_the_house(path: Path) -> Iterator[str]:
     own = _layer("gitops_rollback." + _name(path).replace("/", ".").removesuffix(".py"))
-    if not own:
-        return
-    allowed = LAYERS[: LAYERS.index(own) + 1]
-    wrong = [f"{line}: {module}" for line, module in _imports(path) if _layer(module) not in ("", *allowed)]
-    assert not wrong
+    if own:
+        allowed = LAYERS[: LAYERS.index(own) + 1]
+        yield from (f"{line}: {module}" for line, module in _imports(path) if _layer(module) not in ("", *allowed))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_each_library_stays_in_its_room(path: Path) -> None:
+def test_each_library_stays_in_its_room() -> None:
+    assert not _wrong(SOURCES, _out_of_its_room)
+
+
+def _out_of_its_room(path: Path) -> Iterator[str]:
     tops = {module.split(".")[0] for _, module in _imports(path)}
-    assert not [library for library, rooms in ONE_ROOM.items() if library in tops and _name(path) not in rooms]
+    yield from (library for library, rooms in ONE_ROOM.items() if library in tops and _name(path) not in rooms)
     if _name(path).startswith("core/"):
-        assert not tops & NOT_IN_CORE
+        yield from sorted(tops & NOT_IN_CORE)
 
 
 def test_no_module_of_ours_imports_itself_in_a_circle() -> None:
@@ -130,37 +152,39 @@ def _walk(module: str, edges: dict[str, set[str]], way: tuple[str, ...], done: s
     done.add(module)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_functions_and_files_stay_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
-    long = [f"{node.name}: {_length(node)}" for node in _functions(path) if _length(node) > 60]
-    assert not long
+def test_functions_and_files_stay_short() -> None:
+    assert not _wrong(SOURCES, _too_long)
+    assert not [path for path in SOURCES if len(path.read_text().splitlines()) > 400]
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
-def test_functions_of_tests_stay_short_too(path: Path) -> None:
-    assert not [f"{node.name}: {_length(node)}" for node in _functions(path) if _length(node) > 60]
+def test_functions_of_tests_stay_short_too() -> None:
+    assert not _wrong(TESTS, _too_long)
+
+
+def _too_long(path: Path) -> Iterator[str]:
+    return (f"{node.name}: {_length(node)} lines" for node in _functions(path) if _length(node) > 60)
 
 
 def _length(node: ast.FunctionDef) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    text = path.read_text()
-    assert not text or ast.get_docstring(ast.parse(text))
+def test_every_module_says_what_it_is_for() -> None:
+    assert not [path for path in SOURCES if path.read_text() and not ast.get_docstring(_parsed(path))]
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
-def test_no_test_sleeps_and_hopes(path: Path) -> None:
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+def test_no_test_sleeps_and_hopes() -> None:
+    assert not _wrong(TESTS, _sleeps)
+
+
+def _sleeps(path: Path) -> Iterator[str]:
+    calls = [node for node in _nodes(path) if isinstance(node, ast.Call)]
     names = [(call.lineno, ast.unparse(call.func)) for call in calls]
-    assert not [line for line, name in names if name in ("time.sleep", "sleep") or name.endswith("Event().wait")]
+    return (f"{line}" for line, name in names if name in ("time.sleep", "sleep") or name.endswith("Event().wait"))
 
 
 def _real_time_or_chance(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.Attribute):
             name = ast.unparse(node).replace("datetime.datetime.", "datetime.").replace("datetime.date.", "date.")
             if name in (*REAL_TIME, *CHANCE) or name.startswith(("random.", "secrets.")):
@@ -185,10 +209,13 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
-def test_nothing_is_silenced_skipped_or_left_for_later(path: Path) -> None:
+def test_nothing_is_silenced_skipped_or_left_for_later() -> None:
+    assert not _wrong(WRITTEN, _left_for_later)
+
+
+def _left_for_later(path: Path) -> Iterator[str]:
     banned = ("# noqa", "# type: ignore", "# pragma", "TODO", "NotImplementedError", "xfail")
-    assert not [word for word in banned if word in path.read_text()]
+    return (word for word in banned if word in path.read_text())
 
 
 def test_no_key_lies_in_the_repository() -> None:
