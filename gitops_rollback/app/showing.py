@@ -19,8 +19,8 @@ from gitops_rollback.app.subject import Watched
 from gitops_rollback.core.headline import headline, last_hour, longest, short, syncs
 from gitops_rollback.core.journal import DecisionEntry, format_time
 from gitops_rollback.core.message import for_people
+from gitops_rollback.core.rollback import DRILL, RollbackRecord
 from gitops_rollback.core.rollback import Phase as RollbackPhase
-from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.stop import described, standing, stopped
 from gitops_rollback.core.sync import Health
 from gitops_rollback.core.trigger import Level, Phase, Verdict
@@ -213,6 +213,7 @@ def brief(record: RollbackRecord) -> Document:
         "decided": format_time(decided) if decided else None,
         "restored": longest(record),
         "by": for_people(record.requested_by),
+        "drill": for_people(str(record.evidence.get(DRILL) or "")),
     }
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitops_rollback.app.board import Picture
@@ -17,7 +18,7 @@ from gitops_rollback.app.observation import variables
 from gitops_rollback.app.queries import Question, Span, tick_of
 from gitops_rollback.app.showing import Document, brief, elsewhere
 from gitops_rollback.app.subject import Watched
-from gitops_rollback.core.commit import REGULAR_MODE, FileChange
+from gitops_rollback.core.commit import REGULAR_MODE, Commit, FileChange
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.headline import headline, is_ratio, mappings, spans
 from gitops_rollback.core.journal import format_time
@@ -37,6 +38,7 @@ _PUT_ON = re.compile(
     r"^\+[ -]*(?:image: *[\"']?[^\s\"'#:@]+(?::\d+/[^\s\"'#:@]+)?:|newTag: *[\"']?|tag: *[\"']?)([\w.-]+)", re.MULTILINE
 )
 MARKERS = (("deployed", "sync"), ("fired", "fired"), ("pushed", "revert"), ("verified", "recovered"))
+MOST_STEPS = 12  # that a chart has markers for
 
 
 def rollback_document(picture: Picture, record: RollbackRecord, chart: Document) -> Document:
@@ -127,11 +129,12 @@ def _phases(record: RollbackRecord) -> list[Document]:
 
 
 def _diff(picture: Picture, record: RollbackRecord) -> str:
-    """What its newest commit changed, or would change on the head."""
+    """What its commits changed together, or would change on the head."""
     repo = picture.place.repo
     try:
         if record.commit:
-            return diff_of_changes(repo.commit(record.commit).changes, repo)
+            pushed = [one.commit for one in record.steps if one.commit] or [record.commit]
+            return diff_of_changes(_together([repo.commit(sha) for sha in pushed]), repo)
         head, steps = picture.view.heads.branch, record.planned
         blobs = steps[-1].blobs if steps else {}
         changes = [
@@ -141,6 +144,15 @@ def _diff(picture: Picture, record: RollbackRecord) -> str:
         return diff_of_changes(changes, repo)
     except RollbackError:
         return ""
+
+
+def _together(commits: Sequence[Commit]) -> list[FileChange]:
+    """From before the first commit to after the last one, by file; what came back on the way is no change."""
+    found: dict[str, FileChange] = {}
+    for change in (one for commit in commits for one in commit.changes):
+        before = found.get(change.path, change)
+        found[change.path] = replace(change, old_blob=before.old_blob, old_mode=before.old_mode)
+    return [one for one in found.values() if (one.old_blob, one.old_mode) != (one.new_blob, one.new_mode)]
 
 
 class Charts:
@@ -181,12 +193,21 @@ def _chart(picture: Picture, record: RollbackRecord, now: datetime) -> Document:
         "trigger": for_people(str(evidence.get("trigger", ""))),
         "threshold": evidence.get("threshold"),
         "ratio": is_ratio(evidence),
-        "markers": [{"name": name, "at": format_time(times[key])} for key, name in MARKERS if key in times],
+        "markers": [{"name": name, "at": format_time(at)} for name, at in _markers(record)],
         "points": [],
         "fault": "",
         "delayUntil": None,
     }
     return {**document, **_points(picture, record, evidence, start, end)}
+
+
+def _markers(record: RollbackRecord) -> list[tuple[str, datetime]]:
+    """What happened when, in that order. Of several commits each has its own, since none alone is the revert."""
+    staged = [one for one in record.steps if one.pushed_at is not None] if len(record.steps) > 1 else []
+    names = [one for one in MARKERS if not (staged and one[0] == "pushed")]
+    found = [(name, record.times[key]) for key, name in names if key in record.times]
+    found += [(f"step {one.n}", one.pushed_at) for one in staged[:MOST_STEPS] if one.pushed_at is not None]
+    return sorted(found, key=lambda one: one[1])
 
 
 def _points(

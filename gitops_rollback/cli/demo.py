@@ -28,6 +28,8 @@ def carry_out(
         click.echo(f"{QUARTER.name:<18}{QUARTER.summary}")
         return
     if story == QUARTER.name:
+        if serve:
+            raise click.UsageError(f"the story {story!r} is told by backtest, and has no pages: leave --serve away")
         sys.exit(0 if tell_quarter(Path(out).resolve(), click.echo) else 1)
     chosen = find_story(story, engine)
     if chosen is None:

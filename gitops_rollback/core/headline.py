@@ -86,6 +86,8 @@ def _because(record: RollbackRecord) -> str:
     for verdict in mappings(record.evidence.get("verdicts")):
         value, name = verdict.get("value"), verdict.get("trigger")
         if name in record.triggers and isinstance(value, int | float):
+            if verdict.get("threshold") is None and not verdict.get("counts"):
+                return f" because {for_people(str(name))} fired"  # its value says no more than that it did
             limit, is_ratio = verdict.get("threshold"), _RATIO.search(str(verdict.get("message", ""))) is not None
             bound = f" (limit {amount(limit, is_ratio)})" if isinstance(limit, int | float) else ""
             return f" because {for_people(str(name))} was {amount(value, is_ratio)}{bound}"

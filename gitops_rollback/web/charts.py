@@ -7,15 +7,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
 
 WIDTH, LANE, LEFT, TOP = 960, 46, 170, 26
-CHART_HEIGHT, CHART_LEFT, CHART_RIGHT, CHART_TOP, CHART_BOTTOM = 290, 58, 18, 48, 28
-MOST_TICKS = 8
+CHART_LEFT, CHART_RIGHT, CHART_BOTTOM = 58, 18, 28
 STEPS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)  # seconds between two times of an axis
 Place = Callable[[float], float]  # from a time or a value to where it stands in the picture
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How large a picture is, where its lines begin, how many times fit below it, and how broad a letter is."""
+
+    width: int
+    height: int
+    top: int = 18
+    ticks: int = 8
+    letter: float = 7.0
+    rows: int = 3  # of names of markers
+
+
+WIDE = Frame(960, 290, 48)
+NARROW = Frame(420, 315, 76, 4, 9.0, 4)  # for a phone: all of the curve, without moving it
 
 
 def timeline_svg(timeline: Mapping[str, Any]) -> str:
@@ -30,7 +46,7 @@ def timeline_svg(timeline: Mapping[str, Any]) -> str:
     def y(name: str) -> float:
         return TOP + LANE * lanes[name] + LANE * 0.68
 
-    parts = [_axis(since, until, x, height)]
+    parts = [_axis(since, until, x, Frame(WIDTH, height))]
     for one in timeline["lanes"]:
         line = y(one["application"])
         parts.append(f'<line class="lane" x1="{LEFT}" x2="{WIDTH - 16}" y1="{line:.1f}" y2="{line:.1f}"/>')
@@ -73,8 +89,9 @@ def _dot(x: float, y: float, kind: str, title: str) -> str:
     return f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"><title>{escape(title)}</title></circle>'
 
 
-def metric_svg(chart: Mapping[str, Any]) -> str:
+def metric_svg(chart: Mapping[str, Any], narrow: bool = False) -> str:
     """The curve with its threshold, the delay before which it is not trusted, and the markers; a gap stays a gap."""
+    frame = NARROW if narrow else WIDE
     points = [(float(at), value) for at, value in chart["points"]]
     known = [value for _, value in points if value is not None and math.isfinite(value)]
     if not known:
@@ -85,34 +102,47 @@ def metric_svg(chart: Mapping[str, Any]) -> str:
     low = float(min(0.0, *known))
 
     def x(at: float) -> float:
-        return CHART_LEFT + (WIDTH - CHART_LEFT - CHART_RIGHT) * (at - first) / (last - first)
+        return CHART_LEFT + (frame.width - CHART_LEFT - CHART_RIGHT) * (at - first) / (last - first)
 
     def y(value: float) -> float:
-        return CHART_TOP + (CHART_HEIGHT - CHART_TOP - CHART_BOTTOM) * (1 - (value - low) / (top - low))
+        return frame.top + (frame.height - frame.top - CHART_BOTTOM) * (1 - (value - low) / (top - low))
 
-    foot = CHART_HEIGHT - CHART_BOTTOM
-    parts = [_axis(first, last, x, CHART_HEIGHT, CHART_TOP)]
+    foot, right_end = frame.height - CHART_BOTTOM, frame.width - CHART_RIGHT
+    parts = [_axis(first, last, x, frame)]
     for part in range(5):
         value = low + (top - low) * part / 4
         parts.append(f'<text class="tick" x="{CHART_LEFT - 8}" y="{y(value) + 4:.1f}">{_number(value, chart)}</text>')
     if chart["delayUntil"] and (begin := _marker(chart, "sync")):
-        left, right = x(begin), min(x(_seconds(chart["delayUntil"])), WIDTH - CHART_RIGHT)
-        size = f'width="{max(0.0, right - left):.1f}" height="{foot - CHART_TOP}"'
-        parts.append(f'<rect class="delay" x="{left:.1f}" y="{CHART_TOP}" {size}/>')
+        left, right = x(begin), min(x(_seconds(chart["delayUntil"])), right_end)
+        size = f'width="{max(0.0, right - left):.1f}" height="{foot - frame.top}"'
+        parts.append(f'<rect class="delay" x="{left:.1f}" y="{frame.top}" {size}/>')
     if limit is not None:
-        line = f'x1="{CHART_LEFT}" x2="{WIDTH - CHART_RIGHT}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"'
+        line = f'x1="{CHART_LEFT}" x2="{right_end}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"'
         place = f'x="{CHART_LEFT + 6}" y="{y(limit) - 6:.1f}"'  # on the left nothing has gone wrong yet
         words = f'<text class="limit-name" {place}>limit {_number(limit, chart)}</text>'
-        here = f'<text class="limit-name here" aria-hidden="true" x="{WIDTH - CHART_RIGHT}" y="{y(limit) - 6:.1f}">'
+        here = f'<text class="limit-name here" aria-hidden="true" x="{right_end}" y="{y(limit) - 6:.1f}">'
         parts.append(f'<line class="limit" {line}/>{words}{here}limit {_number(limit, chart)}</text>')
     parts += [f'<polyline class="curve" points="{run}"/>' for run in _runs(points, x, y)]
-    for number, marker in enumerate(chart["markers"]):
-        at = x(_seconds(marker["at"]))
-        top_of_it, anchor = 12 + 13 * (number % 3), "end" if at > WIDTH - 90 else "start"
-        parts.append(f'<line class="mark {marker["name"]}" x1="{at:.1f}" x2="{at:.1f}" y1="{top_of_it}" y2="{foot}"/>')
-        place = f'text-anchor="{anchor}" x="{at + (-4 if anchor == "end" else 4):.1f}" y="{top_of_it}"'
-        parts.append(f'<text class="mark-name" {place}>{escape(marker["name"])}</text>')
-    return _svg(f"{chart['trigger']} over time, with its limit", WIDTH, CHART_HEIGHT, parts)
+    parts += _marks([(x(_seconds(one["at"])), str(one["name"])) for one in chart["markers"]], frame, foot)
+    return _svg(f"{chart['trigger']} over time, with its limit", frame.width, frame.height, parts)
+
+
+def _marks(markers: Sequence[tuple[float, str]], frame: Frame, foot: int) -> list[str]:
+    """A line for each, with its name in the first row that has room for it."""
+    parts, ends = [], [0.0] * frame.rows
+    for at, name in markers:
+        words = name.removeprefix("step ") if frame.letter > WIDE.letter else name
+        length = len(words) * frame.letter + 4
+        turned = at + length > frame.width
+        begin = at - length if turned else at
+        row = next((number for number, end in enumerate(ends) if end <= begin), ends.index(min(ends)))
+        ends[row] = begin + length + 5
+        top, anchor = 13 + (frame.top - 9) // frame.rows * row, "end" if turned else "start"
+        line = f'x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{foot}"'
+        parts.append(f'<line class="mark {escape(name.split()[0])}" {line}/>')
+        place = f'text-anchor="{anchor}" x="{at + (-4 if turned else 4):.1f}" y="{top}"'
+        parts.append(f'<text class="mark-name" {place}>{escape(words)}</text>')
+    return parts
 
 
 def _runs(points: Sequence[tuple[float, Any]], x: Place, y: Place) -> list[str]:
@@ -133,15 +163,15 @@ def _number(value: float, chart: Mapping[str, Any]) -> str:
     return f"{value * 100:.2g} %" if chart["ratio"] else f"{value:.3g}"
 
 
-def _axis(first: float, last: float, x: Place, height: int, top: int = 18) -> str:
+def _axis(first: float, last: float, x: Place, frame: Frame) -> str:
     """Lines at round times."""
-    step = next((one for one in STEPS if (last - first) / one <= MOST_TICKS), STEPS[-1])
+    step = next((one for one in STEPS if (last - first) / one <= frame.ticks), STEPS[-1])
     parts = []
     for number in range(math.ceil(first / step), math.floor(last / step) + 1):
         at = x(number * step)
-        anchor = "end" if at > WIDTH - 30 else "middle"
-        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{height - 22}"/>')
-        place = f'text-anchor="{anchor}" x="{at:.1f}" y="{height - 6}"'
+        anchor = "end" if at > frame.width - 30 else "middle"
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{frame.top}" y2="{frame.height - 22}"/>')
+        place = f'text-anchor="{anchor}" x="{at:.1f}" y="{frame.height - 6}"'
         parts.append(f'<text class="time" {place}>{_clock(number * step)}</text>')
     return "".join(parts)
 

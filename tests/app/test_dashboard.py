@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, ship
+from test_steps import shifted
 
 import gitops_rollback.web
 from gitops_rollback.app.board import Board, Place
 from gitops_rollback.app.checkup import Finding
+from gitops_rollback.app.showing import brief
 from gitops_rollback.app.showing_rollback import rollback_document, version_back
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.reasons import meaning_of
@@ -46,7 +48,9 @@ class Shown:
         self.browser = httpx.Client(base_url=self.server.url, timeout=10)
 
     def watch(self, name: str = "one") -> Replica:
-        replica = self.world.replica(name)
+        return self.show(self.world.replica(name))
+
+    def show(self, replica: Replica) -> Replica:
         self.board.expect("shop/config", Place(replica.repo, replica.reconciler))
         replica.reconciler.report = lambda tick: self.board.see("shop/config", tick)
         return replica
@@ -121,6 +125,31 @@ def test_the_story_of_a_rollback_is_on_each_page_and_the_same_after_a_restart(sh
         key: after[key] for key in after if key != "chart"
     }
     assert after["chart"]["points"][: len(values)] == before["chart"]["points"][: len(values)]
+
+
+def test_of_several_commits_it_shows_what_they_changed_together_and_when_each_came(shown: Shown) -> None:
+    replica, world = shown.show(shifted(shown.world)), shown.world
+    replica.until(START, START + 4 * MINUTE)
+    world.metrics.mend("web", START + 4 * MINUTE)
+    replica.until(START + 4 * MINUTE, START + 9 * MINUTE)
+    (told,) = shown.json("/rollbacks.json")["rollbacks"]
+    page = shown.json(f"/r/{told['id']}.json")
+    assert [one["name"] for one in page["chart"]["markers"]] == [
+        *("sync", "fired", "step 1", "step 2", "step 3", "recovered")
+    ]
+    changed = [line.split() for line in page["diff"].splitlines() if line.startswith(("+ ", "- "))]
+    assert [words[:3] for words in changed if "weight:" in words] == [
+        *(["-", "weight:", "40"], ["+", "weight:", "100"], ["-", "weight:", "60"], ["+", "weight:", "0"])
+    ]
+    assert ["+", "image:", "registry.example/web:1.0"] in changed
+    assert "What all of them changed together" in shown.words(f"/r/{told['id']}")
+
+
+def test_a_drill_is_called_one_wherever_its_rollback_is_listed(shown: Shown) -> None:
+    replica = rolled_back(shown)
+    (record,) = replica.reconciler.see_now().journal.records.values()
+    assert brief(record)["drill"] == ""
+    assert brief(replace(record, evidence={**record.evidence, "drill": "dr-1"}))["drill"] == "dr-1"
 
 
 def test_a_replica_that_stands_by_says_so_and_who_leads(shown: Shown) -> None:

@@ -268,3 +268,8 @@ def test_no_repository_is_said_in_one_sentence(cli: Callable[..., Answer]) -> No
 def test_a_forge_is_refused_where_the_story_has_none(cli: Callable[..., Answer]) -> None:
     answer = cli("demo", "--story", "push-race", "--forge", "github")
     assert (answer.code, "is told without a forge" in answer.err) == (2, True)
+
+
+def test_a_story_without_pages_does_not_pretend_to_serve_them(cli: Callable[..., Answer]) -> None:
+    answer = cli("demo", "--story", "my-last-quarter", "--serve")
+    assert (answer.code, "has no pages" in answer.err) == (2, True)

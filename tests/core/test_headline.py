@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +25,7 @@ def a_record(phase: Phase = Phase.DONE, outcome: RollbackOutcome | None = None, 
     )  # fmt: skip
 
 
+CRASHING = {"trigger": "pods", "value": 1.0, "threshold": None, "message": "crashLoop of Deployment shop/web"}
 WHY = "because errors was 7.9\N{NO-BREAK SPACE}% (limit 5\N{NO-BREAK SPACE}%)"
 PUSHED = (StepRecord(1, 1, "c" * 40),)
 
@@ -50,8 +52,12 @@ PUSHED = (StepRecord(1, 1, "c" * 40),)
             a_record(outcome=RollbackOutcome.VERIFIED, told="errors is 0.079"),
             "web was rolled back to aaaaaaa because errors was 0.079 (limit 0.05), and recovered.",
         ),
+        (
+            replace(a_record(Phase.AWAITING_APPROVAL, triggers=("pods",)), evidence={"verdicts": [CRASHING]}),
+            "web should go back to aaaaaaa because pods fired: it waits for a person.",
+        ),
     ],
-    ids=["verified", "waits", "syncing", "unverified", "refused", "asked", "no ratio"],
+    ids=["verified", "waits", "syncing", "unverified", "refused", "asked", "no ratio", "no limit"],
 )
 def test_the_headline_says_what_where_to_and_why(record: RollbackRecord, sentence: str) -> None:
     assert headline(record) == sentence
