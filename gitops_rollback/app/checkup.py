@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gitops_rollback.adapters.metrics.installed import installed
+from gitops_rollback.adapters.packages import metric_providers
 from gitops_rollback.app.circumstances import Surroundings
 from gitops_rollback.app.owners import owners_at
 from gitops_rollback.app.reconciler import Reconciler
@@ -332,7 +332,7 @@ def of_metrics(sources: Sources, wanted: Iterable[MetricSettings], now: datetime
     """Each place that a policy asks, once. An answer shows that it may be asked, not that it has the data."""
     for one in dict.fromkeys(wanted):
         part = f"metrics {one.url or 'of the settings'}"
-        if one.provider == "web" or one.provider in installed():
+        if one.provider == "web" or one.provider in metric_providers():
             yield Finding(part, True, "not asked: each of its queries has a path of its own", checked=False)
             continue
         try:

@@ -17,11 +17,12 @@ from gitops_rollback.adapters.kubernetes.promoters import ClusterPromoters
 from gitops_rollback.adapters.kubernetes.references import ClusterReferences
 from gitops_rollback.adapters.metrics.cloudwatch import CloudwatchSettings, CloudwatchSource
 from gitops_rollback.adapters.metrics.datadog import DatadogSettings, DatadogSource
-from gitops_rollback.adapters.metrics.installed import Access, ClosingSource, installed, installed_source
+from gitops_rollback.adapters.metrics.installed import Access, ClosingSource, installed_source
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.metrics.rationed import Counted, QueryRations
 from gitops_rollback.adapters.metrics.web import WebSettings, WebSource
 from gitops_rollback.adapters.notifiers.slack_answers import SlackAnswers
+from gitops_rollback.adapters.packages import metric_providers
 from gitops_rollback.adapters.probe import HttpProbe
 from gitops_rollback.adapters.registry import OciRegistries, RegistrySettings
 from gitops_rollback.app.audit_stream import AuditStream
@@ -173,7 +174,7 @@ class MetricSources:
         wanted = replace(wanted, cluster="")
         for server in self._settings.metrics:
             is_same = server.url.rstrip("/") == wanted.url.rstrip("/") and not wanted.secret
-            if is_same and wanted.provider not in {*OF_PROVIDER, *installed()}:
+            if is_same and wanted.provider not in {*OF_PROVIDER, *metric_providers()}:
                 return self._by_server[server.name]
         with self._lock:
             if wanted not in self._by_policy:
@@ -199,7 +200,7 @@ class MetricSources:
 
     def _own(self, wanted: MetricSettings) -> ClosingSource:
         token = offered(self._settings, wanted.secret, wanted.url) if wanted.secret else ""
-        if wanted.provider in installed():
+        if wanted.provider in metric_providers():
             access = Access(wanted.url, self._settings.origin_rules, token, wanted.headers)
             return installed_source(wanted.provider, access)
         if wanted.provider == "datadog":

@@ -98,6 +98,17 @@ def test_the_help_of_no_verb_loads_what_carries_it_out() -> None:
     assert done.stdout.splitlines()[-1] == "LOADED {0} []", done.stderr
 
 
+def test_lint_loads_nothing_that_talks_to_anybody() -> None:
+    done = python(
+        "import sys\n"
+        "from gitops_rollback.cli.main import outcome_of\n"
+        "code = outcome_of(['lint', 'policies'])\n"
+        "heavy = sorted({'httpx', 'requests', 'git', 'lightkube', 'structlog'} & set(sys.modules))\n"
+        "print('LOADED', code, heavy)\n"
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED 0 []", done.stderr
+
+
 def test_help_lists_every_verb(cli: Callable[..., Answer]) -> None:
     answer = cli("--help")
     assert answer.code == 0

@@ -14,14 +14,11 @@ from typing import Protocol
 from gitops_rollback.adapters.http import Http, HttpFailed, HttpSettings
 from gitops_rollback.adapters.metrics.answers import Asked, Malformed
 from gitops_rollback.adapters.origins import OriginRules, OutboundBlocked
-from gitops_rollback.adapters.packages import loaded, names_in
+from gitops_rollback.adapters.packages import METRIC_GROUP, loaded
 from gitops_rollback.core.errors import QueryInvalid, Reason, SettingsInvalid
 from gitops_rollback.core.measurement import Answer
 from gitops_rollback.core.other_query import asked as asked_of
 from gitops_rollback.ports import MetricSource
-
-GROUP = "gitops_rollback.metric_providers"
-REASON = "it pages and suggests: an installed provider's word about the past is not ours to vouch for"
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,10 @@ class ClosingSource(MetricSource, Protocol):
     def close(self) -> None: ...
 
 
-def installed() -> frozenset[str]:
-    """The names of all that are installed; none of their code runs for this."""
-    return names_in(GROUP)
-
-
 def installed_source(name: str, access: Access) -> ClosingSource:
     """The provider of this name. Raises: SettingsInvalid if it cannot be made."""
     try:
-        return InstalledSource(loaded(GROUP, name)(access), access)
+        return InstalledSource(loaded(METRIC_GROUP, name)(access), access)
     except SettingsInvalid:
         raise
     except Exception as exc:

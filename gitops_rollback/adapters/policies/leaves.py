@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from gitops_rollback.adapters.metrics.installed import installed
-from gitops_rollback.adapters.packages import ENGINE_GROUP, names_in
+from gitops_rollback.adapters.packages import engines, metric_providers
 from gitops_rollback.adapters.policies.promql import template_errors
 from gitops_rollback.adapters.policies.scalars import (
     DNS_LABEL,
@@ -118,7 +116,7 @@ TrailerLine = Annotated[
     str, pattern(r"[A-Za-z][A-Za-z0-9-]{0,60}: ?[^\n]{1,200}", "a trailer", 'write it like "Rollback-Safe: false"')
 ]
 ENGINES = ("argocd", "flux")
-Engine = Annotated[str, choice_or_brought("engine", partial(names_in, ENGINE_GROUP), *ENGINES)]
+Engine = Annotated[str, choice_or_brought("engine", engines, *ENGINES)]
 Severity = Annotated[str, choice("auto_rollback", "page_and_suggest", "log_only")]
 Comparison = Annotated[str, choice("greater_than", "less_than")]
 TriggerType = Annotated[
@@ -135,7 +133,7 @@ HealthWord = Annotated[str, choice("Healthy", "Progressing", "Degraded", "Suspen
 Provider = Annotated[
     str,
     choice_or_brought(
-        *("provider", installed),
+        *("provider", metric_providers),
         *("prometheus", "thanos", "mimir", "victoriametrics"),
         *("web", "datadog", "cloudwatch", "newrelic", "graphite", "influxdb"),
     ),

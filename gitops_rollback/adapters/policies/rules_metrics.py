@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitops_rollback.adapters.metrics.installed import installed
+from gitops_rollback.adapters.packages import metric_providers
 from gitops_rollback.adapters.policies.rules_shape import Found
 from gitops_rollback.adapters.policies.unbuilt import trigger_type
 from gitops_rollback.adapters.policies.view import View
@@ -44,7 +44,7 @@ def metric_faults(spec: View, queries: Sequence[View]) -> Iterator[Found]:
 
 def _of_source(spec: View, metrics: View, queries: Sequence[View]) -> Iterator[Found]:
     provider = metrics.at("provider").text or ""
-    spoken = OTHER if provider in installed() else OF_PROVIDER.get(provider, PROMQL)
+    spoken = OTHER if provider in metric_providers() else OF_PROVIDER.get(provider, PROMQL)
     for query in queries:
         if query.text and (written := language_of(query.text)) is not spoken:
             yield query.mark, *_other_language(provider, spoken, written)

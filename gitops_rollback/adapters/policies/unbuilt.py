@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gitops_rollback.adapters.metrics.installed import REASON, installed
+from gitops_rollback.adapters.packages import metric_providers
 from gitops_rollback.adapters.policies.view import View
 from gitops_rollback.core.burn_rate import FIRST_WINDOW
 from gitops_rollback.core.strategies.planning import INFRASTRUCTURE, MIGRATION, ROLLING, STAGED_TYPES
@@ -25,6 +25,7 @@ SUGGESTS = {
     "event": "it pages and suggests, whatever is written: a sync also fails where the cluster is to blame",
     "gauge": "it pages and suggests, whatever is written: a gauge is wrong too often",
 }
+OF_A_PACKAGE = "it pages and suggests: an installed provider's word about the past is not ours to vouch for"
 BUILT_PROVIDERS = frozenset({"prometheus", "thanos", "mimir", "victoriametrics", "datadog", "web", "cloudwatch"})
 LATE_PROVIDERS = {
     "datadog": "it pages and suggests: points come late, so what began just before a sync looks as if it began after",
@@ -65,7 +66,7 @@ def trigger_type(trigger: View) -> str:
 
 def only_suggests(provider: str) -> str:
     """Why no trigger of a provider acts by itself; "" if one may."""
-    return REASON if provider in installed() else LATE_PROVIDERS.get(provider, "")
+    return OF_A_PACKAGE if provider in metric_providers() else LATE_PROVIDERS.get(provider, "")
 
 
 def _triggers(spec: View) -> Iterator[Unbuilt]:
@@ -101,7 +102,7 @@ def _suggests(trigger: View, kind: str) -> bool:
 def _metrics(spec: View) -> Iterator[Unbuilt]:
     for metrics in spec.at("metrics").items or (spec.at("metrics"),):
         provider = metrics.at("provider").text
-        if provider and provider not in BUILT_PROVIDERS | installed():
+        if provider and provider not in BUILT_PROVIDERS | metric_providers():
             yield Unbuilt(f"metrics.provider: {provider}", metrics.key_mark("provider"))
 
 
