@@ -89,8 +89,8 @@ def _rows_of(picture: Picture, now: datetime) -> Iterable[Row]:
         stop = stopped(name, now, settings, *view.pauses, aliases=(watched.target.name,)) if any_stop else None
         record = open_ones.get(name)
         state, message = _state(watched, sights.get(name), record)
-        if stop is not None and state not in STATES[:4]:
-            state, message = "paused", stop.message
+        if stop is not None:  # what is red stays red, and nothing is done about it
+            state, message = (state, f"{message}; {stop.message}") if state in STATES[:4] else ("paused", stop.message)
         yield Row(watched, name, picture.name, state, message, stop is not None, record)
 
 
