@@ -186,8 +186,9 @@ def test_an_application_that_cannot_be_measured_is_never_shown_as_well(shown: Sh
 
 def test_what_is_red_while_it_is_paused_stays_red_and_says_that_nothing_is_done(shown: Shown) -> None:
     stop = "apiVersion: gitops-rollback.dev/v1alpha1\nkind: RollbackPause\nspec: {all: true, reason: load test}\n"
-    shown.world.people.push("Stop", {".gitops-rollback/pause.yaml": stop}, START - 2 * MINUTE)
-    deployed_bad(shown).until(START, START + 3 * MINUTE)
+    replica = deployed_bad(shown)
+    shown.world.people.push("Stop", {".gitops-rollback/pause.yaml": stop}, START)
+    replica.until(START, START + 3 * MINUTE)
     (row,) = shown.json("/applications.json")["rows"]
     assert (row["state"], row["paused"]) == ("firing", True)
     assert "above the limit" in row["message"]
