@@ -15,7 +15,7 @@ from gitops_rollback.sandbox.simulation.world import World
 
 def check(world: World, event: Event) -> Iterator[str]:
     """By what really ran, and by what was taken back, by a rollback or by a person."""
-    if isinstance(event, Stepped) and event.n == event.of:
+    if isinstance(event, Stepped) and event.n == event.of and event.rollback not in world.approved:
         yield from _taken_back(world, event.rollback, event.commit.sha)
     if not isinstance(event, Rollback) or event.staged:
         return

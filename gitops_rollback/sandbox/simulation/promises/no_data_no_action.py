@@ -15,15 +15,18 @@ LONGER = 181  # seconds that a run of red ticks may be longer than its `for`
 SHARE = 0.7  # of the ticks within a `for` that must have been red; gaps count for nothing
 JUMPED = 30  # seconds of a `for` that small jumps of a clock may skip
 OLD = timedelta(seconds=90)  # a tick that was slowed down, and its retries
-SOONER, LEAST = 2, 30  # what brings back a file that a rollback took away is waited for half as long, and two ticks
+SOONER, LEAST = 2, 30  # what lands again what a rollback took away is waited for half as long, and two ticks
 
 
 def _came_back(world: World, event: Rollback) -> bool:
-    """What is undone brings back a file that an earlier commit of ours had taken away."""
-    ours = [one.commit for plan in world.carried if plan.at < event.at for one in world.plan(plan)]
+    """What is undone brings back a file that an earlier commit of ours took away, or is called as what it undid."""
+    earlier, commits = [plan for plan in world.carried if plan.at < event.at], world.objects.commits
+    ours = [one.commit for plan in earlier for one in world.plan(plan)]
     taken = {(change.path, change.old_blob) for one in ours for change in one.changes if change.old_blob}
-    blamed = [world.objects.commits[sha] for sha in event.reverts]
-    return any((change.path, change.new_blob) in taken for one in blamed for change in one.changes)
+    called = {commits[sha].subject for plan in earlier if plan.speaker == event.speaker for sha in plan.reverts}
+    blamed = [commits[sha] for sha in event.reverts]
+    back = any((change.path, change.new_blob) in taken for one in blamed for change in one.changes)
+    return back or any(one.subject in called for one in blamed)
 
 
 def check(world: World, event: Event) -> Iterator[str]:

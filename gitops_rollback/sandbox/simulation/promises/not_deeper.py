@@ -20,7 +20,9 @@ def check(world: World, event: Event) -> Iterator[str]:
     going, goals = _changed_by(world, plan.before), _changed_by(world, plan.reverts)
     policy, really = world.policy_at(event.commit.parents[0], plan.speaker), _really(world, plan)
     most = (policy.depth or 0) if policy is not None else 0
-    for name in sorted(carried_by(world.truth, world.setup.names, event)):
+    for name in sorted(
+        carried_by(world.truth, world.setup.names, event) - goals
+    ):  # what the culprit changed goes along
         if not any(any(ways(world.needs, name, goal, going)) for goal in goals):
             yield f"{event.commit.sha[:8]} takes back {name}, which needs nothing of what goes back"
         levels = max((steps for goal in goals for steps in ways(really, name, goal, going)), default=1)

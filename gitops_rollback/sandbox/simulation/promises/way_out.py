@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from gitops_rollback.core.errors import Reason
 from gitops_rollback.sandbox.simulation.events import Rollback, Stepped, Told, step_of
 from gitops_rollback.sandbox.simulation.migrating import serves
 from gitops_rollback.sandbox.simulation.promises.promise import Promise
@@ -58,8 +59,24 @@ def _dark(world: World, name: str) -> Iterator[str]:
         return
     newest, identity = world.plan(plans[-1])[-1], plans[-1].commit.trailers["Rollback-Id"][0]
     record = world.records.get(identity, {})
+    if _a_person_did(world, name, newest, identity):
+        return
     if not _told(world, identity, newest) and record.get("reason") != "Aborted":
         yield f"{name} serves nobody since {newest.commit.sha[:8]}, and people were not told"
+
+
+def _a_person_did(world: World, name: str, newest: Rollback | Stepped, identity: str) -> bool:
+    """It served, people were told that all was well, and only after that somebody stopped it."""
+    verified = [
+        one.at
+        for one in world.messages
+        if one.message.rollback_id == identity and one.message.reason == Reason.VERIFIED
+    ]
+    line = world.objects.between(newest.commit.sha, world.head, len(world.objects.commits))
+    stopped = [one.committed_at for one in line if not serves(world.objects, name, one.sha)]
+    if not serves(world.objects, name, newest.commit.sha) or not verified or not stopped:
+        return False
+    return min(verified) <= min(stopped)
 
 
 def _told(world: World, identity: str, newest: Rollback | Stepped) -> list[Told]:
