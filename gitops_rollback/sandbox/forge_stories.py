@@ -5,20 +5,18 @@ They are told with a forge before the repository. What is claimed is read from g
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from gitops_rollback.sandbox.forge import BOT, ForgeSandbox, Kind, PullRequest, Rules
 from gitops_rollback.sandbox.stories import (
-    DEPLOYED_WITHIN_SECONDS,
     DEPLOYMENT,
-    LOOK_AGAIN_SECONDS,
     SERVICE,
     decided,
     failing_release,
     release,
     rolled_back,
     tree_of,
+    until_deployed,
 )
 from gitops_rollback.sandbox.story_texts import policy
 from gitops_rollback.sandbox.telling import CONTROLLER, Claim, Story, Telling
@@ -101,9 +99,7 @@ def landed_by_pull_request(telling: Telling) -> list[Claim]:
 def ask(telling: Telling) -> None:
     """A release whose fault no metric shows; somebody sees it, and asks for the way back by a pull request."""
     release(telling)
-    deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
-    while telling.live_revision() != telling.bad and time.monotonic() < deadline:
-        time.sleep(LOOK_AGAIN_SECONDS)
+    until_deployed(telling, telling.bad)
     people = forge_of(telling).people
     telling.landed["request"] = people.push("mara", BRANCH, "Ask for checkout-api to go back", {REQUEST_PATH: REQUEST})
     people.open("mara", BRANCH, "Roll back checkout-api")

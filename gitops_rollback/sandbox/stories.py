@@ -21,7 +21,7 @@ DEPLOYMENT = f"apps/{SERVICE}/deployment.yaml"
 OLD_TAG, NEW_TAG = "1.41.0", "1.42.0"
 ANY_OF_THEM = "  suspects: {threshold: 0.3}\n"  # three deployments at once: the onset fits all of them
 PULL_ALWAYS = "          imagePullPolicy: Always\n          image:"
-DEPLOYED_WITHIN_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 0.05
 IMAGE = re.compile(rf"shop/{SERVICE}:(\S+)")
 PODS_COMPLETE = re.compile(r"\bpods (\d+) of \1 replicas are updated and available")
@@ -57,8 +57,8 @@ def until_healthy(telling: Telling) -> None:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Returns once it holds, or after `DEPLOYED_WITHIN_SECONDS` real seconds."""
-    deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
+    """Returns once it holds, or after `LONGEST_WAIT_SECONDS` real seconds."""
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     while not holds() and time.monotonic() < deadline:
         time.sleep(LOOK_AGAIN_SECONDS)
 
