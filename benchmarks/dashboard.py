@@ -26,9 +26,9 @@ from _fleet import Fleet
 
 from gitops_rollback.adapters.log import configure_logging
 from gitops_rollback.app.board import Board, Picture
-from gitops_rollback.app.reconciler import Tick
 from gitops_rollback.app.runtime import PauseNow, Runtime
 from gitops_rollback.app.settings_input import load_settings
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.core.journal import DecisionEntry
 from gitops_rollback.core.rollback import Phase, RollbackOutcome, RollbackRecord, StepRecord

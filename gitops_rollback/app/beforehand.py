@@ -12,10 +12,11 @@ from gitops_rollback.app.heartbeats import Heartbeats, Seen
 from gitops_rollback.app.offered_trees import OfferedTrees
 from gitops_rollback.app.preflight import Preflight
 from gitops_rollback.app.pull_request_statuses import PullRequestStatuses
-from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.rehearsal_statuses import RehearsalStatuses
 from gitops_rollback.app.scheduled_drills import ScheduledDrills
 from gitops_rollback.app.settings_before import Statuses
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.app.watching_images import WatchedImages
 from gitops_rollback.core.drill import Practice, practice_of
 from gitops_rollback.core.drill_schedule import DrillSchedule

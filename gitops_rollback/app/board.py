@@ -9,7 +9,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.reconciler import Reconciler
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.app.view import View
 from gitops_rollback.ports import ConfigRepo
 

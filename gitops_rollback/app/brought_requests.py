@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gitops_rollback.app.bounded import keep
-from gitops_rollback.app.reconciler import Tick
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.core.pull_request import PullRequestState
 from gitops_rollback.ports.forge import Forge
 

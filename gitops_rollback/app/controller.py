@@ -15,7 +15,8 @@ import structlog
 from gitops_rollback.app.chat_door import Presses
 from gitops_rollback.app.health import LONGEST_TICK_SECONDS, Health
 from gitops_rollback.app.leading import Leading, Role, nothing
-from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.reconciler import Reconciler
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.app.view import View
 from gitops_rollback.core.errors import LeaseLost, Reason, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.press import CheckPress, PagePress, Press

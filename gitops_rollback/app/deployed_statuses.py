@@ -12,7 +12,7 @@ from datetime import timedelta
 from gitops_rollback.app.bounded import keep
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.forge_patience import ForgePatience
-from gitops_rollback.app.reconciler import Sight, Tick
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import LeaseLost, RollbackError
 from gitops_rollback.core.pull_request import StatusState

@@ -14,9 +14,9 @@ from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.forge_patience import ForgePatience
 from gitops_rollback.app.holding import Holds
 from gitops_rollback.app.preflight import Preflight
-from gitops_rollback.app.reconciler import Tick
 from gitops_rollback.app.settings_before import Statuses
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError, StalledError
 from gitops_rollback.core.offer import NAMESPACE
 from gitops_rollback.core.pull_request import PullRequest, StatusState

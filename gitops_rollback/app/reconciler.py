@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,6 +32,7 @@ from gitops_rollback.app.records import message_about_record
 from gitops_rollback.app.replanning import Replanner
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.app.unfollowed import Unfollowed, policy_of
 from gitops_rollback.app.upstreams import Upstreams
 from gitops_rollback.app.view import View, Viewer
@@ -52,42 +53,12 @@ from gitops_rollback.core.action import (
     next_action,
     stands_on,
 )
-from gitops_rollback.core.decision import Proposal, decide
+from gitops_rollback.core.decision import decide
 from gitops_rollback.core.policy import Policy
 from gitops_rollback.core.progress import Progress
 from gitops_rollback.core.rollback import Phase, RollbackRecord, landed_by_forge
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import Clock, Forge, JournalView
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What one look at one application found: an open rollback's progress, or a look with what would be done.
-
-    `at` is the tick that it was seen for, and `since` that instant in seconds of the clock that only goes forward.
-    """
-
-    watched: Watched
-    at: datetime
-    since: float
-    progress: Progress | None = None
-    look: Look | None = None
-    proposal: Proposal | None = None
-
-    def aged(self) -> Sight | None:
-        """What it is worth when it comes too late to act on: of an open rollback, that time has passed."""
-        return None if self.progress is None else replace(self, progress=self.progress.unseen())
-
-
-@dataclass(frozen=True)
-class Tick:
-    """One tick: the repository as it was fetched, and all applications as they were seen."""
-
-    now: datetime
-    view: View
-    listing: Listing
-    sights: tuple[Sight, ...] = ()
-    outbreak: Outbreak = field(default_factory=Outbreak)
 
 
 @dataclass

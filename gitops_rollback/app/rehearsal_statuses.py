@@ -13,8 +13,8 @@ from gitops_rollback.app.bounded import keep
 from gitops_rollback.app.directory import Fed
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.forge_patience import ForgePatience
-from gitops_rollback.app.reconciler import Tick
 from gitops_rollback.app.rehearsing import staged_by
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.core.errors import LeaseLost, RepositoryUnavailable, RollbackError
 from gitops_rollback.core.pull_request import StatusState
 from gitops_rollback.core.rehearsal import Practised, practised_on

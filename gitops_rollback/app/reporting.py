@@ -9,7 +9,7 @@ import structlog
 
 from gitops_rollback.adapters.policies.loading import PolicySet
 from gitops_rollback.app.health import Metrics
-from gitops_rollback.app.reconciler import Sight, Tick
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.core.stop import SETTINGS_DOOR, PauseState, stopped
 from gitops_rollback.core.trigger import Level, Phase, Verdict
 

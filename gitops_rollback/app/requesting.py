@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.executor import Executor, Landing
 from gitops_rollback.app.holding import selected_words, watched_of
-from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.subject import Look, Watched
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.app.view import View
 from gitops_rollback.core.action import Land, Release
 from gitops_rollback.core.decision import Act, Decision, Proposal

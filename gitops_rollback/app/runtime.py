@@ -38,7 +38,7 @@ from gitops_rollback.app.page_door import PageDoor
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
 from gitops_rollback.app.receipts import Receipts
-from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.repositories import Opened, open_repository
 from gitops_rollback.app.settings import Budgets as BudgetSettings
@@ -48,6 +48,7 @@ from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Watched
 from gitops_rollback.app.taking import take_pages, take_presses, take_requests
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.app.view import PolicyStore, View, Viewer
 from gitops_rollback.app.wiring import Parts, committer_of, rations_of
 from gitops_rollback.app.workers import SideBySide

@@ -14,8 +14,8 @@ from operator import is_
 from typing import TypeVar
 
 from gitops_rollback.app.board import Board, Picture
-from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Sight
 from gitops_rollback.core.headline import headline, last_hour, longest, short, syncs
 from gitops_rollback.core.journal import DecisionEntry, format_time
 from gitops_rollback.core.message import for_people

@@ -11,8 +11,8 @@ from datetime import timedelta
 from enum import Enum
 
 from gitops_rollback.app.board import Picture
-from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.showing import Document, Past, Row, brief
+from gitops_rollback.app.tick import Sight
 from gitops_rollback.core.duration import format_duration
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.core.journal import format_time

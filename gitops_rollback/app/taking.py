@@ -12,10 +12,11 @@ from gitops_rollback.app.comment_door import About, CommentDoor
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.page_door import PageDoor
 from gitops_rollback.app.receipts import Receipts
-from gitops_rollback.app.reconciler import Reconciler, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.request_judging import RequestJudge
 from gitops_rollback.app.requested import RequestedRollbacks
 from gitops_rollback.app.requesting import Requests
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.core.press import CheckPress, PagePress, Press
 from gitops_rollback.ports.forge import Forge
 

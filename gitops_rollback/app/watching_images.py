@@ -15,8 +15,9 @@ from typing import NamedTuple
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.notices import GONE_IMAGES, GONE_REFERENCES, Notice, digest
 from gitops_rollback.app.preflight import Brought, coming_back
-from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.core.errors import Reason, RollbackError
 from gitops_rollback.core.plan import GuardAnswer
 from gitops_rollback.core.policy import GuardResult, Severity

@@ -33,9 +33,10 @@ from gitops_rollback.app.observation import Observer
 from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
-from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.steady import Steady
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.workloads import NOBODY
 from gitops_rollback.core.errors import EngineUnavailable

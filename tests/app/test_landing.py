@@ -13,9 +13,9 @@ from app_world import MINUTE, POLICIES, START, TICK, Replica, World, policy, run
 from gitops_rollback.app.controller import RepositoryLoop
 from gitops_rollback.app.executor import Executor
 from gitops_rollback.app.health import Health
-from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.requesting import Requests, Wish
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Sight
 from gitops_rollback.core.stop import CONTROL_BRANCH, CONTROL_PATH
 from gitops_rollback.ports import Heads, PushOutcome, PushResult, RefUpdate
 from gitops_rollback.sandbox.people import People

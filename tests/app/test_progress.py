@@ -8,8 +8,8 @@ from typing import Any
 
 from app_world import MINUTE, POLICIES, START, TICK, Replica, World, deployment, policy, pushed, running, ship
 
-from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Sight
 from gitops_rollback.core.verification import unknown_triggers
 
 LATER = START + 3 * MINUTE

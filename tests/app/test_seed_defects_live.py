@@ -12,8 +12,8 @@ from app_world import MINUTE, POLICIES, START, Replica, World, policy, pushed, r
 from gitops_rollback.adapters.policies.reader import read_policy
 from gitops_rollback.app.measuring import Measuring
 from gitops_rollback.app.progress import Follower
-from gitops_rollback.app.reconciler import Tick
 from gitops_rollback.app.steady import Steady
+from gitops_rollback.app.tick import Tick
 from gitops_rollback.core.plan import GuardAnswer
 
 HTTP = "[{name: front, type: http, url: 'http://127.0.0.1:9/health', timeout: 7s}]"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app_world import MINUTE, POLICIES, START, World, policy, running, ship
 
-from gitops_rollback.app.reconciler import Tick
+from gitops_rollback.app.tick import Tick
 
 
 def fleet(selector: str = "{labels: {tier: web}}", name: str = "fleet") -> str:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from app_world import MINUTE, POLICIES, START, Replica, World, policy, running, ship
 
-from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Sight
 from gitops_rollback.core.errors import RollbackError
 
 UNKNOWN = "e" * 40

@@ -27,13 +27,14 @@ from gitops_rollback.app.outbreaks import Outbreaks
 from gitops_rollback.app.past import GitPast
 from gitops_rollback.app.progress import Follower
 from gitops_rollback.app.proposing import Proposer
-from gitops_rollback.app.reconciler import Reconciler, Sight, Tick
+from gitops_rollback.app.reconciler import Reconciler
 from gitops_rollback.app.reporting import TickReport
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.runs import UNSEEN
 from gitops_rollback.app.steady import Steady
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.taking import take_requests
+from gitops_rollback.app.tick import Sight, Tick
 from gitops_rollback.app.view import PolicyStore, Viewer
 from gitops_rollback.app.workers import SideBySide
 from gitops_rollback.core.action import Note

@@ -11,7 +11,6 @@ from pathlib import Path
 from gitops_rollback.adapters.git.repository import GitConfigRepo
 from gitops_rollback.adapters.journal import DAYS, MAX_RECORDS, GitJournal
 from gitops_rollback.app.controller import DEFAULT_INTERVAL, RepositoryLoop, aligned
-from gitops_rollback.app.reconciler import Sight
 from gitops_rollback.app.repositories import Opened, git_settings
 from gitops_rollback.app.retrying import PushRetries
 from gitops_rollback.app.runtime import Runtime
@@ -19,6 +18,7 @@ from gitops_rollback.app.settings import Settings
 from gitops_rollback.app.settings_input import load_settings
 from gitops_rollback.app.settings_repositories import Repository
 from gitops_rollback.app.subject import Watched
+from gitops_rollback.app.tick import Sight
 from gitops_rollback.app.wiring import wire
 from gitops_rollback.core.errors import RollbackError
 from gitops_rollback.ports import Message
