@@ -64,12 +64,12 @@ def broken_by(look: Look, listing: Listing, records: Iterable[RollbackRecord]) -
     onset = look.raised.onset
     needed = reached(look.name, needs(listing, look, engines=True)) if onset is not None else frozenset()
     for record in records if needed else ():
-        pushed, commit = record.times.get("pushed"), record.commit
-        if onset is None or pushed is None or commit is None:
+        pushed = record.times.get("pushed")
+        if onset is None or pushed is None or record.commit is None:
             continue
         if not look.event_started < pushed <= onset <= pushed + SHOWN_WITHIN:
             continue
-        changed = _changed(record, commit, listing)
+        changed = changed_by(record, listing)
         if needed & changed and look.name not in changed:
             return record
     return None
@@ -86,7 +86,9 @@ def built_on(record: RollbackRecord, stages: Stages, listing: Listing, later: It
     return ""
 
 
-def _changed(record: RollbackRecord, commit: str, listing: Listing) -> frozenset[str]:
+def changed_by(record: RollbackRecord, listing: Listing) -> frozenset[str]:
+    """The applications that its commits are about, or change beside those. Only for one that has a commit."""
+    commit = str(record.commit)
     paths = {path for step in record.steps for path in step.blobs}
     touched = (fed.name for fed in listing.fed if fed.touches(paths, commit))
     return frozenset((*record.applications, *touched))

@@ -118,7 +118,7 @@ class Measuring:
 
     def measure(self, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
         """A verdict for each trigger of the policy, in its order. Within a tick only some are asked again."""
-        watch = self._watch(str(subject.state.id))
+        watch = self._watch(f"{subject.state.id}{subject.apart}")
         interval = subject.policy.timing.interval
         at = tick_of(now, interval)
         with watch.lock:
@@ -201,10 +201,10 @@ class Measuring:
         watch = self._watches.get(application)
         return watch.blind if watch is not None else timedelta(0)
 
-    def forget(self, application: str) -> None:
-        """Drop what is kept of the application of this full name."""
+    def forget(self, application: str, apart: str = "") -> None:
+        """Drop what is kept of the application of this full name: of its newest deployment, or of what stands apart."""
         with self._lock:
-            self._watches.pop(application, None)
+            self._watches.pop(f"{application}{apart}", None)
 
     def _jumped(self, watch: _Watch) -> timedelta:
         """By how much the wall clock has jumped ahead (below zero: back) since the last look."""

@@ -30,6 +30,7 @@ ENGINE = f"{CONTROLLER}/engine-"
 HELD_IMAGE = f"{CONTROLLER}/held-image-"
 GONE_IMAGES = f"{CONTROLLER}/gone-images-"
 GONE_REFERENCES = f"{CONTROLLER}/gone-references-"
+AFTERMATH = f"{CONTROLLER}/aftermath-"
 SILENT_FOR = timedelta(minutes=5)  # as long as a trigger may be without data, by default
 MAX_NAMED = 10
 MAX_LEFT = 50  # nothing else names these to anybody

@@ -43,6 +43,7 @@ class Subject:
     health_before: Health | None = None
     watches: tuple[Watch, ...] = ()  # because of earlier deployments
     deploying: frozenset[str] = frozenset()  # peers that had a deployment of their own: no control
+    apart: str = ""  # measured beside its own newest deployment, because of this rollback
 
     @property
     def past(self) -> Past:

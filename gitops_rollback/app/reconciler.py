@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from gitops_rollback.app.aftermath import Aftermath
 from gitops_rollback.app.afterwards import Afterwards
 from gitops_rollback.app.calm import Calm
 from gitops_rollback.app.circumstances import Surroundings, waiting_for
@@ -92,6 +93,7 @@ class Reconciler:
         self.afterwards = Afterwards(self.surroundings.repo, self.directory, self.observer, self.proposer)
         self.replanner = Replanner(self.directory, self.observer, self.proposer, self.afterwards)
         self.calm = Calm(self.clock)
+        self.aftermath = Aftermath(self.follower.measuring)
         self.pull_requests: PullRequests | None = None
         self.heartbeats: Heartbeats | None = None
 
@@ -118,7 +120,7 @@ class Reconciler:
         for watched in listing.watched:
             self.isolated(watched.name, partial(self.executor.tell_again, view, watched))
         with self.exclusive():
-            for notice in self.surroundings.notices(view, listing, tick.outbreak, now):
+            for notice in (*self.surroundings.notices(view, listing, tick.outbreak, now), *tick.aftermaths):
                 self.isolated(notice.subject, partial(self.executor.announce, notice))
             for sight in tick.sights:
                 self.isolated(sight.watched.name, partial(self.reconcile, sight, tick))
@@ -179,7 +181,7 @@ class Reconciler:
         look = self.observer.look(watched, view, now, self.directory.feeder(watched))
         look = self.proposer.followed(look) if look.raised.raises_alarm else look
         proposal = self.proposer.propose(look, view, listing, now) if look.raised.raises_alarm else None
-        return Sight(watched, now, since, look=look, proposal=proposal)
+        return Sight(watched, now, since, None, look, proposal, self.aftermath.look(look, view, listing, now))
 
     def _overtaken(self, record: RollbackRecord, view: View, listing: Listing, now: datetime) -> str:
         """What is deployed on top of an unverified rollback has its own triggers, and does not wait for its end."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gitops_rollback.app.directory import Listing
+from gitops_rollback.app.notices import Notice
 from gitops_rollback.app.outbreaks import Outbreak
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import View
@@ -26,6 +27,7 @@ class Sight:
     progress: Progress | None = None
     look: Look | None = None
     proposal: Proposal | None = None
+    aftermath: Notice | None = None  # of a rollback of what it needs
 
     def aged(self) -> Sight | None:
         """What it is worth when it comes too late to act on: of an open rollback, that time has passed."""
@@ -41,3 +43,8 @@ class Tick:
     listing: Listing
     sights: tuple[Sight, ...] = ()
     outbreak: Outbreak = field(default_factory=Outbreak)
+
+    @property
+    def aftermaths(self) -> tuple[Notice, ...]:
+        """What rollbacks may have broken elsewhere."""
+        return tuple(sight.aftermath for sight in self.sights if sight.aftermath is not None)

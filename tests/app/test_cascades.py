@@ -384,3 +384,27 @@ def test_a_pause_of_a_dependant_stops_the_whole(world: World) -> None:
 
     assert since(world) == []
     assert "Paused" in one.told.reasons
+
+
+def test_what_breaks_by_a_rollback_long_after_it_was_verified_is_told_once(world: World) -> None:
+    """Nothing was deployed to it lately, so that nobody watches it for that."""
+    chained(world, moved=())
+    one = world.replica()
+    until_pushed(world, one, 1)
+    now = world.clock.at
+    world.metrics.mend("web", now)
+    one.until(now, now + 3 * MINUTE)
+    assert record_of(one, now + 3 * MINUTE).outcome == "verified"
+
+    broke = now + 6 * MINUTE
+    world.metrics.break_from("till", broke)
+    one.until(broke, broke + 5 * MINUTE)
+    (told,) = [message for message in one.told.messages if "till went bad" in message.title]
+    assert (told.page, told.reason) == (True, "DependencyRolledBack")
+    assert "gitops-rollback rollback web --revert" in told.text
+    assert "gitops-rollback plan argocd/till" in told.text
+
+    world.metrics.mend("till", broke + 5 * MINUTE)
+    one.until(broke + 5 * MINUTE, broke + 9 * MINUTE)
+    assert "till is well again" in one.told.messages[-1].title
+    assert since(world) == ['Revert "Ship web 1.1"']

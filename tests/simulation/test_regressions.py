@@ -95,6 +95,8 @@ REGRESSIONS = {
         "infrastructure",
         940011,
     ): "who had been left without what it calls got it again, and lost it by the next rollback",
+    ("cascade", 960413): "a dependant broke just after what broke it was verified, and nobody was told",
+    ("cascade", 960445): "the same, four minutes after a rollback had been held",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 

@@ -40,9 +40,7 @@ SEEDS |= {"crowd": range(1, 2), "fleet": range(3, 4), "cascade": range(2), "infr
 # Worlds that break a promise today. Once mended, they move up; `benchmarks/simulation.md` lists them for people.
 OPEN: dict[tuple[str, int], str] = {
     ("migration", 960135): "the only controller stood still for the rest of a watch, and nobody saw what went bad",
-    ("cascade", 960413): "a dependant broke just after what broke it was verified, and nobody was told",
     ("all", 17720): "who left the word to an application that had joined another's plan was named to nobody",
-    ("cascade", 960445): "the same, four minutes after a rollback had been held",
 }
 
 

@@ -28,11 +28,16 @@ def check(world: World, event: Event) -> Iterator[str]:
 
 
 def _goes_together(world: World, plan: Rollback, event: Rollback | Stepped, carried: frozenset[str]) -> bool:
-    """One commit had changed all of these, which no step can part; a plan that has such a one asks a person first."""
+    """Commits that changed several of them tie all of these, which no step can part; such a plan asks a person first.
+
+    One may tie the first to the second, and another one the second to the third.
+    """
     shared = (world.objects.commits[sha].paths for sha in event.commit.trailers.get("Rollback-Reverts", ()))
-    return plan in world.approved and any(
-        all(world.truth.own_paths(name, paths) for name in carried) for paths in shared if carried
-    )
+    tied = [{name for name in carried if world.truth.own_paths(name, paths)} for paths in shared]
+    together = set(sorted(carried)[:1])
+    for _ in tied:
+        together |= {name for group in tied if group & together for name in group}
+    return plan in world.approved and bool(carried) and together == carried
 
 
 PROMISE = Promise("16", "a cascade is complete before its first write", check)
