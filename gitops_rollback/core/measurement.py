@@ -64,6 +64,7 @@ class Measurement(NamedTuple):
     denominator: float | None = None  # a ratio's `total`
     log_evidence: float | None = None  # ln of how much likelier it is if the rate has risen; None where nobody counts
     compared: Compared | None = None
+    unseen: int = 0  # series without a number, passed over since another one is enough to breach
 
     @classmethod
     def of(cls, value: float, at: datetime, query: str = "") -> Measurement:
@@ -110,7 +111,7 @@ def single(answer: Answer, reduce: str = "one", comparison: Comparison = Compari
 
     NO_DATA: no series, NaN, an infinite value. INVALID: more than one series under `one`, a string, a matrix, a
     histogram. `any` and `all` pick the series that decides `comparison`. Where one series is enough to breach, series
-    that are NaN are passed over; where all of them must, one NaN makes the whole inconclusive.
+    that are NaN are passed over, and counted as `unseen`; where all must, one NaN makes the whole inconclusive.
     """
     if answer.outcome is not Outcome.VALUE:
         return Measurement(
@@ -232,4 +233,4 @@ def _reduced(answer: Answer, values: Sequence[float], reduce: str, comparison: C
         return Measurement.invalid(answer.at, f"unknown `reduce: {reduce}`", answer.query)
     if math.isinf(value):
         return Measurement.missing(Reason.NO_DATA, answer.at, "the sum is infinite", answer.query)
-    return Measurement.of(value, answer.at, answer.query)
+    return Measurement.of(value, answer.at, answer.query)._replace(unseen=len(values) - len(numbers))

@@ -81,6 +81,8 @@ def judge(check: Check, trigger: Trigger | None, measurement: Measurement) -> Ch
         return CheckResult(check.name, False, f"{value:.4g} is above {at_most:.4g}", value)
     if at_least is not None and value < at_least:
         return CheckResult(check.name, False, f"{value:.4g} is below {at_least:.4g}", value)
+    if measurement.unseen:  # one that is bad says enough; that all are good is not known
+        return CheckResult(check.name, None, f"{measurement.unseen} of its series have no number", value)
     return CheckResult(check.name, True, f"{value:.4g}", value)
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gitops_rollback.core.errors import Reason
 from gitops_rollback.core.measurement import Answer, Outcome, Series, by_instant, ratio, single
-from gitops_rollback.core.policy import Comparison
+from gitops_rollback.core.policy import Check, Comparison, Trigger
+from gitops_rollback.core.verification import judge
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NAN, INF = math.nan, math.inf
@@ -82,6 +83,17 @@ def test_several_series_become_one_number_only_as_the_policy_says(
     reduce: str, comparison: Comparison, values: tuple[float, ...], expected: float | None
 ) -> None:
     assert single(answer(*values), reduce, comparison).value == expected
+
+
+@pytest.mark.parametrize(
+    ("reduce", "values", "ok"),
+    [("any", (1, 2), True), ("any", (1, NAN), None), ("any", (9, NAN), False), ("max", (1, NAN), None)],
+)
+def test_a_series_without_a_number_never_verifies(reduce: str, values: tuple[float, ...], ok: bool | None) -> None:
+    """That one is too high says enough; that none is too high is not known while one of them says nothing."""
+    errors = Trigger("errors", "query", query="errors", threshold=5, reduce=reduce)
+    check = Check(name="errors", type="prometheus", query_from="errors")
+    assert judge(check, errors, single(answer(*values), reduce, errors.comparison)).ok is ok
 
 
 def test_no_bad_series_beside_traffic_is_a_true_zero() -> None:

@@ -239,7 +239,7 @@ class TriggerShape(Shape):
     baseline: BaselineShape | None = None
     """How bad it was before the sync; as bad as that is not the sync's fault."""
     reduce: Reduce | None = None
-    """What several series become; `one` refuses several."""
+    """What several series become; `one` refuses several. One without a number never verifies."""
     states: Annotated[list[HealthWord], Field(min_length=1)] | None = None
     crash_loop: CrashLoop | None = None
     alert: AlertShape | None = None
