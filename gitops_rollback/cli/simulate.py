@@ -36,13 +36,13 @@ def carry_out(seeds: int, start: int, jobs: int, story: bool, shrink: bool, **wh
 
 
 def _results(
-    numbers: range, jobs: int, mode: str, scenario: str, without: tuple[str, ...], **most: Any
+    numbers: range, jobs: int, mode: str, scenario: str, without: tuple[str, ...], dies_at: tuple[str, ...], **most: Any
 ) -> Iterator[Result]:
     if mode == "wire":
-        if scenario != "all" or without or any(most.values()):
+        if scenario != "all" or without or dies_at or any(most.values()):
             raise click.UsageError("a world on the wire is all that its seed says: no --scenario, and nothing less")
         return on_the_wire(len(numbers), numbers.start, jobs)
-    smaller = Smaller(frozenset(without), **most)
+    smaller = Smaller(frozenset(without), dies_at=frozenset(dies_at), **most)
     return simulate(len(numbers), numbers.start, scenario, jobs, smaller)
 
 

@@ -43,6 +43,10 @@ class Known(click.ParamType[str]):
 @click.option("--story", is_flag=True, help="Tell every world, not only those that broke a promise.")
 @click.option("--shrink", is_flag=True, help="Look for the smallest world that breaks the same promise, and tell that.")
 @click.option("--without", multiple=True, type=Known("part"), help="Worlds without this actor or fault.")
+@click.option(
+    "--dies-at", multiple=True, metavar="PLACE",
+    help="A process dies at this place, such as before-land or after-land, one of the first times.",
+)  # fmt: skip
 @click.option("--applications", type=click.IntRange(2), help="At most so many applications.")  # FEWEST of shrinking
 @click.option("--replicas", type=click.IntRange(1, 2), help="At most so many controllers.")
 @click.option("--minutes", type=click.IntRange(1), help="Faults and people stop after so many minutes at most.")

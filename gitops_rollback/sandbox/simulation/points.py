@@ -37,14 +37,15 @@ class Points:
 
     def _turn(self, label: str) -> int:
         """0: never in this world."""
-        random = self._world.random(f"dies {label}")
-        return random.choice(SOONER_OR_LATER) if random.random() < self._world.setup.deadly else 0
+        random, setup = self._world.random(f"dies {label}"), self._world.setup
+        dies = random.random() < setup.deadly or label in setup.dies_at
+        return random.choice(SOONER_OR_LATER) if dies else 0
 
 
 @contextmanager
 def deadly(world: World) -> Iterator[None]:
     """Until the end of the block processes die at named places, if there is any to die at."""
-    if not world.setup.deadly:
+    if not world.setup.deadly and not world.setup.dies_at:
         yield
         return
     with crash_points.listening(Points(world).passed):

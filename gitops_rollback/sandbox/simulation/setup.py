@@ -47,6 +47,7 @@ class Setup:
     tame: frozenset[str] = frozenset()  # applications whose first policy only suggests
     hangs: float = 0.15  # in which share of the bad releases the sync never ends
     deadly: float = 0.0  # in which share of the named places of the product a process dies, once at each
+    dies_at: frozenset[str] = frozenset()  # of those places, the ones that are in that share for certain
     registry: bool = False  # the settings name the registry of the images
     engine: str = "argocd"
     automated: tuple[str, ...] = ()  # applications whose image an automation writes
@@ -66,12 +67,16 @@ class Setup:
 
 @dataclass(frozen=True)
 class Smaller:
-    """What a seed's world has less of. `without` names actors and faults; None leaves a number to the seed."""
+    """What a seed's world has less of. `without` names actors and faults; None leaves a number to the seed.
+
+    Where it `dies_at` is the one thing that comes on top: a process dies there if it passes often enough.
+    """
 
     without: frozenset[str] = frozenset()
     applications: int | None = None
     replicas: int | None = None
     minutes: int | None = None
+    dies_at: frozenset[str] = frozenset()
 
     def cut(self, setup: Setup) -> None:
         """Take it away."""
@@ -85,6 +90,7 @@ class Smaller:
         setup.provisioned = tuple(name for name in setup.provisioned if name in setup.names)
         setup.overlays = tuple(name for name in setup.overlays if name in setup.names)
         setup.actors -= self.without
+        setup.dies_at = self.dies_at
         for name in self.without & set(RATES):
             setattr(setup.rates, name, 0.0)
         setup.racing = 0.0 if RACING in self.without else setup.racing
@@ -96,4 +102,5 @@ class Smaller:
         """As the command line takes it, with a space before each."""
         numbers = {"applications": self.applications, "replicas": self.replicas, "minutes": self.minutes}
         without = [f" --without {name}" for name in sorted(self.without)]
-        return "".join([*without, *(f" --{name} {number}" for name, number in numbers.items() if number)])
+        places = [f" --dies-at {place}" for place in sorted(self.dies_at)]
+        return "".join([*without, *places, *(f" --{name} {number}" for name, number in numbers.items() if number)])
