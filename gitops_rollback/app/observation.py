@@ -19,7 +19,7 @@ from gitops_rollback.app.relands import relanded_in
 from gitops_rollback.app.subject import Look, Watched
 from gitops_rollback.app.view import PolicyStore, View
 from gitops_rollback.core.alarm import NOT_WATCHED, alarm, looked_too_late
-from gitops_rollback.core.blindness import Absences, told_blind
+from gitops_rollback.core.blindness import Absences, sees_nothing, told_blind
 from gitops_rollback.core.clearance import cleared
 from gitops_rollback.core.decision import Act, Case, Decision
 from gitops_rollback.core.deployments import HARD_END, distinct, holes, our_revision, remembered, revision_in, watched
@@ -30,6 +30,7 @@ from gitops_rollback.core.policy import COUNTED, Policy, Target
 from gitops_rollback.core.relanding import sharpened
 from gitops_rollback.core.sync import ApplicationState, DeploymentRecord, Health, Source, SyncEvent
 from gitops_rollback.core.tenants import Tenancy
+from gitops_rollback.core.trigger import Phase, Verdict
 from gitops_rollback.core.watches import earlier_watches
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
@@ -116,7 +117,8 @@ class Observer:
         case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records), tested)
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
         conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
-        if conclusive and not (late and raised.act is Act.PAGE):  # what is not told yet is looked at again
+        open_yet = late and (raised.act is Act.PAGE or _is_open(verdicts))  # what is not told yet is looked at again
+        if conclusive and not open_yet:
             self._looked[subject.name] = now
         seen = Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
         return replace(seen, watches=measured.watches)
@@ -333,6 +335,12 @@ def _was_watched(
     state: ApplicationState, window: timedelta, records: tuple[DeploymentRecord, ...], at: datetime
 ) -> bool:
     return watched(state, at, window, records=records) is not None
+
+
+def _is_open(verdicts: Iterable[Verdict]) -> bool:
+    """A trigger was not answered, or is true and may fire soon: what there was has not been judged."""
+    verdicts = tuple(verdicts)
+    return sees_nothing(verdicts) or any(one.state.phase is Phase.PENDING for one in verdicts)
 
 
 def _is_refused(target: Target, view: View) -> bool:
