@@ -11,12 +11,12 @@ Source: detection.md section 7.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gitops_rollback.app.queries import EPOCH, MAX_POINTS, Span
 from gitops_rollback.core.errors import Reason
@@ -33,7 +33,28 @@ ROUNDS_KEPT = 240  # an hour at the usual interval: so long it is remembered wha
 HUNG = 0.8  # of the patience: who took so long and has no answer gives none at the next tick either
 MOST_ALONE = 20  # applications that spoil a group; with more it is the template
 
-Found = dict[Key, tuple[Answer, tuple[Series, ...]]]  # what was answered to all, and the application's own part
+Part = tuple[Answer, tuple[Series, ...]]  # what was answered to all, and the application's own series
+
+
+class Found(Protocol):
+    """What a batch was answered, for each of its applications."""
+
+    def __getitem__(self, key: Key, /) -> Part: ...
+
+
+class _Shared:
+    """One good answer, or one failure, that all have a part of; who is not in it has no series."""
+
+    __slots__ = ("_answer", "_parts")
+
+    def __init__(self, answer: Answer, parts: Mapping[Key, tuple[Series, ...]] | None, keys: Collection[Key]) -> None:
+        self._answer = answer._replace(series=())  # what is everybody's is not kept beside what is each one's own
+        parts = parts or {}
+        few = len(parts) > len(keys)  # and what is nobody's is not kept at all
+        self._parts = {key: parts[key] for key in keys if key in parts} if few else parts
+
+    def __getitem__(self, key: Key) -> Part:
+        return self._answer, self._parts.get(key, ())
 
 
 class Wanted(NamedTuple):
@@ -53,6 +74,15 @@ class _Sort(NamedTuple):
     source: MetricSource
     template: str
     patience: timedelta
+
+
+class _Plan(NamedTuple):
+    """Who wants what of one sort, by its time. `alone` are those who are asked by themselves."""
+
+    sort: _Sort
+    grouping: Grouping | None
+    alone: Collection[Key]
+    members: dict[datetime | Span, dict[Key, Wanted]]
 
 
 @dataclass(frozen=True)
@@ -75,11 +105,14 @@ class _Outcome:
         self._found = found
         self._future = future
 
-    def of(self, key: Key) -> tuple[Answer, tuple[Series, ...]]:
+    def of(self, key: Key) -> Part:
         """One application's; waits for it. Raises: CancelledError."""
         if self._found is None:  # thousands ask: the future's lock is taken once
             self._found = self._future.result() if self._future is not None else {}
         return self._found[key]
+
+
+_Known = dict[tuple[MetricSource, datetime | Span], dict[str, tuple[_Outcome, Key]]]  # by expression
 
 
 class Together:
@@ -88,7 +121,7 @@ class Together:
     def __init__(self, executor: Executor | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._executor = executor
         self._monotonic = monotonic
-        self._known: Mapping[tuple[MetricSource, str, datetime | Span], tuple[_Outcome, Key]] = {}
+        self._known: _Known = {}
         self._sent: list[Future[Found]] = []
         self._rounds = 0
         self._alone: dict[_Sort, set[Key]] = {}
@@ -102,7 +135,7 @@ class Together:
         if self._rounds % ROUNDS_KEPT == 0:
             self._alone, self._most, self._apart = {}, {}, set()
         self._rounds += 1
-        known: dict[tuple[MetricSource, str, datetime | Span], tuple[_Outcome, Key]] = {}
+        known: _Known = {}
         self._sent = []
         batches, later = self._planned(wanted)
         for batch in batches:
@@ -110,15 +143,16 @@ class Together:
             self._sent.append(future)
             outcome = _Outcome(future=future)
             for key, one in batch.members.items():
-                known[one.source, one.expression, one.when] = outcome, key
+                known.setdefault((one.source, one.when), {})[one.expression] = outcome, key
         for key, one in later:
             outcome = _Outcome({key: _failed(one, "it is read at a later tick")})
-            known[one.source, one.expression, one.when] = outcome, key
+            known.setdefault((one.source, one.when), {})[one.expression] = outcome, key
         self._known = known
 
     def answer(self, source: MetricSource, expression: str, when: datetime | Span) -> Answer | None:
         """As in `queries.Ahead`."""
-        sent = self._known.get((source, expression, when))
+        at_once = self._known.get((source, when))
+        sent = at_once.get(expression) if at_once is not None else None
         if sent is None:
             return None
         outcome, key = sent
@@ -132,19 +166,28 @@ class Together:
 
     def _planned(self, wanted: Iterable[Wanted]) -> tuple[list[_Batch], list[tuple[Key, Wanted]]]:
         """The queries to send now, and what is left for a later tick."""
-        same: dict[tuple[_Sort, datetime | Span], dict[Key, Wanted]] = {}
-        groupings: dict[_Sort, Grouping | None] = {}
+        plans: dict[tuple[MetricSource, str, timedelta], _Plan] = {}
+        variables: Mapping[str, str] | None = None
+        names: tuple[str, ...] = ()
+        key: Key | None = None
         for one in wanted:
-            sort = _Sort(one.source, one.template, one.patience)
-            if sort not in groupings:
-                groupings[sort] = self._grouped(sort)
-            grouping = groupings[sort]
-            key = grouping.key(one.variables) if grouping is not None else None
-            if key is not None and key not in self._alone.get(sort, ()):
-                same.setdefault((sort, one.when), {})[key] = one
+            place = (one.source, one.template, one.patience)
+            plan = plans.get(place)
+            if plan is None:
+                plan = plans[place] = self._plan(_Sort(*place))
+            if plan.grouping is None:
+                continue
+            if one.variables is not variables or plan.grouping.variables != names:  # what one wants comes in a row
+                variables, names, key = one.variables, plan.grouping.variables, plan.grouping.key(one.variables)
+            if key is not None and key not in plan.alone:
+                members = plan.members.get(one.when)
+                if members is None:
+                    members = plan.members[one.when] = {}
+                members[key] = one
+        same = [(plan.sort, when, found) for plan in plans.values() for when, found in plan.members.items()]
         batches: list[_Batch] = []
         apart: dict[tuple[_Sort, timedelta, timedelta], list[tuple[Key, Wanted]]] = {}
-        for (sort, when), members in same.items():
+        for sort, when, members in same:
             if len(members) > 1:
                 batches.extend(self._chunks(sort, when, members))
             elif isinstance(when, Span):
@@ -153,11 +196,11 @@ class Together:
             batches.extend(self._joined(sort, several))
         return _at_once(batches)
 
-    def _grouped(self, sort: _Sort) -> Grouping | None:
-        """How its queries are grouped; None where each has to be asked by itself."""
-        if sort in self._apart or len(self._alone.get(sort, ())) > MOST_ALONE:
-            return None
-        return _grouping(sort.template)
+    def _plan(self, sort: _Sort) -> _Plan:
+        """How its queries are grouped; without a grouping each has to be asked by itself."""
+        alone = self._alone.get(sort, set())
+        is_apart = sort in self._apart or len(alone) > MOST_ALONE
+        return _Plan(sort, None if is_apart else _grouping(sort.template), alone, {})
 
     def _chunks(self, sort: _Sort, when: datetime | Span, members: Mapping[Key, Wanted]) -> Iterator[_Batch]:
         grouping = _grouping(sort.template)
@@ -210,12 +253,18 @@ class Together:
                 self._most[batch.sort] = MOST_NAMES
             parts = batch.grouping.parts(answer)
             if parts is not None or not _is_refused(answer):
-                return _shared(answer, parts, batch.members)
+                return _Shared(answer, parts, batch.members)
             self._most[batch.sort] = MOST_NAMES
-        found: Found = {}
         keys = list(batch.members)
-        for start in range(0, len(keys), MOST_NAMES):
-            found.update(self._asked(batch, keys[start : start + MOST_NAMES], deadline))
+        if len(keys) <= MOST_NAMES:
+            return self._asked(batch, keys, deadline)
+        return self._one_by_one(batch, [keys[n : n + MOST_NAMES] for n in range(0, len(keys), MOST_NAMES)], deadline)
+
+    def _one_by_one(self, batch: _Batch, chunks: Iterable[Sequence[Key]], deadline: float) -> dict[Key, Part]:
+        found: dict[Key, Part] = {}
+        for keys in chunks:
+            asked = self._asked(batch, keys, deadline)
+            found.update({key: asked[key] for key in keys})
         return found
 
     def _asked(self, batch: _Batch, keys: Sequence[Key], deadline: float) -> Found:
@@ -232,9 +281,9 @@ class Together:
             self._apart.add(batch.sort)
             return {key: self._alone_now(batch, key) for key in keys}
         if not _is_refused(answer):
-            return _shared(answer, parts, keys)
+            return _Shared(answer, parts, keys)
         middle = len(keys) // 2
-        halves = self._asked(batch, keys[:middle], deadline) | self._asked(batch, keys[middle:], deadline)
+        halves = self._one_by_one(batch, (keys[:middle], keys[middle:]), deadline)
         if not self._alone.get(batch.sort, set()) & set(keys):  # nobody spoils it: it is the size
             self._most[batch.sort] = min(middle, self._most.get(batch.sort, middle))
         return halves
@@ -251,7 +300,7 @@ class Together:
         else:
             self._most[sort] = min(len(keys) // 2, self._most.get(sort, MOST_NAMES))
 
-    def _alone_now(self, batch: _Batch, key: Key) -> tuple[Answer, tuple[Series, ...]]:
+    def _alone_now(self, batch: _Batch, key: Key) -> Part:
         """One application whose group was refused; if it is refused alone too, it is its own fault."""
         one = batch.members[key]
         answer = self._send(batch, one.expression, one.when)
@@ -297,13 +346,6 @@ def _is_refused(answer: Answer) -> bool:
     return answer.outcome is Outcome.INVALID or answer.oversized
 
 
-def _shared(answer: Answer, parts: Mapping[Key, tuple[Series, ...]] | None, keys: Iterable[Key]) -> Found:
-    """Each application's own part; whoever is not in a good answer has no series, and an error is everybody's."""
-    known = parts or {}
-    bare = answer._replace(series=())  # what is everybody's is not kept beside what is each one's own
-    return {key: (bare, known.get(key, ())) for key in keys}
-
-
 def _with(answer: Answer, series: tuple[Series, ...], query: str, at: datetime) -> Answer:
     """`answer` about other series."""
     return Answer(answer.outcome, at, query, series, answer.kind, answer.reason, answer.detail, answer.oversized)
@@ -314,8 +356,12 @@ def _own(answer: Answer, own: Sequence[Series], expression: str, when: datetime 
     if not isinstance(when, Span):
         return _with(answer, tuple(own), expression, answer.at)
     start, end = when.start, when.end
-    series = []
+    series: list[Series] = []
     for one in own:
+        if len(one.samples) == 1:  # of one tick, as nearly all that is read
+            if start <= one.samples[0][0] <= end:
+                series.append(one)
+            continue
         inside = [sample for sample in one.samples if start <= sample[0] <= end]
         if inside:
             series.append(one if len(inside) == len(one.samples) else Series(one.labels, tuple(inside)))
@@ -330,7 +376,7 @@ def _points(when: datetime | Span) -> int:
     return max(1, (when.end - when.start) // when.step + 1) if isinstance(when, Span) else 1
 
 
-def _failed(one: Wanted, detail: str) -> tuple[Answer, tuple[Series, ...]]:
+def _failed(one: Wanted, detail: str) -> Part:
     at = one.when.end if isinstance(one.when, Span) else one.when
     return Answer(Outcome.ERROR, at, one.expression, reason=Reason.QUERY_BUDGET, detail=detail), ()
 

@@ -31,7 +31,7 @@ from gitops_rollback.core.watches import Past
 NOT_ASKED = Baseline(BaselineLevel.PENDING)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
     """Who is measured. `health_before`: the engine's word just before the sync, where somebody saw it."""
 
@@ -90,13 +90,14 @@ def restore(
             continue
         had_data, step = before[trigger].had_data, spans[trigger].step
         alone = _judged(trigger, before[trigger], subject.t0, step, had_data)
-        beside = _judged(trigger, before[trigger], subject.t0, step, True)
+        beside = alone if had_data else _judged(trigger, before[trigger], subject.t0, step, True)
         if alone.level is BaselineLevel.FIRING and alone.began is None:
             began, fault = _began_lately(asker, subject, trigger, missing[trigger])
             if fault is not None:  # else nobody would ever hear of what began under the sync before
                 faults[trigger] = fault
                 continue
-            alone, beside = alone._replace(began=began), beside._replace(began=began)
+            alone = alone._replace(began=began)
+            beside = alone if had_data else beside._replace(began=began)
         memory = memories[trigger]
         memory.state = replay(lived[trigger].ticks, Hold.of(trigger, subject.interval))
         memory.alone, memory.beside, memory.had_data, memory.ready = alone, beside, had_data, True

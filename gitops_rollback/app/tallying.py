@@ -61,8 +61,8 @@ class Tally:
     bound: float | None = None
     _every: _Pair = field(init=False)
     _new: _Pair = field(init=False)
-    _known: set[str] = field(default_factory=set)  # versions from before the deployment
-    _came: set[str] = field(default_factory=set)  # and since
+    _known: frozenset[str] = frozenset()  # versions from before the deployment
+    _came: frozenset[str] = frozenset()  # and since
     together: str = ""  # why versions are not told apart, though they should be
 
     def __post_init__(self) -> None:
@@ -127,9 +127,10 @@ class Tally:
                 self.together = f"not each counter has the label {self.how.version}"
                 return False
             if at <= self.t0:
-                self._known.add(version)
-            elif self._known and version not in self._known:
-                self._came.add(version)
+                if version not in self._known:
+                    self._known |= {version}
+            elif self._known and version not in self._known and version not in self._came:
+                self._came |= {version}
         if len(self._known) > MOST_OLD or len(self._came) > MOST_NEW:
             self.together = f"the label {self.how.version} tells more apart than versions"
         return not self.together

@@ -18,7 +18,7 @@ MALFORMED = "Malformed"
 REMEDIATION = "engine-remediation"  # who began a deployment: the engine took its own back, and git still says the other
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ApplicationId:
     """One application of one engine instance. `str()` is the full name, as it stands in journal and trailers."""
 
@@ -83,7 +83,7 @@ class Source:
     parameters: str = ""  # all tool settings (helm, kustomize, ...) as canonical JSON; "" if none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DeploymentRecord:
     """Revision(s) deployed to one application. `started_at` is t0: metrics are compared from then on.
 
@@ -239,7 +239,7 @@ class ApplicationState:
         return self.operation_requested or (self.operation is not None and self.operation.in_progress)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SyncEvent:
     """`record` was deployed to `application`; `previous` is what it replaced (None: the first one known)."""
 

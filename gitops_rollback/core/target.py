@@ -12,7 +12,7 @@ class Workload:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ApplicationRef:
     """How a policy names an application; "" matches any instance, kind has the engine's default."""
 
@@ -38,7 +38,7 @@ class Selector:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """One watched application, or with a `selector` the pattern of several. `name` is $SERVICE in queries."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -328,3 +329,68 @@ def test_answers_that_come_at_once_are_read_one_after_the_other(monkeypatch: pyt
         found = list(pool.map(lambda _: read_answer(query, received), range(4)))
     assert [single(answer).value for answer in found] == [2.0] * 4
     assert max(most) == 1
+
+
+def compact(content: bytes) -> bytes:
+    """As a real server writes it: without blanks."""
+    return json.dumps(json.loads(content), separators=(",", ":")).encode()
+
+
+SERIES = {"metric": {"pod": "a", "__name__": "up"}, "value": [NOW, "1"]}
+RANGE = {"metric": {"pod": "a"}, "values": [[NOW, "1"], [NOW + 15, "NaN"]]}
+HISTOGRAM = {"metric": {}, "histogram": [NOW, {"count": "1", "sum": "1"}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        body([SERIES, SERIES, {"metric": {}, "value": [NOW, "+Inf"]}]),
+        body([RANGE, RANGE], "matrix"),
+        body([SERIES], warnings=["a store is down"]),
+        body([SERIES], isPartial=True),
+        json.dumps({"status": "success", "isPartial": False, **json.loads(body([SERIES]))}).encode(),
+        json.dumps({"status": "success", "isPartial": True, **json.loads(body([SERIES]))}).encode(),
+        body([]),
+        body([SERIES, HISTOGRAM]),
+        body([SERIES, 7]),
+        body([SERIES, {"metric": {"pod": 7}, "value": [NOW, "1"]}]),
+        body([SERIES, {"metric": {}, "value": [NOW, 1]}]),
+        body([{"metric": {}, "value": [NOW - 90, "1"]}]),
+        body([SERIES], "matrix"),
+        compact(body([SERIES])).replace(b"}]", b"},]"),
+        compact(body([SERIES]))[:-1],
+        compact(body([SERIES, SERIES]))[:-30],
+        compact(body([SERIES])).replace(b"},", b"}", 1),
+        compact(body([SERIES])) + b"{}",
+        compact(body([SERIES])).replace(b'"1"', b"NaN"),
+        compact(body([SERIES])).replace(b'"a"', b'"\xff"'),
+    ],
+)
+def test_an_answer_says_the_same_however_it_is_spaced(content: bytes) -> None:
+    """Without blanks, as servers write it, its series are read one by one; any other is read as a whole."""
+    query = Asked("up", AT, instant=True)
+    try:
+        without = compact(content)
+    except ValueError:
+        without = content
+    spaced = without.replace(b'{"status"', b'{ "status"', 1)
+    said = [repr(read_answer(query, HttpAnswer(200, {}, text))) for text in (without, spaced)]  # NaN is not itself
+    assert said[0] == said[1]
+
+
+def peak_of_reading(content: bytes) -> int:
+    """Bytes that reading takes beyond what is kept of it."""
+    tracemalloc.start()
+    try:
+        answer = read_answer(Asked("up", AT, instant=True), HttpAnswer(200, {}, content))
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(answer.series) == 1000
+    return most - kept
+
+
+def test_an_answer_for_thousands_is_never_held_as_a_whole_in_json() -> None:
+    names = [{"service": f"team-{n}", "pod": f"team-{n}-a", "code": "200"} for n in range(1000)]
+    content = compact(body([{"metric": one, "value": [NOW, "19.9"]} for one in names]))
+    assert peak_of_reading(content) < peak_of_reading(b" " + content) / 2

@@ -32,6 +32,12 @@ TIMES = (int, float)  # exactly: true is no time
 # take turns all the same: so one reads after the other.
 READING = threading.Lock()
 
+# How nearly all answers with series begin. What begins otherwise is read as a whole.
+USUAL_BEGIN = re.compile(
+    r'\{"status":"success",(?:"isPartial":(?:true|false),)?'
+    r'"data":\{"resultType":"(?P<kind>vector|matrix)","result":\['
+)
+
 Instants = dict[float, datetime]  # of one answer, whose series mostly have the same ones
 
 
@@ -68,14 +74,58 @@ def read_answer(asked: Asked, received: HttpAnswer) -> Answer:
         return asked.failed(Reason.METRICS_UNAVAILABLE, detail)
     try:
         with READING:
-            return _read(asked, received.status, object_of(read_json(received.body), "the answer"))
+            return _read_body(asked, received)
     except Malformed as exc:
         return asked.failed(
             Reason.METRICS_UNAVAILABLE, f"HTTP {received.status}: {exc}", oversized=isinstance(exc, TooMuch)
         )
 
 
-def _read(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
+def _read_body(asked: Asked, received: HttpAnswer) -> Answer:
+    _bound(received.body)
+    found = _piece_by_piece(received.body)
+    if found is None:
+        return _read(asked, received.status, object_of(read_json(received.body), "the answer"))
+    payload, series = found
+    return _read(asked, received.status, payload, series)
+
+
+def _piece_by_piece(body: bytes) -> tuple[Mapping[str, object], tuple[Series, ...]] | None:
+    """An answer without its series, and these; each is let go as JSON before the next one is read.
+
+    None where it is not exactly of the usual shape: read as a whole, it says what is wrong with it.
+    """
+    try:
+        text = body.decode()
+        begin = USUAL_BEGIN.match(text)
+        if begin is None:
+            return None
+        series, end = _pieces(text, begin.end(), begin["kind"] == "matrix")
+        payload = object_of(_json(text[: begin.end()] + text[end:]), "the answer")
+    except (IndexError, ValueError, RecursionError):
+        return None
+    data = payload["data"]
+    is_usual = isinstance(data, dict) and data.get("resultType") == begin["kind"] and data.get("result") == []
+    return (payload, series) if is_usual else None
+
+
+def _pieces(text: str, place: int, matrix: bool) -> tuple[tuple[Series, ...], int]:
+    """The series from `place` on, at least one, and where they end. Raises: IndexError, ValueError."""
+    read, instants, pairs = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode, Instants(), _Pairs()
+    found: list[Series] = []
+    while True:
+        value, place = read(text, place)
+        element = object_of(value, "a series")
+        if "histogram" in element or "histograms" in element:
+            raise Malformed("a histogram")
+        found.append(_one_series(element, matrix, instants, pairs))
+        if text[place] != ",":
+            return tuple(found), place
+        place += 1
+
+
+def _read(asked: Asked, status: int, payload: Mapping[str, object], read: tuple[Series, ...] = ()) -> Answer:
+    """`read`: the series, where they are not in `payload` any more."""
     if payload.get("status") != "success" or not 200 <= status < 300:
         return _error(asked, status, payload)
     warnings = [text for text in _warnings(payload) if not _allowed(text, asked.allowed_warnings)]
@@ -85,7 +135,7 @@ def _read(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
     if payload.get("isPartial") or data.get("isPartial"):
         return asked.failed(Reason.METRICS_UNAVAILABLE, "the answer is partial: not all storage nodes answered")
     kind = data.get("resultType")
-    series, histograms = _series(kind, data.get("result"))
+    series, histograms = (read, False) if read else _series(kind, data.get("result"))
     if histograms:
         kind = "histogram"
     late = _not_about(asked, series) if asked.instant and kind in ("vector", "scalar") else ""
@@ -106,11 +156,19 @@ def _error(asked: Asked, status: int, payload: Mapping[str, object]) -> Answer:
 
 def read_json(body: bytes) -> object:
     """A bounded body as JSON. Raises: Malformed."""
-    # A few bytes of text can stand for a hundred times as much memory, so it is counted before anything is built.
+    _bound(body)
+    return _json(body)
+
+
+def _bound(body: bytes) -> None:
+    """A few bytes of text can stand for a hundred times as much memory, so it is counted before anything is built."""
     if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_SEPARATORS:
         raise TooMuch("the answer holds more values than anybody needs; aggregate the query")
+
+
+def _json(text: str | bytes) -> object:
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as exc:
         raise Malformed("the answer is not JSON") from exc
 
