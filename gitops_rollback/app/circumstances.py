@@ -88,7 +88,7 @@ class Surroundings:
             spreading=outbreak.spreading,
             unseen=_unseen(look, outbreak),
             unseen_long=now - outbreak.failing.get(look.policy.metrics.url, now) >= UNSEEN_FOR,
-            part_of=_part_of(look, outbreak),
+            part_of=self._part_of(look, view, outbreak),
             joins=_joins(self.under_way(alarm, view)),
             unapplied=self._unapplied(alarm, now),
             asked=_asked(waiting_for(proposal, view)),
@@ -214,6 +214,17 @@ class Surroundings:
                 return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
         return ""
 
+    def _part_of(self, look: Look, view: View, outbreak: Outbreak) -> str:
+        """In an incident with one culprit the first application speaks for all, unless another's rollback has it."""
+        incident = outbreak.incident_of(look.name)
+        if incident is None or incident.culprit is None or outbreak.speaker_of(incident) == look.name:
+            return ""
+        first, count = outbreak.speaker_of(incident), len(incident.applications)
+        speaks = next((one for one in outbreak.alarms if one.look.name == first), None)
+        if speaks is not None and (self.under_way(speaks, view) or waiting_for(speaks.proposal, view)):
+            return ""  # it joins what may not be about this one
+        return f"{first} is rolled back for all {count} applications that have {incident.culprit[:12]}"
+
     def under_way(self, alarm: Alarm, view: View) -> RollbackRecord | None:
         """The open rollback that has undone all suspects in the application's own files; the engine has to follow."""
         suspects, look = {commit.sha for commit in alarm.suspects}, alarm.look
@@ -269,12 +280,3 @@ def _unseen(look: Look, outbreak: Outbreak) -> str:
     if since is None or not asked_of(look.policy):
         return ""
     return f"whether other applications are red is not known: their metric source fails since {since:%H:%M:%S} UTC"
-
-
-def _part_of(look: Look, outbreak: Outbreak) -> str:
-    """In an incident with one culprit the first application speaks for all."""
-    incident = outbreak.incident_of(look.name)
-    if incident is None or incident.culprit is None or outbreak.speaker_of(incident) == look.name:
-        return ""
-    first, count = outbreak.speaker_of(incident), len(incident.applications)
-    return f"{first} is rolled back for all {count} applications that have {incident.culprit[:12]}"

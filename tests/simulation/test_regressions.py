@@ -97,6 +97,8 @@ REGRESSIONS = {
     ): "who had been left without what it calls got it again, and lost it by the next rollback",
     ("cascade", 960413): "a dependant broke just after what broke it was verified, and nobody was told",
     ("cascade", 960445): "the same, four minutes after a rollback had been held",
+    ("migration", 960135): "a process had stood still for the rest of a watch, and its source failed at the next look",
+    ("all", 17720): "who left the word to an application that had joined another's plan was named to nobody",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 
