@@ -1,7 +1,7 @@
 """Is the application worse since its sync? Asks all triggers of an application at each tick, and keeps their states.
 
 States are memory only, for the newest deployment of each application. What was not lived, before a start or a new
-policy, is read back (`reading_back`); until that worked, nothing fires.
+policy or while the process stood still, is read back (`reading_back`); until that worked, nothing fires.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ from gitops_rollback.ports import Alerts, MetricSource, Workloads
 Telling = Callable[[Subject, Memory, Trigger, datetime], Measurement]  # what one says who is no metric source
 
 MAX_WATCHED = 10_000
+LONGEST_PAUSE = timedelta(minutes=2)  # between two looks that are taken for one watch
 SHORTEST_DEADLINE = timedelta(seconds=1)
 NEW_PODS = Baseline(BaselineLevel.QUIET, None, "only Pods of the template that came with the sync count")
 
@@ -131,6 +132,8 @@ class Measuring:
             if jumped >= interval and watch.at is not None:
                 _begin_anew(watch, at)
                 return watch.verdicts
+            if watch.at is not None and at - watch.at > max(LONGEST_PAUSE, MAX_GAP_INTERVALS * interval):
+                watch.memories = {}  # nobody looked, as before a start: a fault of that time must not be overlooked
             if watch.at != at or watch.triggers != subject.policy.triggers:
                 watch.verdicts = self._look(subject, watch, at)
                 if sees_nothing(watch.verdicts) and watch.at is not None:

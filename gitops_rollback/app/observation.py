@@ -13,7 +13,7 @@ from gitops_rollback.app.deployed import Deployed, PoliciesBefore, marked_revisi
 from gitops_rollback.app.deploying import Deploying
 from gitops_rollback.app.directory import Listing
 from gitops_rollback.app.idle_syncs import IdleSyncs
-from gitops_rollback.app.measuring import Measuring
+from gitops_rollback.app.measuring import LONGEST_PAUSE, Measuring
 from gitops_rollback.app.reading_back import Subject
 from gitops_rollback.app.relands import relanded_in
 from gitops_rollback.app.subject import Look, Watched
@@ -35,7 +35,6 @@ from gitops_rollback.core.watches import earlier_watches
 from gitops_rollback.crash_points import crash_point
 from gitops_rollback.ports import ConfigRepo
 
-LONGEST_PAUSE = timedelta(minutes=2)  # between two looks that are taken for one watch
 CLOCK_SLACK = timedelta(minutes=10)
 HEALTHS_KEPT = 8
 
@@ -117,8 +116,8 @@ class Observer:
         case = Case(subject.name, force.policy, force.known, event, verdicts, told, earlier, holes(records), tested)
         raised = looked_too_late(case, now, was_watched) if late else alarm(case, now)
         conclusive = any(one.state.last is not None and one.state.last.level.conclusive for one in verdicts)
-        open_yet = late and (raised.act is Act.PAGE or _is_open(verdicts))  # what is not told yet is looked at again
-        if conclusive and not open_yet:
+        open_yet = late and (raised.act is Act.PAGE or _is_pending(verdicts))  # what is not told is looked at again
+        if conclusive and not open_yet and not sees_nothing(verdicts):  # what fails may be what would see a fault
             self._looked[subject.name] = now
         seen = Look(subject, state, force.policy, force.target, case, raised, sync.records, event, bad, live)
         return replace(seen, watches=measured.watches)
@@ -337,10 +336,9 @@ def _was_watched(
     return watched(state, at, window, records=records) is not None
 
 
-def _is_open(verdicts: Iterable[Verdict]) -> bool:
-    """A trigger was not answered, or is true and may fire soon: what there was has not been judged."""
-    verdicts = tuple(verdicts)
-    return sees_nothing(verdicts) or any(one.state.phase is Phase.PENDING for one in verdicts)
+def _is_pending(verdicts: Iterable[Verdict]) -> bool:
+    """A trigger is true and may fire soon: what there was has not been judged."""
+    return any(one.state.phase is Phase.PENDING for one in verdicts)
 
 
 def _is_refused(target: Target, view: View) -> bool:

@@ -439,11 +439,11 @@ def running(
     world: World, *names: str, since: datetime = START - 60 * MINUTE, extra: Mapping[str, str] | None = None
 ) -> str:
     """Applications that have been running and quiet at the first commit, each with its policy; the commit."""
-    files: dict[str, str] = {"README.md": "The shop\n", **(extra or {})}
+    files: dict[str, str] = {"README.md": "The shop\n"}
     for name in names:
         files[f"apps/{name}/{name}.yaml"] = deployment(name, "1.0")
         files[f"{POLICIES}/{name}.yaml"] = policy(name)
-    first = world.first(files)
+    first = world.first({**files, **(extra or {})})
     for name in names:
         world.engine.add(name)
         world.engine.deploy(name, first, since)

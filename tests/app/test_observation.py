@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from app_world import MINUTE, POLICIES, START, Replica, World, deployment, policy, running, ship
@@ -271,6 +272,52 @@ def test_metrics_that_are_down_when_somebody_looks_again_are_asked_later(world: 
     world.metrics.down = False
     one.until(START + 42 * MINUTE, START + 43 * MINUTE)
     assert "NoRecentSync" in one.told.reasons
+
+
+def test_one_trigger_that_fails_at_the_look_after_the_watch_is_asked_again_though_another_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that fails may be the one that sees the fault."""
+    second = "    - {name: calls, query: 'calls{service=\"web\"}', comparison: greater_than, threshold: 5, for: 30s}\n"
+    rules = policy("web").replace("  timing:", f"{second}  timing:")
+    running(world, "web", extra={f"{POLICIES}/web.yaml": rules})
+    one = _stood_still(world)
+    _refuse(monkeypatch, world, one, "query", until=START + 41 * MINUTE)
+    one.until(START + 40 * MINUTE, START + 43 * MINUTE)
+    assert [message.reason for message in one.told.messages if message.page] == ["NoRecentSync"]
+
+
+def test_what_cannot_be_read_back_at_the_look_after_the_watch_is_read_by_a_later_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running(world, "web")
+    one = _stood_still(world)
+    _refuse(monkeypatch, world, one, "query_range", until=START + 41 * MINUTE)
+    one.until(START + 40 * MINUTE, START + 43 * MINUTE)
+    assert [message.reason for message in one.told.messages if message.page] == ["NoRecentSync"]
+
+
+def _stood_still(world: World) -> Replica:
+    """Its only process looked while nothing was wrong yet, and not again while the sync was under watch."""
+    bad = ship(world, "web", START - MINUTE)
+    one = world.replica()
+    one.tick(START - MINUTE / 2)
+    world.engine.deploy("web", bad, START)
+    world.metrics.break_from("web", START + 5 * MINUTE)
+    one.until(START + MINUTE, START + 2 * MINUTE)
+    return one
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, world: World, one: Replica, how: str, until: datetime) -> None:
+    """The metric store answers no question about errors that is asked in this way."""
+    answers = getattr(world.metrics, how)
+
+    def refuses(expression: str, *when: Any, **others: Any) -> Answer:
+        if "errors" in expression and one.clock.now() < until:
+            return Answer(Outcome.ERROR, when[0], expression, detail="query timed out")
+        return answers(expression, *when, **others)
+
+    monkeypatch.setattr(world.metrics, how, refuses)
 
 
 def test_a_fault_that_began_unseen_is_told_though_the_next_sync_came_long_after_its_own(world: World) -> None:
