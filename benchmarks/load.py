@@ -23,6 +23,7 @@ from urllib.parse import urlencode, urlsplit
 from _metric_store import SCRAPE, Store, serving
 
 from gitops_rollback.adapters.http import Http, HttpAnswer
+from gitops_rollback.adapters.large_blocks import give_back_large_blocks
 from gitops_rollback.adapters.metrics.prometheus import PrometheusSettings, PrometheusSource
 from gitops_rollback.adapters.origins import OriginRules
 from gitops_rollback.app.asking_together import Together
@@ -177,6 +178,7 @@ def main(applications: int) -> int:
     end = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
     t0 = end - (WARM_TICKS + TICKS + 2) * SCRAPE
     broken: list[str] = []
+    give_back_large_blocks()  # as `run` does
     collect_seldom()
     with (
         tempfile.TemporaryDirectory() as folder,

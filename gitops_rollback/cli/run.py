@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from gitops_rollback import __version__, crash_points
 from gitops_rollback.adapters.files import watch_files
+from gitops_rollback.adapters.large_blocks import give_back_large_blocks
 from gitops_rollback.adapters.log import configure_logging
 from gitops_rollback.adapters.tracing import traces_of
 from gitops_rollback.app.checkup_all import findings_of
@@ -55,6 +56,7 @@ def carry_out(ctx: click.Context, /, cluster: Mapping[str, object], **flags: obj
         raise SettingsInvalid("settings", "no config repository: give --repo URL or GITOPS_ROLLBACK_REPO")
     crash_points.arm(os.environ.get(crash_points.VARIABLE, ""), is_all_loopback(settings))
     configure_logging(None, settings.secret_values)
+    give_back_large_blocks()
     ctx.exit(_Service(settings, given).run())
 
 
