@@ -346,15 +346,11 @@ def _is_refused(answer: Answer) -> bool:
     return answer.outcome is Outcome.INVALID or answer.oversized
 
 
-def _with(answer: Answer, series: tuple[Series, ...], query: str, at: datetime) -> Answer:
-    """`answer` about other series."""
-    return Answer(answer.outcome, at, query, series, answer.kind, answer.reason, answer.detail, answer.oversized)
-
-
-def _own(answer: Answer, own: Sequence[Series], expression: str, when: datetime | Span) -> Answer:
+def _own(answer: Answer, own: tuple[Series, ...], expression: str, when: datetime | Span) -> Answer:
     """The part of one application as if it had asked by itself, and for its own time alone."""
+    outcome, at, _, _, kind, reason, detail, oversized = answer
     if not isinstance(when, Span):
-        return _with(answer, tuple(own), expression, answer.at)
+        return Answer(outcome, at, expression, own, kind, reason, detail, oversized)
     start, end = when.start, when.end
     series: list[Series] = []
     for one in own:
@@ -365,7 +361,7 @@ def _own(answer: Answer, own: Sequence[Series], expression: str, when: datetime 
         inside = [sample for sample in one.samples if start <= sample[0] <= end]
         if inside:
             series.append(one if len(inside) == len(one.samples) else Series(one.labels, tuple(inside)))
-    return _with(answer, tuple(series), expression, end)
+    return Answer(outcome, end, expression, tuple(series), kind, reason, detail, oversized)
 
 
 def _union(whole: Span | None, span: Span) -> Span:

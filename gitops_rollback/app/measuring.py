@@ -217,7 +217,9 @@ class Measuring:
 
     def _watch(self, application: str) -> _Watch:
         with self._lock:
-            watch = self._watches.setdefault(application, _Watch(lock=self._new_lock()))
+            watch = self._watches.get(application)
+            if watch is None:
+                watch = self._watches[application] = _Watch(lock=self._new_lock())
             self._watches.move_to_end(application)
             while len(self._watches) > MAX_WATCHED:
                 self._watches.popitem(last=False)

@@ -202,16 +202,18 @@ class Asker:
     def _each(
         self, expressions: Iterable[str], when: datetime | Span, ask: Callable[[str], Answer]
     ) -> dict[str, Answer]:
-        known = {expression: self._known(expression, when) for expression in expressions}
-        missing = [expression for expression, answer in known.items() if answer is None]
-        if not missing:
-            return {expression: answer for expression, answer in known.items() if answer is not None}
-        answers = self._executor.map(ask, missing) if self._executor is not None and missing else map(ask, missing)
-        asked = dict(zip(missing, answers, strict=True))
-        return {expression: answer or asked[expression] for expression, answer in known.items()}
-
-    def _known(self, expression: str, when: datetime | Span) -> Answer | None:
-        return self._ahead.answer(self._source, expression, when) if self._ahead is not None else None
+        found: dict[str, Answer] = {}
+        missing: dict[str, None] = {}
+        for expression in expressions:
+            known = self._ahead.answer(self._source, expression, when) if self._ahead is not None else None
+            if known is not None:
+                found[expression] = known
+            else:
+                missing[expression] = None
+        if missing:
+            answers = self._executor.map(ask, missing) if self._executor is not None else map(ask, missing)
+            found.update(zip(missing, answers, strict=True))
+        return found
 
 
 def tick_of(now: datetime, interval: timedelta) -> datetime:

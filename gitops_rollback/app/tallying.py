@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from gitops_rollback.app.queries import Question, Span
@@ -25,6 +26,7 @@ ALL = float("inf")
 MOST_OLD, MOST_NEW = 50, 10  # versions, in the hours before and since: more is a label of something else
 
 Values = Mapping[str, float]
+Labels = tuple[tuple[str, str], ...]
 
 
 class Tallied(NamedTuple):
@@ -107,7 +109,7 @@ class Tally:
         every = self._every.step(seconds, _values(part), _values(whole))
         if every is None:
             return Tallied(at, None)
-        if not self._tells_apart(at, (*part, *whole)):
+        if not self.how.version or not self._tells_apart(at, (*part, *whole)):
             return Tallied(at, self._counts(seconds, every))
         new = self._new.step(seconds, _values(part, self._is_new), _values(whole, self._is_new))
         if not self._came:
@@ -119,7 +121,7 @@ class Tally:
 
     def _tells_apart(self, at: datetime, series: Sequence[Series]) -> bool:
         """Learns from one tick which versions there are. Once they cannot be told apart, that stays so."""
-        if not self.how.version or self.together:
+        if self.together:
             return False
         for one in series:
             version = _label(one, self.how.version)
@@ -149,14 +151,15 @@ class Tally:
 
 
 def _values(series: Sequence[Series], wanted: Callable[[Series], bool] | None = None) -> dict[str, float]:
-    return {_name(one): one.samples[0][1] for one in series if wanted is None or wanted(one)}
+    if wanted is not None:
+        series = [one for one in series if wanted(one)]
+    return {_name(one.labels): one.samples[0][1] for one in series}
 
 
-def _name(series: Series) -> str:
-    """What tells the series from all others: one text, since it is kept, and labels take four times the memory."""
-    words = [word for pair in series.labels for word in pair]
-    text = "\0".join(words)
-    return text if text.count("\0") < len(words) else repr(series.labels)
+def _name(labels: Labels) -> str:
+    """What tells a series from all others: one text, since it is kept, and labels take four times the memory."""
+    text = "\0".join(chain.from_iterable(labels))
+    return text if text.count("\0") < 2 * len(labels) else repr(labels)
 
 
 def _label(series: Series, name: str) -> str:
@@ -184,7 +187,7 @@ def _bound(ticks: Sequence[Answer], instants: Sequence[datetime], t0: datetime) 
         buckets: dict[float, dict[str, float]] = {}
         for one in answer.series:
             if (bound := _bound_of(one)) is not None:
-                buckets.setdefault(bound, {})[_name(one)] = one.samples[0][1]
+                buckets.setdefault(bound, {})[_name(one.labels)] = one.samples[0][1]
         for bound, values in buckets.items():
             before = known.get(bound, Counters(t0.timestamp()))
             known[bound], grown = increase(before, at.timestamp(), values)

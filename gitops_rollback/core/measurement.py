@@ -119,6 +119,10 @@ def single(answer: Answer, reduce: str = "one", comparison: Comparison = Compari
         )
     if answer.kind not in ("vector", "scalar"):
         return Measurement.invalid(answer.at, f"the query returns a {answer.kind}, not one number", answer.query)
+    if len(answer.series) == 1 and answer.series[0].samples and reduce in ONE_SERIES:  # as nearly always
+        value = answer.series[0].samples[-1][1]
+        if math.isfinite(value):
+            return Measurement(Outcome.VALUE, answer.at, value, query=answer.query)
     values = [series.samples[-1][1] for series in answer.series if series.samples]
     if not values:
         return Measurement.missing(Reason.NO_DATA, answer.at, "no series matches the query", answer.query)
@@ -215,8 +219,6 @@ def _reason(answer: Answer) -> Reason:
 
 def _reduced(answer: Answer, values: Sequence[float], reduce: str, comparison: Comparison) -> Measurement:
     greater = comparison is Comparison.GREATER_THAN
-    if len(values) == 1 and reduce in ONE_SERIES and math.isfinite(values[0]):
-        return Measurement(Outcome.VALUE, answer.at, values[0], query=answer.query)
     if any(math.isinf(value) for value in values):
         return Measurement.missing(Reason.NO_DATA, answer.at, "the value is infinite", answer.query)
     numbers = [value for value in values if not math.isnan(value)]

@@ -41,15 +41,17 @@ def increase(known: Counters, at_seconds: float, values: Mapping[str, float]) ->
     last, grown = dict(known.last), []
     for name, value in values.items():
         if math.isfinite(value):
-            grown.append(_grown(known, name, at_seconds, value))
+            before = last.get(name)
+            grown.append(_born(known, at_seconds, value) if before is None else _grown(before, at_seconds, value))
             last[name] = Reading(at_seconds, value)
     return Counters(known.t0_seconds, last, is_read=True), math.fsum(grown) if grown and known.is_read else None
 
 
-def _grown(known: Counters, name: str, at_seconds: float, value: float) -> float:
-    before = known.last.get(name)
-    if before is None:
-        return value if known.is_read and at_seconds > known.t0_seconds else 0.0
+def _born(known: Counters, at_seconds: float, value: float) -> float:
+    return value if known.is_read and at_seconds > known.t0_seconds else 0.0
+
+
+def _grown(before: Reading, at_seconds: float, value: float) -> float:
     if at_seconds - before.at_seconds >= AWAY_SECONDS:
         return 0.0
     return value - before.value if value >= before.value else value

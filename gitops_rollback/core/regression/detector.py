@@ -120,21 +120,22 @@ def step(test: Regression, state: State, tick: Counts, null_rate: float | None =
     normal = test.baseline.null_rate if null_rate is None else null_rate
     chance, dispersion = prior(state.ticks + 1), test.baseline.dispersion
     bad, good = tick.bad / dispersion, (tick.events - tick.bad) / dispersion
+    levels = [one.level(normal) for one in test.thresholds]
     sums = tuple(
         [
-            added(known, slopes(one.level(normal), one.rung.times_worse), chance, bad, good, one.cap, one.limit)
-            for one, known in zip(test.thresholds, state.sums, strict=True)
+            added(known, slopes(level, one.rung.times_worse), chance, bad, good, one.cap, one.limit)
+            for one, known, level in zip(test.thresholds, state.sums, levels, strict=True)
         ]
     )
     stepped = State(sums, state.ticks + 1, (*_still_recent(test, state, tick.end_seconds), tick))
-    return stepped, _verdict(test, stepped, tick.end_seconds, normal)
+    return stepped, _verdict(test, stepped, tick.end_seconds, normal, levels)
 
 
 def unseen(test: Regression, state: State, at_seconds: float, null_rate: float | None = None) -> Verdict:
     """What a tick without data says: nothing. The state stays as it is."""
     normal = test.baseline.null_rate if null_rate is None else null_rate
     blind = State(state.sums, state.ticks, _still_recent(test, state, at_seconds))
-    return _verdict(test, blind, at_seconds, normal, observed=False)
+    return _verdict(test, blind, at_seconds, normal, [one.level(normal) for one in test.thresholds], observed=False)
 
 
 def already_bad(
@@ -168,10 +169,12 @@ def _still_recent(test: Regression, state: State, at_seconds: float) -> tuple[Co
     return tuple([tick for tick in state.recent if tick.end_seconds > oldest])
 
 
-def _verdict(test: Regression, state: State, at_seconds: float, normal: float, observed: bool = True) -> Verdict:
+def _verdict(
+    test: Regression, state: State, at_seconds: float, normal: float, levels: Sequence[float], observed: bool = True
+) -> Verdict:
     events, bad = total(state.recent)
     rungs = [
-        (mixed(sums), one.needed, one.level(normal)) for one, sums in zip(test.thresholds, state.sums, strict=True)
+        (mixed(sums), one.needed, level) for one, sums, level in zip(test.thresholds, state.sums, levels, strict=True)
     ]
     fired = [
         severity
