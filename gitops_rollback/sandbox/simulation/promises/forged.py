@@ -25,7 +25,7 @@ def check(world: World, event: Event) -> Iterator[str]:
         yield from _known(world, event.message.rollback_id, "a message")
     if isinstance(event, Accepted) and event.ref == JOURNAL:
         for application, revision in _called_rolled_back(world, event):
-            if not any(_concerns(one, application) for one in world.records.values()):
+            if not any(_concerns(one, application) for one in _written(world, event)):
                 yield f"{application} at {revision[:8]} was never rolled back, yet that is why it is left alone"
 
 
@@ -69,6 +69,13 @@ def _called_rolled_back(world: World, event: Accepted) -> Iterator[tuple[str, st
                 entry = json.loads(line)
                 if entry["reason"] == Reason.ALREADY_ROLLED_BACK.value:
                     yield str(entry["application"]), str(entry["revision"])
+
+
+def _written(world: World, event: Accepted) -> Iterator[object]:
+    """The records as the journal has them with this push: a decision and what it is about may be written at once."""
+    for path, blob in world.objects.files(event.new).items():
+        if path.startswith("records/"):
+            yield json.loads(world.objects.blobs[blob])
 
 
 def _concerns(record: object, application: str) -> bool:
