@@ -56,12 +56,13 @@ class Surroundings:
     _pending: set[str] = field(default_factory=set)
     _well: dict[str, bool] = field(default_factory=dict)  # as each was measured last
     _undone: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # bad revision, and seen so since
+    _holds: dict[str, str] = field(default_factory=dict)  # why each alarm of this tick comes to nothing by itself
     _silent: dict[str, datetime] = field(default_factory=dict)  # engines that could not be listed, and since when
     _listing: Listing | None = None
 
     def see(self, listing: Listing, view: View, looks: Sequence[Look]) -> None:
         """Take note of a tick: which applications there are, which could be looked at, and which may turn red."""
-        self._listing = listing
+        self._listing, self._holds = listing, {}
         names = {watched.name for watched in listing.watched}
         looked_at = {look.name for look in looks} | {name for name in names if view.open_record(name) is not None}
         self._seen = (self._seen | looked_at) & names
@@ -76,9 +77,10 @@ class Surroundings:
     def around(self, alarm: Alarm, view: View, outbreak: Outbreak, now: datetime, writable: bool) -> Circumstances:
         """Everything that stands around this application's alarm."""
         look, proposal = alarm.look, alarm.proposal
+        part_of, left_alone = self._by_another(look, view, outbreak, now)
         return Circumstances(
             stopped=self.stopped(look, view, now) or self._stopped_beside(proposal, view, now),
-            suspended=f"policy {look.policy.name} is suspended" if look.policy.suspend else "",
+            suspended=_suspended(look),
             journal_trouble=self._journal_trouble(look, view),
             unsettled=self._unsettled(alarm),
             settled=self._settled(look, view),
@@ -88,7 +90,8 @@ class Surroundings:
             spreading=outbreak.spreading,
             unseen=_unseen(look, outbreak),
             unseen_long=now - outbreak.failing.get(look.policy.metrics.url, now) >= UNSEEN_FOR,
-            part_of=self._part_of(look, view, outbreak),
+            part_of=part_of,
+            left_alone=left_alone,
             joins=_joins(self.under_way(alarm, view)),
             unapplied=self._unapplied(alarm, now),
             asked=_asked(waiting_for(proposal, view)),
@@ -214,16 +217,48 @@ class Surroundings:
                 return f"{record.id} ended {record.outcome.value if record.outcome else ''}: {record.message}"
         return ""
 
-    def _part_of(self, look: Look, view: View, outbreak: Outbreak) -> str:
-        """In an incident with one culprit the first application speaks for all, unless another's rollback has it."""
+    def _by_another(self, look: Look, view: View, outbreak: Outbreak, now: datetime) -> tuple[str, str]:
+        """In an incident with one culprit one application speaks for all; and why that is not the first, if it is held.
+
+        Nobody does who joins another's rollback: that may not be about this one.
+        """
         incident = outbreak.incident_of(look.name)
         if incident is None or incident.culprit is None or outbreak.speaker_of(incident) == look.name:
-            return ""
-        first, count = outbreak.speaker_of(incident), len(incident.applications)
-        speaks = next((one for one in outbreak.alarms if one.look.name == first), None)
-        if speaks is not None and (self.under_way(speaks, view) or waiting_for(speaks.proposal, view)):
-            return ""  # it joins what may not be about this one
-        return f"{first} is rolled back for all {count} applications that have {incident.culprit[:12]}"
+            return "", ""
+        culprit, count, held = incident.culprit[:12], len(incident.applications), ""
+        raised = {one.look.name: one for one in outbreak.alarms if one.look.name in outbreak.raised}
+        for name in incident.applications:
+            alarm = raised.get(name)
+            if name == look.name:
+                break
+            if alarm is None or self.under_way(alarm, view) or waiting_for(alarm.proposal, view):
+                continue
+            why = self._held_for(alarm, view, now)
+            if not why:
+                return f"{name} speaks for all {count} applications that have {culprit}", held
+            held = held or f"{name}, which has {culprit}, too, is not rolled back by itself: {why}"
+        return "", held
+
+    def _held_for(self, alarm: Alarm, view: View, now: datetime) -> str:
+        """Why nothing is planned because of it, asked once a tick: each of many asks about the same few."""
+        name = alarm.look.name
+        if name not in self._holds:
+            self._holds[name] = self._held(alarm, view, now)
+        return self._holds[name]
+
+    def _held(self, alarm: Alarm, view: View, now: datetime) -> str:
+        """Why nothing is planned because of this alarm, for itself or for others, though people may wait for it."""
+        look, proposal = alarm.look, alarm.proposal
+        return (
+            self.stopped(look, view, now)
+            or _suspended(look)
+            or self._journal_trouble(look, view)
+            or self._settled(look, view)
+            or _lapsed(look, view)
+            or self._rolled_back(look, proposal, view)
+            or self._overlaps(proposal, view)
+            or ("" if proposal.plan is not None else proposal.attribution.message)
+        )
 
     def under_way(self, alarm: Alarm, view: View) -> RollbackRecord | None:
         """The open rollback that has undone all suspects in the application's own files; the engine has to follow."""
@@ -235,6 +270,10 @@ class Surroundings:
             if look.watched.own.of(paths) and not self.repo.is_ancestor(record.commit, look.bad_revision):
                 return record
         return None
+
+
+def _suspended(look: Look) -> str:
+    return f"policy {look.policy.name} is suspended" if look.policy.suspend else ""
 
 
 def waiting_for(proposal: Proposal, view: View) -> RollbackRecord | None:

@@ -47,6 +47,7 @@ ENDED_BY = {
     Act.REFUSE: RollbackOutcome.REFUSED,
     Act.HOLD: RollbackOutcome.HELD,
 }
+MAX_NAMED = 20  # in one message
 TERMINAL_HOLDS = frozenset({Reason.CAME_BACK, Reason.QUARANTINE})
 TITLES = {
     Act.ASK: "A rollback is ready and waits for a word",
@@ -215,6 +216,10 @@ def message_about_entry(entry: DecisionEntry, record: RollbackRecord | None, pol
     for guard in _items(details, "guards"):
         if isinstance(guard, Mapping):
             lines.append(f"guard {guard.get('guard', '')}: {guard.get('result', '')}: {guard.get('message', '')}")
+    if record is not None and len(record.applications) > 1:
+        names = ["/".join(name.split("/")[-2:]) for name in record.applications[:MAX_NAMED]]
+        more = len(record.applications) - len(names)
+        lines.append(f"it is about {', '.join(names)}{f' and {more} more' if more else ''}")
     if record is not None and record.open:
         lines += ["a pull request is opened for it"] if record.offer is not None else []
         lines.append(f"to do it: gitops-rollback approve {record.id}; to leave it: gitops-rollback reject {record.id}")

@@ -122,6 +122,7 @@ class Circumstances:
     unseen: str = ""  # why nobody knows whether others are red: their metric source answers nobody
     unseen_long: bool = False  # it has lasted
     part_of: str = ""  # another application of the same incident speaks for this one
+    left_alone: str = ""  # why the one that would speak for this one does not
     joins: str = ""  # an open rollback has undone the very same in git, and its end is awaited
     unapplied: str = ""  # git holds what would be put back already, and the engine has had its time to apply it
     asked: str = ""  # a plan that undoes the very same waits for a person's word already
@@ -266,6 +267,7 @@ _AFTER_BLAME: tuple[_Rule, ...] = (
     _refuse_by_guard,
     _ask_when_blame_is_unclear,
     _ask_by_guard,
+    _when(lambda around: around.left_alone, Act.ASK, Reason.INCIDENT),  # what holds one may be right for all
     _when(lambda around: around.practised, Act.ASK, Reason.DRILL),
     _when(lambda around: around.unwritable, Act.ASK, Reason.JOURNAL_UNWRITABLE),
     _wait_while_others_are_unseen,

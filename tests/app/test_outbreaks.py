@@ -383,6 +383,38 @@ def test_an_application_that_turns_red_while_a_plan_waits_joins_it(world: World)
     assert len([message for message in one.told.messages if message.page]) == pages
 
 
+def test_who_is_held_does_not_speak_for_others_that_one_commit_broke(world: World) -> None:
+    """A person wants the first one left alone, so another asks what shall become of all three."""
+    one = _shared_commit(world, "cart", "pay", "web")
+    suspended = policy("cart").replace("spec:\n", "spec:\n  suspend: true\n", 1)
+    world.people.push("Leave it to me", {f"{POLICIES}/cart.yaml": suspended}, START)
+    _break(world, "cart", "pay", "web")
+    one.until(START, START + 4 * MINUTE)
+    assert world.reverts() == 0
+    pages = [message for message in one.told.messages if message.page]
+    assert [(page.application.rpartition("/")[2], page.reason) for page in pages] == [
+        ("cart", "Suspended"),
+        ("pay", "Incident"),
+    ]
+    assert "it is about argocd/cart, argocd/pay, argocd/web" in pages[1].text
+
+
+def test_a_persons_no_to_one_application_leaves_no_other_unsaid(world: World) -> None:
+    one = _shared_commit(world, "cart", "pay", "web")
+    files = {f"{POLICIES}/{name}.yaml": policy(name, "page_and_suggest") for name in ("cart", "pay", "web")}
+    world.people.push("Only suggest", files, START)
+    _break(world, "cart")
+    one.until(START, START + 2 * MINUTE)
+    (record,) = one.reconciler.see_now().journal.records.values()
+    assert isinstance(one.reconciler.executor, Executor)
+    one.reconciler.executor.keep(advance(record, Phase.DONE, outcome=RollbackOutcome.REFUSED))
+    _break(world, "pay", "web", at=START + 2 * MINUTE)
+    one.until(START + 2 * MINUTE, START + 5 * MINUTE)
+    waiting = [one for one in one.reconciler.see_now().journal.records.values() if one.open]
+    assert [len(one.applications) for one in waiting] == [3]
+    assert world.reverts() == 0
+
+
 def _hide(world: World, monkeypatch: pytest.MonkeyPatch, *names: str, empty: bool = False) -> list[str]:
     """The metric store fails whenever it is asked about one of `names`, or has no series of it."""
     hidden, real = list(names), world.metrics.query

@@ -264,6 +264,7 @@ RAISED = Decision(Act.ROLL_BACK, Reason.TRIGGER_FIRED, "errors is 8 %", (a_verdi
             a_proposal(PlanOutcome.CLEAN, RETURNED, ASKS), Circumstances(), Act.HOLD, Reason.CAME_BACK, id="came-back"
         ),
         pytest.param(a_proposal(), Circumstances(part_of="a"), Act.LEAVE, Reason.INCIDENT, id="incident"),
+        pytest.param(a_proposal(), Circumstances(left_alone="a"), Act.ASK, Reason.INCIDENT, id="nobody-speaks-for-it"),
         pytest.param(a_proposal(), Circumstances(suspended="s"), Act.HOLD, Reason.SUSPENDED, id="suspended"),
         pytest.param(a_proposal(), Circumstances(settled="no"), Act.LEAVE, Reason.ALREADY_ROLLED_BACK, id="settled"),
         pytest.param(
