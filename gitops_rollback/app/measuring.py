@@ -78,6 +78,13 @@ class _Watch:
         """Anything of the application had data before the sync."""
         return any(memory.had_data for memory in self.memories.values())
 
+    def forget_measured(self) -> None:
+        """Nobody has looked for long: what metric sources would have said then is read back, as after a start.
+
+        An alert or the engine says itself since when it is so, and what was so before the sync is known but once.
+        """
+        self.memories = {trigger: kept for trigger, kept in self.memories.items() if not trigger.is_measured}
+
     def remember(self, triggers: tuple[Trigger, ...]) -> None:
         """Keep what is known of each of these, and of no other."""
         known = self.memories
@@ -133,7 +140,7 @@ class Measuring:
                 _begin_anew(watch, at)
                 return watch.verdicts
             if watch.at is not None and at - watch.at > max(LONGEST_PAUSE, MAX_GAP_INTERVALS * interval):
-                watch.memories = {}  # nobody looked, as before a start: a fault of that time must not be overlooked
+                watch.forget_measured()
             if watch.at != at or watch.triggers != subject.policy.triggers:
                 watch.verdicts = self._look(subject, watch, at)
                 if sees_nothing(watch.verdicts) and watch.at is not None:
