@@ -103,8 +103,9 @@ def regex_weight(expression: str) -> int:
 
 
 def _weight(pattern: str) -> int:
+    """Up to the first atom that makes it too much: each that is never closed is looked for to the end."""
     groups = [0]
-    atom = 0
+    atom = whole = 0
     for match in REGEX_ATOM.finditer(pattern):
         text = match.group()
         if text == "(":
@@ -116,8 +117,11 @@ def _weight(pattern: str) -> int:
             atom *= max(int(match["least"]), int(match["most"] or 0)) - 1
         else:
             atom = 1 + WIDE_CLASS * len(WIDE.findall(text))
-        groups[-1] = min(groups[-1] + max(atom, 0), 10 * MAX_REGEX_WEIGHT)
-    return min(sum(groups), 10 * MAX_REGEX_WEIGHT)
+        groups[-1] += max(atom, 0)
+        whole += max(atom, 0) if text != ")" else 0
+        if whole > MAX_REGEX_WEIGHT:
+            break
+    return whole
 
 
 def selected(expression: str) -> tuple[tuple[str, str, str], ...]:
