@@ -98,7 +98,7 @@ class Surroundings:
             offered=_offered(waiting_for(proposal, view)),
             overlaps=self._overlaps(proposal, view),
             practised=_practised(proposal, view),
-            unwritable="" if writable else "the journal could not be written to at the start",
+            unwritable="" if writable else "the journal cannot be written to",
             weighed=weighed(look, outbreak, view.journal.records.values(), self._fixed_by(look, view), now),
         )
 

@@ -87,9 +87,7 @@ class Executor(EngineHands):
         """
         super().__init__(confirm)
         self._ended = ended
-        self._repo = repo
-        self._journal_repo = journal_repo
-        self._journal = journal
+        self._repo, self._journal_repo, self._journal = repo, journal_repo, journal
         self._clock = clock
         self._journal_head: str | None = None
         self._newest: dict[str, DecisionEntry] = {}
@@ -99,8 +97,7 @@ class Executor(EngineHands):
         self._put: dict[str, RollbackRecord] = {}  # written since the last view: newer than what it shows
         self._flushed_at = clock.monotonic()
         self._told = Teller(notifier, clock)
-        self._announces = announces
-        self._started = not announces
+        self._announces, self._started = announces, not announces
         self._told_again: set[str] = set()
         self._trouble = ""
         self._unread = False  # a push did not succeed, and the remote has not been fetched since
@@ -271,6 +268,9 @@ class Executor(EngineHands):
         tree, message = (staged.tree, staged.message) if staged else (land.plan.reversal.tree, land.plan.message)
         if tree is None:
             return Landing(PushOutcome.PROTECTED, "the plan has no tree")
+        if staged and staged.stages.total > 1 and self._alone:  # its record alone says what follows: people are asked
+            self.writable = False
+            return Landing(PushOutcome.REJECTED, "the journal did not take the record of a plan of several commits")
         if self._unread:
             return Landing(PushOutcome.REJECTED, "the remote has not been read since the last push")
         date = max(self._repo.commit(base).committed_at + timedelta(seconds=1), incident_time(land.decision, now))

@@ -16,7 +16,7 @@ from gitops_rollback.core.infrastructure import RunObject
 from gitops_rollback.core.rollback import RollbackRecord
 from gitops_rollback.core.sync import ApplicationState, Health
 from gitops_rollback.core.waves import TRACKED, WAVE
-from gitops_rollback.ports import PushOutcome
+from gitops_rollback.ports import PushOutcome, PushResult, RefUpdate
 
 CASCADE = "  cascade: {maxDepth: %d}\n"
 
@@ -408,3 +408,29 @@ def test_what_breaks_by_a_rollback_long_after_it_was_verified_is_told_once(world
     one.until(broke + 5 * MINUTE, broke + 9 * MINUTE)
     assert "till is well again" in one.told.messages[-1].title
     assert since(world) == ['Revert "Ship web 1.1"']
+
+
+def test_a_plan_of_several_commits_does_not_begin_without_its_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commits do not say what is still to go back; a single one may land while a rule refuses the journal."""
+    chained(world)
+    one = world.replica()
+    one.tick(START)
+    real = one.repo.push
+
+    def push(updates: Sequence[RefUpdate]) -> PushResult:
+        if any("journal" in update.ref for update in updates):
+            refs = {one.ref: PushOutcome.PROTECTED if "journal" in one.ref else PushOutcome.REJECTED for one in updates}
+            return PushResult(PushOutcome.REJECTED if len(refs) > 1 else PushOutcome.PROTECTED, refs, "protected")
+        return real(updates)
+
+    monkeypatch.setattr(one.repo, "push", push)
+    one.until(START + TICK, START + 5 * MINUTE)
+    assert since(world) == []
+    assert one.told.reasons[-1] == "JournalUnwritable"
+
+    monkeypatch.setattr(one.repo, "push", real)
+    last = one.until(START + 5 * MINUTE, START + 6 * MINUTE)[-1]
+    waiting = [record for record in last.view.journal.records.values() if record.open]
+    assert [record.reason for record in waiting] == ["JournalUnwritable"]

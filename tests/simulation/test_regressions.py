@@ -99,6 +99,10 @@ REGRESSIONS = {
     ("cascade", 960445): "the same, four minutes after a rollback had been held",
     ("migration", 960135): "a process had stood still for the rest of a watch, and its source failed at the next look",
     ("all", 17720): "who left the word to an application that had joined another's plan was named to nobody",
+    (
+        "infrastructure",
+        974023,
+    ): "a plan of several commits began while the journal refused the record that tells the rest",
     ("infrastructure", 5): "a step of a cascade went while the run that the one before it had caused was open",
 }
 
