@@ -47,10 +47,10 @@ class Aftermath:
     def look(self, look: Look, view: View, listing: Listing, now: datetime) -> Notice | None:
         """What people should know of an application that a rollback may have broken; None where none may have."""
         record = self._cause(look, view, listing, now) if look.event is None else None
+        followed = self._followed.pop(look.name, "")
+        if followed and (record is None or record.id != followed):
+            self._measuring.forget(look.name, followed)
         if record is None:
-            followed = self._followed.pop(look.name, "")
-            if followed:
-                self._measuring.forget(look.name, followed)
             return None
         self._followed[look.name] = record.id
         event = SyncEvent(look.watched.id, _deployment(record))
